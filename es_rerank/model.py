@@ -1,0 +1,192 @@
+"""The values that travel through the pipeline. Frozen, without behaviour beyond what they say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Why(StrEnum):
+    """Why a Search was not reranked. One closed list for the header, the metric, the log and the docs."""
+
+    OFF = "off"
+    UNREADABLE = "unreadable"
+    TOO_LARGE = "too_large"
+    FORMAT = "format"
+    SORT = "sort"
+    SCROLL = "scroll"
+    SEARCH_AFTER = "search_after"
+    POINT_IN_TIME = "point_in_time"
+    SLICE = "slice"
+    SIZE_ZERO = "size_zero"
+    FILTER_PATH = "filter_path"
+    STORED_FIELDS = "stored_fields"
+    NO_QUERY_TEXT = "no_query_text"
+    HIDDEN_INDEX = "hidden_index"
+    NO_RULE = "no_rule"
+    RULES_DIFFER = "rules_differ"
+    NO_TEXT_FIELDS = "no_text_fields"
+    MAPPING = "mapping"
+    BEYOND_WINDOW = "beyond_window"
+    FEW_HITS = "few_hits"
+    NO_PASSAGES = "no_passages"
+    ENGINE_ERROR = "engine_error"
+    ENGINE_ANSWER = "engine_answer"
+    DEADLINE = "deadline"
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    RERANKER_ERROR = "reranker_error"
+    BAD_ANSWER = "bad_answer"
+    TOO_LONG = "too_long"
+    BREAKER = "breaker"
+    OVERLOADED = "overloaded"
+    SELF_TEST = "self_test"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One search as the client sent it.
+
+    `target` is the decoded index expression ("" is every index), `params` the decoded URL parameters (the
+    last of a repeated one), `body` the decoded search body ({} when there is none).
+    """
+
+    target: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySpec:
+    """A row of POLICIES with its parameter: `linear` takes a weight, `rrf` a rank constant."""
+
+    name: str = "replace"
+    parameter: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Long:
+    """What happens to documents longer than the model should read.
+
+    `passage_tokens` bounds one text the model reads, `search_tokens` all texts of one Search, both in the model's
+    own tokens; None leaves it to the profile.
+    """
+
+    mode: str | None = None
+    passage_tokens: int | None = None
+    search_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How the hits of some indices are reranked. Empty `fields` means the text fields of the index mapping."""
+
+    name: str
+    patterns: tuple[str, ...] = ("*",)
+    fields: tuple[str, ...] = ()
+    template: str | None = None
+    window: int = 50
+    deadline: float = 3.0
+    policy: PolicySpec = PolicySpec()
+    long: Long = Long()
+    instruction: str | None = None
+    mode: str = "on"
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """What a target resolves to: concrete index names, and the kind (`text`, `keyword`, ...) of each leaf field."""
+
+    names: tuple[str, ...]
+    kinds: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Nothing will be done for a Search, for this reason."""
+
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be done for a Search.
+
+    `start` and `size` are the client's page; `fetch_from` and `fetch_size` what the engine is asked for;
+    `window` how many of the hits the model reads (0: a page beyond the window, only its scores change);
+    `extra_fields` what is asked for beside the client's own view of a hit, and taken out of the answer again.
+    """
+
+    text: str
+    start: int
+    size: int
+    fetch_from: int
+    fetch_size: int
+    window: int
+    rule: Rule
+    passage_fields: tuple[str, ...]
+    extra_fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What the model is asked: one query, the documents of a window (None: no text), within seconds.
+
+    `rule` carries the instruction and what happens to long documents. `fresh` looks past remembered scores.
+    """
+
+    query: str
+    documents: Sequence[str | None]
+    rule: Rule
+    seconds: float
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Probabilities in [0, 1], one a document (None: it had no text), how many came from the cache, and by whom."""
+
+    probabilities: Sequence[float | None]
+    cached: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The model gave no usable scores. Inside the program a failure is a value."""
+
+    why: Why
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What happened to a Search; `header` is what the client reads in `X-Rerank`."""
+
+    state: str
+    why: Why | None = None
+    window: int = 0
+    cached: int = 0
+    model: str = ""
+    detail: str = ""
+
+    @property
+    def header(self) -> str:
+        """The value of `X-Rerank`, such as `reranked; window=50; cached=12; model=...` or `skipped; why=sort`."""
+        if self.why is not None:
+            return f"{self.state}; why={self.why}"
+        return f"{self.state}; window={self.window}; cached={self.cached}; model={self.model}"
+
+
+def skipped(why: Why) -> Outcome:
+    """Make the outcome of a Search that was left alone."""
+    return Outcome("skipped", why)
+
+
+def failed(fault: Failed) -> Outcome:
+    """Make the outcome of a Search that keeps the engine's order because the model failed."""
+    return Outcome("failed", fault.why, detail=fault.detail)

@@ -1,0 +1,148 @@
+"""Writes the client's answer from the engine's: hits in their new order, scores anew, all other bytes as they came."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from msgspec import json
+
+from es_rerank.model import Plan, Search
+from es_rerank.search.envelope import Envelope, Hit, Span, elements, members, number
+from es_rerank.search.passage import covered, requested_fields
+from es_rerank.search.policy import POLICIES, Ranking
+
+Edit = tuple[int, int, bytes]
+
+_PRETTY = re.compile(rb"\[\s")
+
+
+def rewrite(envelope: Envelope, plan: Plan, search: Search, ranking: Ranking | None) -> bytes:
+    """Write the page that *plan* promises, in the order and with the scores of *ranking*.
+
+    Without a ranking the engine's own order and scores stand, cut to the client's page.
+    """
+    order = ranking.order if ranking else range(len(envelope.hits))
+    first = plan.start - plan.fetch_from
+    places = range(first, min(first + plan.size, len(order)))
+    kept = requested_fields(search)
+    page = [_hit(envelope.hits[order[at]], ranking.scores[at] if ranking else None, plan, kept) for at in places]
+    edits = [(envelope.array.start, envelope.array.end, _array(envelope, page))]
+    span = envelope.max_score
+    engine = number(json.decode(span.of(envelope.body))) if span else None
+    if ranking and span and engine is not None:
+        edits.append((span.start, span.end, _number(_highest(engine, plan, ranking))))
+    return splice(envelope.body, edits)
+
+
+def splice(text: bytes, edits: Iterable[Edit]) -> bytes:
+    """Replace spans `[start, end)` that do not overlap; everything between them stays."""
+    parts: list[bytes] = []
+    at = 0
+    for start, end, new in sorted(edits):
+        parts += [text[at:start], new]
+        at = end
+    return b"".join([*parts, text[at:]])
+
+
+def _highest(engine: float, plan: Plan, ranking: Ranking) -> float:
+    """Compute `max_score`: the first score of the window; beyond it, the engine's maximum as the tail shows it."""
+    if plan.window and ranking.scores:
+        return ranking.scores[0]
+    return POLICIES[plan.rule.policy.name].tail(engine)
+
+
+def _array(envelope: Envelope, page: Sequence[bytes]) -> bytes:
+    """Write the array of hits with the white space between them that the engine uses."""
+    old = envelope.array.of(envelope.body)
+    if not page:
+        return b"[ ]" if _PRETTY.match(old) else b"[]"
+    raws = [hit.raw for hit in envelope.hits]
+    opening = old[: old.index(raws[0])]
+    closing = old[old.rindex(raws[-1]) + len(raws[-1]) :]
+    between = b","
+    if len(raws) > 1:
+        second = len(opening) + len(raws[0])
+        between = old[second : old.index(raws[1], second)]
+    return opening + between.join(page) + closing
+
+
+def _hit(hit: Hit, score: float | None, plan: Plan, kept: Sequence[str]) -> bytes:
+    """Write one hit: new score, agreeing `sort` value and `_explanation`, without the fields that were only for us."""
+    edits = _without(hit, [name for name in plan.extra_fields if not covered(name, kept)])
+    if score is not None:
+        edits += [*_score(hit, score), *_sort(hit, score), *_explanation(hit, score, plan)]
+    return splice(hit.raw, edits)
+
+
+def _score(hit: Hit, score: float) -> list[Edit]:
+    """Replace `_score`, unless the engine gave none."""
+    span = hit.members.get("_score")
+    return [(span.start, span.end, _number(score))] if span and hit.score is not None else []
+
+
+def _sort(hit: Hit, score: float) -> list[Edit]:
+    """Replace the first sort value, which is the score: other orders are not planned."""
+    span = hit.members.get("sort")
+    values = elements(span.of(hit.raw)) if span and hit.raw[span.start : span.start + 1] == b"[" else []
+    if span is None or not values:
+        return []
+    at = hit.raw.index(values[0], span.start)
+    return [(at, at + len(values[0]), _number(score))]
+
+
+def _explanation(hit: Hit, score: float, plan: Plan) -> list[Edit]:
+    """Set a node of ours on top of the engine's tree, in the engine's form: value, description, details."""
+    span = hit.members.get("_explanation")
+    if span is None:
+        return []
+    words = json.encode(f"es-rerank, policy {plan.rule.policy.name} over the engine's score below")
+    node = b'{"value":%b,"description":%b,"details":[%b]}' % (_number(score), words, span.of(hit.raw))
+    return [(span.start, span.end, node)]
+
+
+def _without(hit: Hit, names: Sequence[str]) -> list[Edit]:
+    """Take fields out of a hit again; an object left empty goes as a whole."""
+    span = hit.members.get("fields")
+    if span is None or not names:
+        return []
+    text = span.of(hit.raw)
+    left = _stripped(text, names)
+    if left is None:
+        return [_removal(hit.raw, span)]
+    return [] if left == text else [(span.start, span.end, left)]
+
+
+def _stripped(text: bytes, names: Sequence[str]) -> bytes | None:
+    """Take members out of an object; None if nothing is left of it. Anything but an object stays."""
+    inner = members(text) if text.startswith(b"{") else {}
+    left = {name: _left(name, one.of(text), names) for name, one in inner.items()}
+    if all(left[name] == one.of(text) for name, one in inner.items()):
+        return text
+    parts = [text[inner[name].key : inner[name].start] + one for name, one in left.items() if one is not None]
+    return b"{" + b",".join(parts) + b"}" if parts else None
+
+
+def _left(name: str, value: bytes, names: Sequence[str]) -> bytes | None:
+    """Strip one member; None if it goes. Elasticsearch writes `comments.said` as `{"comments": [{"said": [...]}]}`."""
+    if name in names:
+        return None
+    below = [other.removeprefix(f"{name}.") for other in names if other.startswith(f"{name}.")]
+    if not below or not value.startswith(b"["):
+        return value
+    old = elements(value)
+    new = [one for one in (_stripped(raw, below) for raw in old) if one is not None]
+    if new == old:
+        return value
+    return b"[" + b",".join(new) + b"]" if new else None
+
+
+def _removal(text: bytes, span: Span) -> Edit:
+    """Remove a member with the comma before it; a first member, which no engine makes of `fields`, is emptied."""
+    comma = text.rfind(b",", 0, span.key)
+    return (comma, span.end, b"") if comma > 0 else (span.start, span.end, b"{}")
+
+
+def _number(score: float) -> bytes:
+    """Write a score as JSON, shortest form that reads back equal."""
+    return json.encode(score)

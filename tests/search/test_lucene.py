@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from es_rerank.search.lucene import lucene_words, simple_words
+
+
+def heard(field: str) -> bool:
+    return field != "tag"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ""),
+        ("leaking hose", "leaking hose"),
+        ("leaking AND (garden OR hose)", "leaking garden hose"),
+        ("+leaking -rusty NOT old hose", "leaking hose"),
+        ('"garden hose"~3^2 leak~1 tap^4', "garden hose leak tap"),
+        ("title:(leaking hose) tag:diy", "leaking hose"),
+        ("year:[1999 TO 2004} OR price:>=10 hose", "hose"),
+        ("name:/ho[sz]e/ tap", "tap"),
+        ("lea*ing ho?e *", "lea ing ho e"),
+        (r"garden\-hose \(1\/2\"\) && leak", 'garden-hose (1/2") leak'),
+        ('"say \\"hello\\""', 'say "hello"'),
+        ("庭の ホース", "庭の ホース"),
+        # What cannot be parsed is stripped of operators.
+        ('leaking "hose', "leaking hose"),
+        ("(leaking hose", "leaking hose"),
+        ("leaking hose AND", "leaking hose"),
+        ("leaking) -rusty hose", "leaking hose"),
+        ("hose^1.2.3", "hose 1.2.3"),
+        ("&& || ! + -", ""),
+        ("(" * 2000 + "hose" + ")" * 2000, "hose"),
+        ("((((" * 200 + "hose" + "))))" * 200, "hose"),
+    ],
+)
+def test_lucene(text: str, words: str) -> None:
+    assert lucene_words(text, heard) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ""),
+        ("leaking + hose | tap", "leaking hose tap"),
+        ('"garden hose"~2 leak~1 ta*', "garden hose leak ta"),
+        ('hose -rusty -(old lead) -"brass tap" state-of-the-art', "hose state-of-the-art"),
+        (r"1\+1 \-5 c\*", "1+1 -5 c*"),
+        ('-"open', ""),
+    ],
+)
+def test_simple(text: str, words: str) -> None:
+    assert simple_words(text) == words
+
+
+SYNTAX = st.text(st.sampled_from('ab1 +-!(){}[]^"~*?:\\/<>=|&.TOANDR\n')) | st.text()
+
+
+@given(SYNTAX)
+def test_no_text_is_an_error(text: str) -> None:
+    for words in (lucene_words(text, heard), lucene_words(text, lambda _: False), simple_words(text)):
+        assert words == " ".join(words.split())
+
+
+@pytest.mark.parametrize("part", ["hose ", "-(", '-"', "a:", "((", "+", "\\", "~1", "a -"])
+def test_long_texts_take_no_longer_than_short_ones_can(part: str) -> None:
+    started = time.perf_counter()
+    lucene_words(part * 50_000, heard)
+    simple_words(part * 50_000)
+    assert time.perf_counter() - started < 2
