@@ -1,0 +1,42 @@
+"""Keeps searches from waiting for a model that does not answer. Pure: the time is passed in, in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_FAULTS_TO_OPEN = 3
+_PAUSE = 1.0
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Closed: all may pass. Open after some faults in a row: nobody may. After a pause one at a time may try."""
+
+    faults: int = 0
+    opened: float | None = None
+    trying: bool = False
+
+    @property
+    def closed(self) -> bool:
+        """Tell whether all may pass."""
+        return self.opened is None
+
+    def allows(self, now: float) -> bool:
+        """Ask for a pass; the one who gets it after the pause is the probe that decides for all."""
+        if self.opened is None:
+            return True
+        if self.trying or now - self.opened < _PAUSE:
+            return False
+        self.trying = True
+        return True
+
+    def succeeded(self) -> None:
+        """Note an answer of the model."""
+        self.faults, self.opened, self.trying = 0, None, False
+
+    def failed(self, now: float) -> None:
+        """Note a fault of the model."""
+        self.faults += 1
+        self.trying = False
+        if self.faults >= _FAULTS_TO_OPEN or self.opened is not None:
+            self.opened = now

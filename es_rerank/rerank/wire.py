@@ -1,0 +1,87 @@
+"""The HTTP side of the reranker: one request, one answer, foreign exceptions turned into values."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from es_rerank.config import Settings
+from es_rerank.model import Failed, Why
+from es_rerank.rerank.backends import Backend, BadAnswerError, Question
+
+# What servers say of a prompt over the model's length; they answer 400, 413 or 422.
+_TOO_LONG = ("input_tokens", "input_text", "maximum context length", "max_model_len", "too long", "input length")
+_MOST_BYTES = 64 * 1024 * 1024
+
+
+class Wire:
+    """A connection pool to one rerank server."""
+
+    def __init__(self, settings: Settings, backend: Backend) -> None:
+        """Prepare to ask *backend* at the URL of *settings*."""
+        self._url = settings.reranker + backend.path
+        self._backend = backend
+        self._gate = asyncio.Semaphore(settings.concurrency)
+        key = settings.reranker_api_key
+        self._headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session:
+            await self._session.close()
+
+    async def ask(self, question: Question, seconds: float) -> list[float] | Failed:
+        """Ask for raw scores in the order of the texts; the wait for a free place counts into *seconds*."""
+        if self._backend.local:
+            return self._backend.decode(None, len(question.texts))
+        try:
+            async with asyncio.timeout(seconds), self._gate:
+                return await self._exchange(question)
+        except TimeoutError:
+            return Failed(Why.DEADLINE, f"no answer within {seconds:.1f} s")
+        except BadAnswerError as error:
+            return Failed(Why.BAD_ANSWER, str(error))
+        except (aiohttp.ClientConnectionError, OSError) as error:
+            return Failed(Why.UNREACHABLE, f"{type(error).__name__}: {error}")
+        except (aiohttp.ClientError, ValueError, RecursionError) as error:
+            return Failed(Why.BAD_ANSWER, f"{type(error).__name__}: {error}")
+
+    async def _exchange(self, question: Question) -> list[float] | Failed:
+        """Send one request and read its scores."""
+        body = msgspec.json.encode(self._backend.encode(question))
+        async with self._pool().post(self._url, data=body, allow_redirects=False) as answer:
+            text = await answer.content.read(_MOST_BYTES)
+            while chunk := await answer.content.read(_MOST_BYTES - len(text)):
+                text += chunk
+            if answer.status != 200:  # noqa: PLR2004 - HTTP OK
+                return _refusal(answer.status, text)
+            return self._backend.decode(_json(text), len(question.texts))
+
+    def _pool(self) -> aiohttp.ClientSession:
+        """Open the pool at the first request, inside the running loop."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                headers={"Content-Type": "application/json", **self._headers},
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
+                connector=aiohttp.TCPConnector(limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+
+def _json(text: bytes) -> Any:
+    """Decode an answer; what is no JSON is a bad answer."""
+    return msgspec.json.decode(text)
+
+
+def _refusal(status: int, text: bytes) -> Failed:
+    """Classify an answer that is an error."""
+    said = text[:300].decode("utf-8", "replace")
+    if status in {400, 413, 422} and any(words in said for words in _TOO_LONG):
+        return Failed(Why.TOO_LONG, said)
+    why = Why.OVERLOADED if status == 429 else Why.REFUSED if status < 500 else Why.RERANKER_ERROR  # noqa: PLR2004
+    return Failed(why, f"HTTP {status}: {said}")

@@ -1,0 +1,87 @@
+"""Reads YAML files so that every complaint can name file, line and field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from es_rerank.errors import ConfigError
+
+Place = tuple[str | int, ...]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class YamlFile:
+    """A mapping read from a file, and the line of each of its keys and items (counted from 1)."""
+
+    path: Path
+    data: Mapping[str, Any]
+    lines: Mapping[Place, int]
+
+    def where(self, place: Place) -> str:
+        """Name the place of a field, or of the nearest thing around it, as `file:line`."""
+        known = next((place[:cut] for cut in range(len(place), 0, -1) if place[:cut] in self.lines), ())
+        return f"{self.path}:{self.lines.get(known, 1)}"
+
+
+def load(path: Path) -> YamlFile:
+    """Read a file that holds one mapping. Raises ConfigError for anything else, a repeated key included."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{path}:{line}: not valid YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(data, dict | None):
+        raise ConfigError(f"{path}:1: expected `key: value` lines, found {type(data).__name__}")
+    lines: dict[Place, int] = {}
+    _mark(path, node, (), lines)
+    return YamlFile(path, data or {}, lines)
+
+
+def validate(model: type[Model], file: YamlFile) -> Model:
+    """Check a file against a model. Raises ConfigError with one line a fault: file, line, field, what is wrong."""
+    try:
+        return model.model_validate(dict(file.data))
+    except ValidationError as error:
+        faults = [
+            f"{file.where(one['loc'])}: {dotted(one['loc'])}: {plain(one['msg'], one['type'])}"
+            for one in error.errors()
+        ]
+        raise ConfigError("\n".join(faults)) from error
+
+
+def dotted(place: Place) -> str:
+    """Write the path of a field."""
+    return ".".join(str(part) for part in place)
+
+
+def plain(message: str, kind: str) -> str:
+    """Word a complaint of pydantic's for a person."""
+    return "unknown key" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
+
+
+def _mark(path: Path, node: yaml.Node | None, place: Place, lines: dict[Place, int]) -> None:
+    """Note the line of each key and item below a node."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner = (*place, key.value)
+            if inner in lines:
+                raise ConfigError(f"{path}:{key.start_mark.line + 1}: {dotted(inner)}: key given twice")
+            lines[inner] = key.start_mark.line + 1
+            _mark(path, value, inner, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for at, value in enumerate(node.value):
+            lines[(*place, at)] = value.start_mark.line + 1
+            _mark(path, value, (*place, at), lines)

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from es_rerank.rerank.backends import BACKENDS, BadAnswerError, Question
+from tests.search.strategies import JSON
+
+CASES = Path(__file__).parent.parent / "cases" / "backends"
+REMOTE = [name for name, row in BACKENDS.items() if not row.local]
+
+
+def case(name: str, part: str) -> Any:
+    return json.loads((CASES / name / f"{part}.json").read_text(encoding="utf-8"))
+
+
+def rows_of(answer: Any) -> list[dict[str, Any]]:
+    """Find the rows of scores in a recorded answer."""
+    return answer if isinstance(answer, list) else answer.get("data", answer.get("results"))
+
+
+def score_of(row: dict[str, Any]) -> str:
+    return next(key for key in row if "score" in key and key != "object")
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_recorded_pair(name: str) -> None:
+    question = Question(**case(name, "question"))
+    assert BACKENDS[name].encode(question) == case(name, "request")
+    assert BACKENDS[name].decode(case(name, "answer"), len(question.texts)) == case(name, "scores")
+
+
+@pytest.mark.parametrize("name", REMOTE)
+def test_order_is_restored_by_index(name: str) -> None:
+    answer = case(name, "answer")
+    rows_of(answer).reverse()
+    assert BACKENDS[name].decode(answer, 3) == case(name, "scores")
+
+
+def test_every_row_has_its_pair() -> None:
+    assert sorted(BACKENDS) == sorted(path.name for path in CASES.iterdir())
+
+
+@pytest.mark.parametrize("name", REMOTE)
+def test_no_question_asks_for_less_than_all_scores(name: str) -> None:
+    assert {"top_n", "top_k", "return_documents"} & set(BACKENDS[name].encode(Question("q", ["a"], "m"))) == set()
+
+
+@pytest.mark.parametrize("name", ["vllm", "vllm-rerank"])
+def test_without_an_instruction_none_is_sent(name: str) -> None:
+    assert "instruction" not in BACKENDS[name].encode(Question("q", ["a"], "m"))
+
+
+BAD_ROWS = {
+    "one too few": lambda rows, _key: rows.pop(),
+    "one too many": lambda rows, key: rows.append({"index": 3, key: 0.5}),
+    "twice the same index": lambda rows, _key: rows[0].update(index=rows[1]["index"]),
+    "an index beyond": lambda rows, _key: rows[0].update(index=7),
+    "an index below zero": lambda rows, _key: rows[0].update(index=-1),
+    "no index": lambda rows, _key: rows[0].pop("index"),
+    "an index that is text": lambda rows, _key: rows[0].update(index="0"),
+    "an index that is true": lambda rows, _key: rows[-1].update(index=True),
+    "no score": lambda rows, key: rows[0].pop(key),
+    "a score that is text": lambda rows, key: rows[0].update({key: "0.5"}),
+    "a score that is null": lambda rows, key: rows[0].update({key: None}),
+    "a score that is true": lambda rows, key: rows[0].update({key: True}),
+    "not a number": lambda rows, key: rows[0].update({key: float("nan")}),
+    "infinite": lambda rows, key: rows[0].update({key: float("-inf")}),
+    "larger than any float": lambda rows, key: rows[0].update({key: 10**400}),
+    "a row that is no object": lambda rows, _key: rows.__setitem__(0, 3),
+    "nothing": lambda rows, _key: rows.clear(),
+}
+
+
+@pytest.mark.parametrize("name", REMOTE)
+@pytest.mark.parametrize("fault", BAD_ROWS)
+def test_anything_but_one_finite_score_a_text_is_refused(name: str, fault: str) -> None:
+    answer = case(name, "answer")
+    rows = rows_of(answer)
+    BAD_ROWS[fault](rows, score_of(rows[0]))
+    with pytest.raises(BadAnswerError):
+        BACKENDS[name].decode(answer, 3)
+
+
+@pytest.mark.parametrize("name", REMOTE)
+@pytest.mark.parametrize("answer", [None, 3, "scores", [], {}, {"results": 3}, {"data": {}}, {"error": "busy"}])
+def test_anything_but_an_answer_is_refused(name: str, answer: Any) -> None:
+    with pytest.raises(BadAnswerError):
+        BACKENDS[name].decode(answer, 1)
+
+
+@given(st.sampled_from(REMOTE), JSON | st.lists(st.dictionaries(st.sampled_from(["index", "score"]), JSON)))
+def test_no_json_is_another_error(name: str, rows: Any) -> None:
+    for answer in (rows, {"data": rows}, {"results": rows}):
+        try:
+            assert len(BACKENDS[name].decode(answer, 1)) == 1
+        except BadAnswerError:
+            continue

@@ -1,0 +1,310 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from es_rerank.model import Ask, Failed, Long, Rule, Scored, Why
+from es_rerank.rerank import client
+from es_rerank.rerank.client import Health, Reranker
+from tests.fakes import Fake, Said, Seen, scores, serving, settings
+
+RULE = Rule("docs")
+BY_TEXT = {"mend": 2.0, "hose": 1.0, "opening": -3.0}
+
+
+def ask(*documents: str | None, query: str = "leaking hose", seconds: float = 5.0, **rule: Any) -> Ask:
+    return Ask(query, documents, replace(RULE, **rule), seconds)
+
+
+def sigmoid(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit))
+
+
+@asynccontextmanager
+async def reranking(says: Any = None, **more: Any) -> AsyncIterator[tuple[Reranker, Fake]]:
+    async with serving(Fake({"/score": says or scores(BY_TEXT)})) as server:
+        reranker = Reranker(settings(reranker=server, **more))
+        with capture_logs():
+            yield reranker, server
+            await reranker.close()
+
+
+def sent(server: Fake) -> list[list[str]]:
+    return [seen.json["text_2"] for seen in server.seen]
+
+
+async def test_documents_in_probabilities_out() -> None:
+    async with reranking() as (reranker, server):
+        found = await reranker.score(ask("opening hours", None, "mend a hose"))
+    assert isinstance(found, Scored)
+    assert found.probabilities == [pytest.approx(sigmoid(-3)), None, pytest.approx(sigmoid(2))]
+    assert (found.cached, found.model) == (0, "BAAI/bge-reranker-v2-m3")
+    assert sent(server) == [["opening hours", "mend a hose"]]
+
+
+async def test_a_pair_is_asked_once() -> None:
+    async with reranking() as (reranker, server):
+        await reranker.score(ask("a hose", "b"))
+        again = await reranker.score(ask("c", "a hose", None))
+        other = await reranker.score(ask("a hose", query="another"))
+    assert isinstance(again, Scored)
+    assert isinstance(other, Scored)
+    assert (again.cached, other.cached) == (1, 0)
+    assert sent(server) == [["a hose", "b"], ["c"], ["a hose"]]
+
+
+async def test_equal_texts_of_one_window_are_one_pair() -> None:
+    async with reranking() as (reranker, server):
+        found = await reranker.score(ask("a", "a", "a"))
+    assert isinstance(found, Scored)
+    assert len(found.probabilities) == 3
+    assert sent(server) == [["a"]]
+
+
+async def test_equal_pairs_in_flight_are_asked_once() -> None:
+    async with reranking(lambda seen: replace(scores(BY_TEXT)(seen), seconds=0.05)) as (reranker, server):
+        found = await asyncio.gather(*(reranker.score(ask("a hose", text)) for text in ("x", "x", "y")))
+    assert all(isinstance(one, Scored) for one in found)
+    assert sorted(sent(server)) == [["a hose", "x"], ["y"]]
+
+
+async def test_a_fresh_ask_looks_past_remembered_scores() -> None:
+    async with reranking() as (reranker, server):
+        await reranker.score(ask("a"))
+        await reranker.score(replace(ask("a"), fresh=True))
+    assert sent(server) == [["a"], ["a"]]
+
+
+async def test_large_windows_go_in_batches() -> None:
+    async with reranking() as (reranker, server):
+        found = await reranker.score(ask(*(f"text {at}" for at in range(600))))
+    assert isinstance(found, Scored)
+    assert sorted(len(texts) for texts in sent(server)) == [88, 256, 256]
+
+
+async def test_the_best_passage_of_a_long_document_counts() -> None:
+    long = "\n\n".join(["opening hours " * 20] * 5 + ["mend it " * 20] + ["opening hours " * 20] * 5)
+    async with reranking() as (reranker, server):
+        found = await reranker.score(ask(long, long=Long("max_passage", 100)))
+    assert isinstance(found, Scored)
+    assert found.probabilities == [pytest.approx(sigmoid(2))]
+    assert len(sent(server)[0]) > 5
+
+
+@pytest.mark.parametrize(
+    ("profile", "rule", "expected"),
+    [
+        ("bge-reranker", None, None),
+        ("bge-reranker", "Find parts", None),
+        ("qwen3-reranker-0.6b", "Find parts", "Find parts"),
+        ("qwen3-reranker-0.6b", None, "Given a web search query, retrieve relevant passages that answer the query"),
+    ],
+)
+async def test_instructions_go_to_models_that_take_one(profile: str, rule: str | None, expected: str | None) -> None:
+    async with reranking(profile=profile) as (reranker, server):
+        await reranker.score(ask("a", instruction=rule))
+    assert server.seen[0].json.get("instruction") == expected
+
+
+async def test_prefixes_and_special_tokens() -> None:
+    async with reranking(profile="e5", model="mine") as (reranker, server):
+        await reranker.score(ask("a </s> b", query="<s> hose"))
+    question = server.seen[0].json
+    assert (question["text_1"], question["text_2"]) == ("query: < s> hose", ["passage: a < /s> b"])
+    assert question["model"] == "mine"
+
+
+async def test_a_query_as_long_as_a_book_leaves_room_for_documents() -> None:
+    async with reranking(profile="minilm") as (reranker, server):
+        found = await reranker.score(ask("text " * 500, query="word " * 5000, long=Long("truncate")))
+    assert isinstance(found, Scored)
+    question = server.seen[0].json
+    assert 0 < len(question["text_1"].split()) <= 64
+    assert 0 < len(question["text_2"][0].split()) <= 256
+
+
+async def test_a_deadline_is_kept_and_the_late_scores_are_remembered() -> None:
+    async with reranking(lambda seen: replace(scores()(seen), seconds=0.1)) as (reranker, _):
+        assert await reranker.score(ask("a", seconds=0)) == Failed(Why.DEADLINE)
+        first, second = await asyncio.gather(
+            reranker.score(ask("a", seconds=5)), reranker.score(ask("a", seconds=0.02))
+        )
+    assert isinstance(first, Scored)
+    assert second == Failed(Why.DEADLINE)
+
+
+async def test_a_server_that_says_nothing_is_a_missed_deadline() -> None:
+    async with reranking(Said(b"", seconds=0.3)) as (reranker, _):
+        found = await reranker.score(ask("a", seconds=0.05))
+    assert isinstance(found, Failed)
+    assert found.why is Why.DEADLINE
+
+
+async def test_too_many_searches_are_shed() -> None:
+    slow = lambda seen: replace(scores()(seen), seconds=0.1)  # noqa: E731
+    async with reranking(slow, queue=1, concurrency=1) as (reranker, _):
+        found = await asyncio.gather(*(reranker.score(ask(f"text {at}")) for at in range(4)))
+    assert sorted(type(one).__name__ for one in found) == ["Failed", "Failed", "Scored", "Scored"]
+    assert {one.why for one in found if isinstance(one, Failed)} == {Why.OVERLOADED}
+
+
+async def test_texts_that_are_too_long_are_tried_once_more_at_half_their_length() -> None:
+    def refuses(seen: Seen) -> Said:
+        if any(len(text) > 60 for text in seen.json["text_2"]):
+            return Said(b"input length is too long", status=400)
+        return scores(BY_TEXT)(seen)
+
+    async with reranking(refuses) as (reranker, server):
+        found = await reranker.score(ask("mend " * 20))
+        second = await reranker.score(ask("mend " * 40))
+    assert isinstance(found, Scored)
+    assert found.probabilities == [pytest.approx(sigmoid(2))]
+    assert isinstance(second, Failed)
+    assert second.why is Why.TOO_LONG
+    assert [len(texts[0]) for texts in sent(server)] == [100, 50, 200, 100]
+
+
+async def test_texts_that_are_too_long_are_no_fault_of_the_server() -> None:
+    async with reranking(Said(b"input length is too long", status=400)) as (reranker, _):
+        for at in range(5):
+            found = await reranker.score(ask(f"mend {at}"))
+            assert isinstance(found, Failed)
+            assert found.why is Why.TOO_LONG
+        assert reranker.health.state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (Said(b"{}"), Why.BAD_ANSWER),
+        (Said(b'{"data":[{"index":0,"score":null}]}'), Why.BAD_ANSWER),
+        (Said(b'{"data":[{"index":0,"score":1' + b"0" * 400 + b"}]}"), Why.BAD_ANSWER),
+        (Said(b"busy", status=429), Why.OVERLOADED),
+        (Said(b"who are you", status=401), Why.REFUSED),
+        (Said(b"oops", status=500), Why.RERANKER_ERROR),
+        (Said(b"", cut_off=True), Why.BAD_ANSWER),
+    ],
+)
+async def test_a_bad_answer_is_a_fault_for_all_who_wait_for_it(said: Said, why: Why) -> None:
+    async with reranking(replace(said, seconds=0.02)) as (reranker, server):
+        found = await asyncio.gather(reranker.score(ask("a")), reranker.score(ask("a")))
+        assert [one.why for one in found if isinstance(one, Failed)] == [why, why]
+        assert len(server.seen) == 1
+        assert reranker.health.state == "degraded"
+        assert reranker.health.why.startswith(why)
+
+
+async def test_nothing_bad_is_remembered() -> None:
+    says: list[Said] = [Said(b"oops", status=500)]
+    async with reranking(lambda seen: says.pop() if says else scores()(seen)) as (reranker, _):
+        assert isinstance(await reranker.score(ask("a")), Failed)
+        assert isinstance(await reranker.score(ask("a")), Scored)
+        assert reranker.health == Health("ok")
+
+
+async def test_after_three_faults_the_server_is_left_in_peace(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(client, "time", type("Clock", (), {"monotonic": staticmethod(lambda: clock[0])}))
+    broken = [True]
+    oops = Said(b"oops", status=500)
+    async with reranking(lambda seen: oops if broken[0] else scores()(seen)) as (reranker, server):
+        for at in range(5):
+            found = await reranker.score(ask(f"text {at}"))
+            assert isinstance(found, Failed)
+            assert found.why is Why.RERANKER_ERROR
+        assert len(server.seen) == 3
+        broken[0] = False
+        assert isinstance(await reranker.score(ask("x")), Failed)
+        clock[0] += 1.5
+        assert isinstance(await reranker.score(ask("x")), Scored)
+        assert isinstance(await reranker.score(ask("y")), Scored)
+        assert reranker.health == Health("ok")
+
+
+async def test_remembered_pairs_need_no_server() -> None:
+    says: list[Said] = []
+    async with reranking(lambda seen: says[0] if says else scores()(seen)) as (reranker, _):
+        await reranker.score(ask("a"))
+        says.append(Said(b"oops", status=500))
+        assert isinstance(await reranker.score(ask("b")), Failed)
+        assert isinstance(await reranker.score(ask("a")), Scored)
+
+
+async def test_a_fault_is_logged_once_a_change() -> None:
+    says = Said(b"oops", status=500)
+    async with serving(Fake({"/": lambda seen: says if len(server.seen) < 3 else scores()(seen)})) as server:
+        reranker = Reranker(settings(reranker=server))
+        with capture_logs() as lines:
+            for at in range(4):
+                await reranker.score(ask(f"text {at}"))
+            await reranker.close()
+    assert [line["event"] for line in lines] == [
+        "reranker failed, searches keep the engine's order",
+        "reranker answers again",
+    ]
+
+
+async def self_tested(says: Any, **more: Any) -> tuple[Reranker, Sequence[Any]]:
+    async with serving(Fake({"/": says})) as server:
+        reranker = Reranker(settings(reranker=server, self_test=True, **more))
+        with capture_logs() as lines:
+            assert reranker.health == Health("untested")
+            testing = asyncio.create_task(reranker.start())
+            await asyncio.wait([testing], timeout=0.3)
+            testing.cancel()
+            await asyncio.gather(testing, return_exceptions=True)
+            await reranker.close()
+    return reranker, lines
+
+
+async def test_a_model_that_knows_the_known_pairs_passes() -> None:
+    right = {"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}
+    reranker, lines = await self_tested(scores(right, default=-3.0))
+    assert reranker.health == Health("ok")
+    assert lines[-1]["event"] == "self-test passed"
+
+
+async def test_a_model_that_does_not_is_not_listened_to() -> None:
+    reranker, lines = await self_tested(scores({}, default=1.0))
+    assert reranker.health.state == "degraded"
+    assert "self_test: 4 of 4 known pairs" in reranker.health.why
+    assert [line["event"] for line in lines] == ["self-test failed, searches keep the engine's order"]
+    found = await reranker.score(ask("a"))
+    assert isinstance(found, Failed)
+    assert found.why is Why.SELF_TEST
+
+
+async def test_a_server_that_is_not_up_yet_is_waited_for() -> None:
+    reranker, _ = await self_tested(Said(b"starting", status=503))
+    assert reranker.health.state == "degraded"
+
+
+async def test_the_identity_needs_no_server() -> None:
+    reranker = Reranker(settings(backend="identity", self_test=True))
+    assert reranker.health == Health("ok")
+    found = await reranker.score(ask("a", None, "b"))
+    assert found == Scored([0.5, None, 0.5], 0, "identity")
+    await reranker.close()
+
+
+async def test_closing_ends_what_is_in_flight() -> None:
+    async with reranking(Said(b"", seconds=5)) as (reranker, _):
+        waiting = asyncio.create_task(reranker.score(ask("a")))
+        await asyncio.sleep(0.05)
+        await reranker.close()
+        assert await waiting == Failed(Why.DEADLINE)
+
+
+async def test_half_a_surrogate_is_no_error() -> None:
+    async with reranking() as (reranker, server):
+        found = await reranker.score(ask("a \ud800 hose", query="\udc00 hose"))
+    assert isinstance(found, Scored)
+    assert json.loads(server.seen[0].body)["text_1"] == "? hose"
