@@ -1,0 +1,5 @@
+"""Run the command line as `python -m es_rerank`."""
+
+from es_rerank.cli import main
+
+main()

@@ -1,0 +1,41 @@
+"""`es-rerank demo`: everything at once on this machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from es_rerank.rerank.backends import BACKENDS
+from es_rerank.rerank.profiles import PROFILES
+
+_INTERRUPTED = 130
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="End after the tables.")
+@click.option("--engine", type=click.Choice(["opensearch", "elasticsearch"]), default="opensearch", show_default=True)
+@click.option("--engine-url", metavar="URL", help="Use this engine instead of starting one; may carry user:password@.")
+@click.option("--engine-ca", type=click.Path(exists=True, path_type=Path), help="CA certificate of an https engine.")
+@click.option("--reranker-url", metavar="URL", help="Use this rerank server instead of starting vLLM.")
+@click.option("--backend", type=click.Choice(list(BACKENDS)), default="vllm", show_default=True, help="Its dialect.")
+@click.option("--profile", type=click.Choice(list(PROFILES)), help="How the model must be asked.")
+@click.option("--model", metavar="NAME", help="Model for vLLM: a name at the hub, or a folder.")
+@click.option("--port", type=click.IntRange(1, 65535), default=9280, show_default=True, help="Port of the endpoint.")
+@click.option("--window", type=click.IntRange(2, 1000), default=30, show_default=True, help="Hits the model reads.")
+def demo(once: bool, **chosen: Any) -> None:
+    """Start a real engine, a real vLLM and es-rerank, and show both orders of a multilingual corpus."""
+    try:
+        from es_rerank.demo.run import run  # noqa: PLC0415 - the demo's libraries are an extra
+        from es_rerank.demo.stack import Options  # noqa: PLC0415
+    except ImportError as error:
+        raise click.ClickException(f"the demo needs its extra: pip install 'es-rerank[demo]' ({error})") from error
+    console = Console()
+    try:
+        run(Options(**chosen), console, once)
+    except KeyboardInterrupt:
+        console.print("\nstopped: engine, model and endpoint are down")
+        sys.exit(_INTERRUPTED)

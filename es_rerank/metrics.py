@@ -1,0 +1,50 @@
+"""What the endpoint counts, in Prometheus' words."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from es_rerank.model import Outcome
+from es_rerank.rerank.client import Health
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """The registry of one endpoint."""
+
+    def __init__(self) -> None:
+        """Register every metric at zero."""
+        self._registry = CollectorRegistry()
+        self._searches = Counter(
+            "es_rerank_searches", "Searches at planned endpoints.", ["outcome", "why"], registry=self._registry
+        )
+        self._passed = Counter("es_rerank_passed", "Requests streamed through.", registry=self._registry)
+        self._documents = Counter(
+            "es_rerank_documents", "Documents in reranked windows.", ["from"], registry=self._registry
+        )
+        self._engine = Histogram(
+            "es_rerank_engine_seconds", "Time the engine took.", buckets=_SECONDS, registry=self._registry
+        )
+        self._model = Histogram(
+            "es_rerank_rerank_seconds", "Time reranking took.", buckets=_SECONDS, registry=self._registry
+        )
+        self._degraded = Gauge("es_rerank_degraded", "1 while searches cannot be reranked.", registry=self._registry)
+
+    def passed(self) -> None:
+        """Count a request that was streamed through."""
+        self._passed.inc()
+
+    def searched(self, outcome: Outcome, engine: float, rerank: float) -> None:
+        """Count a search, with the seconds that engine and reranking took."""
+        self._searches.labels(outcome.state, outcome.why or "").inc()
+        self._engine.observe(engine)
+        if outcome.state == "reranked":
+            self._model.observe(rerank)
+            self._documents.labels("cache").inc(outcome.cached)
+            self._documents.labels("model").inc(outcome.window - outcome.cached)
+
+    def text(self, health: Health) -> bytes:
+        """Write all metrics in Prometheus' text format."""
+        self._degraded.set(health.state == "degraded")
+        return generate_latest(self._registry)

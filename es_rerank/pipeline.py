@@ -1,0 +1,101 @@
+"""The story of one search. The two effects, asking the engine and asking the model, are passed in as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from es_rerank.model import Ask, Failed, IndexInfo, Outcome, Plan, Rule, Scored, Search, Skip, Why, failed, skipped
+from es_rerank.search import plan as planning
+from es_rerank.search.envelope import Envelope, NotASearchAnswerError, read
+from es_rerank.search.passage import passage
+from es_rerank.search.policy import Ranking, rank
+from es_rerank.search.rewrite import rewrite
+
+# One hit is in order whatever the model says.
+_WORTH_IT = 2
+
+About = Callable[[Search], Awaitable[tuple[Rule, IndexInfo] | Skip]]
+"""Finds the rule and the mapping of what a Search names."""
+Fetch = Callable[[Plan], Awaitable[bytes | None]]
+"""Asks the engine for a plan's hits; None if it did not answer 200 with JSON: then the request goes as it came."""
+Score = Callable[[Ask], Awaitable[Scored | Failed]]
+"""Asks the model; a fault is a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What the pipeline may do to the outside world."""
+
+    about: About
+    fetch: Fetch
+    score: Score
+    seconds_left: Callable[[Rule], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer's body, or None: the request is sent on as it came; and what happened."""
+
+    body: bytes | None
+    outcome: Outcome
+    rule: Rule | None = None
+
+
+async def run(search: Search, effects: Effects) -> Reply:
+    """Tell the whole story: plan, fetch, read, score, rank, rewrite. Every way out keeps the engine's hits."""
+    plan = await _plan(search, effects)
+    if isinstance(plan, Skip):
+        return Reply(None, skipped(plan.why))
+    body = await effects.fetch(plan)
+    envelope = _envelope(body)
+    if isinstance(envelope, Skip):
+        return Reply(None, skipped(envelope.why), plan.rule)
+    ranking, outcome = await _ranking(envelope, plan, effects)
+    return Reply(rewrite(envelope, plan, search, ranking), outcome, plan.rule)
+
+
+async def _plan(search: Search, effects: Effects) -> Plan | Skip:
+    """Decide cheaply first, then with the index's rule and mapping."""
+    ruled_out = planning.early(search)
+    if ruled_out:
+        return ruled_out
+    about = await effects.about(search)
+    return about if isinstance(about, Skip) else planning.make(search, *about)
+
+
+def _envelope(body: bytes | None) -> Envelope | Skip:
+    """Read the engine's answer; one that cannot be rewritten safely is left alone."""
+    if body is None:
+        return Skip(Why.ENGINE_ERROR)
+    try:
+        return read(body)
+    except NotASearchAnswerError:
+        return Skip(Why.ENGINE_ANSWER)
+
+
+async def _ranking(envelope: Envelope, plan: Plan, effects: Effects) -> tuple[Ranking | None, Outcome]:
+    """Find the new order; None keeps the engine's."""
+    engine = [score for hit in envelope.hits if (score := hit.score) is not None]
+    if len(engine) < len(envelope.hits):
+        return None, skipped(Why.ENGINE_ANSWER)
+    if not plan.window:
+        return rank(plan.rule.policy, engine, []), skipped(Why.BEYOND_WINDOW)
+    if len(engine) < _WORTH_IT:
+        return None, skipped(Why.FEW_HITS)
+    documents = _documents(envelope, plan)
+    if not any(documents):
+        return None, skipped(Why.NO_PASSAGES)
+    found = await effects.score(Ask(plan.text, documents, plan.rule, effects.seconds_left(plan.rule)))
+    if isinstance(found, Failed):
+        return None, failed(found)
+    outcome = Outcome("reranked", window=len(documents), cached=found.cached, model=found.model)
+    return rank(plan.rule.policy, engine, found.probabilities), outcome
+
+
+def _documents(envelope: Envelope, plan: Plan) -> list[str | None]:
+    """Write the text of each hit in the window."""
+    return [
+        passage(hit.object("_source"), hit.object("fields"), plan.rule, plan.passage_fields)
+        for hit in envelope.hits[: plan.window]
+    ]

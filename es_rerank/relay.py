@@ -1,0 +1,83 @@
+"""Streams requests and answers through, byte for byte, in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+from es_rerank.errors import UpstreamError, error_body
+from es_rerank.model import Outcome
+from es_rerank.upstream import Body, Request, Upstream, passing
+
+log = structlog.get_logger()
+
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_BAD_GATEWAY = 502
+
+
+class Answer(web.StreamResponse):
+    """An answer that carries the engine's headers and none of the server's own."""
+
+
+class WholeAnswer(web.Response):
+    """The same for an answer whose body is at hand."""
+
+
+async def bare(_request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Take the headers off again that the server library adds to what the engine said."""
+    if isinstance(response, Answer | WholeAnswer):
+        response.headers.popall("Server", None)
+        response.headers.popall("Date", None)
+
+
+async def relay(
+    request: web.BaseRequest, upstream: Upstream, body: Body = None, outcome: Outcome | None = None
+) -> web.StreamResponse:
+    """Send a request on as it came and stream the answer back; *outcome* tells what became of a search."""
+    try:
+        async with upstream.open(_as_it_came(request, body, outcome)) as answer:
+            return await _stream(request, answer, outcome)
+    except UpstreamError as error:
+        log.warning("upstream failed", path=request.path, reason=str(error))
+        return gateway_error(str(error), outcome)
+
+
+def gateway_error(reason: str, outcome: Outcome | None = None) -> web.Response:
+    """Answer for an engine that does not: 502, so that clients try another time or another node."""
+    body = error_body(_BAD_GATEWAY, "upstream_unreachable_exception", reason)
+    headers = {"X-Rerank": outcome.header} if outcome else None
+    return web.Response(status=_BAD_GATEWAY, body=body, content_type="application/json", headers=headers)
+
+
+def uploading(request: web.BaseRequest) -> AsyncIterator[bytes] | None:
+    """Stream the client's body as it comes; None if there is none."""
+    return request.content.iter_any() if request.can_read_body else None
+
+
+def _as_it_came(request: web.BaseRequest, body: Body, outcome: Outcome | None) -> Request:
+    """Copy a request. Searches and reads without a streamed body may be tried again on a stale connection."""
+    repeatable = isinstance(body, bytes | None) and (outcome is not None or request.method in _READS)
+    return Request(request.method, request.raw_path, passing(request.headers), body or None, repeatable)
+
+
+async def _stream(
+    request: web.BaseRequest, answer: aiohttp.ClientResponse, outcome: Outcome | None
+) -> web.StreamResponse:
+    """Copy an answer; one that breaks off upstream breaks off here too, so that no client takes it for whole."""
+    headers = passing(answer.headers)
+    if outcome:
+        headers["X-Rerank"] = outcome.header
+    response = Answer(status=answer.status, reason=answer.reason, headers=headers)
+    await response.prepare(request)
+    try:
+        async for chunk in answer.content.iter_any():
+            await response.write(chunk)
+        await response.write_eof()
+    except (aiohttp.ClientError, ConnectionError) as error:
+        log.info("answer cut off", path=request.path, reason=f"{type(error).__name__}: {error}")
+        if request.transport:
+            request.transport.abort()
+    return response

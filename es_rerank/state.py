@@ -1,0 +1,35 @@
+"""What one endpoint holds while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from es_rerank.config import Settings
+from es_rerank.indices import Indices
+from es_rerank.metrics import Metrics
+from es_rerank.rerank.client import Reranker
+from es_rerank.rules import Rules
+from es_rerank.upstream import Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The parts of a running endpoint; each keeps its own state."""
+
+    settings: Settings
+    rules: Rules
+    upstream: Upstream
+    indices: Indices
+    reranker: Reranker
+    metrics: Metrics
+
+
+STATE = web.AppKey("state", State)
+
+
+def build(settings: Settings) -> State:
+    """Put the parts together. Raises ConfigError if the rules cannot be used."""
+    upstream = Upstream(settings)
+    return State(settings, Rules(settings), upstream, Indices(upstream), Reranker(settings), Metrics())

@@ -1,0 +1,1 @@
+"""The first page: one self-contained HTML file, served at `/_rerank/`."""

@@ -1,0 +1,111 @@
+"""The endpoint's own pages below `/_rerank`: one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.resources import files
+from typing import Annotated
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from es_rerank.errors import error_body
+from es_rerank.model import Ask, Failed
+from es_rerank.rules import default_rule
+from es_rerank.state import State
+from es_rerank.yamlfile import dotted
+
+PREFIX = "/_rerank"
+
+_PAGE_SECONDS = 30.0
+_MOST_CANDIDATES = 1000
+_SECURITY = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+Handler = Callable[[State, web.Request], Awaitable[web.StreamResponse]]
+
+
+class Candidates(BaseModel):
+    """The body of `POST /_rerank/rank`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
+    candidates: list[Annotated[str, StringConstraints(max_length=100_000)]] = Field(
+        min_length=1, max_length=_MOST_CANDIDATES
+    )
+
+
+async def own_page(state: State, request: web.Request) -> web.StreamResponse:
+    """Answer a request to an own page; unknown ones get an error in the engines' shape."""
+    methods = PAGES.get(request.path.removeprefix(PREFIX) or "/")
+    if methods is None:
+        return _error(404, "resource_not_found_exception", f"no page [{request.path}]")
+    method = "GET" if request.method == "HEAD" else request.method
+    if method not in methods:
+        allowed = ", ".join(methods)
+        return _error(405, "method_not_allowed", f"[{request.path}] takes {allowed}", {"Allow": allowed})
+    return await methods[method](state, request)
+
+
+async def _page(_state: State, _request: web.Request) -> web.StreamResponse:
+    """Show the page."""
+    text = (files(__package__) / "page.html").read_text(encoding="utf-8")
+    return web.Response(text=text, content_type="text/html", headers=_SECURITY)
+
+
+async def _rank(state: State, request: web.Request) -> web.StreamResponse:
+    """Rank candidates for a query, best first, ties in the order they were sent."""
+    try:
+        asked = Candidates.model_validate_json(await request.read())
+    except web.HTTPRequestEntityTooLarge as error:
+        return _error(413, "content_too_long_exception", error.text or "too long")
+    except ValidationError as error:
+        first = error.errors()[0]
+        return _error(400, "illegal_argument_exception", f"{dotted(first['loc']) or 'body'}: {first['msg']}")
+    ask = Ask(asked.query, [text or None for text in asked.candidates], default_rule(state.settings), _PAGE_SECONDS)
+    found = await state.reranker.score(ask)
+    if isinstance(found, Failed):
+        return _error(500, "rerank_exception", f"{found.why}: {found.detail or 'no scores'}")
+    scored = [(p or 0.0, at) for at, p in enumerate(found.probabilities)]
+    results = [
+        {"index": at, "score": p, "text": asked.candidates[at]} for p, at in sorted(scored, key=lambda pair: -pair[0])
+    ]
+    return web.json_response({"model": found.model, "results": results})
+
+
+async def _live(_state: State, _request: web.Request) -> web.StreamResponse:
+    """Say that the process answers."""
+    return web.json_response({"status": "live"})
+
+
+async def _ready(state: State, _request: web.Request) -> web.StreamResponse:
+    """Say whether searches are reranked; a degraded endpoint still serves the engine's order, so 200 all the same."""
+    health = state.reranker.health
+    return web.json_response({"status": health.state, **({"why": health.why} if health.why else {})})
+
+
+async def _metrics(state: State, _request: web.Request) -> web.StreamResponse:
+    """Write the metrics."""
+    text = state.metrics.text(state.reranker.health)
+    return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+def _error(status: int, kind: str, reason: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Answer with an error in the engines' shape."""
+    return web.Response(
+        status=status, body=error_body(status, kind, reason), content_type="application/json", headers=headers
+    )
+
+
+PAGES: Mapping[str, Mapping[str, Handler]] = {
+    "/": {"GET": _page},
+    "/rank": {"POST": _rank},
+    "/health/live": {"GET": _live},
+    "/health/ready": {"GET": _ready},
+    "/metrics": {"GET": _metrics},
+}

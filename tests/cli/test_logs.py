@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from es_rerank.cli.logs import configure
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_collector_reads_one_object_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    configure("info")
+    structlog.get_logger().debug("not this")
+    structlog.get_logger().error("this", why="deadline")
+    (line,) = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert (line["event"], line["level"], line["why"]) == ("this", "error", "deadline")
+    assert line["timestamp"].endswith("Z")
+
+
+def test_a_person_reads_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = Terminal()
+    monkeypatch.setattr(sys, "stderr", written)
+    configure("debug")
+    structlog.get_logger().debug("this", why="deadline")
+    assert "this" in written.getvalue()
+    assert not written.getvalue().startswith("{")

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from es_rerank.exchange import limited, unzipped
+from tests.fakes import Fake, Said, answer, endpoint, scores, serving, settings
+from tests.test_server import CAPS, HITS
+
+
+async def stream(chunks: Sequence[bytes]) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        ([], (b"", [])),
+        ([b"ab", b"c"], (b"abc", [b"ab", b"c"])),
+        ([b"ab", b"cd", b"never read"], (None, [b"ab", b"cd"])),
+    ],
+)
+async def test_limited(chunks: list[bytes], expected: tuple[bytes | None, list[bytes]]) -> None:
+    assert await limited(stream(chunks), 3) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (gzip.compress(b"hose"), b"hose"),
+        (gzip.compress(b""), b""),
+        (b"", None),
+        (b"hose", None),
+        (gzip.compress(b"hose")[:-2], None),
+        (gzip.compress(b"hose") + b"more", None),
+        (gzip.compress(b"x" * 100), b"x" * 100),
+        (gzip.compress(b"x" * 101), None),
+        (zlib.compress(b"hose"), None),
+    ],
+)
+def test_unzipped(body: bytes, expected: bytes | None) -> None:
+    assert unzipped(body, 100) == expected
+
+
+@given(st.binary())
+def test_no_bytes_are_an_error(body: bytes) -> None:
+    unzipped(body, 100)
+    assert unzipped(gzip.compress(body), 1000) == body
+
+
+async def sent(headers: list[tuple[str, str]], said: Said | None = None) -> tuple[Fake, dict[str, str], bytes]:
+    """Search with these headers; give the engine, and what came back of head and body."""
+    engine = Fake({"/docs/_field_caps": CAPS, "": said or Said(answer(*HITS))})
+    async with serving(engine), serving(Fake({"": scores()})) as model, endpoint(settings(engine, model)) as proxy:
+        got = await proxy.search(headers=headers)
+        return engine, dict(got.headers), got.body
+
+
+async def test_the_engine_is_asked_in_the_callers_name() -> None:
+    engine, _, _ = await sent([("Authorization", "Basic x"), ("X-Opaque-Id", "7"), ("X-Mine", "1"), ("Cookie", "c=1")])
+    caps, search = engine.seen
+    assert (caps.headers["Authorization"], caps.headers["X-Opaque-Id"], caps.headers["Cookie"]) == (
+        "Basic x",
+        "7",
+        "c=1",
+    )
+    assert "X-Mine" not in caps.headers
+    assert (search.headers["Authorization"], search.headers["X-Mine"]) == ("Basic x", "1")
+
+
+@pytest.mark.parametrize(
+    ("accepts", "asked"), [("gzip, deflate, br, zstd", "gzip"), ("br", None), ("", None), ("gzip", "gzip")]
+)
+async def test_only_codings_that_can_be_read_are_asked_for(accepts: str, asked: str | None) -> None:
+    engine, _, _ = await sent([("Accept-Encoding", accepts)] if accepts else [])
+    assert engine.seen[1].headers.get("Accept-Encoding") == asked
+
+
+async def test_a_zipped_answer_leaves_zipped() -> None:
+    packed = Said(gzip.compress(answer(*HITS)), headers=[("Content-Encoding", "gzip"), ("Warning", '299 "x"')])
+    _, headers, body = await sent([("Accept-Encoding", "gzip")], packed)
+    assert (headers["Content-Encoding"], headers["Warning"]) == ("gzip", '299 "x"')
+    assert headers["X-Rerank"].startswith("reranked")
+    assert b'"_id": "1"' in gzip.decompress(body)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        Said(b"coded", headers=[("Content-Encoding", "br")]),
+        Said(b"no gzip", headers=[("Content-Encoding", "gzip")]),
+        Said(b'{"error":{}}', status=400),
+        Said(b'{"error":{}}', status=429),
+        Said(b""),
+    ],
+)
+async def test_an_answer_that_cannot_be_read_is_asked_for_once_more_as_the_client_did(said: Said) -> None:
+    engine, headers, body = await sent([("Accept-Encoding", "gzip, br")], said)
+    assert body == said.body
+    assert headers["X-Rerank"] in {"skipped; why=engine_error", "skipped; why=engine_answer"}
+    first, second = engine.targets()
+    assert (first, second) == ("/docs/_search?from=0&size=50", "/docs/_search")
+    assert engine.seen[-1].headers["Accept-Encoding"] == "gzip, br"

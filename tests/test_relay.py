@@ -1,0 +1,184 @@
+"""What is no planned search goes both ways byte for byte."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from tests.fakes import Endpoint, Fake, Said, Seen, endpoint, serving, settings
+
+
+@asynccontextmanager
+async def passing(says: Said | Callable[[Seen], Said]) -> AsyncIterator[tuple[Endpoint, Fake]]:
+    async with serving(Fake({"": says})) as engine, endpoint(settings(engine)) as proxy:
+        yield proxy, engine
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("GET", "/"),
+        ("GET", "/docs/_doc/a%2Fb"),
+        ("POST", "//_refresh"),
+        ("PUT", "/%3Clogs-%7Bnow%2Fd%7D%3E/_doc/1"),
+        ("GET", "/docs/_doc/%e4%b8%ad%20+x?routing=%C3%A9+&pretty&=&a=1&a=2"),
+        ("DELETE", "/docs/_doc/a..%2e?refresh"),
+        ("GET", "/docs/_count?q=a%26b%3Dc"),
+        ("POST", "/docs;x=1/_msearch"),
+        ("OPTIONS", "/docs"),
+        ("PATCH", "/x"),
+    ],
+)
+async def test_method_and_raw_path_pass(method: str, target: str) -> None:
+    async with passing(Said(b"ok")) as (proxy, engine):
+        got = await proxy.send(method, target, b"{}" if method in {"PUT", "POST"} else None)
+    assert (got.status, got.body) == (200, b"ok")
+    assert (engine.seen[0].method, engine.seen[0].target) == (method, target)
+
+
+async def test_headers_pass_repeated_ones_too_and_in_their_order() -> None:
+    said = [("X-Elastic-Product", "Elasticsearch"), ("Warning", '299 "a"'), ("x-a", "1"), ("Warning", '299 "b"')]
+    sent = [("Authorization", "ApiKey abc"), ("X-B", "1"), ("Accept", "a/b"), ("X-B", "2"), ("X-Opaque-Id", "é")]
+    async with passing(Said(b"", headers=said)) as (proxy, engine):
+        got = await proxy.send("GET", "/_cat/health", headers=sent)
+    own = {"content-length", "connection", "host", "server", "date", "content-type"}
+    assert [(name, value) for name, value in got.headers.items() if name.lower() not in own] == said
+    assert [(name, value) for name, value in engine.seen[0].headers.items() if name.lower() not in own] == sent
+    assert engine.seen[0].headers["Host"] == engine.url.removeprefix("http://")
+
+
+async def test_headers_between_two_neighbours_end_here() -> None:
+    sent = [("Connection", "X-Hop"), ("X-Hop", "1"), ("Keep-Alive", "5"), ("TE", "trailers"), ("Expect", "")]
+    async with passing(Said(b"", headers=[("Keep-Alive", "9"), ("Proxy-Authenticate", "x")])) as (proxy, engine):
+        got = await proxy.send("GET", "/", headers=sent)
+    assert {"X-Hop", "Keep-Alive", "TE", "Expect"} & set(engine.seen[0].headers) == set()
+    assert {"Keep-Alive", "Proxy-Authenticate"} & set(got.headers) == set()
+
+
+async def test_nothing_is_added() -> None:
+    """The fake's own server adds Server and Date; one of each is all that arrives, and no default header goes."""
+    async with passing(Said(b"{}")) as (proxy, engine):
+        got = await proxy.send("GET", "/")
+    assert set(engine.seen[0].headers) == {"Host"}
+    assert len(got.headers.getall("Server", [])) <= 1
+    assert len(got.headers.getall("Date", [])) <= 1
+    assert set(got.headers) <= {"Content-Type", "Content-Length", "Server", "Date"}
+
+
+async def test_a_head_keeps_the_length_of_what_is_not_sent() -> None:
+    async with passing(Said(b"", headers=[("Content-Length", "1234")])) as (proxy, _):
+        got = await proxy.send("HEAD", "/docs")
+        assert (got.status, got.headers["Content-Length"], got.body) == (200, "1234", b"")
+        assert (await proxy.send("HEAD", "/docs/_search")).headers["Content-Length"] == "1234"
+
+
+@pytest.mark.parametrize("status", [201, 204, 301, 304, 404, 409, 429, 503])
+async def test_the_engines_status_passes(status: int) -> None:
+    body = b"" if status in {204, 304} else b'{"error":"x"}'
+    async with passing(Said(body, status=status, headers=[("Location", "/x"), ("Retry-After", "3")])) as (proxy, _):
+        got = await proxy.send("PUT", "/docs/_doc/1", b"{}")
+    assert (got.status, got.body, got.headers["Retry-After"]) == (status, body, "3")
+
+
+async def test_coded_bodies_pass_as_they_are() -> None:
+    packed = gzip.compress(b'{"index":{}}\n', mtime=0)
+    coded = [("Content-Encoding", "gzip"), ("Content-Type", "application/x-ndjson")]
+    async with passing(Said(packed, headers=coded)) as (proxy, engine):
+        got = await proxy.send("POST", "/_bulk", packed, [*coded, ("Accept-Encoding", "gzip, br")])
+    assert (engine.seen[0].body, engine.seen[0].headers["Content-Encoding"]) == (packed, "gzip")
+    assert (got.body, got.headers["Content-Encoding"]) == (packed, "gzip")
+    assert engine.seen[0].headers["Accept-Encoding"] == "gzip, br"
+
+
+async def test_bodies_of_any_size_pass_both_ways() -> None:
+    much = b"0123456789abcdef" * 200_000
+    async with passing(lambda seen: Said([seen.body[:5], seen.body[5:]])) as (proxy, _):
+        got = await proxy.send("POST", "/_bulk", much)
+    assert got.body == much
+
+
+async def test_an_answer_streams_while_the_engine_still_writes() -> None:
+    go_on = asyncio.Event()
+
+    async def engine(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+        await go_on.wait()
+        writer.write(b"4\r\nlast\r\n0\r\n\r\n")
+        writer.close()
+
+    async with raw(engine) as proxy, proxy.session.get(proxy.url + "/_cat/x") as answer:
+        assert await answer.content.readany() == b"first"
+        go_on.set()
+        assert await answer.content.read() == b"last"
+
+
+@asynccontextmanager
+async def raw(
+    engine: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object],
+) -> AsyncIterator[Endpoint]:
+    """Run an endpoint before an engine that is no more than a function of two streams."""
+    server = await asyncio.start_server(engine, "127.0.0.1", 0)  # type: ignore[arg-type]
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, endpoint(settings(upstream=url)) as proxy:
+        yield proxy
+        server.close()
+
+
+async def test_an_answer_that_breaks_off_is_not_taken_for_whole() -> None:
+    async with passing(Said([b"half"], cut_off=True)) as (proxy, _):
+        with pytest.raises(aiohttp.ClientError):
+            await proxy.send("GET", "/_cat/x")
+
+
+async def test_an_engine_that_refuses_before_it_has_read_all_is_heard() -> None:
+    async def engine(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\nConnection: close\r\n\r\nlarge")
+        await writer.drain()
+        while await reader.read(1 << 16):
+            pass
+        writer.close()
+
+    async with raw(engine) as proxy:
+        got = await proxy.send("POST", "/_bulk", b"x" * 5_000_000)
+    assert (got.status, got.body) == (413, b"large")
+
+
+async def test_an_engine_that_is_gone_is_a_bad_gateway_in_its_own_words() -> None:
+    async with endpoint(settings()) as proxy:
+        got = await proxy.send("GET", "/docs/_doc/1")
+    assert (got.status, got.headers["Content-Type"]) == (502, "application/json")
+    assert got.json["error"]["type"] == "upstream_unreachable_exception"
+    assert got.json["status"] == 502
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [
+        ("GET", "/docs/_doc/1", 200),
+        ("HEAD", "/docs", 200),
+        ("POST", "/docs/_search?scroll=1m", 200),
+        ("PUT", "/d", 502),
+    ],
+)
+async def test_over_a_stale_connection_only_reads_are_tried_again(method: str, target: str, status: int) -> None:
+    requests: list[int] = []
+
+    async def engine(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer once a connection, then close it just as the next request comes."""
+        requests.append(0)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await reader.read(10)
+        writer.close()
+
+    async with raw(engine) as proxy:
+        assert (await proxy.send("GET", "/")).status == 200
+        got = await proxy.send(method, target, b"{}" if method in {"PUT", "POST"} else None)
+    assert (got.status, len(requests)) == (status, 2 if status == 200 else 1)
