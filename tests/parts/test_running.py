@@ -1,0 +1,36 @@
+"""A running part ends with its folder, however it is ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from es_rerank.parts.cache import RunFolder
+from es_rerank.parts.process import Command, Process
+from es_rerank.parts.running import Running
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Running:
+    run = RunFolder(tmp_path, "part")
+    command = Command(argv=["/bin/sh", "-c", "exec sleep 60"], log=run.path / "log", env=dict(os.environ))
+    return Running(url="http://127.0.0.1:1", process=Process(command), run=run)
+
+
+@pytest.mark.parametrize("end", [Running.stop, Running.kill])
+def test_it_ends_with_its_folder_and_may_be_ended_twice(running: Running, end: Callable[[Running], None]) -> None:
+    assert running.exit_code is None
+    assert running.log.parent == running.run.path
+    end(running)
+    end(running)
+    assert running.exit_code is not None
+    assert not running.run.path.exists()
+
+
+def test_it_ends_with_its_block(running: Running) -> None:
+    with running as part:
+        assert part.pid > 0
+    assert running.exit_code is not None
