@@ -75,7 +75,7 @@ class Exchange:
         except aiohttp.ClientError as error:
             raise UpstreamError(f"the engine broke off: {type(error).__name__}: {error}") from error
         finally:
-            self.engine = time.monotonic() - started
+            self.engine += time.monotonic() - started
 
     async def _taken(self, answer: aiohttp.ClientResponse) -> bytes | None:
         """Keep the answer's headers and take its body."""

@@ -119,6 +119,7 @@ class Plan:
     `start` and `size` are the client's page; `fetch_from` and `fetch_size` what the engine is asked for;
     `window` how many of the hits the model reads (0: a page beyond the window, only its scores change);
     `extra_fields` what is asked for beside the client's own view of a hit, and taken out of the answer again.
+    `light` asks for nothing else, so that the page in full must follow; `only` are the ids of that page.
     """
 
     text: str
@@ -130,6 +131,8 @@ class Plan:
     rule: Rule
     passage_fields: tuple[str, ...]
     extra_fields: tuple[str, ...] = ()
+    light: bool = False
+    only: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

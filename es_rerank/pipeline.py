@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from es_rerank.model import Ask, Failed, IndexInfo, Outcome, Plan, Rule, Scored, Search, Skip, Why, failed, skipped
 from es_rerank.search import plan as planning
 from es_rerank.search.envelope import Envelope, NotASearchAnswerError, read
 from es_rerank.search.passage import passage
 from es_rerank.search.policy import Ranking, rank
-from es_rerank.search.rewrite import rewrite
+from es_rerank.search.rewrite import paged, rejoin, rewrite
 
 # One hit is in order whatever the model says.
 _WORTH_IT = 2
@@ -21,6 +21,9 @@ Fetch = Callable[[Plan], Awaitable[bytes | None]]
 """Asks the engine for a plan's hits; None if it did not answer 200 with JSON: then the request goes as it came."""
 Score = Callable[[Ask], Awaitable[Scored | Failed]]
 """Asks the model; a fault is a value."""
+
+Seen = tuple[Envelope, Plan, Search]
+"""A light answer, the plan it follows and the search it is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,12 @@ async def run(search: Search, effects: Effects) -> Reply:
     plan = await _plan(search, effects)
     if isinstance(plan, Skip):
         return Reply(None, skipped(plan.why))
-    body = await effects.fetch(plan)
-    envelope = _envelope(body)
+    envelope = _envelope(await effects.fetch(plan))
     if isinstance(envelope, Skip):
         return Reply(None, skipped(envelope.why), plan.rule)
     ranking, outcome = await _ranking(envelope, plan, effects)
+    if plan.light:
+        return await _in_full((envelope, plan, search), ranking, outcome, effects)
     return Reply(rewrite(envelope, plan, search, ranking), outcome, plan.rule)
 
 
@@ -91,6 +95,17 @@ async def _ranking(envelope: Envelope, plan: Plan, effects: Effects) -> tuple[Ra
         return None, failed(found)
     outcome = Outcome("reranked", window=len(documents), cached=found.cached, model=found.model)
     return rank(plan.rule.policy, engine, found.probabilities), outcome
+
+
+async def _in_full(seen: Seen, ranking: Ranking | None, outcome: Outcome, effects: Effects) -> Reply:
+    """Fetch the page in full after a light window; should the index have changed, the request goes as it came."""
+    light, plan, search = seen
+    ids = tuple(one.hit.id for one in paged(light, plan, ranking))
+    full = _envelope(await effects.fetch(replace(plan, light=False, only=ids, fetch_from=0, fetch_size=len(ids))))
+    if isinstance(full, Skip):
+        return Reply(None, skipped(full.why), plan.rule)
+    body = rejoin(light, full, plan, search, ranking)
+    return Reply(body, outcome if body else skipped(Why.ENGINE_ANSWER), plan.rule)
 
 
 def _documents(envelope: Envelope, plan: Plan) -> list[str | None]:

@@ -4,9 +4,10 @@ import asyncio
 import json
 import math
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
@@ -34,6 +35,7 @@ class World:
     answer: bytes | None = b""
     asks: list[Ask] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
+    gone: AbstractSet[str] = frozenset()
 
     async def _about(self, _search: Search) -> tuple[Rule, IndexInfo] | Skip:
         return self.about or (self.rule, INFO)
@@ -42,15 +44,14 @@ class World:
         self.plans.append(plan)
         if self.answer != b"":
             return self.answer
-        page = self.hits[plan.fetch_from : plan.fetch_from + plan.fetch_size]
         rows = [
-            {"_id": str(at), "_score": score, "_source": {"body": text}} for at, (text, score) in self.numbered(page)
+            {"_id": str(at), "_score": score, "_source": {"body": text}}
+            for at, (text, score) in enumerate(self.hits)
+            if plan.only is None or (str(at) in plan.only and str(at) not in self.gone)
         ]
-        most = max((score for _, score in self.hits), default=None)
-        return json.dumps({"hits": {"total": len(self.hits), "max_score": most, "hits": rows}}).encode()
-
-    def numbered(self, page: Sequence[tuple[str, float]]) -> list[tuple[int, tuple[str, float]]]:
-        return list(enumerate(page, self.plans[-1].fetch_from))
+        most = max((row["_score"] for row in rows), default=None)
+        page = rows[plan.fetch_from : plan.fetch_from + plan.fetch_size]
+        return json.dumps({"hits": {"total": len(rows), "max_score": most, "hits": page}}).encode()
 
     async def _score(self, ask: Ask) -> Scored | Failed:
         self.asks.append(ask)
@@ -194,3 +195,46 @@ async def test_whole_searches(folder: Path, update: bool) -> None:
     assert reply.body == (folder / "client.json").read_bytes()
     assert reply.outcome.header == case["outcome"]
     assert widen("", json.dumps(case["body"]).encode(), world.plans[0])[0] == case["sent"]
+
+
+class TestAPageInFull:
+    """A search that asks for highlights: a light window first, then the page."""
+
+    BODY: ClassVar[dict[str, Any]] = {"highlight": {"fields": {"body": {}}}, "size": 2}
+    MODEL: ClassVar[dict[str, float | None]] = {"a": 0.1, "b": 0.2, "c": 0.9}
+
+    async def test_costly_parts_are_asked_for_the_page_alone(self) -> None:
+        world = World(model=self.MODEL)
+        reply = await world.search(**self.BODY)
+        first, second = world.plans
+        assert ids(reply) == ["2", "1"]
+        assert (first.light, first.only, first.fetch_size) == (True, None, 5)
+        assert (second.light, second.only, second.fetch_from, second.fetch_size) == (False, ("2", "1"), 0, 2)
+        assert [hit["_score"] for hit in hits(reply)] == [1.9, 1.2]
+
+    async def test_totals_are_those_of_the_window(self) -> None:
+        world = World(model=self.MODEL)
+        reply = await world.search(**self.BODY)
+        assert reply.body is not None
+        assert json.loads(reply.body)["hits"]["total"] == 3
+        assert json.loads(reply.body)["hits"]["max_score"] == 1.9
+
+    async def test_a_fault_of_the_model_gives_the_engines_page(self) -> None:
+        world = World(model=Failed(Why.DEADLINE))
+        reply = await world.search(**{**self.BODY, "from": 1, "size": 1})
+        assert ids(reply) == ["1"]
+        assert reply.outcome.header == "failed; why=deadline"
+        assert reply.body is not None
+        assert json.loads(reply.body)["hits"]["max_score"] == 3.0
+
+    async def test_an_index_that_changed_in_between_gives_the_engines_answer(self) -> None:
+        world = World(model=self.MODEL, gone={"2"})
+        reply = await world.search(**self.BODY)
+        assert reply.body is None
+        assert reply.outcome.why is Why.ENGINE_ANSWER
+
+    @pytest.mark.parametrize("start", [2, 4])
+    async def test_a_page_behind_the_last_hit_is_empty_or_short(self, start: int) -> None:
+        world = World(model=self.MODEL, rule=replace(RULE, window=20))
+        reply = await world.search(**self.BODY, **{"from": start})
+        assert ids(reply) == ["0"][: 3 - start if start < 3 else 0]

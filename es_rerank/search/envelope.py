@@ -61,6 +61,12 @@ class Hit:
         return value if isinstance(value, dict) else {}
 
     @property
+    def id(self) -> str:
+        """The document's id; empty where the answer has none."""
+        found = self.decoded("_id")
+        return found if isinstance(found, str) else ""
+
+    @property
     def score(self) -> float | None:
         """The engine's score; None where it says null or nothing."""
         return number(self.decoded("_score"))
@@ -68,9 +74,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A search answer: its bytes, the spans of `max_score` and of the array of hits, and the hits."""
+    """A search answer: its bytes, the spans of `total`, `max_score` and of the array of hits, and the hits."""
 
     body: bytes
+    total: Span | None
     max_score: Span | None
     array: Span
     hits: tuple[Hit, ...]
@@ -88,7 +95,7 @@ def read(body: bytes) -> Envelope:
         found = tuple(Hit(raw, members(raw)) for raw in elements(array.of(body)))
     except (KeyError, ValueError, RecursionError) as error:
         raise NotASearchAnswerError(str(error)) from error
-    return Envelope(body, inner.get("max_score"), array, found)
+    return Envelope(body, inner.get("total"), inner.get("max_score"), array, found)
 
 
 def members(text: bytes) -> dict[str, Span]:

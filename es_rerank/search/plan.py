@@ -8,6 +8,7 @@ from typing import Any
 from es_rerank.model import IndexInfo, Plan, Rule, Search, Skip, Why
 from es_rerank.search.passage import choose_fields, extra_fields
 from es_rerank.search.query import query_text, said
+from es_rerank.search.split import worth_it
 
 DEFAULT_SIZE = 10
 
@@ -26,6 +27,7 @@ def make(search: Search, rule: Rule, info: IndexInfo) -> Plan | Skip:
         return Skip(Why.NO_TEXT_FIELDS if text else Why.NO_QUERY_TEXT)
     start, size = page(search)
     inside = start < rule.window
+    light = inside and worth_it(search, info, start + size, rule.window)
     return Plan(
         text=text,
         start=start,
@@ -35,7 +37,8 @@ def make(search: Search, rule: Rule, info: IndexInfo) -> Plan | Skip:
         window=rule.window if inside else 0,
         rule=rule,
         passage_fields=fields,
-        extra_fields=extra_fields(search, fields),
+        extra_fields=() if light else extra_fields(search, fields),
+        light=light,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from msgspec import json
 
@@ -14,6 +15,14 @@ from es_rerank.search.policy import POLICIES, Ranking
 
 Edit = tuple[int, int, bytes]
 
+
+class Placed(NamedTuple):
+    """A hit on its new place, with its new score; None keeps the engine's."""
+
+    hit: Hit
+    score: float | None
+
+
 _PRETTY = re.compile(rb"\[\s")
 
 
@@ -22,17 +31,49 @@ def rewrite(envelope: Envelope, plan: Plan, search: Search, ranking: Ranking | N
 
     Without a ranking the engine's own order and scores stand, cut to the client's page.
     """
+    edits = _max_score(envelope, envelope, plan, ranking)
+    return _written(envelope, paged(envelope, plan, ranking), plan, search, edits)
+
+
+def rejoin(light: Envelope, full: Envelope, plan: Plan, search: Search, ranking: Ranking | None) -> bytes | None:
+    """Write the page from two answers: order, total and maximum of the *light* one, all else from the *full* one.
+
+    None if the index has changed between them, so that a hit of the page is missing.
+    """
+    found = {hit.id: hit for hit in full.hits}
+    page = paged(light, plan, ranking)
+    if {one.hit.id for one in page} != found.keys():
+        return None
+    edits = _max_score(light, full, plan, ranking)
+    if light.total and full.total:
+        edits.append((full.total.start, full.total.end, light.total.of(light.body)))
+    return _written(full, [Placed(found[one.hit.id], one.score) for one in page], plan, search, edits)
+
+
+def paged(envelope: Envelope, plan: Plan, ranking: Ranking | None) -> list[Placed]:
+    """Cut the client's page out of the ranking."""
     order = ranking.order if ranking else range(len(envelope.hits))
     first = plan.start - plan.fetch_from
     places = range(first, min(first + plan.size, len(order)))
+    return [Placed(envelope.hits[order[at]], ranking.scores[at] if ranking else None) for at in places]
+
+
+def _written(envelope: Envelope, page: Sequence[Placed], plan: Plan, search: Search, edits: Sequence[Edit]) -> bytes:
+    """Write an answer with these hits in it."""
     kept = requested_fields(search)
-    page = [_hit(envelope.hits[order[at]], ranking.scores[at] if ranking else None, plan, kept) for at in places]
-    edits = [(envelope.array.start, envelope.array.end, _array(envelope, page))]
-    span = envelope.max_score
-    engine = number(json.decode(span.of(envelope.body))) if span else None
-    if ranking and span and engine is not None:
-        edits.append((span.start, span.end, _number(_highest(engine, plan, ranking))))
-    return splice(envelope.body, edits)
+    array = _array(envelope, [_hit(one, plan, kept) for one in page])
+    return splice(envelope.body, [*edits, (envelope.array.start, envelope.array.end, array)])
+
+
+def _max_score(seen: Envelope, written: Envelope, plan: Plan, ranking: Ranking | None) -> list[Edit]:
+    """Replace `max_score` in what is written by what follows from what was seen; null stays null."""
+    old, span = seen.max_score, written.max_score
+    if old is None or span is None:
+        return []
+    engine = number(json.decode(old.of(seen.body)))
+    if ranking is None or engine is None:
+        return [(span.start, span.end, old.of(seen.body))]
+    return [(span.start, span.end, _number(_highest(engine, plan, ranking)))]
 
 
 def splice(text: bytes, edits: Iterable[Edit]) -> bytes:
@@ -67,8 +108,9 @@ def _array(envelope: Envelope, page: Sequence[bytes]) -> bytes:
     return opening + between.join(page) + closing
 
 
-def _hit(hit: Hit, score: float | None, plan: Plan, kept: Sequence[str]) -> bytes:
+def _hit(placed: Placed, plan: Plan, kept: Sequence[str]) -> bytes:
     """Write one hit: new score, agreeing `sort` value and `_explanation`, without the fields that were only for us."""
+    hit, score = placed
     edits = _without(hit, [name for name in plan.extra_fields if not covered(name, kept)])
     if score is not None:
         edits += [*_score(hit, score), *_sort(hit, score), *_explanation(hit, score, plan)]

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from es_rerank.model import Plan
+from es_rerank.search.split import HIT_PARAMETERS, light, only
 
 _PAGE = frozenset({"from", "size"})
 
@@ -19,7 +20,12 @@ _PAGE = frozenset({"from", "size"})
 def widen(query_string: str, body: bytes, plan: Plan) -> tuple[str, bytes]:
     """Give the query string and the body for the engine; a body sent as `?source=` stays there."""
     pairs = [pair for pair in query_string.split("&") if pair and _name(pair) not in _PAGE]
-    if plan.extra_fields:
+    if plan.light:
+        pairs = [pair for pair in pairs if _name(pair) not in HIT_PARAMETERS]
+        body = light(body, plan.passage_fields)
+    elif plan.only is not None:
+        body = only(body, plan.only)
+    elif plan.extra_fields:
         pairs, body = _with_fields(pairs, body, plan)
     return "&".join([*pairs, f"from={plan.fetch_from}", f"size={plan.fetch_size}"]), body
 

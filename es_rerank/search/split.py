@@ -1,0 +1,69 @@
+"""Keeps a wide window cheap: fetch it light, then the page in full, where both together give the same answer.
+
+What costs time for every hit (highlights, script fields, explanations) and what the answer has anyway (aggregations)
+is left out of the wide request; the second one is the client's own, cut to the hits of its page with a `post_filter`,
+which touches neither scores nor aggregations. Only `hits.total` and `max_score` come from the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Raw
+
+from es_rerank.model import IndexInfo, Search
+
+_COSTLY = ("highlight", "script_fields", "explain")
+_DROPPED = frozenset({*_COSTLY, "aggs", "aggregations", "docvalue_fields", "fields", "stored_fields", "suggest"})
+_KEPT = frozenset(
+    {
+        "from",
+        "indices_boost",
+        "min_score",
+        "post_filter",
+        "query",
+        "runtime_mappings",
+        "seq_no_primary_term",
+        "size",
+        "sort",
+        "timeout",
+        "track_scores",
+        "track_total_hits",
+        "version",
+        "_source",
+    }
+)
+# They change which hits there are, or carry the body or parts of it outside of it.
+_IN_THE_WAY = frozenset({"q", "search_pipeline", "source", "suggest_field", "terminate_after"})
+HIT_PARAMETERS = frozenset(
+    {"_source", "_source_includes", "_source_excludes", "docvalue_fields", "explain", "stored_fields"}
+)
+_WORTH_IT = 2
+
+
+def worth_it(search: Search, info: IndexInfo, size: int, window: int) -> bool:
+    """Tell whether two requests are cheaper than one and give the same answer.
+
+    Only requests made of known parts on one index, where an `_id` names one document.
+    """
+    body = search.body
+    costly = any(body.get(part) for part in _COSTLY) or search.params.get("explain") in {"", "true"}
+    known = body.keys() <= _KEPT | _DROPPED and not search.params.keys() & _IN_THE_WAY
+    return costly and known and bool(body) and len(info.names) == 1 and size * _WORTH_IT <= window
+
+
+def light(body: bytes, fields: Sequence[str]) -> bytes:
+    """Write the wide request: the same hits and scores, with nothing but the fields that the model reads."""
+    members = msgspec.json.decode(body, type=dict[str, Raw])
+    kept = {name: raw for name, raw in members.items() if name not in _DROPPED}
+    return msgspec.json.encode({**kept, "_source": list(fields)})
+
+
+def only(body: bytes, ids: Sequence[str]) -> bytes:
+    """Write the client's request, cut to the documents with these ids."""
+    members = msgspec.json.decode(body, type=dict[str, Raw])
+    filters: list[object] = [{"ids": {"values": list(ids)}}]
+    if "post_filter" in members:
+        filters.append(members["post_filter"])
+    return msgspec.json.encode({**members, "post_filter": {"bool": {"filter": filters}}})

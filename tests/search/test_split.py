@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from es_rerank.model import IndexInfo, Search
+from es_rerank.search.split import light, only, worth_it
+
+ONE = IndexInfo(("docs",), {"body": "text"})
+MARKED = {"query": {"match": {"body": "hose"}}, "highlight": {"fields": {"body": {}}}}
+
+
+@pytest.mark.parametrize(
+    ("params", "body", "info", "size", "expected"),
+    [
+        ({}, MARKED, ONE, 10, True),
+        ({}, {**MARKED, "aggs": {"a": {"terms": {"field": "tag"}}}, "post_filter": {"term": {"t": 1}}}, ONE, 10, True),
+        ({}, {"query": {}, "explain": True}, ONE, 10, True),
+        ({"explain": "true"}, {"query": {}}, ONE, 10, True),
+        ({}, {"query": {}, "script_fields": {"s": {}}}, ONE, 25, True),
+        ({}, MARKED, ONE, 26, False),
+        ({}, {"query": {}, "explain": False}, ONE, 10, False),
+        ({"explain": "false"}, {"query": {}}, ONE, 10, False),
+        ({}, {**MARKED, "collapse": {"field": "tag"}}, ONE, 10, False),
+        ({}, {**MARKED, "rescore": {}}, ONE, 10, False),
+        ({}, {**MARKED, "never_heard_of": 1}, ONE, 10, False),
+        ({"terminate_after": "5"}, MARKED, ONE, 10, False),
+        ({"source": "{}"}, MARKED, ONE, 10, False),
+        ({}, MARKED, IndexInfo(("docs", "more"), {}), 10, False),
+        ({"explain": "true", "q": "hose"}, {}, ONE, 10, False),
+    ],
+)
+def test_two_requests_are_made_only_where_they_give_the_same_answer(
+    params: dict[str, str], body: dict[str, Any], info: IndexInfo, size: int, expected: bool
+) -> None:
+    assert worth_it(Search("docs", params, body), info, size, 50) is expected
+
+
+def test_the_light_request_asks_for_the_same_hits_and_only_their_text() -> None:
+    body = json.dumps({**MARKED, "aggs": {}, "min_score": 1.5, "_source": ["tag"], "fields": ["tag"]}).encode()
+    assert json.loads(light(body, ("title", "body"))) == {
+        "query": MARKED["query"],
+        "min_score": 1.5,
+        "_source": ["title", "body"],
+    }
+
+
+def test_numbers_keep_their_digits() -> None:
+    body = b'{"query":{"term":{"n":123456789012345678901234567890}},"highlight":{}}'
+    assert b"123456789012345678901234567890" in light(body, ("body",))
+    assert b"123456789012345678901234567890" in only(body, ("1",))
+
+
+@pytest.mark.parametrize(
+    ("before", "filters"),
+    [
+        ({}, [{"ids": {"values": ["7", "3"]}}]),
+        ({"post_filter": {"term": {"t": 1}}}, [{"ids": {"values": ["7", "3"]}}, {"term": {"t": 1}}]),
+    ],
+)
+def test_the_page_in_full_is_the_clients_request_cut_to_its_ids(before: dict[str, Any], filters: list[Any]) -> None:
+    sent = json.loads(only(json.dumps({**MARKED, **before}).encode(), ("7", "3")))
+    assert sent == {**MARKED, "post_filter": {"bool": {"filter": filters}}}
