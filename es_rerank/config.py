@@ -58,6 +58,8 @@ def _url(value: str) -> str:
     wrong = parts.query or parts.fragment or parts.port == 0
     if parts.scheme not in {"http", "https"} or not parts.hostname or wrong:
         raise ValueError(f"{_without_password(value)!r} is not a URL such as http://127.0.0.1:9200")
+    if parts.username is not None:
+        raise ValueError(f"{_without_password(value)!r} carries credentials: the engine gets those of each caller")
     return value.rstrip("/")
 
 
@@ -177,7 +179,7 @@ def in_force(settings: Settings) -> dict[str, Any]:
     """Show the settings with secrets hidden, as plain values in the order of the table."""
     shown = settings.model_dump(mode="json")
     shown["deadline"] = f"{settings.deadline:g}s"
-    return {name: _without_password(value) if isinstance(value, str) else value for name, value in shown.items()}
+    return shown
 
 
 def host_and_port(settings: Settings) -> tuple[str, int]:
