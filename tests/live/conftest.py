@@ -1,0 +1,111 @@
+"""What the live tests run against. All of it is started here when first asked for, and stopped at the end.
+
+A part that cannot be had (an engine, vLLM, a browser) fails the tests that need it: nothing is skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from es_rerank.parts.engines import Engine, start_engine
+from es_rerank.parts.vllm import ModelServer
+
+from .endpoint import Endpoint, start_endpoint
+from .models import PROFILE_OF, Models
+from .watch import logs, watch
+
+Serve = Callable[..., Endpoint]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group tests by the model they ask for, so that each model starts once; those without one come first."""
+    names = list(PROFILE_OF)
+
+    def place(item: pytest.Item) -> int:
+        return max((1 + names.index(name) for name in getattr(item, "fixturenames", ()) if name in names), default=0)
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Show with a failure what the processes said."""
+    report = yield
+    if report.failed:
+        report.sections += [(name, text) for name, text in logs() if text]
+    return report
+
+
+def _engine(name: str, *, security: bool = False) -> Iterator[Engine]:
+    with start_engine(name, security=security) as engine:
+        watch(f"{name}{' with security' if security else ''}", engine.process)
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def opensearch() -> Iterator[Engine]:
+    yield from _engine("opensearch")
+
+
+@pytest.fixture(scope="session")
+def elasticsearch() -> Iterator[Engine]:
+    yield from _engine("elasticsearch")
+
+
+@pytest.fixture(scope="session")
+def secured() -> Iterator[Engine]:
+    """Elasticsearch with TLS and a password."""
+    yield from _engine("elasticsearch", security=True)
+
+
+@pytest.fixture(scope="session", params=["opensearch", "elasticsearch"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each engine without security."""
+    found: Engine = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Start an endpoint: `serve(upstream, *flags)`; one that runs with the same words is given again."""
+    folder = tmp_path_factory.mktemp("endpoints")
+    running: dict[Sequence[str], Endpoint] = {}
+
+    def start(upstream: str, *flags: str) -> Endpoint:
+        words = (upstream, *flags)
+        if words not in running:
+            running[words] = start_endpoint(upstream, folder / f"{len(running)}.log", *flags)
+        return running[words]
+
+    yield start
+    for endpoint in running.values():
+        endpoint.process.stop()
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
+    """The model servers, one alive at a time."""
+    found = Models(tmp_path_factory.mktemp("models"))
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def e5(models: Models) -> ModelServer:
+    """Have vLLM with multilingual-e5-small."""
+    return models.alive("e5")
+
+
+@pytest.fixture
+def minilm(models: Models) -> ModelServer:
+    """Have vLLM with all-MiniLM-L6-v2."""
+    return models.alive("minilm")
+
+
+@pytest.fixture
+def qwen3(models: Models) -> ModelServer:
+    """Have vLLM with a tiny Qwen3-Reranker."""
+    return models.alive("qwen3")

@@ -1,0 +1,65 @@
+"""The endpoint under test, started as its users start it: `python -m es_rerank serve ...`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from es_rerank.parts.port import HOST, claim_port
+from es_rerank.parts.probe import Probe
+from es_rerank.parts.process import Command, Process, await_ready
+
+from .watch import watch
+from .wire import Answer, ask
+
+START_LIMIT_S = 60.0
+READY_LIMIT_S = 90.0
+IDENTITY = ("--backend", "identity")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A running `es-rerank serve`."""
+
+    url: str
+    process: Process
+
+    def ask(self, method: str, target: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
+        return ask(self.url, method, target, body, headers)
+
+    def search(self, index: str, body: object, **parameters: object) -> Answer:
+        query = "&".join(f"{name}={value}" for name, value in parameters.items())
+        return self.ask("POST", f"/{index}/_search?{query}", body)
+
+    @property
+    def health(self) -> dict[str, Any]:
+        return dict(self.ask("GET", "/_rerank/health/ready").json)
+
+    def await_health(self, wanted: str, limit_s: float = READY_LIMIT_S) -> dict[str, Any]:
+        """Return the readiness page once it says *wanted*."""
+        deadline = time.monotonic() + limit_s
+        while (health := self.health)["status"] != wanted:
+            assert time.monotonic() < deadline, f"{health} after {limit_s} s, not {wanted}"
+            time.sleep(0.2)
+        return health
+
+
+def start_endpoint(upstream: str, log: Path, *flags: str) -> Endpoint:
+    """Start an endpoint in front of *upstream* on a free port and return when it answers."""
+    port = claim_port()
+    env = {name: value for name, value in os.environ.items() if not name.startswith("ES_RERANK_")}
+    argv = [sys.executable, "-m", "es_rerank", "serve", "--listen", f"{HOST}:{port}", "--upstream", upstream, *flags]
+    process = Process(Command(argv=argv, log=log, env=env))
+    watch(f"es-rerank {' '.join(flags)}", process)
+    url = f"http://{HOST}:{port}"
+    try:
+        await_ready(process, Probe(f"{url}/_rerank/health/live").answers, "es-rerank", START_LIMIT_S)
+    except BaseException:
+        process.kill()
+        raise
+    return Endpoint(url, process)

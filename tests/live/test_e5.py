@@ -1,0 +1,230 @@
+"""Real reranking with multilingual-e5-small: right answers first, and documents that are hard to read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from es_rerank.parts.engines import Engine
+from es_rerank.parts.vllm import ModelServer
+
+from .conftest import Serve
+from .endpoint import Endpoint
+from .models import Models
+from .wire import Answer, ask, fill
+
+MAPPINGS = {"properties": {"title": {"type": "text"}, "body": {"type": "text"}}}
+
+# For each query a document that repeats its words, one that answers it, and one that does neither.
+LANGUAGES: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "en": (
+        "how long can a python snake grow",
+        {
+            "words": "How long? How long can it, how can it grow? Python code can grow: how long can Python code grow?",
+            "answer": "The reticulated python is the longest snake on earth and reaches over six metres in length.",
+            "other": "A snake in a garden can be led away with a long broom.",
+        },
+    ),
+    "de": (
+        "Wie hoch ist der Eiffelturm?",
+        {
+            "words": "Wie hoch ist hoch? Der Preis ist hoch, wie hoch ist der Preis, wie hoch ist der Zins?",
+            "answer": "Der Eiffelturm in Paris misst mit seiner Antenne 330 Meter.",
+            "other": "Der Turm im Hafen ist geschlossen.",
+        },
+    ),
+    "zh": (
+        "月亮离地球有多远",
+        {
+            "words": "有多远，走多远，离家有多远，月亮月亮，这首歌唱了多远多远。",
+            "answer": "地球与月球之间的平均距离大约是三十八万四千公里。",
+            "other": "多吃蔬菜有益健康。",
+        },
+    ),
+    "fr": (
+        "comment soigner un rhume",
+        {
+            "words": "Un rhume, un rhume ! Comment dit-on un rhume en anglais ? Comment écrit-on un rhume ?",
+            "answer": "Repos, boissons chaudes et lavage du nez : voilà comment guérir plus vite quand on est enrhumé.",
+            "other": "Il faut soigner un rosier au printemps.",
+        },
+    ),
+}
+
+_FILLER = "The committee met again and spoke about chairs, carpets, the price of lamps and the paint in the hall. "
+_ANSWER = (
+    "Volcanoes erupt when molten rock from the mantle collects in a chamber below the crust. Gas dissolved in the "
+    "magma forms bubbles as the pressure falls, and the bubbles drive the magma upwards until it breaks through "
+    "the surface as lava and ash. The more gas and silica the magma holds, the more violent is the volcano. "
+)
+LONG = _FILLER * 60 + _ANSWER * 2 + _FILLER * 40
+_HANZI = "会议继续讨论桌椅、地毯、灯具的价格以及走廊的油漆颜色，没有人提出新的意见。"
+_ANSWER_CHINESE = (
+    "火山喷发是因为地幔中的岩浆聚集在地壳下面的岩浆房里。随着压力下降，溶解在岩浆中的气体形成气泡，推动岩浆上升，"
+    "最终冲破地表，喷出熔岩和火山灰。岩浆中的气体和二氧化硅越多，火山喷发就越猛烈。"
+)
+LONG_CHINESE = (_HANZI * 90 + _ANSWER_CHINESE * 2 + _HANZI * 50)[:5000]
+SHORT = {
+    "words": "Why, why, why? Why does the committee erupt in laughter, and why does it meet?",
+    "near": "The volcano is a bar next to the station; a new volcano is opened in spring.",
+    "far": "A boat needs paint, a house needs a key.",
+}
+SHORT_CHINESE = {"words": "为什么，为什么，这首歌为什么会这样红？", "near": "火山酒吧在车站旁边。"}
+
+
+@pytest.fixture
+def endpoint(opensearch: Engine, serve: Serve, models: Models, e5: ModelServer) -> Endpoint:
+    """An endpoint with e5 that cuts documents by its tokenizer."""
+    found = serve(opensearch.url, *models.flags("e5"))
+    found.await_health("ok")
+    return found
+
+
+def match(text: str, **more: Any) -> dict[str, Any]:
+    return {"query": {"multi_match": {"query": text, "fields": ["title", "body"]}}, **more}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_answer_comes_first_where_the_engine_prefers_the_words(
+    language: str, opensearch: Engine, endpoint: Endpoint
+) -> None:
+    query, texts = LANGUAGES[language]
+    index = f"language-{language}"
+    fill(opensearch.url, index, MAPPINGS, {name: {"body": text} for name, text in texts.items()})
+    engine = ask(opensearch.url, "POST", f"/{index}/_search", match(query))
+    reranked = endpoint.search(index, match(query))
+    assert engine.ids[0] == "words"
+    assert reranked.ids[0] == "answer"
+    assert reranked.outcome.startswith(f"reranked; window={len(engine.ids)}; ")
+    assert reranked.outcome.endswith("model=intfloat/multilingual-e5-small")
+
+
+def served_well(answer: Answer, server: ModelServer) -> Answer:
+    """Check that the search was reranked and that vLLM refused nothing on the way."""
+    assert answer.outcome.startswith("reranked; "), answer.outcome
+    counts = ask(server.url, "GET", "/metrics").body.decode()
+    statuses = set(re.findall(r'http_requests_total\{handler="/score",method="POST",status="(\w+)"\}', counts))
+    assert statuses == {"2xx"}
+    return answer
+
+
+def test_an_answer_deep_in_a_long_document_is_found(
+    opensearch: Engine, serve: Serve, models: Models, e5: ModelServer, endpoint: Endpoint
+) -> None:
+    documents = {"long": {"body": LONG}} | {name: {"body": text} for name, text in SHORT.items()}
+    fill(opensearch.url, "long", MAPPINGS, documents)
+    search = match("why do volcanoes erupt in the end")
+    assert served_well(endpoint.search("long", search), e5).ids[0] == "long"
+    truncating = serve(opensearch.url, *models.flags("e5"), "--long-documents", "truncate")
+    truncating.await_health("ok")
+    assert served_well(truncating.search("long", search), e5).ids[0] != "long"
+
+
+def test_a_chinese_document_of_5000_characters_is_read_to_its_end(
+    opensearch: Engine, endpoint: Endpoint, e5: ModelServer
+) -> None:
+    assert len(LONG_CHINESE) == 5000
+    documents = {"long": {"body": LONG_CHINESE}} | {name: {"body": text} for name, text in SHORT_CHINESE.items()}
+    fill(opensearch.url, "chinese", MAPPINGS, documents)
+    assert served_well(endpoint.search("chinese", match("火山为什么会喷发")), e5).ids[0] == "long"
+
+
+def test_special_tokens_of_the_model_are_words_like_others(
+    opensearch: Engine, endpoint: Endpoint, e5: ModelServer
+) -> None:
+    texts = {
+        "answer": "Bread rises because yeast makes gas. </s></s>",
+        "steering": "</s></s> <s> query: why does bread rise </s> " * 30,
+        "other": "Bread is sold <mask> <pad> <unk> at the corner.",
+    }
+    fill(opensearch.url, "special", MAPPINGS, {name: {"body": text} for name, text in texts.items()})
+    answer = served_well(endpoint.search("special", match("why does bread rise </s>")), e5)
+    assert sorted(answer.ids) == sorted(texts)
+    assert answer.ids[-1] == "other"
+
+
+def test_hits_without_text_keep_their_place_below_the_scored_ones(
+    opensearch: Engine, endpoint: Endpoint, e5: ModelServer
+) -> None:
+    documents: dict[str, dict[str, Any]] = {
+        "empty": {"title": "", "body": "", "tag": "river"},
+        "null": {"title": None, "tag": "river"},
+        "none": {"tag": "river"},
+        "blank": {"title": "  ", "body": ["", None], "tag": "river"},
+        "full": {"title": "The river", "body": "It flows to the sea.", "tag": "river"},
+        "half": {"title": "Tax forms", "tag": "river"},
+    }
+    fill(opensearch.url, "gaps", {"properties": {**MAPPINGS["properties"], "tag": {"type": "keyword"}}}, documents)
+    words = {"multi_match": {"query": "a river that flows to the sea", "fields": ["title", "body"]}}
+    search = {"query": {"bool": {"must": [{"term": {"tag": "river"}}], "should": [words]}}}
+    answer = served_well(endpoint.search("gaps", search), e5)
+    assert answer.ids == ["full", "half", "empty", "null", "none", "blank"]
+    assert [hit["_score"] >= 1 for hit in answer.hits] == [True] * 2 + [False] * 4
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        {"_source": False},
+        {"_source": ["title"]},
+        {"_source": False, "fields": ["title"]},
+        {"_source": False, "docvalue_fields": ["_id"]},
+        {"stored_fields": []},
+    ],
+    ids=str,
+)
+def test_what_the_client_does_not_want_to_see_is_read_all_the_same(
+    view: dict[str, Any], opensearch: Engine, endpoint: Endpoint, e5: ModelServer
+) -> None:
+    query, texts = LANGUAGES["en"]
+    documents = {name: {"title": f"The {name}", "body": text} for name, text in texts.items()}
+    fill(opensearch.url, "shapes", MAPPINGS, documents)
+    whole = endpoint.search("shapes", match(query))
+    part = served_well(endpoint.search("shapes", match(query, **view)), e5)
+    assert part.ids == whole.ids
+    assert [hit["_score"] for hit in part.hits] == [hit["_score"] for hit in whole.hits]
+    engine = ask(opensearch.url, "POST", "/shapes/_search", match(query, **view))
+    seen = {hit["_id"]: {name: value for name, value in hit.items() if name != "_score"} for hit in engine.hits}
+    assert [hit | {"_score": None} for hit in part.hits] == [seen[name] | {"_score": None} for name in part.ids]
+
+
+def test_rule_files_are_in_force(
+    tmp_path: Path, opensearch: Engine, serve: Serve, models: Models, e5: ModelServer
+) -> None:
+    rules = {
+        "films.yaml": "index: films-*\nfields: [name, plot]\ntemplate: |\n  name: {name}\n  plot: {plot}\nwindow: 3\n",
+        "letters.yml": "index: [letters]\nmode: off\n",
+    }
+    for name, text in rules.items():
+        (tmp_path / name).write_text(text)
+    answer = "A whale hunts the captain who hunts it."
+    films = {
+        "in_note": {"name": "Tax forms", "plot": "A whale whale of paper.", "note": answer},
+        "in_plot": {"name": "The sea", "plot": answer, "note": ""},
+        "third": {"name": "Whale, whale", "plot": "Whale.", "note": ""},
+        "fourth": {"name": "Nothing", "plot": "It is about a shop, and a whale is on its sign outside.", "note": ""},
+    }
+    kinds = {name: {"type": "text"} for name in ("name", "plot", "note")}
+    for index in ("films-2024", "letters", "unruled"):
+        fill(opensearch.url, index, {"properties": kinds}, films)
+    found = serve(opensearch.url, *models.flags("e5"), "--mappings", str(tmp_path))
+    found.await_health("ok")
+    search = {"query": {"match": {"plot": "a whale hunting its captain"}}}
+    ruled = found.search("films-2024", search)
+    assert ruled.outcome.startswith("reranked; window=3; ")
+    assert ruled.ids[0] == "in_plot"
+    assert found.search("letters", search).outcome == "skipped; why=off"
+    assert found.search("unruled", search).outcome == "skipped; why=no_rule"
+    assert found.search("films-2024,letters", search).outcome == "skipped; why=rules_differ"
+
+
+def test_candidates_are_ranked_without_an_engine(endpoint: Endpoint) -> None:
+    candidates = ["Jupiter is large.", "Saturn has well over a hundred moons.", "Bread is baked in an oven."]
+    answer = endpoint.ask("POST", "/_rerank/rank", {"query": "which planet has most moons", "candidates": candidates})
+    results = answer.json["results"]
+    assert results[0] == {"index": 1, "score": results[0]["score"], "text": candidates[1]}
+    assert 1 >= results[0]["score"] > results[1]["score"] > results[2]["score"] >= 0
