@@ -30,6 +30,9 @@ check: $(READY) ## Lint, types, structure, docs and Dockerfile, as CI does
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/hadolint docker/Dockerfile
+	@if docker compose version >/dev/null 2>&1; then \
+		for file in docker/compose*.yaml; do docker compose -f $$file config --quiet || exit 1; done; \
+	else echo "docker compose is not here: its files are parsed, not resolved"; fi
 	$(BIN)/pytest -q tests/test_structure.py tests/test_docs.py
 
 docs: $(READY) ## Write the generated parts of docs/ and mappings/ anew

@@ -54,6 +54,7 @@ REASONS: Mapping[Why, Reason] = {
     Why.OVERLOADED: Reason("Too many searches wait for the rerank server.", "Add a GPU, or lower `window`."),
     Why.INTERNAL: Reason("es-rerank itself failed; its log has the traceback.", "Report it, please."),
     Why.SELF_TEST: Reason(
-        "Known pairs come out in the wrong order.", "Start vLLM with `es-rerank model serve`; check `profile`."
+        "The known pairs of the self-test have not come out in order.",
+        "Start vLLM with `es-rerank model serve`; check `profile`.",
     ),
 }

@@ -78,11 +78,17 @@ class Reranker:
 
     async def score(self, ask: Ask) -> Scored | Failed:
         """Score the documents of a window against a query; None stays None. Never outlasts the deadline."""
-        if self._trial.misfit:
-            return Failed(Why.SELF_TEST, self._trial.misfit)
+        if not self._trial.passed:
+            return self._untrusted()
         if ask.seconds <= 0:
             return Failed(Why.DEADLINE)
         return await self._bounded(ask)
+
+    def _untrusted(self) -> Failed:
+        """Say why a model that has not passed its self-test is not asked: what it would answer might be at random."""
+        if self._trial.misfit or not self._fault:
+            return Failed(Why.SELF_TEST, self._trial.misfit or "the known pairs have not been scored yet")
+        return self._fault
 
     async def _bounded(self, ask: Ask) -> Scored | Failed:
         """Keep waiting searches within the queue and each within its deadline."""

@@ -285,6 +285,31 @@ async def test_a_model_that_does_not_is_not_listened_to() -> None:
 async def test_a_server_that_is_not_up_yet_is_waited_for() -> None:
     reranker, _ = await self_tested(Said(b"starting", status=503))
     assert reranker.health.state == "degraded"
+    found = await reranker.score(ask("a"))
+    assert isinstance(found, Failed)
+    assert found.why is Why.RERANKER_ERROR
+
+
+async def test_a_model_is_not_listened_to_before_its_self_test() -> None:
+    async with reranking(self_test=True) as (reranker, server):
+        found = await reranker.score(ask("a"))
+    assert found == Failed(Why.SELF_TEST, "the known pairs have not been scored yet")
+    assert sent(server) == []
+
+
+async def test_a_server_that_was_gone_is_tested_anew() -> None:
+    right = scores({"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}, default=-3.0)
+    async with serving(Fake({"/": right})) as server:
+        reranker = Reranker(settings(reranker=server, self_test=True))
+        await reranker.start()
+        before = len(server.seen)
+        reranker._note(Failed(Why.UNREACHABLE, "refused"))
+        reranker._note([1.0])
+        assert reranker.health == Health("untested")
+        await asyncio.wait_for(asyncio.gather(*reranker._tasks), 5)
+        assert reranker.health == Health("ok")
+        assert len(server.seen) > before
+        await reranker.close()
 
 
 async def test_the_identity_needs_no_server() -> None:
