@@ -14,6 +14,7 @@ from multidict import CIMultiDict
 from es_rerank.errors import UpstreamError
 from es_rerank.model import IndexInfo, Plan, Rule, Search, Skip, Why
 from es_rerank.pipeline import Effects
+from es_rerank.relay import target
 from es_rerank.search.endpoints import Carried
 from es_rerank.search.widen import widen
 from es_rerank.state import State
@@ -66,7 +67,7 @@ class Exchange:
             headers["Accept-Encoding"] = "gzip"
         if body and "Content-Type" not in headers:
             headers["Content-Type"] = "application/json"
-        path = self.request.raw_path.partition("?")[0]
+        path = target(self.request).partition("?")[0]
         sent = Request(self.request.method, f"{path}?{query_string}", headers, body or None, again=True)
         started = time.monotonic()
         try:

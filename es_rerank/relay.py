@@ -52,6 +52,12 @@ def gateway_error(reason: str, outcome: Outcome | None = None) -> web.Response:
     return web.Response(status=_BAD_GATEWAY, body=body, content_type="application/json", headers=headers)
 
 
+def target(request: web.BaseRequest) -> str:
+    """Give the path and query as the client wrote them; of an absolute form (RFC 9112, 3.2.2) what follows the host."""
+    raw = request.raw_path
+    return raw if raw.startswith("/") else "/" + raw.partition("://")[2].partition("/")[2]
+
+
 def uploading(request: web.BaseRequest) -> AsyncIterator[bytes] | None:
     """Stream the client's body as it comes; None if there is none."""
     return request.content.iter_any() if request.can_read_body else None
@@ -60,7 +66,7 @@ def uploading(request: web.BaseRequest) -> AsyncIterator[bytes] | None:
 def _as_it_came(request: web.BaseRequest, body: Body, outcome: Outcome | None) -> Request:
     """Copy a request. Searches and reads without a streamed body may be tried again on a stale connection."""
     repeatable = isinstance(body, bytes | None) and (outcome is not None or request.method in _READS)
-    return Request(request.method, request.raw_path, passing(request.headers), body or None, repeatable)
+    return Request(request.method, target(request), passing(request.headers), body or None, repeatable)
 
 
 async def _stream(

@@ -15,7 +15,7 @@ from es_rerank.errors import UpstreamError, error_body
 from es_rerank.exchange import Exchange, limited, unzipped
 from es_rerank.model import Failed, Outcome, Skip, Why, failed, skipped
 from es_rerank.pipeline import Reply, run
-from es_rerank.relay import WholeAnswer, bare, gateway_error, relay, uploading
+from es_rerank.relay import WholeAnswer, bare, gateway_error, relay, target, uploading
 from es_rerank.search import endpoints
 from es_rerank.state import STATE, State, build
 from es_rerank.upstream import MAX_LINE
@@ -53,11 +53,23 @@ def runner(settings: Settings) -> web.AppRunner:
 
 
 async def handle(request: web.Request) -> web.StreamResponse:
+    """Answer one request; a fault of ours is an error in the engines' shape, which no client tries again."""
+    try:
+        return await _routed(request)
+    except Exception as error:
+        log.exception("request failed", path=request.path)
+        if request.writer.output_size:
+            raise
+        body = error_body(_SERVER_ERROR, "es_rerank_exception", f"es-rerank failed: {type(error).__name__}")
+        return web.Response(status=_SERVER_ERROR, body=body, content_type="application/json")
+
+
+async def _routed(request: web.Request) -> web.StreamResponse:
     """Choose the way of one request."""
     state = request.app[STATE]
     if (request.path + "/").startswith(PREFIX + "/"):
         return await own_page(state, request)
-    carried = endpoints.match(request.method, request.raw_path, request.headers)
+    carried = endpoints.match(request.method, target(request), request.headers)
     if carried is None:
         state.metrics.passed()
         return await relay(request, state.upstream, uploading(request))

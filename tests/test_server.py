@@ -271,6 +271,28 @@ async def test_a_raw_path_stays_raw_in_a_planned_search() -> None:
     assert engine.seen[0].target.startswith("/%3Clogs-%7Bnow%2Fd%7D%3E/_field_caps?")
 
 
+async def test_an_absolute_target_is_read_like_its_path() -> None:
+    async with running() as (proxy, engine, _):
+        host, _, port = proxy.url.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET http://elsewhere/docs/_search?q=hose HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        got = await reader.read()
+        writer.close()
+    assert got.startswith(b"HTTP/1.1 200 OK")
+    assert b"X-Rerank: reranked" in got
+    assert engine.targets() == ["/docs/_search?q=hose&from=0&size=50"]
+
+
+async def test_a_fault_outside_of_searches_is_an_error_in_the_engines_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a fault of our own")
+
+    monkeypatch.setattr("es_rerank.server.relay", broken)
+    async with running() as (proxy, _, _):
+        got = await proxy.send("GET", "/_cat/health")
+    assert (got.status, got.json["status"], got.json["error"]["type"]) == (500, 500, "es_rerank_exception")
+
+
 async def test_many_searches_at_a_time() -> None:
     async with running() as (proxy, _, reranker):
         found = await asyncio.gather(*(proxy.search(size=1) for _ in range(20)))
