@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,15 +72,16 @@ class Client:
             for one in documents
         ]
         try:
-            self.clear()
+            self._client.indices.delete(index=INDEX, ignore_unavailable=True)
             self._client.indices.create(index=INDEX, body=_MAPPING)
             self._library.bulk(self._client, actions, refresh=True)
         except self._library.error as error:
             raise EsRerankError(f"the engine did not take the demo's documents: {error}") from error
 
     def clear(self) -> None:
-        """Delete the demo's index if it is there."""
-        self._client.indices.delete(index=INDEX, ignore_unavailable=True)
+        """Delete the demo's index if it and the engine are still there."""
+        with suppress(*self._library.error):
+            self._client.indices.delete(index=INDEX, ignore_unavailable=True)
 
     def search(self, text: str, size: int = 10) -> Sequence[Found]:
         """Search as any client would: nothing in it speaks of reranking."""

@@ -74,6 +74,11 @@ def test_the_engines_words_are_told(url: str, kind: str) -> None:
         Client(Access(kind, url)).search("ship")
 
 
+@pytest.mark.parametrize("kind", ["opensearch", "elasticsearch"])
+def test_an_engine_that_is_gone_needs_no_clearing(kind: str) -> None:
+    Client(Access(kind, "http://127.0.0.1:1")).clear()
+
+
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
