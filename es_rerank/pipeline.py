@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from es_rerank.model import Ask, Failed, IndexInfo, Outcome, Plan, Rule, Scored, Search, Skip, Why, failed, skipped
 from es_rerank.search import plan as planning
 from es_rerank.search.envelope import Envelope, NotASearchAnswerError, read
+from es_rerank.search.filterpath import cut, paths
 from es_rerank.search.passage import passage
 from es_rerank.search.policy import Ranking, rank
 from es_rerank.search.rewrite import paged, rejoin, rewrite
@@ -56,7 +57,8 @@ async def run(search: Search, effects: Effects) -> Reply:
     ranking, outcome = await _ranking(envelope, plan, effects)
     if plan.light:
         return await _in_full((envelope, plan, search), ranking, outcome, effects)
-    return Reply(rewrite(envelope, plan, search, ranking), outcome, plan.rule)
+    body = rewrite(envelope, plan, search, ranking)
+    return Reply(cut(body, paths(search)), outcome, plan.rule)
 
 
 async def _plan(search: Search, effects: Effects) -> Plan | Skip:
@@ -105,7 +107,9 @@ async def _in_full(seen: Seen, ranking: Ranking | None, outcome: Outcome, effect
     if isinstance(full, Skip):
         return Reply(None, skipped(full.why), plan.rule)
     body = rejoin(light, full, plan, search, ranking)
-    return Reply(body, outcome if body else skipped(Why.ENGINE_ANSWER), plan.rule)
+    if body is None:
+        return Reply(None, skipped(Why.ENGINE_ANSWER), plan.rule)
+    return Reply(cut(body, paths(search)), outcome, plan.rule)
 
 
 def _documents(envelope: Envelope, plan: Plan) -> list[str | None]:

@@ -29,7 +29,9 @@ REASONS: Mapping[Why, Reason] = {
     Why.POINT_IN_TIME: Reason("A point in time is walked with cursors into the engine's order.", _NOTHING),
     Why.SLICE: Reason("A sliced search is an export.", _NOTHING),
     Why.SIZE_ZERO: Reason("No hits are asked for.", _NOTHING),
-    Why.FILTER_PATH: Reason("`filter_path` cuts away what is needed to reorder hits.", "Leave `filter_path` out."),
+    Why.FILTER_PATH: Reason(
+        "`filter_path` excludes, or comes with `pretty`.", "Name what is wanted, without `pretty`."
+    ),
     Why.STORED_FIELDS: Reason("`stored_fields: _none_` gives hits without ids and texts.", "Leave it out."),
     Why.NO_QUERY_TEXT: Reason(
         "No words were typed in scoring context.", "If there were: the clause table in the reference."

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from es_rerank.model import IndexInfo, Plan, Rule, Search, Skip, Why
+from es_rerank.search import filterpath
 from es_rerank.search.passage import choose_fields, extra_fields
 from es_rerank.search.query import query_text, said
 from es_rerank.search.split import worth_it
@@ -89,11 +90,6 @@ def _has(*names: str) -> Callable[[Search], bool]:
     return lambda search: any(name in search.params or search.body.get(name) is not None for name in names)
 
 
-def _asks_filter_path(search: Search) -> bool:
-    """Tell whether the answer is cut by `filter_path`, so that hits may lack all that is needed."""
-    return bool(search.params.get("filter_path"))
-
-
 def _without_ids(search: Search) -> bool:
     """Tell whether stored fields are asked as `_none_`: nothing else can then be asked beside them."""
     stored = search.params.get("stored_fields", search.body.get("stored_fields"))
@@ -109,7 +105,7 @@ CHECKS: tuple[tuple[Why, Callable[[Search], bool]], ...] = (
     (Why.UNREADABLE, _unpaged),
     (Why.SORT, _sorted_otherwise),
     (Why.SIZE_ZERO, lambda search: page(search)[1] == 0),
-    (Why.FILTER_PATH, _asks_filter_path),
+    (Why.FILTER_PATH, lambda search: bool(filterpath.paths(search)) and not filterpath.readable(search)),
     (Why.STORED_FIELDS, _without_ids),
     (Why.NO_QUERY_TEXT, lambda search: not said(search, None)),
 )

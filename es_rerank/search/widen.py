@@ -14,12 +14,13 @@ from msgspec import Raw
 from es_rerank.model import Plan
 from es_rerank.search.split import HIT_PARAMETERS, light, only
 
-_PAGE = frozenset({"from", "size"})
+# The page is the plan's, and `filter_path` is applied to the answer as it leaves.
+_OURS = frozenset({"filter_path", "from", "size"})
 
 
 def widen(query_string: str, body: bytes, plan: Plan) -> tuple[str, bytes]:
     """Give the query string and the body for the engine; a body sent as `?source=` stays there."""
-    pairs = [pair for pair in query_string.split("&") if pair and _name(pair) not in _PAGE]
+    pairs = [pair for pair in query_string.split("&") if pair and _name(pair) not in _OURS]
     if plan.light:
         pairs = [pair for pair in pairs if _name(pair) not in HIT_PARAMETERS]
         body = light(body, plan.passage_fields)

@@ -105,6 +105,28 @@ BESIDE = [
     post("stored_fields", {"query": RIVER, "stored_fields": ["title"]}),
     post("stored_fields_empty", {"query": RIVER, "stored_fields": []}),
 ]
+# The engines write a source anew when they cut an answer: equal as JSON, numbers as written.
+FILTERED = [
+    post(f"filter_path_{at}", {"query": RIVER, "size": 5, **more}, f"filter_path={path}")
+    for at, (path, more) in enumerate(
+        [
+            ("hits.hits._id,hits.total", {}),
+            ("hits.hits._source", {"_source": ["title"]}),
+            ("took,hits.hits._source.title", {}),
+            ("hits.hits._s*", {}),
+            ("**._id", {}),
+            ("**.title", {}),
+            ("hits.max_score,hits.total.value", {}),
+            ("hits.hits", {"_source": False}),
+            ("hits.hits.highlight", {"highlight": {"fields": {"body": {}}}, "size": 3}),
+            ("aggregations.*.buckets.key,_shards.*", {"aggs": {"t": {"terms": {"field": "tag"}}}}),
+            ("nothing", {}),
+            ("**", {}),
+            ("hits.**", {}),
+            ("", {}),
+        ]
+    )
+]
 PLAIN = [
     post("no_query", {}),
     post("no_body", None),
@@ -115,7 +137,8 @@ PLAIN = [
     post("sort_field", {"query": RIVER, "sort": [{"year": "desc"}]}),
     post("sort_score_ascending", {"query": RIVER, "sort": [{"_score": "asc"}]}),
     post("search_after", {"query": RIVER, "sort": [{"year": "asc"}], "search_after": [1910]}),
-    post("filter_path", {"query": RIVER}, "filter_path=hits.hits._id,hits.total"),
+    post("filter_path_excludes", {"query": RIVER}, "filter_path=-hits.hits._source"),
+    post("filter_path_pretty", {"query": RIVER}, "filter_path=hits.hits._id&pretty"),
     post("stored_fields_none", {"query": RIVER, "stored_fields": "_none_"}),
     post("yaml", {"query": RIVER}, "format=yaml"),
     post("broken_json", b'{"query": '),

@@ -16,7 +16,7 @@ from es_rerank.parts.engines import Engine
 from .books import DOCUMENTS, INDEX, MAPPINGS
 from .conftest import Serve
 from .endpoint import IDENTITY, Endpoint
-from .requests import BESIDE, PLAIN, PLANNED, RIVER, UNICODE, Case, post
+from .requests import BESIDE, FILTERED, PLAIN, PLANNED, RIVER, UNICODE, Case, post
 from .wire import Answer, ask, ask_chunked, fill
 
 WINDOW = ("--window", "5")
@@ -70,7 +70,7 @@ def test_a_planned_search_keeps_every_byte_but_took(case: Case, both: tuple[str,
     assert through.outcome.partition("why=")[2] in {"", "beyond_window", "few_hits"}
 
 
-@pytest.mark.parametrize("case", BESIDE, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*BESIDE, *FILTERED], ids=lambda case: case.name)
 def test_the_clients_view_of_a_hit_is_kept(case: Case, both: tuple[str, Endpoint]) -> None:
     direct, through = send(both[0], case), send(both[1].url, case)
     as_written = {"parse_int": str, "parse_float": str}
