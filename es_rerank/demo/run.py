@@ -47,9 +47,9 @@ def _start(options: Options, running: ExitStack, reporter: Reporter) -> tuple[Ac
 
 def _asked(bundled: Corpus, direct: Client, through: Client, reporter: Reporter) -> Iterator[Asked]:
     """Ask every judged query twice: the engine, and the endpoint in front of it."""
-    with reporter.step(f"search {len(bundled.queries)} judged queries both ways") as step:
+    with reporter.step("search both ways", len(bundled.queries), "judged queries") as step:
         for query in bundled.queries:
-            step.say(query.text)
+            step.advance(1)
             yield Asked(query, direct.search(query.text, _SIZE), through.search(query.text, _SIZE))
 
 

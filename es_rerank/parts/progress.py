@@ -25,8 +25,8 @@ class Step(Protocol):
 class Reporter(Protocol):
     """Told of every long step; `QUIET` and `RichReporter` are the two there are."""
 
-    def step(self, text: str, total: float | None = None) -> AbstractContextManager[Step]:
-        """Open a step; `total` is in bytes, and without it only the elapsed time is shown."""
+    def step(self, text: str, total: float | None = None, unit: str = "MB") -> AbstractContextManager[Step]:
+        """Open a step; `total` is in bytes, or counts what `unit` says. Without it only the elapsed time is shown."""
 
 
 class _QuietStep:
@@ -39,7 +39,7 @@ class _QuietStep:
 
 class _Quiet:
     @contextmanager
-    def step(self, text: str, total: float | None = None) -> Iterator[Step]:  # noqa: ARG002 - a Reporter's signature
+    def step(self, text: str, total: float | None = None, unit: str = "MB") -> Iterator[Step]:  # noqa: ARG002
         yield _QuietStep()
 
 
@@ -50,7 +50,9 @@ class _Amount(ProgressColumn):
     def render(self, task: Task) -> Text:
         if task.total is None or not task.fields.get("measured"):
             return Text(str(task.fields.get("detail", "")), style="dim")
-        return Text(f"{task.completed / _MEGABYTE:.0f}/{task.total / _MEGABYTE:.0f} MB", style="progress.download")
+        unit = task.fields["unit"]
+        scale = _MEGABYTE if unit == "MB" else 1
+        return Text(f"{task.completed / scale:.0f}/{task.total / scale:.0f} {unit}", style="progress.download")
 
 
 class _RichStep:
@@ -92,12 +94,12 @@ class RichReporter:
         self._progress.stop()
 
     @contextmanager
-    def step(self, text: str, total: float | None = None) -> Iterator[Step]:
+    def step(self, text: str, total: float | None = None, unit: str = "MB") -> Iterator[Step]:
         """Open a step; it is marked done when the block ends without an error."""
         plain = not self.console.is_terminal
         if plain:
             self.console.print(f"{text} ...")
-        number = self._progress.add_task(text, total=total, measured=total is not None, detail="")
+        number = self._progress.add_task(text, total=total, measured=total is not None, unit=unit, detail="")
         task = next(task for task in self._progress.tasks if task.id == number)
         yield _RichStep(self._progress, task)
         self._progress.update(number, total=task.total or 1, completed=task.total or 1, detail="")

@@ -19,6 +19,14 @@ def test_a_terminal_sees_a_bar_in_megabytes() -> None:
     assert "2/2 MB" in shown(terminal=True)
 
 
+def test_a_terminal_sees_a_bar_that_counts() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with RichReporter(console) as reporter, reporter.step("search", 12, "queries") as step:
+        step.advance(12)
+    assert isinstance(console.file, io.StringIO)
+    assert "12/12 queries" in console.file.getvalue()
+
+
 def test_a_step_of_unknown_length_shows_no_megabytes() -> None:
     assert "MB" not in shown(terminal=True, total=None)
 
