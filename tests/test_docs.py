@@ -12,6 +12,7 @@ import yaml
 from es_rerank.config import Settings
 from es_rerank.model import Why
 from es_rerank.reasons import REASONS
+from es_rerank.rerank.profiles import PROFILES, server_flags
 from es_rerank.rules import RuleFile, Rules, schema
 from tests import docs
 
@@ -64,6 +65,16 @@ def test_compose_files_name_settings_that_exist(file: str) -> None:
     for variable in named:
         if variable.startswith("ES_RERANK_"):
             assert variable.removeprefix("ES_RERANK_").lower() in Settings.model_fields
+
+
+def test_compose_starts_vllm_as_the_profile_says() -> None:
+    services = yaml.safe_load((docs.ROOT / "docker" / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    model, *flags = services["vllm"]["command"]
+    said = ["--model", model, *flags]
+    template = said.index("--chat-template") + 1
+    mounted = [volume for volume in services["vllm"]["volumes"] if f":{said[template]}:" in volume]
+    said[template] = str((docs.ROOT / "docker" / mounted[0].partition(":")[0]).resolve())
+    assert said == server_flags(PROFILES["qwen3-reranker-0.6b"])
 
 
 def test_nothing_names_an_index_of_packages() -> None:
