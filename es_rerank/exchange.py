@@ -6,6 +6,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 import aiohttp
 from aiohttp import web
@@ -15,12 +16,12 @@ from es_rerank.errors import UpstreamError
 from es_rerank.model import IndexInfo, Plan, Rule, Search, Skip, Why
 from es_rerank.pipeline import Effects
 from es_rerank.relay import target
+from es_rerank.rules import hidden
 from es_rerank.search.endpoints import Carried
 from es_rerank.search.widen import widen
 from es_rerank.state import State
 from es_rerank.upstream import Request, passing
 
-_OK = 200
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -50,8 +51,7 @@ class Exchange:
 
     async def about(self, search: Search) -> tuple[Rule, IndexInfo] | Skip:
         """Find rule and mapping of what a search names."""
-        named = self.state.rules.choose(search.target, ())
-        if named is Why.HIDDEN_INDEX:
+        if hidden(search.target):
             return Skip(Why.HIDDEN_INDEX)
         info = await self.state.indices.about(search, self.request.headers)
         if info is None:
@@ -83,7 +83,7 @@ class Exchange:
         self.headers = passing(answer.headers, "Content-Length", "Content-Encoding")
         self.zipped = answer.headers.get("Content-Encoding") == "gzip"
         coded = answer.headers.get("Content-Encoding", "identity") not in {"gzip", "identity"}
-        if answer.status != _OK or coded:
+        if answer.status != HTTPStatus.OK or coded:
             return None
         whole, _ = await limited(answer.content.iter_any(), self.state.settings.max_answer)
         return unzipped(whole, self.state.settings.max_answer) if whole and self.zipped else whole

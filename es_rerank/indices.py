@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -24,8 +25,7 @@ from es_rerank.upstream import Request, Upstream
 _SECONDS = 60.0
 _KEPT = 1000
 _INDEX_OPTIONS = ("ignore_unavailable", "allow_no_indices", "expand_wildcards")
-_IDENTITY = ("Authorization", "es-secondary-authorization", "Cookie", "X-Opaque-Id")
-_OK = 200
+_CREDENTIALS = ("Authorization", "es-secondary-authorization", "Cookie")
 
 
 class Indices:
@@ -40,7 +40,7 @@ class Indices:
     async def about(self, search: Search, headers: Mapping[str, str]) -> IndexInfo | None:
         """Resolve what a search names, with the caller's credentials; None if the engine does not say."""
         options = {name: search.params[name] for name in _INDEX_OPTIONS if name in search.params}
-        who = [headers.get(name, "") for name in _IDENTITY[:3]]
+        who = [headers.get(name, "") for name in _CREDENTIALS]
         key = blake2b(repr((search.target, options, who)).encode(), digest_size=16).digest()
         kept = self._known.get(key)
         if kept and self._clock() - kept[0] < _SECONDS:
@@ -61,11 +61,11 @@ class Indices:
         """Ask the engine."""
         path = f"/{quote(target, safe='')}/_field_caps" if target else "/_field_caps"
         query = urlencode({"fields": "*", **options})
-        sent = {name: headers[name] for name in _IDENTITY if name in headers}
+        sent = {name: headers[name] for name in (*_CREDENTIALS, "X-Opaque-Id") if name in headers}
         try:
             async with self._upstream.open(Request("GET", f"{path}?{query}", sent, again=True)) as answer:
                 body = await answer.read()
-                return _read(body) if answer.status == _OK else None
+                return _read(body) if answer.status == HTTPStatus.OK else None
         except (UpstreamError, aiohttp.ClientError, ValueError, OSError):
             return None
 

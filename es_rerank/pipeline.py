@@ -23,9 +23,6 @@ Fetch = Callable[[Plan], Awaitable[bytes | None]]
 Score = Callable[[Ask], Awaitable[Scored | Failed]]
 """Asks the model; a fault is a value."""
 
-Seen = tuple[Envelope, Plan, Search]
-"""A light answer, the plan it follows and the search it is for."""
-
 
 @dataclass(frozen=True, slots=True)
 class Effects:
@@ -55,9 +52,9 @@ async def run(search: Search, effects: Effects) -> Reply:
     if isinstance(envelope, Skip):
         return Reply(None, skipped(envelope.why), plan.rule)
     ranking, outcome = await _ranking(envelope, plan, effects)
-    if plan.light:
-        return await _in_full((envelope, plan, search), ranking, outcome, effects)
-    body = rewrite(envelope, plan, search, ranking)
+    body = await _page(envelope, plan, search, ranking, effects)
+    if isinstance(body, Skip):
+        return Reply(None, skipped(body.why), plan.rule)
     return Reply(cut(body, paths(search)), outcome, plan.rule)
 
 
@@ -99,17 +96,17 @@ async def _ranking(envelope: Envelope, plan: Plan, effects: Effects) -> tuple[Ra
     return rank(plan.rule.policy, engine, found.probabilities), outcome
 
 
-async def _in_full(seen: Seen, ranking: Ranking | None, outcome: Outcome, effects: Effects) -> Reply:
-    """Fetch the page in full after a light window; should the index have changed, the request goes as it came."""
-    light, plan, search = seen
-    ids = tuple(one.hit.id for one in paged(light, plan, ranking))
+async def _page(
+    envelope: Envelope, plan: Plan, search: Search, ranking: Ranking | None, effects: Effects
+) -> bytes | Skip:
+    """Write the client's page; after a light window it is fetched in full, and Skip means the index has changed."""
+    if not plan.light:
+        return rewrite(envelope, plan, search, ranking)
+    ids = tuple(one.hit.id for one in paged(envelope, plan, ranking))
     full = _envelope(await effects.fetch(replace(plan, light=False, only=ids, fetch_from=0, fetch_size=len(ids))))
     if isinstance(full, Skip):
-        return Reply(None, skipped(full.why), plan.rule)
-    body = rejoin(light, full, plan, search, ranking)
-    if body is None:
-        return Reply(None, skipped(Why.ENGINE_ANSWER), plan.rule)
-    return Reply(cut(body, paths(search)), outcome, plan.rule)
+        return full
+    return rejoin(envelope, full, plan, search, ranking) or Skip(Why.ENGINE_ANSWER)
 
 
 def _documents(envelope: Envelope, plan: Plan) -> list[str | None]:

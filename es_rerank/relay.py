@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 
 import aiohttp
 import structlog
 from aiohttp import web
 
-from es_rerank.errors import UpstreamError, error_body
+from es_rerank.answers import Answer, error_answer
+from es_rerank.errors import UpstreamError
 from es_rerank.model import Outcome
 from es_rerank.upstream import Body, Request, Upstream, passing
 
 log = structlog.get_logger()
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_BAD_GATEWAY = 502
-
-
-class Answer(web.StreamResponse):
-    """An answer that carries the engine's headers and none of the server's own."""
-
-
-class WholeAnswer(web.Response):
-    """The same for an answer whose body is at hand."""
-
-
-async def bare(_request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """Take the headers off again that the server library adds to what the engine said."""
-    if isinstance(response, Answer | WholeAnswer):
-        response.headers.popall("Server", None)
-        response.headers.popall("Date", None)
 
 
 async def relay(
@@ -47,9 +33,8 @@ async def relay(
 
 def gateway_error(reason: str, outcome: Outcome | None = None) -> web.Response:
     """Answer for an engine that does not: 502, so that clients try another time or another node."""
-    body = error_body(_BAD_GATEWAY, "upstream_unreachable_exception", reason)
     headers = {"X-Rerank": outcome.header} if outcome else None
-    return web.Response(status=_BAD_GATEWAY, body=body, content_type="application/json", headers=headers)
+    return error_answer(HTTPStatus.BAD_GATEWAY, "upstream_unreachable_exception", reason, headers)
 
 
 def target(request: web.BaseRequest) -> str:

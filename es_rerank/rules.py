@@ -81,7 +81,7 @@ class Rules:
         """
         known = [_stream(name) for name in names]
         open_names = [name for name in known if not name.startswith(".")]
-        if any(part.startswith(".") for part in target.split(",")) or (known and not open_names):
+        if hidden(target) or (known and not open_names):
             return Why.HIDDEN_INDEX
         # A list of names cannot be told apart: `films,letters` must not fall under the rule for `films*`.
         said = "" if "," in target else target
@@ -96,6 +96,11 @@ class Rules:
         if not self._rules:
             return self._everywhere
         return next((rule for rule in self._rules if any(_matches(rule, one) for one in (name, said))), None)
+
+
+def hidden(target: str) -> bool:
+    """Tell whether an index expression names a hidden index, one with a leading dot."""
+    return any(part.startswith(".") for part in target.split(","))
 
 
 def default_rule(settings: Settings) -> Rule:

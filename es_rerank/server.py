@@ -6,16 +6,18 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 
 import structlog
 from aiohttp import web
 
+from es_rerank.answers import WholeAnswer, bare, error_answer
 from es_rerank.config import Settings
-from es_rerank.errors import UpstreamError, error_body
+from es_rerank.errors import UpstreamError
 from es_rerank.exchange import Exchange, limited, unzipped
 from es_rerank.model import Failed, Outcome, Skip, Why, failed, skipped
 from es_rerank.pipeline import Reply, run
-from es_rerank.relay import WholeAnswer, bare, gateway_error, relay, target, uploading
+from es_rerank.relay import gateway_error, relay, target, uploading
 from es_rerank.search import endpoints
 from es_rerank.state import STATE, State, build
 from es_rerank.upstream import MAX_LINE
@@ -24,7 +26,6 @@ from es_rerank.web.pages import PREFIX, own_page
 log = structlog.get_logger()
 
 _MODE = "X-Rerank-Mode"
-_SERVER_ERROR = 500
 _GRACE_SECONDS = 10.0
 
 
@@ -60,8 +61,8 @@ async def handle(request: web.Request) -> web.StreamResponse:
         log.exception("request failed", path=request.path)
         if request.writer.output_size:
             raise
-        body = error_body(_SERVER_ERROR, "es_rerank_exception", f"es-rerank failed: {type(error).__name__}")
-        return web.Response(status=_SERVER_ERROR, body=body, content_type="application/json")
+        reason = f"es-rerank failed: {type(error).__name__}"
+        return error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, "es_rerank_exception", reason)
 
 
 async def _routed(request: web.Request) -> web.StreamResponse:
@@ -137,10 +138,9 @@ def _finished(exchange: Exchange, reply: Reply, body: bytes) -> web.StreamRespon
 
 def _strict(outcome: Outcome) -> web.Response:
     """Answer a search whose rule wants an error instead of the engine's order; 500, which no client retries."""
-    text = error_body(_SERVER_ERROR, "rerank_exception", f"{outcome.why}: {outcome.detail or 'no scores'}")
-    return web.Response(
-        status=_SERVER_ERROR, body=text, content_type="application/json", headers={"X-Rerank": outcome.header}
-    )
+    reason = f"{outcome.why}: {outcome.detail or 'no scores'}"
+    headers = {"X-Rerank": outcome.header}
+    return error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, "rerank_exception", reason, headers)
 
 
 def _decoded(request: web.Request, body: bytes, most: int) -> bytes | None:

@@ -31,6 +31,7 @@ LEVELS: Mapping[str, int] = {
     "es_rerank.indices": 3,
     "es_rerank.metrics": 3,
     "es_rerank.state": 4,
+    "es_rerank.answers": 4,
     "es_rerank.relay": 4,
     "es_rerank.exchange": 4,
     "es_rerank.server": 4,

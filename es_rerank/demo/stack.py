@@ -74,8 +74,9 @@ def model_server(options: Options, reporter: Reporter) -> Iterator[Model]:
     if options.reranker_url:
         yield Model(options.reranker_url, profile, options.model, "auto")
         return
-    packaged = PACKAGED.get(profile) if on_cpu() and not options.model else None
-    folder = str(packaged(reporter)) if packaged else options.model
+    named = None if options.model in PROFILES else options.model
+    packaged = PACKAGED.get(profile) if on_cpu() and not named else None
+    folder = str(packaged(reporter)) if packaged else named
     with start_vllm(server_flags(PROFILES[profile], folder), reporter=reporter) as running:
         yield Model(running.url, profile, None, folder or "auto")
 

@@ -16,11 +16,6 @@ class Breaker:
     opened: float | None = None
     trying: bool = False
 
-    @property
-    def closed(self) -> bool:
-        """Tell whether all may pass."""
-        return self.opened is None
-
     def allows(self, now: float) -> bool:
         """Ask for a pass; the one who gets it after the pause is the probe that decides for all."""
         if self.opened is None:

@@ -55,7 +55,7 @@ class Reranker:
         self._trial = Trial(self._profile, self._bounded, wanted=settings.self_test and not self._backend.local)
 
     async def start(self) -> None:
-        """Load the tokenizer, which may take a download, then test the model; searches need not wait for either."""
+        """Load the tokenizer, which may take a download, then test the model; until then the engine's order stands."""
         if not self._backend.local:
             self._tokens = await asyncio.to_thread(load_tokens, self._settings.tokenizer, self.model)
         await self._trial.run()

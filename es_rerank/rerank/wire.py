@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from http import HTTPStatus
 
 import aiohttp
 import msgspec
@@ -12,7 +12,8 @@ from es_rerank.config import Settings
 from es_rerank.model import Failed, Why
 from es_rerank.rerank.backends import Backend, BadAnswerError, Question
 
-# What servers say of a prompt over the model's length; they answer 400, 413 or 422.
+# How servers refuse a prompt over the model's length.
+_REFUSES_LENGTH = frozenset({400, 413, 422})
 _TOO_LONG = ("input_tokens", "input_text", "maximum context length", "max_model_len", "too long", "input length")
 _MOST_BYTES = 64 * 1024 * 1024
 
@@ -57,9 +58,9 @@ class Wire:
             text = await answer.content.read(_MOST_BYTES)
             while chunk := await answer.content.read(_MOST_BYTES - len(text)):
                 text += chunk
-            if answer.status != 200:  # noqa: PLR2004 - HTTP OK
+            if answer.status != HTTPStatus.OK:
                 return _refusal(answer.status, text)
-            return self._backend.decode(_json(text), len(question.texts))
+            return self._backend.decode(msgspec.json.decode(text), len(question.texts))
 
     def _pool(self) -> aiohttp.ClientSession:
         """Open the pool at the first request, inside the running loop."""
@@ -73,15 +74,11 @@ class Wire:
         return self._session
 
 
-def _json(text: bytes) -> Any:
-    """Decode an answer; what is no JSON is a bad answer."""
-    return msgspec.json.decode(text)
-
-
 def _refusal(status: int, text: bytes) -> Failed:
     """Classify an answer that is an error."""
     said = text[:300].decode("utf-8", "replace")
-    if status in {400, 413, 422} and any(words in said for words in _TOO_LONG):
+    if status in _REFUSES_LENGTH and any(words in said for words in _TOO_LONG):
         return Failed(Why.TOO_LONG, said)
-    why = Why.OVERLOADED if status == 429 else Why.REFUSED if status < 500 else Why.RERANKER_ERROR  # noqa: PLR2004
+    server = Why.RERANKER_ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Why.REFUSED
+    why = Why.OVERLOADED if status == HTTPStatus.TOO_MANY_REQUESTS else server
     return Failed(why, f"HTTP {status}: {said}")

@@ -15,15 +15,14 @@ from es_rerank.search.policy import POLICIES, Ranking
 
 Edit = tuple[int, int, bytes]
 
+_PRETTY = re.compile(rb"\[\s")
+
 
 class Placed(NamedTuple):
     """A hit on its new place, with its new score; None keeps the engine's."""
 
     hit: Hit
     score: float | None
-
-
-_PRETTY = re.compile(rb"\[\s")
 
 
 def rewrite(envelope: Envelope, plan: Plan, search: Search, ranking: Ranking | None) -> bytes:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from importlib.resources import files
 from typing import Annotated
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from es_rerank.errors import error_body
+from es_rerank.answers import error_answer
 from es_rerank.model import Ask, Failed
 from es_rerank.rules import default_rule
 from es_rerank.state import State
@@ -44,11 +45,13 @@ async def own_page(state: State, request: web.Request) -> web.StreamResponse:
     """Answer a request to an own page; unknown ones get an error in the engines' shape."""
     methods = PAGES.get(request.path.removeprefix(PREFIX) or "/")
     if methods is None:
-        return _error(404, "resource_not_found_exception", f"no page [{request.path}]")
+        return error_answer(HTTPStatus.NOT_FOUND, "resource_not_found_exception", f"no page [{request.path}]")
     method = "GET" if request.method == "HEAD" else request.method
     if method not in methods:
         allowed = ", ".join(methods)
-        return _error(405, "method_not_allowed", f"[{request.path}] takes {allowed}", {"Allow": allowed})
+        return error_answer(
+            HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", f"[{request.path}] takes {allowed}", {"Allow": allowed}
+        )
     return await methods[method](state, request)
 
 
@@ -63,14 +66,18 @@ async def _rank(state: State, request: web.Request) -> web.StreamResponse:
     try:
         asked = Candidates.model_validate_json(await request.read())
     except web.HTTPRequestEntityTooLarge as error:
-        return _error(413, "content_too_long_exception", error.text or "too long")
+        return error_answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "content_too_long_exception", error.text or "too long")
     except ValidationError as error:
         first = error.errors()[0]
-        return _error(400, "illegal_argument_exception", f"{dotted(first['loc']) or 'body'}: {first['msg']}")
+        return error_answer(
+            HTTPStatus.BAD_REQUEST, "illegal_argument_exception", f"{dotted(first['loc']) or 'body'}: {first['msg']}"
+        )
     ask = Ask(asked.query, [text or None for text in asked.candidates], default_rule(state.settings), _PAGE_SECONDS)
     found = await state.reranker.score(ask)
     if isinstance(found, Failed):
-        return _error(500, "rerank_exception", f"{found.why}: {found.detail or 'no scores'}")
+        return error_answer(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "rerank_exception", f"{found.why}: {found.detail or 'no scores'}"
+        )
     scored = [(p or 0.0, at) for at, p in enumerate(found.probabilities)]
     results = [
         {"index": at, "score": p, "text": asked.candidates[at]} for p, at in sorted(scored, key=lambda pair: -pair[0])
@@ -93,13 +100,6 @@ async def _metrics(state: State, _request: web.Request) -> web.StreamResponse:
     """Write the metrics."""
     text = state.metrics.text(state.reranker.health)
     return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
-
-
-def _error(status: int, kind: str, reason: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Answer with an error in the engines' shape."""
-    return web.Response(
-        status=status, body=error_body(status, kind, reason), content_type="application/json", headers=headers
-    )
 
 
 PAGES: Mapping[str, Mapping[str, Handler]] = {

@@ -6,6 +6,8 @@ import http.server
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +15,7 @@ from es_rerank.demo import stack
 from es_rerank.demo.client import Access
 from es_rerank.demo.stack import Model, Options
 from es_rerank.errors import EsRerankError
+from es_rerank.parts.progress import QUIET
 
 
 def flags(options: Options, access: Access, model: Model) -> dict[str, str]:
@@ -85,3 +88,17 @@ def test_an_endpoint_whose_self_test_failed_will_never_be_ready(monkeypatch: pyt
     monkeypatch.setattr(stack, "_state", lambda _: {"status": "degraded", "why": "self_test: known pairs"})
     with pytest.raises(EsRerankError, match="not fit for use: self_test: known pairs"):
         stack._ready("http://127.0.0.1:1")
+
+
+def test_a_profile_named_as_model_is_served_with_its_own_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[list[str]] = []
+
+    @contextmanager
+    def started(argv: list[str], **_: object) -> Iterator[SimpleNamespace]:
+        served.append(argv)
+        yield SimpleNamespace(url="http://m")
+
+    monkeypatch.setattr(stack, "start_vllm", started)
+    with stack.model_server(Options(model="bge-reranker"), QUIET) as model:
+        assert model == Model("http://m", "bge-reranker", None, "auto")
+    assert served[0][:2] == ["--model", "BAAI/bge-reranker-v2-m3"]

@@ -16,7 +16,7 @@ def test_two_faults_are_bad_luck_three_are_a_fault() -> None:
     breaker.failed(0.0)
     assert breaker.allows(0.0)
     breaker.failed(0.0)
-    assert not breaker.closed
+    assert breaker.opened is not None
     assert not breaker.allows(0.5)
 
 
@@ -26,7 +26,7 @@ def test_an_answer_in_between_starts_the_count_anew() -> None:
         breaker.failed(0.0)
         breaker.failed(0.0)
         breaker.succeeded()
-    assert breaker.closed
+    assert breaker.opened is None
 
 
 def test_after_the_pause_one_at_a_time_may_try() -> None:
@@ -45,5 +45,5 @@ def test_a_probe_that_succeeds_closes() -> None:
     breaker = opened()
     assert breaker.allows(2.0)
     breaker.succeeded()
-    assert breaker.closed
+    assert breaker.opened is None
     assert all(breaker.allows(2.0) for _ in range(3))
