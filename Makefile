@@ -11,7 +11,7 @@ COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test pure check docs lock clean
+.PHONY: help demo test pure check bench docs lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ check: $(READY) ## Lint, types, structure, docs and Dockerfile, as CI does
 		for file in docker/compose*.yaml; do docker compose -f $$file config --quiet || exit 1; done; \
 	else echo "docker compose is not here: its files are parsed, not resolved"; fi
 	$(BIN)/pytest -q tests/test_structure.py tests/test_docs.py
+
+bench: $(READY) ## How long planning a search takes (ARGS=FOLDER for recorded requests)
+	$(BIN)/python -m tests.bench.planning $(ARGS)
 
 docs: $(READY) ## Write the generated parts of docs/ and mappings/ anew
 	$(BIN)/python -m tests.docs

@@ -100,9 +100,17 @@ def policy_spec(value: str) -> PolicySpec:
     return PolicySpec(found[1], float(found[2]) if found[2] else None)
 
 
+def _names(value: object) -> object:
+    """Take names joined by commas for a list of them."""
+    if isinstance(value, str):
+        return tuple(name for part in value.split(",") if (name := part.strip()))
+    return value
+
+
 Duration = Annotated[float, BeforeValidator(_written_seconds, json_schema_input_type=str)]
 Url = Annotated[str, AfterValidator(_url)]
 Policy = Annotated[str, AfterValidator(_policy)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_names, json_schema_input_type=str | list[str])]
 LongMode = Literal["profile", "truncate", "max_passage"]
 
 
@@ -138,6 +146,7 @@ class Settings(BaseModel):
     search_tokens: int = Field(65536, ge=512, description="Tokens that one search may cost the model.")
     instruction: str | None = Field(None, description="Task given to models that take one; else the profile's.")
     self_test: bool = Field(default=True, description="Whether known pairs must come out in order first.")
+    inference_ids: Names = Field((), description="Ids of `_inference/rerank/{id}` that the reranker answers; a,b,c.")
     cache_pairs: int = Field(100_000, ge=0, description="Scores of pairs to remember, about 150 bytes each.")
     concurrency: int = Field(8, ge=1, description="Requests at the rerank server at a time.")
     queue: int = Field(64, ge=0, description="Searches that may wait for the rerank server; over it, engine's order.")

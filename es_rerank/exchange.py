@@ -1,4 +1,4 @@
-"""One search on its way: what the client sent, what the engine said, and the time it took."""
+"""One request on its way: what the client sent, what the engine said, and the time it took."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from es_rerank.errors import UpstreamError
-from es_rerank.model import IndexInfo, Plan, Rule, Search, Skip, Why
-from es_rerank.pipeline import Effects
-from es_rerank.relay import target
+from es_rerank.model import IndexInfo, Rule, Search, Skip, Why
+from es_rerank.pipeline import Effects, Fetch
 from es_rerank.rules import hidden
 from es_rerank.search.endpoints import Carried
-from es_rerank.search.widen import widen
+from es_rerank.search.filterpath import cut, paths
 from es_rerank.state import State
 from es_rerank.upstream import Request, passing
 
@@ -27,9 +26,9 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 @dataclass(slots=True)
 class Exchange:
-    """The effects of one search, bound to its request.
+    """The effects of a request's searches, bound to that request.
 
-    `body` is the decoded request body; `engine` the seconds the engine took; `headers` those of its answer.
+    `body` is the decoded request body; `engine` the seconds the engine took; `headers` those of its last answer.
     """
 
     state: State
@@ -41,9 +40,9 @@ class Exchange:
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
     zipped: bool = False
 
-    def effects(self) -> Effects:
+    def effects(self, fetch: Fetch, *, splits: bool = True) -> Effects:
         """Hand the pipeline what it may do."""
-        return Effects(self.about, self.fetch, self.state.reranker.score, self.seconds_left)
+        return Effects(self.about, fetch, self.state.reranker.score, self.seconds_left, splits)
 
     def seconds_left(self, rule: Rule) -> float:
         """Tell how much of the deadline is left; it runs from the arrival of the request."""
@@ -59,16 +58,18 @@ class Exchange:
         rule = self.state.rules.choose(search.target, info.names)
         return Skip(rule) if isinstance(rule, Why) else (rule, info)
 
-    async def fetch(self, plan: Plan) -> bytes | None:
-        """Ask the engine for a plan's hits; None if it answers anything but 200 and a body of moderate size."""
-        query_string, body = widen(self.carried.query_string, self.body, plan)
+    async def ask(self, path: str, query_string: str, body: bytes, method: str = "") -> bytes | None:
+        """Ask the engine in the client's name; None if it answers anything but 200 and a body of moderate size.
+
+        The method is the client's own, unless another is named.
+        """
         headers = passing(self.request.headers, "Content-Length", "Content-Encoding", "Accept-Encoding")
         if "gzip" in self.request.headers.get("Accept-Encoding", ""):
             headers["Accept-Encoding"] = "gzip"
         if body and "Content-Type" not in headers:
             headers["Content-Type"] = "application/json"
-        path = target(self.request).partition("?")[0]
-        sent = Request(self.request.method, f"{path}?{query_string}", headers, body or None, again=True)
+        target = f"{path}?{query_string}" if query_string else path
+        sent = Request(method or self.request.method, target, headers, body or None, again=True)
         started = time.monotonic()
         try:
             async with self.state.upstream.open(sent) as answer:
@@ -87,6 +88,11 @@ class Exchange:
             return None
         whole, _ = await limited(answer.content.iter_any(), self.state.settings.max_answer)
         return unzipped(whole, self.state.settings.max_answer) if whole and self.zipped else whole
+
+    def filtered(self, body: bytes) -> bytes:
+        """Cut a body as `filter_path` says; Elasticsearch spares what is empty already, OpenSearch does not."""
+        elasticsearch = "X-Elastic-Product" in self.headers
+        return cut(body, paths(self.carried.params), keeps_empty=elasticsearch)
 
     def packed(self, body: bytes) -> bytes:
         """Code a body for the client as the engine coded its own."""

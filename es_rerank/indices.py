@@ -6,9 +6,10 @@ streams come back resolved. Answers are kept for a minute, each for the caller w
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any
@@ -24,50 +25,81 @@ from es_rerank.upstream import Request, Upstream
 
 _SECONDS = 60.0
 _KEPT = 1000
+_MOST_NAMES = 100
 _INDEX_OPTIONS = ("ignore_unavailable", "allow_no_indices", "expand_wildcards")
 _CREDENTIALS = ("Authorization", "es-secondary-authorization", "Cookie")
 
 
 class Indices:
-    """A bounded memory of index expressions."""
+    """A bounded memory of index expressions and points in time."""
 
     def __init__(self, upstream: Upstream, clock: Callable[[], float] = time.monotonic) -> None:
         """Ask *upstream*; *clock* gives seconds."""
         self._upstream = upstream
         self._clock = clock
         self._known: OrderedDict[bytes, tuple[float, IndexInfo]] = OrderedDict()
+        self._asked: dict[bytes, asyncio.Task[IndexInfo | None]] = {}
 
     async def about(self, search: Search, headers: Mapping[str, str]) -> IndexInfo | None:
-        """Resolve what a search names, with the caller's credentials; None if the engine does not say."""
+        """Resolve what a search names, with the caller's credentials; None if the engine does not say.
+
+        What is being asked already, by another search of the same caller, is asked once.
+        """
         options = {name: search.params[name] for name in _INDEX_OPTIONS if name in search.params}
+        pit = _pit(search)
         who = [headers.get(name, "") for name in _CREDENTIALS]
-        key = blake2b(repr((search.target, options, who)).encode(), digest_size=16).digest()
+        key = blake2b(repr((search.target, pit, options, who)).encode(), digest_size=16).digest()
         kept = self._known.get(key)
         if kept and self._clock() - kept[0] < _SECONDS:
             return kept[1]
-        info = await self._ask(search.target, options, headers)
+        if key not in self._asked:
+            sent = {name: headers[name] for name in (*_CREDENTIALS, "X-Opaque-Id") if name in headers}
+            ask = self._ask_pit(pit, sent) if pit else self._ask(search.target, options, sent)
+            self._asked[key] = asyncio.create_task(self._remembered(key, ask))
+        return await asyncio.shield(self._asked[key])
+
+    async def _remembered(self, key: bytes, ask: Awaitable[IndexInfo | None]) -> IndexInfo | None:
+        """Wait for an answer and remember it; the oldest goes when there are too many. A fault is no answer."""
+        try:
+            info = await ask
+        except (UpstreamError, aiohttp.ClientError, LookupError, TypeError, ValueError, OSError):
+            return None
+        finally:
+            del self._asked[key]
         if info:
-            self._keep(key, info)
+            self._known[key] = (self._clock(), info)
+            self._known.move_to_end(key)
+            while len(self._known) > _KEPT:
+                self._known.popitem(last=False)
         return info
 
-    def _keep(self, key: bytes, info: IndexInfo) -> None:
-        """Remember an answer; the oldest goes when there are too many."""
-        self._known[key] = (self._clock(), info)
-        self._known.move_to_end(key)
-        while len(self._known) > _KEPT:
-            self._known.popitem(last=False)
-
     async def _ask(self, target: str, options: Mapping[str, str], headers: Mapping[str, str]) -> IndexInfo | None:
-        """Ask the engine."""
+        """Ask for the fields of an index expression."""
         path = f"/{quote(target, safe='')}/_field_caps" if target else "/_field_caps"
         query = urlencode({"fields": "*", **options})
-        sent = {name: headers[name] for name in (*_CREDENTIALS, "X-Opaque-Id") if name in headers}
-        try:
-            async with self._upstream.open(Request("GET", f"{path}?{query}", sent, again=True)) as answer:
-                body = await answer.read()
-                return _read(body) if answer.status == HTTPStatus.OK else None
-        except (UpstreamError, aiohttp.ClientError, ValueError, OSError):
-            return None
+        body = await self._answer(Request("GET", f"{path}?{query}", headers, again=True))
+        return None if body is None else _read(body)
+
+    async def _ask_pit(self, pit: str, headers: Mapping[str, str]) -> IndexInfo | None:
+        """Ask for the indices a point in time looks at, by the names of those with documents; then for their fields."""
+        search = {"pit": {"id": pit}, "size": 0, "aggs": {"names": {"terms": {"field": "_index", "size": _MOST_NAMES}}}}
+        sent = {**headers, "Content-Type": "application/json"}
+        body = await self._answer(Request("POST", "/_search", sent, msgspec.json.encode(search), again=True))
+        names = [one["key"] for one in msgspec.json.decode(body)["aggregations"]["names"]["buckets"]] if body else []
+        return await self._ask(",".join(names), {}, headers) if names else None
+
+    async def _answer(self, request: Request) -> bytes | None:
+        """Give the body of an answer; None for one that is no success."""
+        async with self._upstream.open(request) as answer:
+            body = await answer.read()
+            return body if answer.status == HTTPStatus.OK else None
+
+
+def _pit(search: Search) -> str:
+    """Give the id of the point in time that a search looks at; empty if there is none."""
+    pit = search.body.get("pit")
+    found = pit.get("id") if isinstance(pit, dict) else None
+    return found if isinstance(found, str) else ""
 
 
 def _read(body: bytes) -> IndexInfo | None:

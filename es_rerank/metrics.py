@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from es_rerank.model import Outcome
@@ -35,12 +37,15 @@ class Metrics:
         """Count a request that was streamed through."""
         self._passed.inc()
 
-    def searched(self, outcome: Outcome, engine: float, rerank: float) -> None:
-        """Count a search, with the seconds that engine and reranking took."""
-        self._searches.labels(outcome.state, outcome.why or "").inc()
+    def searched(self, outcomes: Sequence[Outcome], engine: float, rerank: float) -> None:
+        """Count the searches of one request, with the seconds that engine and reranking took for all of them."""
+        reranked = [outcome for outcome in outcomes if outcome.state == "reranked"]
         self._engine.observe(engine)
-        if outcome.state == "reranked":
+        if reranked:
             self._model.observe(rerank)
+        for outcome in outcomes:
+            self._searches.labels(outcome.state, outcome.why or "").inc()
+        for outcome in reranked:
             self._documents.labels("cache").inc(outcome.cached)
             self._documents.labels("model").inc(outcome.window - outcome.cached)
 

@@ -12,6 +12,7 @@ class Why(StrEnum):
     """Why a Search was not reranked. One closed list for the header, the metric, the log and the docs."""
 
     OFF = "off"
+    NOT_A_SEARCH = "not_a_search"
     UNREADABLE = "unreadable"
     TOO_LARGE = "too_large"
     FORMAT = "format"
@@ -21,8 +22,9 @@ class Why(StrEnum):
     POINT_IN_TIME = "point_in_time"
     SLICE = "slice"
     SIZE_ZERO = "size_zero"
-    FILTER_PATH = "filter_path"
     STORED_FIELDS = "stored_fields"
+    TOP_HITS = "top_hits"
+    OWN_RERANKER = "own_reranker"
     NO_QUERY_TEXT = "no_query_text"
     HIDDEN_INDEX = "hidden_index"
     NO_RULE = "no_rule"
@@ -34,6 +36,7 @@ class Why(StrEnum):
     NO_PASSAGES = "no_passages"
     ENGINE_ERROR = "engine_error"
     ENGINE_ANSWER = "engine_answer"
+    PARTIAL = "partial"
     DEADLINE = "deadline"
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
@@ -47,16 +50,35 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """What a request asks of the reranker by name, in Elasticsearch's or OpenSearch's own words for it.
+
+    `text` is the query for the model and `fields` what it reads ((): as the rule says). It reads `window` hits at
+    most, and no more than that many are returned; hits the model finds less probable than `min_score` are left out.
+    `chunks`: long documents are read in pieces.
+    """
+
+    text: str
+    fields: tuple[str, ...] = ()
+    window: int | None = None
+    min_score: float | None = None
+    chunks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """One search as the client sent it.
 
     `target` is the decoded index expression ("" is every index), `params` the decoded URL parameters (the
-    last of a repeated one), `body` the decoded search body ({} when there is none).
+    last of a repeated one), `body` the decoded search body ({} when there is none) and `raw` its bytes. What was asked
+    of the reranker by name is in `given`, and no longer in the body.
     """
 
     target: str
     params: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)
+    raw: bytes = b""
+    given: Given | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +140,10 @@ class Plan:
 
     `start` and `size` are the client's page; `fetch_from` and `fetch_size` what the engine is asked for;
     `window` how many of the hits the model reads (0: a page beyond the window, only its scores change);
-    `extra_fields` what is asked for beside the client's own view of a hit, and taken out of the answer again.
-    `light` asks for nothing else, so that the page in full must follow; `only` are the ids of that page.
+    hits less probable than `min_score` are left out. `extra_fields` is what is asked for beside the client's own view
+    of a hit, and taken out of the answer again but for what matches `asked_fields`, which the client asked for itself.
+    `bare`: the client wants hits without `_id` and source (`stored_fields: _none_`). `light` asks for nothing else than
+    the model reads, so that the page in full must follow; `only` are the ids of that page.
     """
 
     text: str
@@ -131,6 +155,9 @@ class Plan:
     rule: Rule
     passage_fields: tuple[str, ...]
     extra_fields: tuple[str, ...] = ()
+    asked_fields: tuple[str, ...] = ()
+    min_score: float | None = None
+    bare: bool = False
     light: bool = False
     only: tuple[str, ...] | None = None
 
@@ -183,6 +210,16 @@ class Outcome:
         if self.why is not None:
             return f"{self.state}; why={self.why}"
         return f"{self.state}; window={self.window}; cached={self.cached}; model={self.model}"
+
+
+_MOST_LISTED = 32
+
+
+def header(outcomes: Sequence[Outcome]) -> str:
+    """Write `X-Rerank` for a request with several searches: a list in their order, cut when it grows long."""
+    listed = [one.header for one in outcomes[:_MOST_LISTED]]
+    more = len(outcomes) - len(listed)
+    return ", ".join([*listed, f"and {more} more"] if more else listed)
 
 
 def skipped(why: Why) -> Outcome:

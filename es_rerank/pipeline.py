@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from es_rerank.model import Ask, Failed, IndexInfo, Outcome, Plan, Rule, Scored, Search, Skip, Why, failed, skipped
 from es_rerank.search import plan as planning
 from es_rerank.search.envelope import Envelope, NotASearchAnswerError, read
-from es_rerank.search.filterpath import cut, paths
 from es_rerank.search.passage import passage
-from es_rerank.search.policy import Ranking, rank
+from es_rerank.search.policy import PINNED, Ranking, rank
 from es_rerank.search.rewrite import paged, rejoin, rewrite
 
 # One hit is in order whatever the model says.
@@ -26,12 +25,13 @@ Score = Callable[[Ask], Awaitable[Scored | Failed]]
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What the pipeline may do to the outside world."""
+    """What the pipeline may do to the outside world; `splits` is whether it may fetch twice for one page."""
 
     about: About
     fetch: Fetch
     score: Score
     seconds_left: Callable[[Rule], float]
+    splits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +44,40 @@ class Reply:
 
 
 async def run(search: Search, effects: Effects) -> Reply:
-    """Tell the whole story: plan, fetch, read, score, rank, rewrite. Every way out keeps the engine's hits."""
-    plan = await _plan(search, effects)
+    """Tell the whole story: decide, fetch, read, score, rank, rewrite. Every way out keeps the engine's hits."""
+    plan = await decide(search, effects)
     if isinstance(plan, Skip):
         return Reply(None, skipped(plan.why))
-    envelope = _envelope(await effects.fetch(plan))
-    if isinstance(envelope, Skip):
-        return Reply(None, skipped(envelope.why), plan.rule)
-    ranking, outcome = await _ranking(envelope, plan, effects)
-    body = await _page(envelope, plan, search, ranking, effects)
-    if isinstance(body, Skip):
-        return Reply(None, skipped(body.why), plan.rule)
-    return Reply(cut(body, paths(search)), outcome, plan.rule)
+    return await finish(plan, await effects.fetch(plan), effects)
 
 
-async def _plan(search: Search, effects: Effects) -> Plan | Skip:
+async def decide(search: Search, effects: Effects) -> Plan | Skip:
     """Decide cheaply first, then with the index's rule and mapping."""
     ruled_out = planning.early(search)
     if ruled_out:
         return ruled_out
     about = await effects.about(search)
-    return about if isinstance(about, Skip) else planning.make(search, *about)
+    return about if isinstance(about, Skip) else planning.make(search, *about, splits=effects.splits)
+
+
+async def finish(plan: Plan, answer: bytes | None, effects: Effects) -> Reply:
+    """Make the client's answer of the engine's (None: it gave none)."""
+    envelope = _envelope(answer)
+    if isinstance(envelope, Skip):
+        return Reply(None, skipped(envelope.why), plan.rule)
+    ranking, outcome = await _ranking(envelope, plan, effects)
+    body = await _page(envelope, plan, ranking, effects)
+    if isinstance(body, Skip):
+        return Reply(None, skipped(body.why), plan.rule)
+    return Reply(body, outcome, plan.rule)
+
+
+def page(plan: Plan, answer: bytes, why: Why) -> Reply:
+    """Cut the client's page out of the engine's answer, in the engine's order."""
+    envelope = _envelope(answer)
+    if isinstance(envelope, Skip):
+        return Reply(None, skipped(envelope.why), plan.rule)
+    return Reply(rewrite(envelope, plan, None), skipped(why), plan.rule)
 
 
 def _envelope(body: bytes | None) -> Envelope | Skip:
@@ -86,32 +99,32 @@ async def _ranking(envelope: Envelope, plan: Plan, effects: Effects) -> tuple[Ra
         return rank(plan.rule.policy, engine, []), skipped(Why.BEYOND_WINDOW)
     if len(engine) < _WORTH_IT:
         return None, skipped(Why.FEW_HITS)
-    documents = _documents(envelope, plan)
+    documents = _documents(envelope, plan, engine)
     if not any(documents):
         return None, skipped(Why.NO_PASSAGES)
     found = await effects.score(Ask(plan.text, documents, plan.rule, effects.seconds_left(plan.rule)))
     if isinstance(found, Failed):
         return None, failed(found)
     outcome = Outcome("reranked", window=len(documents), cached=found.cached, model=found.model)
-    return rank(plan.rule.policy, engine, found.probabilities), outcome
+    return rank(plan.rule.policy, engine, found.probabilities, plan.min_score), outcome
 
 
-async def _page(
-    envelope: Envelope, plan: Plan, search: Search, ranking: Ranking | None, effects: Effects
-) -> bytes | Skip:
+async def _page(envelope: Envelope, plan: Plan, ranking: Ranking | None, effects: Effects) -> bytes | Skip:
     """Write the client's page; after a light window it is fetched in full, and Skip means the index has changed."""
     if not plan.light:
-        return rewrite(envelope, plan, search, ranking)
+        return rewrite(envelope, plan, ranking)
     ids = tuple(one.hit.id for one in paged(envelope, plan, ranking))
     full = _envelope(await effects.fetch(replace(plan, light=False, only=ids, fetch_from=0, fetch_size=len(ids))))
     if isinstance(full, Skip):
         return full
-    return rejoin(envelope, full, plan, search, ranking) or Skip(Why.ENGINE_ANSWER)
+    return rejoin(envelope, full, plan, ranking) or Skip(Why.ENGINE_ANSWER)
 
 
-def _documents(envelope: Envelope, plan: Plan) -> list[str | None]:
-    """Write the text of each hit in the window."""
+def _documents(envelope: Envelope, plan: Plan, engine: Sequence[float]) -> list[str | None]:
+    """Write the text of each hit in the window; pinned hits stay where they are, so theirs is not read."""
     return [
-        passage(hit.object("_source"), hit.object("fields"), plan.rule, plan.passage_fields)
-        for hit in envelope.hits[: plan.window]
+        None
+        if score >= PINNED
+        else passage(hit.object("_source"), hit.object("fields"), plan.rule, plan.passage_fields)
+        for hit, score in zip(envelope.hits[: plan.window], engine, strict=False)
     ]

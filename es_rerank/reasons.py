@@ -20,19 +20,25 @@ _SERVER = "See the rerank server's log; searches are reranked again as soon as i
 
 REASONS: Mapping[Why, Reason] = {
     Why.OFF: Reason("The request says `X-Rerank-Mode: off`, or the rule `mode: off`.", _NOTHING),
+    Why.NOT_A_SEARCH: Reason("The request is no search: it is streamed through.", _NOTHING),
     Why.UNREADABLE: Reason("The request is not a search body that can be read.", "Read the engine's own error."),
     Why.TOO_LARGE: Reason("The request body is over `max_body`.", "Raise `max_body` if such searches are wanted."),
     Why.FORMAT: Reason("Request or answer is YAML, CBOR, SMILE or in a coding other than gzip.", "Ask for JSON."),
     Why.SORT: Reason("The order asked for is not relevance.", _NOTHING),
     Why.SCROLL: Reason("A scroll is an export.", _NOTHING),
     Why.SEARCH_AFTER: Reason("The page is a cursor into the engine's order.", "Page with `from` and `size`."),
-    Why.POINT_IN_TIME: Reason("A point in time is walked with cursors into the engine's order.", _NOTHING),
+    Why.POINT_IN_TIME: Reason("A sorted point in time is walked with cursors into the engine's order.", _NOTHING),
     Why.SLICE: Reason("A sliced search is an export.", _NOTHING),
     Why.SIZE_ZERO: Reason("No hits are asked for.", _NOTHING),
-    Why.FILTER_PATH: Reason(
-        "`filter_path` excludes, or comes with `pretty`.", "Name what is wanted, without `pretty`."
+    Why.STORED_FIELDS: Reason(
+        "`stored_fields: _none_` beside highlights or inner hits: what a hit then holds is each engine's own.",
+        "Leave one of them out.",
     ),
-    Why.STORED_FIELDS: Reason("`stored_fields: _none_` gives hits without ids and texts.", "Leave it out."),
+    Why.TOP_HITS: Reason(
+        "`top_hits` beside a filtered source: Elasticsearch would show there what the model reads.",
+        "Ask for the whole `_source`.",
+    ),
+    Why.OWN_RERANKER: Reason("The request has the engine's own reranker do it, or several of them.", _NOTHING),
     Why.NO_QUERY_TEXT: Reason(
         "No words were typed in scoring context.", "If there were: the clause table in the reference."
     ),
@@ -46,6 +52,7 @@ REASONS: Mapping[Why, Reason] = {
     Why.NO_PASSAGES: Reason("No hit in the window has a text.", "Check the `fields` of the rule."),
     Why.ENGINE_ERROR: Reason("The engine refused the wider page; the request was sent as it came.", "Lower `window`."),
     Why.ENGINE_ANSWER: Reason("The engine's answer has no plain list of scored hits.", _NOTHING),
+    Why.PARTIAL: Reason("The engine is still searching; the final answer is reranked.", "Ask again by the id."),
     Why.DEADLINE: Reason("The deadline was over.", "Raise `deadline`, lower `window`, or add a GPU."),
     Why.UNREACHABLE: Reason("The rerank server cannot be reached.", "Start it; check `reranker`."),
     Why.REFUSED: Reason("The rerank server refused the request (4xx).", "Check `model`, `backend` and the API key."),

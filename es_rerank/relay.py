@@ -11,7 +11,6 @@ from aiohttp import web
 
 from es_rerank.answers import Answer, error_answer
 from es_rerank.errors import UpstreamError
-from es_rerank.model import Outcome
 from es_rerank.upstream import Body, Request, Upstream, passing
 
 log = structlog.get_logger()
@@ -20,20 +19,23 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 async def relay(
-    request: web.BaseRequest, upstream: Upstream, body: Body = None, outcome: Outcome | None = None
+    request: web.BaseRequest, upstream: Upstream, body: Body = None, said: str = "", to: str = ""
 ) -> web.StreamResponse:
-    """Send a request on as it came and stream the answer back; *outcome* tells what became of a search."""
+    """Send a request on as it came, or to another target, and stream the answer back.
+
+    *said* is what became of its searches, for the client; "" says that it carried none.
+    """
     try:
-        async with upstream.open(_as_it_came(request, body, outcome)) as answer:
-            return await _stream(request, answer, outcome)
+        async with upstream.open(_as_it_came(request, body, said, to or target(request))) as answer:
+            return await _stream(request, answer, said)
     except UpstreamError as error:
         log.warning("upstream failed", path=request.path, reason=str(error))
-        return gateway_error(str(error), outcome)
+        return gateway_error(str(error), said)
 
 
-def gateway_error(reason: str, outcome: Outcome | None = None) -> web.Response:
+def gateway_error(reason: str, said: str = "") -> web.Response:
     """Answer for an engine that does not: 502, so that clients try another time or another node."""
-    headers = {"X-Rerank": outcome.header} if outcome else None
+    headers = {"X-Rerank": said} if said else None
     return error_answer(HTTPStatus.BAD_GATEWAY, "upstream_unreachable_exception", reason, headers)
 
 
@@ -48,19 +50,17 @@ def uploading(request: web.BaseRequest) -> AsyncIterator[bytes] | None:
     return request.content.iter_any() if request.can_read_body else None
 
 
-def _as_it_came(request: web.BaseRequest, body: Body, outcome: Outcome | None) -> Request:
+def _as_it_came(request: web.BaseRequest, body: Body, said: str, to: str) -> Request:
     """Copy a request. Searches and reads without a streamed body may be tried again on a stale connection."""
-    repeatable = isinstance(body, bytes | None) and (outcome is not None or request.method in _READS)
-    return Request(request.method, target(request), passing(request.headers), body or None, repeatable)
+    repeatable = isinstance(body, bytes | None) and (bool(said) or request.method in _READS)
+    return Request(request.method, to, passing(request.headers), body or None, repeatable)
 
 
-async def _stream(
-    request: web.BaseRequest, answer: aiohttp.ClientResponse, outcome: Outcome | None
-) -> web.StreamResponse:
+async def _stream(request: web.BaseRequest, answer: aiohttp.ClientResponse, said: str) -> web.StreamResponse:
     """Copy an answer; one that breaks off upstream breaks off here too, so that no client takes it for whole."""
     headers = passing(answer.headers)
-    if outcome:
-        headers["X-Rerank"] = outcome.header
+    if said:
+        headers["X-Rerank"] = said
     response = Answer(status=answer.status, reason=answer.reason, headers=headers)
     await response.prepare(request)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
@@ -68,11 +68,15 @@ class Rules:
     def __init__(self, settings: Settings) -> None:
         """Read the mappings folder of *settings*. Raises ConfigError naming file, line and field."""
         self._rules = tuple(_read(path, settings) for path in _files(settings.mappings))
-        self._everywhere = default_rule(settings)
+        self.everywhere = default_rule(settings)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Rule]:
         """Iterate over the rules in force."""
-        return iter(self._rules or (self._everywhere,))
+        return iter(self._rules or (self.everywhere,))
+
+    def named(self, name: str) -> Rule | None:
+        """Find a rule in force by its name."""
+        return next((rule for rule in self if rule.name == name), None)
 
     def choose(self, target: str, names: Sequence[str]) -> Rule | Why:
         """Choose the one rule for all indices of a search, or say why there is none.
@@ -94,13 +98,13 @@ class Rules:
     def _first(self, name: str, said: str) -> Rule | None:
         """Find the first rule for a concrete index or for the name the client said."""
         if not self._rules:
-            return self._everywhere
+            return self.everywhere
         return next((rule for rule in self._rules if any(_matches(rule, one) for one in (name, said))), None)
 
 
 def hidden(target: str) -> bool:
-    """Tell whether an index expression names a hidden index, one with a leading dot."""
-    return any(part.startswith(".") for part in target.split(","))
+    """Tell whether an index expression names a hidden index, one with a leading dot, here or on a remote cluster."""
+    return any(part.rpartition(":")[2].startswith(".") for part in target.split(","))
 
 
 def default_rule(settings: Settings) -> Rule:

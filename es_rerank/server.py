@@ -15,10 +15,11 @@ from es_rerank.answers import WholeAnswer, bare, error_answer
 from es_rerank.config import Settings
 from es_rerank.errors import UpstreamError
 from es_rerank.exchange import Exchange, limited, unzipped
-from es_rerank.model import Failed, Outcome, Skip, Why, failed, skipped
-from es_rerank.pipeline import Reply, run
+from es_rerank.flows import FLOWS
+from es_rerank.flows.done import Done, broken, left_alone
+from es_rerank.model import Why, header
 from es_rerank.relay import gateway_error, relay, target, uploading
-from es_rerank.search import endpoints
+from es_rerank.search.endpoints import Carried, match
 from es_rerank.state import STATE, State, build
 from es_rerank.upstream import MAX_LINE
 from es_rerank.web.pages import PREFIX, own_page
@@ -70,77 +71,72 @@ async def _routed(request: web.Request) -> web.StreamResponse:
     state = request.app[STATE]
     if (request.path + "/").startswith(PREFIX + "/"):
         return await own_page(state, request)
-    carried = endpoints.match(request.method, target(request), request.headers)
+    carried = match(request.method, target(request), request.headers)
     if carried is None:
         state.metrics.passed()
         return await relay(request, state.upstream, uploading(request))
     return await search(state, request, carried)
 
 
-async def search(state: State, request: web.Request, carried: endpoints.Carried) -> web.StreamResponse:
-    """Rerank one search, or send it on as it came with the reason why not."""
+async def search(state: State, request: web.Request, carried: Carried) -> web.StreamResponse:
+    """Rerank what a request carries, or send it on as it came with the reason why not."""
     arrived = time.monotonic()
     whole, parts = await limited(request.content.iter_any(), state.settings.max_body)
     if whole is None:
-        return await _left_alone(state, request, skipped(Why.TOO_LARGE), _rest(parts, request))
+        return await _sent_on(state, request, left_alone(Why.TOO_LARGE), _rest(parts, request))
     body = _decoded(request, whole, state.settings.max_body)
     exchange = Exchange(state, request, carried, body or b"", arrived)
     try:
-        reply = await _answered(exchange, body)
+        done = left_alone(Why.FORMAT) if body is None else await _done(exchange)
     except UpstreamError as error:
         log.warning("upstream failed", path=request.path, reason=str(error))
-        state.metrics.searched(skipped(Why.ENGINE_ERROR), exchange.engine, 0.0)
-        return gateway_error(str(error), skipped(Why.ENGINE_ERROR))
-    if reply.body is None:
-        return await _left_alone(state, request, reply.outcome, whole)
-    return _finished(exchange, reply, reply.body)
+        outcomes = left_alone(Why.ENGINE_ERROR).outcomes
+        state.metrics.searched(outcomes, exchange.engine, 0.0)
+        return gateway_error(str(error), header(outcomes))
+    if done.body is None:
+        return await _sent_on(state, request, done, whole)
+    return _finished(exchange, done, done.body)
 
 
-async def _answered(exchange: Exchange, body: bytes | None) -> Reply:
-    """Read the request and run the pipeline."""
+async def _done(exchange: Exchange) -> Done:
+    """Go the way of the request's endpoint."""
     if exchange.request.headers.get(_MODE, "").strip().lower() == "off":
-        return Reply(None, skipped(Why.OFF))
-    if body is None:
-        return Reply(None, skipped(Why.FORMAT))
-    found = endpoints.read(exchange.carried, body)
-    if isinstance(found, Skip):
-        return Reply(None, skipped(found.why))
+        return left_alone(Why.OFF)
     try:
-        return await run(found, exchange.effects())
+        return await FLOWS[exchange.carried.endpoint](exchange)
     except UpstreamError:
         raise
     except Exception:
         log.exception("search not reranked", path=exchange.request.path)
-        return Reply(None, failed(Failed(Why.INTERNAL)))
+        return broken()
 
 
-async def _left_alone(
-    state: State, request: web.Request, outcome: Outcome, body: bytes | AsyncIterator[bytes]
+async def _sent_on(
+    state: State, request: web.Request, done: Done, body: bytes | AsyncIterator[bytes]
 ) -> web.StreamResponse:
-    """Send a search on as it came."""
-    state.metrics.searched(outcome, 0.0, 0.0)
-    log.debug("search left alone", path=request.path, why=outcome.why)
-    return await relay(request, state.upstream, body, outcome)
+    """Send a request on as it came."""
+    said = header(done.outcomes)
+    if said:
+        state.metrics.searched(done.outcomes, 0.0, 0.0)
+        log.debug("search left alone", path=request.path, outcome=said)
+    else:
+        state.metrics.passed()
+    return await relay(request, state.upstream, body, said, done.to)
 
 
-def _finished(exchange: Exchange, reply: Reply, body: bytes) -> web.StreamResponse:
-    """Write the answer of a planned search with the engine's own headers."""
-    rerank = time.monotonic() - exchange.arrived - exchange.engine
-    exchange.state.metrics.searched(reply.outcome, exchange.engine, rerank)
-    log.debug("search planned", path=exchange.request.path, outcome=reply.outcome.header)
-    if reply.outcome.state == "failed" and reply.rule and reply.rule.strict:
-        return _strict(reply.outcome)
+def _finished(exchange: Exchange, done: Done, body: bytes) -> web.StreamResponse:
+    """Write the answer: an error of ours, or a body of ours below the engine's own head."""
+    rerank = max(0.0, time.monotonic() - exchange.arrived - exchange.engine)
+    said = header(done.outcomes)
+    exchange.state.metrics.searched(done.outcomes, exchange.engine, rerank)
+    log.debug("search planned", path=exchange.request.path, outcome=said)
+    own = {"X-Rerank": said} if said else {}
+    if done.status != HTTPStatus.OK:
+        return web.Response(status=done.status, body=body, content_type="application/json", headers=own)
     packed = exchange.packed(body)
-    exchange.headers["X-Rerank"] = reply.outcome.header
+    exchange.headers.update(own)
     exchange.headers.add("Server-Timing", f"engine;dur={exchange.engine * 1e3:.1f}, rerank;dur={rerank * 1e3:.1f}")
     return WholeAnswer(body=packed, headers=exchange.headers)
-
-
-def _strict(outcome: Outcome) -> web.Response:
-    """Answer a search whose rule wants an error instead of the engine's order; 500, which no client retries."""
-    reason = f"{outcome.why}: {outcome.detail or 'no scores'}"
-    headers = {"X-Rerank": outcome.header}
-    return error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, "rerank_exception", reason, headers)
 
 
 def _decoded(request: web.Request, body: bytes, most: int) -> bytes | None:

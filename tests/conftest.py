@@ -19,6 +19,7 @@ settings.load_profile("quick")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-cases", action="store_true", help="write what came out into tests/cases")
+    parser.addoption("--requests", help="folder of recorded requests of clients, for tests/cli/test_explain.py")
 
 
 @pytest.fixture

@@ -16,7 +16,13 @@ from es_rerank.rerank.profiles import PROFILES
 from es_rerank.search.endpoints import ENDPOINTS
 from es_rerank.search.policy import POLICIES
 from es_rerank.search.query import CLAUSES, silent
+from es_rerank.search.retrievers import RETRIEVERS
+from tests.live.clauses import SAMPLES
 
+_ENGINES = {"elasticsearch": "Elasticsearch 8.19", "opensearch": "OpenSearch 3.6"}
+_OPENSEARCH = _ENGINES["opensearch"]
+_BOTH = ", ".join(_ENGINES.values())
+_DOCUMENTATION = "built after its documentation"
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference.md"
 SCHEMA = ROOT / "mappings" / "rule.schema.json"
@@ -41,14 +47,42 @@ def rule_keys() -> str:
     return table(("key", "what it is"), rows)
 
 
+# What happens at each endpoint, and where that has been run.
+_ENDPOINTS: Mapping[str, tuple[str, str]] = {
+    "_search": ("one search", _BOTH),
+    "_search/template": ("the engine renders the template, stored or inline; then one search", _OPENSEARCH),
+    "_msearch": ("many searches, each by itself; the engine is asked once for all of them", _BOTH),
+    "_msearch/template": ("each template is rendered; then as `_msearch`", _OPENSEARCH),
+    "_async_search": ("the answer is reranked when it is whole: at submit or at a later poll", _DOCUMENTATION),
+    "_async_search/{id}": ("poll, status and delete by the id that the submit gave", _DOCUMENTATION),
+    "_rank_eval": ("each request is searched as above; the engine rates that order", _OPENSEARCH),
+    "_inference/{id}": ("Elasticsearch's rerank inference, for the ids in `inference_ids`", "needs no engine"),
+}
+
+
 def endpoints() -> str:
-    rows = [(f"`{one.name}`", ", ".join(sorted(one.methods))) for one in ENDPOINTS]
-    return table(("endpoint", "methods"), rows)
+    methods: dict[str, set[str]] = {}
+    for one in ENDPOINTS:
+        methods.setdefault(one.name, set()).update(one.methods)
+    rows = [(f"`{name}`", ", ".join(sorted(found)), *_ENDPOINTS[name]) for name, found in methods.items()]
+    return table(("endpoint", "methods", "what it carries", "run on"), rows)
 
 
 def clauses() -> str:
-    rows = [(f"`{name}`", "no words" if clause is silent else "words") for name, clause in CLAUSES.items()]
-    return table(("clause", "says"), rows)
+    rows = [(f"`{name}`", _run_on(name)) for name, clause in CLAUSES.items() if clause is not silent]
+    quiet = ", ".join(f"`{name}`" for name, clause in CLAUSES.items() if clause is silent)
+    return table(("clause", "run on"), rows) + f"\n\nWithout words: {quiet}."
+
+
+def retrievers() -> str:
+    rows = [(f"`{name}`", "no words" if one is silent else "words") for name, one in RETRIEVERS.items()]
+    return table(("retriever", "says"), rows)
+
+
+def _run_on(clause: str) -> str:
+    sample = SAMPLES.get(clause)
+    names = sorted(sample.runs_on) if sample else []
+    return ", ".join(_ENGINES[name] for name in names) or _DOCUMENTATION
 
 
 def policies() -> str:
@@ -95,6 +129,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "rule keys": rule_keys,
     "endpoints": endpoints,
     "clauses": clauses,
+    "retrievers": retrievers,
     "policies": policies,
     "backends": backends,
     "profiles": profiles,

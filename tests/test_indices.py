@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -90,8 +91,44 @@ async def test_a_fault_is_not_kept() -> None:
 
 
 async def test_memory_is_bounded() -> None:
-    async with asking() as (indices, engine):
+    async with asking() as (indices, _):
         for at in range(1002):
-            indices._keep(b"%d" % at, INFO)
+            await indices.about(Search("docs", {"expand_wildcards": str(at)}), {})
         assert len(indices._known) == 1000
-    assert engine.seen == []
+
+
+async def test_what_is_asked_already_is_asked_once() -> None:
+    async with asking() as (indices, engine):
+        found = await asyncio.gather(*(indices.about(Search("docs"), {}) for _ in range(5)))
+    assert (found, len(engine.seen)) == ([INFO] * 5, 1)
+
+
+async def test_a_search_that_goes_away_does_not_take_the_answer_from_others() -> None:
+    async with asking(Said(json.dumps(CAPS).encode(), seconds=0.2)) as (indices, engine):
+        first = asyncio.create_task(indices.about(Search("docs"), {}))
+        second = asyncio.create_task(indices.about(Search("docs"), {}))
+        await asyncio.sleep(0.05)
+        first.cancel()
+        assert await second == INFO
+    assert len(engine.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"aggregations": {"names": {"buckets": [{"key": "docs"}, {"key": "more"}]}}}, INFO),
+        ({"aggregations": {"names": {"buckets": []}}}, None),
+        ({"aggregations": {}}, None),
+        ([], None),
+    ],
+)
+async def test_a_point_in_time_is_resolved_by_a_search(said: Any, expected: IndexInfo | None) -> None:
+    engine = Fake({"/_search": Said(json.dumps(said).encode()), "": Said(json.dumps(CAPS).encode())})
+    async with serving(engine):
+        upstream = Upstream(settings(engine))
+        pit = Search("", body={"pit": {"id": "abc", "keep_alive": "1m"}})
+        assert await Indices(upstream).about(pit, {"Authorization": "a"}) == expected
+        await upstream.close()
+    assert engine.seen[0].json["pit"] == {"id": "abc"}
+    assert engine.seen[0].headers["Authorization"] == "a"
+    assert [seen.target for seen in engine.seen[1:]] == ["/docs%2Cmore/_field_caps?fields=%2A"] * bool(expected)

@@ -27,8 +27,8 @@ def test_a_new_endpoint_has_counted_nothing() -> None:
 )
 def test_each_search_is_counted_with_its_reason(outcome: Outcome, labels: str) -> None:
     metrics = Metrics()
-    metrics.searched(outcome, 0.25, 0.5)
-    metrics.searched(outcome, 0.25, 0.5)
+    metrics.searched([outcome], 0.25, 0.5)
+    metrics.searched([outcome], 0.25, 0.5)
     found = lines(metrics)
     assert f"es_rerank_searches_total{{{labels}}} 2.0" in found
     assert "es_rerank_engine_seconds_sum 0.5" in found
@@ -36,7 +36,7 @@ def test_each_search_is_counted_with_its_reason(outcome: Outcome, labels: str) -
 
 def test_documents_are_counted_by_where_their_score_came_from() -> None:
     metrics = Metrics()
-    metrics.searched(Outcome("reranked", window=5, cached=2), 0.25, 0.5)
+    metrics.searched([Outcome("reranked", window=3), Outcome("reranked", window=2, cached=2)], 0.25, 0.5)
     metrics.passed()
     found = lines(metrics, "degraded")
     assert 'es_rerank_documents_total{from="cache"} 2.0' in found

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from es_rerank.model import Ask, Failed, IndexInfo, Plan, PolicySpec, Rule, Scored, Search, Skip, Why
-from es_rerank.pipeline import Effects, Reply, run
+from es_rerank.pipeline import Effects, Reply, decide, page, run
 from es_rerank.search.policy import POLICIES
 from es_rerank.search.widen import widen
 
@@ -177,6 +177,25 @@ def test_no_hit_is_on_two_pages(world: World, start: int, size: int, gap: int) -
     assert not set(first) & set(second)
 
 
+async def test_pinned_hits_are_not_read_and_stay_first() -> None:
+    world = World(hits=[("pinned", 1.7014122e38), ("a", 3.0), ("b", 2.0)], model={"b": 0.9})
+    reply = await world.search(query={"pinned": {"ids": ["0"], "organic": {"match": {"body": "hose"}}}})
+    assert ids(reply) == ["0", "2", "1"]
+    assert world.asks[0].documents == [None, "a", "b"]
+    assert [hit["_score"] for hit in hits(reply)] == [1.7014122e38, 1.9, 1.5]
+
+
+async def test_the_engines_order_cut_to_the_page() -> None:
+    world = World()
+    plan = await decide(Search("docs", {}, {"query": {"match": {"body": "hose"}}, "size": 2}), world.effects())
+    assert isinstance(plan, Plan)
+    answer = await world.effects().fetch(plan)
+    assert answer is not None
+    reply = page(plan, answer, Why.PARTIAL)
+    assert (ids(reply), reply.outcome.header) == (["0", "1"], "skipped; why=partial")
+    assert page(plan, b"[]", Why.PARTIAL).body is None
+
+
 @given(WORLDS)
 def test_equal_probabilities_keep_the_engines_order(world: World) -> None:
     world = replace(world, hits=[(text or "a", score) for text, score in world.hits], model={})
@@ -194,7 +213,7 @@ async def test_whole_searches(folder: Path, update: bool) -> None:
         (folder / "client.json").write_bytes(reply.body or b"")
     assert reply.body == (folder / "client.json").read_bytes()
     assert reply.outcome.header == case["outcome"]
-    assert widen("", json.dumps(case["body"]).encode(), world.plans[0])[0] == case["sent"]
+    assert widen("", Search("docs", raw=json.dumps(case["body"]).encode()), world.plans[0])[0] == case["sent"]
 
 
 class TestAPageInFull:

@@ -143,7 +143,7 @@ async def test_a_fault_of_our_own_leaves_the_engines_answer(monkeypatch: pytest.
     def broken(*_: object) -> None:
         raise RuntimeError("a fault of our own")
 
-    monkeypatch.setattr("es_rerank.server.run", broken)
+    monkeypatch.setattr("es_rerank.flows.single.run", broken)
     async with running() as (proxy, _, _):
         got = await proxy.search("leaking hose")
     assert got.status == 200

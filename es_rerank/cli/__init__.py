@@ -8,6 +8,7 @@ import click
 
 from es_rerank.cli.check import check
 from es_rerank.cli.demo import demo
+from es_rerank.cli.explain import explain
 from es_rerank.cli.model import model
 from es_rerank.cli.serve import serve
 from es_rerank.errors import EsRerankError
@@ -23,6 +24,7 @@ def cli() -> None:
 
 cli.add_command(serve)
 cli.add_command(check)
+cli.add_command(explain)
 cli.add_command(model)
 cli.add_command(demo)
 

@@ -49,7 +49,13 @@ def shown(name: str, row: FieldInfo) -> str:
     """Write a default as a person would."""
     if name == "deadline":
         return f"{row.default:g}s"
-    return "none" if row.default is None else str(row.default).lower() if row.annotation is bool else str(row.default)
+    return (
+        "none"
+        if row.default in (None, ())
+        else str(row.default).lower()
+        if row.annotation is bool
+        else str(row.default)
+    )
 
 
 def _metavar(name: str, row: FieldInfo) -> str:

@@ -4,40 +4,77 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
 import msgspec
 
-from es_rerank.model import Search, Skip, Why
+from es_rerank.model import Given, Search, Skip, Why
+from es_rerank.search.asked import resolve
+from es_rerank.search.envelope import members
+
+# `X-Rerank-Query` gives the model its query, whatever the search says.
+QUERY_HEADER = "X-Rerank-Query"
+
+_READ = frozenset({"GET", "POST"})
+_TARGET = r"^/(?:(?P<target>[^/_][^/]*|_all)/)?"
+# Elasticsearch 7 still takes a type after the index.
+_TYPED = r"^/(?:(?P<target>[^/_][^/]*|_all)/(?:[^/_][^/]*/)?)?"
+_ASYNC = r"^/_(?:plugins|opendistro)/_asynchronous_search"
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A method and path that carries searches; the first group of `path` is the index expression."""
+    """Methods and a path that carry searches; its group `target` is the index expression, `id` an id in the path."""
 
     name: str
     methods: frozenset[str]
     path: re.Pattern[str]
 
 
-ENDPOINTS = (Endpoint("_search", frozenset({"GET", "POST"}), re.compile(r"^/(?:([^/_][^/]*|_all)/)?_search/?$")),)
+def _row(name: str, methods: frozenset[str], path: str) -> Endpoint:
+    """Make a row; a slash at the end is as good as none."""
+    return Endpoint(name, methods, re.compile(path + "/?$"))
+
+
+ENDPOINTS = (
+    _row("_search", _READ, _TYPED + "_search"),
+    _row("_search/template", _READ, _TYPED + "_search/template"),
+    _row("_msearch", _READ, _TYPED + "_msearch"),
+    _row("_msearch/template", _READ, _TYPED + "_msearch/template"),
+    _row("_async_search", frozenset({"POST"}), _TARGET + "_async_search"),
+    _row("_async_search", frozenset({"POST"}), _ASYNC),
+    _row("_async_search/{id}", frozenset({"GET", "DELETE"}), r"^/_async_search/(?P<id>(?!status/?$)[^/]+)"),
+    _row("_async_search/{id}", frozenset({"GET"}), r"^/_async_search/status/(?P<id>[^/]+)"),
+    _row("_async_search/{id}", frozenset({"GET", "DELETE"}), _ASYNC + r"/(?P<id>(?!stats/?$)[^/]+)"),
+    _row("_rank_eval", _READ, _TARGET + "_rank_eval"),
+    _row("_inference/{id}", frozenset({"POST"}), r"^/_inference/(?:rerank/)?(?P<id>[^/_][^/]*)"),
+)
 
 # Media types whose body is JSON text: application/json and the vendor types of Elasticsearch 8 and 9.
 _JSON_TYPE = re.compile(
-    r"^\s*(application/(json|x-ndjson|vnd\.elasticsearch\+json|\*)|text/plain|\*/\*)\s*($|[;,])", re.IGNORECASE
+    r"^\s*(application/(json|x-ndjson|vnd\.elasticsearch\+(json|x-ndjson)|\*)|text/plain|\*/\*)\s*($|[;,])",
+    re.IGNORECASE,
 )
 _OTHER_FORMATS = frozenset({"yaml", "cbor", "smile"})
 
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """One request to a known endpoint, as it came; `target` is the decoded index expression."""
+    """One request to a known endpoint, as it came; `target` is the decoded index expression, `path` is not decoded."""
 
     target: str
-    query_string: str
+    query_string: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    endpoint: str = "_search"
+    path: str = ""
+    id: str = ""
+
+    @property
+    def params(self) -> dict[str, str]:
+        """Decode the URL parameters."""
+        return parameters(self.query_string)
 
 
 def match(method: str, raw_path: str, headers: Mapping[str, str]) -> Carried | None:
@@ -46,7 +83,9 @@ def match(method: str, raw_path: str, headers: Mapping[str, str]) -> Carried | N
     for endpoint in ENDPOINTS:
         found = endpoint.path.match(path) if method in endpoint.methods else None
         if found:
-            return Carried(unquote(found.group(1) or ""), query_string, headers)
+            groups = {name: unquote(value or "") for name, value in found.groupdict().items()}
+            target = groups.get("target", parameters(query_string).get("index", ""))
+            return Carried(target, query_string, headers, endpoint.name, path, groups.get("id", ""))
     return None
 
 
@@ -56,26 +95,52 @@ def parameters(query_string: str) -> dict[str, str]:
     return {unquote_plus(name): unquote_plus(value) for name, _, value in pairs}
 
 
+def other_format(carried: Carried, body: bytes) -> bool:
+    """Tell whether a request's body is something else than JSON."""
+    sent = carried.headers.get("Content-Type", "") if body else carried.params.get("source_content_type", "")
+    return bool(sent) and not _JSON_TYPE.match(sent)
+
+
+def other_answer(carried: Carried) -> bool:
+    """Tell whether the answer is asked for as something else than JSON."""
+    accepted = carried.headers.get("Accept", "")
+    known = carried.params.get("format", "json").lower() not in _OTHER_FORMATS
+    return not known or (bool(accepted) and not _JSON_TYPE.match(accepted))
+
+
+def content(carried: Carried, body: bytes) -> bytes:
+    """Give the request's body, or what stands for it in the URL."""
+    return body.strip() or carried.params.get("source", "").encode()
+
+
 def read(carried: Carried, body: bytes) -> Search | Skip:
-    """Decode one request into a Search; what cannot be read is left to the engine, which words its own error."""
-    params = parameters(carried.query_string)
-    if _other_format(params, carried.headers, body):
+    """Decode a request that is one search; what cannot be read is left to the engine, which words its own error."""
+    if other_format(carried, body):
         return Skip(Why.FORMAT)
+    return search(carried, carried.target, carried.params, content(carried, body))
+
+
+def search(carried: Carried, target: str, params: Mapping[str, str], raw: bytes) -> Search | Skip:
+    """Decode one of the searches that a request carries; *raw* is its body."""
     try:
-        decoded = _decode(body.strip() or params.get("source", "").encode())
+        resolved = resolve(raw, params.get("search_pipeline"))
+        found = Search(target, params, _decode(resolved.raw), resolved.raw, resolved.given)
     except (ValueError, RecursionError):
         return Skip(Why.UNREADABLE)
-    return Search(carried.target, params, decoded)
+    if resolved.native:
+        return Skip(Why.OWN_RERANKER)
+    wanted = _wanted(carried.headers)
+    return replace(found, given=Given(wanted)) if wanted and not found.given else found
+
+
+def _wanted(headers: Mapping[str, str]) -> str:
+    """Read the query for the model from its header, whose bytes are UTF-8."""
+    return headers.get(QUERY_HEADER, "").encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip()
 
 
 def _decode(text: bytes) -> dict[str, Any]:
-    """Decode a search body; an empty one is an empty search."""
-    return msgspec.json.decode(text, type=dict[str, Any]) if text else {}
-
-
-def _other_format(params: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> bool:
-    """Tell whether the request or its answer is something else than JSON."""
-    if params.get("format", "json").lower() in _OTHER_FORMATS:
-        return True
-    sent = headers.get("Content-Type", "") if body else params.get("source_content_type", "")
-    return any(value and not _JSON_TYPE.match(value) for value in (sent, headers.get("Accept", "")))
+    """Decode a search body; an empty one is an empty search. Raises ValueError for one that says a thing twice."""
+    if not text:
+        return {}
+    members(text)
+    return msgspec.json.decode(text, type=dict[str, Any])

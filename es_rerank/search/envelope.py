@@ -6,12 +6,15 @@ msgspec skips over values at C speed and tells their length; only keys and separ
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from msgspec import Raw
+
+Edit = tuple[int, int, bytes]
+"""New bytes for the span `[start, end)`."""
 
 _KEY = re.compile(rb'\s*("(?:[^"\\]|\\.)*")\s*:\s*')
 _GAP = re.compile(rb"[\s,]*")
@@ -63,7 +66,16 @@ class Hit:
     @property
     def id(self) -> str:
         """The document's id; empty where the answer has none."""
-        found = self.decoded("_id")
+        return self._text("_id")
+
+    @property
+    def index(self) -> str:
+        """The name of the concrete index the document is in."""
+        return self._text("_index")
+
+    def _text(self, name: str) -> str:
+        """Decode a member that is a string; empty for anything else."""
+        found = self.decoded(name)
         return found if isinstance(found, str) else ""
 
     @property
@@ -102,7 +114,7 @@ def members(text: bytes) -> dict[str, Span]:
     """Find the members of an object, relative to *text*. Raises ValueError for anything but one clean object."""
     decoded = msgspec.json.decode(text, type=dict[str, Raw])
     spans: dict[str, Span] = {}
-    at = text.index(b"{") + 1
+    at = _after_gap(text, text.index(b"{") + 1)
     for name, raw in decoded.items():
         key = _KEY.match(text, at)
         if key is None or msgspec.json.decode(key.group(1)) != name:
@@ -115,6 +127,16 @@ def members(text: bytes) -> dict[str, Span]:
     if text[at : at + 1] != b"}":
         raise NotASearchAnswerError(f"duplicate key near byte {at}")
     return spans
+
+
+def splice(text: bytes, edits: Iterable[Edit]) -> bytes:
+    """Replace spans `[start, end)` that do not overlap; everything between them stays."""
+    parts: list[bytes] = []
+    at = 0
+    for start, end, new in sorted(edits):
+        parts += [text[at:start], new]
+        at = end
+    return b"".join([*parts, text[at:]])
 
 
 def number(value: Any) -> float | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from es_rerank.model import IndexInfo, Plan, Rule, Search, Skip, Why
-from es_rerank.search import filterpath
-from es_rerank.search.passage import choose_fields, extra_fields
-from es_rerank.search.query import query_text, said
+from es_rerank.model import Given, IndexInfo, Plan, Rule, Search, Skip, Why
+from es_rerank.search.passage import choose_fields, extra_fields, requested_fields
+from es_rerank.search.query import could_say, query_text, said
+from es_rerank.search.retrievers import candidates
 from es_rerank.search.split import worth_it
 
 DEFAULT_SIZE = 10
@@ -19,28 +20,56 @@ def early(search: Search) -> Skip | None:
     return next((Skip(why) for why, holds in CHECKS if holds(search)), None)
 
 
-def make(search: Search, rule: Rule, info: IndexInfo) -> Plan | Skip:
-    """Plan a Search whose rule and mapping are known. Pages are slices of one reranked window (design, 4)."""
+def make(search: Search, rule: Rule, info: IndexInfo, *, splits: bool = True) -> Plan | Skip:
+    """Plan a Search whose rule and mapping are known. Pages are slices of one reranked window (design, 4).
+
+    `splits`: whether the window may be fetched light, and the page in full after it.
+    """
     heard = said(search, info)
-    text = query_text(heard)
-    fields = choose_fields(rule, info, heard)
-    if not text or not fields:
-        return Skip(Why.NO_TEXT_FIELDS if text else Why.NO_QUERY_TEXT)
+    given = search.given or Given(query_text(heard))
+    fields = given.fields or choose_fields(rule, info, heard)
+    if not given.text or not fields:
+        return Skip(Why.NO_TEXT_FIELDS if given.text else Why.NO_QUERY_TEXT)
     start, size = page(search)
-    inside = start < rule.window
-    light = inside and worth_it(search, info, start + size, rule.window)
-    return Plan(
-        text=text,
+    most = candidates(search.body)
+    if most is not None and start + size > most:
+        return Skip(Why.BEYOND_WINDOW)
+    plan = Plan(
+        text=given.text,
         start=start,
         size=size,
-        fetch_from=0 if inside else start,
-        fetch_size=max(rule.window, start + size) if inside else size,
-        window=rule.window if inside else 0,
-        rule=rule,
+        fetch_from=0,
+        fetch_size=0,
+        window=min(one for one in (rule.window, given.window, most) if one is not None),
+        rule=_asked_of(rule, given),
         passage_fields=fields,
-        extra_fields=() if light else extra_fields(search, fields),
-        light=light,
+        asked_fields=requested_fields(search),
+        min_score=given.min_score,
+        bare=_without_ids(search),
     )
+    plan = _paged(plan, given)
+    if splits and not plan.bare and worth_it(search, info, plan):
+        return replace(plan, light=True)
+    extra = extra_fields(search, fields)
+    return Skip(Why.TOP_HITS) if extra and b'"top_hits"' in search.raw else replace(plan, extra_fields=extra)
+
+
+def _paged(plan: Plan, given: Given) -> Plan:
+    """Say which hits are fetched: the window and what the page needs after it, or a page beyond it as it is."""
+    if given.window is not None:
+        # A reranker asked for by name gives what it read and no more.
+        last = plan.window if given.min_score is not None else given.window
+        plan = replace(plan, size=max(0, min(plan.size, last - plan.start)))
+    elif plan.start >= plan.window:
+        return replace(plan, fetch_from=plan.start, fetch_size=plan.size, window=0)
+    return replace(plan, fetch_size=max(plan.window, plan.start + plan.size))
+
+
+def _asked_of(rule: Rule, given: Given) -> Rule:
+    """Put what the request asks by name into the rule; a field asked for by name has no place in its template."""
+    if given.chunks:
+        rule = replace(rule, long=replace(rule.long, mode="max_passage"))
+    return replace(rule, template=None) if given.fields else rule
 
 
 def page(search: Search) -> tuple[int, int]:
@@ -90,10 +119,20 @@ def _has(*names: str) -> Callable[[Search], bool]:
     return lambda search: any(name in search.params or search.body.get(name) is not None for name in names)
 
 
+def _walked(search: Search) -> bool:
+    """Tell whether a point in time is walked: whoever sorts it means the sort values as cursors."""
+    return search.body.get("pit") is not None and ("sort" in search.params or bool(search.body.get("sort")))
+
+
 def _without_ids(search: Search) -> bool:
-    """Tell whether stored fields are asked as `_none_`: nothing else can then be asked beside them."""
+    """Tell whether stored fields are asked as `_none_`."""
     stored = search.params.get("stored_fields", search.body.get("stored_fields"))
     return stored in ("_none_", ["_none_"])
+
+
+def _with_more(search: Search) -> bool:
+    """Tell whether hits shall hold parts that look at stored fields themselves, or that engines refuse beside them."""
+    return _has("highlight", "_source", "fields")(search) or b'"inner_hits"' in search.raw
 
 
 # First match wins. `slice` cuts an export in parts, a PIT walk uses sort values as cursors: order is their contract.
@@ -101,11 +140,11 @@ CHECKS: tuple[tuple[Why, Callable[[Search], bool]], ...] = (
     (Why.SCROLL, _has("scroll")),
     (Why.SEARCH_AFTER, _has("search_after")),
     (Why.SLICE, _has("slice")),
-    (Why.POINT_IN_TIME, _has("pit")),
+    (Why.POINT_IN_TIME, _walked),
     (Why.UNREADABLE, _unpaged),
+    (Why.UNREADABLE, lambda search: not isinstance(search.body.get("fields", []), list)),
     (Why.SORT, _sorted_otherwise),
     (Why.SIZE_ZERO, lambda search: page(search)[1] == 0),
-    (Why.FILTER_PATH, lambda search: bool(filterpath.paths(search)) and not filterpath.readable(search)),
-    (Why.STORED_FIELDS, _without_ids),
-    (Why.NO_QUERY_TEXT, lambda search: not said(search, None)),
+    (Why.STORED_FIELDS, lambda search: _without_ids(search) and _with_more(search)),
+    (Why.NO_QUERY_TEXT, lambda search: not search.given and not could_say(search)),
 )

@@ -16,16 +16,21 @@ from es_rerank.model import PolicySpec
 _HALF = 10.0
 # `probability` leaves this room below the window for the tail.
 _FLOOR = 1e-6
+# The engines give pinned hits scores from here on (half the greatest float of 32 bits), so that no other comes near.
+PINNED = 1.7e38
 
 Values = Callable[[Sequence[float], Sequence[float], float], Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The new order of the fetched hits as indices into the engine's, and the score at each place of it."""
+    """The new order of the fetched hits as indices into the engine's, and the score at each place of it.
+
+    A score of None is the engine's own.
+    """
 
     order: tuple[int, ...]
-    scores: tuple[float, ...]
+    scores: tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +80,28 @@ POLICIES: Mapping[str, Policy] = {
 }
 
 
-def rank(spec: PolicySpec, engine: Sequence[float], model: Sequence[float | None]) -> Ranking:
+def rank(
+    spec: PolicySpec, engine: Sequence[float], model: Sequence[float | None], least: float | None = None
+) -> Ranking:
     """Order the fetched hits: scored ones by their value, then the rest of window and tail in the engine's order.
 
     `engine` holds the engine's score of every fetched hit, `model` a probability (or None: no text) for each
-    hit of the window, which is the head of that list.
+    hit of the window, which is the head of that list. Pinned hits stay where the engine put them. With `least`,
+    only hits that the model finds at least so probable are left, and pinned ones.
     """
     policy = POLICIES[spec.name]
-    scored = [at for at, p in enumerate(model) if p is not None]
-    values = _values(policy, spec, [engine[at] for at in scored], [p for p in model if p is not None])
+    pinned = [at for at, score in enumerate(engine) if score >= PINNED]
+    scored = [(at, p) for at, p in enumerate(model) if p is not None and engine[at] < PINNED]
+    values = _values(policy, spec, [engine[at] for at, _ in scored], [p for _, p in scored])
     ranked = sorted(zip(scored, values, strict=True), key=lambda pair: -pair[1])
-    rest = sorted(set(range(len(engine))) - set(scored))
-    order = tuple(at for at, _ in ranked) + tuple(rest)
+    kept = [(at, value) for (at, p), value in ranked if least is None or p >= least]
+    known = {*pinned, *(at for at, _ in scored)}
+    rest = [at for at in range(len(engine)) if at not in known] if least is None else []
+    order = (*pinned, *(at for at, _ in kept), *rest)
     if spec.name == "keep":
-        return Ranking(order, tuple(engine))
-    shown = [policy.shown(value) for _, value in ranked] + [policy.tail(engine[at]) for at in rest]
-    return Ranking(order, tuple(shown))
+        return Ranking(order, tuple(engine[: len(order)]))
+    shown = [policy.shown(value) for _, value in kept] + [policy.tail(engine[at]) for at in rest]
+    return Ranking(order, (*(None for _ in pinned), *shown))
 
 
 def _values(policy: Policy, spec: PolicySpec, engine: Sequence[float], model: Sequence[float]) -> Sequence[float]:

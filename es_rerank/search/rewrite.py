@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from msgspec import json
 
-from es_rerank.model import Plan, Search
-from es_rerank.search.envelope import Envelope, Hit, Span, elements, members, number
-from es_rerank.search.passage import covered, requested_fields
+from es_rerank.model import Plan
+from es_rerank.search.envelope import Edit, Envelope, Hit, Span, elements, members, number, splice
+from es_rerank.search.passage import covered
 from es_rerank.search.policy import POLICIES, Ranking
 
-Edit = tuple[int, int, bytes]
-
+# What `stored_fields: _none_` leaves out of a hit.
+_IDENTITY = ("_type", "_id")
 _PRETTY = re.compile(rb"\[\s")
 
 
@@ -25,16 +25,16 @@ class Placed(NamedTuple):
     score: float | None
 
 
-def rewrite(envelope: Envelope, plan: Plan, search: Search, ranking: Ranking | None) -> bytes:
+def rewrite(envelope: Envelope, plan: Plan, ranking: Ranking | None) -> bytes:
     """Write the page that *plan* promises, in the order and with the scores of *ranking*.
 
     Without a ranking the engine's own order and scores stand, cut to the client's page.
     """
     edits = _max_score(envelope, envelope, plan, ranking)
-    return _written(envelope, paged(envelope, plan, ranking), plan, search, edits)
+    return _written(envelope, paged(envelope, plan, ranking), plan, edits)
 
 
-def rejoin(light: Envelope, full: Envelope, plan: Plan, search: Search, ranking: Ranking | None) -> bytes | None:
+def rejoin(light: Envelope, full: Envelope, plan: Plan, ranking: Ranking | None) -> bytes | None:
     """Write the page from two answers: order, total and maximum of the *light* one, all else from the *full* one.
 
     None if the index has changed between them, so that a hit of the page is missing.
@@ -46,7 +46,7 @@ def rejoin(light: Envelope, full: Envelope, plan: Plan, search: Search, ranking:
     edits = _max_score(light, full, plan, ranking)
     if light.total and full.total:
         edits.append((full.total.start, full.total.end, light.total.of(light.body)))
-    return _written(full, [Placed(found[one.hit.id], one.score) for one in page], plan, search, edits)
+    return _written(full, [Placed(found[one.hit.id], one.score) for one in page], plan, edits)
 
 
 def paged(envelope: Envelope, plan: Plan, ranking: Ranking | None) -> list[Placed]:
@@ -57,10 +57,9 @@ def paged(envelope: Envelope, plan: Plan, ranking: Ranking | None) -> list[Place
     return [Placed(envelope.hits[order[at]], ranking.scores[at] if ranking else None) for at in places]
 
 
-def _written(envelope: Envelope, page: Sequence[Placed], plan: Plan, search: Search, edits: Sequence[Edit]) -> bytes:
+def _written(envelope: Envelope, page: Sequence[Placed], plan: Plan, edits: Sequence[Edit]) -> bytes:
     """Write an answer with these hits in it."""
-    kept = requested_fields(search)
-    array = _array(envelope, [_hit(one, plan, kept) for one in page])
+    array = _array(envelope, [_hit(one, plan) for one in page])
     return splice(envelope.body, [*edits, (envelope.array.start, envelope.array.end, array)])
 
 
@@ -70,23 +69,17 @@ def _max_score(seen: Envelope, written: Envelope, plan: Plan, ranking: Ranking |
     if old is None or span is None:
         return []
     engine = number(json.decode(old.of(seen.body)))
-    if ranking is None or engine is None:
-        return [(span.start, span.end, old.of(seen.body))]
-    return [(span.start, span.end, _number(_highest(engine, plan, ranking)))]
+    if ranking is not None and seen.hits and not ranking.order:
+        return [(span.start, span.end, b"null")]
+    highest = None if ranking is None or engine is None else _highest(engine, plan, ranking)
+    return [(span.start, span.end, old.of(seen.body) if highest is None else _number(highest))]
 
 
-def splice(text: bytes, edits: Iterable[Edit]) -> bytes:
-    """Replace spans `[start, end)` that do not overlap; everything between them stays."""
-    parts: list[bytes] = []
-    at = 0
-    for start, end, new in sorted(edits):
-        parts += [text[at:start], new]
-        at = end
-    return b"".join([*parts, text[at:]])
+def _highest(engine: float, plan: Plan, ranking: Ranking) -> float | None:
+    """Compute `max_score`: the first score of the window; beyond it, the engine's maximum as the tail shows it.
 
-
-def _highest(engine: float, plan: Plan, ranking: Ranking) -> float:
-    """Compute `max_score`: the first score of the window; beyond it, the engine's maximum as the tail shows it."""
+    None keeps the engine's.
+    """
     if plan.window and ranking.scores:
         return ranking.scores[0]
     return POLICIES[plan.rule.policy.name].tail(engine)
@@ -107,10 +100,12 @@ def _array(envelope: Envelope, page: Sequence[bytes]) -> bytes:
     return opening + between.join(page) + closing
 
 
-def _hit(placed: Placed, plan: Plan, kept: Sequence[str]) -> bytes:
+def _hit(placed: Placed, plan: Plan) -> bytes:
     """Write one hit: new score, agreeing `sort` value and `_explanation`, without the fields that were only for us."""
     hit, score = placed
-    edits = _without(hit, [name for name in plan.extra_fields if not covered(name, kept)])
+    edits = _without(hit, [name for name in plan.extra_fields if not covered(name, plan.asked_fields)])
+    if plan.bare:
+        edits += [_removal(hit.raw, hit.members[name]) for name in _IDENTITY if name in hit.members]
     if score is not None:
         edits += [*_score(hit, score), *_sort(hit, score), *_explanation(hit, score, plan)]
     return splice(hit.raw, edits)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Raw
 
-from es_rerank.model import IndexInfo, Search
+from es_rerank.model import IndexInfo, Plan, Search
 
 _COSTLY = ("highlight", "script_fields", "explain")
 _DROPPED = frozenset({*_COSTLY, "aggs", "aggregations", "docvalue_fields", "fields", "stored_fields", "suggest"})
@@ -42,7 +42,7 @@ HIT_PARAMETERS = frozenset(
 _WORTH_IT = 2
 
 
-def worth_it(search: Search, info: IndexInfo, size: int, window: int) -> bool:
+def worth_it(search: Search, info: IndexInfo, plan: Plan) -> bool:
     """Tell whether two requests are cheaper than one and give the same answer.
 
     Only requests made of known parts on one index, where an `_id` names one document.
@@ -50,7 +50,8 @@ def worth_it(search: Search, info: IndexInfo, size: int, window: int) -> bool:
     body = search.body
     costly = any(body.get(part) for part in _COSTLY) or search.params.get("explain") in {"", "true"}
     known = body.keys() <= _KEPT | _DROPPED and not search.params.keys() & _IN_THE_WAY
-    return costly and known and bool(body) and len(info.names) == 1 and size * _WORTH_IT <= window
+    small = 0 < (plan.start + plan.size) * _WORTH_IT <= plan.window
+    return small and costly and known and bool(body) and len(info.names) == 1
 
 
 def light(body: bytes, fields: Sequence[str]) -> bytes:

@@ -1,56 +1,73 @@
 """Turns the client's request into the one the engine gets: a wider page, and the text the model needs.
 
-`from` and `size` go into the URL, where they stand above the body: so a body leaves as the bytes it came in, unless
-fields must be asked for beside it.
+Of a search with a URL of its own, `from` and `size` go there, where they stand above the body: so a body leaves as the
+bytes it came in, unless fields must be asked for beside it.
 """
 
 from __future__ import annotations
 
-from urllib.parse import quote, unquote_plus
+from collections.abc import Mapping
+from urllib.parse import unquote_plus
 
 import msgspec
 from msgspec import Raw
 
-from es_rerank.model import Plan
+from es_rerank.model import Plan, Search
 from es_rerank.search.split import HIT_PARAMETERS, light, only
 
 # The page is the plan's, and `filter_path` is applied to the answer as it leaves.
 _OURS = frozenset({"filter_path", "from", "size"})
+# What the URL said in place of a body is sent as one.
+_INLINE = frozenset({"source", "source_content_type"})
+_STORED = frozenset({"stored_fields", "_source", "_source_includes", "_source_excludes"})
 
 
-def widen(query_string: str, body: bytes, plan: Plan) -> tuple[str, bytes]:
-    """Give the query string and the body for the engine; a body sent as `?source=` stays there."""
-    pairs = [pair for pair in query_string.split("&") if pair and _name(pair) not in _OURS]
+def widen(query_string: str, search: Search, plan: Plan) -> tuple[str, bytes]:
+    """Give the query string and the body for the engine."""
+    dropped = _OURS | (_INLINE if search.raw else frozenset())
     if plan.light:
-        pairs = [pair for pair in pairs if _name(pair) not in HIT_PARAMETERS]
-        body = light(body, plan.passage_fields)
-    elif plan.only is not None:
-        body = only(body, plan.only)
-    elif plan.extra_fields:
-        pairs, body = _with_fields(pairs, body, plan)
-    return "&".join([*pairs, f"from={plan.fetch_from}", f"size={plan.fetch_size}"]), body
+        dropped |= HIT_PARAMETERS
+    if plan.bare:
+        dropped |= _STORED
+    page = [f"from={plan.fetch_from}", f"size={plan.fetch_size}"]
+    return without(query_string, dropped, *page), _body(search.raw, plan)
 
 
-def _with_fields(pairs: list[str], body: bytes, plan: Plan) -> tuple[list[str], bytes]:
-    """Add the extra fields to the search body, wherever it stands."""
-    if body.strip():
-        return pairs, _add(body, plan)
-    sources = [pair for pair in pairs if _name(pair) == "source"]
-    if not sources:
-        return pairs, _add(b"{}", plan)
-    inline = unquote_plus(sources[-1].partition("=")[2]).encode()
-    rest = [pair for pair in pairs if _name(pair) != "source"]
-    return [*rest, "source=" + quote(_add(inline, plan), safe="")], body
+def widen_item(search: Search, plan: Plan) -> bytes:
+    """Give the body for the engine of a search without a URL of its own."""
+    page = {"from": plan.fetch_from, "size": plan.fetch_size}
+    return msgspec.json.encode({**_members(_body(search.raw, plan)), **page})
 
 
-def _add(body: bytes, plan: Plan) -> bytes:
-    """Add to `fields`; all other members stay the bytes they are."""
-    members = msgspec.json.decode(body, type=dict[str, Raw])
-    asked = msgspec.json.decode(members["fields"]) if "fields" in members else []
-    fields = [*(asked if isinstance(asked, list) else [asked]), *plan.extra_fields]
-    return msgspec.json.encode({**members, "fields": Raw(msgspec.json.encode(fields))})
+def without(query_string: str, names: frozenset[str], *more: str) -> str:
+    """Take parameters out of a query string and add *more*; all others stay as they were written."""
+    pairs = [pair for pair in query_string.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in names]
+    return "&".join([*pairs, *more])
 
 
-def _name(pair: str) -> str:
-    """Decode the name of a `name=value` pair."""
-    return unquote_plus(pair.partition("=")[0])
+def _body(raw: bytes, plan: Plan) -> bytes:
+    """Write the body: light, cut to a page, or with what the model reads beside the client's own fields."""
+    if plan.light:
+        return light(raw, plan.passage_fields)
+    if plan.only is not None:
+        return only(raw, plan.only)
+    if not plan.bare and not plan.extra_fields:
+        return raw
+    members = _members(raw)
+    if plan.bare:
+        # Neither source nor fields may be asked beside `stored_fields: _none_`.
+        members = {name: value for name, value in members.items() if name != "stored_fields"} | {
+            "_source": Raw(b"false")
+        }
+    return msgspec.json.encode({**members, "fields": _more(members.get("fields"), plan)})
+
+
+def _more(asked: Raw | None, plan: Plan) -> object:
+    """Add the extra fields to those that are asked for."""
+    own = msgspec.json.decode(asked, type=list[Raw]) if asked is not None else []
+    return [*own, *plan.extra_fields]
+
+
+def _members(raw: bytes) -> Mapping[str, Raw]:
+    """Decode a body into its members; no body is an empty one."""
+    return msgspec.json.decode(raw or b"{}", type=dict[str, Raw])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -23,3 +24,20 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
         return CliRunner().invoke(cli, arguments, env=variables)
 
     return invoke
+
+
+FORM = {
+    "method": "POST",
+    "path": "/library/_msearch",
+    "body_raw": '{}\n{"query":{"match":{"abstract":"tidal  power"}}}\n{}\n{"size":0}\n',
+    "expected_query_text": ["tidal power", None],
+    "mapping": {"properties": {"abstract": {"type": "text"}}},
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "folder_case" in metafunc.fixturenames:
+        folder = metafunc.config.getoption("--requests")
+        files = sorted(Path(folder).glob("*.json")) if folder else []
+        cases = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        metafunc.parametrize("folder_case", cases or [FORM], ids=[file.stem for file in files] or ["form"])

@@ -16,6 +16,7 @@ RIVER = {"match": {"body": "river mill"}}
 TITLE = {"match": {"title": "river"}}
 NESTED = {"nested": {"path": "comments", "query": {"match": {"comments.said": "river"}}, "inner_hits": {}}}
 FUNCTION = {"function_score": {"query": RIVER, "field_value_factor": {"field": "year"}, "boost_mode": "sum"}}
+MARKED = {"fields": {"body": {}}}
 RESCORE = {"window_size": 4, "query": {"rescore_query": TITLE, "rescore_query_weight": 3}}
 
 
@@ -104,6 +105,9 @@ BESIDE = [
     post("docvalue_fields", {"query": RIVER, "_source": False, "docvalue_fields": ["year", "tag"]}),
     post("stored_fields", {"query": RIVER, "stored_fields": ["title"]}),
     post("stored_fields_empty", {"query": RIVER, "stored_fields": []}),
+    post("stored_fields_none", {"query": RIVER, "stored_fields": "_none_"}),
+    post("stored_fields_none_in_url", {"query": RIVER, "version": True}, "stored_fields=_none_"),
+    post("stored_fields_none_docvalues", {"query": RIVER, "stored_fields": ["_none_"], "docvalue_fields": ["year"]}),
 ]
 # The engines write a source anew when they cut an answer: equal as JSON, numbers as written.
 FILTERED = [
@@ -124,6 +128,13 @@ FILTERED = [
             ("**", {}),
             ("hits.**", {}),
             ("", {}),
+            ("-hits.hits._source", {}),
+            ("-hits.hits._source.body,-hits.hits._source.comments,-took", {}),
+            ("hits.hits,-hits.hits._source", {}),
+            ("-**._id,-aggregations.*.buckets.doc_count", {"aggs": {"t": {"terms": {"field": "tag"}}}}),
+            ("hits.hits._id&pretty", {}),
+            ("-hits.hits._source.shelf&pretty", {}),
+            ("nothing&pretty", {}),
         ]
     )
 ]
@@ -137,9 +148,7 @@ PLAIN = [
     post("sort_field", {"query": RIVER, "sort": [{"year": "desc"}]}),
     post("sort_score_ascending", {"query": RIVER, "sort": [{"_score": "asc"}]}),
     post("search_after", {"query": RIVER, "sort": [{"year": "asc"}], "search_after": [1910]}),
-    post("filter_path_excludes", {"query": RIVER}, "filter_path=-hits.hits._source"),
-    post("filter_path_pretty", {"query": RIVER}, "filter_path=hits.hits._id&pretty"),
-    post("stored_fields_none", {"query": RIVER, "stored_fields": "_none_"}),
+    post("stored_fields_none_marked", {"query": RIVER, "stored_fields": "_none_", "highlight": MARKED, "size": 2}),
     post("yaml", {"query": RIVER}, "format=yaml"),
     post("broken_json", b'{"query": '),
     post("unknown_query", {"query": {"matsch": {"body": "river"}}}),
@@ -176,12 +185,6 @@ PLAIN = [
     Case("validate", f"/{INDEX}/_validate/query?explain=true", {"query": RIVER}),
     Case("analyze", "/_analyze", {"analyzer": "standard", "text": "Über the river 河流"}),
     Case("mget", "/_mget", {"docs": [{"_index": INDEX, "_id": "b1"}, {"_index": INDEX, "_id": "zz"}]}),
-    Case(
-        "msearch",
-        "/_msearch",
-        b'{"index":"books"}\n{"query":{"match":{"body":"river"}}}\n{}\n{"size":0}\n',
-        headers=NDJSON,
-    ),
     Case("refresh", f"/{INDEX}/_refresh"),
     Case("broken_bulk", "/_bulk", b'{"index":{}}\n', headers=NDJSON),
     Case("wrong_method", f"/{INDEX}/_search", method="PUT"),

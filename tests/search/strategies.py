@@ -6,7 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from es_rerank.search.query import CLAUSES
+from es_rerank.search.clauses import CLAUSES
+from es_rerank.search.retrievers import RETRIEVERS
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 
@@ -17,9 +18,47 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 # Queries with the right words in wrong places.
-_WORDS = st.sampled_from([*CLAUSES, "query", "fields", "must", "filter", "functions", "like", "intervals", "body"])
+_PARTS = [
+    "body",
+    "boost",
+    "clauses",
+    "doc",
+    "docs",
+    "embedding",
+    "fields",
+    "filter",
+    "functions",
+    "include",
+    "input",
+    "intervals",
+    "knn",
+    "like",
+    "match",
+    "must",
+    "organic",
+    "positive",
+    "queries",
+    "query",
+    "query_vector_builder",
+    "rank",
+    "rank_window_size",
+    "rescore",
+    "retriever",
+    "retrievers",
+    "should",
+    "sort",
+    "sub_searches",
+    "text_embedding",
+    "value",
+    "window_size",
+]
+_WORDS = st.sampled_from([*CLAUSES, *RETRIEVERS, *_PARTS])
+_TYPED = st.text(st.sampled_from('ab +-!(){}:"~*?\\<>ANDnot庭'))
 QUERIES: st.SearchStrategy[Any] = st.recursive(
-    SCALARS,
+    SCALARS | _TYPED,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_WORDS, inner, max_size=4),
     max_leaves=12,
+)
+BODIES: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
+    st.sampled_from(["query", "knn", "sub_searches", "retriever", "rank"]), QUERIES, max_size=3
 )

@@ -1,42 +1,68 @@
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import msgspec
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.model import Search, Skip, Why
-from es_rerank.search import plan
+from es_rerank.model import Search, Why
 from es_rerank.search.endpoints import Carried, match, parameters, read
-from es_rerank.search.query import query_text, said
 from tests.search.strategies import JSON
 
-REQUESTS = yaml.safe_load((Path(__file__).parent.parent / "cases" / "requests.yaml").read_text(encoding="utf-8"))
+
+@pytest.mark.parametrize(
+    ("request_", "endpoint", "target", "id_"),
+    [
+        ("GET /_search", "_search", "", ""),
+        ("POST /library,papers-*,-papers-old/_search", "_search", "library,papers-*,-papers-old", ""),
+        ("GET /%3Clogs-%7Bnow%2Fd%7D%3E/_search?x=1", "_search", "<logs-{now/d}>", ""),
+        ("POST /_all/_search/", "_search", "_all", ""),
+        ("POST /library/book/_search", "_search", "library", ""),
+        ("GET /remote:logs-*/_search", "_search", "remote:logs-*", ""),
+        ("GET /_search/template", "_search/template", "", ""),
+        ("POST /a/_msearch", "_msearch", "a", ""),
+        ("GET /_msearch/template", "_msearch/template", "", ""),
+        ("POST /a/_async_search", "_async_search", "a", ""),
+        ("POST /_plugins/_asynchronous_search?index=a,b", "_async_search", "a,b", ""),
+        ("POST /_opendistro/_asynchronous_search", "_async_search", "", ""),
+        ("GET /_async_search/Fm%3D.r1x", "_async_search/{id}", "", "Fm=.r1x"),
+        ("DELETE /_async_search/Fm", "_async_search/{id}", "", "Fm"),
+        ("GET /_async_search/status/Fm", "_async_search/{id}", "", "Fm"),
+        ("DELETE /_plugins/_asynchronous_search/Fm", "_async_search/{id}", "", "Fm"),
+        ("POST /a/_rank_eval", "_rank_eval", "a", ""),
+        ("POST /_inference/rerank/mine", "_inference/{id}", "", "mine"),
+        ("POST /_inference/mine", "_inference/{id}", "", "mine"),
+    ],
+)
+def test_endpoints(request_: str, endpoint: str, target: str, id_: str) -> None:
+    method, _, path = request_.partition(" ")
+    found = match(method, path, {})
+    assert found is not None
+    assert (found.endpoint, found.target, found.id) == (endpoint, target, id_)
 
 
-def decided(carried: Carried, body: bytes) -> tuple[str, str]:
-    """Give the query text or the reason of a skip, as `(text, why)`."""
-    search = read(carried, body)
-    ruled_out = search if isinstance(search, Skip) else plan.early(search)
-    if ruled_out:
-        return "", ruled_out.why
-    assert isinstance(search, Search)
-    return query_text(said(search, None)), ""
-
-
-@pytest.mark.parametrize("case", REQUESTS, ids=[case["name"] for case in REQUESTS])
-def test_requests_of_clients(case: dict[str, Any]) -> None:
-    method, _, path = case["request"].partition(" ")
-    carried = match(method, path, case.get("headers", {}))
-    body = case["raw"].encode() if "raw" in case else msgspec.json.encode(case["body"]) if "body" in case else b""
-    assert (carried is None) is case.get("stream", False)
-    if carried:
-        assert decided(carried, body) == (case.get("text", ""), case.get("why", ""))
-        assert carried.target == case.get("target", carried.target)
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "GET /library/_doc/1",
+        "POST /library/_count",
+        "POST /_search/scroll",
+        "HEAD /library/_search",
+        "PUT /library/_doc/_search",
+        "POST //_search",
+        "GET /_cat/_search",
+        "GET /library/_async_search",
+        "GET /_async_search/status",
+        "GET /_plugins/_asynchronous_search/stats",
+        "PUT /_inference/rerank/mine",
+        "GET /_inference/rerank/mine",
+        "POST /_inference/rerank/mine/_stream",
+        "POST /library/_explain/1",
+    ],
+)
+def test_anything_else_is_streamed_through(request_: str) -> None:
+    method, _, path = request_.partition(" ")
+    assert match(method, path, {}) is None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.search.lucene import lucene_words, simple_words
+from es_rerank.search.lucene import lucene_words, simple_words, unescaped, wildcard_words
 
 
 def heard(field: str) -> bool:
@@ -28,7 +28,20 @@ def heard(field: str) -> bool:
         (r"garden\-hose \(1\/2\"\) && leak", 'garden-hose (1/2") leak'),
         ('"say \\"hello\\""', 'say "hello"'),
         ("庭の ホース", "庭の ホース"),
-        # What cannot be parsed is stripped of operators.
+        ("title:(garden hose) OR body:(garden hose)^2", "garden hose"),
+        ("(garden* AND hose*) OR (title:garden AND title:hose)", "garden hose"),
+        ('(leak^0.3) (garden^0.4) (hose^0.3) "leak garden"^0.7 "garden hose"^0.7', "leak garden hose"),
+        ("garden~ +hose~2", "garden hose"),
+        ("knock knock", "knock knock"),
+        ("state-of-the-art hose", "state-of-the-art hose"),
+        ("_exists_:title hose", "hose"),
+        ("ta\\g:diy meta.\\*:hose", "hose"),
+        ("hose && !rusty", "hose"),
+        ("wow !!!", "wow !!!"),
+        (r"a\*b", "a*b"),
+        ("*:*", ""),
+        # What cannot be parsed is stripped of operators and of what looks like a field name.
+        ('title:"garden hose', "garden hose"),
         ('leaking "hose', "leaking hose"),
         ("(leaking hose", "leaking hose"),
         ("leaking hose AND", "leaking hose"),
@@ -41,6 +54,32 @@ def heard(field: str) -> bool:
 )
 def test_lucene(text: str, words: str) -> None:
     assert lucene_words(text, heard) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("hose", ""),
+        ("hose AND tap~", ""),
+        ("AB-12 title:hose tap", "hose"),
+        ("tag:diy body:(garden hose)", "garden hose"),
+        ('"hose', ""),
+    ],
+)
+def test_lucene_whose_default_field_holds_no_words(text: str, words: str) -> None:
+    assert lucene_words(text, heard, bare=False) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("*hose*", "hose"), ("gard?n hose", "gard n hose"), (r"a\*b\\c*", "a*b\\c"), ("*", ""), ("", "")],
+)
+def test_wildcards(text: str, words: str) -> None:
+    assert wildcard_words(text) == words
+
+
+def test_unescaped() -> None:
+    assert unescaped(r"a\:b\\c\ ") == "a:b\\c "
 
 
 @pytest.mark.parametrize(

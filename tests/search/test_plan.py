@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.model import IndexInfo, Plan, Rule, Search, Skip, Why
+from es_rerank.model import Given, IndexInfo, Plan, Rule, Search, Skip, Why
 from es_rerank.search.plan import CHECKS, early, make, page
 from tests.search.strategies import JSON
 
@@ -78,10 +79,14 @@ def test_page(params: dict[str, str], body: dict[str, Any], expected: tuple[int,
         ({"scroll": "1m"}, {}, Why.SCROLL),
         ({}, {"search_after": [1]}, Why.SEARCH_AFTER),
         ({}, {"slice": {"id": 0}}, Why.SLICE),
-        ({}, {"pit": {"id": "x"}}, Why.POINT_IN_TIME),
+        ({}, {"pit": {"id": "x"}}, None),
+        ({}, {"pit": {"id": "x"}, "sort": ["_score"]}, Why.POINT_IN_TIME),
+        ({"sort": "_score"}, {"pit": {"id": "x"}}, Why.POINT_IN_TIME),
         ({"from": "x"}, {}, Why.UNREADABLE),
         ({}, {"size": [1]}, Why.UNREADABLE),
         ({}, {"size": -1}, Why.UNREADABLE),
+        ({}, {"fields": "title"}, Why.UNREADABLE),
+        ({}, {"fields": None}, Why.UNREADABLE),
         ({}, {"size": 1e300}, None),
         ({"sort": "date"}, {}, Why.SORT),
         ({"sort": "_score:asc"}, {}, Why.SORT),
@@ -99,15 +104,68 @@ def test_page(params: dict[str, str], body: dict[str, Any], expected: tuple[int,
         ({}, {"sort": None}, None),
         ({"size": "0"}, {}, Why.SIZE_ZERO),
         ({}, {"profile": False}, None),
-        ({"filter_path": "-hits"}, {}, Why.FILTER_PATH),
-        ({}, {"stored_fields": ["_none_"]}, Why.STORED_FIELDS),
-        ({"stored_fields": "_none_"}, {}, Why.STORED_FIELDS),
+        ({"filter_path": "-hits"}, {}, None),
+        ({}, {"stored_fields": ["_none_"]}, None),
+        ({}, {"stored_fields": ["_none_"], "highlight": {"fields": {"a": {}}}}, Why.STORED_FIELDS),
+        ({"stored_fields": "_none_"}, {"highlight": {"fields": {"a": {}}}}, Why.STORED_FIELDS),
+        ({"_source": "true"}, {"stored_fields": "_none_"}, Why.STORED_FIELDS),
+        ({}, {"stored_fields": "_none_", "fields": ["a"]}, Why.STORED_FIELDS),
         ({}, {"query": {"match_all": {}}}, Why.NO_QUERY_TEXT),
         ({}, {"query": None}, Why.NO_QUERY_TEXT),
     ],
 )
 def test_what_a_request_rules_out_itself(params: dict[str, str], body: dict[str, Any], why: Why | None) -> None:
     assert early(search(params, **body)) == (why and Skip(why))
+
+
+@pytest.mark.parametrize(
+    ("given_", "page_", "expected"),
+    [
+        (Given("q", window=20), (0, 10), (0, 10, 20, 20)),
+        (Given("q", window=20), (15, 10), (15, 5, 20, 20)),
+        (Given("q", window=20), (30, 10), (30, 0, 30, 20)),
+        (Given("q", window=100), (0, 80), (0, 80, 80, 50)),
+        (Given("q", window=100, min_score=0.5), (0, 80), (0, 50, 50, 50)),
+        (Given("q"), (0, 80), (0, 80, 80, 50)),
+        (Given("q"), (60, 10), (60, 10, 10, 0)),
+    ],
+)
+def test_a_reranker_asked_for_by_name_gives_what_it_reads(
+    given_: Given, page_: tuple[int, int], expected: tuple[int, ...]
+) -> None:
+    plan = make(replace(search(**{"from": page_[0], "size": page_[1]}), given=given_), RULE, INFO)
+    assert isinstance(plan, Plan)
+    assert (plan.text, plan.min_score) == ("q", given_.min_score)
+    assert (plan.start, plan.size, plan.fetch_size, plan.window) == expected
+
+
+def test_what_is_asked_by_name_stands_above_the_rule() -> None:
+    rule = replace(RULE, fields=("title",), template="t: {title}")
+    plan = make(replace(search(), given=Given("q", fields=("body",), chunks=True)), rule, INFO)
+    assert isinstance(plan, Plan)
+    assert (plan.passage_fields, plan.rule.template, plan.rule.long.mode) == (("body",), None, "max_passage")
+
+
+@pytest.mark.parametrize(
+    ("ranked", "expected"), [(20, (20, 20)), (100, (50, 50)), (9, Skip(Why.BEYOND_WINDOW)), (None, (10, 10))]
+)
+def test_a_retriever_is_never_asked_for_more_than_it_ranks(ranked: int | None, expected: Any) -> None:
+    rrf = {"retrievers": [{"standard": {"query": HOSE}}], **({"rank_window_size": ranked} if ranked else {})}
+    plan = make(Search("docs", body={"retriever": {"rrf": rrf}}), RULE, INFO)
+    assert (plan if isinstance(plan, Skip) else (plan.fetch_size, plan.window)) == expected
+
+
+@pytest.mark.parametrize(("more", "why"), [({}, None), ({"_source": False}, Why.TOP_HITS)])
+def test_top_hits_would_show_what_the_model_reads(more: dict[str, Any], why: Why | None) -> None:
+    body = {"query": HOSE, "aggs": {"a": {"top_hits": {}}}, **more}
+    plan = make(Search("docs", body=body, raw=json.dumps(body).encode()), RULE, INFO)
+    assert (plan.why if isinstance(plan, Skip) else None) is why
+
+
+def test_inner_hits_look_at_stored_fields_themselves() -> None:
+    nested = {"nested": {"path": "c", "query": HOSE, "inner_hits": {}}}
+    body = {"query": nested, "stored_fields": "_none_"}
+    assert early(Search("docs", body=body, raw=json.dumps(body).encode())) == Skip(Why.STORED_FIELDS)
 
 
 @given(

@@ -32,6 +32,21 @@ def test_policies(spec: PolicySpec, order: tuple[int, ...], scores: tuple[float,
     assert ranking.scores == pytest.approx(scores)
 
 
+@pytest.mark.parametrize("name", ["replace", "probability", "linear"])
+def test_pinned_hits_stay_where_the_engine_put_them(name: str) -> None:
+    ranking = rank(PolicySpec(name), [1.7014124e38, 1.7014122e38, 9, 8, 7], [None, None, 0.1, 0.9])
+    assert (ranking.order, ranking.scores[:2]) == ((0, 1, 3, 2, 4), (None, None))
+
+
+@pytest.mark.parametrize(
+    ("least", "order"), [(0.0, (1, 3, 0)), (0.5, (1, 3)), (0.51, (1,)), (0.95, ()), (None, (1, 3, 0, 2, 4))]
+)
+def test_hits_below_a_least_probability_are_left_out(least: float | None, order: tuple[int, ...]) -> None:
+    """What the model has not read is left out with them."""
+    ranking = rank(PolicySpec("replace"), [30, 20, 10, 8, 6], [0.1, 0.9, None, 0.5], least)
+    assert (ranking.order, len(ranking.scores)) == (order, len(order))
+
+
 def test_every_policy_has_a_case() -> None:
     assert {"replace", "probability", "keep", "linear", "rrf"} == set(POLICIES)
 
@@ -40,8 +55,10 @@ def test_every_policy_has_a_case() -> None:
 def test_promises_of_every_policy(spec: PolicySpec, engine: list[float], model: list[float | None]) -> None:
     ranking = rank(spec, engine, model[: len(engine)])
     assert sorted(ranking.order) == list(range(len(engine)))
-    assert all(math.isfinite(score) and score >= 0 for score in ranking.scores)
-    assert list(ranking.scores) == sorted(ranking.scores, reverse=True)
+    scores = [score for score in ranking.scores if score is not None]
+    assert len(scores) == len(engine)
+    assert all(math.isfinite(score) and score >= 0 for score in scores)
+    assert scores == sorted(scores, reverse=True)
 
 
 @given(SPECS, ENGINE, st.floats(0, 1))

@@ -10,14 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from es_rerank.model import Plan, PolicySpec, Rule, Search
+from es_rerank.model import Plan, PolicySpec, Rule
 from es_rerank.search.envelope import read
 from es_rerank.search.policy import POLICIES, Ranking, rank
 from es_rerank.search.rewrite import rewrite, splice
 from tests.search.answers import Answer, answers
 
 PLAN = Plan("hose", 0, 10, 0, 50, 50, Rule("docs"), ("secret",))
-SEARCH = Search("docs")
 
 
 def answer(*hits: str, most: str = "9.0", between: str = ",") -> bytes:
@@ -34,7 +33,7 @@ SWAPPED = Ranking((1, 0), (1.75, 1.5))
 
 def test_order_and_scores_change_and_nothing_else() -> None:
     body = answer('{"_id":"1","_score":9.0,"n":1e2}', '{"_id":"2", "_score":8.0}')
-    assert rewrite(read(body), PLAN, SEARCH, SWAPPED) == (
+    assert rewrite(read(body), PLAN, SWAPPED) == (
         b'{"took":1,"hits":{"max_score":1.75,"hits":[{"_id":"2", "_score":1.75},{"_id":"1","_score":1.5,"n":1e2}]}}'
     )
 
@@ -42,8 +41,8 @@ def test_order_and_scores_change_and_nothing_else() -> None:
 def test_white_space_between_hits_stays_where_it_is() -> None:
     body = b'{"hits" : { "hits" : [\n    {"_score":2},\n    {"_score":1}\n  ] } }\n'
     expected = b'{"hits" : { "hits" : [\n    {"_score":1.75},\n    {"_score":1.5}\n  ] } }\n'
-    assert rewrite(read(body), PLAN, SEARCH, SWAPPED) == expected
-    assert rewrite(read(body), replace(PLAN, start=1, size=1), SEARCH, SWAPPED) == (
+    assert rewrite(read(body), PLAN, SWAPPED) == expected
+    assert rewrite(read(body), replace(PLAN, start=1, size=1), SWAPPED) == (
         b'{"hits" : { "hits" : [\n    {"_score":1.5}\n  ] } }\n'
     )
 
@@ -51,14 +50,14 @@ def test_white_space_between_hits_stays_where_it_is() -> None:
 @pytest.mark.parametrize(("opening", "expected"), [("", b"[]"), ("\n  ", b"[ ]")])
 def test_an_empty_page_looks_as_the_engine_writes_it(opening: str, expected: bytes) -> None:
     body = b'{"hits":{"hits":[' + opening.encode() + b'{"_score":2}]}}'
-    assert rewrite(read(body), replace(PLAN, start=5), SEARCH, Ranking((0,), (1.5,))) == (
+    assert rewrite(read(body), replace(PLAN, start=5), Ranking((0,), (1.5,))) == (
         b'{"hits":{"hits":' + expected + b"}}"
     )
 
 
 def test_without_a_ranking_the_engines_order_is_cut_to_the_page() -> None:
     body = answer('{"_id":"1","_score":9.0}', '{"_id":"2","_score":8.0}', '{"_id":"3","_score":7.0}')
-    out = rewrite(read(body), replace(PLAN, start=1, size=1), SEARCH, None)
+    out = rewrite(read(body), replace(PLAN, start=1, size=1), None)
     assert hits(out) == [{"_id": "2", "_score": 8.0}]
     assert b'"max_score":9.0' in out
 
@@ -75,13 +74,13 @@ def test_without_a_ranking_the_engines_order_is_cut_to_the_page() -> None:
     ],
 )
 def test_one_hit(hit: str, expected: str) -> None:
-    out = rewrite(read(answer(hit, '{"_score":8}')), PLAN, SEARCH, Ranking((0, 1), (1.5, 1.25)))
+    out = rewrite(read(answer(hit, '{"_score":8}')), PLAN, Ranking((0, 1), (1.5, 1.25)))
     assert out == answer(expected, '{"_score":1.25}', most="1.5")
 
 
 def test_an_explanation_gets_a_node_on_top_of_the_engines_tree() -> None:
     body = answer('{"_id":"1","_score":9.0,"_explanation":{"value":9.0,"description":"sum","details":[]}}')
-    out = hits(rewrite(read(body), PLAN, SEARCH, Ranking((0,), (1.5,))))[0]["_explanation"]
+    out = hits(rewrite(read(body), PLAN, Ranking((0,), (1.5,))))[0]["_explanation"]
     assert (out["value"], out["details"]) == (1.5, [{"value": 9.0, "description": "sum", "details": []}])
     assert "replace" in out["description"]
 
@@ -89,24 +88,24 @@ def test_an_explanation_gets_a_node_on_top_of_the_engines_tree() -> None:
 @pytest.mark.parametrize(
     ("asked", "fields", "expected"),
     [
-        ({}, '{"secret":["x"]}', None),
-        ({}, '{"pk":["1"],"secret":["x"]}', '{"pk":["1"]}'),
-        ({"fields": ["secret"]}, '{"secret":["x"]}', '{"secret":["x"]}'),
-        ({"fields": ["s*"]}, '{"secret":["x"]}', '{"secret":["x"]}'),
-        ({}, "null", "null"),
-        ({}, "[]", "[]"),
+        ((), '{"secret":["x"]}', None),
+        ((), '{"pk":["1"],"secret":["x"]}', '{"pk":["1"]}'),
+        (("secret",), '{"secret":["x"]}', '{"secret":["x"]}'),
+        (("s*",), '{"secret":["x"]}', '{"secret":["x"]}'),
+        ((), "null", "null"),
+        ((), "[]", "[]"),
     ],
 )
-def test_fields_that_were_only_for_us_are_taken_out(asked: Any, fields: str, expected: str | None) -> None:
+def test_fields_that_were_only_for_us_are_taken_out(asked: tuple[str, ...], fields: str, expected: str | None) -> None:
     body = answer(f'{{"_id":"1","_score":9.0,"fields":{fields}}}')
-    out = rewrite(read(body), replace(PLAN, extra_fields=("secret",)), Search("docs", body=asked), None)
+    out = rewrite(read(body), replace(PLAN, extra_fields=("secret",), asked_fields=asked), None)
     left = f',"fields":{expected}' if expected else ""
     assert out == answer(f'{{"_id":"1","_score":9.0{left}}}')
 
 
 def test_fields_that_stand_first_are_emptied() -> None:
     body = answer('{"fields":{"secret":["x"]},"_id":"1"}')
-    out = rewrite(read(body), replace(PLAN, extra_fields=("secret",)), SEARCH, None)
+    out = rewrite(read(body), replace(PLAN, extra_fields=("secret",)), None)
     assert out == answer('{"fields":{},"_id":"1"}')
 
 
@@ -115,8 +114,24 @@ def test_fields_that_stand_first_are_emptied() -> None:
 )
 def test_max_score(window: int, most: str, expected: Any) -> None:
     body = answer('{"_score":9.0}', most=most)
-    out = rewrite(read(body), replace(PLAN, window=window), SEARCH, Ranking((0,), (1.5,)))
+    out = rewrite(read(body), replace(PLAN, window=window), Ranking((0,), (1.5,)))
     assert json.loads(out)["hits"]["max_score"] == expected
+
+
+def test_hits_without_ids_lose_those_that_were_only_for_us() -> None:
+    body = answer('{"_index":"docs","_type":"_doc","_id":"1","_score":9.0,"fields":{"secret":["x"]}}')
+    out = rewrite(read(body), replace(PLAN, bare=True, extra_fields=("secret",)), Ranking((0,), (1.5,)))
+    assert out == answer('{"_index":"docs","_score":1.5}', most="1.5")
+
+
+def test_hits_that_are_left_out_leave_no_score_behind() -> None:
+    assert rewrite(read(answer('{"_score":9.0}')), PLAN, Ranking((), ())) == answer(most="null")
+
+
+def test_a_score_of_none_is_the_engines_own() -> None:
+    body = answer('{"_id":"1","_score":1.7014122E38}', '{"_id":"2","_score":8.0}', most="1.7014122E38")
+    out = rewrite(read(body), PLAN, Ranking((0, 1), (None, 1.5)))
+    assert out == answer('{"_id":"1","_score":1.7014122E38}', '{"_id":"2","_score":1.5}', most="1.7014122E38")
 
 
 def test_splice() -> None:
@@ -136,7 +151,7 @@ def test_all_other_bytes_leave_as_they_came(
     plan = replace(PLAN, start=start, size=data.draw(st.integers(0, 6)), rule=rule, extra_fields=("secret",))
     envelope = read(given_answer.text)
     ranking = rank(rule.policy, given_answer.scores, model[: len(envelope.hits)])
-    out = rewrite(envelope, plan, SEARCH, data.draw(st.sampled_from([ranking, None])))
+    out = rewrite(envelope, plan, data.draw(st.sampled_from([ranking, None])))
 
     changing = {"_score", "sort", "_explanation", "fields"}
     left, right = apart(given_answer.text), apart(out)

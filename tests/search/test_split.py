@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from es_rerank.model import IndexInfo, Search
+from es_rerank.model import IndexInfo, Plan, Rule, Search
 from es_rerank.search.split import light, only, worth_it
 
 ONE = IndexInfo(("docs",), {"body": "text"})
@@ -21,6 +21,7 @@ MARKED = {"query": {"match": {"body": "hose"}}, "highlight": {"fields": {"body":
         ({"explain": "true"}, {"query": {}}, ONE, 10, True),
         ({}, {"query": {}, "script_fields": {"s": {}}}, ONE, 25, True),
         ({}, MARKED, ONE, 26, False),
+        ({}, MARKED, ONE, 0, False),
         ({}, {"query": {}, "explain": False}, ONE, 10, False),
         ({"explain": "false"}, {"query": {}}, ONE, 10, False),
         ({}, {**MARKED, "collapse": {"field": "tag"}}, ONE, 10, False),
@@ -35,7 +36,8 @@ MARKED = {"query": {"match": {"body": "hose"}}, "highlight": {"fields": {"body":
 def test_two_requests_are_made_only_where_they_give_the_same_answer(
     params: dict[str, str], body: dict[str, Any], info: IndexInfo, size: int, expected: bool
 ) -> None:
-    assert worth_it(Search("docs", params, body), info, size, 50) is expected
+    plan = Plan("hose", 0, size, 0, 50, 50, Rule("docs"), ("body",))
+    assert worth_it(Search("docs", params, body), info, plan) is expected
 
 
 def test_the_light_request_asks_for_the_same_hits_and_only_their_text() -> None:

@@ -1,0 +1,151 @@
+"""Requests with many searches: `_msearch` and `_msearch/template`. Each keeps its place, and none touches another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from es_rerank.exchange import Exchange
+from es_rerank.flows.done import Done, left_alone, refusal, wants_error
+from es_rerank.flows.single import render
+from es_rerank.model import Plan, Search, Skip, Why, skipped
+from es_rerank.pipeline import Effects, Reply, decide, finish
+from es_rerank.search import endpoints
+from es_rerank.search.multi import Item, Responses, options, read, responses, write
+from es_rerank.search.widen import widen_item, without
+
+_TEMPLATE = "/template"
+_FILTERED = frozenset({"filter_path"})
+# Stands in the place of a search that cannot be asked for, so that each answer has the place of its search.
+_NOTHING = b'{"size":0,"query":{"match_none":{}}}'
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One search of the request: its lines as they came, its body as a search, and what will be done."""
+
+    item: Item
+    body: bytes | None
+    found: Search | Skip
+    plan: Plan | Skip
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The searches of one request, and what they need to be answered."""
+
+    exchange: Exchange
+    parts: Sequence[Part]
+
+    async def ask(self, lines: Sequence[tuple[bytes, bytes]], *, came: bool = False) -> Responses | None:
+        """Ask the engine; None unless it answers each search. `came`: at the path of the request itself."""
+        carried = self.exchange.carried
+        path = carried.path.rstrip("/")
+        path = path if came else path.removesuffix(_TEMPLATE)
+        answer = await self.exchange.ask(path, without(carried.query_string, _FILTERED), write(lines))
+        found = None if answer is None else responses(answer)
+        return found if found and len(found.elements) == len(lines) else None
+
+    def line(self, part: Part) -> tuple[bytes, bytes]:
+        """Write the lines of a search for the engine: wider if it is planned."""
+        if isinstance(part.plan, Plan) and isinstance(part.found, Search):
+            return part.item.header, widen_item(part.found, part.plan)
+        return part.item.header, part.body or _NOTHING
+
+    def effects(self, part: Part) -> Effects:
+        """Let a search of the batch fetch by itself."""
+
+        async def fetch(plan: Plan) -> bytes | None:
+            if not isinstance(part.found, Search):
+                return None
+            answer = await self.ask([(part.item.header, widen_item(part.found, plan))])
+            return answer.whole(0) if answer else None
+
+        return self.exchange.effects(fetch)
+
+
+async def search(exchange: Exchange) -> Done:
+    """Answer `_msearch`."""
+    items = _items(exchange)
+    return items if isinstance(items, Done) else await _answer(exchange, items, [item.body for item in items])
+
+
+async def template(exchange: Exchange) -> Done:
+    """Answer `_msearch/template`: each template is rendered, and then searched like any search."""
+    items = _items(exchange)
+    if isinstance(items, Done):
+        return items
+    turns = asyncio.Semaphore(exchange.state.settings.concurrency)
+
+    async def rendered(item: Item) -> bytes | None:
+        async with turns:
+            return await render(exchange, item.body)
+
+    return await _answer(exchange, items, await asyncio.gather(*map(rendered, items)))
+
+
+def _items(exchange: Exchange) -> list[Item] | Done:
+    """Read the lines of the request."""
+    carried = exchange.carried
+    if endpoints.other_format(carried, exchange.body) or endpoints.other_answer(carried):
+        return left_alone(Why.FORMAT)
+    return read(exchange.body, carried.target) or left_alone(Why.UNREADABLE)
+
+
+async def _answer(exchange: Exchange, items: Sequence[Item], bodies: Sequence[bytes | None]) -> Done:
+    """Ask the engine for all searches at once, wider where they are planned, and the model for all of them."""
+    parts = await asyncio.gather(*(_part(exchange, item, body) for item, body in zip(items, bodies, strict=True)))
+    batch = Batch(exchange, parts)
+    planned = any(isinstance(part.plan, Plan) for part in parts)
+    first = await batch.ask([batch.line(part) for part in parts]) if planned else None
+    if first is None:
+        return _as_they_came(parts)
+    replies = await _replies(batch, first)
+    lost = [at for at, reply in enumerate(replies) if reply.body is None]
+    found = {at: _element(reply, reply.body) for at, reply in enumerate(replies) if reply.body is not None}
+    if lost:
+        # All of them, for the engines refuse a request in which no template can be rendered.
+        second = await batch.ask([(item.header, item.body) for item in items], came=True)
+        if second is None:
+            return _as_they_came(parts)
+        found |= {at: second.elements[at] for at in lost}
+    whole = exchange.filtered(first.joined(found))
+    return Done(whole, tuple(reply.outcome for reply in replies))
+
+
+async def _part(exchange: Exchange, item: Item, body: bytes | None) -> Part:
+    """Read one search and decide what is done for it."""
+    carried = exchange.carried
+    found = (
+        Skip(Why.UNREADABLE)
+        if body is None
+        else endpoints.search(carried, item.target, options(item, carried.params), body)
+    )
+    part = Part(item, body, found, found if isinstance(found, Skip) else Skip(Why.INTERNAL))
+    if isinstance(found, Skip):
+        return part
+    return replace(part, plan=await decide(found, Batch(exchange, [part]).effects(part)))
+
+
+async def _replies(batch: Batch, first: Responses) -> list[Reply]:
+    """Finish each search; the model is asked for as many at a time as it takes."""
+    turns = asyncio.Semaphore(batch.exchange.state.settings.concurrency)
+
+    async def reply(at: int, part: Part) -> Reply:
+        if isinstance(part.plan, Skip):
+            return Reply(first.elements[at] if part.body is not None else None, skipped(part.plan.why))
+        async with turns:
+            return await finish(part.plan, first.whole(at), batch.effects(part))
+
+    return await asyncio.gather(*(reply(at, part) for at, part in enumerate(batch.parts)))
+
+
+def _element(reply: Reply, body: bytes) -> bytes:
+    """Write the answer of one search; a strict rule makes an error of a fault, in its place."""
+    return refusal(reply.outcome) if wants_error(reply) else body
+
+
+def _as_they_came(parts: Sequence[Part]) -> Done:
+    """Leave the whole request to the engine."""
+    return left_alone(*(part.plan.why if isinstance(part.plan, Skip) else Why.ENGINE_ERROR for part in parts))

@@ -1,0 +1,73 @@
+"""`_rank_eval`: measures the order that people see.
+
+Each request is searched as any search is; then the engine is asked to evaluate what came back, so that its own code
+computes every metric.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from es_rerank.exchange import Exchange
+from es_rerank.flows.done import Done, left_alone
+from es_rerank.flows.single import render
+from es_rerank.model import Plan, Search, Skip, Why, skipped
+from es_rerank.pipeline import Reply, run
+from es_rerank.search import endpoints
+from es_rerank.search.envelope import read as read_answer
+from es_rerank.search.rank_eval import Ranked, Request, ranked, read, write
+from es_rerank.search.widen import widen, without
+
+_ENDPOINT = "_rank_eval"
+_FILTERED = frozenset({"filter_path"})
+
+
+async def measure(exchange: Exchange) -> Done:
+    """Answer `_rank_eval`."""
+    carried = exchange.carried
+    if endpoints.other_format(carried, exchange.body) or endpoints.other_answer(carried):
+        return left_alone(Why.FORMAT)
+    content = endpoints.content(carried, exchange.body)
+    requests = read(content)
+    if not requests:
+        return left_alone(Why.UNREADABLE)
+    turns = asyncio.Semaphore(exchange.state.settings.concurrency)
+
+    async def reply(request: Request) -> Reply:
+        async with turns:
+            return await _searched(exchange, request)
+
+    replies = await asyncio.gather(*map(reply, requests))
+    outcomes = tuple(one.outcome for one in replies)
+    found = {at: ranked(_hits(one.body)) for at, one in enumerate(replies) if one.body is not None}
+    if not found:
+        return Done(None, outcomes)
+    query_string = without(carried.query_string, _FILTERED | {"source", "source_content_type"})
+    answer = await exchange.ask(carried.path, query_string, write(content, found))
+    if answer is None:
+        return left_alone(*(Why.ENGINE_ERROR for _ in outcomes))
+    return Done(exchange.filtered(answer), outcomes)
+
+
+async def _searched(exchange: Exchange, request: Request) -> Reply:
+    """Search one request as `_search` would, for as many hits as the metric looks at."""
+    carried = exchange.carried
+    path = carried.path.rstrip("/").removesuffix(_ENDPOINT) + "_search"
+    raw = request.body if request.template is None else await render(exchange, request.template)
+    params = {**carried.params, "size": str(request.size)}
+    found = Skip(Why.UNREADABLE) if raw is None else endpoints.search(carried, carried.target, params, raw)
+    if isinstance(found, Skip):
+        return Reply(None, skipped(found.why))
+    asked: Search = found
+
+    async def fetch(plan: Plan) -> bytes | None:
+        query_string, body = widen(without(carried.query_string, _FILTERED | {"source"}), asked, plan)
+        return await exchange.ask(path, query_string, body)
+
+    return await run(asked, exchange.effects(fetch, splits=False))
+
+
+def _hits(body: bytes) -> list[Ranked]:
+    """List the hits of a page as the person sees them."""
+    hits = read_answer(body).hits
+    return [Ranked(hit.index, hit.id, hit.score or 0.0) for hit in hits]

@@ -1,0 +1,73 @@
+"""Elasticsearch's rerank inference API: reads the request, and writes the answer in its shape.
+
+Format: `{"query": ..., "input": [...], "top_n": ..., "return_documents": ...}`. The last two stand in `task_settings`
+from version 8.14 on, and above it, where they count first, from 8.19 on. The answer is
+`{"rerank": [{"index": ..., "relevance_score": ..., "text": ...}]}`, best first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+_OPTIONS = ("top_n", "return_documents")
+_COUNT = re.compile(r"[1-9][0-9]{0,9}")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query and the documents to order; how many are wanted (None: all), and whether with their texts."""
+
+    query: str
+    documents: tuple[str, ...]
+    top_n: int | None = None
+    with_text: bool = True
+
+
+def read(body: bytes) -> Question | str:
+    """Read a request, or say what is wrong with it in the sentence of a 400."""
+    try:
+        asked: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
+    except (ValueError, RecursionError):
+        return "the body is no JSON object"
+    query, given, settings = asked.get("query"), asked.get("input"), asked.get("task_settings")
+    documents = [given] if isinstance(given, str) else given
+    if not isinstance(query, str) or not query.strip():
+        return "[query] must be a text that is not blank"
+    if not isinstance(documents, list) or not documents or not all(isinstance(one, str) for one in documents):
+        return "[input] must be a text or a list of texts, one at least"
+    if not isinstance(settings, dict | None):
+        return "[task_settings] must be an object"
+    above = {name: asked[name] for name in _OPTIONS if asked.get(name) is not None}
+    return _chosen(query, documents, {**(settings or {}), **above})
+
+
+def _chosen(query: str, documents: Sequence[str], options: Mapping[str, Any]) -> Question | str:
+    """Read what is wanted of the answer, by default what Elasticsearch's own rerankers give; null says nothing."""
+    top_n, with_text = (options.get(name) for name in _OPTIONS)
+    # The engine takes numbers and switches in quotes too.
+    if top_n is not None and (isinstance(top_n, bool) or not _COUNT.fullmatch(str(top_n))):
+        return "[top_n] must be a number from 1 on"
+    if with_text not in (None, "true", "false") and not isinstance(with_text, bool):
+        return "[return_documents] must be true or false"
+    return Question(query, tuple(documents), top_n and int(top_n), with_text not in (False, "false"))
+
+
+def write(question: Question, probabilities: Sequence[float | None]) -> bytes:
+    """Write the answer, best first; equal ones keep their order, and those without a score, which are blank, are last.
+
+    *probabilities* are those of the documents, in their order.
+    """
+    order = sorted(enumerate(probabilities), key=lambda one: (one[1] is None, -(one[1] or 0.0)))
+    rows = [_row(question, at, probability or 0.0) for at, probability in order[: question.top_n]]
+    return msgspec.json.encode({"rerank": rows})
+
+
+def _row(question: Question, at: int, score: float) -> dict[str, Any]:
+    """Write one document."""
+    row: dict[str, Any] = {"index": at, "relevance_score": score}
+    return {**row, "text": question.documents[at]} if question.with_text else row

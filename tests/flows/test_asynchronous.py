@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.fakes import Endpoint, Got, Said, Seen
+
+from .engine import BEST, HOSE, found, ids, running
+
+ENGINE_ID = "FmRldE8zREVEUzA2ZVpUeGs2ejJFUFEaMkZ5QTVrSTZSaVN3WlNFVmtlWHJsdzoxMDc="
+PATHS = {"elasticsearch": "/docs/_async_search", "opensearch": "/_plugins/_asynchronous_search?index=docs"}
+
+
+def wrapped(kind: str, inner: bytes | None, *, running_still: bool) -> Said:
+    """Write an answer as the documentation of each engine has it."""
+    state: dict[str, Any] = (
+        {"is_partial": running_still, "is_running": running_still}
+        if kind == "elasticsearch"
+        else {"state": "RUNNING" if running_still else "SUCCEEDED"}
+    )
+    whole = {"id": ENGINE_ID, **state, "start_time_in_millis": 1, "expiration_time_in_millis": 2}
+    if inner is not None:
+        whole["response"] = json.loads(inner)
+    head = [("Content-Type", "application/json"), ("X-Elasticsearch-Async-Id", ENGINE_ID)]
+    return Said(json.dumps(whole).encode(), headers=head)
+
+
+def engine(kind: str, *, ready_at: int) -> Callable[[Seen], Said]:
+    """Search in the background: the answer is there at the request with this number."""
+    asked: list[str] = []
+    stored: list[bytes] = []
+
+    def say(seen: Seen) -> Said:
+        asked.append(seen.target)
+        if seen.method == "DELETE":
+            return Said(b'{"acknowledged":true}')
+        if seen.method == "POST":
+            stored.append(found(json.loads(seen.body), seen.target))
+        still = len(asked) <= ready_at
+        return wrapped(kind, stored[0], running_still=still)
+
+    return say
+
+
+def polled(kind: str, client_id: str) -> str:
+    return PATHS[kind].partition("?")[0].replace("/docs", "") + "/" + quote(client_id, safe="")
+
+
+async def submit(proxy: Endpoint, kind: str, **body: Any) -> Got:
+    return await proxy.send("POST", PATHS[kind], {**HOSE, **body})
+
+
+@pytest.mark.parametrize("kind", PATHS)
+async def test_an_answer_that_is_there_at_once_is_reranked_at_once(kind: str) -> None:
+    async with running({"/": engine(kind, ready_at=0)}) as (proxy, fake, _):
+        got = await submit(proxy, kind, size=2)
+    assert ids(got.json["response"]) == BEST[:2]
+    assert got.headers["X-Rerank"].startswith("reranked; window=4")
+    assert fake.targets()[-1].endswith("from=0&size=50")
+
+
+@pytest.mark.parametrize("kind", PATHS)
+async def test_an_answer_that_comes_later_is_reranked_through_any_replica(kind: str) -> None:
+    """The second endpoint has never seen the first one's request."""
+    async with running({"/": engine(kind, ready_at=1)}) as (first, fake, _):
+        began = await submit(first, kind, size=2, **{"from": 1})
+        client_id = began.json["id"]
+        assert ids(began.json["response"]) == ["2", "3"]
+        assert began.headers["X-Rerank"] == "skipped; why=partial"
+        assert client_id.startswith(ENGINE_ID)
+        assert began.headers["X-Elasticsearch-Async-Id"] == client_id
+        async with running({"/": fake.says["/"]}) as (second, other, _):
+            ended = await second.send("GET", polled(kind, client_id) + "?keep_alive=1m")
+    assert ids(ended.json["response"]) == BEST[1:3]
+    assert ended.headers["X-Rerank"].startswith("reranked; window=4")
+    assert ended.json["id"] == client_id
+    assert other.targets() == [polled(kind, ENGINE_ID).replace("%3D", "=") + "?keep_alive=1m"]
+
+
+async def test_status_and_delete_reach_the_engine_by_its_own_id() -> None:
+    async with running({"/": engine("elasticsearch", ready_at=9)}) as (proxy, fake, _):
+        client_id = (await submit(proxy, "elasticsearch")).json["id"]
+        status = await proxy.send("GET", f"/_async_search/status/{quote(client_id, safe='')}")
+        ended = await proxy.send("DELETE", f"/_async_search/{quote(client_id, safe='')}")
+    assert (status.json["id"], ended.json) == (client_id, {"acknowledged": True})
+    assert fake.targets()[1:] == [f"/_async_search/status/{ENGINE_ID}", f"/_async_search/{ENGINE_ID}"]
+    assert fake.seen[-1].method == "DELETE"
+
+
+@pytest.mark.parametrize("client_id", [ENGINE_ID, ENGINE_ID + ".r1xxxx", "x"])
+async def test_an_id_without_a_plan_is_the_engines_own(client_id: str) -> None:
+    async with running({"/_async": Said(b'{"what":"ever"}')}) as (proxy, fake, _):
+        got = await proxy.send("GET", f"/_async_search/{client_id}")
+    assert (got.body, fake.targets()) == (b'{"what":"ever"}', [f"/_async_search/{client_id}"])
+    assert "X-Rerank" not in got.headers
+
+
+async def test_a_search_that_is_left_alone_is_submitted_as_it_came() -> None:
+    async with running({"/docs/_async_search": wrapped("elasticsearch", None, running_still=True)}) as (proxy, fake, _):
+        got = await submit(proxy, "elasticsearch", sort="date")
+    assert (got.json["id"], got.headers["X-Rerank"]) == (ENGINE_ID, "skipped; why=sort")
+    assert fake.targets() == ["/docs/_async_search"]
+
+
+async def test_an_error_of_the_engine_is_its_own() -> None:
+    gone = Said(b'{"error":{"type":"resource_not_found_exception"},"status":404}', status=404)
+    async with running({"/": engine("elasticsearch", ready_at=9)}) as (proxy, fake, _):
+        client_id = (await submit(proxy, "elasticsearch")).json["id"]
+        fake.says["/"] = gone
+        got = await proxy.send("GET", f"/_async_search/{quote(client_id, safe='')}")
+    assert (got.status, got.body) == (404, gone.body)
+
+
+async def test_a_rule_that_is_gone_leaves_the_engines_order_and_the_page(tmp_path: Path) -> None:
+    says = {"/": engine("elasticsearch", ready_at=1)}
+    async with running(says) as (first, _, _):
+        client_id = (await submit(first, "elasticsearch", size=3)).json["id"]
+    (tmp_path / "other.yaml").write_text("index: other\n")
+    async with running(says, mappings=tmp_path) as (second, _, _):
+        got = await second.send("GET", f"/_async_search/{quote(client_id, safe='')}")
+    assert ids(got.json["response"]) == ["1", "2", "3"]
+    assert got.headers["X-Rerank"] == "skipped; why=off"
+
+
+async def test_a_slow_search_still_has_its_whole_deadline() -> None:
+    """The client chose to wait for the engine: that does not count."""
+
+    def slow(seen: Seen) -> Said:
+        said = engine("elasticsearch", ready_at=0)(seen)
+        return Said(said.body, headers=said.headers, seconds=0.4)
+
+    async with running({"/": slow}, deadline="300ms") as (proxy, _, _):
+        got = await submit(proxy, "elasticsearch")
+    assert got.headers["X-Rerank"].startswith("reranked")

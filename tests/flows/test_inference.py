@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.fakes import Said
+
+from .engine import running
+
+ASKED = {"query": "leaking hose", "input": ["opening hours", "mend a hose", "a hose"]}
+
+
+@pytest.mark.parametrize("target", ["/_inference/rerank/mine", "/_inference/mine"])
+async def test_a_listed_id_is_answered_by_the_reranker(target: str) -> None:
+    async with running(inference_ids="mine,other") as (proxy, engine, reranker):
+        got = await proxy.send("POST", target, ASKED)
+    assert [one["index"] for one in got.json["rerank"]] == [1, 2, 0]
+    scores = [one["relevance_score"] for one in got.json["rerank"]]
+    assert scores == sorted(scores, reverse=True)
+    assert got.headers["Content-Type"] == "application/json"
+    assert got.headers.getall("X-Elastic-Product") == ["Elasticsearch"]
+    assert got.headers["X-Rerank"].startswith("reranked; window=3")
+    assert (engine.seen, reranker.seen[0].json["text_1"]) == ([], "leaking hose")
+
+
+async def test_a_client_of_a_version_gets_its_media_type() -> None:
+    vendor = "application/vnd.elasticsearch+json; compatible-with=8"
+    async with running(inference_ids="mine") as (proxy, _, _):
+        got = await proxy.send("POST", "/_inference/rerank/mine", ASKED, [("Accept", vendor)])
+    assert got.headers["Content-Type"] == vendor
+
+
+async def test_any_other_id_is_the_engines_own() -> None:
+    async with running({"/_inference": Said(b'{"rerank":[]}')}, inference_ids="mine") as (proxy, engine, _):
+        got = await proxy.send("POST", "/_inference/rerank/theirs", ASKED)
+    assert (got.body, "X-Rerank" in got.headers) == (b'{"rerank":[]}', False)
+    assert engine.seen[0].json == ASKED
+
+
+@pytest.mark.parametrize(("body", "names"), [({"input": ["a"]}, "query"), ({"query": "a"}, "input"), ([], "")])
+async def test_what_cannot_be_read_is_an_error_that_names_the_field(body: Any, names: str) -> None:
+    async with running(inference_ids="mine") as (proxy, _, _):
+        got = await proxy.send("POST", "/_inference/rerank/mine", body)
+    assert (got.status, got.json["status"]) == (400, 400)
+    assert names in got.json["error"]["reason"]
+
+
+async def test_a_fault_of_the_model_is_an_error_that_no_client_retries() -> None:
+    async with running(model=Said(b"busy", status=429), inference_ids="mine") as (proxy, _, _):
+        got = await proxy.send("POST", "/_inference/rerank/mine", ASKED)
+    assert (got.status, got.headers["X-Rerank"]) == (500, "failed; why=overloaded")

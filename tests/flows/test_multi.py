@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes import Got, Said, Seen
+
+from .engine import BEST, HITS, HOSE, MISSING, found, ids, msearch, running
+
+SORTED = {**HOSE, "sort": "date"}
+NDJSON = [("Content-Type", "application/x-ndjson")]
+
+
+def lines(*pairs: tuple[Any, Any]) -> bytes:
+    return b"".join(json.dumps(one).encode() + b"\n" for pair in pairs for one in pair)
+
+
+def orders(got: Got) -> list[Any]:
+    return [ids(one) if "hits" in one else one for one in got.json["responses"]]
+
+
+async def test_each_search_is_reranked_or_left_alone_in_its_place() -> None:
+    body = lines(({}, SORTED), ({}, {**HOSE, "size": 2}), ({"index": "nope"}, HOSE), ({"index": "docs"}, HOSE))
+    async with running() as (proxy, engine, _):
+        engine.says["/nope/_field_caps"] = Said(b"", status=404)
+        engine.says = {"/nope": engine.says.pop("/nope/_field_caps"), **engine.says}
+        got = await proxy.send("POST", "/docs/_msearch?typed_keys=true", body, NDJSON)
+    engines = [key for key, _, _ in HITS]
+    assert orders(got) == [engines, BEST[:2], MISSING, BEST]
+    assert got.json["took"] == 7
+    assert got.headers["X-Rerank"] == (
+        "skipped; why=sort, reranked; window=4; cached=0; model=BAAI/bge-reranker-v2-m3, skipped; why=mapping, "
+        "reranked; window=4; cached=0; model=BAAI/bge-reranker-v2-m3"
+    )
+    assert engine.targets() == ["/docs/_msearch?typed_keys=true"]
+    sent = [json.loads(line) for line in engine.seen[-1].body.splitlines()]
+    assert [(one.get("from"), one.get("size")) for one in sent[1::2]] == [(None, None), (0, 50), (None, None), (0, 50)]
+
+
+async def test_the_model_is_asked_once_for_equal_searches() -> None:
+    async with running() as (proxy, engine, reranker):
+        await proxy.send("POST", "/docs/_msearch", lines(*[({}, HOSE)] * 5), NDJSON)
+    assert len(reranker.seen) == 1
+    assert len([seen for seen in engine.seen if "_field_caps" in seen.target]) == 1
+
+
+@pytest.mark.parametrize(
+    "body", [lines(({}, SORTED), ({}, {"query": {"match_all": {}}})), b"{}\n{}\n{}\n", b"no json\n"]
+)
+async def test_a_request_without_a_planned_search_goes_as_it_came(body: bytes) -> None:
+    said = Said(b'{"responses": "whatever"}')
+    async with running({"/docs/_msearch": said}) as (proxy, engine, _):
+        got = await proxy.send("POST", "/docs/_msearch", body, NDJSON)
+    assert (got.body, engine.seen[-1].body) == (said.body, body)
+    assert got.headers["X-Rerank"].startswith("skipped; why=")
+
+
+@pytest.mark.parametrize(
+    "said", [Said(b'{"error":{}}', status=400), Said(b"[]"), Said(b'{"responses":[]}'), Said(b'{"took":1}')]
+)
+async def test_an_answer_that_cannot_be_read_is_asked_for_once_more_as_the_client_did(said: Said) -> None:
+    body = lines(({}, SORTED), ({}, HOSE))
+    async with running({"/docs/_msearch": said}) as (proxy, engine, _):
+        got = await proxy.send("POST", "/docs/_msearch", body, NDJSON)
+    assert (got.status, got.body, engine.seen[-1].body) == (said.status, said.body, body)
+    assert got.headers["X-Rerank"] == "skipped; why=sort, skipped; why=engine_error"
+
+
+async def test_a_search_that_fails_when_it_is_widened_is_asked_for_as_it_came() -> None:
+    def narrow(seen: Seen) -> Said:
+        said = msearch(seen)
+        assert isinstance(said.body, bytes)
+        whole = json.loads(said.body)
+        bodies = [json.loads(line) for line in seen.body.splitlines()][1::2]
+        for at, one in enumerate(bodies):
+            if one.get("size", 0) > 20:
+                whole["responses"][at] = {"error": {"type": "too_many"}, "status": 400}
+        return Said(json.dumps(whole).encode())
+
+    body = lines(({}, {**HOSE, "size": 2}), ({}, SORTED))
+    async with running({"/docs/_msearch": narrow}) as (proxy, engine, _):
+        got = await proxy.send("POST", "/docs/_msearch", body, NDJSON)
+    assert orders(got) == [["1", "2"], [key for key, _, _ in HITS]]
+    assert engine.seen[-1].body == body
+    assert got.headers["X-Rerank"] == "skipped; why=engine_error, skipped; why=sort"
+
+
+async def test_filter_path_cuts_the_whole_answer() -> None:
+    async with running() as (proxy, engine, _):
+        got = await proxy.send("POST", "/docs/_msearch?filter_path=responses.hits.hits._id", lines(({}, HOSE)), NDJSON)
+    assert got.json == {"responses": [{"hits": {"hits": [{"_id": one} for one in BEST]}}]}
+    assert engine.targets() == ["/docs/_msearch"]
+
+
+async def test_a_fault_of_the_model_leaves_each_page_in_the_engines_order() -> None:
+    async with running(model=Said(b"oops", status=500)) as (proxy, _, _):
+        got = await proxy.send("POST", "/docs/_msearch", lines(({}, {**HOSE, "size": 2}), ({}, HOSE)), NDJSON)
+    assert (got.status, orders(got)) == (200, [["1", "2"], ["1", "2", "3", "4"]])
+    assert got.headers["X-Rerank"] == "failed; why=reranker_error, failed; why=reranker_error"
+
+
+async def test_a_strict_rule_makes_an_error_of_its_own_search_alone(tmp_path: Path) -> None:
+    (tmp_path / "docs.yaml").write_text("index: docs\nstrict: true\n")
+    async with running(model=Said(b"oops", status=500), mappings=tmp_path) as (proxy, _, _):
+        got = await proxy.send("POST", "/docs/_msearch", lines(({}, HOSE), ({}, SORTED)), NDJSON)
+    first, second = got.json["responses"]
+    assert (got.status, first["status"], first["error"]["type"]) == (200, 500, "rerank_exception")
+    assert ids(second) == ["1", "2", "3", "4"]
+
+
+async def test_a_light_window_is_followed_by_its_page_alone() -> None:
+    marked = {**HOSE, "size": 1, "highlight": {"fields": {"body": {}}}}
+
+    def marking(seen: Seen) -> Said:
+        said = msearch(seen)
+        assert isinstance(said.body, bytes)
+        whole = json.loads(said.body)
+        bodies = [json.loads(line) for line in seen.body.splitlines()][1::2]
+        for body, one in zip(bodies, whole["responses"], strict=True):
+            wanted = body.get("post_filter", {}).get("bool", {}).get("filter", [{}])[0].get("ids", {}).get("values")
+            if wanted:
+                rows = json.loads(found(HOSE))["hits"]["hits"]
+                one["hits"]["hits"] = [row | {"highlight": {}} for row in rows if row["_id"] in wanted]
+        return Said(json.dumps(whole).encode())
+
+    async with running({"/docs/_msearch": marking}) as (proxy, engine, _):
+        got = await proxy.send("POST", "/docs/_msearch", lines(({}, marked), ({}, HOSE)), NDJSON)
+    assert orders(got) == [BEST[:1], BEST]
+    assert got.json["responses"][0]["hits"]["hits"][0]["highlight"] == {}
+    assert len(engine.targets()) == 2
+
+
+class TestTemplates:
+    """Each template is rendered, then searched; one that cannot be is the engine's own to refuse."""
+
+    @staticmethod
+    def asked(text: str, **more: Any) -> dict[str, Any]:
+        return {"id": "t", "params": {"q": text}, **more}
+
+    async def test_rendered_searches_are_sent_together(self) -> None:
+        body = lines(({"index": "docs"}, self.asked("hose")), ({"index": "docs"}, self.asked("mend")))
+        async with running() as (proxy, engine, _):
+            got = await proxy.send("POST", "/_msearch/template", body, NDJSON)
+        assert orders(got) == [BEST, BEST]
+        assert engine.targets() == ["/_render/template", "/_render/template", "/_msearch"]
+        assert b'"n":1.50' in engine.seen[-1].body
+
+    async def test_one_that_cannot_be_rendered_keeps_its_own_error(self) -> None:
+        error = {"error": {"type": "resource_not_found_exception"}, "status": 404}
+        own = Said(json.dumps({"responses": [error, {}]}).encode())
+        body = lines(({"index": "docs"}, {"id": "unknown"}), ({"index": "docs"}, self.asked("hose")))
+        async with running({"/_msearch/template": own}) as (proxy, engine, _):
+            got = await proxy.send("POST", "/_msearch/template", body, NDJSON)
+        assert orders(got) == [error, BEST]
+        assert got.headers["X-Rerank"].startswith("skipped; why=unreadable, reranked")
+        assert engine.seen[-1].body == body

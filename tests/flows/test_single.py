@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.fakes import Said
+
+from .engine import BEST, HOSE, ids, running
+
+
+async def test_a_search_template_is_rendered_and_then_searched() -> None:
+    async with running() as (proxy, engine, reranker):
+        got = await proxy.send(
+            "POST", "/docs/_search/template?typed_keys=true", {"id": "t", "params": {"q": "mend it"}}
+        )
+    assert got.ids == BEST
+    assert engine.targets() == ["/_render/template", "/docs/_search/template?typed_keys=true"]
+    assert engine.seen[-1].json["params"] == {
+        "search": '{"query":{"match":{"body":"mend it"}},"n":1.50,"from":0,"size":50}'
+    }
+    assert reranker.seen[0].json["text_1"] == "mend it"
+
+
+@pytest.mark.parametrize("body", [b'{"id":"unknown"}', b"no json", b"[]", b""])
+async def test_a_template_that_cannot_be_rendered_goes_as_it_came(body: bytes) -> None:
+    refused = Said(b'{"error":"x"}', status=400)
+    says = {"/docs/_search/template": refused, "/_render/template": Said(b"{}", status=400)}
+    async with running(says) as (proxy, engine, _):
+        got = await proxy.send("POST", "/docs/_search/template", body, [("Content-Type", "application/json")])
+    assert (got.status, got.body, got.headers["X-Rerank"]) == (400, refused.body, "skipped; why=unreadable")
+    assert (engine.seen[-1].target, engine.seen[-1].body) == ("/docs/_search/template", body)
+
+
+async def test_a_template_that_is_no_relevance_search_goes_as_it_came() -> None:
+    rendered = Said(b'{"template_output":{"sort":"date","query":{"match":{"body":"x"}}}}')
+    async with running({"/_render/template": rendered}) as (proxy, engine, _):
+        got = await proxy.send("POST", "/docs/_search/template", {"id": "t"})
+    assert (got.headers["X-Rerank"], engine.targets()[-1]) == ("skipped; why=sort", "/docs/_search/template")
+
+
+@pytest.mark.parametrize(
+    ("filter_path", "expected"),
+    [
+        ("hits.hits._id", {"hits": {"hits": [{"_id": "3"}]}}),
+        ("hits.total.value", {"hits": {"total": {"value": 4}}}),
+        ("-hits.hits,-hits.max_score,-took", {"hits": {"total": {"value": 4, "relation": "eq"}}}),
+    ],
+)
+async def test_filter_path_cuts_what_leaves(filter_path: str, expected: Any) -> None:
+    async with running() as (proxy, engine, _):
+        got = await proxy.search("hose", f"/docs/_search?filter_path={filter_path}", size=1)
+    assert got.json == expected
+    assert engine.targets() == ["/docs/_search?from=0&size=50"]
+
+
+async def test_the_client_may_give_the_model_its_query() -> None:
+    async with running() as (proxy, _, reranker):
+        header = "wie flicke ich einen Schlauch? é".encode().decode("utf-8", "surrogateescape")
+        got = await proxy.search("hose", headers=[("X-Rerank-Query", header)])
+        without_words = await proxy.send("POST", "/docs/_search", {}, [("X-Rerank-Query", "mend")])
+    assert (got.ids, without_words.ids) == (BEST, BEST)
+    assert [seen.json["text_1"] for seen in reranker.seen] == ["wie flicke ich einen Schlauch? é", "mend"]
+
+
+async def test_a_reranker_asked_for_by_name_is_taken_over() -> None:
+    asked = {
+        "retriever": {"standard": HOSE},
+        "field": "title",
+        "inference_id": "mine",
+        "inference_text": "mend it",
+        "rank_window_size": 3,
+    }
+    async with running() as (proxy, engine, reranker):
+        got = await proxy.send("POST", "/docs/_search", {"retriever": {"text_similarity_reranker": asked}, "size": 3})
+    assert (ids(got.json), reranker.seen) == (["1", "2", "3"], [])
+    assert got.headers["X-Rerank"] == "skipped; why=no_passages"
+    assert json.loads(engine.seen[-1].body) == {"size": 3, **HOSE}
+    assert engine.targets() == ["/docs/_search?from=0&size=3"]
+
+
+async def test_hits_that_the_model_finds_too_improbable_are_left_out() -> None:
+    asked = {"retriever": {"standard": HOSE}, "field": "body", "inference_text": "mend it", "min_score": 0.7}
+    async with running() as (proxy, _, _):
+        got = await proxy.send("POST", "/docs/_search", {"retriever": {"text_similarity_reranker": asked}})
+    assert got.ids == ["3", "4"]
