@@ -80,14 +80,14 @@ class Exchange:
             self.engine += time.monotonic() - started
 
     async def _taken(self, answer: aiohttp.ClientResponse) -> bytes | None:
-        """Keep the answer's headers and take its body."""
+        """Keep the answer's headers and take its body; others may be under way at the same time."""
         self.headers = passing(answer.headers, "Content-Length", "Content-Encoding")
-        self.zipped = answer.headers.get("Content-Encoding") == "gzip"
+        self.zipped = zipped = answer.headers.get("Content-Encoding") == "gzip"
         coded = answer.headers.get("Content-Encoding", "identity") not in {"gzip", "identity"}
         if answer.status != HTTPStatus.OK or coded:
             return None
         whole, _ = await limited(answer.content.iter_any(), self.state.settings.max_answer)
-        return unzipped(whole, self.state.settings.max_answer) if whole and self.zipped else whole
+        return unzipped(whole, self.state.settings.max_answer) if whole and zipped else whole
 
     def filtered(self, body: bytes) -> bytes:
         """Cut a body as `filter_path` says; Elasticsearch spares what is empty already, OpenSearch does not."""

@@ -38,12 +38,13 @@ class Seen:
 
 @dataclass
 class Said:
-    """What a fake answers: head and body, whole or in chunks; `seconds` later, or cut off before the end."""
+    """What a fake answers: head and body, whole or in chunks with a `pause` after each; `seconds` later, or cut off."""
 
     body: bytes | Sequence[bytes] = b""
     status: int = 200
     headers: Sequence[tuple[str, str]] = (("Content-Type", "application/json"),)
     seconds: float = 0.0
+    pause: float = 0.0
     cut_off: bool = False
 
 
@@ -77,6 +78,7 @@ async def _write(request: web.BaseRequest, said: Said) -> web.StreamResponse:
     for chunk in [said.body] if isinstance(said.body, bytes) else said.body:
         if request.method != "HEAD":
             await response.write(chunk)
+            await asyncio.sleep(said.pause)
     if said.cut_off:
         assert request.transport
         request.transport.abort()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from tests.fakes import Got, Said, Seen
 
-from .engine import BEST, HITS, HOSE, MISSING, found, ids, msearch, running
+from .engine import BEST, HITS, HOSE, MISSING, found, ids, msearch, render, running
 
 SORTED = {**HOSE, "sort": "date"}
 NDJSON = [("Content-Type", "application/x-ndjson")]
@@ -157,3 +158,19 @@ class TestTemplates:
         assert orders(got) == [error, BEST]
         assert got.headers["X-Rerank"].startswith("skipped; why=unreadable, reranked")
         assert engine.seen[-1].body == body
+
+
+async def test_answers_that_are_zipped_and_plain_may_come_at_the_same_time() -> None:
+    """An engine zips or not as it likes: here the renderings come plain and slow, and zipped and fast, in turn."""
+
+    def rendering(seen: Seen) -> Said:
+        said = render(seen)
+        assert isinstance(said.body, bytes)
+        if seen.json["params"]["q"] == "hose":
+            return Said([said.body[:5], said.body[5:]], pause=0.1)
+        return Said(gzip.compress(said.body), headers=[("Content-Encoding", "gzip")], seconds=0.05)
+
+    pairs = [({"index": "docs"}, {"id": "t", "params": {"q": text}}) for text in ("hose", "mend", "hose", "parts")]
+    async with running({"/_render/template": rendering}) as (proxy, _, _):
+        got = await proxy.send("POST", "/_msearch/template", lines(*pairs), [*NDJSON, ("Accept-Encoding", "gzip")])
+    assert orders(got) == [BEST] * 4
