@@ -73,10 +73,14 @@ def passage(source: Mapping[str, Any], flat: Mapping[str, Any], rule: Rule, fiel
 
 
 def _read(source: Mapping[str, Any], flat: Mapping[str, Any], name: str) -> str:
-    """Read one field: Elasticsearch answers for nested `fields` with objects in arrays, as they stand in the source."""
+    """Read one field: Elasticsearch answers for nested `fields` with objects in arrays, as they stand in the source.
+
+    In a source the text of a multi-field is that of its parent.
+    """
     if name in flat:
         return _text(flat[name])
-    return _text(_at(flat, name.split("."))) or _text(_at(source, name.split(".")))
+    path = name.split(".")
+    return _text(_at(flat, path)) or _text(_at(source, path)) or _text(_at(source, path[:-1]) if path[1:] else None)
 
 
 def _filled(template: str, texts: Mapping[str, str]) -> Iterator[str]:
