@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from es_rerank.parts.vllm import ModelServer
 from .conftest import Serve
 from .endpoint import Endpoint
 from .models import Models
-from .wire import Answer, ask, fill
+from .wire import NDJSON, Answer, ask, fill
 
 MAPPINGS = {"properties": {"title": {"type": "text"}, "body": {"type": "text"}}}
 
@@ -101,6 +102,36 @@ def test_the_answer_comes_first_where_the_engine_prefers_the_words(
     assert reranked.ids[0] == "answer"
     assert reranked.outcome.startswith(f"reranked; window={len(engine.ids)}; ")
     assert reranked.outcome.endswith("model=intfloat/multilingual-e5-small")
+
+
+def test_every_language_at_a_time_and_what_the_engine_makes_of_the_order(
+    opensearch: Engine, endpoint: Endpoint
+) -> None:
+    """One `_msearch` and one `_rank_eval` over all languages: the engine's own metric says what reranking is worth."""
+    for language, (_, texts) in LANGUAGES.items():
+        fill(opensearch.url, f"language-{language}", MAPPINGS, {name: {"body": text} for name, text in texts.items()})
+    queries = {language: match(query) for language, (query, _) in LANGUAGES.items()}
+    lines = [line for language, body in queries.items() for line in ({"index": f"language-{language}"}, body)]
+    body = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    many = endpoint.ask("POST", "/_msearch", body, NDJSON)
+    assert [one["hits"]["hits"][0]["_id"] for one in many.json["responses"]] == ["answer"] * len(queries)
+    assert many.outcome.count("reranked") == len(queries)
+
+    requests = [
+        {
+            "id": language,
+            "request": {
+                "query": {"bool": {"must": body["query"], "filter": {"term": {"_index": f"language-{language}"}}}}
+            },
+            "ratings": [{"_index": f"language-{language}", "_id": "answer", "rating": 1}],
+        }
+        for language, body in queries.items()
+    ]
+    asked = {"requests": requests, "metric": {"mean_reciprocal_rank": {"k": 3}}}
+    before = ask(opensearch.url, "POST", "/language-*/_rank_eval", asked).json["metric_score"]
+    after = endpoint.ask("POST", "/language-*/_rank_eval", asked).json["metric_score"]
+    assert before < 0.7
+    assert after == 1
 
 
 def served_well(answer: Answer, server: ModelServer) -> Answer:
