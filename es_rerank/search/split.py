@@ -1,8 +1,8 @@
 """Keeps a wide window cheap: fetch it light, then the page in full, where both together give the same answer.
 
-What costs time for every hit (highlights, script fields, explanations) and what the answer has anyway (aggregations)
-is left out of the wide request; the second one is the client's own, cut to the hits of its page with a `post_filter`,
-which touches neither scores nor aggregations. Only `hits.total` and `max_score` come from the first.
+What costs time for every hit (highlights, inner hits, script fields, explanations) and what the answer has anyway
+(aggregations) is left out of the wide request; the second one is the client's own, cut to the hits of its page with a
+`post_filter`, which touches neither scores nor aggregations. Only `hits.total` and `max_score` come from the first.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from es_rerank.model import IndexInfo, Plan, Search
+from es_rerank.search.envelope import elements, members
 
 _COSTLY = ("highlight", "script_fields", "explain")
 _DROPPED = frozenset({*_COSTLY, "aggs", "aggregations", "docvalue_fields", "fields", "stored_fields", "suggest"})
@@ -39,6 +40,7 @@ _IN_THE_WAY = frozenset({"q", "search_pipeline", "source", "suggest_field", "ter
 HIT_PARAMETERS = frozenset(
     {"_source", "_source_includes", "_source_excludes", "docvalue_fields", "explain", "stored_fields"}
 )
+_INNER_HITS = b'"inner_hits"'
 _WORTH_IT = 2
 
 
@@ -48,7 +50,11 @@ def worth_it(search: Search, info: IndexInfo, plan: Plan) -> bool:
     Only requests made of known parts on one index, where an `_id` names one document.
     """
     body = search.body
-    costly = any(body.get(part) for part in _COSTLY) or search.params.get("explain") in {"", "true"}
+    costly = (
+        any(body.get(part) for part in _COSTLY)
+        or search.params.get("explain") in {"", "true"}
+        or _INNER_HITS in search.raw
+    )
     known = body.keys() <= _KEPT | _DROPPED and not search.params.keys() & _IN_THE_WAY
     small = 0 < (plan.start + plan.size) * _WORTH_IT <= plan.window
     return small and costly and known and bool(body) and len(info.names) == 1
@@ -56,15 +62,27 @@ def worth_it(search: Search, info: IndexInfo, plan: Plan) -> bool:
 
 def light(body: bytes, fields: Sequence[str]) -> bytes:
     """Write the wide request: the same hits and scores, with nothing but the fields that the model reads."""
-    members = msgspec.json.decode(body, type=dict[str, Raw])
-    kept = {name: raw for name, raw in members.items() if name not in _DROPPED}
+    parts = msgspec.json.decode(body, type=dict[str, Raw])
+    kept = {name: Raw(_without_inner_hits(bytes(raw))) for name, raw in parts.items() if name not in _DROPPED}
     return msgspec.json.encode({**kept, "_source": list(fields)})
+
+
+def _without_inner_hits(text: bytes) -> bytes:
+    """Take `inner_hits` out of the clauses of a query, which have it beside their own `query`; they do not score."""
+    if _INNER_HITS not in text:
+        return text
+    if text.startswith(b"["):
+        return b"[" + b",".join(map(_without_inner_hits, elements(text))) + b"]"
+    parts = members(text) if text.startswith(b"{") else {}
+    left = [name for name in parts if not (name == "inner_hits" and "query" in parts)]
+    kept = (text[parts[name].key : parts[name].start] + _without_inner_hits(parts[name].of(text)) for name in left)
+    return b"{" + b",".join(kept) + b"}" if parts else text
 
 
 def only(body: bytes, ids: Sequence[str]) -> bytes:
     """Write the client's request, cut to the documents with these ids."""
-    members = msgspec.json.decode(body, type=dict[str, Raw])
+    parts = msgspec.json.decode(body, type=dict[str, Raw])
     filters: list[object] = [{"ids": {"values": list(ids)}}]
-    if "post_filter" in members:
-        filters.append(members["post_filter"])
-    return msgspec.json.encode({**members, "post_filter": {"bool": {"filter": filters}}})
+    if "post_filter" in parts:
+        filters.append(parts["post_filter"])
+    return msgspec.json.encode({**parts, "post_filter": {"bool": {"filter": filters}}})

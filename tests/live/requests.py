@@ -65,6 +65,7 @@ PLANNED = [
     post("fields_format", {"query": RIVER, "fields": [{"field": "when", "format": "yyyy"}]}),
     post("collapse", {"query": RIVER, "collapse": {"field": "tag", "inner_hits": {"name": "more", "size": 2}}}),
     post("nested", {"query": NESTED}),
+    post("nested_page", {"query": {"bool": {"should": [NESTED, RIVER]}}, "size": 2}),
     post("min_score", {"query": RIVER, "min_score": 0.3}),
     post("rescore", {"query": RIVER, "rescore": RESCORE}),
     post("post_filter", {"query": RIVER, "post_filter": {"term": {"tag": "mill"}}}),

@@ -9,6 +9,7 @@ from es_rerank.model import IndexInfo, Plan, Rule, Search
 from es_rerank.search.split import light, only, worth_it
 
 ONE = IndexInfo(("docs",), {"body": "text"})
+PLAN = Plan("hose", 0, 10, 0, 50, 50, Rule("docs"), ("body",))
 MARKED = {"query": {"match": {"body": "hose"}}, "highlight": {"fields": {"body": {}}}}
 
 
@@ -47,6 +48,15 @@ def test_the_light_request_asks_for_the_same_hits_and_only_their_text() -> None:
         "min_score": 1.5,
         "_source": ["title", "body"],
     }
+
+
+def test_inner_hits_are_left_out_of_the_light_request_wherever_they_stand() -> None:
+    inner = '{"nested":{"path":"c","query" : {"term":{"n":123456789012345678901234567890}}%s}}'
+    body = '{"query":{"bool":{"must":[%s,{"match":{"inner_hits":"x"}}],"should":%s}}}'
+    marked = inner % ',"inner_hits":{"size":1}'
+    found = light((body % (marked, marked)).encode(), ("body",))
+    assert found == (body % (inner % "", inner % ""))[:-1].encode() + b',"_source":["body"]}'
+    assert worth_it(Search("docs", raw=marked.encode(), body={"query": {}}), ONE, PLAN)
 
 
 def test_numbers_keep_their_digits() -> None:
