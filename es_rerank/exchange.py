@@ -18,6 +18,7 @@ from es_rerank.pipeline import Effects, Fetch
 from es_rerank.rules import hidden
 from es_rerank.search.endpoints import Carried
 from es_rerank.search.filterpath import cut, paths
+from es_rerank.search.sending import SENDING, Sent
 from es_rerank.state import State
 from es_rerank.upstream import Request, passing
 
@@ -40,8 +41,10 @@ class Exchange:
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
     zipped: bool = False
 
-    def effects(self, fetch: Fetch, *, splits: bool = True) -> Effects:
+    def effects(self, fetch: Fetch) -> Effects:
         """Hand the pipeline what it may do."""
+        row = SENDING.get(self.carried.endpoint)
+        splits = row is not None and row.splits
         return Effects(self.about, fetch, self.state.reranker.score, self.seconds_left, splits)
 
     def seconds_left(self, rule: Rule) -> float:
@@ -58,7 +61,7 @@ class Exchange:
         rule = self.state.rules.choose(search.target, info.names)
         return Skip(rule) if isinstance(rule, Why) else (rule, info)
 
-    async def ask(self, path: str, query_string: str, body: bytes, method: str = "") -> bytes | None:
+    async def ask(self, sent: Sent, method: str = "") -> bytes | None:
         """Ask the engine in the client's name; None if it answers anything but 200 and a body of moderate size.
 
         The method is the client's own, unless another is named.
@@ -66,13 +69,12 @@ class Exchange:
         headers = passing(self.request.headers, "Content-Length", "Content-Encoding", "Accept-Encoding")
         if "gzip" in self.request.headers.get("Accept-Encoding", ""):
             headers["Accept-Encoding"] = "gzip"
-        if body and "Content-Type" not in headers:
+        if sent.body and "Content-Type" not in headers:
             headers["Content-Type"] = "application/json"
-        target = f"{path}?{query_string}" if query_string else path
-        sent = Request(method or self.request.method, target, headers, body or None, again=True)
+        request = Request(method or self.request.method, sent.target, headers, sent.body or None, again=True)
         started = time.monotonic()
         try:
-            async with self.state.upstream.open(sent) as answer:
+            async with self.state.upstream.open(request) as answer:
                 return await self._taken(answer)
         except aiohttp.ClientError as error:
             raise UpstreamError(f"the engine broke off: {type(error).__name__}: {error}") from error

@@ -20,13 +20,13 @@ import msgspec
 
 from es_rerank.errors import UpstreamError
 from es_rerank.model import IndexInfo, Search
+from es_rerank.search.endpoints import INDEX_OPTIONS
 from es_rerank.search.query import TEXT_KINDS
 from es_rerank.upstream import Request, Upstream
 
 _SECONDS = 60.0
 _KEPT = 1000
 _MOST_NAMES = 100
-_INDEX_OPTIONS = ("ignore_unavailable", "allow_no_indices", "expand_wildcards")
 _CREDENTIALS = ("Authorization", "es-secondary-authorization", "Cookie")
 
 
@@ -45,7 +45,7 @@ class Indices:
 
         What is being asked already, by another search of the same caller, is asked once.
         """
-        options = {name: search.params[name] for name in _INDEX_OPTIONS if name in search.params}
+        options = {name: search.params[name] for name in sorted(INDEX_OPTIONS) if name in search.params}
         pit = _pit(search)
         who = [headers.get(name, "") for name in _CREDENTIALS]
         key = blake2b(repr((search.target, pit, options, who)).encode(), digest_size=16).digest()

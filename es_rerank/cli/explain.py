@@ -19,11 +19,11 @@ from es_rerank.cli.mustache import render
 from es_rerank.errors import ConfigError, EsRerankError
 from es_rerank.model import Ask, Failed, IndexInfo, Plan, Rule, Search, Skip, Why
 from es_rerank.pipeline import Effects, decide
-from es_rerank.rules import Rules, hidden
+from es_rerank.rules import Rules
 from es_rerank.search import endpoints, mapping, multi, rank_eval, template
 from es_rerank.search.endpoints import Carried
 from es_rerank.search.query import said
-from es_rerank.search.widen import widen, widen_item
+from es_rerank.search.sending import SENDING, sent
 
 _TEMPLATE = "/template"
 
@@ -67,8 +67,6 @@ class _About:
 
     async def __call__(self, search: Search) -> tuple[Rule, IndexInfo] | Skip:
         """Find rule and mapping of what a search names."""
-        if hidden(search.target):
-            return Skip(Why.HIDDEN_INDEX)
         info = self.info(search)
         rule = self.rules.choose(search.target, info.names)
         return Skip(rule) if isinstance(rule, Why) else (rule, info)
@@ -90,8 +88,8 @@ def _single(carried: Carried, body: bytes) -> list[Item]:
 
 def _template(carried: Carried, body: bytes) -> list[Item]:
     """Read a template."""
-    found = _rendered(carried, carried.target, template.said(carried.params), endpoints.content(carried, body))
-    return [Item(found, b"{}")]
+    raw = endpoints.content(carried, body)
+    return [Item(_rendered(carried, carried.target, template.said(carried.params), raw))]
 
 
 def _lines(carried: Carried, body: bytes) -> list[Item]:
@@ -143,7 +141,8 @@ def _items(carried: Carried, body: bytes) -> list[Item]:
 def _explained(carried: Carried | None, method: str, item: Item, about: _About) -> dict[str, Any]:
     """Explain one search."""
     found = item.found
-    plan = found if isinstance(found, Skip) else asyncio.run(decide(found, _effects(about)))
+    splits = carried is not None and carried.endpoint in SENDING and SENDING[carried.endpoint].splits
+    plan = found if isinstance(found, Skip) else asyncio.run(decide(found, _effects(about, splits=splits)))
     if isinstance(plan, Plan) and carried and not endpoints.other_answer(carried) and isinstance(found, Search):
         return _planned(carried, method, found, plan, item.header)
     why = plan.why if isinstance(plan, Skip) else Why.FORMAT
@@ -161,12 +160,10 @@ def _explained(carried: Carried | None, method: str, item: Item, about: _About) 
 
 def _planned(carried: Carried, method: str, search: Search, plan: Plan, header: bytes | None) -> dict[str, Any]:
     """Explain a search that is planned."""
-    path = carried.path.removesuffix(_TEMPLATE)
-    if header is None:
-        query_string, body = widen(carried.query_string, search, plan)
-        upstream = {"method": method, "path": f"{path}?{query_string}", "body": Raw(body) if body else None}
-    else:
-        upstream = {"method": method, "path": path, "header": Raw(header), "body": Raw(widen_item(search, plan))}
+    asked = sent(carried, search, plan)
+    upstream = {"method": method, "path": asked.target, "body": Raw(asked.body) if asked.body else None}
+    if header is not None:
+        upstream["header"] = Raw(header or b"{}")
     return {
         "decision": "plan",
         "why": None,
@@ -178,7 +175,7 @@ def _planned(carried: Carried, method: str, search: Search, plan: Plan, header: 
     }
 
 
-def _effects(about: _About) -> Effects:
+def _effects(about: _About, *, splits: bool) -> Effects:
     """Make effects without an outside world."""
 
     async def nothing(_plan: Plan) -> bytes | None:
@@ -187,7 +184,7 @@ def _effects(about: _About) -> Effects:
     async def silence(_ask: Ask) -> Failed:
         return Failed(Why.UNREACHABLE)
 
-    return Effects(about, nothing, silence, lambda rule: rule.deadline)
+    return Effects(about, nothing, silence, lambda rule: rule.deadline, splits)
 
 
 def _header(text: str) -> tuple[str, str]:

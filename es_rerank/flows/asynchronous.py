@@ -15,11 +15,11 @@ from es_rerank.model import Plan, Skip, Why, skipped
 from es_rerank.pipeline import Reply, decide, finish, page
 from es_rerank.search import endpoints
 from es_rerank.search.asynchronous import Wrapped, read, recall, token, write
-from es_rerank.search.widen import widen, without
+from es_rerank.search.sending import Sent, sent
+from es_rerank.search.widen import FILTERED, without
 
 # The engine may put the id and whether it still searches into its head too.
 _ID_HEADER = "X-Elasticsearch-Async-Id"
-_FILTERED = frozenset({"filter_path"})
 
 
 async def submit(exchange: Exchange) -> Done:
@@ -29,11 +29,10 @@ async def submit(exchange: Exchange) -> Done:
         return left_alone(found.why)
     if endpoints.other_answer(exchange.carried):
         return left_alone(Why.FORMAT)
-    plan = await decide(found, exchange.effects(_never, splits=False))
+    plan = await decide(found, exchange.effects(_never))
     if isinstance(plan, Skip):
         return left_alone(plan.why)
-    query_string, body = widen(exchange.carried.query_string, found, plan)
-    answer = await exchange.ask(exchange.carried.path, query_string, body)
+    answer = await exchange.ask(sent(exchange.carried, found, plan))
     if answer is None:
         return left_alone(Why.ENGINE_ERROR)
     wrapped = read(answer)
@@ -50,10 +49,10 @@ async def follow(exchange: Exchange) -> Done:
     engine_id, plan = known
     head, slash, _ = carried.path.rstrip("/").rpartition("/")
     path = f"{head}{slash}{quote(engine_id, safe='=')}"
-    as_it_came = Done(None, to=f"{path}?{carried.query_string}" if carried.query_string else path)
+    as_it_came = Done(None, to=Sent(path, carried.query_string, b"").target)
     if exchange.request.method != "GET" or endpoints.other_answer(carried):
         return as_it_came
-    answer = await exchange.ask(path, without(carried.query_string, _FILTERED), b"")
+    answer = await exchange.ask(Sent(path, without(carried.query_string, FILTERED), b""))
     wrapped = None if answer is None else read(answer)
     return as_it_came if wrapped is None else await _answer(exchange, wrapped, plan)
 
@@ -78,7 +77,7 @@ async def _reply(exchange: Exchange, wrapped: Wrapped, inner: bytes, plan: Plan)
         return page(plan, inner, Why.PARTIAL)
     if plan.rule.mode == "off":
         return page(plan, inner, Why.OFF)
-    return await finish(plan, inner, exchange.effects(_never, splits=False))
+    return await finish(plan, inner, exchange.effects(_never))
 
 
 async def _never(_plan: Plan) -> bytes | None:

@@ -13,10 +13,9 @@ from es_rerank.model import Plan, Search, Skip, Why, skipped
 from es_rerank.pipeline import Effects, Reply, decide, finish
 from es_rerank.search import endpoints
 from es_rerank.search.multi import Item, Responses, options, read, responses, write
-from es_rerank.search.widen import widen_item, without
+from es_rerank.search.sending import Sent, searches_at
+from es_rerank.search.widen import FILTERED, widen_item, without
 
-_TEMPLATE = "/template"
-_FILTERED = frozenset({"filter_path"})
 # Stands in the place of a search that cannot be asked for, so that each answer has the place of its search.
 _NOTHING = b'{"size":0,"query":{"match_none":{}}}'
 
@@ -41,9 +40,9 @@ class Batch:
     async def ask(self, lines: Sequence[tuple[bytes, bytes]], *, came: bool = False) -> Responses | None:
         """Ask the engine; None unless it answers each search. `came`: at the path of the request itself."""
         carried = self.exchange.carried
-        path = carried.path.rstrip("/")
-        path = path if came else path.removesuffix(_TEMPLATE)
-        answer = await self.exchange.ask(path, without(carried.query_string, _FILTERED), write(lines))
+        path = carried.path if came else searches_at(carried.path)
+        query_string = without(carried.query_string, FILTERED)
+        answer = await self.exchange.ask(Sent(path, query_string, write(lines)))
         found = None if answer is None else responses(answer)
         return found if found and len(found.elements) == len(lines) else None
 

@@ -10,16 +10,14 @@ import asyncio
 
 from es_rerank.exchange import Exchange
 from es_rerank.flows.done import Done, left_alone
-from es_rerank.flows.single import render
-from es_rerank.model import Plan, Search, Skip, Why, skipped
-from es_rerank.pipeline import Reply, run
+from es_rerank.flows.single import render, searched
+from es_rerank.model import Skip, Why, skipped
+from es_rerank.pipeline import Reply
 from es_rerank.search import endpoints
 from es_rerank.search.envelope import read as read_answer
 from es_rerank.search.rank_eval import Ranked, Request, ranked, read, write
-from es_rerank.search.widen import widen, without
-
-_ENDPOINT = "_rank_eval"
-_FILTERED = frozenset({"filter_path"})
+from es_rerank.search.sending import Sent
+from es_rerank.search.widen import FILTERED, INLINE, without
 
 
 async def measure(exchange: Exchange) -> Done:
@@ -35,36 +33,27 @@ async def measure(exchange: Exchange) -> Done:
 
     async def reply(request: Request) -> Reply:
         async with turns:
-            return await _searched(exchange, request)
+            return await _rated(exchange, request)
 
     replies = await asyncio.gather(*map(reply, requests))
     outcomes = tuple(one.outcome for one in replies)
     found = {at: ranked(_hits(one.body)) for at, one in enumerate(replies) if one.body is not None}
     if not found:
         return Done(None, outcomes)
-    query_string = without(carried.query_string, _FILTERED | {"source", "source_content_type"})
-    answer = await exchange.ask(carried.path, query_string, write(content, found))
+    query_string = without(carried.query_string, FILTERED | INLINE)
+    answer = await exchange.ask(Sent(carried.path, query_string, write(content, found)))
     if answer is None:
         return left_alone(*(Why.ENGINE_ERROR for _ in outcomes))
     return Done(exchange.filtered(answer), outcomes)
 
 
-async def _searched(exchange: Exchange, request: Request) -> Reply:
+async def _rated(exchange: Exchange, request: Request) -> Reply:
     """Search one request as `_search` would, for as many hits as the metric looks at."""
     carried = exchange.carried
-    path = carried.path.rstrip("/").removesuffix(_ENDPOINT) + "_search"
     raw = request.body if request.template is None else await render(exchange, request.template)
     params = {**carried.params, "size": str(request.size)}
     found = Skip(Why.UNREADABLE) if raw is None else endpoints.search(carried, carried.target, params, raw)
-    if isinstance(found, Skip):
-        return Reply(None, skipped(found.why))
-    asked: Search = found
-
-    async def fetch(plan: Plan) -> bytes | None:
-        query_string, body = widen(without(carried.query_string, _FILTERED | {"source"}), asked, plan)
-        return await exchange.ask(path, query_string, body)
-
-    return await run(asked, exchange.effects(fetch, splits=False))
+    return Reply(None, skipped(found.why)) if isinstance(found, Skip) else await searched(exchange, found)
 
 
 def _hits(body: bytes) -> list[Ranked]:

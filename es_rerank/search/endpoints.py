@@ -17,6 +17,9 @@ from es_rerank.search.envelope import members
 # `X-Rerank-Query` gives the model its query, whatever the search says.
 QUERY_HEADER = "X-Rerank-Query"
 
+# They say which indices an expression may leave out.
+INDEX_OPTIONS = frozenset({"allow_no_indices", "expand_wildcards", "ignore_unavailable"})
+
 _READ = frozenset({"GET", "POST"})
 _TARGET = r"^/(?:(?P<target>[^/_][^/]*|_all)/)?"
 # Elasticsearch 7 still takes a type after the index.

@@ -14,12 +14,12 @@ from typing import Any
 
 import msgspec
 
+from es_rerank.search.endpoints import INDEX_OPTIONS
 from es_rerank.search.envelope import Span, elements, members, splice
 
 _TARGET = ("index", "indices")
 # What a header may say of its search beside the indices, and that a URL may say in the same words.
-_INDICES = frozenset({"allow_no_indices", "expand_wildcards", "ignore_unavailable"})
-_OPTIONS = _INDICES | {
+_OPTIONS = INDEX_OPTIONS | {
     "allow_partial_search_results",
     "ccs_minimize_roundtrips",
     "preference",
@@ -92,7 +92,7 @@ def read(body: bytes, target: str) -> list[Item] | None:
 
 def options(item: Item, params: Mapping[str, str]) -> dict[str, str]:
     """Give what counts for one search: its header stands above the URL, which says which indices may be missing."""
-    return {name: params[name] for name in _INDICES if name in params} | dict(item.options)
+    return {name: params[name] for name in INDEX_OPTIONS if name in params} | dict(item.options)
 
 
 def write(lines: Sequence[tuple[bytes, bytes]]) -> bytes:

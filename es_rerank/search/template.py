@@ -7,15 +7,14 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw
 
+from es_rerank.search.endpoints import INDEX_OPTIONS
 from es_rerank.search.envelope import members
 
 # What a template request says of the search beside its body; it stands above the body.
 _SWITCHES = ("explain", "profile")
 _TRUE = frozenset({b"true", b'"true"'})
 # What the URL of a template request says of the request. What it says of the search, the rendered one replaces.
-_OF_THE_REQUEST = frozenset(
-    {"allow_no_indices", "expand_wildcards", "filter_path", "ignore_unavailable", "scroll", "search_pipeline"}
-)
+_OF_THE_REQUEST = INDEX_OPTIONS | {"filter_path", "scroll", "search_pipeline"}
 
 
 def said(params: Mapping[str, str]) -> dict[str, str]:

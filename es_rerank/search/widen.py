@@ -15,16 +15,17 @@ from msgspec import Raw
 from es_rerank.model import Plan, Search
 from es_rerank.search.split import HIT_PARAMETERS, light, only
 
-# The page is the plan's, and `filter_path` is applied to the answer as it leaves.
-_OURS = frozenset({"filter_path", "from", "size"})
+# `filter_path` is applied to the answer as it leaves, and the page is the plan's.
+FILTERED = frozenset({"filter_path"})
+_OURS = FILTERED | {"from", "size"}
 # What the URL said in place of a body is sent as one.
-_INLINE = frozenset({"source", "source_content_type"})
+INLINE = frozenset({"source", "source_content_type"})
 _STORED = frozenset({"stored_fields", "_source", "_source_includes", "_source_excludes"})
 
 
 def widen(query_string: str, search: Search, plan: Plan) -> tuple[str, bytes]:
     """Give the query string and the body for the engine."""
-    dropped = _OURS | (_INLINE if search.raw else frozenset())
+    dropped = _OURS | (INLINE if search.raw else frozenset())
     if plan.light:
         dropped |= HIT_PARAMETERS
     if plan.bare:

@@ -119,3 +119,17 @@ def test_bad_input_is_named(arguments: list[str], words: str, run: Run, tmp_path
     result = run("explain", *arguments)
     assert isinstance(result.exception, EsRerankError)
     assert words in str(result.exception)
+
+
+def test_a_template_and_an_evaluation_are_shown_as_the_engine_is_asked(run: Run, tmp_path: Path) -> None:
+    query = {"query": {"match": {"abstract": "tidal"}}}
+    template = json.dumps({"source": query, "params": {}}).encode()
+    (one,) = explained(run, "--path", "/library/_search/template", *asked(tmp_path, template))
+    assert one["upstream"]["path"] == "/library/_search/template"
+    assert json.loads(one["upstream"]["body"]["params"]["search"]) == {**query, "from": 0, "size": 50}
+    marked = {**query, "highlight": {"fields": {"abstract": {}}}}
+    (one,) = explained(run, "--path", "/library/_async_search", *asked(tmp_path, json.dumps(marked).encode()))
+    assert one["upstream"]["body"] == marked
+    rated = {"requests": [{"id": "a", "request": query, "ratings": []}], "metric": {"recall": {"k": 3}}}
+    (one,) = explained(run, "--path", "/library/_rank_eval", *asked(tmp_path, json.dumps(rated).encode()))
+    assert (one["upstream"]["path"], one["page"]) == ("/library/_search?from=0&size=50", [0, 3])
