@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Raw, Struct, json
 
 from es_rerank.model import Given
-from es_rerank.search.envelope import elements, members
+from es_rerank.spans import elements, members
 
 Members = dict[str, bytes]
 

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta, json, msgpack
 
 from es_rerank.model import Plan, Rule
-from es_rerank.search.envelope import Span, members, splice
+from es_rerank.spans import Span, members, splice
 
 # States in which the plugin holds the whole answer, kept or not; a search that failed has an `error` with them.
 _DONE = frozenset({"SUCCEEDED", "PERSISTING", "PERSIST_SUCCEEDED", "PERSIST_FAILED", "STORE_RESIDENT", "CLOSED"})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import chain
 
-from es_rerank.search.envelope import Span, elements, members
+from es_rerank.spans import Span, elements, members
 
 # The names from the root down; `*` in a name is any characters, the name `**` is one level or more.
 Path = tuple[str, ...]

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from es_rerank.search.endpoints import INDEX_OPTIONS
-from es_rerank.search.envelope import Span, elements, members, splice
+from es_rerank.spans import Span, elements, members, splice
 
 _TARGET = ("index", "indices")
 # What a header may say of its search beside the indices, and that a URL may say in the same words.

@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import json
 
-from es_rerank.search.envelope import Edit, Span, elements, members, splice
+from es_rerank.spans import Edit, Span, elements, members, splice
 
 # Every metric looks at so many hits where it does not say.
 _DEFAULT_K = 10

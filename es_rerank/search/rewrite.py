@@ -9,9 +9,10 @@ from typing import NamedTuple
 from msgspec import json
 
 from es_rerank.model import Plan
-from es_rerank.search.envelope import Edit, Envelope, Hit, Span, elements, members, number, splice
+from es_rerank.search.envelope import Envelope, Hit, number
 from es_rerank.search.passage import covered
 from es_rerank.search.policy import POLICIES, Ranking
+from es_rerank.spans import Edit, Span, elements, members, splice
 
 # What `stored_fields: _none_` leaves out of a hit.
 _IDENTITY = ("_type", "_id")

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from es_rerank.model import IndexInfo, Plan, Search
-from es_rerank.search.envelope import elements, members
+from es_rerank.spans import elements, members
 
 _COSTLY = ("highlight", "script_fields", "explain")
 _DROPPED = frozenset({*_COSTLY, "aggs", "aggregations", "docvalue_fields", "fields", "stored_fields", "suggest"})

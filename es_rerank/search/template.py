@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw
 
 from es_rerank.search.endpoints import INDEX_OPTIONS
-from es_rerank.search.envelope import members
+from es_rerank.spans import members
 
 # What a template request says of the search beside its body; it stands above the body.
 _SWITCHES = ("explain", "profile")

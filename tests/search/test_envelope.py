@@ -4,7 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from es_rerank.search.envelope import Hit, NotASearchAnswerError, Span, elements, members, number, read
+from es_rerank.search.envelope import Hit, NotASearchAnswerError, number, read
+from es_rerank.spans import Span
 from tests.search.answers import VALUES, Answer, answers
 
 PRETTY = b"""{
@@ -52,16 +53,6 @@ def test_the_pieces_of_an_answer() -> None:
 def test_what_cannot_be_rewritten_safely_is_refused(body: bytes) -> None:
     with pytest.raises(NotASearchAnswerError):
         read(body)
-
-
-def test_members_keep_their_place() -> None:
-    text = b'{ "a\\u0062" : [1, "}"] ,"":{} }'
-    assert {name: span.of(text) for name, span in members(text).items()} == {"ab": b'[1, "}"]', "": b"{}"}
-    assert text[members(text)["ab"].key :].startswith(b'"a')
-
-
-def test_elements() -> None:
-    assert elements(b'[ 1.50 , "a,b",{ } ]') == [b"1.50", b'"a,b"', b"{ }"]
 
 
 @pytest.mark.parametrize(
