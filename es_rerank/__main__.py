@@ -2,4 +2,6 @@
 
 from es_rerank.cli import main
 
-main()
+# Workers import the main module anew, under another name.
+if __name__ == "__main__":
+    main()

@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from aiohttp import web
 
 from es_rerank.errors import error_body
 
+# The server library adds these where an answer has none.
+_ADDED = ("Content-Type", "Date", "Server")
+
 
 class Answer(web.StreamResponse):
     """An answer that carries the engine's headers and none of the server's own."""
+
+    def __init__(self, *, headers: Mapping[str, str], **head: Any) -> None:
+        """Note what the engine said."""
+        super().__init__(headers=headers, **head)
+        self.silent = [name for name in _ADDED if name not in headers]
 
 
 class WholeAnswer(web.Response):
     """The same for an answer whose body is at hand."""
 
+    def __init__(self, *, headers: Mapping[str, str], body: bytes) -> None:
+        """Note what the engine said."""
+        super().__init__(headers=headers, body=body)
+        self.silent = [name for name in _ADDED if name not in headers]
+
 
 async def bare(_request: web.BaseRequest, response: web.StreamResponse) -> None:
     """Take the headers off again that the server library adds to what the engine said."""
     if isinstance(response, Answer | WholeAnswer):
-        response.headers.popall("Server", None)
-        response.headers.popall("Date", None)
+        for name in response.silent:
+            response.headers.popall(name, None)
 
 
 def error_answer(status: int, kind: str, reason: str, headers: Mapping[str, str] | None = None) -> web.Response:
     """Answer with an error that every client of the engines can read."""
     body = error_body(status, kind, reason)
-    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+    own = {"Server": "es-rerank", **(headers or {})}
+    return web.Response(status=status, body=body, content_type="application/json", headers=own)

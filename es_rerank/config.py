@@ -2,116 +2,45 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from es_rerank import yamlfile
 from es_rerank.errors import ConfigError
-from es_rerank.model import PolicySpec
+from es_rerank.present.dialects import DIALECTS
 from es_rerank.rerank.backends import BACKENDS
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.search.policy import POLICIES
+from es_rerank.values import Address, Duration, Fingerprint, Listen, LongMode, Names, Policy, Url, Urls, one_of
 
 PREFIX = "ES_RERANK_"
 # Variables that are read elsewhere: the settings file itself, and where the demo keeps and fetches its parts.
 OTHER_VARIABLES = frozenset({"ES_RERANK_CONFIG", "ES_RERANK_CACHE", "ES_RERANK_MAVEN_REPOSITORY"})
 
-_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m)\s*$")
-_LONGEST = 600.0
-_LAST_PORT = 65535
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
-_LISTEN = re.compile(r"^(\[[0-9a-fA-F:.]+\]|[^:\s]+):(\d{1,5})$")
-_POLICY = re.compile(r"^(\w+)(?:\((\d+(?:\.\d+)?)\))?$")
 
-
-def _seconds(value: object) -> float:
-    """Read a duration such as `500ms`, `3s` or `1m`."""
-    found = _DURATION.match(value) if isinstance(value, str) else None
-    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
-    if not 0 < seconds <= _LONGEST:
-        raise ValueError(f"{value!r} is no duration up to 10m; write it with its unit, as in 500ms, 3s or 1m")
-    return seconds
-
-
-def _written_seconds(value: object) -> object:
-    """Take a duration as written, or as the seconds it was read into."""
-    return value if isinstance(value, float) else _seconds(value)
-
-
-def _listen(value: str) -> str:
-    """Check HOST:PORT."""
-    found = _LISTEN.match(value)
-    if not found or int(found[2]) > _LAST_PORT:
-        raise ValueError(f"{value!r} is not HOST:PORT, as in 127.0.0.1:9280")
-    return value
-
-
-def _url(value: str) -> str:
-    """Check an http(s) URL without query."""
-    parts = urlsplit(value)
-    wrong = parts.query or parts.fragment or parts.port == 0
-    if parts.scheme not in {"http", "https"} or not parts.hostname or wrong:
-        raise ValueError(f"{_without_password(value)!r} is not a URL such as http://127.0.0.1:9200")
-    if parts.username is not None:
-        raise ValueError(f"{_without_password(value)!r} carries credentials: the engine gets those of each caller")
-    return value.rstrip("/")
-
-
-def _without_password(url: str) -> str:
-    """Hide the user part of a URL."""
-    return re.sub(r"//[^/@]*@", "//***@", url)
-
-
-def _one_of(names: Mapping[str, object]) -> AfterValidator:
-    """Make a check for the rows of a table."""
-
-    def check(value: str) -> str:
-        if value not in names:
-            raise ValueError(f"{value!r} is none of {', '.join(names)}")
-        return value
-
-    return AfterValidator(check)
-
-
-def _policy(value: str) -> str:
-    """Check a policy: a row of the table, with its parameter in parentheses where it takes one."""
-    found = _POLICY.match(value)
-    if not found or found[1] not in POLICIES:
-        raise ValueError(f"{value!r} is none of {', '.join(POLICIES)}; linear(0.7) and rrf(60) take a number")
-    spec = policy_spec(value)
-    if spec.parameter is not None and spec.name not in {"linear", "rrf"}:
-        raise ValueError(f"{spec.name} takes no number")
-    if spec.name == "linear" and not 0 <= (spec.parameter or 0) <= 1:
-        raise ValueError("the weight of linear lies between 0 and 1")
-    return value
-
-
-def policy_spec(value: str) -> PolicySpec:
-    """Read `replace` or `linear(0.7)` into a row and its parameter."""
-    found = _POLICY.match(value)
-    if not found:
-        raise ValueError(value)
-    return PolicySpec(found[1], float(found[2]) if found[2] else None)
-
-
-def _names(value: object) -> object:
-    """Take names joined by commas for a list of them."""
-    if isinstance(value, str):
-        return tuple(name for part in value.split(",") if (name := part.strip()))
-    return value
-
-
-Duration = Annotated[float, BeforeValidator(_written_seconds, json_schema_input_type=str)]
-Url = Annotated[str, AfterValidator(_url)]
-Policy = Annotated[str, AfterValidator(_policy)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_names, json_schema_input_type=str | list[str])]
-LongMode = Literal["profile", "truncate", "max_passage"]
+DURATIONS = ("connect_timeout", "deadline")
+# The first needs the second; the first and the second exclude each other.
+_TOGETHER = (
+    ("listen_certificate", "listen_key"),
+    ("listen_key", "listen_certificate"),
+    ("listen_client_ca", "listen_certificate"),
+    ("upstream_certificate", "upstream_key"),
+    ("upstream_key", "upstream_certificate"),
+    ("upstream_username", "upstream_password"),
+    ("upstream_password", "upstream_username"),
+    ("advertise", "sniff"),
+)
+_EITHER = (
+    ("upstream_username", "upstream_api_key"),
+    ("aws_region", "upstream_api_key"),
+    ("aws_region", "upstream_username"),
+    # The preface stands before the TLS handshake, where no HTTP server reads it.
+    ("proxy_protocol", "listen_certificate"),
+)
 
 
 class Settings(BaseModel):
@@ -119,18 +48,53 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
 
-    listen: Annotated[str, AfterValidator(_listen)] = Field(
-        "127.0.0.1:9280", description="HOST:PORT that clients connect to."
+    listen: Listen = Field("127.0.0.1:9280", description="HOST:PORT that clients connect to, or unix:/PATH.")
+    listen_certificate: Path | None = Field(None, description="PEM file of the certificate to listen with https.")
+    listen_key: Path | None = Field(None, description="PEM file of its private key.")
+    listen_client_ca: Path | None = Field(
+        None, description="CA of client certificates; a client without one is not let in."
     )
-    upstream: Url = Field("http://127.0.0.1:9200", description="URL of the Elasticsearch or OpenSearch behind.")
+    workers: int = Field(1, ge=1, le=256, description="Processes that listen; each has its own cache and limits.")
+    proxy_protocol: bool = Field(
+        default=False, description="Whether each connection starts with the PROXY protocol of a load balancer, v1 or 2."
+    )
+    forwarded: Literal["pass", "append", "replace"] = Field(
+        "pass", description="`X-Forwarded-*`: pass as they came, append the client's address, or replace them by it."
+    )
+    upstream: Urls = Field(
+        ("http://127.0.0.1:9200",),
+        description="URL of the Elasticsearch or OpenSearch behind; several nodes of one cluster: a,b,c.",
+    )
     upstream_ca: Path | None = Field(None, description="File with the CA certificate of an https upstream.")
     upstream_verify: bool = Field(default=True, description="Whether the certificate of an https upstream is checked.")
+    upstream_fingerprint: Fingerprint | None = Field(
+        None, description="SHA-256 of the https upstream's certificate, or of a CA it sends with it; checked instead."
+    )
+    upstream_certificate: Path | None = Field(None, description="PEM file of a client certificate for the upstream.")
+    upstream_key: Path | None = Field(None, description="PEM file of its private key.")
+    upstream_api_key: SecretStr | None = Field(
+        None, description="API key for the upstream, sent where a caller brings no credentials of its own."
+    )
+    upstream_username: str | None = Field(None, description="User for the upstream, sent where a caller brings none.")
+    upstream_password: SecretStr | None = Field(None, description="Password of that user.")
+    aws_region: str | None = Field(
+        None, description="Region of an Amazon OpenSearch domain: every request is signed anew (SigV4)."
+    )
+    aws_service: Literal["es", "aoss"] = Field("es", description="`es` is a domain, `aoss` a serverless collection.")
+    connect_timeout: Duration = Field(5.0, description="Time to connect to a node of the upstream before the next.")
+    present_as: Annotated[str, one_of(DIALECTS)] = Field(
+        "engine", description=f"Which engine clients see, whatever is behind: {', '.join(DIALECTS)}."
+    )
+    sniff: Literal["pass", "rewrite"] = Field(
+        "pass", description="`rewrite` names this endpoint to clients that look for nodes (`_nodes/http`)."
+    )
+    advertise: Address | None = Field(None, description="HOST:PORT named to them; else what the client connected to.")
     reranker: Url = Field("http://127.0.0.1:8000", description="URL of the rerank server.")
     reranker_api_key: SecretStr | None = Field(None, description="Bearer token for the rerank server.")
-    backend: Annotated[str, _one_of(BACKENDS)] = Field(
+    backend: Annotated[str, one_of(BACKENDS)] = Field(
         "vllm", description=f"Wire dialect of the rerank server: {', '.join(BACKENDS)}."
     )
-    profile: Annotated[str, _one_of(PROFILES)] = Field(
+    profile: Annotated[str, one_of(PROFILES)] = Field(
         "qwen3-reranker-0.6b", description=f"How the model must be asked: {', '.join(PROFILES)}."
     )
     model: str | None = Field(None, description="Name of the model at the rerank server; else the profile's.")
@@ -175,26 +139,35 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | 
         merged |= source.values
         names |= source.names
     try:
-        return Settings.model_validate(merged)
+        settings = Settings.model_validate(merged)
     except ValidationError as error:
-        faults = [
-            f"{names.get(str(one['loc'][0]), one['loc'][0])}: {yamlfile.plain(one['msg'], one['type'])}"
-            for one in error.errors()
-        ]
-        raise ConfigError("\n".join(faults)) from error
+        faults = [(str(one["loc"][0]), yamlfile.plain(one["msg"], one["type"])) for one in error.errors()]
+        raise ConfigError(_told(faults, names)) from error
+    if wrong := _crossed(settings):
+        raise ConfigError(_told(wrong, names))
+    return settings
+
+
+def _told(faults: Sequence[tuple[str, str]], names: Mapping[str, str]) -> str:
+    """Write one line a fault, each naming the place of its setting."""
+    return "\n".join(f"{names.get(name, name)}: {words}" for name, words in faults)
 
 
 def in_force(settings: Settings) -> dict[str, Any]:
     """Show the settings with secrets hidden, as plain values in the order of the table."""
     shown = settings.model_dump(mode="json")
-    shown["deadline"] = f"{settings.deadline:g}s"
+    for name in DURATIONS:
+        shown[name] = f"{getattr(settings, name):g}s"
     return shown
 
 
-def host_and_port(settings: Settings) -> tuple[str, int]:
-    """Split `listen`; an IPv6 host loses its brackets."""
-    host, _, port = settings.listen.rpartition(":")
-    return host.strip("[]"), int(port)
+def _crossed(settings: Settings) -> list[tuple[str, str]]:
+    """List the settings that do not go together: name and complaint."""
+    given = settings.model_dump(exclude_defaults=True)
+    alone = [(one, f"needs {other} beside it") for one, other in _TOGETHER if one in given and other not in given]
+    both = [(one, f"cannot stand beside {other}") for one, other in _EITHER if one in given and other in given]
+    many = [("aws_region", "takes one upstream")] if settings.aws_region and len(settings.upstream) > 1 else []
+    return alone + both + many
 
 
 def _from_flags(flags: Mapping[str, Any]) -> Source:

@@ -14,8 +14,17 @@ class ConfigError(EsRerankError):
     """A configuration or rule file that cannot be used; names file, line and field."""
 
 
+class RequestError(EsRerankError):
+    """A client's request whose body cannot be read: a chunk is malformed, or the end does not come."""
+
+
 class UpstreamError(EsRerankError):
-    """The engine could not be reached or broke off before it answered."""
+    """The engine could not be reached or broke off before it answered; *silent*: it closed without a word."""
+
+    def __init__(self, words: str, *, silent: bool = False) -> None:
+        """Say what happened."""
+        super().__init__(words)
+        self.silent = silent
 
 
 def error_body(status: int, kind: str, reason: str) -> bytes:

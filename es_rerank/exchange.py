@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-import zlib
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -12,6 +10,8 @@ import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict
 
+from es_rerank import incoming
+from es_rerank.coding import limited, packed, understood, unpacked
 from es_rerank.errors import UpstreamError
 from es_rerank.model import IndexInfo, Rule, Search, Skip, Why
 from es_rerank.pipeline import Effects, Fetch
@@ -20,9 +20,7 @@ from es_rerank.search.endpoints import Carried
 from es_rerank.search.filterpath import cut, paths
 from es_rerank.search.sending import SENDING, Sent
 from es_rerank.state import State
-from es_rerank.upstream import Request, passing
-
-_GZIP = 16 + zlib.MAX_WBITS
+from es_rerank.upstream.messages import EngineAnswer, Request
 
 
 @dataclass(slots=True)
@@ -39,7 +37,7 @@ class Exchange:
     arrived: float
     engine: float = 0.0
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
-    zipped: bool = False
+    coding: str = ""
 
     def effects(self, fetch: Fetch) -> Effects:
         """Hand the pipeline what it may do."""
@@ -66,10 +64,12 @@ class Exchange:
 
         The method is the client's own, unless another is named.
         """
-        headers = passing(self.request.headers, "Content-Length", "Content-Encoding", "Accept-Encoding")
-        if "gzip" in self.request.headers.get("Accept-Encoding", ""):
-            headers["Accept-Encoding"] = "gzip"
-        if sent.body and "Content-Type" not in headers:
+        own = ("Content-Length", "Content-Encoding", "Accept-Encoding")
+        headers = incoming.headers(self.request, self.state.settings, *own)
+        if accepted := understood(", ".join(self.request.headers.getall("Accept-Encoding", ()))):
+            headers["Accept-Encoding"] = accepted
+        # A body of ours needs a type; that of a client is sent on with the one it has, or has not.
+        if sent.body and not self.body and "Content-Type" not in headers:
             headers["Content-Type"] = "application/json"
         request = Request(method or self.request.method, sent.target, headers, sent.body or None, again=True)
         started = time.monotonic()
@@ -81,15 +81,19 @@ class Exchange:
         finally:
             self.engine += time.monotonic() - started
 
-    async def _taken(self, answer: aiohttp.ClientResponse) -> bytes | None:
+    async def _taken(self, answer: EngineAnswer) -> bytes | None:
         """Keep the answer's headers and take its body; others may be under way at the same time."""
-        self.headers = passing(answer.headers, "Content-Length", "Content-Encoding")
-        self.zipped = zipped = answer.headers.get("Content-Encoding") == "gzip"
-        coded = answer.headers.get("Content-Encoding", "identity") not in {"gzip", "identity"}
-        if answer.status != HTTPStatus.OK or coded:
+        self.headers = answer.headers
+        self.headers.popall("Content-Length", None)
+        self.coding = coding = self.headers.pop("Content-Encoding", "")
+        if answer.status != HTTPStatus.OK:
             return None
-        whole, _ = await limited(answer.content.iter_any(), self.state.settings.max_answer)
-        return unzipped(whole, self.state.settings.max_answer) if whole and zipped else whole
+        most = self.state.settings.max_answer
+        whole, _ = await limited(answer.content.iter_any(), most)
+        try:
+            return None if whole is None else unpacked(whole, coding, most)
+        except ValueError:
+            return None
 
     def filtered(self, body: bytes) -> bytes:
         """Cut a body as `filter_path` says; Elasticsearch spares what is empty already, OpenSearch does not."""
@@ -98,30 +102,6 @@ class Exchange:
 
     def packed(self, body: bytes) -> bytes:
         """Code a body for the client as the engine coded its own."""
-        if not self.zipped:
-            return body
-        self.headers["Content-Encoding"] = "gzip"
-        coder = zlib.compressobj(level=3, wbits=_GZIP)
-        return coder.compress(body) + coder.flush()
-
-
-async def limited(chunks: AsyncIterator[bytes], most: int) -> tuple[bytes | None, list[bytes]]:
-    """Read a stream whole if it has at most *most* bytes; else None, with the chunks that were read."""
-    parts: list[bytes] = []
-    size = 0
-    async for chunk in chunks:
-        parts.append(chunk)
-        size += len(chunk)
-        if size > most:
-            return None, parts
-    return b"".join(parts), parts
-
-
-def unzipped(body: bytes, most: int) -> bytes | None:
-    """Decode gzip; None for what is none, is cut off, or grows over *most* bytes."""
-    decoder = zlib.decompressobj(wbits=_GZIP)
-    try:
-        text = decoder.decompress(body, most)
-    except zlib.error:
-        return None
-    return text if decoder.eof and not decoder.unused_data else None
+        if self.coding:
+            self.headers["Content-Encoding"] = self.coding
+        return packed(body, self.coding)

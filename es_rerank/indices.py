@@ -17,12 +17,14 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 import msgspec
+from multidict import CIMultiDict
 
 from es_rerank.errors import UpstreamError
 from es_rerank.model import IndexInfo, Search
 from es_rerank.search.endpoints import INDEX_OPTIONS
 from es_rerank.search.query import TEXT_KINDS
-from es_rerank.upstream import Request, Upstream
+from es_rerank.upstream.client import Upstream
+from es_rerank.upstream.messages import Request
 
 _SECONDS = 60.0
 _KEPT = 1000
@@ -53,7 +55,8 @@ class Indices:
         if kept and self._clock() - kept[0] < _SECONDS:
             return kept[1]
         if key not in self._asked:
-            sent = {name: headers[name] for name in (*_CREDENTIALS, "X-Opaque-Id") if name in headers}
+            names = (*_CREDENTIALS, "X-Opaque-Id")
+            sent = CIMultiDict((name, headers[name]) for name in names if name in headers)
             ask = self._ask_pit(pit, sent) if pit else self._ask(search.target, options, sent)
             self._asked[key] = asyncio.create_task(self._remembered(key, ask))
         return await asyncio.shield(self._asked[key])
@@ -73,17 +76,17 @@ class Indices:
                 self._known.popitem(last=False)
         return info
 
-    async def _ask(self, target: str, options: Mapping[str, str], headers: Mapping[str, str]) -> IndexInfo | None:
+    async def _ask(self, target: str, options: Mapping[str, str], headers: CIMultiDict[str]) -> IndexInfo | None:
         """Ask for the fields of an index expression."""
         path = f"/{quote(target, safe='')}/_field_caps" if target else "/_field_caps"
         query = urlencode({"fields": "*", **options})
         body = await self._answer(Request("GET", f"{path}?{query}", headers, again=True))
         return None if body is None else _read(body)
 
-    async def _ask_pit(self, pit: str, headers: Mapping[str, str]) -> IndexInfo | None:
+    async def _ask_pit(self, pit: str, headers: CIMultiDict[str]) -> IndexInfo | None:
         """Ask for the indices a point in time looks at, by the names of those with documents; then for their fields."""
         search = {"pit": {"id": pit}, "size": 0, "aggs": {"names": {"terms": {"field": "_index", "size": _MOST_NAMES}}}}
-        sent = {**headers, "Content-Type": "application/json"}
+        sent = CIMultiDict([*headers.items(), ("Content-Type", "application/json")])
         body = await self._answer(Request("POST", "/_search", sent, msgspec.json.encode(search), again=True))
         names = [one["key"] for one in msgspec.json.decode(body)["aggregations"]["names"]["buckets"]] if body else []
         return await self._ask(",".join(names), {}, headers) if names else None
@@ -91,7 +94,7 @@ class Indices:
     async def _answer(self, request: Request) -> bytes | None:
         """Give the body of an answer; None for one that is no success."""
         async with self._upstream.open(request) as answer:
-            body = await answer.read()
+            body = await answer.content.read()
             return body if answer.status == HTTPStatus.OK else None
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from es_rerank.model import Outcome
 from es_rerank.rerank.client import Health
+
+# With several workers each counts into files of this folder, and any of them tells the sum of all.
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -31,7 +36,12 @@ class Metrics:
         self._model = Histogram(
             "es_rerank_rerank_seconds", "Time reranking took.", buckets=_SECONDS, registry=self._registry
         )
-        self._degraded = Gauge("es_rerank_degraded", "1 while searches cannot be reranked.", registry=self._registry)
+        self._degraded = Gauge(
+            "es_rerank_degraded",
+            "1 while searches cannot be reranked.",
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        )
 
     def passed(self) -> None:
         """Count a request that was streamed through."""
@@ -52,4 +62,13 @@ class Metrics:
     def text(self, health: Health) -> bytes:
         """Write all metrics in Prometheus' text format."""
         self._degraded.set(health.state == "degraded")
-        return generate_latest(self._registry)
+        if SHARED_FOLDER not in os.environ:
+            return generate_latest(self._registry)
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
+        return generate_latest(shared)
+
+
+def forget(pid: int) -> None:
+    """Leave out what a worker that died said of its state; what it counted stays counted."""
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]

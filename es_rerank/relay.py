@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from dataclasses import replace
 from http import HTTPStatus
 
 import aiohttp
 import structlog
 from aiohttp import web
 
+from es_rerank import incoming
 from es_rerank.answers import Answer, error_answer
+from es_rerank.config import Settings
 from es_rerank.errors import UpstreamError
-from es_rerank.upstream import Body, Request, Upstream, passing
+from es_rerank.search.sending import Sent
+from es_rerank.state import State
+from es_rerank.upstream.messages import Body, EngineAnswer, Request
 
 log = structlog.get_logger()
 
@@ -19,17 +23,21 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 async def relay(
-    request: web.BaseRequest, upstream: Upstream, body: Body = None, said: str = "", to: str = ""
+    state: State, request: web.BaseRequest, body: Body = None, said: str = "", to: Sent | None = None
 ) -> web.StreamResponse:
-    """Send a request on as it came, or to another target, and stream the answer back.
+    """Send a request on as it came, or as *to* says, and stream the answer back.
 
     *said* is what became of its searches, for the client; "" says that it carried none.
     """
+    sending = _as_it_came(request, state.settings, body, said)
     try:
-        async with upstream.open(_as_it_came(request, body, said, to or target(request))) as answer:
+        async with state.upstream.open(_instead(sending, to) if to else sending) as answer:
             return await _stream(request, answer, said)
     except UpstreamError as error:
         log.warning("upstream failed", path=request.path, reason=str(error))
+        if error.silent and "Content-Encoding" in request.headers and request.transport:
+            # Engines close the connection on a body that is not in its coding, or they died: there is no telling.
+            request.transport.abort()
         return gateway_error(str(error), said)
 
 
@@ -39,29 +47,28 @@ def gateway_error(reason: str, said: str = "") -> web.Response:
     return error_answer(HTTPStatus.BAD_GATEWAY, "upstream_unreachable_exception", reason, headers)
 
 
-def target(request: web.BaseRequest) -> str:
-    """Give the path and query as the client wrote them; of an absolute form (RFC 9112, 3.2.2) what follows the host."""
-    raw = request.raw_path
-    return raw if raw.startswith("/") else "/" + raw.partition("://")[2].partition("/")[2]
-
-
-def uploading(request: web.BaseRequest) -> AsyncIterator[bytes] | None:
-    """Stream the client's body as it comes; None if there is none."""
-    return request.content.iter_any() if request.can_read_body else None
-
-
-def _as_it_came(request: web.BaseRequest, body: Body, said: str, to: str) -> Request:
+def _as_it_came(request: web.BaseRequest, settings: Settings, body: Body, said: str) -> Request:
     """Copy a request. Searches and reads without a streamed body may be tried again on a stale connection."""
-    repeatable = isinstance(body, bytes | None) and (bool(said) or request.method in _READS)
-    return Request(request.method, to, passing(request.headers), body or None, repeatable)
+    again = isinstance(body, bytes | None) and (bool(said) or request.method in _READS)
+    headers = incoming.headers(request, settings)
+    return Request(request.method, incoming.target(request), headers, body or None, again)
 
 
-async def _stream(request: web.BaseRequest, answer: aiohttp.ClientResponse, said: str) -> web.StreamResponse:
+def _instead(request: Request, to: Sent) -> Request:
+    """Put another target, and another body if it has one, in the place of the request's own."""
+    if not to.body:
+        return replace(request, target=to.target)
+    headers = request.headers.copy()
+    for name in ("Content-Length", "Content-Encoding"):
+        headers.popall(name, None)
+    return replace(request, target=to.target, headers=headers, body=to.body)
+
+
+async def _stream(request: web.BaseRequest, answer: EngineAnswer, said: str) -> web.StreamResponse:
     """Copy an answer; one that breaks off upstream breaks off here too, so that no client takes it for whole."""
-    headers = passing(answer.headers)
     if said:
-        headers["X-Rerank"] = said
-    response = Answer(status=answer.status, reason=answer.reason, headers=headers)
+        answer.headers["X-Rerank"] = said
+    response = Answer(status=answer.status, reason=answer.reason, headers=answer.headers)
     await response.prepare(request)
     try:
         async for chunk in answer.content.iter_any():

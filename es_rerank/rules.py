@@ -12,10 +12,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from es_rerank import yamlfile
-from es_rerank.config import Duration, LongMode, Policy, Settings, policy_spec
+from es_rerank.config import Settings
 from es_rerank.errors import ConfigError
 from es_rerank.model import Long, Rule, Why
 from es_rerank.search.passage import placeholders
+from es_rerank.values import Duration, LongMode, Policy, policy_spec
 
 # The backing index of a data stream: `.ds-NAME-DATE-GENERATION`.
 _BACKING = re.compile(r"^\.ds-(.+)-\d{4}\.\d{2}\.\d{2}-\d{6}$")

@@ -9,19 +9,22 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
+from aiohttp.typedefs import Handler
 
+from es_rerank import incoming
 from es_rerank.answers import WholeAnswer, bare, error_answer
+from es_rerank.coding import limited, unpacked
 from es_rerank.config import Settings
-from es_rerank.errors import UpstreamError
-from es_rerank.exchange import Exchange, limited, unzipped
-from es_rerank.flows import FLOWS
+from es_rerank.errors import RequestError, UpstreamError
+from es_rerank.exchange import Exchange
+from es_rerank.flows import FLOWS, SHOWN
 from es_rerank.flows.done import Done, broken, left_alone
+from es_rerank.listen.refusals import Head, Refusal, refusal
 from es_rerank.model import Why, header
-from es_rerank.relay import gateway_error, relay, target, uploading
+from es_rerank.relay import gateway_error, relay
 from es_rerank.search.endpoints import Carried, match
 from es_rerank.state import STATE, State, build
-from es_rerank.upstream import MAX_LINE
 from es_rerank.web.pages import PREFIX, own_page
 
 log = structlog.get_logger()
@@ -32,32 +35,43 @@ _GRACE_SECONDS = 10.0
 
 def application(settings: Settings) -> web.Application:
     """Make the aiohttp application of one endpoint."""
-    app = web.Application(client_max_size=settings.max_body)
+    app = web.Application(client_max_size=settings.max_body, middlewares=[_everything])
     app[STATE] = build(settings)
     app.cleanup_ctx.append(_running)
     app.on_response_prepare.append(bare)
-    app.router.add_route("*", "/{path:.*}", handle)
+    app.router.add_route("*", "/{path:(?s:.*)}", handle, expect_handler=_go_on)
     return app
 
 
 def runner(settings: Settings) -> web.AppRunner:
-    """Make the runner: bodies stay coded, long lines are taken, and a client that goes away ends its search."""
-    return web.AppRunner(
-        application(settings),
-        access_log=None,
-        auto_decompress=False,
-        handler_cancellation=True,
-        max_line_size=MAX_LINE,
-        max_field_size=MAX_LINE,
-        keepalive_timeout=75,
-        shutdown_timeout=_GRACE_SECONDS,
-    )
+    """Make the runner, for `listen.site`; a client that goes away ends its search."""
+    return web.AppRunner(application(settings), handler_cancellation=True, shutdown_timeout=_GRACE_SECONDS)
+
+
+@web.middleware
+async def _everything(request: web.Request, handler: Handler) -> web.StreamResponse:  # noqa: ARG001
+    """Answer each request, whatever the router makes of its target: `*` and the like are for us too."""
+    return await handle(request)
+
+
+async def _go_on(request: web.Request) -> None:
+    """Tell a client that waits to send its body to go on; other expectations are refused later."""
+    if request.headers["Expect"].strip().lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 async def handle(request: web.Request) -> web.StreamResponse:
     """Answer one request; a fault of ours is an error in the engines' shape, which no client tries again."""
+    if request.version not in {HttpVersion10, HttpVersion11} and request.transport:
+        # Nobody who speaks another version can read an answer of this one.
+        request.transport.abort()
+    refused = refusal(Head(request.method, request.raw_path, request.headers))
+    if refused:
+        return _refused(refused)
     try:
         return await _routed(request)
+    except RequestError as error:
+        return _refused(Refusal(HTTPStatus.BAD_REQUEST, "illegal_argument_exception", str(error)))
     except Exception as error:
         log.exception("request failed", path=request.path)
         if request.writer.output_size:
@@ -66,25 +80,35 @@ async def handle(request: web.Request) -> web.StreamResponse:
         return error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, "es_rerank_exception", reason)
 
 
+def _refused(found: Refusal) -> web.Response:
+    """Refuse a request; what comes behind it on the connection is not read any more."""
+    answer = error_answer(*found)
+    answer.force_close()
+    return answer
+
+
 async def _routed(request: web.Request) -> web.StreamResponse:
     """Choose the way of one request."""
     state = request.app[STATE]
     if (request.path + "/").startswith(PREFIX + "/"):
         return await own_page(state, request)
-    carried = match(request.method, target(request), request.headers)
+    carried = match(request.method, incoming.target(request), request.headers, state.endpoints)
     if carried is None:
         state.metrics.passed()
-        return await relay(request, state.upstream, uploading(request))
-    return await search(state, request, carried)
+        return await relay(state, request, incoming.uploading(request))
+    return await answer(state, request, carried)
 
 
-async def search(state: State, request: web.Request, carried: Carried) -> web.StreamResponse:
-    """Rerank what a request carries, or send it on as it came with the reason why not."""
+async def answer(state: State, request: web.Request, carried: Carried) -> web.StreamResponse:
+    """Answer what a request carries, or send it on as it came with the reason why."""
     arrived = time.monotonic()
-    whole, parts = await limited(request.content.iter_any(), state.settings.max_body)
+    whole, parts = await limited(incoming.chunks(request), state.settings.max_body)
     if whole is None:
         return await _sent_on(state, request, left_alone(Why.TOO_LARGE), _rest(parts, request))
-    body = _decoded(request, whole, state.settings.max_body)
+    try:
+        body = unpacked(whole, request.headers.get("Content-Encoding", ""), state.settings.max_body)
+    except ValueError as error:
+        raise RequestError(str(error)) from error
     exchange = Exchange(state, request, carried, body or b"", arrived)
     try:
         done = left_alone(Why.FORMAT) if body is None else await _done(exchange)
@@ -100,10 +124,11 @@ async def search(state: State, request: web.Request, carried: Carried) -> web.St
 
 async def _done(exchange: Exchange) -> Done:
     """Go the way of the request's endpoint."""
-    if exchange.request.headers.get(_MODE, "").strip().lower() == "off":
+    shown = SHOWN.get(exchange.carried.endpoint)
+    if shown is None and exchange.request.headers.get(_MODE, "").strip().lower() == "off":
         return left_alone(Why.OFF)
     try:
-        return await FLOWS[exchange.carried.endpoint](exchange)
+        return await (shown or FLOWS[exchange.carried.endpoint])(exchange)
     except UpstreamError:
         raise
     except Exception:
@@ -121,37 +146,34 @@ async def _sent_on(
         log.debug("search left alone", path=request.path, outcome=said)
     else:
         state.metrics.passed()
-    return await relay(request, state.upstream, body, said, done.to)
+    return await relay(state, request, body, said, done.to)
 
 
 def _finished(exchange: Exchange, done: Done, body: bytes) -> web.StreamResponse:
     """Write the answer: an error of ours, or a body of ours below the engine's own head."""
     rerank = max(0.0, time.monotonic() - exchange.arrived - exchange.engine)
     said = header(done.outcomes)
-    exchange.state.metrics.searched(done.outcomes, exchange.engine, rerank)
-    log.debug("search planned", path=exchange.request.path, outcome=said)
-    own = {"X-Rerank": said} if said else {}
+    own = {}
+    if said:
+        exchange.state.metrics.searched(done.outcomes, exchange.engine, rerank)
+        log.debug("search planned", path=exchange.request.path, outcome=said)
+        own["X-Rerank"] = said
+    else:
+        exchange.state.metrics.passed()
     if done.status != HTTPStatus.OK:
         return web.Response(status=done.status, body=body, content_type="application/json", headers=own)
     packed = exchange.packed(body)
     exchange.headers.update(own)
-    exchange.headers.add("Server-Timing", f"engine;dur={exchange.engine * 1e3:.1f}, rerank;dur={rerank * 1e3:.1f}")
+    if said:
+        exchange.headers.add("Server-Timing", f"engine;dur={exchange.engine * 1e3:.1f}, rerank;dur={rerank * 1e3:.1f}")
     return WholeAnswer(body=packed, headers=exchange.headers)
-
-
-def _decoded(request: web.Request, body: bytes, most: int) -> bytes | None:
-    """Decode the body's coding; None for a coding that is not gzip, or too much."""
-    coding = request.headers.get("Content-Encoding", "identity").lower()
-    if coding == "gzip":
-        return unzipped(body, most)
-    return body if coding == "identity" else None
 
 
 async def _rest(parts: list[bytes], request: web.Request) -> AsyncIterator[bytes]:
     """Stream what was read of a body that is too large to plan, and then the rest of it."""
     for part in parts:
         yield part
-    async for chunk in request.content.iter_any():
+    async for chunk in incoming.chunks(request):
         yield chunk
 
 

@@ -9,14 +9,16 @@ from aiohttp import web
 from es_rerank.config import Settings
 from es_rerank.indices import Indices
 from es_rerank.metrics import Metrics
+from es_rerank.present.paths import rows
 from es_rerank.rerank.client import Reranker
 from es_rerank.rules import Rules
-from es_rerank.upstream import Upstream
+from es_rerank.search.endpoints import ENDPOINTS, Endpoint
+from es_rerank.upstream.client import Upstream
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The parts of a running endpoint; each keeps its own state."""
+    """The parts of a running endpoint; each keeps its own state. `endpoints` are the rows in force."""
 
     settings: Settings
     rules: Rules
@@ -24,6 +26,7 @@ class State:
     indices: Indices
     reranker: Reranker
     metrics: Metrics
+    endpoints: tuple[Endpoint, ...]
 
 
 STATE = web.AppKey("state", State)
@@ -32,4 +35,6 @@ STATE = web.AppKey("state", State)
 def build(settings: Settings) -> State:
     """Put the parts together. Raises ConfigError if the rules cannot be used."""
     upstream = Upstream(settings)
-    return State(settings, Rules(settings), upstream, Indices(upstream), Reranker(settings), Metrics())
+    shown = rows(sniffed=settings.sniff == "rewrite", presented=settings.present_as != "engine")
+    parts = (Rules(settings), upstream, Indices(upstream), Reranker(settings), Metrics())
+    return State(settings, *parts, ENDPOINTS + shown)

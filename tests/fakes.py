@@ -17,6 +17,8 @@ from structlog.testing import capture_logs
 from yarl import URL
 
 from es_rerank.config import Settings
+from es_rerank.listen.site import listen
+from es_rerank.listen.sockets import bind
 from es_rerank.server import runner
 
 CAPS = {"indices": ["docs"], "fields": {"title": {"text": {}}, "body": {"text": {}}, "tag": {"keyword": {}}}}
@@ -175,11 +177,11 @@ async def endpoint(chosen: Settings) -> AsyncIterator[Endpoint]:
     running = runner(chosen)
     with capture_logs():
         await running.setup()
-        await web.TCPSite(running, "127.0.0.1", 0).start()
+        (url,) = await listen(running, chosen, bind("127.0.0.1:0"))
         timeout = aiohttp.ClientTimeout(total=20)
         plain = ("Accept-Encoding", "Accept", "User-Agent", "Content-Type")
         async with aiohttp.ClientSession(auto_decompress=False, skip_auto_headers=plain, timeout=timeout) as session:
             try:
-                yield Endpoint(f"http://127.0.0.1:{running.addresses[0][1]}", session)
+                yield Endpoint(url, session)
             finally:
                 await running.cleanup()

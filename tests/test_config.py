@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from es_rerank.config import Settings, host_and_port, in_force, load, policy_spec
+from es_rerank.config import Settings, in_force, load
 from es_rerank.errors import ConfigError
-from es_rerank.model import PolicySpec
 
 
 @pytest.fixture
@@ -68,8 +67,11 @@ def test_all_faults_are_told_at_once() -> None:
         ("listen", "0.0.0.0:80", "0.0.0.0:80"),
         ("listen", "[::1]:9280", "[::1]:9280"),
         ("listen", "localhost:0", "localhost:0"),
-        ("upstream", "https://engine:9200/", "https://engine:9200"),
-        ("upstream", "http://[::1]:9200/base/", "http://[::1]:9200/base"),
+        ("listen", "unix:/run/es-rerank.sock", "unix:/run/es-rerank.sock"),
+        ("upstream_fingerprint", "AB:" * 31 + "cd", "ab" * 31 + "cd"),
+        ("connect_timeout", "250ms", 0.25),
+        ("upstream", "https://engine:9200/", ("https://engine:9200",)),
+        ("upstream", "http://[::1]:9200/base/, http://b", ("http://[::1]:9200/base", "http://b")),
         ("policy", "linear(0.25)", "linear(0.25)"),
         ("policy", "rrf(10)", "rrf(10)"),
         ("upstream_verify", "no", False),
@@ -90,6 +92,13 @@ def test_values(name: str, value: str, read: object) -> None:
         ("listen", "9280", "not HOST:PORT"),
         ("listen", "::1:9280", "not HOST:PORT"),
         ("listen", "host:99999", "not HOST:PORT"),
+        ("listen", "unix:run.sock", "not unix:/PATH"),
+        ("advertise", "unix:/a", "not HOST:PORT"),
+        ("upstream", "", "at least one"),
+        ("upstream", "http://a,b", "not a URL"),
+        ("upstream_fingerprint", "ab", "64 hexadecimal digits"),
+        ("workers", "0", "greater than or equal to 1"),
+        ("present_as", "solr", "none of engine, "),
         ("upstream", "engine:9200", "not a URL"),
         ("upstream", "ftp://engine", "not a URL"),
         ("upstream", "http://engine/?a=b", "not a URL"),
@@ -120,10 +129,11 @@ def test_a_password_is_in_no_complaint() -> None:
 
 
 def test_what_is_in_force_is_shown_without_secrets() -> None:
-    shown = in_force(load({"reranker_api_key": "s3cret", "upstream": "http://engine"}, {}, None))
+    secret = dict.fromkeys(("reranker_api_key", "upstream_password"), "s3cret")
+    shown = in_force(load({**secret, "upstream_username": "me", "upstream": "http://engine"}, {}, None))
     assert "s3cret" not in str(shown)
     assert list(shown) == list(Settings.model_fields)
-    assert (shown["deadline"], shown["upstream"], shown["mappings"]) == ("3s", "http://engine", None)
+    assert (shown["deadline"], shown["upstream"], shown["mappings"]) == ("3s", ["http://engine"], None)
 
 
 def test_every_setting_has_its_sentence() -> None:
@@ -131,14 +141,22 @@ def test_every_setting_has_its_sentence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("listen", "expected"), [("127.0.0.1:9280", ("127.0.0.1", 9280)), ("[::1]:80", ("::1", 80)), ("a:0", ("a", 0))]
+    ("given", "words"),
+    [
+        ({"listen_certificate": "a.pem"}, "--listen-certificate: needs listen_key beside it"),
+        ({"listen_client_ca": "a.pem"}, "--listen-client-ca: needs listen_certificate beside it"),
+        ({"upstream_key": "a.pem"}, "--upstream-key: needs upstream_certificate beside it"),
+        ({"upstream_username": "me"}, "--upstream-username: needs upstream_password beside it"),
+        ({"advertise": "a:1"}, "--advertise: needs sniff beside it"),
+        ({"aws_region": "x", "upstream_api_key": "s3cret"}, "--aws-region: cannot stand beside upstream_api_key"),
+        ({"aws_region": "x", "upstream": "http://a,http://b"}, "--aws-region: takes one upstream"),
+        (
+            {"proxy_protocol": True, "listen_certificate": "a.pem", "listen_key": "b.pem"},
+            "--proxy-protocol: cannot stand beside listen_certificate",
+        ),
+    ],
 )
-def test_host_and_port(listen: str, expected: tuple[str, int]) -> None:
-    assert host_and_port(Settings(listen=listen)) == expected
-
-
-def test_policy_spec() -> None:
-    assert policy_spec("replace") == PolicySpec("replace")
-    assert policy_spec("linear(0.7)") == PolicySpec("linear", 0.7)
-    with pytest.raises(ValueError, match="linear"):
-        policy_spec("linear(")
+def test_settings_that_do_not_go_together(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(given, {}, None)
+    assert str(error.value) == words

@@ -2,56 +2,12 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from es_rerank.exchange import limited, unzipped
 from tests.fakes import Fake, Said, answer, endpoint, scores, serving, settings
 from tests.test_server import CAPS, HITS
-
-
-async def stream(chunks: Sequence[bytes]) -> AsyncIterator[bytes]:
-    for chunk in chunks:
-        yield chunk
-
-
-@pytest.mark.parametrize(
-    ("chunks", "expected"),
-    [
-        ([], (b"", [])),
-        ([b"ab", b"c"], (b"abc", [b"ab", b"c"])),
-        ([b"ab", b"cd", b"never read"], (None, [b"ab", b"cd"])),
-    ],
-)
-async def test_limited(chunks: list[bytes], expected: tuple[bytes | None, list[bytes]]) -> None:
-    assert await limited(stream(chunks), 3) == expected
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        (gzip.compress(b"hose"), b"hose"),
-        (gzip.compress(b""), b""),
-        (b"", None),
-        (b"hose", None),
-        (gzip.compress(b"hose")[:-2], None),
-        (gzip.compress(b"hose") + b"more", None),
-        (gzip.compress(b"x" * 100), b"x" * 100),
-        (gzip.compress(b"x" * 101), None),
-        (zlib.compress(b"hose"), None),
-    ],
-)
-def test_unzipped(body: bytes, expected: bytes | None) -> None:
-    assert unzipped(body, 100) == expected
-
-
-@given(st.binary())
-def test_no_bytes_are_an_error(body: bytes) -> None:
-    unzipped(body, 100)
-    assert unzipped(gzip.compress(body), 1000) == body
 
 
 async def sent(headers: list[tuple[str, str]], said: Said | None = None) -> tuple[Fake, dict[str, str], bytes]:
@@ -75,19 +31,27 @@ async def test_the_engine_is_asked_in_the_callers_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("accepts", "asked"), [("gzip, deflate, br, zstd", "gzip"), ("br", None), ("", None), ("gzip", "gzip")]
+    ("accepts", "asked"),
+    [
+        ("gzip, deflate, br, zstd", "gzip, deflate"),
+        ("br", None),
+        ("", None),
+        ("gzip;q=0.5,br", "gzip;q=0.5"),
+        ("gzip;q=0", "gzip;q=0"),
+    ],
 )
 async def test_only_codings_that_can_be_read_are_asked_for(accepts: str, asked: str | None) -> None:
     engine, _, _ = await sent([("Accept-Encoding", accepts)] if accepts else [])
     assert engine.seen[1].headers.get("Accept-Encoding") == asked
 
 
-async def test_a_zipped_answer_leaves_zipped() -> None:
-    packed = Said(gzip.compress(answer(*HITS)), headers=[("Content-Encoding", "gzip"), ("Warning", '299 "x"')])
-    _, headers, body = await sent([("Accept-Encoding", "gzip")], packed)
-    assert (headers["Content-Encoding"], headers["Warning"]) == ("gzip", '299 "x"')
+@pytest.mark.parametrize(("coding", "module"), [("gzip", gzip), ("deflate", zlib)])
+async def test_a_coded_answer_leaves_coded(coding: str, module: Any) -> None:
+    coded = Said(module.compress(answer(*HITS)), headers=[("Content-Encoding", coding), ("Warning", '299 "x"')])
+    _, headers, body = await sent([("Accept-Encoding", coding)], coded)
+    assert (headers["Content-Encoding"], headers["Warning"]) == (coding, '299 "x"')
     assert headers["X-Rerank"].startswith("reranked")
-    assert b'"_id": "1"' in gzip.decompress(body)
+    assert b'"_id": "1"' in module.decompress(body)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from es_rerank.indices import Indices
 from es_rerank.model import IndexInfo, Search
-from es_rerank.upstream import Upstream
+from es_rerank.upstream.client import Upstream
 from tests.fakes import CAPS, Fake, Said, serving, settings
 
 INFO = IndexInfo(("docs",), {"title": "text", "body": "text", "tag": "keyword"})

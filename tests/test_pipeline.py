@@ -36,6 +36,7 @@ class World:
     asks: list[Ask] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
     gone: AbstractSet[str] = frozenset()
+    splits: bool = True
 
     async def _about(self, _search: Search) -> tuple[Rule, IndexInfo] | Skip:
         return self.about or (self.rule, INFO)
@@ -60,7 +61,7 @@ class World:
         return Scored([None if one is None else self.model.get(one, 0.5) for one in ask.documents], 1, "fake")
 
     def effects(self) -> Effects:
-        return Effects(self._about, self._fetch, self._score, lambda rule: rule.deadline)
+        return Effects(self._about, self._fetch, self._score, lambda rule: rule.deadline, self.splits)
 
     async def search(self, params: dict[str, str] | None = None, **body: Any) -> Reply:
         return await run(Search("docs", params or {}, {"query": {"match": {"body": "hose"}}, **body}), self.effects())
@@ -207,7 +208,7 @@ async def test_whole_searches(folder: Path, update: bool) -> None:
     """A folder holds what was asked (`case.yaml`), the engine's answer, and what the client gets, byte for byte."""
     case = yaml.safe_load((folder / "case.yaml").read_text(encoding="utf-8"))
     engine = (folder / "engine.json").read_bytes()
-    world = World(answer=engine, model=case["model"], rule=replace(RULE, **case.get("rule", {})))
+    world = World(answer=engine, model=case["model"], rule=replace(RULE, **case.get("rule", {})), splits=False)
     reply = await world.search(case.get("params"), **case["body"])
     if update:
         (folder / "client.json").write_bytes(reply.body or b"")

@@ -11,11 +11,11 @@ import click
 from pydantic.fields import FieldInfo
 
 from es_rerank import config
-from es_rerank.config import PREFIX, Settings
+from es_rerank.config import DURATIONS, PREFIX, Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_LONG_NAMES = {"deadline": "DURATION", "listen": "HOST:PORT"}
+_LONG_NAMES = dict.fromkeys(DURATIONS, "DURATION") | {"listen": "HOST:PORT", "advertise": "HOST:PORT"}
 
 
 def setting_options(command: Command) -> Command:
@@ -47,15 +47,17 @@ def _option(name: str, row: FieldInfo) -> Callable[[Command], Command]:
 
 def shown(name: str, row: FieldInfo) -> str:
     """Write a default as a person would."""
-    if name == "deadline":
-        return f"{row.default:g}s"
-    return (
-        "none"
-        if row.default in (None, ())
-        else str(row.default).lower()
-        if row.annotation is bool
-        else str(row.default)
-    )
+    match row.default:
+        case None | ():
+            return "none"
+        case bool(switch):
+            return str(switch).lower()
+        case float(seconds) if name in DURATIONS:
+            return f"{seconds:g}s"
+        case tuple(names):
+            return ",".join(names)
+        case other:
+            return str(other)
 
 
 def _metavar(name: str, row: FieldInfo) -> str:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import errno
+import multiprocessing
 import signal
+import socket
+from collections.abc import Sequence
 from typing import Any
 
 import click
 import structlog
 import uvloop
-from aiohttp import web
 
+from es_rerank.cli import workers
 from es_rerank.cli.logs import configure
 from es_rerank.cli.options import setting_options, settings_from
-from es_rerank.config import Settings, host_and_port, in_force
-from es_rerank.errors import EsRerankError
+from es_rerank.config import Settings, in_force
+from es_rerank.listen.site import listen
+from es_rerank.listen.sockets import bind
 from es_rerank.server import runner
 
 log = structlog.get_logger()
+
+_SHOWN = ("upstream", "reranker", "backend", "profile")
 
 
 @click.command()
@@ -27,31 +32,39 @@ def serve(**flags: Any) -> None:
     """Run the endpoint: point clients at it instead of at the engine."""
     settings = settings_from(flags)
     configure(settings.log_level)
-    uvloop.run(_until_stopped(settings))
+    if settings.workers > 1:
+        workers.supervise(settings, work)
+    else:
+        uvloop.run(until_stopped(settings))
 
 
-async def _until_stopped(settings: Settings) -> None:
-    """Listen until SIGINT or SIGTERM; requests under way are finished first."""
+def work(settings: Settings, bound: Sequence[socket.socket]) -> None:
+    """Run one of several processes."""
+    configure(settings.log_level)
+    uvloop.run(until_stopped(settings, bound))
+
+
+async def until_stopped(settings: Settings, bound: Sequence[socket.socket] = ()) -> None:
+    """Listen, on *bound* or on sockets of its own, until SIGINT or SIGTERM, or until the parent of a worker is gone.
+
+    Requests under way are finished first.
+    """
     stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, stopped.set)
+    parent = multiprocessing.parent_process()
+    if parent:
+        loop.add_reader(parent.sentinel, stopped.set)
     running = runner(settings)
     await running.setup()
     try:
-        await listen(running, settings)
-        shown = {name: in_force(settings)[name] for name in ("upstream", "reranker", "backend", "profile")}
-        log.info("listening", url=f"http://{settings.listen}", page=f"http://{settings.listen}/_rerank/", **shown)
+        names = await listen(running, settings, bound or bind(settings.listen, shared=settings.workers > 1))
+        shown = {name: in_force(settings)[name] for name in _SHOWN}
+        log.info("listening", url=names[0], page=f"{names[0]}/_rerank/", **shown)
         await stopped.wait()
     finally:
+        if parent:
+            loop.remove_reader(parent.sentinel)
         await running.cleanup()
     log.info("stopped")
-
-
-async def listen(running: web.AppRunner, settings: Settings) -> None:
-    """Open the port. Raises EsRerankError if it cannot be had."""
-    host, port = host_and_port(settings)
-    try:
-        await web.TCPSite(running, host, port).start()
-    except OSError as error:
-        reason = "it is taken by another program" if error.errno == errno.EADDRINUSE else str(error)
-        raise EsRerankError(f"cannot listen on {settings.listen}: {reason}; choose another with --listen") from error

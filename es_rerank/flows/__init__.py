@@ -1,14 +1,17 @@
-"""The ways of requests that carry searches: one row an endpoint, each a short story over the pipeline."""
+"""The ways of requests that are not just streamed: one row an endpoint, each a short story.
+
+FLOWS carry searches and go over the pipeline; what is SHOWN has an answer that settings word otherwise.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
 from es_rerank.exchange import Exchange
-from es_rerank.flows import asynchronous, inference, multi, rank_eval, single
+from es_rerank.flows import asynchronous, inference, multi, presenting, rank_eval, single
 from es_rerank.flows.done import Done
 
-__all__ = ["FLOWS", "Done", "Flow"]
+__all__ = ["FLOWS", "SHOWN", "Done", "Flow"]
 
 Flow = Callable[[Exchange], Awaitable[Done]]
 """Answers the request of an exchange. Raises UpstreamError if the engine cannot be reached."""
@@ -22,4 +25,9 @@ FLOWS: Mapping[str, Flow] = {
     "_async_search/{id}": asynchronous.follow,
     "_rank_eval": rank_eval.measure,
     "_inference/{id}": inference.rerank,
+}
+SHOWN: Mapping[str, Flow] = {
+    "info": presenting.info,
+    "_nodes": presenting.nodes,
+    "_pit": presenting.point_in_time,
 }

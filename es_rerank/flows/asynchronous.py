@@ -16,7 +16,7 @@ from es_rerank.pipeline import Reply, decide, finish, page
 from es_rerank.search import endpoints
 from es_rerank.search.asynchronous import Wrapped, read, recall, token, write
 from es_rerank.search.sending import Sent, sent
-from es_rerank.search.widen import FILTERED, without
+from es_rerank.search.widen import unfiltered
 
 # The engine may put the id and whether it still searches into its head too.
 _ID_HEADER = "X-Elasticsearch-Async-Id"
@@ -49,10 +49,10 @@ async def follow(exchange: Exchange) -> Done:
     engine_id, plan = known
     head, slash, _ = carried.path.rstrip("/").rpartition("/")
     path = f"{head}{slash}{quote(engine_id, safe='=')}"
-    as_it_came = Done(None, to=Sent(path, carried.query_string, b"").target)
+    as_it_came = Done(None, to=Sent(path, carried.query_string, b""))
     if exchange.request.method != "GET" or endpoints.other_answer(carried):
         return as_it_came
-    answer = await exchange.ask(Sent(path, without(carried.query_string, FILTERED), b""))
+    answer = await exchange.ask(Sent(path, unfiltered(carried.query_string), b""))
     wrapped = None if answer is None else read(answer)
     return as_it_came if wrapped is None else await _answer(exchange, wrapped, plan)
 

@@ -8,11 +8,12 @@ from http import HTTPStatus
 from es_rerank.errors import error_body
 from es_rerank.model import Failed, Outcome, Why, failed, skipped
 from es_rerank.pipeline import Reply
+from es_rerank.search.sending import Sent
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The answer's body, or None: then the request is sent on as it came, to another target if `to` names one.
+    """The answer's body, or None: then the request is sent on as it came, or as `to` says.
 
     `outcomes` holds what happened to each search; () says that there was none. A status other than 200 is an error of
     ours; 200 leaves the head of the answer to the engine.
@@ -21,7 +22,7 @@ class Done:
     body: bytes | None
     outcomes: tuple[Outcome, ...] = ()
     status: int = HTTPStatus.OK
-    to: str = ""
+    to: Sent | None = None
 
 
 def left_alone(*reasons: Why) -> Done:

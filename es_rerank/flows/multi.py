@@ -14,7 +14,7 @@ from es_rerank.pipeline import Effects, Reply, decide, finish
 from es_rerank.search import endpoints
 from es_rerank.search.multi import Item, Responses, options, read, responses, write
 from es_rerank.search.sending import Sent, searches_at
-from es_rerank.search.widen import FILTERED, widen_item, without
+from es_rerank.search.widen import unfiltered, widen_item
 
 # Stands in the place of a search that cannot be asked for, so that each answer has the place of its search.
 _NOTHING = b'{"size":0,"query":{"match_none":{}}}'
@@ -41,7 +41,7 @@ class Batch:
         """Ask the engine; None unless it answers each search. `came`: at the path of the request itself."""
         carried = self.exchange.carried
         path = carried.path if came else searches_at(carried.path)
-        query_string = without(carried.query_string, FILTERED)
+        query_string = unfiltered(carried.query_string)
         answer = await self.exchange.ask(Sent(path, query_string, write(lines)))
         found = None if answer is None else responses(answer)
         return found if found and len(found.elements) == len(lines) else None
@@ -87,7 +87,9 @@ async def template(exchange: Exchange) -> Done:
 def _items(exchange: Exchange) -> list[Item] | Done:
     """Read the lines of the request."""
     carried = exchange.carried
-    if endpoints.other_format(carried, exchange.body) or endpoints.other_answer(carried):
+    if skip := endpoints.unreadable(carried, exchange.body):
+        return left_alone(skip.why)
+    if endpoints.other_answer(carried):
         return left_alone(Why.FORMAT)
     return read(exchange.body, carried.target) or left_alone(Why.UNREADABLE)
 

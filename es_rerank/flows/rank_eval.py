@@ -17,13 +17,15 @@ from es_rerank.search import endpoints
 from es_rerank.search.envelope import read as read_answer
 from es_rerank.search.rank_eval import Ranked, Request, ranked, read, write
 from es_rerank.search.sending import Sent
-from es_rerank.search.widen import FILTERED, INLINE, without
+from es_rerank.search.widen import INLINE, unfiltered, without
 
 
 async def measure(exchange: Exchange) -> Done:
     """Answer `_rank_eval`."""
     carried = exchange.carried
-    if endpoints.other_format(carried, exchange.body) or endpoints.other_answer(carried):
+    if skip := endpoints.unreadable(carried, exchange.body):
+        return left_alone(skip.why)
+    if endpoints.other_answer(carried):
         return left_alone(Why.FORMAT)
     content = endpoints.content(carried, exchange.body)
     requests = read(content)
@@ -40,7 +42,7 @@ async def measure(exchange: Exchange) -> Done:
     found = {at: ranked(_hits(one.body)) for at, one in enumerate(replies) if one.body is not None}
     if not found:
         return Done(None, outcomes)
-    query_string = without(carried.query_string, FILTERED | INLINE)
+    query_string = unfiltered(without(carried.query_string, INLINE))
     answer = await exchange.ask(Sent(carried.path, query_string, write(content, found)))
     if answer is None:
         return left_alone(*(Why.ENGINE_ERROR for _ in outcomes))

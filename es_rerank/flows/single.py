@@ -21,8 +21,8 @@ async def search(exchange: Exchange) -> Done:
 async def template(exchange: Exchange) -> Done:
     """Answer `_search/template`: what the template renders to is searched like any search."""
     carried = exchange.carried
-    if endpoints.other_format(carried, exchange.body):
-        return left_alone(Why.FORMAT)
+    if skip := endpoints.unreadable(carried, exchange.body):
+        return left_alone(skip.why)
     raw = await render(exchange, endpoints.content(carried, exchange.body))
     if raw is None:
         return left_alone(Why.UNREADABLE)

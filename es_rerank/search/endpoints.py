@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote, unquote_plus
@@ -12,7 +12,7 @@ import msgspec
 
 from es_rerank.model import Given, Search, Skip, Why
 from es_rerank.search.asked import resolve
-from es_rerank.search.envelope import members
+from es_rerank.spans import members
 
 # `X-Rerank-Query` gives the model its query, whatever the search says.
 QUERY_HEADER = "X-Rerank-Query"
@@ -36,23 +36,23 @@ class Endpoint:
     path: re.Pattern[str]
 
 
-def _row(name: str, methods: frozenset[str], path: str) -> Endpoint:
+def row(name: str, methods: Collection[str], path: str) -> Endpoint:
     """Make a row; a slash at the end is as good as none."""
-    return Endpoint(name, methods, re.compile(path + "/?$"))
+    return Endpoint(name, frozenset(methods), re.compile(path + "/?$"))
 
 
 ENDPOINTS = (
-    _row("_search", _READ, _TYPED + "_search"),
-    _row("_search/template", _READ, _TYPED + "_search/template"),
-    _row("_msearch", _READ, _TYPED + "_msearch"),
-    _row("_msearch/template", _READ, _TYPED + "_msearch/template"),
-    _row("_async_search", frozenset({"POST"}), _TARGET + "_async_search"),
-    _row("_async_search", frozenset({"POST"}), _ASYNC),
-    _row("_async_search/{id}", frozenset({"GET", "DELETE"}), r"^/_async_search/(?P<id>(?!status/?$)[^/]+)"),
-    _row("_async_search/{id}", frozenset({"GET"}), r"^/_async_search/status/(?P<id>[^/]+)"),
-    _row("_async_search/{id}", frozenset({"GET", "DELETE"}), _ASYNC + r"/(?P<id>(?!stats/?$)[^/]+)"),
-    _row("_rank_eval", _READ, _TARGET + "_rank_eval"),
-    _row("_inference/{id}", frozenset({"POST"}), r"^/_inference/(?:rerank/)?(?P<id>[^/_][^/]*)"),
+    row("_search", _READ, _TYPED + "_search"),
+    row("_search/template", _READ, _TYPED + "_search/template"),
+    row("_msearch", _READ, _TYPED + "_msearch"),
+    row("_msearch/template", _READ, _TYPED + "_msearch/template"),
+    row("_async_search", {"POST"}, _TARGET + "_async_search"),
+    row("_async_search", {"POST"}, _ASYNC),
+    row("_async_search/{id}", {"GET", "DELETE"}, r"^/_async_search/(?P<id>(?!status/?$)[^/]+)"),
+    row("_async_search/{id}", {"GET"}, r"^/_async_search/status/(?P<id>[^/]+)"),
+    row("_async_search/{id}", {"GET", "DELETE"}, _ASYNC + r"/(?P<id>(?!stats/?$)[^/]+)"),
+    row("_rank_eval", _READ, _TARGET + "_rank_eval"),
+    row("_inference/{id}", {"POST"}, r"^/_inference/(?:rerank/)?(?P<id>[^/_][^/]*)"),
 )
 
 # Media types whose body is JSON text: application/json and the vendor types of Elasticsearch 8 and 9.
@@ -80,10 +80,12 @@ class Carried:
         return parameters(self.query_string)
 
 
-def match(method: str, raw_path: str, headers: Mapping[str, str]) -> Carried | None:
+def match(
+    method: str, raw_path: str, headers: Mapping[str, str], rows: Iterable[Endpoint] = ENDPOINTS
+) -> Carried | None:
     """Find the row for a request, or None: then the request is streamed through."""
     path, _, query_string = raw_path.partition("?")
-    for endpoint in ENDPOINTS:
+    for endpoint in rows:
         found = endpoint.path.match(path) if method in endpoint.methods else None
         if found:
             groups = {name: unquote(value or "") for name, value in found.groupdict().items()}
@@ -98,10 +100,14 @@ def parameters(query_string: str) -> dict[str, str]:
     return {unquote_plus(name): unquote_plus(value) for name, _, value in pairs}
 
 
-def other_format(carried: Carried, body: bytes) -> bool:
-    """Tell whether a request's body is something else than JSON."""
-    sent = carried.headers.get("Content-Type", "") if body else carried.params.get("source_content_type", "")
-    return bool(sent) and not _JSON_TYPE.match(sent)
+def unreadable(carried: Carried, body: bytes) -> Skip | None:
+    """Skip a request whose body is no JSON, or that engines refuse or read in ways of their own."""
+    params = carried.params
+    twice = "source" in params and (bool(body.strip()) or "source_content_type" not in params)
+    if twice or ";" in carried.query_string:
+        return Skip(Why.UNREADABLE)
+    sent = carried.headers.get("Content-Type", "") if body else params.get("source_content_type", "")
+    return Skip(Why.FORMAT) if sent and not _JSON_TYPE.match(sent) else None
 
 
 def other_answer(carried: Carried) -> bool:
@@ -118,9 +124,8 @@ def content(carried: Carried, body: bytes) -> bytes:
 
 def read(carried: Carried, body: bytes) -> Search | Skip:
     """Decode a request that is one search; what cannot be read is left to the engine, which words its own error."""
-    if other_format(carried, body):
-        return Skip(Why.FORMAT)
-    return search(carried, carried.target, carried.params, content(carried, body))
+    found = unreadable(carried, body)
+    return found or search(carried, carried.target, carried.params, content(carried, body))
 
 
 def search(carried: Carried, target: str, params: Mapping[str, str], raw: bytes) -> Search | Skip:

@@ -48,9 +48,9 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, splits: bool = True) ->
         bare=_without_ids(search),
     )
     plan = _paged(plan, given)
-    if splits and not plan.bare and worth_it(search, info, plan):
-        return replace(plan, light=True)
     extra = extra_fields(search, fields)
+    if splits and not plan.bare and worth_it(search, info, plan, beside=bool(extra)):
+        return replace(plan, light=True)
     return Skip(Why.TOP_HITS) if extra and b'"top_hits"' in search.raw else replace(plan, extra_fields=extra)
 
 
@@ -82,7 +82,7 @@ def _whole(value: Any, default: int) -> int:
     """Read a number as the engines do, which know no `1_0`."""
     if isinstance(value, str) and "_" in value:
         raise ValueError(value)
-    return default if value in (None, "") else int(value)
+    return default if value is None else int(value)
 
 
 def _sorted_otherwise(search: Search) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 from msgspec import json
@@ -14,9 +15,12 @@ from es_rerank.search.passage import covered
 from es_rerank.search.policy import POLICIES, Ranking
 from es_rerank.spans import Edit, Span, elements, members, splice
 
+# Numbers between these are written without an exponent.
+_PLAIN_FROM, _PLAIN_TO = 1e-3, 1e7
 # What `stored_fields: _none_` leaves out of a hit.
 _IDENTITY = ("_type", "_id")
 _PRETTY = re.compile(rb"\[\s")
+_MARGIN = re.compile(rb"\n( *)$")
 
 
 class Placed(NamedTuple):
@@ -107,7 +111,7 @@ def _hit(placed: Placed, plan: Plan) -> bytes:
     edits = _without(hit, [name for name in plan.extra_fields if not covered(name, plan.asked_fields)])
     if plan.bare:
         edits += [_removal(hit.raw, hit.members[name]) for name in _IDENTITY if name in hit.members]
-    if score is not None:
+    if score is not None and score != hit.score:
         edits += [*_score(hit, score), *_sort(hit, score), *_explanation(hit, score, plan)]
     return splice(hit.raw, edits)
 
@@ -134,8 +138,26 @@ def _explanation(hit: Hit, score: float, plan: Plan) -> list[Edit]:
     if span is None:
         return []
     words = json.encode(f"es-rerank, policy {plan.rule.policy.name} over the engine's score below")
-    node = b'{"value":%b,"description":%b,"details":[%b]}' % (_number(score), words, span.of(hit.raw))
-    return [(span.start, span.end, node)]
+    return [(span.start, span.end, _node(hit.raw, span, score, words))]
+
+
+def _node(text: bytes, span: Span, score: float, words: bytes) -> bytes:
+    """Write the node around the tree at *span*, indented where the engine indents."""
+    below = span.of(text)
+    margin = _MARGIN.search(text[: span.key])
+    if margin is None:
+        return b'{"value":%b,"description":%b,"details":[%b]}' % (_number(score), words, below)
+    inner = b"\n" + b" " * len(margin[1]) + b"  "
+    tree = below.replace(b"\n", b"\n    ")
+    lines = (
+        b"{",
+        b'"value" : %b,' % _number(score),
+        b'"description" : %b,' % words,
+        b'"details" : [',
+        b"  " + tree,
+        b"]",
+    )
+    return inner.join(lines) + inner[:-2] + b"}"
 
 
 def _without(hit: Hit, names: Sequence[str]) -> list[Edit]:
@@ -157,7 +179,9 @@ def _stripped(text: bytes, names: Sequence[str]) -> bytes | None:
     if all(left[name] == one.of(text) for name, one in inner.items()):
         return text
     parts = [text[inner[name].key : inner[name].start] + one for name, one in left.items() if one is not None]
-    return b"{" + b",".join(parts) + b"}" if parts else None
+    spans = list(inner.values())
+    between = text[spans[0].end : spans[1].key] if len(spans) > 1 else b","
+    return text[: spans[0].key] + between.join(parts) + text[spans[-1].end :] if parts else None
 
 
 def _left(name: str, value: bytes, names: Sequence[str]) -> bytes | None:
@@ -181,5 +205,9 @@ def _removal(text: bytes, span: Span) -> Edit:
 
 
 def _number(score: float) -> bytes:
-    """Write a score as JSON, shortest form that reads back equal."""
-    return json.encode(score)
+    """Write a score in the engines' form (Java's `Double.toString`): shortest digits, an exponent from 1.0E7 on."""
+    if score == 0 or _PLAIN_FROM <= abs(score) < _PLAIN_TO:
+        return json.encode(score)
+    sign, digits, exponent = Decimal(repr(score)).normalize().as_tuple()
+    text = "".join(map(str, digits))
+    return f"{'-' * sign}{text[0]}.{text[1:] or '0'}E{int(exponent) + len(text) - 1}".encode()

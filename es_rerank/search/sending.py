@@ -8,7 +8,7 @@ from typing import NamedTuple
 from es_rerank.model import Plan, Search
 from es_rerank.search.endpoints import Carried
 from es_rerank.search.template import inline
-from es_rerank.search.widen import FILTERED, INLINE, widen, widen_item, without
+from es_rerank.search.widen import INLINE, unfiltered, widen, widen_item, without
 
 _TEMPLATE = "/template"
 _RANK_EVAL = "_rank_eval"
@@ -41,13 +41,13 @@ def _as_search(carried: Carried, search: Search, plan: Plan) -> Sent:
 
 def _as_template(carried: Carried, search: Search, plan: Plan) -> Sent:
     """Ask at the same path, whose answers have a shape of their own, with a template that renders to the search."""
-    query_string = without(carried.query_string, FILTERED | INLINE)
+    query_string = unfiltered(without(carried.query_string, INLINE))
     return Sent(carried.path, query_string, inline(widen_item(search, plan)))
 
 
 def _as_line(carried: Carried, search: Search, plan: Plan) -> Sent:
     """Ask for one of many; templates are rendered already."""
-    return Sent(searches_at(carried.path), without(carried.query_string, FILTERED), widen_item(search, plan))
+    return Sent(searches_at(carried.path), unfiltered(carried.query_string), widen_item(search, plan))
 
 
 def searches_at(path: str) -> str:

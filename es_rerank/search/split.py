@@ -1,8 +1,10 @@
-"""Keeps a wide window cheap: fetch it light, then the page in full, where both together give the same answer.
+"""Fetches a wide window light, then the page in full, where both together give the same answer.
 
-What costs time for every hit (highlights, inner hits, script fields, explanations) and what the answer has anyway
-(aggregations) is left out of the wide request; the second one is the client's own, cut to the hits of its page with a
-`post_filter`, which touches neither scores nor aggregations. Only `hits.total` and `max_score` come from the first.
+That keeps the window cheap, and the client's view of a hit as the engine writes it: fields beside a filtered source make
+it write the source in another order. What costs time for every hit (highlights, inner hits, script fields,
+explanations) and what the answer has anyway (aggregations) is left out of the wide request; the second one is the
+client's own, cut to the hits of its page with a `post_filter`, which touches neither scores nor aggregations. Only
+`hits.total` and `max_score` come from the first.
 """
 
 from __future__ import annotations
@@ -44,10 +46,11 @@ _INNER_HITS = b'"inner_hits"'
 _WORTH_IT = 2
 
 
-def worth_it(search: Search, info: IndexInfo, plan: Plan) -> bool:
-    """Tell whether two requests are cheaper than one and give the same answer.
+def worth_it(search: Search, info: IndexInfo, plan: Plan, *, beside: bool) -> bool:
+    """Tell whether two requests are better than one and give the same answer.
 
-    Only requests made of known parts on one index, where an `_id` names one document.
+    `beside`: in one, fields would have to be asked for beside the client's own. Only requests made of known parts on
+    one index, where an `_id` names one document.
     """
     body = search.body
     costly = (
@@ -57,7 +60,7 @@ def worth_it(search: Search, info: IndexInfo, plan: Plan) -> bool:
     )
     known = body.keys() <= _KEPT | _DROPPED and not search.params.keys() & _IN_THE_WAY
     small = 0 < (plan.start + plan.size) * _WORTH_IT <= plan.window
-    return small and costly and known and bool(body) and len(info.names) == 1
+    return (beside or (small and costly)) and known and bool(body) and len(info.names) == 1
 
 
 def light(body: bytes, fields: Sequence[str]) -> bytes:

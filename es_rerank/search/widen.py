@@ -15,9 +15,12 @@ from msgspec import Raw
 from es_rerank.model import Plan, Search
 from es_rerank.search.split import HIT_PARAMETERS, light, only
 
-# `filter_path` is applied to the answer as it leaves, and the page is the plan's.
-FILTERED = frozenset({"filter_path"})
-_OURS = FILTERED | {"from", "size"}
+# `filter_path` is applied to the answer as it leaves. The engine gets one of the same kind that leaves all in, or takes
+# nothing out: with a filter it writes each source anew.
+_FILTER = "filter_path"
+_ALL, _NOTHING = "**", "-es_rerank.nothing"
+# The page is the plan's.
+_PAGE = frozenset({"from", "size"})
 # What the URL said in place of a body is sent as one.
 INLINE = frozenset({"source", "source_content_type"})
 _STORED = frozenset({"stored_fields", "_source", "_source_includes", "_source_excludes"})
@@ -25,13 +28,13 @@ _STORED = frozenset({"stored_fields", "_source", "_source_includes", "_source_ex
 
 def widen(query_string: str, search: Search, plan: Plan) -> tuple[str, bytes]:
     """Give the query string and the body for the engine."""
-    dropped = _OURS | (INLINE if search.raw else frozenset())
+    dropped = _PAGE | (INLINE if search.raw else frozenset())
     if plan.light:
         dropped |= HIT_PARAMETERS
     if plan.bare:
         dropped |= _STORED
     page = [f"from={plan.fetch_from}", f"size={plan.fetch_size}"]
-    return without(query_string, dropped, *page), _body(search.raw, plan)
+    return unfiltered(without(query_string, dropped, *page)), _body(search.raw, plan)
 
 
 def widen_item(search: Search, plan: Plan) -> bytes:
@@ -44,6 +47,16 @@ def without(query_string: str, names: frozenset[str], *more: str) -> str:
     """Take parameters out of a query string and add *more*; all others stay as they were written."""
     pairs = [pair for pair in query_string.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in names]
     return "&".join([*pairs, *more])
+
+
+def unfiltered(query_string: str) -> str:
+    """Put a filter that changes nothing in the place of the client's."""
+    asked = [pair for pair in query_string.split("&") if unquote_plus(pair.partition("=")[0]) == _FILTER]
+    patterns = [one for one in unquote_plus(asked[-1].partition("=")[2]).split(",") if one] if asked else []
+    if not patterns:
+        return query_string
+    neutral = _NOTHING if all(one.startswith("-") for one in patterns) else _ALL
+    return without(query_string, frozenset({_FILTER}), f"{_FILTER}={neutral}")
 
 
 def _body(raw: bytes, plan: Plan) -> bytes:

@@ -1,138 +1,203 @@
-"""The engine behind: one connection pool, and the rules of which headers pass. Bytes and codings are left alone."""
+"""Asks the engine: one connection pool over its nodes. Bytes and codings are left alone."""
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+import asyncio
+import time
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 
 import aiohttp
-from multidict import CIMultiDict, CIMultiDictProxy
+import structlog
 from yarl import URL
 
 from es_rerank.config import Settings
-from es_rerank.errors import UpstreamError
+from es_rerank.errors import RequestError, UpstreamError
+from es_rerank.present.dialects import DIALECTS
+from es_rerank.tls import client_context, pin
+from es_rerank.upstream.credentials import Credentials, credentials
+from es_rerank.upstream.headers import passing
+from es_rerank.upstream.messages import EngineAnswer, Request
+from es_rerank.upstream.nodes import Nodes
 
-# RFC 9110, 7.6.1: these are between two neighbours and end here. `Expect` is answered by our own server.
-HOP_BY_HOP = frozenset(
-    {
-        "connection",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
+log = structlog.get_logger()
+
 # Elasticsearch takes 16 KB of headers and 4 KB of request line by default; operators raise both.
 MAX_LINE = 64 * 1024
+# As many as fit into 16 KB.
+MAX_HEADERS = 4096
 _OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
-
-Body = bytes | AsyncIterable[bytes] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is sent to the engine. `target` is the raw path with its query string, `again` allows a second try.
-
-    A request whose connection the engine had closed is tried once more if it only reads; a write never is.
-    """
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: Body = None
-    again: bool = False
+# The node was not reached: nothing of the request was sent, so another node may be asked, even to write.
+_NOT_REACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ServerFingerprintMismatch)
+_MOST_SENDS = 2
+_IDLE_SECONDS = 30.0
+# The engines refuse a longer request line (4 KB) or head (8 KB in old ones) and then leave the connection open, but
+# swallow all that comes after without an answer: so it must serve no other request.
+_LONG_LINE = 4000
+_LONG_HEAD = 8000
 
 
 class Upstream:
-    """A pool of connections to one engine."""
+    """The engine. State: the connections, which nodes could not be reached, and which engine it is.
+
+    `distribution` is `opensearch` or empty, as `GET /` says; None until somebody has asked.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        """Prepare to reach the upstream of *settings*; nothing is sent yet."""
-        self._base = settings.upstream
-        self._ssl = _tls(settings)
-        self._session: aiohttp.ClientSession | None = None
+        """Prepare to reach the upstream of *settings*; nothing is sent yet. Raises ConfigError for unusable files."""
+        self._settings = settings
+        self._dialect = DIALECTS[settings.present_as]
+        self._credentials: Credentials = credentials(settings)
+        self._nodes = Nodes(settings.upstream)
+        self._tls = client_context(settings)
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self.distribution: str | None = None
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session:
-            await self._session.close()
+        for session in self._sessions.values():
+            await session.close()
 
     @asynccontextmanager
-    async def open(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def open(self, request: Request) -> AsyncIterator[EngineAnswer]:
         """Send a request and give the answer once its head is here. Raises UpstreamError if none comes.
 
-        There is no limit on time: `_reindex` may take hours.
+        Raises RequestError if the body that streams cannot be read. There is no limit on time: `_reindex` may take
+        hours.
         """
-        answer = await self._answer(request)
+        body = _Upload(request.body) if isinstance(request.body, AsyncIterable) else None
+        asked = replace(request, body=body) if body else request
         try:
-            yield answer
+            answer = await self._answer(self._plain(asked))
+        except UpstreamError:
+            if body and body.fault:
+                raise body.fault from None
+            raise
+        whole = False
+        try:
+            yield self._shown(request, answer)
+            whole = answer.content.at_eof()
         finally:
-            answer.release() if answer.content.at_eof() else answer.close()
+            # A connection on which anything is left to be sent or read serves no other request.
+            if whole and (body is None or body.ended):
+                answer.release()
+            else:
+                answer.close()
+            if body:
+                await body.stopped()
+
+    def _plain(self, request: Request) -> Request:
+        """Write a request in words that every engine takes."""
+        return replace(request, headers=self._dialect.asked(request.headers)) if self._dialect else request
+
+    def _shown(self, request: Request, answer: aiohttp.ClientResponse) -> EngineAnswer:
+        """Write the head of an answer as the client is to see it."""
+        headers = passing(answer.headers)
+        if self._dialect:
+            headers = self._dialect.said(request.headers.get("Accept", ""), headers)
+        return EngineAnswer(answer.status, answer.reason, headers, answer.content)
 
     async def _answer(self, request: Request) -> aiohttp.ClientResponse:
-        """Send, and once more if the connection was a stale one."""
-        try:
-            return await self._send(request)
-        except aiohttp.ServerDisconnectedError as error:
-            if not request.again:
-                raise _unreachable(error) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise _unreachable(error) from error
-        try:
-            return await self._send(request)
-        except (aiohttp.ClientError, OSError) as error:
-            raise _unreachable(error) from error
+        """Ask the nodes in turn until one is reached; a connection it had closed is a reason to send once more."""
+        fault: Exception | None = None
+        sends = 0
+        for url in self._nodes.order(time.monotonic()):
+            while sends < _MOST_SENDS:
+                try:
+                    answer = await self._send(url, request)
+                except _NOT_REACHED as error:
+                    fault = error
+                    self._lost(url, error)
+                    break
+                except (aiohttp.ClientError, OSError) as error:
+                    fault = error
+                    sends = sends + 1 if request.again else _MOST_SENDS
+                else:
+                    self._found(url)
+                    return answer
+        words = f"the engine cannot be reached: {type(fault).__name__}: {fault}"
+        raise UpstreamError(words, silent=isinstance(fault, aiohttp.ServerDisconnectedError)) from fault
 
-    async def _send(self, request: Request) -> aiohttp.ClientResponse:
+    async def _send(self, url: str, request: Request) -> aiohttp.ClientResponse:
         """Send one request; the path goes as the client wrote it."""
-        return await self._pool().request(
-            request.method,
-            URL(self._base + request.target, encoded=True),
-            headers=request.headers,
-            data=request.body,
+        signed = await self._credentials(url, request)
+        return await self._pool(once=_is_long(signed)).request(
+            signed.method,
+            URL(url + signed.target, encoded=True),
+            headers=signed.headers,
+            data=signed.body,
             allow_redirects=False,
-            ssl=self._ssl,
+            ssl=self._tls,
         )
 
-    def _pool(self) -> aiohttp.ClientSession:
-        """Open the pool at the first request, inside the running loop."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
+    def _lost(self, url: str, error: Exception) -> None:
+        """Let a node rest."""
+        self._nodes.failed(url, time.monotonic())
+        log.warning("node not reached", node=url, reason=f"{type(error).__name__}: {error}")
+
+    def _found(self, url: str) -> None:
+        """Take a node that answers for alive."""
+        if self._nodes.answered(url):
+            log.info("node answers again", node=url)
+
+    def _pool(self, *, once: bool) -> aiohttp.ClientSession:
+        """Open a pool at its first request, inside the running loop; one keeps no connection for a second request."""
+        if once not in self._sessions:
+            kept = {"force_close": True} if once else {"keepalive_timeout": _IDLE_SECONDS}
+            self._sessions[once] = session = aiohttp.ClientSession(
                 auto_decompress=False,
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+                connector=aiohttp.TCPConnector(limit=0, ssl=pin(self._settings), **kept),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 max_field_size=MAX_LINE,
+                max_headers=MAX_HEADERS,
                 max_line_size=MAX_LINE,
                 skip_auto_headers=_OWN_HEADERS,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._settings.connect_timeout),
             )
             # aiohttp would send PUT and DELETE twice over a stale connection, a streamed body half the second time.
-            self._session._retry_connection = False  # noqa: SLF001 - it has no public switch
-        return self._session
+            session._retry_connection = False  # noqa: SLF001 - it has no public switch
+        return self._sessions[once]
 
 
-def passing(headers: CIMultiDictProxy[str] | CIMultiDict[str], *without: str) -> CIMultiDict[str]:
-    """Copy the headers that pass, in their order and repeated ones too; *without* names more that end here."""
-    named = {name.strip().lower() for value in headers.getall("Connection", []) for name in value.split(",")}
-    ended = HOP_BY_HOP | named | {name.lower() for name in without}
-    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in ended)
+def _is_long(request: Request) -> bool:
+    """Tell whether an engine may find the head of a request too long."""
+    size = sum(len(name) + len(value) for name, value in request.headers.items())
+    return len(request.target) > _LONG_LINE or size > _LONG_HEAD
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | bool:
-    """Make the TLS context: the system's CAs or the operator's; False checks nothing, True is aiohttp's default."""
-    if not settings.upstream_verify:
-        return False
-    return ssl.create_default_context(cafile=str(settings.upstream_ca)) if settings.upstream_ca else True
+class _Upload:
+    """A body on its way to the engine. An answer may come before its end, and then nobody reads the rest of it.
 
+    `fault` is what is wrong with a body that the client did not send to its end.
+    """
 
-def _unreachable(error: Exception) -> UpstreamError:
-    """Word a fault of the connection."""
-    return UpstreamError(f"the engine cannot be reached: {type(error).__name__}: {error}")
+    def __init__(self, chunks: AsyncIterable[bytes]) -> None:
+        """Pass *chunks* on."""
+        self._chunks = aiter(chunks)
+        self._rests = asyncio.Event()
+        self._rests.set()
+        self.ended = False
+        self.fault: RequestError | None = None
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Pass the chunks on, once."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Wait for the next chunk, and note when there is none."""
+        self._rests.clear()
+        try:
+            return await anext(self._chunks)
+        except StopAsyncIteration:
+            self.ended = True
+            raise
+        except RequestError as error:
+            self.fault = error
+            raise
+        finally:
+            self._rests.set()
+
+    async def stopped(self) -> None:
+        """Wait until nobody reads the client's body any more, so that the server may."""
+        await self._rests.wait()

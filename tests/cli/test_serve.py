@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from es_rerank.cli.serve import _until_stopped, listen
+from es_rerank.cli.serve import until_stopped
 from es_rerank.config import Settings
 from es_rerank.errors import ConfigError, EsRerankError
-from es_rerank.server import runner
 from tests.cli.conftest import Run
 
 
@@ -27,14 +26,6 @@ def test_a_taken_port_is_said_in_a_sentence(run: Run) -> None:
     )
 
 
-async def test_a_host_that_is_not_here() -> None:
-    running = runner(Settings(self_test=False, tokenizer="estimate"))
-    await running.setup()
-    with pytest.raises(EsRerankError, match=r"cannot listen on 192\.0\.2\.1:9280"):
-        await listen(running, Settings(listen="192.0.2.1:9280"))
-    await running.cleanup()
-
-
 def test_wrong_settings_start_nothing(run: Run, tmp_path: Path) -> None:
     assert isinstance(run("serve", "--window", "0").exception, ConfigError)
     assert isinstance(
@@ -47,7 +38,7 @@ async def test_it_runs_until_it_is_told_to_stop(number: signal.Signals) -> None:
     settings = Settings(listen="127.0.0.1:0", self_test=False, tokenizer="estimate")
     loop = asyncio.get_running_loop()
     with capture_logs() as lines:
-        running = asyncio.create_task(_until_stopped(settings))
+        running = asyncio.create_task(until_stopped(settings))
         while not any(line["event"] == "listening" for line in lines):  # noqa: ASYNC110 - a log line sets no event
             await asyncio.sleep(0.01)
         signal.raise_signal(number)

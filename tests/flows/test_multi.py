@@ -93,7 +93,7 @@ async def test_filter_path_cuts_the_whole_answer() -> None:
     async with running() as (proxy, engine, _):
         got = await proxy.send("POST", "/docs/_msearch?filter_path=responses.hits.hits._id", lines(({}, HOSE)), NDJSON)
     assert got.json == {"responses": [{"hits": {"hits": [{"_id": one} for one in BEST]}}]}
-    assert engine.targets() == ["/docs/_msearch"]
+    assert engine.targets() == ["/docs/_msearch?filter_path=**"]
 
 
 async def test_a_fault_of_the_model_leaves_each_page_in_the_engines_order() -> None:

@@ -52,7 +52,8 @@ async def test_filter_path_cuts_what_leaves(filter_path: str, expected: Any) -> 
     async with running() as (proxy, engine, _):
         got = await proxy.search("hose", f"/docs/_search?filter_path={filter_path}", size=1)
     assert got.json == expected
-    assert engine.targets() == ["/docs/_search?from=0&size=50"]
+    neutral = "-es_rerank.nothing" if filter_path.startswith("-") else "**"
+    assert engine.targets() == [f"/docs/_search?from=0&size=50&filter_path={neutral}"]
 
 
 async def test_the_client_may_give_the_model_its_query() -> None:

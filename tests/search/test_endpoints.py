@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.model import Search, Why
+from es_rerank.model import Search, Skip, Why
 from es_rerank.search.endpoints import Carried, match, parameters, read
 from tests.search.strategies import JSON
 
@@ -79,10 +79,16 @@ def test_parameters(query_string: str, expected: dict[str, str]) -> None:
     assert parameters(query_string) == expected
 
 
-def test_a_body_stands_above_the_source_parameter() -> None:
-    search = read(Carried("", 'source={"size":1}'), b' {"size":2} ')
-    assert isinstance(search, Search)
-    assert search.body == {"size": 2}
+@pytest.mark.parametrize(
+    ("query_string", "body"),
+    [
+        ('source={"size":1}&source_content_type=application/json', b' {"size":2} '),
+        ('source={"size":1}', b""),
+        ("q=a;size=1", b""),
+    ],
+)
+def test_what_engines_refuse_or_read_in_their_own_ways_is_left_to_them(query_string: str, body: bytes) -> None:
+    assert read(Carried("", query_string), body) == Skip(Why.UNREADABLE)
 
 
 @given(st.binary() | JSON.map(msgspec.json.encode), st.text(), st.text(max_size=20))

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,8 +49,7 @@ def test_no_text_is_an_error(text: str) -> None:
     assert words == " ".join(words.split())
 
 
+@pytest.mark.timeout(60)  # what takes time with the square of the length takes hours
 @pytest.mark.parametrize("part", ["hose ", "(", "not ", "a:", '"', "\\", "{a:", "a or "])
-def test_long_texts_take_no_longer_than_short_ones_can(part: str) -> None:
-    started = time.perf_counter()
+def test_long_texts_end(part: str) -> None:
     kql_words(part * 50_000, heard)
-    assert time.perf_counter() - started < 2

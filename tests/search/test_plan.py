@@ -40,7 +40,7 @@ def test_the_page_and_what_is_fetched_for_it(start: int, size: int, fetched: tup
 
 
 def test_a_plan_knows_text_fields_and_rule() -> None:
-    plan = make(search(_source=False), RULE, INFO)
+    plan = make(search(_source=False), RULE, INFO, splits=False)
     assert isinstance(plan, Plan)
     assert (plan.text, plan.passage_fields, plan.rule) == ("hose", ("body", "title"), RULE)
     assert plan.extra_fields == ("body", "title")
@@ -158,7 +158,7 @@ def test_a_retriever_is_never_asked_for_more_than_it_ranks(ranked: int | None, e
 @pytest.mark.parametrize(("more", "why"), [({}, None), ({"_source": False}, Why.TOP_HITS)])
 def test_top_hits_would_show_what_the_model_reads(more: dict[str, Any], why: Why | None) -> None:
     body = {"query": HOSE, "aggs": {"a": {"top_hits": {}}}, **more}
-    plan = make(Search("docs", body=body, raw=json.dumps(body).encode()), RULE, INFO)
+    plan = make(Search("docs", body=body, raw=json.dumps(body).encode()), RULE, INFO, splits=False)
     assert (plan.why if isinstance(plan, Skip) else None) is why
 
 

@@ -17,7 +17,7 @@ TEMPLATE = b'{"source":"{{{search}}}","params":{"search":"{\\"n\\":1.50,\\"from\
     [
         ("/docs/_search?pretty&size=3", Sent("/docs/_search", "pretty&from=0&size=50", RAW)),
         ("/docs/_search/template?pretty&source=x", Sent("/docs/_search/template", "pretty", TEMPLATE)),
-        ("/docs/_msearch?typed_keys&filter_path=x", Sent("/docs/_msearch", "typed_keys", LINE)),
+        ("/docs/_msearch?typed_keys&filter_path=x", Sent("/docs/_msearch", "typed_keys&filter_path=**", LINE)),
         ("/_msearch/template/", Sent("/_msearch", "", LINE)),
         ("/docs/_async_search?keep_alive=1m", Sent("/docs/_async_search", "keep_alive=1m&from=0&size=50", RAW)),
         ("/docs/_rank_eval?source=x", Sent("/docs/_search", "from=0&size=50", RAW)),

@@ -38,7 +38,23 @@ def test_two_requests_are_made_only_where_they_give_the_same_answer(
     params: dict[str, str], body: dict[str, Any], info: IndexInfo, size: int, expected: bool
 ) -> None:
     plan = Plan("hose", 0, size, 0, 50, 50, Rule("docs"), ("body",))
-    assert worth_it(Search("docs", params, body), info, plan) is expected
+    assert worth_it(Search("docs", params, body), info, plan, beside=False) is expected
+
+
+@pytest.mark.parametrize(
+    ("params", "body", "info", "expected"),
+    [
+        ({}, {"query": {}, "_source": False}, ONE, True),
+        ({"_source_excludes": "body"}, {"query": {}}, ONE, True),
+        ({"q": "hose"}, {"_source": False}, ONE, False),
+        ({}, {"query": {}, "_source": False}, IndexInfo(("docs", "more"), {}), False),
+    ],
+)
+def test_where_fields_would_stand_beside_the_clients_view_any_page_is_fetched_in_two(
+    params: dict[str, str], body: dict[str, Any], info: IndexInfo, expected: bool
+) -> None:
+    plan = Plan("hose", 0, 50, 0, 50, 50, Rule("docs"), ("body",))
+    assert worth_it(Search("docs", params, body), info, plan, beside=True) is expected
 
 
 def test_the_light_request_asks_for_the_same_hits_and_only_their_text() -> None:
@@ -56,7 +72,7 @@ def test_inner_hits_are_left_out_of_the_light_request_wherever_they_stand() -> N
     marked = inner % ',"inner_hits":{"size":1}'
     found = light((body % (marked, marked)).encode(), ("body",))
     assert found == (body % (inner % "", inner % ""))[:-1].encode() + b',"_source":["body"]}'
-    assert worth_it(Search("docs", raw=marked.encode(), body={"query": {}}), ONE, PLAN)
+    assert worth_it(Search("docs", raw=marked.encode(), body={"query": {}}), ONE, PLAN, beside=False)
 
 
 def test_numbers_keep_their_digits() -> None:

@@ -1,0 +1,106 @@
+"""Several processes on one address: started, watched, started anew when one dies, and stopped together."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
+
+import structlog
+
+from es_rerank.config import Settings
+from es_rerank.listen.sockets import address, bind
+from es_rerank.metrics import SHARED_FOLDER, forget
+from es_rerank.state import build
+from es_rerank.tls import server_context
+from es_rerank.values import UNIX
+
+log = structlog.get_logger()
+
+_PAUSE_SECONDS = 1.0
+_GRACE_SECONDS = 30.0
+
+Work = Callable[[Settings, Sequence[socket.socket]], None]
+"""What one process does, with the sockets it is given or, if there are none, with one of its own."""
+
+
+def supervise(settings: Settings, work: Work) -> None:
+    """Run *work* in as many processes as the settings say, until SIGINT or SIGTERM.
+
+    Raises EsRerankError where the address cannot be had or a file cannot be used, before any process starts.
+    """
+    build(settings)
+    server_context(settings)
+    bound = bind(settings.listen, shared=True)
+    with tempfile.TemporaryDirectory(prefix="es-rerank-metrics-") as folder:
+        os.environ[SHARED_FOLDER] = folder
+        team = Team(settings, work, bound)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: team.stop())
+        team.run()
+
+
+class Team:
+    """The processes. State: which run, and whether they shall."""
+
+    def __init__(self, settings: Settings, work: Work, bound: Sequence[socket.socket]) -> None:
+        """Prepare to run *work*; *bound* keeps the address while no process has it."""
+        shared = settings.listen.startswith(UNIX)
+        self._settings = settings if shared else settings.model_copy(update={"listen": address(bound[0])})
+        # A path cannot be bound twice, so all take connections from one socket; of a port each has its own.
+        self._sockets = bound if shared else ()
+        self._bound = bound
+        self._work = work
+        self._processes: list[SpawnProcess] = []
+        self._wanted = True
+        self._woken, self._wake = os.pipe()
+
+    def run(self) -> None:
+        """Keep all processes running until told to stop, then wait for them to finish what is under way."""
+        self._processes = [self._started() for _ in range(self._settings.workers)]
+        while self._wanted:
+            wait([*(one.sentinel for one in self._processes), self._woken])
+            if self._wanted:
+                self._replace()
+        self._end()
+        log.info("all workers stopped")
+
+    def stop(self) -> None:
+        """Ask for the end; a signal may call it."""
+        self._wanted = False
+        os.write(self._wake, b".")
+
+    def _started(self) -> SpawnProcess:
+        """Start one process."""
+        process = multiprocessing.get_context("spawn").Process(target=self._work, args=(self._settings, self._sockets))
+        process.start()
+        return process
+
+    def _replace(self) -> None:
+        """Start a process in the place of each that died."""
+        dead = [one for one in self._processes if one.exitcode is not None]
+        for one in dead:
+            log.error("worker died, another takes its place", pid=one.pid, exit_code=one.exitcode)
+            forget(one.pid or 0)
+        # One that dies at once must not be started as fast as the machine can.
+        wait([self._woken], timeout=_PAUSE_SECONDS)
+        if self._wanted:
+            alive = [one for one in self._processes if one not in dead]
+            self._processes = [*alive, *(self._started() for _ in dead)]
+
+    def _end(self) -> None:
+        """Stop all; one that does not end in time is killed."""
+        for one in self._processes:
+            one.terminate()
+        limit = time.monotonic() + _GRACE_SECONDS
+        for one in self._processes:
+            one.join(max(0.0, limit - time.monotonic()))
+            one.kill()
+        for kept in self._bound:
+            kept.close()

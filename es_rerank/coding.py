@@ -1,0 +1,61 @@
+"""Content codings of bodies that are read: one row each. Bodies that only pass are never taken apart."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator, Mapping
+
+# RFC 9110, 8.4.1: `deflate` is zlib's format; the number is zlib's for it.
+_WINDOW_BITS: Mapping[str, int] = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+_IDENTITY = "identity"
+_LEVEL = 3
+
+
+def understood(accepted: str) -> str:
+    """Leave of an `Accept-Encoding` what an answer can be read and written in, each with its weight as it came.
+
+    Any coding at all means one of these.
+    """
+    items = [item.strip() for item in accepted.split(",")]
+    if not any(item.partition(";")[0].strip().lower() in _WINDOW_BITS for item in items):
+        items = ["gzip" + item.removeprefix("*") if item.startswith("*") else item for item in items]
+    return ", ".join(item for item in items if item.partition(";")[0].strip().lower() in {*_WINDOW_BITS, _IDENTITY})
+
+
+def unpacked(body: bytes, coding: str, most: int) -> bytes | None:
+    """Decode a body; None for an unknown coding, and for more than *most* bytes. Raises ValueError if it is damaged."""
+    coding = coding.strip().lower() or _IDENTITY
+    if coding == _IDENTITY:
+        return body
+    if coding not in _WINDOW_BITS:
+        return None
+    decoder = zlib.decompressobj(wbits=_WINDOW_BITS[coding])
+    try:
+        text = decoder.decompress(body, most)
+    except zlib.error as error:
+        raise ValueError(f"the body is not in the coding {coding}") from error
+    if decoder.unconsumed_tail:
+        return None
+    if not decoder.eof or decoder.unused_data:
+        raise ValueError(f"the body is not whole in the coding {coding}")
+    return text
+
+
+def packed(body: bytes, coding: str) -> bytes:
+    """Encode a body in a coding that an answer came in."""
+    if coding not in _WINDOW_BITS:
+        return body
+    coder = zlib.compressobj(level=_LEVEL, wbits=_WINDOW_BITS[coding])
+    return coder.compress(body) + coder.flush()
+
+
+async def limited(chunks: AsyncIterator[bytes], most: int) -> tuple[bytes | None, list[bytes]]:
+    """Read a stream whole if it has at most *most* bytes; else None, with the chunks that were read."""
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        parts.append(chunk)
+        size += len(chunk)
+        if size > most:
+            return None, parts
+    return b"".join(parts), parts

@@ -1,0 +1,67 @@
+"""Requests whose answer is shown in another engine's words: what it is, which nodes it has, points in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from es_rerank.exchange import Exchange
+from es_rerank.flows.done import Done
+from es_rerank.present import bodies
+from es_rerank.present.dialects import DIALECTS, PRODUCT
+from es_rerank.search import endpoints
+from es_rerank.search.sending import Sent
+
+_OPENSEARCH_PIT = "/_search/point_in_time"
+
+
+async def info(exchange: Exchange) -> Done:
+    """Answer `GET /` with the version that the setting names."""
+    dialect = DIALECTS[exchange.state.settings.present_as]
+    return await _shown(exchange, lambda body: bodies.info(body, dialect.version) if dialect else body)
+
+
+async def nodes(exchange: Exchange) -> Done:
+    """Answer `_nodes` with this endpoint's address for each node, so that clients that look for nodes stay here."""
+    address = exchange.state.settings.advertise or exchange.request.host
+    return await _shown(exchange, lambda body: bodies.nodes(body, address))
+
+
+async def point_in_time(exchange: Exchange) -> Done:
+    """Open or close a point in time as Elasticsearch's clients do, at an OpenSearch if one is behind."""
+    if not await _opensearch(exchange):
+        return Done(None)
+    carried = exchange.carried
+    index = carried.path.rstrip("/").removesuffix("/_pit")
+    opens = exchange.request.method == "POST"
+    try:
+        body = exchange.body if opens else bodies.closing(exchange.body)
+    except (ValueError, LookupError, RecursionError):
+        return Done(None)
+    to = Sent(index + _OPENSEARCH_PIT, carried.query_string, body)
+    return await _shown(exchange, bodies.opened if opens else bodies.closed, to)
+
+
+async def _shown(exchange: Exchange, show: Callable[[bytes], bytes], to: Sent | None = None) -> Done:
+    """Ask the engine and show its answer otherwise; an error, or what is no such answer, is the engine's own."""
+    carried = exchange.carried
+    as_it_came = Done(None, to=to)
+    if endpoints.other_answer(carried):
+        return as_it_came
+    answer = await exchange.ask(to or Sent(carried.path, carried.query_string, exchange.body))
+    if answer is None:
+        return as_it_came
+    try:
+        return Done(show(answer))
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return Done(answer)
+
+
+async def _opensearch(exchange: Exchange) -> bool:
+    """Find out which engine is behind: what `GET /` says, or else whether answers name Elasticsearch."""
+    upstream = exchange.state.upstream
+    if upstream.distribution is None:
+        body = await exchange.ask(Sent("/", "", b""), "GET")
+        if body is None:
+            return PRODUCT not in exchange.headers
+        upstream.distribution = bodies.distribution(body)
+    return upstream.distribution == "opensearch"

@@ -1,0 +1,65 @@
+"""Requests that no engine answers, and that are refused before one is asked. Pure; one row each.
+
+An engine closes the connection on most of them without a word; a client learns more from an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import NamedTuple
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"})
+_MALFORMED = "illegal_argument_exception"
+
+
+class Head(NamedTuple):
+    """The head of a request; the target is as it came, names of headers in any case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+
+
+class Refusal(NamedTuple):
+    """What is answered: status, and type and reason of the error."""
+
+    status: int
+    kind: str
+    reason: str
+
+
+def _method(head: Head) -> Refusal | None:
+    """Refuse methods that the engines' HTTP servers do not know, which close the connection then."""
+    if head.method in _METHODS:
+        return None
+    return Refusal(HTTPStatus.METHOD_NOT_ALLOWED, _MALFORMED, "the method of the request is not allowed")
+
+
+def _target(head: Head) -> Refusal | None:
+    """Refuse a fragment, which is no part of a request (RFC 9112, 3.2.1), and would be cut off on the way."""
+    if "#" not in head.target:
+        return None
+    return Refusal(HTTPStatus.BAD_REQUEST, _MALFORMED, "the target of the request has a fragment")
+
+
+def _framing(head: Head) -> Refusal | None:
+    """Refuse codings of the transfer other than chunks: the engine would be told another length (RFC 9112, 6.1)."""
+    if head.headers.get("Transfer-Encoding", "chunked").strip().lower() == "chunked":
+        return None
+    return Refusal(HTTPStatus.BAD_REQUEST, _MALFORMED, "the transfer encoding of the request is not chunked alone")
+
+
+def _expectation(head: Head) -> Refusal | None:
+    """Refuse to expect anything but to be told to go on (RFC 9110, 10.1.1)."""
+    if head.headers.get("Expect", "100-continue").strip().lower() in {"", "100-continue"}:
+        return None
+    return Refusal(HTTPStatus.EXPECTATION_FAILED, _MALFORMED, "the expectation of the request cannot be met")
+
+
+REFUSALS: tuple[Callable[[Head], Refusal | None], ...] = (_method, _target, _framing, _expectation)
+
+
+def refusal(head: Head) -> Refusal | None:
+    """Find what is wrong with a request; None if an engine may be asked."""
+    return next((found for check in REFUSALS if (found := check(head))), None)

@@ -1,0 +1,66 @@
+"""Listens on a bound socket: plain or with TLS, and with connections of our own making."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from functools import partial
+
+from aiohttp import web
+
+from es_rerank.config import Settings
+from es_rerank.listen.connection import Connection
+from es_rerank.listen.sockets import address
+from es_rerank.tls import server_context
+from es_rerank.upstream.client import MAX_HEADERS, MAX_LINE
+
+_BACKLOG = 1024
+# Longer than load balancers keep an idle connection, so that they end it and never send into one that just ended.
+_KEEPALIVE_SECONDS = 75.0
+
+
+class Site(web.BaseSite):
+    """One socket of a runner, which closes it."""
+
+    def __init__(self, running: web.AppRunner, settings: Settings, bound: socket.socket) -> None:
+        """Prepare. Raises ConfigError if the certificate cannot be used."""
+        super().__init__(running, ssl_context=server_context(settings), backlog=_BACKLOG)
+        self._proxy_protocol = settings.proxy_protocol
+        self._bound = bound
+
+    @property
+    def name(self) -> str:
+        """Where it listens, as a URL where there is one for it."""
+        place = address(self._bound)
+        return f"{'https' if self._ssl_context else 'http'}://{place}" if "/" not in place else place
+
+    async def start(self) -> None:
+        """Take connections."""
+        await super().start()
+        loop = asyncio.get_running_loop()
+        server = self._runner.server
+        assert server is not None, "a runner is set up before its sites"  # noqa: S101 - for the type checker
+        made = partial(
+            Connection,
+            server,
+            proxy_protocol=self._proxy_protocol,
+            loop=loop,
+            access_log=None,
+            # Bodies stay coded, and lines may be as long as the engine takes them.
+            auto_decompress=False,
+            max_line_size=MAX_LINE,
+            max_field_size=MAX_LINE,
+            max_headers=MAX_HEADERS,
+            keepalive_timeout=_KEEPALIVE_SECONDS,
+        )
+        create = loop.create_unix_server if self._bound.family == socket.AF_UNIX else loop.create_server
+        self._server = await create(made, sock=self._bound, ssl=self._ssl_context, backlog=self._backlog)
+
+
+async def listen(running: web.AppRunner, settings: Settings, bound: Sequence[socket.socket]) -> list[str]:
+    """Listen on all sockets; give their names."""
+    sites = [Site(running, settings, one) for one in bound]
+    for site in sites:
+        await site.start()
+    return [site.name for site in sites]

@@ -1,0 +1,72 @@
+"""Opens the sockets that clients connect to: a port, or a path of the file system."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from es_rerank.errors import EsRerankError
+from es_rerank.values import UNIX, host_and_port
+
+
+def bind(listen: str, *, shared: bool = False) -> list[socket.socket]:
+    """Bind `HOST:PORT`, on each address that the host has, or `unix:/PATH`; nobody is listened to yet.
+
+    With *shared* other processes may bind the same port beside this one (`SO_REUSEPORT`), and the kernel spreads the
+    connections over those that listen. Raises EsRerankError where the address cannot be had.
+    """
+    try:
+        return [_unix(Path(listen.removeprefix(UNIX)))] if listen.startswith(UNIX) else _tcp(listen, shared=shared)
+    except OSError as error:
+        reason = "it is taken by another program" if error.errno == errno.EADDRINUSE else str(error)
+        raise EsRerankError(f"cannot listen on {listen}: {reason}; choose another with --listen") from error
+
+
+def address(bound: socket.socket) -> str:
+    """Write where a socket is bound, as `listen` is written."""
+    name = bound.getsockname()
+    if bound.family == socket.AF_UNIX:
+        return f"{UNIX}{name}"
+    host = f"[{name[0]}]" if bound.family == socket.AF_INET6 else name[0]
+    return f"{host}:{name[1]}"
+
+
+def _tcp(listen: str, *, shared: bool) -> list[socket.socket]:
+    """Bind a port on each address of a host."""
+    host, port = host_and_port(listen)
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    bound: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, place in dict.fromkeys(found):
+            one = socket.socket(family, kind, protocol)
+            bound.append(one)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.bind(place)
+    except OSError:
+        for one in bound:
+            one.close()
+        raise
+    return bound
+
+
+def _unix(path: Path) -> socket.socket:
+    """Bind a path; a socket that an earlier run left there goes, one that somebody listens on stays."""
+    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with suppress(FileNotFoundError):
+            if stat.S_ISSOCK(path.stat().st_mode) and one.connect_ex(str(path)) != 0:
+                path.unlink()
+        one.close()
+        one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        one.bind(str(path))
+    except OSError:
+        one.close()
+        raise
+    return one

@@ -1,0 +1,123 @@
+"""Several processes, real ones: `python -m es_rerank serve --workers`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection
+from pathlib import Path
+
+import psutil
+import pytest
+
+from es_rerank.cli.workers import supervise
+from es_rerank.config import Settings
+from es_rerank.errors import ConfigError, EsRerankError
+from es_rerank.listen.sockets import address, bind
+
+WORKERS = 2
+LIMIT_S = 60.0
+
+
+def live(listen: str) -> bool:
+    """Ask whether somebody answers."""
+    connection = HTTPConnection(listen, timeout=5)
+    try:
+        connection.request("GET", "/_rerank/health/live")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def children(pid: int) -> set[int]:
+    """Name the workers that listen."""
+    return {one.pid for one in psutil.Process(pid).children() if listens(one)}
+
+
+def listens(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return any(one.status == psutil.CONN_LISTEN for one in process.net_connections("tcp"))
+    return False
+
+
+def wait_for(found: object, what: str) -> None:
+    assert callable(found)
+    limit = time.monotonic() + LIMIT_S
+    while not found():
+        assert time.monotonic() < limit, what
+        time.sleep(0.05)
+
+
+@contextmanager
+def team() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Run two workers on a free port."""
+    (bound,) = bind("127.0.0.1:0")
+    listen = address(bound)
+    bound.close()
+    words = ["--workers", str(WORKERS), "--backend", "identity", "--listen", listen, "--upstream", "http://127.0.0.1:9"]
+    with subprocess.Popen([sys.executable, "-m", "es_rerank", "serve", *words], stderr=subprocess.PIPE) as process:
+        try:
+            wait_for(lambda: len(children(process.pid)) == WORKERS, "not up")
+            yield process, listen
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                process.wait(LIMIT_S)
+
+
+def test_a_worker_that_dies_is_replaced_and_the_others_go_on_and_all_stop_together() -> None:
+    with team() as (process, listen):
+        first = children(process.pid)
+        victim = first.pop()
+        os.kill(victim, signal.SIGKILL)
+        answers = [live(listen) for _ in range(20)]
+        assert answers.count(True) > 10  # a connection that had been given to the dead one may be lost
+        wait_for(lambda: len(children(process.pid) - {victim}) == WORKERS, "not replaced")
+        assert first < children(process.pid)
+        everyone = children(process.pid)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LIMIT_S) == 0
+        assert process.stderr
+        assert b"another takes its place" in process.stderr.read()
+    assert not any(psutil.pid_exists(pid) for pid in everyone)
+    assert not live(listen)
+
+
+def test_workers_end_when_their_parent_is_gone_and_count_together_before() -> None:
+    with team() as (process, listen):
+        host, _, port = listen.partition(":")
+        for _ in range(40):
+            connection = HTTPConnection(host, int(port), timeout=5)
+            connection.request("GET", "/_cat/health")
+            assert connection.getresponse().status == 502
+            connection.close()
+        connection.request("GET", "/_rerank/metrics")
+        assert b"es_rerank_passed_total 40.0\n" in connection.getresponse().read()
+        connection.close()
+        everyone = children(process.pid)
+        process.kill()
+        process.wait(LIMIT_S)
+        wait_for(lambda: not any(psutil.pid_exists(pid) for pid in everyone), "workers go on")
+
+
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [
+        ({"mappings": Path("/no/such/folder")}, ConfigError),
+        ({"listen_certificate": Path("/no/such.pem"), "listen_key": Path("/no/such.key")}, ConfigError),
+        ({"listen": "192.0.2.1:9280"}, EsRerankError),
+    ],
+)
+def test_what_cannot_be_used_is_said_before_any_starts(more: dict[str, object], error: type[Exception]) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError
+
+    with pytest.raises(error):
+        supervise(Settings.model_validate({"workers": WORKERS, "backend": "identity", **more}), never)

@@ -1,0 +1,103 @@
+"""What is no HTTP, in bytes as they come over a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.fakes import Fake, Said, endpoint, serving, settings
+
+CHUNKED = b"POST %b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+OK = b"GET /_cat/health HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+async def spoken(url: str, *pieces: bytes, limit: float = 10.0) -> bytes:
+    """Send pieces, a moment apart, and give all that comes until the endpoint closes or a second passes in silence."""
+    reader, writer = await asyncio.open_connection(*urlsplit(url).netloc.split(":"))
+    for piece in pieces:
+        writer.write(piece)
+        await writer.drain()
+        await asyncio.sleep(0.05)
+    found = b""
+    async with asyncio.timeout(limit):
+        try:
+            while more := await asyncio.wait_for(reader.read(65536), 1.0):
+                found += more
+        except (TimeoutError, ConnectionError):
+            pass
+    writer.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("pieces", "status", "reason"),
+    [
+        ([b"GET / HTTP/1.1\r\nnocolon\r\n\r\n"], 400, "malformed"),
+        ([b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 70_000 + b"\r\n\r\n"], 400, "too long"),
+        ([b"\x16\x03\x01\x02\x00\x01\x00"], 400, "malformed"),
+        ([b"POST /_bulk HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"], 400, "malformed"),
+        ([CHUNKED % b"/_bulk" + b"5\r\nab", b"czz\r\nzz\r\n"], 400, "body"),
+        ([CHUNKED % b"/docs/_search", b"zz\r\n"], 400, "body"),
+        ([b"PURGE / HTTP/1.1\r\nHost: x\r\n\r\n"], 405, "method"),
+        ([b"CONNECT engine:80 HTTP/1.1\r\nHost: x\r\n\r\n"], 405, "method"),
+        ([b"GET /x HTTP/1.1\r\nHost: x\r\nExpect: more\r\n\r\n"], 417, "expectation"),
+    ],
+)
+async def test_what_cannot_be_read_is_refused_in_the_engines_shape_and_ends_the_connection(
+    pieces: list[bytes], status: int, reason: str
+) -> None:
+    async with serving(Fake({"": Said(b"ok")})) as engine, endpoint(settings(engine)) as proxy:
+        head, _, body = (await spoken(proxy.url, *pieces, OK)).partition(b"\r\n\r\n")
+    assert head.startswith((b"HTTP/1.1 %d " % status, b"HTTP/1.0 %d " % status))
+    assert b"content-type: application/json" in head.lower()
+    assert b"server: es-rerank" in head.lower()
+    said = json.loads(body)
+    assert said["status"] == status
+    assert reason in said["error"]["reason"]
+    assert said["error"]["root_cause"] == [{name: said["error"][name] for name in ("type", "reason")}]
+
+
+async def test_secrets_in_a_head_that_is_too_long_are_not_repeated() -> None:
+    async with endpoint(settings()) as proxy:
+        said = await spoken(proxy.url, b"GET / HTTP/1.1\r\nAuthorization: Basic " + b"c2VjcmV0" * 10_000 + b"\r\n\r\n")
+    assert b"c2VjcmV0" not in said
+
+
+@pytest.mark.parametrize("line", [b"OPTIONS * HTTP/1.1", b"GET http://engine HTTP/1.1", b"GET /a%0d%0ab HTTP/1.1"])
+async def test_any_target_is_for_the_engine(line: bytes) -> None:
+    async with serving(Fake({"": Said(b"ok")})) as engine, endpoint(settings(engine)) as proxy:
+        said = await spoken(proxy.url, line + b"\r\nHost: x\r\n\r\n")
+    assert said.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert len(engine.seen) == 1
+
+
+async def test_another_version_gets_no_answer_that_it_cannot_read() -> None:
+    async with endpoint(settings()) as proxy:
+        assert await spoken(proxy.url, b"GET / HTTP/2.0\r\nHost: x\r\n\r\n") == b""
+
+
+@pytest.mark.parametrize("upgrade", [b"h2c", b"websocket"])
+async def test_an_upgrade_is_declined_and_the_connection_goes_on(upgrade: bytes) -> None:
+    asked = b"POST /_bulk HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMA\r\n"
+    asked += b"Content-Length: 5\r\nUpgrade: " + upgrade + b"\r\n\r\n"
+    async with serving(Fake({"": Said(b"ok")})) as engine, endpoint(settings(engine)) as proxy:
+        said = await spoken(proxy.url, asked + b"hello", OK, asked, b"again", OK)
+    assert said.count(b"HTTP/1.1 200 OK") == 4
+    assert [seen.body for seen in engine.seen] == [b"hello", b"", b"again", b""]
+    assert {"Upgrade", "HTTP2-Settings"} & {name for seen in engine.seen for name in seen.headers} == set()
+
+
+@pytest.mark.parametrize(
+    ("pieces", "client"),
+    [([b"PROXY TCP4 192.0.2.7 192.0.2.1 5 6\r\n"], "192.0.2.7"), ([b"PRO", b"XY UNKNOWN\r\n"], "127.0.0.1")],
+)
+async def test_a_load_balancer_says_whose_connection_it_is(pieces: list[bytes], client: str) -> None:
+    chosen = {"proxy_protocol": True, "forwarded": "replace"}
+    async with serving(Fake({"": Said(b"ok")})) as engine, endpoint(settings(engine, **chosen)) as proxy:
+        said = await spoken(proxy.url, *pieces[:-1], pieces[-1] + OK)
+        assert await spoken(proxy.url, OK) == b""
+    assert said.startswith(b"HTTP/1.1 200 OK")
+    assert [seen.headers["X-Forwarded-For"] for seen in engine.seen] == [client]
