@@ -14,10 +14,10 @@ Outcome      what happened: reranked n of m, skipped(why), failed(why)
 
 The way of one request, each step in the module of its name:
 
-    client -> server -> search.endpoints -> flows -> pipeline: search.plan -> upstream -> search.passage
+    client -> listen -> server -> search.endpoints -> flows -> pipeline: search.plan -> upstream -> search.passage
            -> rerank.client -> vLLM -> search.policy -> search.rewrite -> client
 
 Imports form a ladder and each level looks only down (tests/test_structure.py):
-0 model, errors / 1 search, rerank / 2 pipeline / 3 config, rules, upstream, rerank.client, metrics
-/ 4 server, flows, web / 5 cli, parts, demo.
+0 model, errors, spans / 1 search, rerank, present / 2 pipeline / 3 config, rules, upstream, rerank.client, metrics
+/ 4 listen, server, flows, web / 5 cli, parts, demo.
 """

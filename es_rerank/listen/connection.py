@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from aiohttp import StreamReader, web
@@ -15,6 +17,7 @@ from es_rerank.listen.preface import NoPrefaceError, read
 
 log = structlog.get_logger()
 
+_NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 # What the parser found, as error type and reason. Its own words quote the bytes, which may be somebody's password.
 _FAULTS: Sequence[tuple[type[BaseException], str, str]] = (
     (LineTooLong, "too_long_http_header_exception", "the request line or a header is too long"),
@@ -25,10 +28,18 @@ _FAULTS: Sequence[tuple[type[BaseException], str, str]] = (
 )
 
 
+def escaped(line: bytes) -> bytes:
+    """Escape what is not ASCII in a request line, as the engines read it (each byte a character of Latin-1).
+
+    The parser takes no such byte, though curl and others send them.
+    """
+    return _NOT_ASCII.sub(lambda found: quote(found[0].decode("latin-1")).encode(), line)
+
+
 class Connection(web.RequestHandler):
     """Speaks HTTP with one client; before it, where the operator says so, the PROXY protocol with a load balancer."""
 
-    __slots__ = ("_before", "_client", "_content")
+    __slots__ = ("_before", "_client", "_content", "_in_line")
 
     def __init__(self, manager: web.Server, *, proxy_protocol: bool = False, **options: Any) -> None:
         """Wait for a client; *options* are those of the server library."""
@@ -36,6 +47,7 @@ class Connection(web.RequestHandler):
         self._before: bytes | None = b"" if proxy_protocol else None
         self._client: str | None = None
         self._content: StreamReader | None = None
+        self._in_line = True
 
     @property
     def peername(self) -> Any:
@@ -62,6 +74,10 @@ class Connection(web.RequestHandler):
 
     def _parsed(self, data: bytes) -> None:
         """Have HTTP parsed. Where a body turns out malformed its reader must learn of it, or it waits for ever."""
+        if self._in_line:
+            line, end, rest = data.partition(b"\n")
+            data = escaped(line) + end + rest
+            self._in_line = not end
         known = len(self._messages)
         super().data_received(data)
         for message, content in list(self._messages)[known:]:
@@ -69,6 +85,8 @@ class Connection(web.RequestHandler):
                 self._content = content
             elif self._content is not None and not self._content.is_eof():
                 self._content.set_exception(web.RequestPayloadError())
+        if self._content is not None and self._content.is_eof():
+            self._content, self._in_line = None, True
 
     def handle_error(
         self,

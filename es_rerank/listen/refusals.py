@@ -5,12 +5,15 @@ An engine closes the connection on most of them without a word; a client learns 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"})
 _MALFORMED = "illegal_argument_exception"
+# What bytes that are not UTF-8 were decoded to (`surrogateescape`).
+_LONE = re.compile("[\udc80-\udcff]")
 
 
 class Head(NamedTuple):
@@ -57,7 +60,14 @@ def _expectation(head: Head) -> Refusal | None:
     return Refusal(HTTPStatus.EXPECTATION_FAILED, _MALFORMED, "the expectation of the request cannot be met")
 
 
-REFUSALS: tuple[Callable[[Head], Refusal | None], ...] = (_method, _target, _framing, _expectation)
+def _encoding(head: Head) -> Refusal | None:
+    """Refuse header values that are not UTF-8: the library would send them on without the bytes that are not."""
+    if not any(_LONE.search(value) for value in head.headers.values()):
+        return None
+    return Refusal(HTTPStatus.BAD_REQUEST, _MALFORMED, "a header of the request is not UTF-8")
+
+
+REFUSALS: tuple[Callable[[Head], Refusal | None], ...] = (_method, _target, _framing, _expectation, _encoding)
 
 
 def refusal(head: Head) -> Refusal | None:

@@ -1,7 +1,7 @@
 """Fetches a wide window light, then the page in full, where both together give the same answer.
 
-That keeps the window cheap, and the client's view of a hit as the engine writes it: fields beside a filtered source make
-it write the source in another order. What costs time for every hit (highlights, inner hits, script fields,
+That keeps the window cheap, and the client's view of a hit as the engine writes it: with fields beside a filtered
+source it writes the source in another order. What costs time for every hit (highlights, inner hits, script fields,
 explanations) and what the answer has anyway (aggregations) is left out of the wide request; the second one is the
 client's own, cut to the hits of its page with a `post_filter`, which touches neither scores nor aggregations. Only
 `hits.total` and `max_score` come from the first.

@@ -74,6 +74,19 @@ async def test_any_target_is_for_the_engine(line: bytes) -> None:
     assert len(engine.seen) == 1
 
 
+async def test_bytes_that_are_no_ascii_mean_what_they_mean_to_the_engine() -> None:
+    line = "GET /é/_doc/検?q=ü HTTP/1.1\r\nX-Name: é\r\n".encode()
+    body = "POST /_bulk HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\né\n".encode()
+    async with serving(Fake({"": Said(b"ok")})) as engine, endpoint(settings(engine)) as proxy:
+        said = await spoken(
+            proxy.url, line[:7], line[7:] + b"Host: x\r\n\r\n", body[:60], body[60:], line + b"Host: x\r\n\r\n"
+        )
+    assert said.count(b"HTTP/1.1 200 OK") == 3
+    as_read = "/%C3%83%C2%A9/_doc/%C3%A6%C2%A4%C2%9C?q=%C3%83%C2%BC"
+    assert [seen.target for seen in engine.seen] == [as_read, "/_bulk", as_read]
+    assert [seen.body for seen in engine.seen] == [b"", "é\n".encode(), b""]
+
+
 async def test_another_version_gets_no_answer_that_it_cannot_read() -> None:
     async with endpoint(settings()) as proxy:
         assert await spoken(proxy.url, b"GET / HTTP/2.0\r\nHost: x\r\n\r\n") == b""

@@ -19,6 +19,8 @@ from es_rerank.listen.refusals import Head, refusal
         ("GET", "/a#b", {}, 400),
         ("POST", "/", {"Transfer-Encoding": "gzip, chunked"}, 400),
         ("POST", "/", {"expect": "a miracle"}, 417),
+        ("GET", "/", {"X-Opaque-Id": "é"}, None),
+        ("GET", "/", {"X-Opaque-Id": "a\udce9b"}, 400),
     ],
 )
 def test_refusal(method: str, target: str, headers: dict[str, str], status: int | None) -> None:
