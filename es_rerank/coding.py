@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator, Mapping
 # RFC 9110, 8.4.1: `deflate` is zlib's format; the number is zlib's for it.
 _WINDOW_BITS: Mapping[str, int] = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _IDENTITY = "identity"
+# How a member of a gzip file begins; there may be several (RFC 1952, 2.2). What else stands behind one is no content.
+_MEMBER = b"\x1f\x8b"
+_MOST_MEMBERS = 100
 _LEVEL = 3
 
 
@@ -29,16 +32,22 @@ def unpacked(body: bytes, coding: str, most: int) -> bytes | None:
         return body
     if coding not in _WINDOW_BITS:
         return None
-    decoder = zlib.decompressobj(wbits=_WINDOW_BITS[coding])
-    try:
-        text = decoder.decompress(body, most)
-    except zlib.error as error:
-        raise ValueError(f"the body is not in the coding {coding}") from error
-    if decoder.unconsumed_tail:
-        return None
-    if not decoder.eof or decoder.unused_data:
-        raise ValueError(f"the body is not whole in the coding {coding}")
-    return text
+    text = b""
+    for _ in range(_MOST_MEMBERS):
+        decoder = zlib.decompressobj(wbits=_WINDOW_BITS[coding])
+        try:
+            # One byte more than may be: a limit of 0 would be none.
+            text += decoder.decompress(body, most + 1 - len(text))
+        except zlib.error as error:
+            raise ValueError(f"the body is not in the coding {coding}") from error
+        if len(text) > most:
+            return None
+        if not decoder.eof:
+            raise ValueError(f"the body is not whole in the coding {coding}")
+        body = decoder.unused_data
+        if not body.startswith(_MEMBER):
+            return text
+    return None
 
 
 def packed(body: bytes, coding: str) -> bytes:

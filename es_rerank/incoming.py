@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -11,11 +12,16 @@ from es_rerank.config import Settings
 from es_rerank.errors import RequestError
 from es_rerank.upstream.headers import FORWARDING, passing
 
+_BEHIND_HOST = re.compile(r"[/?].*", re.DOTALL)
+
 
 def target(request: web.BaseRequest) -> str:
     """Give the path and query as the client wrote them; of an absolute form (RFC 9112, 3.2.2) what follows the host."""
     raw = request.raw_path
-    return raw if raw.startswith("/") else "/" + raw.partition("://")[2].partition("/")[2]
+    if raw.startswith("/"):
+        return raw
+    found = _BEHIND_HOST.search(raw.partition("://")[2])
+    return "/" + found[0].removeprefix("/") if found else "/"
 
 
 def uploading(request: web.BaseRequest) -> AsyncIterator[bytes] | None:

@@ -14,6 +14,7 @@ from tests.fakes import settings
         ("//_refresh", "//_refresh"),
         ("http://engine:9200/a?b", "/a?b"),
         ("http://engine", "/"),
+        ("http://engine?pretty", "/?pretty"),
         ("*", "/"),
     ],
 )

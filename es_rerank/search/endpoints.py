@@ -60,6 +60,8 @@ _JSON_TYPE = re.compile(
     r"^\s*(application/(json|x-ndjson|vnd\.elasticsearch\+(json|x-ndjson)|\*)|text/plain|\*/\*)\s*($|[;,])",
     re.IGNORECASE,
 )
+# Far below the depth of `filter_path` that Elasticsearch refuses (1,024).
+_DEEP = 500
 _OTHER_FORMATS = frozenset({"yaml", "cbor", "smile"})
 
 
@@ -104,7 +106,8 @@ def unreadable(carried: Carried, body: bytes) -> Skip | None:
     """Skip a request whose body is no JSON, or that engines refuse or read in ways of their own."""
     params = carried.params
     twice = "source" in params and (bool(body.strip()) or "source_content_type" not in params)
-    if twice or ";" in carried.query_string:
+    deep = params.get("filter_path", "").count(".") > _DEEP
+    if twice or deep or ";" in carried.query_string:
         return Skip(Why.UNREADABLE)
     sent = carried.headers.get("Content-Type", "") if body else params.get("source_content_type", "")
     return Skip(Why.FORMAT) if sent and not _JSON_TYPE.match(sent) else None
