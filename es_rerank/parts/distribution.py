@@ -100,6 +100,13 @@ ENGINES: Mapping[str, Distribution] = {
         security=True,
         module_settings=_NO_ML | _NO_DOWNLOADS,
     ),
+    "opensearch-2.19.6": Distribution(
+        OPENSEARCH,
+        "2.19.6",
+        "71d6d8b1c637f3faecda0752b184b1cc526fc6eaad59ec1408c6327bb00b9293",
+        # It runs under a security manager, which Java has no more from 24 on.
+        java=(11, 23),
+    ),
     "elasticsearch-7.17.9": Distribution(
         ELASTICSEARCH,
         "7.17.9",

@@ -1,0 +1,116 @@
+"""The engines of the matrix, one after the other: each with its endpoints, alive until the next one is asked for."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from es_rerank.parts.engines import Engine, start_engine
+
+from .clients.run import Target
+from .endpoint import IDENTITY, Endpoint, start_endpoint
+from .watch import watch
+from .wire import Answer, ask
+
+KEEP = ("--policy", "keep")
+_RERANKED = re.compile(r'^es_rerank_searches_total\{outcome="reranked".*\} (\S+)$', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table: a row of `ENGINES`, with or without TLS and users."""
+
+    engine: str
+    title: str
+    security: bool = False
+
+
+COLUMNS = (
+    Column("opensearch", "OpenSearch"),
+    Column("opensearch-2.19.6", "OpenSearch"),
+    Column("elasticsearch", "Elasticsearch", security=True),
+    Column("elasticsearch-7.17.9", "Elasticsearch"),
+    Column("elasticsearch-7.10.2", "Elasticsearch"),
+)
+
+
+@dataclass
+class Stand:
+    """A running engine, and the endpoints in front of it: one as the engine is, and one for each way to present it."""
+
+    engine: Engine
+    folder: Path
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+
+    @property
+    def direct(self) -> Target:
+        engine = self.engine
+        return Target(engine.url, engine.username or "", engine.password or "", ca=str(engine.ca or ""))
+
+    def through(self, presented: str = "") -> Target:
+        """Name the endpoint that shows the engine as it is, or as something else. It takes no TLS itself."""
+        if presented not in self.endpoints:
+            trust = ("--upstream-ca", str(self.engine.ca)) if self.engine.ca else ()
+            shown = ("--present-as", presented) if presented else ()
+            log = self.folder / f"endpoint-{len(self.endpoints)}.log"
+            self.endpoints[presented] = start_endpoint(self.engine.url, log, *IDENTITY, *KEEP, *trust, *shown)
+        return Target(self.endpoints[presented].url, self.direct.username, self.direct.password)
+
+    def api_key(self) -> str:
+        """Ask for an API key, and return what the engine says: the status, and its reason if there is one."""
+        answer = self._ask("POST", "/_security/api_key", {"name": "matrix"})
+        return f"{answer.status} {answer.json.get('error', {}).get('reason', '')}".strip()
+
+    def reranked(self) -> int:
+        """Count the searches that its endpoints reranked so far."""
+        texts = [one.ask("GET", "/_rerank/metrics").body.decode() for one in self.endpoints.values()]
+        return sum(int(float(count)) for text in texts for count in _RERANKED.findall(text))
+
+    def whole(self) -> bool:
+        """Whether it is a vendor's whole distribution, which has modules that the one of Maven repositories lacks."""
+        return b"x-pack-ml" in self._ask("GET", "/_nodes/plugins?filter_path=**.modules.name").body
+
+    def stop(self) -> None:
+        for endpoint in self.endpoints.values():
+            endpoint.process.stop()
+        self.engine.stop()
+
+    def _ask(self, method: str, target: str, body: object = None) -> Answer:
+        return ask(self.through().url, method, target, body, _basic(self.direct))
+
+
+class Stands:
+    """Starts the engine that is asked for, and stops the one before."""
+
+    def __init__(self, folder: Path) -> None:
+        """Keep logs in *folder*."""
+        self._folder = folder
+        self._column: Column | None = None
+        self._stand: Stand | None = None
+
+    def alive(self, column: Column) -> Stand:
+        """Have an engine answer."""
+        if self._column != column or self._stand is None:
+            self.stop()
+            engine = start_engine(column.engine, security=column.security)
+            watch(f"{column.engine} of the matrix", engine.process)
+            folder = self._folder / column.engine
+            folder.mkdir(exist_ok=True)
+            self._column, self._stand = column, Stand(engine, folder)
+        return self._stand
+
+    def stop(self) -> None:
+        """Stop the running engine and its endpoints."""
+        if self._stand:
+            self._stand.stop()
+            self._stand = None
+
+
+def _basic(target: Target) -> Mapping[str, str]:
+    if not target.username:
+        return {}
+    pair = base64.b64encode(f"{target.username}:{target.password}".encode()).decode()
+    return {"Authorization": f"Basic {pair}"}
