@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from es_rerank.errors import error_body
 
 # The server library adds these where an answer has none.
 _ADDED = ("Content-Type", "Date", "Server")
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What a client is told beside the head of an answer: what became of its searches, and the engine's warnings.
+
+    The engine may give a warning but once, with an answer that no client sees.
+    """
+
+    said: str = ""
+    warnings: Sequence[str] = ()
+
+    def onto(self, headers: CIMultiDict[str]) -> None:
+        """Add it to a head."""
+        if self.said:
+            headers["X-Rerank"] = self.said
+        known = headers.getall("Warning", [])
+        headers.extend([("Warning", warning) for warning in self.warnings if warning not in known])
 
 
 class Answer(web.StreamResponse):
@@ -31,11 +51,14 @@ class WholeAnswer(web.Response):
         self.silent = [name for name in _ADDED if name not in headers]
 
 
-async def bare(_request: web.BaseRequest, response: web.StreamResponse) -> None:
+async def bare(request: web.BaseRequest, response: web.StreamResponse) -> None:
     """Take the headers off again that the server library adds to what the engine said."""
     if isinstance(response, Answer | WholeAnswer):
         for name in response.silent:
             response.headers.popall(name, None)
+        if request.headers.get("Connection", "").strip().lower() == "close":
+            # A client that wants the connection closed is not told so, as the engines do not tell it.
+            response.headers.popall("Connection", None)
 
 
 def error_answer(status: int, kind: str, reason: str, headers: Mapping[str, str] | None = None) -> web.Response:

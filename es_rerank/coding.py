@@ -20,15 +20,20 @@ def understood(accepted: str) -> str:
     Any coding at all means one of these.
     """
     items = [item.strip() for item in accepted.split(",")]
-    if not any(item.partition(";")[0].strip().lower() in _WINDOW_BITS for item in items):
+    if not any(_coding(item) in _WINDOW_BITS for item in items):
         items = ["gzip" + item.removeprefix("*") if item.startswith("*") else item for item in items]
-    return ", ".join(item for item in items if item.partition(";")[0].strip().lower() in {*_WINDOW_BITS, _IDENTITY})
+    return ", ".join(item for item in items if _coding(item) in {*_WINDOW_BITS, _IDENTITY})
+
+
+def _coding(item: str) -> str:
+    """Name the coding of an item; `x-gzip` is an old name of gzip."""
+    return item.partition(";")[0].strip().lower().removeprefix("x-")
 
 
 def unpacked(body: bytes, coding: str, most: int) -> bytes | None:
-    """Decode a body; None for an unknown coding, and for more than *most* bytes. Raises ValueError if it is damaged."""
+    """Decode a body; None for an unknown coding, for more than *most* bytes, and for what is damaged."""
     coding = coding.strip().lower() or _IDENTITY
-    if coding == _IDENTITY:
+    if coding == _IDENTITY or not body:
         return body
     if coding not in _WINDOW_BITS:
         return None
@@ -38,12 +43,10 @@ def unpacked(body: bytes, coding: str, most: int) -> bytes | None:
         try:
             # One byte more than may be: a limit of 0 would be none.
             text += decoder.decompress(body, most + 1 - len(text))
-        except zlib.error as error:
-            raise ValueError(f"the body is not in the coding {coding}") from error
-        if len(text) > most:
+        except zlib.error:
             return None
-        if not decoder.eof:
-            raise ValueError(f"the body is not whole in the coding {coding}")
+        if len(text) > most or not decoder.eof:
+            return None
         body = decoder.unused_data
         if not body.startswith(_MEMBER):
             return text

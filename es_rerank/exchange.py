@@ -27,7 +27,8 @@ from es_rerank.upstream.messages import EngineAnswer, Request
 class Exchange:
     """The effects of a request's searches, bound to that request.
 
-    `body` is the decoded request body; `engine` the seconds the engine took; `headers` those of its last answer.
+    `body` is the decoded request body; `engine` the seconds the engine took; `headers` those of its last answer, as are
+    its `status` and the `coding` of its body. `warnings` are those of all its answers: it may say each but once.
     """
 
     state: State
@@ -37,7 +38,9 @@ class Exchange:
     arrived: float
     engine: float = 0.0
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
+    status: int = 0
     coding: str = ""
+    warnings: list[str] = field(default_factory=list)
 
     def effects(self, fetch: Fetch) -> Effects:
         """Hand the pipeline what it may do."""
@@ -83,17 +86,16 @@ class Exchange:
 
     async def _taken(self, answer: EngineAnswer) -> bytes | None:
         """Keep the answer's headers and take its body; others may be under way at the same time."""
-        self.headers = answer.headers
+        self.status, self.headers = answer.status, answer.headers
+        said = self.headers.getall("Warning", [])
+        self.warnings += [warning for warning in said if warning not in self.warnings]
         self.headers.popall("Content-Length", None)
         self.coding = coding = self.headers.pop("Content-Encoding", "")
         if answer.status != HTTPStatus.OK:
             return None
         most = self.state.settings.max_answer
         whole, _ = await limited(answer.content.iter_any(), most)
-        try:
-            return None if whole is None else unpacked(whole, coding, most)
-        except ValueError:
-            return None
+        return None if whole is None else unpacked(whole, coding, most)
 
     def filtered(self, body: bytes) -> bytes:
         """Cut a body as `filter_path` says; Elasticsearch spares what is empty already, OpenSearch does not."""

@@ -40,6 +40,6 @@ async def chunks(request: web.BaseRequest) -> AsyncIterator[bytes]:
 
 def headers(request: web.BaseRequest, settings: Settings, *without: str) -> CIMultiDict[str]:
     """Copy the headers that pass to the engine; *without* names more that do not."""
-    found = passing(request.headers, *without)
+    found = passing(request.raw_headers, *without)
     FORWARDING[settings.forwarded](found, request.remote or "", request.host, request.scheme)
     return found

@@ -27,6 +27,8 @@ from es_rerank.upstream.client import Upstream
 from es_rerank.upstream.messages import Request
 
 _SECONDS = 60.0
+# An engine that does not say which fields it has must not keep all searches of an index waiting.
+_LIMIT_SECONDS = 10.0
 _KEPT = 1000
 _MOST_NAMES = 100
 _CREDENTIALS = ("Authorization", "es-secondary-authorization", "Cookie")
@@ -64,7 +66,8 @@ class Indices:
     async def _remembered(self, key: bytes, ask: Awaitable[IndexInfo | None]) -> IndexInfo | None:
         """Wait for an answer and remember it; the oldest goes when there are too many. A fault is no answer."""
         try:
-            info = await ask
+            async with asyncio.timeout(_LIMIT_SECONDS):
+                info = await ask
         except (UpstreamError, aiohttp.ClientError, LookupError, TypeError, ValueError, OSError):
             return None
         finally:

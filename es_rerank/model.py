@@ -143,7 +143,8 @@ class Plan:
     hits less probable than `min_score` are left out. `extra_fields` is what is asked for beside the client's own view
     of a hit, and taken out of the answer again but for what matches `asked_fields`, which the client asked for itself.
     `bare`: the client wants hits without `_id` and source (`stored_fields: _none_`). `light` asks for nothing else than
-    the model reads, so that the page in full must follow; `only` are the ids of that page.
+    the model reads, so that the page in full must follow; `only` are index and id of each hit
+    of that page.
     """
 
     text: str
@@ -159,7 +160,7 @@ class Plan:
     min_score: float | None = None
     bare: bool = False
     light: bool = False
-    only: tuple[str, ...] | None = None
+    only: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

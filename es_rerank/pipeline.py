@@ -113,8 +113,8 @@ async def _page(envelope: Envelope, plan: Plan, ranking: Ranking | None, effects
     """Write the client's page; after a light window it is fetched in full, and Skip means the index has changed."""
     if not plan.light:
         return rewrite(envelope, plan, ranking)
-    ids = tuple(one.hit.id for one in paged(envelope, plan, ranking))
-    full = _envelope(await effects.fetch(replace(plan, light=False, only=ids, fetch_from=0, fetch_size=len(ids))))
+    hits = tuple(one.hit.name for one in paged(envelope, plan, ranking))
+    full = _envelope(await effects.fetch(replace(plan, light=False, only=hits, fetch_from=0, fetch_size=len(hits))))
     if isinstance(full, Skip):
         return full
     return rejoin(envelope, full, plan, ranking) or Skip(Why.ENGINE_ANSWER)

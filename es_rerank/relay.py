@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from es_rerank import incoming
-from es_rerank.answers import Answer, error_answer
+from es_rerank.answers import Answer, Aside, error_answer
 from es_rerank.config import Settings
 from es_rerank.errors import UpstreamError
 from es_rerank.search.sending import Sent
@@ -19,37 +19,40 @@ from es_rerank.upstream.messages import Body, EngineAnswer, Request
 
 log = structlog.get_logger()
 
+_NOTHING = Aside()
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 async def relay(
-    state: State, request: web.BaseRequest, body: Body = None, said: str = "", to: Sent | None = None
+    state: State, request: web.BaseRequest, body: Body = None, aside: Aside = _NOTHING, to: Sent | None = None
 ) -> web.StreamResponse:
-    """Send a request on as it came, or as *to* says, and stream the answer back.
+    """Send a request on as it came, or as *to* says, and stream the answer back with what is said *aside*.
 
-    *said* is what became of its searches, for the client; "" says that it carried none.
+    Where nothing is said of searches it carried none.
     """
-    sending = _as_it_came(request, state.settings, body, said)
+    sending = _as_it_came(request, state.settings, body, searched=bool(aside.said))
     try:
         async with state.upstream.open(_instead(sending, to) if to else sending) as answer:
-            return await _stream(request, answer, said)
+            aside.onto(answer.headers)
+            return await _stream(request, answer)
     except UpstreamError as error:
         log.warning("upstream failed", path=request.path, reason=str(error))
         if error.silent and "Content-Encoding" in request.headers and request.transport:
             # Engines close the connection on a body that is not in its coding, or they died: there is no telling.
             request.transport.abort()
-        return gateway_error(str(error), said)
+        return gateway_error(str(error), aside)
 
 
-def gateway_error(reason: str, said: str = "") -> web.Response:
+def gateway_error(reason: str, aside: Aside) -> web.Response:
     """Answer for an engine that does not: 502, so that clients try another time or another node."""
-    headers = {"X-Rerank": said} if said else None
-    return error_answer(HTTPStatus.BAD_GATEWAY, "upstream_unreachable_exception", reason, headers)
+    answer = error_answer(HTTPStatus.BAD_GATEWAY, "upstream_unreachable_exception", reason)
+    aside.onto(answer.headers)
+    return answer
 
 
-def _as_it_came(request: web.BaseRequest, settings: Settings, body: Body, said: str) -> Request:
+def _as_it_came(request: web.BaseRequest, settings: Settings, body: Body, *, searched: bool) -> Request:
     """Copy a request. Searches and reads without a streamed body may be tried again on a stale connection."""
-    again = isinstance(body, bytes | None) and (bool(said) or request.method in _READS)
+    again = isinstance(body, bytes | None) and (searched or request.method in _READS)
     headers = incoming.headers(request, settings)
     return Request(request.method, incoming.target(request), headers, body or None, again)
 
@@ -64,10 +67,8 @@ def _instead(request: Request, to: Sent) -> Request:
     return replace(request, target=to.target, headers=headers, body=to.body)
 
 
-async def _stream(request: web.BaseRequest, answer: EngineAnswer, said: str) -> web.StreamResponse:
+async def _stream(request: web.BaseRequest, answer: EngineAnswer) -> web.StreamResponse:
     """Copy an answer; one that breaks off upstream breaks off here too, so that no client takes it for whole."""
-    if said:
-        answer.headers["X-Rerank"] = said
     response = Answer(status=answer.status, reason=answer.reason, headers=answer.headers)
     await response.prepare(request)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
 
 import structlog
@@ -13,7 +13,7 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.typedefs import Handler
 
 from es_rerank import incoming
-from es_rerank.answers import WholeAnswer, bare, error_answer
+from es_rerank.answers import Aside, WholeAnswer, bare, error_answer
 from es_rerank.coding import limited, unpacked
 from es_rerank.config import Settings
 from es_rerank.errors import RequestError, UpstreamError
@@ -25,6 +25,7 @@ from es_rerank.model import Why, header
 from es_rerank.relay import gateway_error, relay
 from es_rerank.search.endpoints import Carried, match
 from es_rerank.state import STATE, State, build
+from es_rerank.upstream.messages import Body
 from es_rerank.web.pages import PREFIX, own_page
 
 log = structlog.get_logger()
@@ -104,11 +105,8 @@ async def answer(state: State, request: web.Request, carried: Carried) -> web.St
     arrived = time.monotonic()
     whole, parts = await limited(incoming.chunks(request), state.settings.max_body)
     if whole is None:
-        return await _sent_on(state, request, left_alone(Why.TOO_LARGE), _rest(parts, request))
-    try:
-        body = unpacked(whole, request.headers.get("Content-Encoding", ""), state.settings.max_body)
-    except ValueError as error:
-        raise RequestError(str(error)) from error
+        return await _sent_on(state, request, left_alone(Why.TOO_LARGE), _rest(parts, request), ())
+    body = unpacked(whole, request.headers.get("Content-Encoding", ""), state.settings.max_body)
     exchange = Exchange(state, request, carried, body or b"", arrived)
     try:
         done = left_alone(Why.FORMAT) if body is None else await _done(exchange)
@@ -116,9 +114,9 @@ async def answer(state: State, request: web.Request, carried: Carried) -> web.St
         log.warning("upstream failed", path=request.path, reason=str(error))
         outcomes = left_alone(Why.ENGINE_ERROR).outcomes
         state.metrics.searched(outcomes, exchange.engine, 0.0)
-        return gateway_error(str(error), header(outcomes))
+        return gateway_error(str(error), Aside(header(outcomes)))
     if done.body is None:
-        return await _sent_on(state, request, done, whole)
+        return await _sent_on(state, request, done, whole, exchange.warnings)
     return _finished(exchange, done, done.body)
 
 
@@ -137,7 +135,7 @@ async def _done(exchange: Exchange) -> Done:
 
 
 async def _sent_on(
-    state: State, request: web.Request, done: Done, body: bytes | AsyncIterator[bytes]
+    state: State, request: web.Request, done: Done, body: Body, warnings: Sequence[str]
 ) -> web.StreamResponse:
     """Send a request on as it came."""
     said = header(done.outcomes)
@@ -146,24 +144,25 @@ async def _sent_on(
         log.debug("search left alone", path=request.path, outcome=said)
     else:
         state.metrics.passed()
-    return await relay(state, request, body, said, done.to)
+    return await relay(state, request, body, Aside(said, warnings), done.to)
 
 
 def _finished(exchange: Exchange, done: Done, body: bytes) -> web.StreamResponse:
     """Write the answer: an error of ours, or a body of ours below the engine's own head."""
     rerank = max(0.0, time.monotonic() - exchange.arrived - exchange.engine)
     said = header(done.outcomes)
-    own = {}
+    aside = Aside(said, exchange.warnings)
     if said:
         exchange.state.metrics.searched(done.outcomes, exchange.engine, rerank)
         log.debug("search planned", path=exchange.request.path, outcome=said)
-        own["X-Rerank"] = said
     else:
         exchange.state.metrics.passed()
     if done.status != HTTPStatus.OK:
-        return web.Response(status=done.status, body=body, content_type="application/json", headers=own)
+        refused = web.Response(status=done.status, body=body, content_type="application/json")
+        aside.onto(refused.headers)
+        return refused
     packed = exchange.packed(body)
-    exchange.headers.update(own)
+    aside.onto(exchange.headers)
     if said:
         exchange.headers.add("Server-Timing", f"engine;dur={exchange.engine * 1e3:.1f}, rerank;dur={rerank * 1e3:.1f}")
     return WholeAnswer(body=packed, headers=exchange.headers)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import gzip
 import zlib
 from collections.abc import AsyncIterator, Sequence
@@ -45,24 +44,21 @@ def test_gzip_that_is_whole_and_not_too_much_is_unpacked(body: bytes, expected: 
 @pytest.mark.parametrize(
     ("coding", "body"),
     [
-        ("gzip", b""),
         ("gzip", b"hose"),
         ("gzip", gzip.compress(b"hose")[:-2]),
         ("gzip", zlib.compress(b"hose")),
         ("deflate", gzip.compress(b"hose")),
     ],
 )
-def test_what_is_damaged_is_refused(coding: str, body: bytes) -> None:
-    with pytest.raises(ValueError, match=f"coding {coding}"):
-        unpacked(body, coding, 100)
+def test_what_is_damaged_cannot_be_read(coding: str, body: bytes) -> None:
+    assert unpacked(body, coding, 100) is None
 
 
 @given(st.binary())
 def test_no_bytes_are_an_error(body: bytes) -> None:
     for coding in ("gzip", "deflate", "br", ""):
-        with contextlib.suppress(ValueError):
-            unpacked(body, coding, 100)
-        assert unpacked(packed(body, coding), coding, 1000) == (None if coding == "br" else body)
+        unpacked(body, coding, 100)
+        assert unpacked(packed(body, coding), coding, 1000) == (None if coding == "br" and body else body)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +66,7 @@ def test_no_bytes_are_an_error(body: bytes) -> None:
     [
         ("", b"hose", b"hose"),
         (" Identity ", b"hose", b"hose"),
+        ("gzip", b"", b""),
         ("GZIP", gzip.compress(b"hose"), b"hose"),
         ("gzip", gzip.compress(b"ho") + gzip.compress(b"se"), b"hose"),
         ("gzip", gzip.compress(b"hose") + b"more", b"hose"),
@@ -91,6 +88,7 @@ def test_codings(coding: str, body: bytes, expected: bytes | None) -> None:
         ("GZip ; q=0.5,*;q=0.1", "GZip ; q=0.5"),
         ("br", ""),
         ("*", "gzip"),
+        ("x-gzip, br", "x-gzip"),
         ("br, *;q=0.5", "gzip;q=0.5"),
         ("deflate, *", "deflate"),
         ("", ""),

@@ -46,9 +46,9 @@ class World:
         if self.answer != b"":
             return self.answer
         rows = [
-            {"_id": str(at), "_score": score, "_source": {"body": text}}
+            {"_index": "docs", "_id": str(at), "_score": score, "_source": {"body": text}}
             for at, (text, score) in enumerate(self.hits)
-            if plan.only is None or (str(at) in plan.only and str(at) not in self.gone)
+            if plan.only is None or (("docs", str(at)) in plan.only and str(at) not in self.gone)
         ]
         most = max((row["_score"] for row in rows), default=None)
         page = rows[plan.fetch_from : plan.fetch_from + plan.fetch_size]
@@ -229,7 +229,12 @@ class TestAPageInFull:
         first, second = world.plans
         assert ids(reply) == ["2", "1"]
         assert (first.light, first.only, first.fetch_size) == (True, None, 5)
-        assert (second.light, second.only, second.fetch_from, second.fetch_size) == (False, ("2", "1"), 0, 2)
+        assert (second.light, second.only, second.fetch_from, second.fetch_size) == (
+            False,
+            (("docs", "2"), ("docs", "1")),
+            0,
+            2,
+        )
         assert [hit["_score"] for hit in hits(reply)] == [1.9, 1.2]
 
     async def test_totals_are_those_of_the_window(self) -> None:

@@ -215,18 +215,12 @@ async def test_an_answer_too_large_to_rewrite_streams_through() -> None:
     assert len(got.body) > 2000
 
 
-async def test_a_body_that_is_not_in_its_coding_is_refused_before_an_engine_hangs_up_on_it() -> None:
-    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
-    async with running(Said(answer(*HITS))) as (proxy, engine, _):
-        got = await proxy.send("POST", "/docs/_search", b"no gzip", headers)
-    assert (got.status, got.json["error"]["reason"], engine.seen) == (400, "the body is not in the coding gzip", [])
-
-
 @pytest.mark.parametrize(
     ("coding", "body", "why"),
     [
         ("gzip", gzip.compress(b'{"query":{"match":{"body":"hose"}}}'), None),
         ("gzip", gzip.compress(b" " * 20_000_000), Why.FORMAT),
+        ("gzip", b"no gzip", Why.FORMAT),
         ("br", b"anything", Why.FORMAT),
     ],
 )

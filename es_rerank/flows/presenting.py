@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 from es_rerank.exchange import Exchange
 from es_rerank.flows.done import Done
@@ -11,13 +12,22 @@ from es_rerank.present.dialects import DIALECTS, PRODUCT
 from es_rerank.search import endpoints
 from es_rerank.search.sending import Sent
 
+# Small distributions of Elasticsearch answer so.
+_NO_SUCH_PAGE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
+_NODE = Sent("/_nodes/_local", "filter_path=cluster_name,nodes.*.name", b"")
 _OPENSEARCH_PIT = "/_search/point_in_time"
 
 
 async def info(exchange: Exchange) -> Done:
-    """Answer `GET /` with the version that the setting names."""
+    """Answer `GET /` with the version that the setting names; for an engine that has no such page, by what it is."""
     dialect = DIALECTS[exchange.state.settings.present_as]
-    return await _shown(exchange, lambda body: bodies.info(body, dialect.version) if dialect else body)
+    if dialect is None:
+        return Done(None)
+    shown = await _shown(exchange, lambda body: bodies.info(body, dialect.version))
+    if shown.body is None and exchange.status in _NO_SUCH_PAGE:
+        node = await exchange.ask(_NODE)
+        return shown if node is None else Done(bodies.root(node, dialect.version))
+    return shown
 
 
 async def nodes(exchange: Exchange) -> Done:

@@ -30,6 +30,21 @@ def info(body: bytes, version: str) -> bytes:
     return splice(body, changed)
 
 
+def root(node: bytes, version: str) -> bytes:
+    """Write what `GET /` says of an Elasticsearch of this *version*, from the names in an answer of `_nodes`."""
+    said = msgspec.json.decode(node)
+    name = next((one.get("name", "") for one in said.get("nodes", {}).values()), "")
+    return msgspec.json.encode(
+        {
+            "name": name,
+            "cluster_name": said.get("cluster_name", ""),
+            "cluster_uuid": "_na_",
+            "version": {"number": version, "build_flavor": "default"},
+            "tagline": msgspec.json.decode(_TAGLINE),
+        }
+    )
+
+
 def distribution(body: bytes) -> str:
     """Read from the answer of `GET /` which engine it is: `opensearch`, or empty for Elasticsearch."""
     try:

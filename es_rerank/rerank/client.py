@@ -77,7 +77,12 @@ class Reranker:
         return Health("ok" if self._trial.passed else "untested")
 
     async def score(self, ask: Ask) -> Scored | Failed:
-        """Score the documents of a window against a query; None stays None. Never outlasts the deadline."""
+        """Score the documents of a window against a query; None stays None. Never outlasts the deadline.
+
+        The identity of the backend without a server holds for documents without text too.
+        """
+        if self._backend.local:
+            return Scored(self._backend.decode(None, len(ask.documents)), 0, self.model)
         if not self._trial.passed:
             return self._untrusted()
         if ask.seconds <= 0:

@@ -43,6 +43,11 @@ class Hit:
         return self._text("_id")
 
     @property
+    def name(self) -> tuple[str, str]:
+        """What names one document: index and id."""
+        return self.index, self.id
+
+    @property
     def index(self) -> str:
         """The name of the concrete index the document is in."""
         return self._text("_index")

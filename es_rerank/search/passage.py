@@ -16,7 +16,7 @@ _HEADLINE = re.compile(
 )
 _PLACEHOLDER = re.compile(r"\{([^{}\s]+)\}")
 _MOST_FIELDS = 8
-_SOURCE_FILTERS = ("_source", "_source_includes", "_source_excludes", "_source_include", "_source_exclude")
+SOURCE_FILTERS = ("_source", "_source_includes", "_source_excludes", "_source_include", "_source_exclude")
 
 
 def choose_fields(rule: Rule, info: IndexInfo, heard: Sequence[Said]) -> tuple[str, ...]:
@@ -34,7 +34,7 @@ def choose_fields(rule: Rule, info: IndexInfo, heard: Sequence[Said]) -> tuple[s
 
 def extra_fields(search: Search, fields: Sequence[str]) -> tuple[str, ...]:
     """Name the fields to ask for beside the client's own view of a hit: none if it holds the whole source."""
-    filtered = search.body.get("_source", True) is not True or any(name in search.params for name in _SOURCE_FILTERS)
+    filtered = search.body.get("_source", True) is not True or any(name in search.params for name in SOURCE_FILTERS)
     # Both leave the source out of a hit unless it is asked for too.
     instead = any(name in search.params or name in search.body for name in ("stored_fields", "script_fields"))
     if not (filtered or instead):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from es_rerank.model import Given, IndexInfo, Plan, Rule, Search, Skip, Why
-from es_rerank.search.passage import choose_fields, extra_fields, requested_fields
+from es_rerank.search.passage import SOURCE_FILTERS, choose_fields, extra_fields, requested_fields
 from es_rerank.search.query import could_say, query_text, said
 from es_rerank.search.retrievers import candidates
 from es_rerank.search.split import worth_it
@@ -132,7 +132,7 @@ def _without_ids(search: Search) -> bool:
 
 def _with_more(search: Search) -> bool:
     """Tell whether hits shall hold parts that look at stored fields themselves, or that engines refuse beside them."""
-    return _has("highlight", "_source", "fields")(search) or b'"inner_hits"' in search.raw
+    return _has("highlight", "fields", *SOURCE_FILTERS)(search) or b'"inner_hits"' in search.raw
 
 
 # First match wins. `slice` cuts an export in parts, a PIT walk uses sort values as cursors: order is their contract.

@@ -13,6 +13,9 @@ from es_rerank.search.lucene import lucene_words
 from es_rerank.search.retrievers import retrieved
 from es_rerank.search.texts import fold, joined
 
+# No person types that many characters, and no model reads them as a query.
+_MOST = 20_000
+
 __all__ = ["CLAUSES", "TEXT_KINDS", "Said", "could_say", "query_text", "said", "silent"]
 
 
@@ -74,7 +77,7 @@ def _once(heard: Iterable[Said]) -> list[Said]:
     """Fold white space and join texts that say the same, with the fields of all; the one said most often stands."""
     groups: defaultdict[str, list[Said]] = defaultdict(list)
     for one in heard:
-        text = " ".join(one.text.split())
+        text = " ".join(one.text[:_MOST].split())
         groups[fold(text) or text].append(Said(text, one.fields))
     return [_merged(group) for group in groups.values()]
 

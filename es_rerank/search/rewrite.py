@@ -18,7 +18,7 @@ from es_rerank.spans import Edit, Span, elements, members, splice
 # Numbers between these are written without an exponent.
 _PLAIN_FROM, _PLAIN_TO = 1e-3, 1e7
 # What `stored_fields: _none_` leaves out of a hit.
-_IDENTITY = ("_type", "_id")
+_IDENTITY = ("_type", "_id", "_routing", "_ignored")
 _PRETTY = re.compile(rb"\[\s")
 _MARGIN = re.compile(rb"\n( *)$")
 
@@ -44,14 +44,14 @@ def rejoin(light: Envelope, full: Envelope, plan: Plan, ranking: Ranking | None)
 
     None if the index has changed between them, so that a hit of the page is missing.
     """
-    found = {hit.id: hit for hit in full.hits}
+    found = {hit.name: hit for hit in full.hits}
     page = paged(light, plan, ranking)
-    if {one.hit.id for one in page} != found.keys():
+    if {one.hit.name for one in page} != found.keys():
         return None
     edits = _max_score(light, full, plan, ranking)
     if light.total and full.total:
         edits.append((full.total.start, full.total.end, light.total.of(light.body)))
-    return _written(full, [Placed(found[one.hit.id], one.score) for one in page], plan, edits)
+    return _written(full, [Placed(found[one.hit.name], one.score) for one in page], plan, edits)
 
 
 def paged(envelope: Envelope, plan: Plan, ranking: Ranking | None) -> list[Placed]:

@@ -38,7 +38,7 @@ _KEPT = frozenset(
     }
 )
 # They change which hits there are, or carry the body or parts of it outside of it.
-_IN_THE_WAY = frozenset({"q", "search_pipeline", "source", "suggest_field", "terminate_after"})
+_IN_THE_WAY = frozenset({"search_pipeline", "source", "suggest_field", "terminate_after"})
 HIT_PARAMETERS = frozenset(
     {"_source", "_source_includes", "_source_excludes", "docvalue_fields", "explain", "stored_fields"}
 )
@@ -49,8 +49,8 @@ _WORTH_IT = 2
 def worth_it(search: Search, info: IndexInfo, plan: Plan, *, beside: bool) -> bool:
     """Tell whether two requests are better than one and give the same answer.
 
-    `beside`: in one, fields would have to be asked for beside the client's own. Only requests made of known parts on
-    one index, where an `_id` names one document.
+    `beside`: in one, fields would have to be asked for beside the client's own. Only requests made of known parts, on
+    indices of this cluster.
     """
     body = search.body
     costly = (
@@ -60,12 +60,17 @@ def worth_it(search: Search, info: IndexInfo, plan: Plan, *, beside: bool) -> bo
     )
     known = body.keys() <= _KEPT | _DROPPED and not search.params.keys() & _IN_THE_WAY
     small = 0 < (plan.start + plan.size) * _WORTH_IT <= plan.window
-    return (beside or (small and costly)) and known and bool(body) and len(info.names) == 1
+    return (beside or (small and costly)) and known and _named(info) and bool(body or "q" in search.params)
+
+
+def _named(info: IndexInfo) -> bool:
+    """Tell whether the indices are known by name, so that index and id name one document; remote ones are not."""
+    return bool(info.names) and not any(":" in name for name in info.names)
 
 
 def light(body: bytes, fields: Sequence[str]) -> bytes:
     """Write the wide request: the same hits and scores, with nothing but the fields that the model reads."""
-    parts = msgspec.json.decode(body, type=dict[str, Raw])
+    parts = msgspec.json.decode(body or b"{}", type=dict[str, Raw])
     kept = {name: Raw(_without_inner_hits(bytes(raw))) for name, raw in parts.items() if name not in _DROPPED}
     return msgspec.json.encode({**kept, "_source": list(fields)})
 
@@ -82,10 +87,22 @@ def _without_inner_hits(text: bytes) -> bytes:
     return b"{" + b",".join(kept) + b"}" if parts else text
 
 
-def only(body: bytes, ids: Sequence[str]) -> bytes:
-    """Write the client's request, cut to the documents with these ids."""
-    parts = msgspec.json.decode(body, type=dict[str, Raw])
-    filters: list[object] = [{"ids": {"values": list(ids)}}]
+def only(body: bytes, hits: Sequence[tuple[str, str]]) -> bytes:
+    """Write the client's request, cut to these documents, each an index and an id."""
+    parts = msgspec.json.decode(body or b"{}", type=dict[str, Raw])
+    filters: list[object] = [_documents(hits)]
     if "post_filter" in parts:
         filters.append(parts["post_filter"])
     return msgspec.json.encode({**parts, "post_filter": {"bool": {"filter": filters}}})
+
+
+def _documents(hits: Sequence[tuple[str, str]]) -> object:
+    """Write the filter for documents."""
+    by_index: dict[str, list[str]] = {}
+    for index, name in hits:
+        by_index.setdefault(index, []).append(name)
+    each = [
+        {"bool": {"filter": [{"term": {"_index": index}}, {"ids": {"values": names}}]}}
+        for index, names in by_index.items()
+    ]
+    return each[0] if len(each) == 1 else {"bool": {"should": each}}

@@ -93,7 +93,7 @@ class Upstream:
 
     def _shown(self, request: Request, answer: aiohttp.ClientResponse) -> EngineAnswer:
         """Write the head of an answer as the client is to see it."""
-        headers = passing(answer.headers)
+        headers = passing(answer.raw_headers)
         if self._dialect:
             headers = self._dialect.said(request.headers.get("Accept", ""), headers)
         return EngineAnswer(answer.status, answer.reason, headers, answer.content)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict
 
 # RFC 9110, 7.6.1: these are between two neighbours and end here. `Expect` is answered by our own server.
 HOP_BY_HOP = frozenset(
@@ -23,16 +23,19 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
+_BYTES = "surrogateescape"
 _FOR, _PROTO, _HOST = "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"
 
-Headers = CIMultiDictProxy[str] | CIMultiDict[str]
+Raw = Iterable[tuple[bytes, bytes]]
+"""The headers of a message as they were written: the parser's own names are in a case of its choice."""
 
 
-def passing(headers: Headers, *without: str) -> CIMultiDict[str]:
+def passing(headers: Raw, *without: str) -> CIMultiDict[str]:
     """Copy the headers that pass, in their order and repeated ones too; *without* names more that end here."""
-    named = {name.strip().lower() for value in headers.getall("Connection", []) for name in value.split(",")}
-    ended = HOP_BY_HOP | named | {name.lower() for name in without}
-    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in ended)
+    read = [(name.decode("utf-8", _BYTES), value.decode("utf-8", _BYTES)) for name, value in headers]
+    tokens = ",".join(value for name, value in read if name.lower() == "connection").split(",")
+    ended = HOP_BY_HOP | {token.strip().lower() for token in tokens} | {name.lower() for name in without}
+    return CIMultiDict((name, value) for name, value in read if name.lower() not in ended)
 
 
 def _pass(headers: CIMultiDict[str], _client: str, _host: str, _scheme: str) -> None:

@@ -121,8 +121,10 @@ async def test_a_light_window_is_followed_by_its_page_alone() -> None:
         whole = json.loads(said.body)
         bodies = [json.loads(line) for line in seen.body.splitlines()][1::2]
         for body, one in zip(bodies, whole["responses"], strict=True):
-            wanted = body.get("post_filter", {}).get("bool", {}).get("filter", [{}])[0].get("ids", {}).get("values")
-            if wanted:
+            if "post_filter" in body:
+                (documents,) = body["post_filter"]["bool"]["filter"]
+                assert documents["bool"]["filter"][0] == {"term": {"_index": "docs"}}
+                wanted = documents["bool"]["filter"][1]["ids"]["values"]
                 rows = json.loads(found(HOSE))["hits"]["hits"]
                 one["hits"]["hits"] = [row | {"highlight": {}} for row in rows if row["_id"] in wanted]
         return Said(json.dumps(whole).encode())

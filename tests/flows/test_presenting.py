@@ -46,6 +46,17 @@ async def test_an_opensearch_is_an_elasticsearch_to_its_clients() -> None:
     assert engine.seen[0].headers["Accept"] == "application/json"
 
 
+async def test_an_engine_without_a_first_page_has_one_too() -> None:
+    says = {
+        "/_nodes/_local": Said(b'{"cluster_name":"c","nodes":{"x":{"name":"n"}}}', headers=[JSON]),
+        "/": Said(b'{"error":"Incorrect HTTP method for uri [/]","status":405}', status=405, headers=[JSON]),
+    }
+    async with running({"/_search": Said(b""), **says}, present_as="elasticsearch-8") as (proxy, _, _):
+        got = await proxy.send("GET", "/", headers={"Accept": VENDOR})
+    assert (got.status, got.json["name"], got.json["version"]["number"]) == (200, "n", "8.19.0")
+    assert got.headers.getall("X-Elastic-Product") == ["Elasticsearch"]
+
+
 async def opened_and_closed(proxy: Endpoint) -> tuple[Any, Any]:
     opened = await proxy.send("POST", "/docs/_pit?keep_alive=1m", headers={"Accept": VENDOR})
     closed = await proxy.send("DELETE", "/_pit", {"id": "p1"}, TYPED)

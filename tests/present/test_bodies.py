@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.present.bodies import closed, closing, distribution, info, nodes, opened
+from es_rerank.present.bodies import closed, closing, distribution, info, nodes, opened, root
 
 OPENSEARCH = b"""{
   "name" : "n",
@@ -29,6 +29,13 @@ def test_an_opensearch_is_shown_as_an_elasticsearch_and_nothing_else_changes() -
 
 def test_an_elasticsearch_has_another_number_alone() -> None:
     assert info(ELASTICSEARCH, "9.2.0") == ELASTICSEARCH.replace(b"8.19.21", b"9.2.0")
+
+
+def test_an_engine_without_a_first_page_is_shown_by_its_names() -> None:
+    shown = json.loads(root(b'{"cluster_name":"c","nodes":{"x":{"name":"n"}}}', "8.19.0"))
+    assert (shown["name"], shown["cluster_name"], shown["version"]["number"]) == ("n", "c", "8.19.0")
+    assert shown["tagline"] == "You Know, for Search"
+    assert json.loads(root(b"{}", "9.2.0"))["name"] == ""
 
 
 @pytest.mark.parametrize(

@@ -316,7 +316,7 @@ async def test_the_identity_needs_no_server() -> None:
     reranker = Reranker(settings(backend="identity", self_test=True))
     assert reranker.health == Health("ok")
     found = await reranker.score(ask("a", None, "b"))
-    assert found == Scored([0.5, None, 0.5], 0, "identity")
+    assert found == Scored([0.5, 0.5, 0.5], 0, "identity")
     await reranker.close()
 
 

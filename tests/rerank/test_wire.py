@@ -71,9 +71,3 @@ async def test_every_fault_is_a_value(said: Said | None, why: Why) -> None:
     found, _ = await asked(said, seconds=0.1 if why is Why.DEADLINE else 5.0)
     assert isinstance(found, Failed)
     assert found.why is why
-
-
-async def test_a_local_backend_asks_nobody() -> None:
-    wire = Wire(settings(), BACKENDS["identity"])
-    assert await wire.ask(QUESTION, 1.0) == [0.5, 0.5]
-    await wire.close()

@@ -30,8 +30,11 @@ MARKED = {"query": {"match": {"body": "hose"}}, "highlight": {"fields": {"body":
         ({}, {**MARKED, "never_heard_of": 1}, ONE, 10, False),
         ({"terminate_after": "5"}, MARKED, ONE, 10, False),
         ({"source": "{}"}, MARKED, ONE, 10, False),
-        ({}, MARKED, IndexInfo(("docs", "more"), {}), 10, False),
-        ({"explain": "true", "q": "hose"}, {}, ONE, 10, False),
+        ({}, MARKED, IndexInfo(("docs", "more"), {}), 10, True),
+        ({}, MARKED, IndexInfo(("docs", "far:more"), {}), 10, False),
+        ({}, MARKED, IndexInfo((), {}), 10, False),
+        ({"explain": "true", "q": "hose"}, {}, ONE, 10, True),
+        ({"explain": "true"}, {}, ONE, 10, False),
     ],
 )
 def test_two_requests_are_made_only_where_they_give_the_same_answer(
@@ -46,8 +49,9 @@ def test_two_requests_are_made_only_where_they_give_the_same_answer(
     [
         ({}, {"query": {}, "_source": False}, ONE, True),
         ({"_source_excludes": "body"}, {"query": {}}, ONE, True),
-        ({"q": "hose"}, {"_source": False}, ONE, False),
-        ({}, {"query": {}, "_source": False}, IndexInfo(("docs", "more"), {}), False),
+        ({"q": "hose"}, {"_source": False}, ONE, True),
+        ({"q": "hose", "_source": "title"}, {}, ONE, True),
+        ({"terminate_after": "5"}, {"_source": False}, ONE, False),
     ],
 )
 def test_where_fields_would_stand_beside_the_clients_view_any_page_is_fetched_in_two(
@@ -78,16 +82,28 @@ def test_inner_hits_are_left_out_of_the_light_request_wherever_they_stand() -> N
 def test_numbers_keep_their_digits() -> None:
     body = b'{"query":{"term":{"n":123456789012345678901234567890}},"highlight":{}}'
     assert b"123456789012345678901234567890" in light(body, ("body",))
-    assert b"123456789012345678901234567890" in only(body, ("1",))
+    assert b"123456789012345678901234567890" in only(body, (("docs", "1"),))
+
+
+def documents(index: str, *names: str) -> dict[str, Any]:
+    return {"bool": {"filter": [{"term": {"_index": index}}, {"ids": {"values": list(names)}}]}}
 
 
 @pytest.mark.parametrize(
     ("before", "filters"),
     [
-        ({}, [{"ids": {"values": ["7", "3"]}}]),
-        ({"post_filter": {"term": {"t": 1}}}, [{"ids": {"values": ["7", "3"]}}, {"term": {"t": 1}}]),
+        ({}, [documents("docs", "7", "3")]),
+        ({"post_filter": {"term": {"t": 1}}}, [documents("docs", "7", "3"), {"term": {"t": 1}}]),
     ],
 )
-def test_the_page_in_full_is_the_clients_request_cut_to_its_ids(before: dict[str, Any], filters: list[Any]) -> None:
-    sent = json.loads(only(json.dumps({**MARKED, **before}).encode(), ("7", "3")))
+def test_the_page_in_full_is_the_clients_request_cut_to_its_documents(
+    before: dict[str, Any], filters: list[Any]
+) -> None:
+    sent = json.loads(only(json.dumps({**MARKED, **before}).encode(), (("docs", "7"), ("docs", "3"))))
     assert sent == {**MARKED, "post_filter": {"bool": {"filter": filters}}}
+
+
+def test_an_id_is_looked_for_in_its_own_index() -> None:
+    sent = json.loads(only(b"", (("a", "1"), ("b", "1"), ("a", "2"))))
+    each = [documents("a", "1", "2"), documents("b", "1")]
+    assert sent == {"post_filter": {"bool": {"filter": [{"bool": {"should": each}}]}}}
