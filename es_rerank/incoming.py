@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 
 from aiohttp import web
+from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
 
 from es_rerank.config import Settings
 from es_rerank.errors import RequestError
+from es_rerank.pour import pour
 from es_rerank.upstream.headers import FORWARDING, passing
+from es_rerank.upstream.messages import Stream
 
 _BEHIND_HOST = re.compile(r"[/?].*", re.DOTALL)
 
@@ -24,16 +28,40 @@ def target(request: web.BaseRequest) -> str:
     return "/" + found[0].removeprefix("/") if found else "/"
 
 
-def uploading(request: web.BaseRequest) -> AsyncIterator[bytes] | None:
+def uploading(request: web.BaseRequest) -> ClientBody | None:
     """Stream the client's body as it comes; None if there is none."""
-    return chunks(request) if request.can_read_body else None
+    return ClientBody(request) if request.can_read_body else None
 
 
-async def chunks(request: web.BaseRequest) -> AsyncIterator[bytes]:
-    """Stream the client's body. Raises RequestError where it cannot be read."""
+class ClientBody(Stream):
+    """A client's body as it comes, behind the parts of it that were read before."""
+
+    def __init__(self, request: web.BaseRequest, read: Sequence[bytes] = ()) -> None:
+        """Take over the body of *request*."""
+        self._content = request.content
+        self._read = read
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Give it bit by bit."""
+        for part in self._read:
+            yield part
+        with _readable():
+            async for chunk in self._content.iter_any():
+                yield chunk
+
+    async def pour(self, sink: StreamWriter) -> None:
+        """Write all of it."""
+        for part in self._read:
+            await sink.write(part)
+        with _readable():
+            await pour(self._content, sink)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Word a body that cannot be read as the client's fault."""
     try:
-        async for chunk in request.content.iter_any():
-            yield chunk
+        yield
     except web.RequestPayloadError as error:
         raise RequestError("the body of the request is malformed or ends too early") from error
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from http import HTTPStatus
+from typing import cast
 
 import aiohttp
 import structlog
 from aiohttp import web
+from aiohttp.http import StreamWriter
 
 from es_rerank import incoming
 from es_rerank.answers import Answer, Aside, error_answer
 from es_rerank.config import Settings
 from es_rerank.errors import UpstreamError
+from es_rerank.pour import pour
 from es_rerank.search.sending import Sent
 from es_rerank.state import State
 from es_rerank.upstream.messages import Body, EngineAnswer, Request
@@ -72,8 +75,7 @@ async def _stream(request: web.BaseRequest, answer: EngineAnswer) -> web.StreamR
     response = Answer(status=answer.status, reason=answer.reason, headers=answer.headers)
     await response.prepare(request)
     try:
-        async for chunk in answer.content.iter_any():
-            await response.write(chunk)
+        await pour(answer.content, cast("StreamWriter", request.writer))
         await response.write_eof()
     except (aiohttp.ClientError, ConnectionError) as error:
         log.info("answer cut off", path=request.path, reason=f"{type(error).__name__}: {error}")

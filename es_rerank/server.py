@@ -103,9 +103,9 @@ async def _routed(request: web.Request) -> web.StreamResponse:
 async def answer(state: State, request: web.Request, carried: Carried) -> web.StreamResponse:
     """Answer what a request carries, or send it on as it came with the reason why."""
     arrived = time.monotonic()
-    whole, parts = await limited(incoming.chunks(request), state.settings.max_body)
+    whole, parts = await limited(aiter(incoming.ClientBody(request)), state.settings.max_body)
     if whole is None:
-        return await _sent_on(state, request, left_alone(Why.TOO_LARGE), _rest(parts, request), ())
+        return await _sent_on(state, request, left_alone(Why.TOO_LARGE), incoming.ClientBody(request, parts), ())
     body = unpacked(whole, request.headers.get("Content-Encoding", ""), state.settings.max_body)
     exchange = Exchange(state, request, carried, body or b"", arrived)
     try:
@@ -166,14 +166,6 @@ def _finished(exchange: Exchange, done: Done, body: bytes) -> web.StreamResponse
     if said:
         exchange.headers.add("Server-Timing", f"engine;dur={exchange.engine * 1e3:.1f}, rerank;dur={rerank * 1e3:.1f}")
     return WholeAnswer(body=packed, headers=exchange.headers)
-
-
-async def _rest(parts: list[bytes], request: web.Request) -> AsyncIterator[bytes]:
-    """Stream what was read of a body that is too large to plan, and then the rest of it."""
-    for part in parts:
-        yield part
-    async for chunk in incoming.chunks(request):
-        yield chunk
 
 
 async def _running(app: web.Application) -> AsyncIterator[None]:

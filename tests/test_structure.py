@@ -31,6 +31,7 @@ LEVELS: Mapping[str, int] = {
     "es_rerank.values": 3,
     "es_rerank.config": 3,
     "es_rerank.tls": 3,
+    "es_rerank.pour": 3,
     "es_rerank.rules": 3,
     "es_rerank.upstream": 3,
     "es_rerank.indices": 3,

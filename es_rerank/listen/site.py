@@ -13,7 +13,7 @@ from es_rerank.config import Settings
 from es_rerank.listen.connection import Connection
 from es_rerank.listen.sockets import address
 from es_rerank.tls import server_context
-from es_rerank.upstream.client import MAX_HEADERS, MAX_LINE
+from es_rerank.upstream.client import MAX_HEADERS, MAX_LINE, READ_BUFFER
 
 _BACKLOG = 1024
 # Longer than load balancers keep an idle connection, so that they end it and never send into one that just ended.
@@ -49,6 +49,7 @@ class Site(web.BaseSite):
             access_log=None,
             # Bodies stay coded, and lines may be as long as the engine takes them.
             auto_decompress=False,
+            read_bufsize=READ_BUFFER,
             max_line_size=MAX_LINE,
             max_field_size=MAX_LINE,
             max_headers=MAX_HEADERS,

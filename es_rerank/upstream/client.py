@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -13,18 +12,21 @@ import structlog
 from yarl import URL
 
 from es_rerank.config import Settings
-from es_rerank.errors import RequestError, UpstreamError
+from es_rerank.errors import UpstreamError
 from es_rerank.present.dialects import DIALECTS
 from es_rerank.tls import client_context, pin
 from es_rerank.upstream.credentials import Credentials, credentials
 from es_rerank.upstream.headers import passing
-from es_rerank.upstream.messages import EngineAnswer, Request
+from es_rerank.upstream.messages import EngineAnswer, Request, Stream
 from es_rerank.upstream.nodes import Nodes
+from es_rerank.upstream.upload import Payload, Watched
 
 log = structlog.get_logger()
 
 # Elasticsearch takes 16 KB of headers and 4 KB of request line by default; operators raise both.
 MAX_LINE = 64 * 1024
+# What is read ahead of a slow reader; more of it falls out of the processor's cache before it is written.
+READ_BUFFER = 64 * 1024
 # As many as fit into 16 KB.
 MAX_HEADERS = 4096
 _OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
@@ -66,7 +68,7 @@ class Upstream:
         Raises RequestError if the body that streams cannot be read. There is no limit on time: `_reindex` may take
         hours.
         """
-        body = _Upload(request.body) if isinstance(request.body, AsyncIterable) else None
+        body = Watched(request.body) if isinstance(request.body, Stream) else None
         asked = replace(request, body=body) if body else request
         try:
             answer = await self._answer(self._plain(asked))
@@ -126,7 +128,7 @@ class Upstream:
             signed.method,
             URL(url + signed.target, encoded=True),
             headers=signed.headers,
-            data=signed.body,
+            data=Payload(signed.body) if isinstance(signed.body, Stream) else signed.body,
             allow_redirects=False,
             ssl=self._tls,
         )
@@ -152,6 +154,7 @@ class Upstream:
                 max_field_size=MAX_LINE,
                 max_headers=MAX_HEADERS,
                 max_line_size=MAX_LINE,
+                read_bufsize=READ_BUFFER,
                 skip_auto_headers=_OWN_HEADERS,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._settings.connect_timeout),
             )
@@ -164,40 +167,3 @@ def _is_long(request: Request) -> bool:
     """Tell whether an engine may find the head of a request too long."""
     size = sum(len(name) + len(value) for name, value in request.headers.items())
     return len(request.target) > _LONG_LINE or size > _LONG_HEAD
-
-
-class _Upload:
-    """A body on its way to the engine. An answer may come before its end, and then nobody reads the rest of it.
-
-    `fault` is what is wrong with a body that the client did not send to its end.
-    """
-
-    def __init__(self, chunks: AsyncIterable[bytes]) -> None:
-        """Pass *chunks* on."""
-        self._chunks = aiter(chunks)
-        self._rests = asyncio.Event()
-        self._rests.set()
-        self.ended = False
-        self.fault: RequestError | None = None
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        """Pass the chunks on, once."""
-        return self
-
-    async def __anext__(self) -> bytes:
-        """Wait for the next chunk, and note when there is none."""
-        self._rests.clear()
-        try:
-            return await anext(self._chunks)
-        except StopAsyncIteration:
-            self.ended = True
-            raise
-        except RequestError as error:
-            self.fault = error
-            raise
-        finally:
-            self._rests.set()
-
-    async def stopped(self) -> None:
-        """Wait until nobody reads the client's body any more, so that the server may."""
-        await self._rests.wait()

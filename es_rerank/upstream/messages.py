@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass, field
 
 import aiohttp
+from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
 
-Body = bytes | AsyncIterable[bytes] | None
+
+class Stream(ABC):
+    """A body that comes bit by bit, once."""
+
+    @abstractmethod
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Give the bits. Raises RequestError where the body cannot be read."""
+
+    async def pour(self, sink: StreamWriter) -> None:
+        """Write all of it."""
+        async for chunk in self:
+            await sink.write(chunk)
+
+
+class Chunks(Stream):
+    """A body made of chunks."""
+
+    def __init__(self, chunks: AsyncIterable[bytes]) -> None:
+        """Pass *chunks* on."""
+        self._chunks = chunks
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Give them."""
+        return aiter(self._chunks)
+
+
+Body = bytes | Stream | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from multidict import CIMultiDict
 
 from es_rerank.errors import ConfigError, UpstreamError
-from es_rerank.upstream.messages import Request
+from es_rerank.upstream.messages import Chunks, Request, Stream
 
 _IN_MEMORY = 1024 * 1024
 _CHUNK = 256 * 1024
@@ -47,7 +47,7 @@ class Signer:
             kept = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when it has been sent
             digest, size = await _keep(body, kept)
             headers["Content-Length"] = str(size)
-            body = _read(kept)
+            body = Chunks(_read(kept))
         signature = await asyncio.to_thread(self._signature, request.method, url + target, digest)
         headers.extend(signature)
         return replace(request, target=target, headers=headers, body=body)
@@ -77,7 +77,7 @@ def _canonical(target: str) -> str:
     return path + mark + urlencode(pairs, quote_via=quote, encoding="latin-1") if mark else path
 
 
-async def _keep(chunks: Any, file: IO[bytes]) -> tuple[str, int]:
+async def _keep(chunks: Stream, file: IO[bytes]) -> tuple[str, int]:
     """Write a stream to a file; give its SHA-256 and its bytes."""
     digest = hashlib.sha256()
     async for chunk in chunks:

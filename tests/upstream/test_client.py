@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 from es_rerank.config import Settings
 from es_rerank.errors import ConfigError, RequestError, UpstreamError
 from es_rerank.upstream.client import Upstream
-from es_rerank.upstream.messages import Request
+from es_rerank.upstream.messages import Chunks, Request
 from tests.fakes import Fake, Said, serving, settings
 
 NOWHERE = "http://127.0.0.1:9"
@@ -71,7 +71,7 @@ async def test_a_node_that_is_not_reached_costs_no_request_not_even_a_write_with
         yield b"write"
 
     async with serving(Fake({"": Said(b"ok")})) as engine, reaching(NOWHERE, engine.url) as upstream:
-        assert [await said(upstream, Request("POST", "/_bulk", body=body())) for _ in range(4)] == [b"ok"] * 4
+        assert [await said(upstream, Request("POST", "/_bulk", body=Chunks(body()))) for _ in range(4)] == [b"ok"] * 4
     assert [seen.body for seen in engine.seen] == [b"one write"] * 4
 
 
@@ -134,7 +134,7 @@ async def test_an_answer_before_the_end_of_the_upload_ends_the_upload() -> None:
         asyncio.timeout(5),
         closing(lambda _: refused) as (url, _),
         reaching(url) as upstream,
-        upstream.open(Request("POST", "/_bulk", body=body())) as answer,
+        upstream.open(Request("POST", "/_bulk", body=Chunks(body()))) as answer,
     ):
         assert answer.status == 429
     assert read == [b"first"]
@@ -147,7 +147,7 @@ async def test_a_body_that_cannot_be_read_is_the_clients_fault() -> None:
 
     async with serving(Fake({"": Said(b"ok")})) as engine, reaching(engine.url) as upstream:
         with pytest.raises(RequestError, match="malformed"):
-            await said(upstream, Request("POST", "/_bulk", body=body()))
+            await said(upstream, Request("POST", "/_bulk", body=Chunks(body())))
 
 
 async def test_another_engine_is_asked_in_plain_words_and_shown_in_its_own() -> None:

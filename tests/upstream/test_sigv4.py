@@ -14,7 +14,7 @@ from multidict import CIMultiDict
 from es_rerank.config import Settings
 from es_rerank.errors import ConfigError, UpstreamError
 from es_rerank.upstream.client import Upstream
-from es_rerank.upstream.messages import Request
+from es_rerank.upstream.messages import Chunks, Request
 from es_rerank.upstream.sigv4 import Signer
 from tests.fakes import Fake, Said, Seen, serving, settings
 
@@ -77,9 +77,10 @@ async def body() -> AsyncIterator[bytes]:
 )
 async def test_what_arrives_is_signed(method: str, target: str, streamed: bool, service: str) -> None:
     headers = CIMultiDict({"Authorization": "AWS4-HMAC-SHA256 of the client", "x-amz-date": "long ago", "X-A": "1"})
+    whole = Chunks(body()) if streamed else b'{"size":1}' if method == "POST" else None
     async with serving(Fake({"": Said(b"ok")})) as engine:
         upstream = Upstream(settings(engine, aws_region=REGION, aws_service=service))
-        sent = Request(method, target, headers, body() if streamed else b'{"size":1}' if method == "POST" else None)
+        sent = Request(method, target, headers, whole)
         async with upstream.open(sent) as answer:
             assert answer.status == 200
         await upstream.close()
