@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 from es_rerank.errors import error_body
 
 # The server library adds these where an answer has none.
+_NAME = "es-rerank"
 _ADDED = ("Content-Type", "Date", "Server")
 
 
@@ -59,10 +60,12 @@ async def bare(request: web.BaseRequest, response: web.StreamResponse) -> None:
         if request.headers.get("Connection", "").strip().lower() == "close":
             # A client that wants the connection closed is not told so, as the engines do not tell it.
             response.headers.popall("Connection", None)
+    else:
+        response.headers["Server"] = _NAME
 
 
 def error_answer(status: int, kind: str, reason: str, headers: Mapping[str, str] | None = None) -> web.Response:
     """Answer with an error that every client of the engines can read."""
     body = error_body(status, kind, reason)
-    own = {"Server": "es-rerank", **(headers or {})}
+    own = {"Server": _NAME, **(headers or {})}
     return web.Response(status=status, body=body, content_type="application/json", headers=own)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
 
 import structlog
-from aiohttp import HttpVersion10, HttpVersion11, web
+from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from es_rerank import incoming
@@ -20,7 +20,7 @@ from es_rerank.errors import RequestError, UpstreamError
 from es_rerank.exchange import Exchange
 from es_rerank.flows import FLOWS, SHOWN
 from es_rerank.flows.done import Done, broken, left_alone
-from es_rerank.listen.refusals import Head, Refusal, refusal
+from es_rerank.listen.refusals import Head, Refusal, malformed, refusal
 from es_rerank.model import Why, header
 from es_rerank.relay import gateway_error, relay
 from es_rerank.search.endpoints import Carried, match
@@ -63,16 +63,13 @@ async def _go_on(request: web.Request) -> None:
 
 async def handle(request: web.Request) -> web.StreamResponse:
     """Answer one request; a fault of ours is an error in the engines' shape, which no client tries again."""
-    if request.version not in {HttpVersion10, HttpVersion11} and request.transport:
-        # Nobody who speaks another version can read an answer of this one.
-        request.transport.abort()
-    refused = refusal(Head(request.method, request.raw_path, request.headers))
+    refused = refusal(Head(request.method, request.raw_path, request.headers, request.version))
     if refused:
-        return _refused(refused)
+        return _refused(request, refused)
     try:
         return await _routed(request)
-    except RequestError as error:
-        return _refused(Refusal(HTTPStatus.BAD_REQUEST, "illegal_argument_exception", str(error)))
+    except (RequestError, web.RequestPayloadError) as error:
+        return _refused(request, malformed(str(error)))
     except Exception as error:
         log.exception("request failed", path=request.path)
         if request.writer.output_size:
@@ -81,9 +78,11 @@ async def handle(request: web.Request) -> web.StreamResponse:
         return error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, "es_rerank_exception", reason)
 
 
-def _refused(found: Refusal) -> web.Response:
+def _refused(request: web.Request, found: Refusal) -> web.Response:
     """Refuse a request; what comes behind it on the connection is not read any more."""
-    answer = error_answer(*found)
+    if found.mute and request.transport:
+        request.transport.abort()
+    answer = error_answer(found.status, found.kind, found.reason)
     answer.force_close()
     return answer
 

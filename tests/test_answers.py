@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict
 
-from es_rerank.answers import Answer, WholeAnswer, bare, error_answer
+from es_rerank.answers import Answer, Aside, WholeAnswer, bare, error_answer
 
 
 def test_an_error_has_the_engines_shape() -> None:
@@ -38,7 +39,25 @@ async def test_an_engines_answer_has_its_own_headers_alone(make: Any, said: dict
     assert {name: value for name, value in response.headers.items() if name != "Content-Length"} == said
 
 
-async def test_an_answer_of_our_own_keeps_what_the_library_says() -> None:
+async def test_an_answer_of_our_own_says_whose_it_is() -> None:
     response = web.Response(headers={"Server": "library", "Date": "today"})
     await bare(make_mocked_request("GET", "/"), response)
-    assert {"Server", "Date"} <= set(response.headers)
+    assert (response.headers["Server"], response.headers["Date"]) == ("es-rerank", "today")
+
+
+async def test_a_client_that_wants_the_connection_closed_is_not_told_so_by_an_engines_answer() -> None:
+    response = Answer(headers={"A": "1"})
+    response.headers["Connection"] = "close"
+    await bare(make_mocked_request("GET", "/", headers={"Connection": "Close"}), response)
+    assert dict(response.headers) == {"A": "1"}
+    response.headers["Connection"] = "close"
+    await bare(make_mocked_request("GET", "/"), response)
+    assert response.headers["Connection"] == "close"
+
+
+def test_what_is_said_aside_is_said_once() -> None:
+    headers = CIMultiDict([("Warning", "a"), ("X-Rerank", "old")])
+    Aside("new", ["a", "b"]).onto(headers)
+    assert list(headers.items()) == [("Warning", "a"), ("X-Rerank", "new"), ("Warning", "b")]
+    Aside().onto(headers)
+    assert len(headers) == 3

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import Fake, Said, answer, endpoint, scores, serving, settings
+from tests.fakes import Fake, Said, Seen, answer, endpoint, scores, serving, settings
 from tests.test_server import CAPS, HITS
 
 
@@ -52,6 +52,21 @@ async def test_a_coded_answer_leaves_coded(coding: str, module: Any) -> None:
     assert (headers["Content-Encoding"], headers["Warning"]) == (coding, '299 "x"')
     assert headers["X-Rerank"].startswith("reranked")
     assert b'"_id": "1"' in module.decompress(body)
+
+
+async def test_a_warning_is_passed_on_whichever_answer_it_came_with() -> None:
+    said = iter(["first", "second"])
+
+    def search(seen: Seen) -> Said:
+        ids = {"1", "2"} if "post_filter" in seen.json else None
+        hits = [hit for hit in HITS if ids is None or hit[0] in ids]
+        return Said(answer(*hits), headers=[("Warning", f'299 "{next(said)}"'), ("Content-Type", "application/json")])
+
+    engine = Fake({"/docs/_field_caps": CAPS, "": search})
+    async with serving(engine), serving(Fake({"": scores()})) as model, endpoint(settings(engine, model)) as proxy:
+        got = await proxy.search(size=2, highlight={"fields": {"body": {}}})
+    assert (len(engine.targets()), got.ids) == (2, ["1", "2"])
+    assert sorted(got.headers.getall("Warning")) == ['299 "first"', '299 "second"']
 
 
 @pytest.mark.parametrize(

@@ -22,14 +22,28 @@ class Head(NamedTuple):
     method: str
     target: str
     headers: Mapping[str, str]
+    version: tuple[int, int] = (1, 1)
 
 
 class Refusal(NamedTuple):
-    """What is answered: status, and type and reason of the error."""
+    """What is answered: status, and type and reason of the error; if `mute`, nothing: the connection is closed."""
 
     status: int
     kind: str
     reason: str
+    mute: bool = False
+
+
+def malformed(reason: str) -> Refusal:
+    """Refuse what cannot be read, as the engines word it."""
+    return Refusal(HTTPStatus.BAD_REQUEST, _MALFORMED, reason)
+
+
+def _version(head: Head) -> Refusal | None:
+    """Refuse other versions than HTTP/1.0 and 1.1; nobody who speaks another can read an answer of these."""
+    if head.version in {(1, 0), (1, 1)}:
+        return None
+    return malformed("the version of the request is not HTTP/1.1")._replace(mute=True)
 
 
 def _method(head: Head) -> Refusal | None:
@@ -43,14 +57,14 @@ def _target(head: Head) -> Refusal | None:
     """Refuse a fragment, which is no part of a request (RFC 9112, 3.2.1), and would be cut off on the way."""
     if "#" not in head.target:
         return None
-    return Refusal(HTTPStatus.BAD_REQUEST, _MALFORMED, "the target of the request has a fragment")
+    return malformed("the target of the request has a fragment")
 
 
 def _framing(head: Head) -> Refusal | None:
     """Refuse codings of the transfer other than chunks: the engine would be told another length (RFC 9112, 6.1)."""
     if head.headers.get("Transfer-Encoding", "chunked").strip().lower() == "chunked":
         return None
-    return Refusal(HTTPStatus.BAD_REQUEST, _MALFORMED, "the transfer encoding of the request is not chunked alone")
+    return malformed("the transfer encoding of the request is not chunked alone")
 
 
 def _expectation(head: Head) -> Refusal | None:
@@ -64,10 +78,17 @@ def _encoding(head: Head) -> Refusal | None:
     """Refuse header values that are not UTF-8: the library would send them on without the bytes that are not."""
     if not any(_LONE.search(value) for value in head.headers.values()):
         return None
-    return Refusal(HTTPStatus.BAD_REQUEST, _MALFORMED, "a header of the request is not UTF-8")
+    return malformed("a header of the request is not UTF-8")
 
 
-REFUSALS: tuple[Callable[[Head], Refusal | None], ...] = (_method, _target, _framing, _expectation, _encoding)
+REFUSALS: tuple[Callable[[Head], Refusal | None], ...] = (
+    _version,
+    _method,
+    _target,
+    _framing,
+    _expectation,
+    _encoding,
+)
 
 
 def refusal(head: Head) -> Refusal | None:

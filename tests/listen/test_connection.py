@@ -88,8 +88,9 @@ async def test_bytes_that_are_no_ascii_mean_what_they_mean_to_the_engine() -> No
 
 
 async def test_another_version_gets_no_answer_that_it_cannot_read() -> None:
-    async with endpoint(settings()) as proxy:
-        assert await spoken(proxy.url, b"GET / HTTP/2.0\r\nHost: x\r\n\r\n") == b""
+    async with serving(Fake({"": Said(b"ok")})) as engine, endpoint(settings(engine)) as proxy:
+        assert await spoken(proxy.url, b"DELETE /docs HTTP/2.0\r\nHost: x\r\n\r\n") == b""
+    assert engine.seen == []
 
 
 @pytest.mark.parametrize("upgrade", [b"h2c", b"websocket"])
