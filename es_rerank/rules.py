@@ -71,6 +71,10 @@ class Rules:
         self._rules = tuple(_read(path, settings) for path in _files(settings.mappings))
         self.everywhere = default_rule(settings)
 
+    def become(self, others: Rules) -> None:
+        """Put other rules in the place of these, for all who hold them."""
+        self._rules, self.everywhere = others._rules, others.everywhere
+
     def __iter__(self) -> Iterator[Rule]:
         """Iterate over the rules in force."""
         return iter(self._rules or (self.everywhere,))
@@ -101,6 +105,12 @@ class Rules:
         if not self._rules:
             return self.everywhere
         return next((rule for rule in self._rules if any(_matches(rule, one) for one in (name, said))), None)
+
+
+# What a rule takes from the settings where it says nothing itself.
+INHERITED = frozenset(
+    {"deadline", "instruction", "long_documents", "mappings", "passage_tokens", "policy", "search_tokens", "window"}
+)
 
 
 def hidden(target: str) -> bool:

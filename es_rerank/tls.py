@@ -38,14 +38,22 @@ class Pinned(aiohttp.Fingerprint):
 
 def server_context(settings: Settings) -> ssl.SSLContext | None:
     """Make the context to listen with; None if clients speak plain HTTP."""
-    if settings.listen_certificate is None or settings.listen_key is None:
+    if settings.listen_certificate is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    _load_pair(context, settings.listen_certificate, settings.listen_key, "listen_certificate")
+    load_certificate(context, settings)
     if settings.listen_client_ca:
         _load(lambda: context.load_verify_locations(cafile=settings.listen_client_ca), "listen_client_ca")
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def load_certificate(context: ssl.SSLContext, settings: Settings) -> None:
+    """Load the certificate to listen with, or a renewed one: connections from then on are shown it."""
+    if settings.listen_certificate and settings.listen_key:
+        # Into a context of its own first, so that a pair that does not match leaves the old one in use.
+        for one in (ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), context):
+            _load_pair(one, settings.listen_certificate, settings.listen_key, "listen_certificate")
 
 
 def client_context(settings: Settings) -> ssl.SSLContext:

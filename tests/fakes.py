@@ -177,7 +177,7 @@ async def endpoint(chosen: Settings) -> AsyncIterator[Endpoint]:
     running = runner(chosen)
     with capture_logs():
         await running.setup()
-        (url,) = await listen(running, chosen, bind("127.0.0.1:0"))
+        (url,) = (await listen(running, chosen, bind("127.0.0.1:0"))).names
         timeout = aiohttp.ClientTimeout(total=20)
         plain = ("Accept-Encoding", "Accept", "User-Agent", "Content-Type")
         async with aiohttp.ClientSession(auto_decompress=False, skip_auto_headers=plain, timeout=timeout) as session:

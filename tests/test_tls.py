@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import ssl
 from collections.abc import AsyncIterator
@@ -15,6 +16,9 @@ from aiohttp import web
 
 from es_rerank.config import Settings
 from es_rerank.errors import ConfigError, UpstreamError
+from es_rerank.listen.site import listen
+from es_rerank.listen.sockets import bind
+from es_rerank.server import runner
 from es_rerank.tls import client_context, server_context
 from es_rerank.upstream.client import Upstream
 from es_rerank.upstream.messages import Request
@@ -118,6 +122,34 @@ async def test_the_endpoint_listens_with_https_and_may_demand_certificates_of_it
     async with endpoint(settings(**shown, listen_client_ca=files / "ca.pem")) as proxy:
         assert not await answered(proxy.url, trusting)
         assert await answered(proxy.url, known)
+
+
+async def test_a_renewed_certificate_is_shown_to_those_who_connect_from_then_on(files: Path) -> None:
+    chosen = settings(listen_certificate=files / "server.pem", listen_key=files / "server.key")
+    running = runner(chosen)
+    await running.setup()
+    sites = await listen(running, chosen, bind("127.0.0.1:0"))
+    trusting = ssl.create_default_context(cafile=files / "ca.pem")
+    before = sha256(files / "server.pem")
+    assert await shown(sites.names[0], trusting) == before
+    made = AUTHORITY.issue_cert("127.0.0.1")
+    made.cert_chain_pems[0].write_to_path(files / "server.pem")
+    with pytest.raises(ConfigError, match="listen_certificate"):
+        sites.renew()
+    assert await shown(sites.names[0], trusting) == before
+    made.private_key_pem.write_to_path(files / "server.key")
+    sites.renew()
+    assert await shown(sites.names[0], trusting) == sha256(files / "server.pem") != before
+    await running.cleanup()
+
+
+async def shown(url: str, context: ssl.SSLContext) -> str:
+    """Connect and give the fingerprint of the certificate."""
+    host, _, port = url.removeprefix("https://").partition(":")
+    _, writer = await asyncio.open_connection(host, int(port), ssl=context)
+    certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    return hashlib.sha256(certificate).hexdigest()
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,9 @@ def setting_options(command: Command) -> Command:
 
 def settings_from(flags: dict[str, Any]) -> Settings:
     """Build the settings in force from flags, variables and the file that `--config` names."""
-    file: Path | None = flags.pop("config")
-    return config.load(flags, os.environ, file)
+    given = dict(flags)
+    file: Path | None = given.pop("config")
+    return config.load(given, os.environ, file)
 
 
 def _option(name: str, row: FieldInfo) -> Callable[[Command], Command]:

@@ -7,6 +7,7 @@ import multiprocessing
 import signal
 import socket
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -16,10 +17,12 @@ import uvloop
 from es_rerank.cli import workers
 from es_rerank.cli.logs import configure
 from es_rerank.cli.options import setting_options, settings_from
+from es_rerank.cli.reload import Reread, reload
 from es_rerank.config import Settings, in_force
 from es_rerank.listen.site import listen
 from es_rerank.listen.sockets import bind
 from es_rerank.server import runner
+from es_rerank.state import STATE
 
 log = structlog.get_logger()
 
@@ -30,24 +33,25 @@ _SHOWN = ("upstream", "reranker", "backend", "profile")
 @setting_options
 def serve(**flags: Any) -> None:
     """Run the endpoint: point clients at it instead of at the engine."""
-    settings = settings_from(flags)
+    reread = partial(settings_from, flags)
+    settings = reread()
     configure(settings.log_level)
     if settings.workers > 1:
-        workers.supervise(settings, work)
+        workers.supervise(settings, partial(work, reread))
     else:
-        uvloop.run(until_stopped(settings))
+        uvloop.run(until_stopped(settings, reread))
 
 
-def work(settings: Settings, bound: Sequence[socket.socket]) -> None:
+def work(reread: Reread, settings: Settings, bound: Sequence[socket.socket]) -> None:
     """Run one of several processes."""
     configure(settings.log_level)
-    uvloop.run(until_stopped(settings, bound))
+    uvloop.run(until_stopped(settings, reread, bound))
 
 
-async def until_stopped(settings: Settings, bound: Sequence[socket.socket] = ()) -> None:
+async def until_stopped(settings: Settings, reread: Reread, bound: Sequence[socket.socket] = ()) -> None:
     """Listen, on *bound* or on sockets of its own, until SIGINT or SIGTERM, or until the parent of a worker is gone.
 
-    Requests under way are finished first.
+    Requests under way are finished first. SIGHUP has rules and certificates read anew.
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -59,11 +63,13 @@ async def until_stopped(settings: Settings, bound: Sequence[socket.socket] = ())
     running = runner(settings)
     await running.setup()
     try:
-        names = await listen(running, settings, bound or bind(settings.listen, shared=settings.workers > 1))
+        sites = await listen(running, settings, bound or bind(settings.listen, shared=settings.workers > 1))
+        loop.add_signal_handler(signal.SIGHUP, reload, running.app[STATE], sites, reread)
         shown = {name: in_force(settings)[name] for name in _SHOWN}
-        log.info("listening", url=names[0], page=f"{names[0]}/_rerank/", **shown)
+        log.info("listening", url=sites.names[0], page=f"{sites.names[0]}/_rerank/", **shown)
         await stopped.wait()
     finally:
+        loop.remove_signal_handler(signal.SIGHUP)
         if parent:
             loop.remove_reader(parent.sentinel)
         await running.cleanup()

@@ -43,6 +43,7 @@ def supervise(settings: Settings, work: Work) -> None:
         team = Team(settings, work, bound)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: team.stop())
+        signal.signal(signal.SIGHUP, lambda number, _: team.tell(number))
         team.run()
 
 
@@ -75,6 +76,12 @@ class Team:
         """Ask for the end; a signal may call it."""
         self._wanted = False
         os.write(self._wake, b".")
+
+    def tell(self, number: int) -> None:
+        """Pass a signal on to all processes."""
+        for one in self._processes:
+            if one.pid and one.is_alive():
+                os.kill(one.pid, number)
 
     def _started(self) -> SpawnProcess:
         """Start one process."""

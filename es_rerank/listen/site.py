@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Sequence
 from functools import partial
 
@@ -12,7 +13,7 @@ from aiohttp import web
 from es_rerank.config import Settings
 from es_rerank.listen.connection import Connection
 from es_rerank.listen.sockets import address
-from es_rerank.tls import server_context
+from es_rerank.tls import load_certificate, server_context
 from es_rerank.upstream.client import MAX_HEADERS, MAX_LINE, READ_BUFFER
 
 _BACKLOG = 1024
@@ -23,10 +24,12 @@ _KEEPALIVE_SECONDS = 75.0
 class Site(web.BaseSite):
     """One socket of a runner, which closes it."""
 
-    def __init__(self, running: web.AppRunner, settings: Settings, bound: socket.socket) -> None:
-        """Prepare. Raises ConfigError if the certificate cannot be used."""
-        super().__init__(running, ssl_context=server_context(settings), backlog=_BACKLOG)
-        self._proxy_protocol = settings.proxy_protocol
+    def __init__(
+        self, running: web.AppRunner, bound: socket.socket, tls: ssl.SSLContext | None, *, proxy_protocol: bool
+    ) -> None:
+        """Prepare to listen on *bound*."""
+        super().__init__(running, ssl_context=tls, backlog=_BACKLOG)
+        self._proxy_protocol = proxy_protocol
         self._bound = bound
 
     @property
@@ -59,9 +62,33 @@ class Site(web.BaseSite):
         self._server = await create(made, sock=self._bound, ssl=self._ssl_context, backlog=self._backlog)
 
 
-async def listen(running: web.AppRunner, settings: Settings, bound: Sequence[socket.socket]) -> list[str]:
-    """Listen on all sockets; give their names."""
-    sites = [Site(running, settings, one) for one in bound]
-    for site in sites:
-        await site.start()
-    return [site.name for site in sites]
+class Sites:
+    """All sockets of an endpoint; `names` says where it listens."""
+
+    def __init__(self, running: web.AppRunner, settings: Settings, bound: Sequence[socket.socket]) -> None:
+        """Prepare. Raises ConfigError if the certificate cannot be used."""
+        self._settings = settings
+        self._tls = server_context(settings)
+        self._sites = [Site(running, one, self._tls, proxy_protocol=settings.proxy_protocol) for one in bound]
+
+    @property
+    def names(self) -> list[str]:
+        """Name each site."""
+        return [site.name for site in self._sites]
+
+    async def start(self) -> None:
+        """Take connections on all of them."""
+        for site in self._sites:
+            await site.start()
+
+    def renew(self) -> None:
+        """Show a renewed certificate to those who connect from now on. Raises ConfigError if it cannot be used."""
+        if self._tls:
+            load_certificate(self._tls, self._settings)
+
+
+async def listen(running: web.AppRunner, settings: Settings, bound: Sequence[socket.socket]) -> Sites:
+    """Listen on all sockets."""
+    sites = Sites(running, settings, bound)
+    await sites.start()
+    return sites

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from es_rerank.answers import error_answer
 from es_rerank.model import Ask, Failed
-from es_rerank.rules import default_rule
 from es_rerank.state import State
 from es_rerank.yamlfile import dotted
 
@@ -72,7 +71,7 @@ async def _rank(state: State, request: web.Request) -> web.StreamResponse:
         return error_answer(
             HTTPStatus.BAD_REQUEST, "illegal_argument_exception", f"{dotted(first['loc']) or 'body'}: {first['msg']}"
         )
-    ask = Ask(asked.query, [text or None for text in asked.candidates], default_rule(state.settings), _PAGE_SECONDS)
+    ask = Ask(asked.query, [text or None for text in asked.candidates], state.rules.everywhere, _PAGE_SECONDS)
     found = await state.reranker.score(ask)
     if isinstance(found, Failed):
         return error_answer(

@@ -38,7 +38,7 @@ async def test_it_runs_until_it_is_told_to_stop(number: signal.Signals) -> None:
     settings = Settings(listen="127.0.0.1:0", self_test=False, tokenizer="estimate")
     loop = asyncio.get_running_loop()
     with capture_logs() as lines:
-        running = asyncio.create_task(until_stopped(settings))
+        running = asyncio.create_task(until_stopped(settings, lambda: settings))
         while not any(line["event"] == "listening" for line in lines):  # noqa: ASYNC110 - a log line sets no event
             await asyncio.sleep(0.01)
         signal.raise_signal(number)

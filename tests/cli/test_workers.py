@@ -81,11 +81,15 @@ def test_a_worker_that_dies_is_replaced_and_the_others_go_on_and_all_stop_togeth
         assert answers.count(True) > 10  # a connection that had been given to the dead one may be lost
         wait_for(lambda: len(children(process.pid) - {victim}) == WORKERS, "not replaced")
         assert first < children(process.pid)
+        process.send_signal(signal.SIGHUP)
+        time.sleep(1)
         everyone = children(process.pid)
         process.send_signal(signal.SIGTERM)
         assert process.wait(LIMIT_S) == 0
         assert process.stderr
-        assert b"another takes its place" in process.stderr.read()
+        said = process.stderr.read()
+        assert b"another takes its place" in said
+        assert said.count(b'"event": "reloaded"') == WORKERS
     assert not any(psutil.pid_exists(pid) for pid in everyone)
     assert not live(listen)
 

@@ -15,7 +15,7 @@ async def test_a_socket_of_the_file_system_is_listened_on(tmp_path: Path) -> Non
     chosen = settings(listen=f"unix:{path}")
     running = runner(chosen)
     await running.setup()
-    assert await listen(running, chosen, bind(chosen.listen)) == [f"unix:{path}"]
+    assert (await listen(running, chosen, bind(chosen.listen))).names == [f"unix:{path}"]
     async with (
         aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as session,
         session.get("http://endpoint/_rerank/health/live") as answer,
@@ -28,7 +28,7 @@ async def test_all_addresses_of_a_host_are_listened_on() -> None:
     chosen = settings()
     running = runner(chosen)
     await running.setup()
-    names = await listen(running, chosen, [*bind("127.0.0.1:0"), *bind("[::1]:0")])
+    names = (await listen(running, chosen, [*bind("127.0.0.1:0"), *bind("[::1]:0")])).names
     async with aiohttp.ClientSession() as session:
         for name in names:
             async with session.get(f"{name}/_rerank/health/live") as answer:
