@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -27,8 +28,9 @@ from es_rerank.upstream.messages import EngineAnswer, Request
 class Exchange:
     """The effects of a request's searches, bound to that request.
 
-    `body` is the decoded request body; `engine` the seconds the engine took; `headers` those of its last answer, as are
-    its `status` and the `coding` of its body. `warnings` are those of all its answers: it may say each but once.
+    `body` is the decoded request body; `most` the seconds its client waits at most; `engine` the seconds the engine
+    took; `headers` those of its last answer, as are its `status` and the `coding` of its body. `warnings` are those
+    of all its answers: it may say each but once.
     """
 
     state: State
@@ -36,6 +38,7 @@ class Exchange:
     carried: Carried
     body: bytes
     arrived: float
+    most: float = math.inf
     engine: float = 0.0
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
     status: int = 0
@@ -50,7 +53,7 @@ class Exchange:
 
     def seconds_left(self, rule: Rule) -> float:
         """Tell how much of the deadline is left; it runs from the arrival of the request."""
-        return rule.deadline - (time.monotonic() - self.arrived)
+        return min(rule.deadline, self.most) - (time.monotonic() - self.arrived)
 
     async def about(self, search: Search) -> tuple[Rule, IndexInfo] | Skip:
         """Find rule and mapping of what a search names."""

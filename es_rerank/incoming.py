@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,10 @@ from es_rerank.errors import RequestError
 from es_rerank.pour import pour
 from es_rerank.upstream.headers import FORWARDING, passing
 from es_rerank.upstream.messages import Stream
+from es_rerank.values import seconds
+
+# How long a client waits at most for its searches; it may ask for less than the rule says, never for more.
+DEADLINE_HEADER = "X-Rerank-Deadline"
 
 _BEHIND_HOST = re.compile(r"[/?].*", re.DOTALL)
 
@@ -26,6 +31,15 @@ def target(request: web.BaseRequest) -> str:
         return raw
     found = _BEHIND_HOST.search(raw.partition("://")[2])
     return "/" + found[0].removeprefix("/") if found else "/"
+
+
+def deadline(request: web.BaseRequest) -> float:
+    """Read how many seconds a client would wait; as long as the rule says if it does not. Raises RequestError."""
+    asked = request.headers.get(DEADLINE_HEADER)
+    try:
+        return math.inf if asked is None else seconds(asked)
+    except ValueError as error:
+        raise RequestError(f"{DEADLINE_HEADER}: {error}") from error
 
 
 def uploading(request: web.BaseRequest) -> ClientBody | None:

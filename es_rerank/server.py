@@ -106,7 +106,7 @@ async def answer(state: State, request: web.Request, carried: Carried) -> web.St
     if whole is None:
         return await _sent_on(state, request, left_alone(Why.TOO_LARGE), incoming.ClientBody(request, parts), ())
     body = unpacked(whole, request.headers.get("Content-Encoding", ""), state.settings.max_body)
-    exchange = Exchange(state, request, carried, body or b"", arrived)
+    exchange = Exchange(state, request, carried, body or b"", arrived, incoming.deadline(request))
     try:
         done = left_alone(Why.FORMAT) if body is None else await _done(exchange)
     except UpstreamError as error:

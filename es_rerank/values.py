@@ -48,18 +48,18 @@ def one_of(names: Mapping[str, object]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _seconds(value: object) -> float:
+def seconds(value: object) -> float:
     """Read a duration such as `500ms`, `3s` or `1m`."""
     found = _DURATION.match(value) if isinstance(value, str) else None
-    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
-    if not 0 < seconds <= _LONGEST:
+    read = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    if not 0 < read <= _LONGEST:
         raise ValueError(f"{value!r} is no duration up to 10m; write it with its unit, as in 500ms, 3s or 1m")
-    return seconds
+    return read
 
 
 def _written_seconds(value: object) -> object:
     """Take a duration as written, or as the seconds it was read into."""
-    return value if isinstance(value, float) else _seconds(value)
+    return value if isinstance(value, float) else seconds(value)
 
 
 def _address(value: str) -> str:

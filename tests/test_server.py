@@ -104,6 +104,22 @@ async def test_what_is_no_case_for_the_model_goes_as_it_came(method: str, target
     assert reranker.seen == []
 
 
+@pytest.mark.parametrize(("rule", "asked", "why"), [("10s", "100ms", "deadline"), ("100ms", "10s", "deadline")])
+async def test_a_client_may_wait_for_less_than_the_rule_says_and_never_for_more(
+    rule: str, asked: str, why: str
+) -> None:
+    async with running(model=Said(b"{}", seconds=1), deadline=rule) as (proxy, _, _):
+        got = await proxy.search(headers=[("X-Rerank-Deadline", asked)])
+    assert (got.status, got.ids, got.headers["X-Rerank"]) == (200, ["1", "2", "3", "4"], "failed; why=deadline")
+
+
+async def test_a_deadline_that_is_none_is_said_to_be() -> None:
+    async with running() as (proxy, engine, _):
+        got = await proxy.search(headers=[("X-Rerank-Deadline", "soon")])
+    assert (got.status, engine.seen) == (400, [])
+    assert got.json["error"]["reason"].startswith("X-Rerank-Deadline: 'soon' is no duration up to 10m; write it")
+
+
 async def test_off_is_off() -> None:
     async with running() as (proxy, engine, reranker):
         got = await proxy.search(size=2, headers=[("X-Rerank-Mode", " OFF ")])
