@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from http import HTTPStatus
 
 import aiohttp
@@ -15,13 +16,17 @@ from es_rerank import incoming
 from es_rerank.coding import limited, packed, understood, unpacked
 from es_rerank.errors import UpstreamError
 from es_rerank.model import IndexInfo, Rule, Search, Skip, Why
-from es_rerank.pipeline import Effects, Fetch
+from es_rerank.pipeline import Effects, Fetch, measure
 from es_rerank.rules import hidden
 from es_rerank.search.endpoints import Carried
 from es_rerank.search.filterpath import cut, paths
 from es_rerank.search.sending import SENDING, Sent
+from es_rerank.shadow import Measuring
 from es_rerank.state import State
 from es_rerank.upstream.messages import EngineAnswer, Request
+
+# A client may ask for less: `off`, or `shadow`. What it gives as key, such as a session, is always in the same share.
+MODE_HEADER, KEY_HEADER = "X-Rerank-Mode", "X-Rerank-Key"
 
 
 @dataclass(slots=True)
@@ -30,7 +35,7 @@ class Exchange:
 
     `body` is the decoded request body; `most` the seconds its client waits at most; `engine` the seconds the engine
     took; `headers` those of its last answer, as are its `status` and the `coding` of its body. `warnings` are those
-    of all its answers: it may say each but once.
+    of all its answers: it may say each but once. `aside` is what shall be measured after the answer.
     """
 
     state: State
@@ -44,12 +49,24 @@ class Exchange:
     status: int = 0
     coding: str = ""
     warnings: list[str] = field(default_factory=list)
+    aside: list[Measuring] = field(default_factory=list)
 
     def effects(self, fetch: Fetch) -> Effects:
         """Hand the pipeline what it may do."""
         row = SENDING.get(self.carried.endpoint)
         splits = row is not None and row.splits
-        return Effects(self.about, fetch, self.state.reranker.score, self.seconds_left, splits)
+        made = Effects(self.about, fetch, self.state.reranker.score, self.seconds_left, splits)
+        return replace(
+            made,
+            aside=lambda plan: self.aside.append(partial(measure, plan, made)),
+            shadowing=self.shadowing,
+            key=self.request.headers.get(KEY_HEADER, ""),
+        )
+
+    @property
+    def shadowing(self) -> bool:
+        """Tell whether the client wants to be shown nothing new."""
+        return self.request.headers.get(MODE_HEADER, "").strip().lower() == "shadow"
 
     def seconds_left(self, rule: Rule) -> float:
         """Tell how much of the deadline is left; it runs from the arrival of the request."""

@@ -10,10 +10,12 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from es_rerank.model import Outcome
 from es_rerank.rerank.client import Health
+from es_rerank.search.compare import Change
 
 # With several workers each counts into files of this folder, and any of them tells the sum of all.
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
+_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -36,12 +38,35 @@ class Metrics:
         self._model = Histogram(
             "es_rerank_rerank_seconds", "Time reranking took.", buckets=_SECONDS, registry=self._registry
         )
+        self._overlap = self._shares("overlap", "Share of the first ten hits that would have stayed among them.")
+        self._rbo = self._shares("rbo", "Rank-biased overlap of both orders (p = 0.9).")
+        self._tops = Counter(
+            "es_rerank_shadow_top",
+            "Searches whose first hit would have changed, or not.",
+            ["changed"],
+            registry=self._registry,
+        )
+        self._dropped = Counter("es_rerank_shadow_dropped", "Searches that were not measured.", registry=self._registry)
         self._degraded = Gauge(
             "es_rerank_degraded",
             "1 while searches cannot be reranked.",
             registry=self._registry,
             multiprocess_mode="livemax",
         )
+
+    def _shares(self, name: str, words: str) -> Histogram:
+        """Register a measure of a change, between 0 and 1."""
+        return Histogram(f"es_rerank_shadow_{name}", words, buckets=_SHARES, registry=self._registry)
+
+    def shadowed(self, change: Change) -> None:
+        """Note how much the order of a search would have changed."""
+        self._overlap.observe(change.overlap)
+        self._rbo.observe(change.rbo)
+        self._tops.labels(str(change.top).lower()).inc()
+
+    def shadow_dropped(self) -> None:
+        """Count a search that was not measured, for too many were being measured."""
+        self._dropped.inc()
 
     def passed(self) -> None:
         """Count a request that was streamed through."""

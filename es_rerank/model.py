@@ -12,6 +12,8 @@ class Why(StrEnum):
     """Why a Search was not reranked. One closed list for the header, the metric, the log and the docs."""
 
     OFF = "off"
+    SHADOW = "shadow"
+    SPLIT = "split"
     NOT_A_SEARCH = "not_a_search"
     UNREADABLE = "unreadable"
     TOO_LARGE = "too_large"
@@ -104,7 +106,10 @@ class Long:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How the hits of some indices are reranked. Empty `fields` means the text fields of the index mapping."""
+    """How the hits of some indices are reranked. Empty `fields` means the text fields of the index mapping.
+
+    `share` is that of the searches which are reranked in the mode `split`.
+    """
 
     name: str
     patterns: tuple[str, ...] = ("*",)
@@ -116,6 +121,7 @@ class Rule:
     long: Long = Long()
     instruction: str | None = None
     mode: str = "on"
+    share: float = 1.0
     strict: bool = False
 
 
@@ -209,7 +215,7 @@ class Outcome:
     def header(self) -> str:
         """The value of `X-Rerank`, such as `reranked; window=50; cached=12; model=...` or `skipped; why=sort`."""
         if self.why is not None:
-            return f"{self.state}; why={self.why}"
+            return self.state if self.state == self.why else f"{self.state}; why={self.why}"
         return f"{self.state}; window={self.window}; cached={self.cached}; model={self.model}"
 
 
@@ -224,8 +230,8 @@ def header(outcomes: Sequence[Outcome]) -> str:
 
 
 def skipped(why: Why) -> Outcome:
-    """Make the outcome of a Search that was left alone."""
-    return Outcome("skipped", why)
+    """Make the outcome of a Search that was left alone; `shadow` is a state of its own."""
+    return Outcome("shadow" if why is Why.SHADOW else "skipped", why)
 
 
 def failed(fault: Failed) -> Outcome:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from es_rerank.model import Ask, Failed, IndexInfo, Outcome, Plan, Rule, Scored, Search, Skip, Why, failed, skipped
 from es_rerank.search import plan as planning
+from es_rerank.search.compare import Change, change, drawn
 from es_rerank.search.envelope import Envelope, NotASearchAnswerError, read
 from es_rerank.search.passage import passage
 from es_rerank.search.policy import PINNED, Ranking, rank
@@ -25,13 +26,19 @@ Score = Callable[[Ask], Awaitable[Scored | Failed]]
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What the pipeline may do to the outside world; `splits` is whether it may fetch twice for one page."""
+    """What the pipeline may do to the outside world; `splits` is whether it may fetch twice for one page.
+
+    `aside` takes a plan that is to be measured only (`shadowing`: all are), `key` is what a share is drawn by.
+    """
 
     about: About
     fetch: Fetch
     score: Score
     seconds_left: Callable[[Rule], float]
     splits: bool = True
+    aside: Callable[[Plan], None] | None = None
+    shadowing: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,29 @@ async def decide(search: Search, effects: Effects) -> Plan | Skip:
     if ruled_out:
         return ruled_out
     about = await effects.about(search)
-    return about if isinstance(about, Skip) else planning.make(search, *about, splits=effects.splits)
+    plan = about if isinstance(about, Skip) else planning.make(search, *about, splits=effects.splits)
+    return plan if isinstance(plan, Skip) else _rolled_out(plan, search, effects)
+
+
+def _rolled_out(plan: Plan, search: Search, effects: Effects) -> Plan | Skip:
+    """Leave out what is only measured, and what is not in the rule's share."""
+    key = effects.key or search.params.get("preference") or plan.text
+    if plan.rule.mode == "split" and not drawn(key, plan.rule.share):
+        return Skip(Why.SPLIT)
+    if plan.rule.mode != "shadow" and not effects.shadowing:
+        return plan
+    if effects.aside:
+        effects.aside(plan)
+    return Skip(Why.SHADOW)
+
+
+async def measure(plan: Plan, effects: Effects) -> Change | None:
+    """Tell how much reranking would change the order of a window; None where it would not be reranked."""
+    envelope = _envelope(await effects.fetch(plan))
+    if isinstance(envelope, Skip) or not plan.window:
+        return None
+    ranking, outcome = await _ranking(envelope, plan, effects)
+    return change(ranking.order) if ranking and ranking.order and outcome.state == "reranked" else None
 
 
 async def finish(plan: Plan, answer: bytes | None, effects: Effects) -> Reply:

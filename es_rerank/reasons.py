@@ -20,6 +20,8 @@ _SERVER = "See the rerank server's log; searches are reranked again as soon as i
 
 REASONS: Mapping[Why, Reason] = {
     Why.OFF: Reason("The request says `X-Rerank-Mode: off`, or the rule `mode: off`.", _NOTHING),
+    Why.SHADOW: Reason("What reranking would change is measured; the answer is the engine's own.", _NOTHING),
+    Why.SPLIT: Reason("The rule has `mode: split`, and this search is not in its share.", _NOTHING),
     Why.NOT_A_SEARCH: Reason("The request is no search: it is streamed through.", _NOTHING),
     Why.UNREADABLE: Reason("The request is not a search body that can be read.", "Read the engine's own error."),
     Why.TOO_LARGE: Reason("The request body is over `max_body`.", "Raise `max_body` if such searches are wanted."),

@@ -28,7 +28,11 @@ class RuleFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     index: list[str] = Field(min_length=1, description="Names or patterns; aliases are resolved.")
-    mode: Literal["on", "off"] = Field("on", description="`off` leaves these indices alone.")
+    mode: Literal["on", "off", "shadow", "split"] = Field(
+        "on",
+        description="`off` leaves these indices alone, `shadow` only measures, `split` reranks a share of searches.",
+    )
+    share: float | None = Field(None, ge=0, le=1, description="Share of the searches that `split` reranks, as in 0.1.")
     fields: list[str] = Field([], description="Fields the model reads, best first; dotted paths go through arrays.")
     template: str | None = Field(None, description="Text of a hit: `title: {title}`; lines without text are left out.")
     window: int | None = Field(None, ge=2, le=1000, description="How many hits the model reads.")
@@ -53,6 +57,13 @@ class RuleFile(BaseModel):
     def _switch(cls, value: Any) -> Any:
         """Read YAML's `on` and `off`, which are true and false to it."""
         return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+    @model_validator(mode="after")
+    def _share_of_split(self) -> RuleFile:
+        """Check that a share stands beside `split`, and nowhere else."""
+        if (self.mode == "split") != (self.share is not None):
+            raise ValueError("`share` and `mode: split` need each other")
+        return self
 
     @model_validator(mode="after")
     def _template_fields(self) -> RuleFile:
@@ -160,6 +171,7 @@ def _rule(name: str, file: RuleFile, settings: Settings) -> Rule:
         ),
         instruction=file.instruction or settings.instruction,
         mode=file.mode,
+        share=1.0 if file.share is None else file.share,
         strict=file.strict,
     )
 

@@ -17,7 +17,7 @@ from es_rerank.answers import Aside, WholeAnswer, bare, error_answer
 from es_rerank.coding import limited, unpacked
 from es_rerank.config import Settings
 from es_rerank.errors import RequestError, UpstreamError
-from es_rerank.exchange import Exchange
+from es_rerank.exchange import MODE_HEADER, Exchange
 from es_rerank.flows import FLOWS, SHOWN
 from es_rerank.flows.done import Done, broken, left_alone
 from es_rerank.listen.refusals import Head, Refusal, malformed, refusal
@@ -30,7 +30,6 @@ from es_rerank.web.pages import PREFIX, own_page
 
 log = structlog.get_logger()
 
-_MODE = "X-Rerank-Mode"
 _GRACE_SECONDS = 10.0
 
 
@@ -115,14 +114,18 @@ async def answer(state: State, request: web.Request, carried: Carried) -> web.St
         state.metrics.searched(outcomes, exchange.engine, 0.0)
         return gateway_error(str(error), Aside(header(outcomes)))
     if done.body is None:
-        return await _sent_on(state, request, done, whole, exchange.warnings)
-    return _finished(exchange, done, done.body)
+        response = await _sent_on(state, request, done, whole, exchange.warnings)
+    else:
+        response = _finished(exchange, done, done.body)
+    exchange.arrived = time.monotonic()
+    state.shadows.begin(exchange.aside)
+    return response
 
 
 async def _done(exchange: Exchange) -> Done:
     """Go the way of the request's endpoint."""
     shown = SHOWN.get(exchange.carried.endpoint)
-    if shown is None and exchange.request.headers.get(_MODE, "").strip().lower() == "off":
+    if shown is None and exchange.request.headers.get(MODE_HEADER, "").strip().lower() == "off":
         return left_alone(Why.OFF)
     try:
         return await (shown or FLOWS[exchange.carried.endpoint])(exchange)
@@ -175,5 +178,6 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
     starting.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await starting
+    await state.shadows.close()
     await state.reranker.close()
     await state.upstream.close()

@@ -13,6 +13,7 @@ from es_rerank.present.paths import rows
 from es_rerank.rerank.client import Reranker
 from es_rerank.rules import Rules
 from es_rerank.search.endpoints import ENDPOINTS, Endpoint
+from es_rerank.shadow import Shadows
 from es_rerank.upstream.client import Upstream
 
 
@@ -27,6 +28,7 @@ class State:
     reranker: Reranker
     metrics: Metrics
     endpoints: tuple[Endpoint, ...]
+    shadows: Shadows
 
 
 STATE = web.AppKey("state", State)
@@ -36,5 +38,6 @@ def build(settings: Settings) -> State:
     """Put the parts together. Raises ConfigError if the rules cannot be used."""
     upstream = Upstream(settings)
     shown = rows(sniffed=settings.sniff == "rewrite", presented=settings.present_as != "engine")
-    parts = (Rules(settings), upstream, Indices(upstream), Reranker(settings), Metrics())
-    return State(settings, *parts, ENDPOINTS + shown)
+    metrics = Metrics()
+    parts = (Rules(settings), upstream, Indices(upstream), Reranker(settings), metrics)
+    return State(settings, *parts, ENDPOINTS + shown, Shadows(metrics, settings.concurrency))

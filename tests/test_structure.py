@@ -36,6 +36,7 @@ LEVELS: Mapping[str, int] = {
     "es_rerank.upstream": 3,
     "es_rerank.indices": 3,
     "es_rerank.metrics": 3,
+    "es_rerank.shadow": 4,
     "es_rerank.state": 4,
     "es_rerank.answers": 4,
     "es_rerank.incoming": 4,

@@ -30,6 +30,7 @@ def _shown(rule: Rule) -> dict[str, Any]:
         "name": rule.name,
         "index": list(rule.patterns),
         "mode": rule.mode,
+        "share": rule.share,
         "fields": list(rule.fields) or "the text fields of the mapping",
         "template": rule.template,
         "window": rule.window,

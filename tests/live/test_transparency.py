@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -95,6 +96,21 @@ def test_any_other_request_is_the_engines_own(case: Case, both: tuple[str, Endpo
     if len(through.body) == len(direct.body):  # `took` may have another digit
         assert through.header("Content-Length") == direct.header("Content-Length")
     assert not through.outcome.startswith("reranked")
+
+
+@pytest.mark.parametrize("case", PLANNED[:8], ids=lambda case: case.name)
+def test_a_shadow_is_the_engines_own_answer(case: Case, filled: Engine, serve: Serve, shadowing: Path) -> None:
+    direct, through = send(filled.url, case), send(serve(filled.url, *IDENTITY, "--mappings", str(shadowing)).url, case)
+    assert took(through.body) == took(direct.body)
+    assert (through.outcome, headers(through)) == ("shadow", headers(direct))
+
+
+@pytest.fixture(scope="session")
+def shadowing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A rule that only measures."""
+    folder = tmp_path_factory.mktemp("shadowing")
+    (folder / "all.yaml").write_text('index: "*"\nmode: shadow\n')
+    return folder
 
 
 def unscored(value: Any) -> Any:
