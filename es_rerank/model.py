@@ -173,7 +173,8 @@ class Plan:
 class Ask:
     """What the model is asked: one query, the documents of a window (None: no text), within seconds.
 
-    `rule` carries the instruction and what happens to long documents. `fresh` looks past remembered scores.
+    `rule` carries the instruction and what happens to long documents. `fresh` looks past remembered scores; `whole`
+    asks for all documents or nothing, whatever the load.
     """
 
     query: str
@@ -181,15 +182,20 @@ class Ask:
     rule: Rule
     seconds: float
     fresh: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Probabilities in [0, 1], one a document (None: it had no text), how many came from the cache, and by whom."""
+    """Probabilities in [0, 1], one a document, how many came from the cache, and by whom.
+
+    None: the document had no text, or is behind the `window` that was read (None: all), which is smaller under load.
+    """
 
     probabilities: Sequence[float | None]
     cached: int
     model: str
+    window: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

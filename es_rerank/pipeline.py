@@ -134,7 +134,8 @@ async def _ranking(envelope: Envelope, plan: Plan, effects: Effects) -> tuple[Ra
     found = await effects.score(Ask(plan.text, documents, plan.rule, effects.seconds_left(plan.rule)))
     if isinstance(found, Failed):
         return None, failed(found)
-    outcome = Outcome("reranked", window=len(documents), cached=found.cached, model=found.model)
+    read = len(documents) if found.window is None else found.window
+    outcome = Outcome("reranked", window=read, cached=found.cached, model=found.model)
     return rank(plan.rule.policy, engine, found.probabilities, plan.min_score), outcome
 
 

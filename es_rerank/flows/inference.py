@@ -22,7 +22,7 @@ async def rerank(exchange: Exchange) -> Done:
         body = error_body(HTTPStatus.BAD_REQUEST, "action_request_validation_exception", question)
         return Done(body, status=HTTPStatus.BAD_REQUEST)
     rule = exchange.state.rules.everywhere
-    ask = Ask(question.query, question.documents, rule, exchange.seconds_left(rule))
+    ask = Ask(question.query, question.documents, rule, exchange.seconds_left(rule), whole=True)
     found = await exchange.state.reranker.score(ask)
     if isinstance(found, Failed):
         outcome = failed(found)

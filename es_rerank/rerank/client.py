@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import structlog
@@ -16,6 +16,7 @@ from es_rerank.rerank.backends import BACKENDS, Question
 from es_rerank.rerank.breaker import Breaker
 from es_rerank.rerank.cache import PairCache, pair_key
 from es_rerank.rerank.cut import Limits, Tokens, estimate, passages
+from es_rerank.rerank.load import first, window
 from es_rerank.rerank.profiles import PROFILES, defused, probability
 from es_rerank.rerank.tokenizer import load_tokens
 from es_rerank.rerank.trial import Trial
@@ -97,12 +98,15 @@ class Reranker:
 
     async def _bounded(self, ask: Ask) -> Scored | Failed:
         """Keep waiting searches within the queue and each within its deadline."""
-        if self._waiting >= self._settings.queue + self._settings.concurrency:
+        queue, queued = self._settings.queue, self._waiting - self._settings.concurrency
+        if queued >= queue:
             return Failed(Why.OVERLOADED)
+        count = len(ask.documents) if ask.whole else window(len(ask.documents), queued, queue)
         self._waiting += 1
         try:
             async with asyncio.timeout(ask.seconds):
-                return await self._scored(ask)
+                found = await self._scored(replace(ask, documents=first(ask.documents, count)))
+                return found if isinstance(found, Failed) else replace(found, window=count)
         except TimeoutError:
             return Failed(Why.DEADLINE)
         finally:

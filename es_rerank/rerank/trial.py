@@ -63,7 +63,7 @@ class Trial:
         margins = []
         for pair in pairs_for(self._profile):
             texts = (pair.answer, pair.stray)
-            found = await self._score(Ask(pair.query, texts, Rule("self-test"), _SECONDS, fresh=True))
+            found = await self._score(Ask(pair.query, texts, Rule("self-test"), _SECONDS, fresh=True, whole=True))
             if isinstance(found, Failed):
                 return None
             answer, stray = found.probabilities

@@ -71,7 +71,9 @@ async def _rank(state: State, request: web.Request) -> web.StreamResponse:
         return error_answer(
             HTTPStatus.BAD_REQUEST, "illegal_argument_exception", f"{dotted(first['loc']) or 'body'}: {first['msg']}"
         )
-    ask = Ask(asked.query, [text or None for text in asked.candidates], state.rules.everywhere, _PAGE_SECONDS)
+    ask = Ask(
+        asked.query, [text or None for text in asked.candidates], state.rules.everywhere, _PAGE_SECONDS, whole=True
+    )
     found = await state.reranker.score(ask)
     if isinstance(found, Failed):
         return error_answer(

@@ -156,6 +156,32 @@ async def test_too_many_searches_are_shed() -> None:
     assert {one.why for one in found if isinstance(one, Failed)} == {Why.OVERLOADED}
 
 
+async def test_the_window_shrinks_while_the_queue_is_long_and_grows_back() -> None:
+    ten = [f"text {at}" for at in range(10)]
+
+    def slow(seen: Seen) -> Said:
+        return replace(scores(BY_TEXT)(seen), seconds=0.1)
+
+    async with reranking(slow, concurrency=1, queue=4, cache_pairs=0) as (reranker, _):
+        asks = [ask(*ten, query=f"query {at}") for at in range(5)]
+        found = await asyncio.gather(*map(reranker.score, asks))
+        after = await reranker.score(ask(*ten, query="later"))
+    read = [one.window for one in found if isinstance(one, Scored)]
+    assert read == [10, 10, 10, 5, 2]
+    assert [sum(p is not None for p in one.probabilities) for one in found if isinstance(one, Scored)] == read
+    assert isinstance(after, Scored)
+    assert after.window == 10
+
+
+async def test_who_wants_all_or_nothing_gets_all() -> None:
+    async with reranking(replace(Said(b""), seconds=0.1), concurrency=1, queue=2) as (reranker, server):
+        waiting = [asyncio.create_task(reranker.score(ask("a", query=f"q{at}"))) for at in range(2)]
+        await asyncio.sleep(0.05)
+        whole = asyncio.create_task(reranker.score(replace(ask("b", "c", "d", "e", "f"), whole=True)))
+        await asyncio.gather(*waiting, whole)
+    assert [len(texts) for texts in sent(server)] == [1, 1, 5]
+
+
 async def test_texts_that_are_too_long_are_tried_once_more_at_half_their_length() -> None:
     def refuses(seen: Seen) -> Said:
         if any(len(text) > 60 for text in seen.json["text_2"]):
