@@ -22,7 +22,7 @@ PREFIX = "ES_RERANK_"
 OTHER_VARIABLES = frozenset({"ES_RERANK_CONFIG", "ES_RERANK_CACHE", "ES_RERANK_MAVEN_REPOSITORY"})
 
 
-DURATIONS = ("connect_timeout", "deadline")
+DURATIONS = ("connect_timeout", "deadline", "drain")
 # The first needs the second; the first and the second exclude each other.
 _TOGETHER = (
     ("listen_certificate", "listen_key"),
@@ -114,6 +114,9 @@ class Settings(BaseModel):
     cache_pairs: int = Field(100_000, ge=0, description="Scores of pairs to remember, about 150 bytes each.")
     concurrency: int = Field(8, ge=1, description="Requests at the rerank server at a time.")
     queue: int = Field(64, ge=0, description="Searches that may wait for the rerank server; over it, engine's order.")
+    drain: Duration | None = Field(
+        None, description="Time after SIGTERM in which requests are still taken, while readiness says 503."
+    )
     max_body: int = Field(10_000_000, ge=1024, description="Bytes of a search request that is still planned.")
     max_answer: int = Field(100_000_000, ge=1024, description="Bytes of an engine's answer that is still rewritten.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
@@ -157,7 +160,7 @@ def in_force(settings: Settings) -> dict[str, Any]:
     """Show the settings with secrets hidden, as plain values in the order of the table."""
     shown = settings.model_dump(mode="json")
     for name in DURATIONS:
-        shown[name] = f"{getattr(settings, name):g}s"
+        shown[name] = None if shown[name] is None else f"{getattr(settings, name):g}s"
     return shown
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -17,6 +17,13 @@ from es_rerank.shadow import Shadows
 from es_rerank.upstream.client import Upstream
 
 
+@dataclass(slots=True)
+class Life:
+    """Whether the endpoint is about to end: it still answers, but nobody new should be sent to it."""
+
+    draining: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """The parts of a running endpoint; each keeps its own state. `endpoints` are the rows in force."""
@@ -29,6 +36,7 @@ class State:
     metrics: Metrics
     endpoints: tuple[Endpoint, ...]
     shadows: Shadows
+    life: Life = field(default_factory=Life)
 
 
 STATE = web.AppKey("state", State)

@@ -5,8 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 import pytest
 
+from es_rerank.listen.site import listen
+from es_rerank.listen.sockets import bind
+from es_rerank.server import runner
+from es_rerank.state import STATE
 from es_rerank.web.pages import PAGES
 from tests.fakes import Endpoint, Fake, Said, endpoint, scores, serving, settings
 
@@ -127,3 +132,18 @@ async def test_what_was_streamed_and_searched_is_counted() -> None:
     assert "es_rerank_passed_total 1.0" in metrics
     assert 'es_rerank_searches_total{outcome="skipped",why="sort"} 1.0' in metrics
     assert 'es_rerank_searches_total{outcome="skipped",why="mapping"} 1.0' in metrics
+
+
+async def test_an_endpoint_about_to_end_is_not_ready_and_still_answers() -> None:
+    async with serving(Fake({"": Said(b"ok")})) as engine:
+        chosen = settings(engine)
+        running = runner(chosen)
+        await running.setup()
+        (url,) = (await listen(running, chosen, bind("127.0.0.1:0"))).names
+        running.app[STATE].life.draining = True
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"{url}/_rerank/health/ready") as answer:
+                assert (answer.status, await answer.json()) == (503, {"status": "draining"})
+            async with session.get(f"{url}/_cat/health") as answer:
+                assert answer.status == 200
+        await running.cleanup()

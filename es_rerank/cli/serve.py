@@ -7,6 +7,7 @@ import multiprocessing
 import signal
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -68,6 +69,13 @@ async def until_stopped(settings: Settings, reread: Reread, bound: Sequence[sock
         shown = {name: in_force(settings)[name] for name in _SHOWN}
         log.info("listening", url=sites.names[0], page=f"{sites.names[0]}/_rerank/", **shown)
         await stopped.wait()
+        running.app[STATE].life.draining = True
+        if settings.drain:
+            log.info("draining", seconds=settings.drain)
+            # Whoever asks a second time does not want to wait.
+            stopped.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), settings.drain)
     finally:
         loop.remove_signal_handler(signal.SIGHUP)
         if parent:

@@ -93,6 +93,8 @@ async def _live(_state: State, _request: web.Request) -> web.StreamResponse:
 
 async def _ready(state: State, _request: web.Request) -> web.StreamResponse:
     """Say whether searches are reranked; a degraded endpoint still serves the engine's order, so 200 all the same."""
+    if state.life.draining:
+        return web.json_response({"status": "draining"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
     health = state.reranker.health
     return web.json_response({"status": health.state, **({"why": health.why} if health.why else {})})
 

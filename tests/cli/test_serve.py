@@ -46,3 +46,18 @@ async def test_it_runs_until_it_is_told_to_stop(number: signal.Signals) -> None:
     loop.remove_signal_handler(signal.SIGINT)
     loop.remove_signal_handler(signal.SIGTERM)
     assert [line["event"] for line in lines][-1] == "stopped"
+
+
+async def test_it_goes_on_for_a_while_when_it_is_told_to_drain_and_ends_when_told_again() -> None:
+    settings = Settings(listen="127.0.0.1:0", self_test=False, tokenizer="estimate", drain=60.0)
+    with capture_logs() as lines:
+        running = asyncio.create_task(until_stopped(settings, lambda: settings))
+        for event in ("listening", "draining"):
+            while not any(line["event"] == event for line in lines):  # noqa: ASYNC110 - a log line sets no event
+                await asyncio.sleep(0.01)
+            signal.raise_signal(signal.SIGTERM)
+        await asyncio.wait_for(running, 5)
+    loop = asyncio.get_running_loop()
+    loop.remove_signal_handler(signal.SIGINT)
+    loop.remove_signal_handler(signal.SIGTERM)
+    assert [line["event"] for line in lines][-2:] == ["draining", "stopped"]
