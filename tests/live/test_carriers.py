@@ -173,7 +173,7 @@ def test_a_template_explained_and_typed(templated: tuple[str, Endpoint]) -> None
         )
     )
     assert through.ids == direct.ids
-    assert [hit["_explanation"]["details"] for hit in through.hits] == [[hit["_explanation"]] for hit in direct.hits]
+    assert [hit["_explanation"] for hit in through.hits] == [hit["_explanation"] for hit in direct.hits]
 
 
 def test_many_templates(templated: tuple[str, Endpoint]) -> None:
