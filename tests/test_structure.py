@@ -14,6 +14,7 @@ PACKAGE = ROOT / "es_rerank"
 
 # First match wins: a module's level is that of the first prefix it has.
 LEVELS: Mapping[str, int] = {
+    "es_rerank.rerank.asker": 3,
     "es_rerank.rerank.wire": 3,
     "es_rerank.rerank.client": 3,
     "es_rerank.rerank.tokenizer": 3,

@@ -12,6 +12,7 @@ import structlog
 
 from es_rerank.config import Settings
 from es_rerank.model import Ask, Failed, Rule, Scored, Why
+from es_rerank.rerank.asker import Asker
 from es_rerank.rerank.backends import BACKENDS, Question
 from es_rerank.rerank.breaker import Breaker
 from es_rerank.rerank.cache import PairCache, pair_key
@@ -47,6 +48,7 @@ class Reranker:
         self.model = "identity" if self._backend.local else settings.model or self._profile.model
         self._tokens: Tokens = estimate
         self._wire = Wire(settings, self._backend)
+        self._asker = Asker(self._wire, self._backend.max_batch)
         self._cache = PairCache(settings.cache_pairs)
         self._flying: dict[bytes, asyncio.Future[float | Failed]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -177,8 +179,9 @@ class Reranker:
         keys = list(texts)
         for key in keys:
             self._flying[key] = asyncio.get_running_loop().create_future()
-        for at in range(0, len(keys), self._backend.max_batch):
-            part = keys[at : at + self._backend.max_batch]
+        most = self._asker.most
+        for at in range(0, len(keys), most):
+            part = keys[at : at + most]
             self._spawn(self._batch(self._question(query, [texts[key] for key in part], ask), part, ask.seconds))
         return None
 
@@ -192,9 +195,7 @@ class Reranker:
         """Ask for one batch and hand its scores to all who wait for them."""
         answer: list[float] | Failed = Failed(Why.DEADLINE)
         try:
-            answer = await self._wire.ask(question, seconds)
-            if isinstance(answer, Failed) and answer.why is Why.TOO_LONG:
-                answer = await self._wire.ask(question.halved(), seconds)
+            answer = await self._asker.ask(question, seconds)
         finally:
             self._note(answer)
             self._hand_out(answer, keys)
