@@ -23,6 +23,7 @@ from es_rerank.search.filterpath import cut, paths
 from es_rerank.search.sending import SENDING, Sent
 from es_rerank.shadow import Measuring
 from es_rerank.state import State
+from es_rerank.upstream.faults import worded
 from es_rerank.upstream.messages import EngineAnswer, Request
 
 # A client may ask for less: `off`, or `shadow`. What it gives as key, such as a session, is always in the same share.
@@ -100,7 +101,7 @@ class Exchange:
             async with self.state.upstream.open(request) as answer:
                 return await self._taken(answer)
         except aiohttp.ClientError as error:
-            raise UpstreamError(f"the engine broke off: {type(error).__name__}: {error}") from error
+            raise UpstreamError(f"the engine broke off: {worded(error)}") from error
         finally:
             self.engine += time.monotonic() - started
 

@@ -18,6 +18,7 @@ from es_rerank.errors import UpstreamError
 from es_rerank.pour import pour
 from es_rerank.search.sending import Sent
 from es_rerank.state import State
+from es_rerank.upstream.faults import worded
 from es_rerank.upstream.messages import Body, EngineAnswer, Request
 
 log = structlog.get_logger()
@@ -78,7 +79,7 @@ async def _stream(request: web.BaseRequest, answer: EngineAnswer) -> web.StreamR
         await pour(answer.content, cast("StreamWriter", request.writer))
         await response.write_eof()
     except (aiohttp.ClientError, ConnectionError) as error:
-        log.info("answer cut off", path=request.path, reason=f"{type(error).__name__}: {error}")
+        log.info("answer cut off", path=request.path, reason=worded(error))
         if request.transport:
             request.transport.abort()
     return response

@@ -16,6 +16,7 @@ from es_rerank.errors import UpstreamError
 from es_rerank.present.dialects import DIALECTS
 from es_rerank.tls import client_context, pin
 from es_rerank.upstream.credentials import Credentials, credentials
+from es_rerank.upstream.faults import worded
 from es_rerank.upstream.headers import passing
 from es_rerank.upstream.messages import EngineAnswer, Request, Stream
 from es_rerank.upstream.nodes import Nodes
@@ -118,8 +119,8 @@ class Upstream:
                 else:
                     self._found(url)
                     return answer
-        words = f"the engine cannot be reached: {type(fault).__name__}: {fault}"
-        raise UpstreamError(words, silent=isinstance(fault, aiohttp.ServerDisconnectedError)) from fault
+        silent = isinstance(fault, aiohttp.ServerDisconnectedError)
+        raise UpstreamError(f"the engine cannot be reached: {worded(fault)}", silent=silent) from fault
 
     async def _send(self, url: str, request: Request) -> aiohttp.ClientResponse:
         """Send one request; the path goes as the client wrote it."""
@@ -136,7 +137,7 @@ class Upstream:
     def _lost(self, url: str, error: Exception) -> None:
         """Let a node rest."""
         self._nodes.failed(url, time.monotonic())
-        log.warning("node not reached", node=url, reason=f"{type(error).__name__}: {error}")
+        log.warning("node not reached", node=url, reason=worded(error))
 
     def _found(self, url: str) -> None:
         """Take a node that answers for alive."""
