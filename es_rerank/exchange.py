@@ -26,6 +26,8 @@ from es_rerank.state import State
 from es_rerank.upstream.faults import worded
 from es_rerank.upstream.messages import EngineAnswer, Request
 
+# When the deadline of many searches is over at once, their answers must still be written: this much of it is kept back.
+_WRITING_SHARE, _WRITING_MOST = 0.05, 0.1
 # A client may ask for less: `off`, or `shadow`. What it gives as key, such as a session, is always in the same share.
 MODE_HEADER, KEY_HEADER = "X-Rerank-Mode", "X-Rerank-Key"
 
@@ -70,8 +72,9 @@ class Exchange:
         return self.request.headers.get(MODE_HEADER, "").strip().lower() == "shadow"
 
     def seconds_left(self, rule: Rule) -> float:
-        """Tell how much of the deadline is left; it runs from the arrival of the request."""
-        return min(rule.deadline, self.most) - (time.monotonic() - self.arrived)
+        """Tell how much of the deadline is left for the model; it runs from the arrival of the request."""
+        deadline = min(rule.deadline, self.most)
+        return deadline - min(deadline * _WRITING_SHARE, _WRITING_MOST) - (time.monotonic() - self.arrived)
 
     async def about(self, search: Search) -> tuple[Rule, IndexInfo] | Skip:
         """Find rule and mapping of what a search names."""

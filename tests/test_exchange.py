@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import gzip
+import math
+import time
 import zlib
 from typing import Any
 
 import pytest
 
+from es_rerank.exchange import Exchange
+from es_rerank.model import Rule
 from tests.fakes import Fake, Said, Seen, answer, endpoint, scores, serving, settings
 from tests.test_server import CAPS, HITS
 
@@ -86,3 +90,12 @@ async def test_an_answer_that_cannot_be_read_is_asked_for_once_more_as_the_clien
     first, second = engine.targets()
     assert (first, second) == ("/docs/_search?from=0&size=50", "/docs/_search")
     assert engine.seen[-1].headers["Accept-Encoding"] == "gzip, br"
+
+
+@pytest.mark.parametrize(
+    ("deadline", "most", "left"), [(2.0, math.inf, 1.9), (0.5, math.inf, 0.475), (10.0, 0.4, 0.38), (0.4, 10.0, 0.38)]
+)
+def test_a_part_of_the_deadline_is_kept_for_writing_the_answer(deadline: float, most: float, left: float) -> None:
+    nothing: Any = None
+    exchange = Exchange(nothing, nothing, nothing, b"", time.monotonic(), most)
+    assert exchange.seconds_left(Rule("docs", deadline=deadline)) == pytest.approx(left, abs=0.01)
