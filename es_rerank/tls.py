@@ -5,13 +5,13 @@ Raises ConfigError where a file cannot be used; it names the file and the settin
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
-
-import aiohttp
+from urllib.parse import urlsplit
 
 from es_rerank.config import Settings
 from es_rerank.errors import ConfigError
@@ -22,18 +22,52 @@ _DER = 2
 Loaded = TypeVar("Loaded")
 
 
-class Pinned(aiohttp.Fingerprint):
-    """A pin on the engine's certificate or on any that it sends with it, such as the CA Elasticsearch makes itself."""
+class NotReachedError(OSError):
+    """No TLS connection came about to see which certificate the engine has."""
 
-    def check(self, transport: object) -> None:
-        """Compare. Raises ServerFingerprintMismatch."""
-        tls = transport.get_extra_info("ssl_object")  # type: ignore[attr-defined]
-        if tls is None:
-            return
-        sent = [hashlib.sha256(one).digest() for one in _chain(tls)]
-        if self.fingerprint not in sent:
-            host, port, *_ = transport.get_extra_info("peername")  # type: ignore[attr-defined]
-            raise aiohttp.ServerFingerprintMismatch(self.fingerprint, sent[0] if sent else b"", host, port)
+
+class Trust:
+    """What is demanded of the engine's certificate. State: the pinned certificate, once the engine has shown it.
+
+    A pin names a certificate by its digest alone, that of the engine or of a CA that it sends with it. The certificate
+    itself is learnt from a first connection and is then the only one trusted: to send a CA's certificate along is not
+    enough, the engine's own must be signed by it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Demand what *settings* say. Raises ConfigError for files that cannot be used."""
+        self._settings = settings
+        self._context = client_context(settings)
+        self._pin = settings.upstream_fingerprint
+        self._learnt = not self._pin
+
+    async def context(self, url: str) -> ssl.SSLContext:
+        """Give the context to reach the node at *url* with. Raises NotReachedError."""
+        if not self._learnt and url.startswith("https"):
+            pinned = await self._shown(url)
+            trusted = ssl.create_default_context(cadata=pinned)
+            trusted.check_hostname = False
+            # The pinned certificate ends the chain, whether or not another has signed it.
+            trusted.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+            _load_own(trusted, self._settings)
+            self._context, self._learnt = trusted, True
+        return self._context
+
+    async def _shown(self, url: str) -> bytes:
+        """Connect to see the certificates, and give the pinned one, in DER. Raises NotReachedError."""
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or 443
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout):
+                _, writer = await asyncio.open_connection(host, port, ssl=self._context, server_hostname=host)
+        except (OSError, TimeoutError) as error:
+            raise NotReachedError(*error.args) from error
+        sent = _chain(writer.get_extra_info("ssl_object"))
+        writer.close()
+        for one in sent:
+            if hashlib.sha256(one).hexdigest() == self._pin:
+                return one
+        raise NotReachedError("its certificate is not the pinned one")
 
 
 def server_context(settings: Settings) -> ssl.SSLContext | None:
@@ -62,18 +96,11 @@ def client_context(settings: Settings) -> ssl.SSLContext:
     if settings.upstream_ca:
         context = _load(lambda: ssl.create_default_context(cafile=settings.upstream_ca), "upstream_ca")
     if not settings.upstream_verify or settings.upstream_fingerprint:
-        # A pin stands in the place of names and authorities.
+        # A pin stands in the place of names and authorities; until it is found nothing else is asked.
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    if settings.upstream_certificate and settings.upstream_key:
-        _load_pair(context, settings.upstream_certificate, settings.upstream_key, "upstream_certificate")
+    _load_own(context, settings)
     return context
-
-
-def pin(settings: Settings) -> Pinned | bool:
-    """Make the pin on the engine's certificate; True, which is no pin, if there is none."""
-    fingerprint = settings.upstream_fingerprint
-    return Pinned(bytes.fromhex(fingerprint)) if fingerprint else True
 
 
 def _chain(tls: ssl.SSLObject) -> list[bytes]:
@@ -83,6 +110,12 @@ def _chain(tls: ssl.SSLObject) -> list[bytes]:
     # Until Python 3.13 the chain stands below, as objects.
     sent = tls._sslobj.get_unverified_chain()  # type: ignore[attr-defined]  # noqa: SLF001
     return [one.public_bytes(_DER) for one in sent or ()]
+
+
+def _load_own(context: ssl.SSLContext, settings: Settings) -> None:
+    """Load who we are to the engine."""
+    if settings.upstream_certificate and settings.upstream_key:
+        _load_pair(context, settings.upstream_certificate, settings.upstream_key, "upstream_certificate")
 
 
 def _load_pair(context: ssl.SSLContext, certificate: Path, key: Path, setting: str) -> None:

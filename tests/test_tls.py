@@ -94,6 +94,16 @@ async def test_a_pin_is_on_the_certificate_or_on_an_authority_that_is_sent_with_
         assert not await reached(url, upstream_fingerprint=sha256(files / "stranger.pem"))
 
 
+async def test_to_send_the_pinned_authority_along_is_not_to_be_signed_by_it(files: Path) -> None:
+    """Anybody can send a CA's certificate, which is public; the pin must not be had so cheaply."""
+    pinned = sha256(files / "ca.pem")
+    impostor = STRANGER.issue_cert("127.0.0.1")
+    impostor.private_key_pem.write_to_path(files / "server.key")
+    impostor.cert_chain_pems[0].write_to_path(files / "server.pem")
+    async with engine(files, sends_authority=True) as url:
+        assert not await reached(url, upstream_fingerprint=pinned)
+
+
 async def test_a_client_certificate_is_shown_to_the_engine(files: Path) -> None:
     own = {"upstream_certificate": files / "client.pem", "upstream_key": files / "client.key"}
     async with engine(files, asks=True) as url:

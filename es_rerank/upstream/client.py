@@ -14,7 +14,7 @@ from yarl import URL
 from es_rerank.config import Settings
 from es_rerank.errors import UpstreamError
 from es_rerank.present.dialects import DIALECTS
-from es_rerank.tls import client_context, pin
+from es_rerank.tls import NotReachedError, Trust
 from es_rerank.upstream.credentials import Credentials, credentials
 from es_rerank.upstream.faults import worded
 from es_rerank.upstream.headers import passing
@@ -32,7 +32,7 @@ READ_BUFFER = 64 * 1024
 MAX_HEADERS = 4096
 _OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 # The node was not reached: nothing of the request was sent, so another node may be asked, even to write.
-_NOT_REACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ServerFingerprintMismatch)
+_NOT_REACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, NotReachedError)
 _MOST_SENDS = 2
 _IDLE_SECONDS = 30.0
 # The engines refuse a longer request line (4 KB) or head (8 KB in old ones) and then leave the connection open, but
@@ -53,7 +53,7 @@ class Upstream:
         self._dialect = DIALECTS[settings.present_as]
         self._credentials: Credentials = credentials(settings)
         self._nodes = Nodes(settings.upstream)
-        self._tls = client_context(settings)
+        self._trust = Trust(settings)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self.distribution: str | None = None
 
@@ -131,7 +131,7 @@ class Upstream:
             headers=signed.headers,
             data=Payload(signed.body) if isinstance(signed.body, Stream) else signed.body,
             allow_redirects=False,
-            ssl=self._tls,
+            ssl=await self._trust.context(url),
         )
 
     def _lost(self, url: str, error: Exception) -> None:
@@ -150,7 +150,7 @@ class Upstream:
             kept = {"force_close": True} if once else {"keepalive_timeout": _IDLE_SECONDS}
             self._sessions[once] = session = aiohttp.ClientSession(
                 auto_decompress=False,
-                connector=aiohttp.TCPConnector(limit=0, ssl=pin(self._settings), **kept),
+                connector=aiohttp.TCPConnector(limit=0, **kept),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 max_field_size=MAX_LINE,
                 max_headers=MAX_HEADERS,

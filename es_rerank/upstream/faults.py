@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 
 import aiohttp
 
+from es_rerank.tls import NotReachedError
+
 
 def _certificate(error: Exception) -> str:
     """Say what the TLS library found."""
@@ -22,7 +24,7 @@ def _system(error: Exception) -> str:
 
 _WORDS: Sequence[tuple[type[Exception], Callable[[Exception], str]]] = (
     (aiohttp.ClientConnectorCertificateError, _certificate),
-    (aiohttp.ServerFingerprintMismatch, lambda _: "its certificate is not the pinned one"),
+    (NotReachedError, str),
     (aiohttp.ClientConnectorDNSError, lambda _: "its name cannot be resolved"),
     (aiohttp.ClientSSLError, lambda _: "it does not speak TLS as expected"),
     (aiohttp.ServerTimeoutError, lambda _: "it did not take a connection in time"),
