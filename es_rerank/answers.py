@@ -34,13 +34,18 @@ class Aside:
         headers.extend([("Warning", warning) for warning in self.warnings if warning not in known])
 
 
+def _silent(headers: Mapping[str, str]) -> list[str]:
+    """List what the server library would add and the engine did not say."""
+    return [name for name in _ADDED if name not in headers]
+
+
 class Answer(web.StreamResponse):
     """An answer that carries the engine's headers and none of the server's own."""
 
     def __init__(self, *, headers: Mapping[str, str], **head: Any) -> None:
         """Note what the engine said."""
         super().__init__(headers=headers, **head)
-        self.silent = [name for name in _ADDED if name not in headers]
+        self.silent = _silent(headers)
 
 
 class WholeAnswer(web.Response):
@@ -49,7 +54,7 @@ class WholeAnswer(web.Response):
     def __init__(self, *, headers: Mapping[str, str], body: bytes) -> None:
         """Note what the engine said."""
         super().__init__(headers=headers, body=body)
-        self.silent = [name for name in _ADDED if name not in headers]
+        self.silent = _silent(headers)
 
 
 async def bare(request: web.BaseRequest, response: web.StreamResponse) -> None:

@@ -29,7 +29,7 @@ from es_rerank.upstream.messages import EngineAnswer, Request
 # When the deadline of many searches is over at once, their answers must still be written: this much of it is kept back.
 _WRITING_SHARE, _WRITING_MOST = 0.05, 0.1
 # A client may ask for less: `off`, or `shadow`. What it gives as key, such as a session, is always in the same share.
-MODE_HEADER, KEY_HEADER = "X-Rerank-Mode", "X-Rerank-Key"
+_MODE_HEADER, _KEY_HEADER = "X-Rerank-Mode", "X-Rerank-Key"
 
 
 @dataclass(slots=True)
@@ -37,8 +37,9 @@ class Exchange:
     """The effects of a request's searches, bound to that request.
 
     `body` is the decoded request body; `most` the seconds its client waits at most; `engine` the seconds the engine
-    took; `headers` those of its last answer, as are its `status` and the `coding` of its body. `warnings` are those
-    of all its answers: it may say each but once. `aside` is what shall be measured after the answer.
+    took; `headers` those of its last answer, as are its `status`, the `coding` of its body, and whether the engine
+    names itself `elasticsearch`. `warnings` are those of all its answers: it may say each but once. `aside` is what
+    shall be measured after the answer.
     """
 
     state: State
@@ -51,6 +52,7 @@ class Exchange:
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
     status: int = 0
     coding: str = ""
+    elasticsearch: bool = False
     warnings: list[str] = field(default_factory=list)
     aside: list[Measuring] = field(default_factory=list)
 
@@ -62,14 +64,14 @@ class Exchange:
         return replace(
             made,
             aside=lambda plan: self.aside.append(partial(measure, plan, made)),
-            shadowing=self.shadowing,
-            key=self.request.headers.get(KEY_HEADER, ""),
+            shadowing=self.mode == "shadow",
+            key=self.request.headers.get(_KEY_HEADER, ""),
         )
 
     @property
-    def shadowing(self) -> bool:
-        """Tell whether the client wants to be shown nothing new."""
-        return self.request.headers.get(MODE_HEADER, "").strip().lower() == "shadow"
+    def mode(self) -> str:
+        """Read what the client asks of the reranker: `off` or `shadow`; anything else asks for nothing less."""
+        return self.request.headers.get(_MODE_HEADER, "").strip().lower()
 
     def seconds_left(self, rule: Rule) -> float:
         """Tell how much of the deadline is left for the model; it runs from the arrival of the request."""
@@ -110,7 +112,7 @@ class Exchange:
 
     async def _taken(self, answer: EngineAnswer) -> bytes | None:
         """Keep the answer's headers and take its body; others may be under way at the same time."""
-        self.status, self.headers = answer.status, answer.headers
+        self.status, self.headers, self.elasticsearch = answer.status, answer.headers, answer.elasticsearch
         said = self.headers.getall("Warning", [])
         self.warnings += [warning for warning in said if warning not in self.warnings]
         self.headers.popall("Content-Length", None)
@@ -123,8 +125,7 @@ class Exchange:
 
     def filtered(self, body: bytes) -> bytes:
         """Cut a body as `filter_path` says; Elasticsearch spares what is empty already, OpenSearch does not."""
-        elasticsearch = "X-Elastic-Product" in self.headers
-        return cut(body, paths(self.carried.params), keeps_empty=elasticsearch)
+        return cut(body, paths(self.carried.params), keeps_empty=self.elasticsearch)
 
     def packed(self, body: bytes) -> bytes:
         """Code a body for the client as the engine coded its own."""

@@ -17,7 +17,7 @@ from es_rerank.answers import Aside, WholeAnswer, bare, error_answer
 from es_rerank.coding import limited, unpacked
 from es_rerank.config import Settings
 from es_rerank.errors import RequestError, UpstreamError
-from es_rerank.exchange import MODE_HEADER, Exchange
+from es_rerank.exchange import Exchange
 from es_rerank.flows import FLOWS, SHOWN
 from es_rerank.flows.done import Done, broken, left_alone
 from es_rerank.listen.refusals import Head, Refusal, malformed, refusal
@@ -68,7 +68,7 @@ async def handle(request: web.Request) -> web.StreamResponse:
     try:
         return await _routed(request)
     except (RequestError, web.RequestPayloadError) as error:
-        return _refused(request, malformed(str(error)))
+        return _refused(request, malformed(str(error) or "the body of the request is malformed"))
     except Exception as error:
         log.exception("request failed", path=request.path)
         if request.writer.output_size:
@@ -125,7 +125,7 @@ async def answer(state: State, request: web.Request, carried: Carried) -> web.St
 async def _done(exchange: Exchange) -> Done:
     """Go the way of the request's endpoint."""
     shown = SHOWN.get(exchange.carried.endpoint)
-    if shown is None and exchange.request.headers.get(MODE_HEADER, "").strip().lower() == "off":
+    if shown is None and exchange.mode == "off":
         return left_alone(Why.OFF)
     try:
         return await (shown or FLOWS[exchange.carried.endpoint])(exchange)

@@ -61,7 +61,7 @@ class Trust:
             async with asyncio.timeout(self._settings.connect_timeout):
                 _, writer = await asyncio.open_connection(host, port, ssl=self._context, server_hostname=host)
         except (OSError, TimeoutError) as error:
-            raise NotReachedError(*error.args) from error
+            raise NotReachedError("no TLS connection came about to see its certificate") from error
         sent = _chain(writer.get_extra_info("ssl_object"))
         writer.close()
         for one in sent:

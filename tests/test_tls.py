@@ -94,6 +94,15 @@ async def test_a_pin_is_on_the_certificate_or_on_an_authority_that_is_sent_with_
         assert not await reached(url, upstream_fingerprint=sha256(files / "stranger.pem"))
 
 
+async def test_a_pinned_engine_that_is_not_there_is_said_without_its_address() -> None:
+    upstream = Upstream(settings(upstream="https://127.0.0.1:9", upstream_fingerprint="ab" * 32))
+    with pytest.raises(UpstreamError) as caught:
+        async with upstream.open(Request("GET", "/")):
+            pass
+    await upstream.close()
+    assert str(caught.value) == "the engine cannot be reached: no TLS connection came about to see its certificate"
+
+
 async def test_to_send_the_pinned_authority_along_is_not_to_be_signed_by_it(files: Path) -> None:
     """Anybody can send a CA's certificate, which is public; the pin must not be had so cheaply."""
     pinned = sha256(files / "ca.pem")

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from es_rerank.exchange import Exchange
 from es_rerank.flows.done import Done
 from es_rerank.present import bodies
-from es_rerank.present.dialects import DIALECTS, PRODUCT
+from es_rerank.present.dialects import DIALECTS
 from es_rerank.search import endpoints
 from es_rerank.search.sending import Sent
 
@@ -67,11 +67,11 @@ async def _shown(exchange: Exchange, show: Callable[[bytes], bytes], to: Sent | 
 
 
 async def _opensearch(exchange: Exchange) -> bool:
-    """Find out which engine is behind: what `GET /` says, or else whether answers name Elasticsearch."""
+    """Find out which engine is behind: what `GET /` says, or else whether it names Elasticsearch."""
     upstream = exchange.state.upstream
     if upstream.distribution is None:
         body = await exchange.ask(Sent("/", "", b""), "GET")
         if body is None:
-            return PRODUCT not in exchange.headers
+            return not exchange.elasticsearch
         upstream.distribution = bodies.distribution(body)
     return upstream.distribution == "opensearch"

@@ -10,7 +10,7 @@ from es_rerank.spans import Edit, Span, members, splice
 # What Elasticsearch 8 and 9 say of themselves, and clients of Elasticsearch 7 look at.
 _TAGLINE = b'"You Know, for Search"'
 _FLAVOR = b'"build_flavor"'
-# `GET /` and `GET /_nodes` name no member of a node by itself otherwise.
+# Where a node of an answer of `_nodes` has the address that clients which look for nodes connect to.
 _ADDRESS = ("http", "publish_address")
 
 

@@ -8,6 +8,7 @@ from http import HTTPStatus
 import aiohttp
 import msgspec
 
+from es_rerank.coding import limited
 from es_rerank.config import Settings
 from es_rerank.model import Failed, Why
 from es_rerank.rerank.backends import Backend, BadAnswerError, Question
@@ -53,9 +54,9 @@ class Wire:
         """Send one request and read its scores."""
         body = msgspec.json.encode(self._backend.encode(question))
         async with self._pool().post(self._url, data=body, allow_redirects=False) as answer:
-            text = await answer.content.read(_MOST_BYTES)
-            while chunk := await answer.content.read(_MOST_BYTES - len(text)):
-                text += chunk
+            text, _ = await limited(answer.content.iter_any(), _MOST_BYTES)
+            if text is None:
+                raise BadAnswerError(f"the answer is longer than {_MOST_BYTES} bytes")
             if answer.status != HTTPStatus.OK:
                 return _refusal(answer.status, text)
             return self._backend.decode(msgspec.json.decode(text), len(question.texts))

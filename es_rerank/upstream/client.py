@@ -13,7 +13,7 @@ from yarl import URL
 
 from es_rerank.config import Settings
 from es_rerank.errors import UpstreamError
-from es_rerank.present.dialects import DIALECTS
+from es_rerank.present.dialects import DIALECTS, PRODUCT
 from es_rerank.tls import NotReachedError, Trust
 from es_rerank.upstream.credentials import Credentials, credentials
 from es_rerank.upstream.faults import worded
@@ -97,9 +97,10 @@ class Upstream:
     def _shown(self, request: Request, answer: aiohttp.ClientResponse) -> EngineAnswer:
         """Write the head of an answer as the client is to see it."""
         headers = passing(answer.raw_headers)
+        elasticsearch = PRODUCT in headers
         if self._dialect:
             headers = self._dialect.said(request.headers.get("Accept", ""), headers)
-        return EngineAnswer(answer.status, answer.reason, headers, answer.content)
+        return EngineAnswer(answer.status, answer.reason, headers, answer.content, elasticsearch)
 
     async def _answer(self, request: Request) -> aiohttp.ClientResponse:
         """Ask the nodes in turn until one is reached; a connection it had closed is a reason to send once more."""

@@ -55,9 +55,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class EngineAnswer:
-    """The head of an answer as clients are to see it, and the stream of its body."""
+    """The head of an answer as clients are to see it, and the stream of its body.
+
+    `elasticsearch`: the engine itself names that product, whatever clients are shown.
+    """
 
     status: int
     reason: str | None
     headers: CIMultiDict[str]
     content: aiohttp.StreamReader
+    elasticsearch: bool

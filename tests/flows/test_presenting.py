@@ -84,6 +84,26 @@ async def test_an_elasticsearch_has_its_own_points_in_time() -> None:
     assert engine.seen[-1].json == {"id": "p1"}
 
 
+@pytest.mark.parametrize(
+    ("own", "target"),
+    [
+        ([], "/docs/_search/point_in_time?keep_alive=1m"),
+        ([("X-Elastic-Product", "Elasticsearch")], "/docs/_pit?keep_alive=1m"),
+    ],
+)
+async def test_where_get_is_not_allowed_the_engines_own_head_tells_which_it_is(own: Any, target: str) -> None:
+    """What clients are shown names Elasticsearch in any case, so that cannot tell."""
+
+    def forbidden(seen: Seen) -> Said:
+        status = 403 if seen.target == "/" else 200
+        return Said(b'{"pit_id":"p1"}', status=status, headers=[JSON, *own])
+
+    async with running({"/?": Said(b"?"), "/": forbidden}, present_as="elasticsearch-8") as (proxy, engine, _):
+        got = await proxy.send("POST", "/docs/_pit?keep_alive=1m", headers={"Accept": VENDOR})
+    assert got.status == 200
+    assert [seen.target for seen in engine.seen] == ["/", target]
+
+
 async def test_an_error_and_what_cannot_be_read_are_the_engines_own() -> None:
     async with running(info(OPENSEARCH), present_as="elasticsearch-8") as (proxy, engine, _):
         failed = await proxy.send("POST", "/docs/_pit", headers={"Accept": VENDOR})
