@@ -15,7 +15,21 @@ from es_rerank.present.dialects import DIALECTS
 from es_rerank.rerank.backends import BACKENDS
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.search.policy import POLICIES
-from es_rerank.values import Address, Duration, Fingerprint, Listen, LongMode, Names, Policy, Url, Urls, one_of
+from es_rerank.values import (
+    SHARED,
+    UNIX,
+    Address,
+    Duration,
+    Fingerprint,
+    Listen,
+    LongMode,
+    Names,
+    OwnPages,
+    Policy,
+    Urls,
+    one_of,
+    same_place,
+)
 
 PREFIX = "ES_RERANK_"
 # Variables that are read elsewhere: the settings file itself, and where the demo keeps and fetches its parts.
@@ -49,6 +63,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
 
     listen: Listen = Field("127.0.0.1:9280", description="HOST:PORT that clients connect to, or unix:/PATH.")
+    own_pages: OwnPages = Field(
+        "127.0.0.1:9281",
+        description="HOST:PORT or unix:/PATH of the own pages, or `shared`: as `listen`, for whom the engine knows.",
+    )
     listen_certificate: Path | None = Field(None, description="PEM file of the certificate to listen with https.")
     listen_key: Path | None = Field(None, description="PEM file of its private key.")
     listen_client_ca: Path | None = Field(
@@ -89,8 +107,10 @@ class Settings(BaseModel):
         "pass", description="`rewrite` names this endpoint to clients that look for nodes (`_nodes/http`)."
     )
     advertise: Address | None = Field(None, description="HOST:PORT named to them; else what the client connected to.")
-    reranker: Url = Field("http://127.0.0.1:8000", description="URL of the rerank server.")
-    reranker_api_key: SecretStr | None = Field(None, description="Bearer token for the rerank server.")
+    reranker: Urls = Field(
+        ("http://127.0.0.1:8000",), description="URL of the rerank server; several with the same model: a,b,c."
+    )
+    reranker_api_key: SecretStr | None = Field(None, description="Bearer token for the rerank servers.")
     backend: Annotated[str, one_of(BACKENDS)] = Field(
         "vllm", description=f"Wire dialect of the rerank server: {', '.join(BACKENDS)}."
     )
@@ -112,13 +132,19 @@ class Settings(BaseModel):
     self_test: bool = Field(default=True, description="Whether known pairs must come out in order first.")
     inference_ids: Names = Field((), description="Ids of `_inference/rerank/{id}` that the reranker answers; a,b,c.")
     cache_pairs: int = Field(100_000, ge=0, description="Scores of pairs to remember, about 150 bytes each.")
-    concurrency: int = Field(8, ge=1, description="Requests at the rerank server at a time.")
-    queue: int = Field(64, ge=0, description="Searches that may wait for the rerank server; over it, engine's order.")
+    concurrency: int = Field(8, ge=1, description="Requests at a rerank server at a time.")
+    server_tokens: int = Field(
+        262_144, ge=512, description="Tokens at a rerank server at a time, about; a larger request goes alone."
+    )
+    queue: int = Field(64, ge=0, description="Searches that may wait for the rerank servers; over it, engine's order.")
     drain: Duration | None = Field(
         None, description="Time after SIGTERM in which requests are still taken, while readiness says 503."
     )
     max_body: int = Field(10_000_000, ge=1024, description="Bytes of a search request that is still planned.")
     max_answer: int = Field(100_000_000, ge=1024, description="Bytes of an engine's answer that is still rewritten.")
+    reload: Literal["signal", "change"] = Field(
+        "signal", description="When rules and certificate are read anew: on SIGHUP, or also when a file has changed."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
 
@@ -170,7 +196,20 @@ def _crossed(settings: Settings) -> list[tuple[str, str]]:
     alone = [(one, f"needs {other} beside it") for one, other in _TOGETHER if one in given and other not in given]
     both = [(one, f"cannot stand beside {other}") for one, other in _EITHER if one in given and other in given]
     many = [("aws_region", "takes one upstream")] if settings.aws_region and len(settings.upstream) > 1 else []
-    return alone + both + many
+    return alone + both + many + _addresses(settings)
+
+
+def _addresses(settings: Settings) -> list[tuple[str, str]]:
+    """List what is wrong with the two addresses to listen on."""
+    listen, pages = settings.listen, settings.own_pages
+    if pages == SHARED:
+        certified = settings.upstream_certificate is not None
+        # The engine would take it for the caller's.
+        return [("own_pages", "`shared` cannot stand beside upstream_certificate")] if certified else []
+    if listen.startswith(UNIX) and "own_pages" not in settings.model_fields_set:
+        return [("listen", "a socket needs own_pages beside it, or each user of this machine reaches the engine")]
+    wrong = [("own_pages", "needs another port or path than listen; `shared` is for one")]
+    return wrong if same_place(listen, pages) else []
 
 
 def _from_flags(flags: Mapping[str, Any]) -> Source:

@@ -15,6 +15,7 @@ from multidict import CIMultiDict
 from es_rerank import incoming
 from es_rerank.coding import limited, packed, understood, unpacked
 from es_rerank.errors import UpstreamError
+from es_rerank.faults import worded
 from es_rerank.model import IndexInfo, Rule, Search, Skip, Why
 from es_rerank.pipeline import Effects, Fetch, measure
 from es_rerank.rules import hidden
@@ -23,11 +24,12 @@ from es_rerank.search.filterpath import cut, paths
 from es_rerank.search.sending import SENDING, Sent
 from es_rerank.shadow import Measuring
 from es_rerank.state import State
-from es_rerank.upstream.faults import worded
 from es_rerank.upstream.messages import EngineAnswer, Request
 
 # When the deadline of many searches is over at once, their answers must still be written: this much of it is kept back.
 _WRITING_SHARE, _WRITING_MOST = 0.05, 0.1
+# Of a request for something else than the client's own they would say what is not so.
+_OF_THE_BODY = ("Accept", "Accept-Encoding", "Content-Encoding", "Content-Length", "Content-Type")
 # A client may ask for less: `off`, or `shadow`. What it gives as key, such as a session, is always in the same share.
 _MODE_HEADER, _KEY_HEADER = "X-Rerank-Mode", "X-Rerank-Key"
 
@@ -82,7 +84,8 @@ class Exchange:
         """Find rule and mapping of what a search names."""
         if hidden(search.target):
             return Skip(Why.HIDDEN_INDEX)
-        info = await self.state.indices.about(search, self.request.headers)
+        who = incoming.headers(self.request, self.state.settings, *_OF_THE_BODY)
+        info = await self.state.indices.about(search, who)
         if info is None:
             return Skip(Why.MAPPING)
         rule = self.state.rules.choose(search.target, info.names)
@@ -123,8 +126,11 @@ class Exchange:
         whole, _ = await limited(answer.content.iter_any(), most)
         return None if whole is None else unpacked(whole, coding, most)
 
-    def filtered(self, body: bytes) -> bytes:
-        """Cut a body as `filter_path` says; Elasticsearch spares what is empty already, OpenSearch does not."""
+    def filtered(self, body: bytes) -> bytes | None:
+        """Cut a body as `filter_path` says, None if it cannot be.
+
+        Elasticsearch spares what is empty already, OpenSearch does not.
+        """
         return cut(body, paths(self.carried.params), keeps_empty=self.elasticsearch)
 
     def packed(self, body: bytes) -> bytes:

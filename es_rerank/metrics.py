@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -47,12 +48,15 @@ class Metrics:
             registry=self._registry,
         )
         self._dropped = Counter("es_rerank_shadow_dropped", "Searches that were not measured.", registry=self._registry)
-        self._degraded = Gauge(
-            "es_rerank_degraded",
-            "1 while searches cannot be reranked.",
-            registry=self._registry,
-            multiprocess_mode="livemax",
+        self._degraded = self._gauge("degraded", "1 while searches cannot be reranked.", "livemax")
+        self._out = self._gauge("servers_out", "Rerank servers that are not asked.", "livemax")
+        self._under_way = self._gauge(
+            "searches_under_way", "Searches at the rerank servers or waiting for them.", "livesum"
         )
+
+    def _gauge(self, name: str, words: str, over_workers: Literal["livemax", "livesum"]) -> Gauge:
+        """Register how something stands, and what it is over several workers."""
+        return Gauge(f"es_rerank_{name}", words, registry=self._registry, multiprocess_mode=over_workers)
 
     def _shares(self, name: str, words: str) -> Histogram:
         """Register a measure of a change, between 0 and 1."""
@@ -87,6 +91,8 @@ class Metrics:
     def text(self, health: Health) -> bytes:
         """Write all metrics in Prometheus' text format."""
         self._degraded.set(health.state == "degraded")
+        self._out.set(health.out)
+        self._under_way.set(health.searches)
         if SHARED_FOLDER not in os.environ:
             return generate_latest(self._registry)
         shared = CollectorRegistry()

@@ -108,7 +108,8 @@ class Long:
 class Rule:
     """How the hits of some indices are reranked. Empty `fields` means the text fields of the index mapping.
 
-    `share` is that of the searches which are reranked in the mode `split`.
+    `share` is that of the searches which are reranked in the mode `split`. `partial`: when the deadline is over, the
+    head of the window that is scored by then is used.
     """
 
     name: str
@@ -123,6 +124,7 @@ class Rule:
     mode: str = "on"
     share: float = 1.0
     strict: bool = False
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,15 +175,14 @@ class Plan:
 class Ask:
     """What the model is asked: one query, the documents of a window (None: no text), within seconds.
 
-    `rule` carries the instruction and what happens to long documents. `fresh` looks past remembered scores; `whole`
-    asks for all documents or nothing, whatever the load.
+    `rule` carries the instruction, what happens to long documents, and whether a part of the scores is welcome;
+    `whole` asks for all documents or nothing, whatever the load.
     """
 
     query: str
     documents: Sequence[str | None]
     rule: Rule
     seconds: float
-    fresh: bool = False
     whole: bool = False
 
 
@@ -189,7 +190,8 @@ class Ask:
 class Scored:
     """Probabilities in [0, 1], one a document, how many came from the cache, and by whom.
 
-    None: the document had no text, or is behind the `window` that was read (None: all), which is smaller under load.
+    None: the document had no text, or is behind the `window` that was read (None: all), which is smaller under load
+    and where time ran out.
     """
 
     probabilities: Sequence[float | None]
@@ -213,6 +215,7 @@ class Outcome:
     state: str
     why: Why | None = None
     window: int = 0
+    of: int = 0
     cached: int = 0
     model: str = ""
     detail: str = ""
@@ -222,7 +225,8 @@ class Outcome:
         """The value of `X-Rerank`, such as `reranked; window=50; cached=12; model=...` or `skipped; why=sort`."""
         if self.why is not None:
             return self.state if self.state == self.why else f"{self.state}; why={self.why}"
-        return f"{self.state}; window={self.window}; cached={self.cached}; model={self.model}"
+        read = f"{self.window}; of={self.of}" if self.window < self.of else self.window
+        return f"{self.state}; window={read}; cached={self.cached}; model={self.model}"
 
 
 _MOST_LISTED = 32

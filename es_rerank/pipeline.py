@@ -135,7 +135,7 @@ async def _ranking(envelope: Envelope, plan: Plan, effects: Effects) -> tuple[Ra
     if isinstance(found, Failed):
         return None, failed(found)
     read = len(documents) if found.window is None else found.window
-    outcome = Outcome("reranked", window=read, cached=found.cached, model=found.model)
+    outcome = Outcome("reranked", window=read, of=len(documents), cached=found.cached, model=found.model)
     return rank(plan.rule.policy, engine, found.probabilities, plan.min_score), outcome
 
 

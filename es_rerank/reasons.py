@@ -24,7 +24,10 @@ REASONS: Mapping[Why, Reason] = {
     Why.SPLIT: Reason("The rule has `mode: split`, and this search is not in its share.", _NOTHING),
     Why.NOT_A_SEARCH: Reason("The request is no search: it is streamed through.", _NOTHING),
     Why.UNREADABLE: Reason("The request is not a search body that can be read.", "Read the engine's own error."),
-    Why.TOO_LARGE: Reason("The request body is over `max_body`.", "Raise `max_body` if such searches are wanted."),
+    Why.TOO_LARGE: Reason(
+        "The request body is over `max_body`, or it holds over a thousand searches, members or patterns of fields.",
+        "Raise `max_body`, or send fewer at a time.",
+    ),
     Why.FORMAT: Reason("Request or answer is YAML, CBOR, SMILE or in a coding other than gzip.", "Ask for JSON."),
     Why.SORT: Reason("The order asked for is not relevance.", _NOTHING),
     Why.SCROLL: Reason("A scroll is an export.", _NOTHING),
@@ -55,7 +58,10 @@ REASONS: Mapping[Why, Reason] = {
     Why.ENGINE_ERROR: Reason("The engine refused the wider page; the request was sent as it came.", "Lower `window`."),
     Why.ENGINE_ANSWER: Reason("The engine's answer has no plain list of scored hits.", _NOTHING),
     Why.PARTIAL: Reason("The engine is still searching; the final answer is reranked.", "Ask again by the id."),
-    Why.DEADLINE: Reason("The deadline was over.", "Raise `deadline`, lower `window`, or add a GPU."),
+    Why.DEADLINE: Reason(
+        "The deadline was over, or would have been before the model answered.",
+        "Raise `deadline`, lower `window`, or add a GPU.",
+    ),
     Why.UNREACHABLE: Reason("The rerank server cannot be reached.", "Start it; check `reranker`."),
     Why.REFUSED: Reason("The rerank server refused the request (4xx).", "Check `model`, `backend` and the API key."),
     Why.RERANKER_ERROR: Reason("The rerank server failed (5xx).", _SERVER),

@@ -15,10 +15,10 @@ from es_rerank import incoming
 from es_rerank.answers import Answer, Aside, error_answer
 from es_rerank.config import Settings
 from es_rerank.errors import UpstreamError
+from es_rerank.faults import worded
 from es_rerank.pour import pour
 from es_rerank.search.sending import Sent
 from es_rerank.state import State
-from es_rerank.upstream.faults import worded
 from es_rerank.upstream.messages import Body, EngineAnswer, Request
 
 log = structlog.get_logger()

@@ -25,7 +25,7 @@ _BACKING = re.compile(r"^\.ds-(.+)-\d{4}\.\d{2}\.\d{2}-\d{6}$")
 class RuleFile(BaseModel):
     """One rule: which indices it is for, and how their hits are reranked. What it leaves out, the settings say."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     index: list[str] = Field(min_length=1, description="Names or patterns; aliases are resolved.")
     mode: Literal["on", "off", "shadow", "split"] = Field(
@@ -44,6 +44,9 @@ class RuleFile(BaseModel):
     instruction: str | None = Field(None, description="Task given to models that take one.")
     strict: bool = Field(
         default=False, description="Whether a fault of the model is an error instead of the engine's order."
+    )
+    partial: Literal["allow", "deny"] = Field(
+        "deny", description="Whether the head of the window counts that is scored when the deadline is over."
     )
 
     @field_validator("index", mode="before", json_schema_input_type=str | list[str])
@@ -79,7 +82,7 @@ class Rules:
 
     def __init__(self, settings: Settings) -> None:
         """Read the mappings folder of *settings*. Raises ConfigError naming file, line and field."""
-        self._rules = tuple(_read(path, settings) for path in _files(settings.mappings))
+        self._rules = tuple(_read(path, settings) for path in files(settings.mappings))
         self.everywhere = default_rule(settings)
 
     def become(self, others: Rules) -> None:
@@ -139,13 +142,20 @@ def schema() -> str:
     return json.dumps(RuleFile.model_json_schema(), indent=2) + "\n"
 
 
-def _files(folder: Path | None) -> list[Path]:
-    """List the rule files of a folder. Raises ConfigError if there is no such folder."""
+def files(folder: Path | None) -> list[Path]:
+    """List the rule files of a folder. Raises ConfigError if there is no such folder, or none that can be read.
+
+    Hidden files are no rules: editors and copying tools keep theirs there while they write.
+    """
     if folder is None:
         return []
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder of rules")
-    return sorted(path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"})
+    try:
+        found = sorted(folder.iterdir())
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be read: {error.strerror}") from error
+    return [path for path in found if path.suffix in {".yaml", ".yml"} and not path.name.startswith(".")]
 
 
 def _read(path: Path, settings: Settings) -> Rule:
@@ -173,6 +183,7 @@ def _rule(name: str, file: RuleFile, settings: Settings) -> Rule:
         mode=file.mode,
         share=1.0 if file.share is None else file.share,
         strict=file.strict,
+        partial=file.partial == "allow",
     )
 
 

@@ -1,4 +1,7 @@
-"""The kinds of values that settings and rules have: durations, addresses, policies. Each says what is wrong."""
+"""The kinds of values that settings and rules have: durations, addresses, policies. Each says what is wrong.
+
+No complaint holds the value itself: it may be a secret on a wrong line, and complaints are logged.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from es_rerank.model import PolicySpec
 from es_rerank.search.policy import POLICIES
 
 UNIX = "unix:"
+SHARED = "shared"
 
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m)\s*$")
 _LONGEST = 600.0
@@ -37,12 +41,20 @@ def host_and_port(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def same_place(one: str, other: str) -> bool:
+    """Tell whether two places to listen on are one path, or one port of whatever host; port 0 is any."""
+    if one.startswith(UNIX):
+        return one == other
+    port = host_and_port(one)[1]
+    return port != 0 and not other.startswith(UNIX) and host_and_port(other)[1] == port
+
+
 def one_of(names: Mapping[str, object]) -> AfterValidator:
     """Make a check for the rows of a table."""
 
     def check(value: str) -> str:
         if value not in names:
-            raise ValueError(f"{value!r} is none of {', '.join(names)}")
+            raise ValueError(f"none of {', '.join(names)}")
         return value
 
     return AfterValidator(check)
@@ -53,7 +65,7 @@ def seconds(value: object) -> float:
     found = _DURATION.match(value) if isinstance(value, str) else None
     read = float(found[1]) * _UNITS[found[2]] if found else 0.0
     if not 0 < read <= _LONGEST:
-        raise ValueError(f"{value!r} is no duration up to 10m; write it with its unit, as in 500ms, 3s or 1m")
+        raise ValueError("no duration up to 10m; write it with its unit, as in 500ms, 3s or 1m")
     return read
 
 
@@ -66,7 +78,7 @@ def _address(value: str) -> str:
     """Check HOST:PORT."""
     found = _ADDRESS.match(value)
     if not found or int(found[2]) > _LAST_PORT:
-        raise ValueError(f"{value!r} is not HOST:PORT, as in 127.0.0.1:9280")
+        raise ValueError("not HOST:PORT, as in 127.0.0.1:9280")
     return value
 
 
@@ -75,31 +87,39 @@ def _listen(value: str) -> str:
     if not value.startswith(UNIX):
         return _address(value)
     if not value.removeprefix(UNIX).startswith("/"):
-        raise ValueError(f"{value!r} is not unix:/PATH, as in unix:/run/es-rerank.sock")
+        raise ValueError("not unix:/PATH, as in unix:/run/es-rerank.sock")
     return value
+
+
+def _own_pages(value: str) -> str:
+    """Check an address to listen on, or that of the clients."""
+    if value == SHARED:
+        return value
+    try:
+        return _listen(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, nor `{SHARED}`") from error
 
 
 def _url(value: str) -> str:
     """Check an http(s) URL without query."""
-    parts = urlsplit(value)
-    wrong = parts.query or parts.fragment or parts.port == 0
-    if parts.scheme not in {"http", "https"} or not parts.hostname or wrong:
-        raise ValueError(f"{_without_password(value)!r} is not a URL such as http://127.0.0.1:9200")
+    try:
+        parts = urlsplit(value)
+        right = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        right = False
+    if not right or parts.query or parts.fragment:
+        raise ValueError("not a URL such as http://127.0.0.1:9200")
     if parts.username is not None:
-        raise ValueError(f"{_without_password(value)!r} carries credentials: they have settings of their own")
+        raise ValueError("a URL that carries credentials: they have settings of their own")
     return value.rstrip("/")
-
-
-def _without_password(url: str) -> str:
-    """Hide the user part of a URL."""
-    return re.sub(r"//[^/@]*@", "//***@", url)
 
 
 def _policy(value: str) -> str:
     """Check a policy: a row of the table, with its parameter in parentheses where it takes one."""
     found = _POLICY.match(value)
     if not found or found[1] not in POLICIES:
-        raise ValueError(f"{value!r} is none of {', '.join(POLICIES)}; linear(0.7) and rrf(60) take a number")
+        raise ValueError(f"none of {', '.join(POLICIES)}; linear(0.7) and rrf(60) take a number")
     spec = policy_spec(value)
     if spec.parameter is not None and spec.name not in {"linear", "rrf"}:
         raise ValueError(f"{spec.name} takes no number")
@@ -133,6 +153,7 @@ def _some(values: tuple[str, ...]) -> tuple[str, ...]:
 Duration = Annotated[float, BeforeValidator(_written_seconds, json_schema_input_type=str)]
 Address = Annotated[str, AfterValidator(_address)]
 Listen = Annotated[str, AfterValidator(_listen)]
+OwnPages = Annotated[str, AfterValidator(_own_pages)]
 Url = Annotated[str, AfterValidator(_url)]
 Policy = Annotated[str, AfterValidator(_policy)]
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]

@@ -18,7 +18,7 @@ from yarl import URL
 
 from es_rerank.config import Settings
 from es_rerank.listen.site import listen
-from es_rerank.listen.sockets import bind
+from es_rerank.listen.sockets import Sockets, bind
 from es_rerank.server import runner
 
 CAPS = {"indices": ["docs"], "fields": {"title": {"text": {}}, "body": {"text": {}}, "tag": {"keyword": {}}}}
@@ -102,12 +102,13 @@ async def serving(fake: Fake) -> AsyncIterator[Fake]:
         await running.cleanup()
 
 
-def settings(engine: Fake | None = None, reranker: Fake | None = None, **more: Any) -> Settings:
+def settings(engine: Fake | None = None, reranker: Fake | Sequence[Fake] | None = None, **more: Any) -> Settings:
     """Make settings for fakes: no tokenizer, no self-test, a model whose scores are logits."""
     values: dict[str, Any] = {"profile": "bge-reranker", "tokenizer": "estimate", "self_test": False, **more}
     # Port 9 (discard) answers nowhere.
-    urls = {"upstream": engine, "reranker": reranker}
-    values |= {name: fake.url if fake else "http://127.0.0.1:9" for name, fake in urls.items() if name not in more}
+    for name, fakes in {"upstream": engine, "reranker": reranker}.items():
+        urls = [one.url for one in ([fakes] if isinstance(fakes, Fake) else fakes or ())]
+        values.setdefault(name, urls or "http://127.0.0.1:9")
     return Settings.model_validate(values)
 
 
@@ -150,10 +151,16 @@ class Got:
 
 @dataclass
 class Endpoint:
-    """A running endpoint, and a client of it."""
+    """A running endpoint, and a client of it; `own` is where the own pages are."""
 
     url: str
     session: aiohttp.ClientSession
+    own: str = ""
+
+    @property
+    def pages(self) -> Endpoint:
+        """The same, asked at the address of the own pages."""
+        return Endpoint(self.own, self.session, self.own)
 
     async def send(self, method: str, target: str, body: Any = None, headers: Any = ()) -> Got:
         """Send a request as it is written: bytes as bytes, anything else as JSON."""
@@ -173,15 +180,17 @@ class Endpoint:
 
 @asynccontextmanager
 async def endpoint(chosen: Settings) -> AsyncIterator[Endpoint]:
-    """Run an endpoint on a free port."""
+    """Run an endpoint on free ports."""
     running = runner(chosen)
     with capture_logs():
         await running.setup()
-        (url,) = (await listen(running, chosen, bind("127.0.0.1:0"))).names
+        own = () if chosen.own_pages == "shared" else bind("127.0.0.1:0")
+        sites = await listen(running, chosen, Sockets(bind("127.0.0.1:0"), own))
+        (url,), (pages,) = sites.names, sites.pages
         timeout = aiohttp.ClientTimeout(total=20)
         plain = ("Accept-Encoding", "Accept", "User-Agent", "Content-Type")
         async with aiohttp.ClientSession(auto_decompress=False, skip_auto_headers=plain, timeout=timeout) as session:
             try:
-                yield Endpoint(url, session)
+                yield Endpoint(url, session, pages)
             finally:
                 await running.cleanup()

@@ -17,6 +17,11 @@ def test_a_new_endpoint_has_counted_nothing() -> None:
     assert "es_rerank_degraded 0.0" in found
 
 
+def test_how_the_rerank_servers_stand_is_told() -> None:
+    found = Metrics().text(Health("ok", "1 of 2 servers out", out=1, searches=12)).decode().splitlines()
+    assert {"es_rerank_servers_out 1.0", "es_rerank_searches_under_way 12.0"} <= set(found)
+
+
 @pytest.mark.parametrize(
     ("outcome", "labels"),
     [

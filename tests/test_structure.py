@@ -15,12 +15,16 @@ PACKAGE = ROOT / "es_rerank"
 # First match wins: a module's level is that of the first prefix it has.
 LEVELS: Mapping[str, int] = {
     "es_rerank.rerank.asker": 3,
+    "es_rerank.rerank.flights": 3,
+    "es_rerank.rerank.pool": 3,
+    "es_rerank.rerank.server": 3,
     "es_rerank.rerank.wire": 3,
     "es_rerank.rerank.client": 3,
     "es_rerank.rerank.tokenizer": 3,
     "es_rerank.rerank.trial": 3,
     "es_rerank.model": 0,
     "es_rerank.errors": 0,
+    "es_rerank.faults": 3,
     "es_rerank.reasons": 0,
     "es_rerank.spans": 0,
     "es_rerank.coding": 1,
@@ -86,7 +90,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "es_rerank.rerank.backends.infinity": "the same",
     "es_rerank.rerank.backends.tei": "the same",
     "es_rerank.rerank.backends.vllm": "the same",
-    "es_rerank.web.pages": "tests/test_pages.py; tests/web looks at the page with a browser",
+    "es_rerank.web.pages": "tests/test_pages.py; tests/live/test_page.py looks at the page with a browser",
     "es_rerank.cli.demo": "tests/demo runs it",
     "es_rerank.parts.errors": "two classes without code",
 }

@@ -41,4 +41,5 @@ def _shown(rule: Rule) -> dict[str, Any]:
         "search_tokens": rule.long.search_tokens,
         "instruction": rule.instruction or "profile",
         "strict": rule.strict,
+        "partial": "allow" if rule.partial else "deny",
     }

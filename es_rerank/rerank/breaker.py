@@ -16,14 +16,17 @@ class Breaker:
     opened: float | None = None
     trying: bool = False
 
-    def allows(self, now: float) -> bool:
-        """Ask for a pass; the one who gets it after the pause is the probe that decides for all."""
-        if self.opened is None:
-            return True
-        if self.trying or now - self.opened < _PAUSE:
-            return False
-        self.trying = True
-        return True
+    def permits(self, now: float) -> bool:
+        """Tell whether the next one may pass."""
+        return self.opened is None or (not self.trying and now - self.opened >= _PAUSE)
+
+    def passed(self) -> None:
+        """Note that one passes; behind an open breaker it is the probe that decides for all."""
+        self.trying = self.opened is not None
+
+    def spared(self) -> None:
+        """Note that who passed has not tried."""
+        self.trying = False
 
     def succeeded(self) -> None:
         """Note an answer of the model."""

@@ -4,238 +4,225 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
-
-import structlog
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, takewhile
 
 from es_rerank.config import Settings
 from es_rerank.model import Ask, Failed, Rule, Scored, Why
-from es_rerank.rerank.asker import Asker
-from es_rerank.rerank.backends import BACKENDS, Question
-from es_rerank.rerank.breaker import Breaker
+from es_rerank.rerank.backends import BACKENDS
+from es_rerank.rerank.batch import batches
 from es_rerank.rerank.cache import PairCache, pair_key
-from es_rerank.rerank.cut import Limits, Tokens, estimate, passages
-from es_rerank.rerank.load import first, window
-from es_rerank.rerank.profiles import PROFILES, defused, probability
+from es_rerank.rerank.flights import Flights
+from es_rerank.rerank.load import whole, window
+from es_rerank.rerank.pace import cost
+from es_rerank.rerank.pool import Pool
+from es_rerank.rerank.profiles import PROFILES
+from es_rerank.rerank.reader import Reader, much
+from es_rerank.rerank.server import Server
 from es_rerank.rerank.tokenizer import load_tokens
-from es_rerank.rerank.trial import Trial
-from es_rerank.rerank.wire import Wire
 
-log = structlog.get_logger()
-
-_QUERY_SHARE = 4
-_MUCH = 200_000
+# A window of which a part is welcome is asked for in so many passages at a time, so that there are parts.
+_STEP = 10
+# What leaves a part of a window unscored without being a fault of the server.
+_LATE = frozenset({Why.DEADLINE, Why.OVERLOADED})
+# A part of fewer documents has no order.
+_LEAST = 2
+# Searches that wait together are over together, and their answers are written one after another.
+_WRITING_SECONDS = 0.001
+# Each request ends by itself in time; only a search that waits for another one's must be ended.
+_BACKSTOP_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Whether searches are being reranked: `ok`, `untested` (not asked yet) or `degraded` with its reason."""
+    """Whether searches are being reranked: `ok`, `untested` (not asked yet) or `degraded` with its reason.
+
+    `out` counts the servers that are not asked, `searches` those that are at the servers or wait for them.
+    """
 
     state: str
     why: str = ""
+    out: int = field(default=0, compare=False)
+    searches: int = field(default=0, compare=False)
+
+
+@dataclass(slots=True)
+class _Work:
+    """One search on its way: the pairs of each document, how many documents are read, and what is known of them."""
+
+    ask: Ask
+    rows: Sequence[Sequence[bytes]] = ()
+    count: int = 0
+    cached: frozenset[bytes] = frozenset()
+    values: dict[bytes, float] = field(default_factory=dict)
+
+    def scored(self) -> int:
+        """Count the documents at the head of the window of which all is known."""
+        return len(list(takewhile(lambda row: all(key in self.values for key in row), self.rows[: self.count])))
 
 
 class Reranker:
-    """Cuts, remembers, bounds and asks. State: the pair cache, the pairs in flight, the breaker, the self-test."""
+    """Cuts, remembers, bounds and asks. State: the pair cache, the pairs in flight, the servers."""
 
     def __init__(self, settings: Settings) -> None:
-        """Make ready to ask the server that *settings* name; nothing is sent yet."""
+        """Make ready to ask the servers that *settings* name; nothing is sent yet."""
         self._settings = settings
-        self._backend = BACKENDS[settings.backend]
-        self._profile = PROFILES[settings.profile]
-        self.model = "identity" if self._backend.local else settings.model or self._profile.model
-        self._tokens: Tokens = estimate
-        self._wire = Wire(settings, self._backend)
-        self._asker = Asker(self._wire, self._backend.max_batch)
+        backend, profile = BACKENDS[settings.backend], PROFILES[settings.profile]
+        self.model = "identity" if backend.local else settings.model or profile.model
+        self._reader = Reader(backend, profile, self.model, settings.search_tokens)
+        self._pool = Pool([Server(settings, url, self._reader, self._retest) for url in settings.reranker])
         self._cache = PairCache(settings.cache_pairs)
-        self._flying: dict[bytes, asyncio.Future[float | Failed]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._breaker = Breaker()
-        self._waiting = 0
-        self._fault: Failed | None = None
-        self._trial = Trial(self._profile, self._bounded, wanted=settings.self_test and not self._backend.local)
+        self._flights = Flights(self._remember)
+        self._tests: set[asyncio.Task[None]] = set()
+        self._searches = 0
+        self._given_up = False
 
     async def start(self) -> None:
         """Load the tokenizer, which may take a download, then test the model; until then the engine's order stands."""
-        if not self._backend.local:
-            self._tokens = await asyncio.to_thread(load_tokens, self._settings.tokenizer, self.model)
-        await self._trial.run()
+        if not self._reader.backend.local:
+            self._reader.tokens = await asyncio.to_thread(load_tokens, self._settings.tokenizer, self.model)
+        await asyncio.gather(*(server.trial.run() for server in self._pool.servers))
 
     async def close(self) -> None:
         """Stop the work in flight and close all connections."""
-        for task in tuple(self._tasks):
+        for task in tuple(self._tests):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._wire.close()
+        await asyncio.gather(*self._tests, return_exceptions=True)
+        await self._flights.close()
+        for server in self._pool.servers:
+            await server.close()
+
+    def give_up(self) -> None:
+        """Ask no more: who waits for the model has run out of time."""
+        self._given_up = True
+        self._flights.call_off()
 
     @property
     def health(self) -> Health:
-        """Tell how it stands."""
-        if self._trial.misfit:
-            return Health("degraded", f"{Why.SELF_TEST}: {self._trial.misfit}")
-        if self._fault:
-            return Health("degraded", f"{self._fault.why}: {self._fault.detail}")
-        return Health("ok" if self._trial.passed else "untested")
+        """Tell how it stands; it is well as long as one server is."""
+        servers = self._pool.servers
+        out = [server for server in servers if not server.sound]
+        said = "; ".join(dict.fromkeys(why for server in out if (why := server.complaint)))
+        if len(out) < len(servers):
+            state, said = "ok", f"{len(out)} of {len(servers)} servers out: {said}" if said else ""
+        else:
+            state = "degraded" if said else "untested"
+        return Health(state, said, len(out), self._searches)
 
     async def score(self, ask: Ask) -> Scored | Failed:
         """Score the documents of a window against a query; None stays None. Never outlasts the deadline.
 
         The identity of the backend without a server holds for documents without text too.
         """
-        if self._backend.local:
-            return Scored(self._backend.decode(None, len(ask.documents)), 0, self.model)
-        if not self._trial.passed:
-            return self._untrusted()
+        backend = self._reader.backend
+        if backend.local:
+            return Scored(backend.decode(None, len(ask.documents)), 0, self.model)
+        if distrust := self._pool.distrust():
+            return distrust
         if ask.seconds <= 0:
             return Failed(Why.DEADLINE)
-        return await self._bounded(ask)
-
-    def _untrusted(self) -> Failed:
-        """Say why a model that has not passed its self-test is not asked: what it would answer might be at random."""
-        if self._trial.misfit or not self._fault:
-            return Failed(Why.SELF_TEST, self._trial.misfit or "the known pairs have not been scored yet")
-        return self._fault
-
-    async def _bounded(self, ask: Ask) -> Scored | Failed:
-        """Keep waiting searches within the queue and each within its deadline."""
-        queue, queued = self._settings.queue, self._waiting - self._settings.concurrency
-        if queued >= queue:
+        if self._queued() >= self._settings.queue and not self._pool.drop_late():
             return Failed(Why.OVERLOADED)
-        count = len(ask.documents) if ask.whole else window(len(ask.documents), queued, queue)
-        self._waiting += 1
+        return await self._bounded(_Work(ask))
+
+    def _queued(self) -> int:
+        """Count the searches that wait for a server; below zero there are servers that wait for a search."""
+        return self._searches - self._settings.concurrency * len(self._pool.servers)
+
+    async def _bounded(self, work: _Work) -> Scored | Failed:
+        """Keep a search within its deadline."""
+        # Read before the search itself counts among those that wait.
+        queued = self._queued()
+        self._searches += 1
+        seconds = max(work.ask.seconds / 2, work.ask.seconds - self._searches * _WRITING_SECONDS)
         try:
-            async with asyncio.timeout(ask.seconds):
-                found = await self._scored(replace(ask, documents=first(ask.documents, count)))
-                return found if isinstance(found, Failed) else replace(found, window=count)
+            async with asyncio.timeout(seconds + _BACKSTOP_SECONDS):
+                fault = await self._worked(work, time.monotonic() + seconds, queued)
         except TimeoutError:
-            return Failed(Why.DEADLINE)
+            fault = Failed(Why.DEADLINE)
         finally:
-            self._waiting -= 1
+            self._searches -= 1
+        return self._result(work, fault)
 
-    async def _scored(self, ask: Ask) -> Scored | Failed:
-        """Cut the documents, find the score of each passage, and let the best passage count."""
-        query, cut = await self._cut(ask)
-        keys = [[self._key(query, text, ask.rule) for text in pieces] for pieces in cut]
-        texts = dict(zip(chain.from_iterable(keys), chain.from_iterable(cut), strict=True))
-        known = {} if ask.fresh else {key: self._cache.get(key) for key in texts}
-        found = {key: score for key, score in known.items() if score is not None}
-        answered = await self._values(query, {key: texts[key] for key in texts if key not in found}, ask)
-        if isinstance(answered, Failed):
-            return answered
-        values = found | answered
-        best = [max((values[key] for key in row), default=None) for row in keys]
-        raw = self._backend.raw
-        return Scored(
-            [None if one is None else probability(self._profile, one, raw) for one in best],
-            cached=sum(bool(row) and all(key in found for key in row) for row in keys),
-            model=self.model,
-        )
+    async def _worked(self, work: _Work, until: float, queued: int) -> Failed | None:
+        """Cut the documents, decide how many are read, and find the score of each of their passages."""
+        ask = work.ask
+        query, cut = await asyncio.to_thread(self._reader.cut, ask) if much(ask) else self._reader.cut(ask)
+        work.rows = [[self._key(query, text, ask.rule) for text in pieces] for pieces in cut]
+        texts = dict(zip(chain.from_iterable(work.rows), chain.from_iterable(cut), strict=True))
+        work.values = {key: score for key in texts if (score := self._cache.get(key)) is not None}
+        work.cached = frozenset(work.values)
+        costs = [cost(texts[key] for key in row if key not in work.values) for row in work.rows]
+        work.count = self._readable(costs, ask, queued)
+        if not work.count:
+            return Failed(Why.OVERLOADED)
+        wanted = dict.fromkeys(key for row in work.rows[: work.count] for key in row if key not in work.values)
+        return await self._gathered(query, {key: texts[key] for key in wanted}, work, until)
 
-    async def _cut(self, ask: Ask) -> tuple[str, list[list[str]]]:
-        """Cut query and documents to what the model reads; off the event loop when there is much to tokenize."""
-        if sum(len(one or "") for one in ask.documents) < _MUCH:
-            return self._cut_now(ask)
-        return await asyncio.to_thread(self._cut_now, ask)
+    def _readable(self, costs: Sequence[int], ask: Ask, queued: int) -> int:
+        """Decide how many documents are read, by the queue and by what can be done in time."""
+        outlook = self._pool.outlook()
+        room = outlook.room(ask.seconds)
+        if ask.whole:
+            return whole(costs, room)
+        shares = (queued / self._settings.queue if queued > 0 else 0.0, outlook.wait / ask.seconds)
+        return window(costs, max(shares), room)
 
-    def _cut_now(self, ask: Ask) -> tuple[str, list[list[str]]]:
-        """Apply the profile's limits; the query may take a quarter of the model's context.
-
-        Special tokens are broken up before the tokens are counted: each becomes several.
-        """
-        profile, long = self._profile, ask.rule.long
-        most = profile.max_tokens // _QUERY_SHARE
-        query = passages([defused(profile, ask.query)], "", Limits("truncate", most, most), self._tokens)[0][0]
-        room = profile.max_tokens - profile.overhead - min(most, len(self._tokens(query)))
-        limit = min(long.passage_tokens or profile.passage_tokens, room)
-        limits = Limits(long.mode or profile.long, limit, long.search_tokens or self._settings.search_tokens)
-        documents = [text and defused(profile, text) for text in ask.documents]
-        return query, passages(documents, query, limits, self._tokens)
+    def _result(self, work: _Work, fault: Failed | None) -> Scored | Failed:
+        """Let the best passage of a document count; of a search that is late the scored head, where it is welcome."""
+        count = work.count
+        if fault:
+            if not work.ask.rule.partial or fault.why not in _LATE:
+                return fault
+            count = work.scored()
+        read = [[work.values[key] for key in row] for row in work.rows[:count]]
+        best = [self._reader.probability(max(row)) if row else None for row in read]
+        if fault and sum(one is not None for one in best) < _LEAST:
+            return fault
+        cached = sum(bool(row) and work.cached.issuperset(row) for row in work.rows[:count])
+        return Scored([*best, *(None for _ in work.rows[count:])], cached, self.model, window=count)
 
     def _key(self, query: str, text: str, rule: Rule) -> bytes:
         """Name a pair by all that its score depends on."""
         return pair_key(self.model, self._settings.profile, rule.instruction or "", query, text)
 
-    async def _values(self, query: str, texts: Mapping[bytes, str], ask: Ask) -> dict[bytes, float] | Failed:
+    async def _gathered(self, query: str, texts: Mapping[bytes, str], work: _Work, until: float) -> Failed | None:
         """Ask for what is not being asked for already, and wait for all of it."""
-        fresh = {key: text for key, text in texts.items() if key not in self._flying}
-        blocked = self._launch(query, fresh, ask) if fresh else None
-        if blocked:
-            return blocked
-        flying = {key: self._flying[key] for key in texts}
-        values: dict[bytes, float] = {}
-        for key, future in flying.items():
-            value = await asyncio.shield(future)
-            if isinstance(value, Failed):
-                return value
-            values[key] = value
-        return values
+        if self._given_up:
+            return Failed(Why.DEADLINE)
+        own = {key: text for key, text in texts.items() if key not in self._flights}
+        self._launch(query, own, work.ask.rule, until)
+        again: dict[bytes, str] = {}
+        with self._flights.awaited(texts) as flights:
+            for flight, keys in flights.items():
+                answer = await asyncio.shield(flight.answer)
+                if not isinstance(answer, Failed):
+                    work.values |= {key: answer[flight.places[key]] for key in keys}
+                elif answer.why is Why.DEADLINE and keys[0] not in own:
+                    # The search that asked for it had less time than this one, or its client has gone away.
+                    again |= {key: texts[key] for key in keys}
+                else:
+                    return answer
+        return await self._gathered(query, again, work, until) if again else None
 
-    def _launch(self, query: str, texts: Mapping[bytes, str], ask: Ask) -> Failed | None:
-        """Start one task a batch, unless the breaker is open."""
-        if not self._breaker.allows(time.monotonic()):
-            return self._fault or Failed(Why.BREAKER)
+    def _launch(self, query: str, texts: Mapping[bytes, str], rule: Rule, until: float) -> None:
+        """Ask for one batch after another."""
         keys = list(texts)
-        for key in keys:
-            self._flying[key] = asyncio.get_running_loop().create_future()
-        most = self._asker.most
-        for at in range(0, len(keys), most):
-            part = keys[at : at + most]
-            self._spawn(self._batch(self._question(query, [texts[key] for key in part], ask), part, ask.seconds))
-        return None
+        most = min(_STEP, self._pool.most) if rule.partial else self._pool.most
+        for part in batches(list(texts.values()), most, self._settings.server_tokens):
+            question = self._reader.question(query, [texts[key] for key in keys[part]], rule)
+            self._flights.begin(keys[part], partial(self._pool.ask, question, until))
 
-    def _question(self, query: str, texts: Sequence[str], ask: Ask) -> Question:
-        """Put the profile's prefixes and instruction to a batch of texts."""
-        profile = self._profile
-        instruction = (ask.rule.instruction or profile.instruction) if profile.instruction else None
-        return Question(profile.query + query, [profile.document + text for text in texts], self.model, instruction)
+    def _remember(self, key: bytes, score: float) -> None:
+        """Keep the score of a pair."""
+        self._cache.put(key, score)
 
-    async def _batch(self, question: Question, keys: Sequence[bytes], seconds: float) -> None:
-        """Ask for one batch and hand its scores to all who wait for them."""
-        answer: list[float] | Failed = Failed(Why.DEADLINE)
-        try:
-            answer = await self._asker.ask(question, seconds)
-        finally:
-            self._note(answer)
-            self._hand_out(answer, keys)
-
-    def _hand_out(self, answer: list[float] | Failed, keys: Sequence[bytes]) -> None:
-        """Remember the scores and wake all who wait for them; a fault is a fault for each of them."""
-        for at, key in enumerate(keys):
-            if isinstance(answer, Failed):
-                self._flying.pop(key).set_result(answer)
-            else:
-                self._cache.put(key, answer[at])
-                self._flying.pop(key).set_result(answer[at])
-
-    def _note(self, answer: list[float] | Failed) -> None:
-        """Tell the breaker, and log when the state changes: once a change, not once a request.
-
-        Texts that are too long are the fault of one search, not of the server that refused them.
-        """
-        before = self._fault
-        self._fault = answer if isinstance(answer, Failed) and answer.why is not Why.TOO_LONG else None
-        if self._fault:
-            self._breaker.failed(time.monotonic())
-            if before is None or before.why is not self._fault.why:
-                fault = self._fault
-                log.error("reranker failed, searches keep the engine's order", why=fault.why, detail=fault.detail)
-            return
-        self._breaker.succeeded()
-        if before is not None:
-            log.info("reranker answers again")
-        if before is not None and before.why is Why.UNREACHABLE:
-            self._retest()
-
-    def _retest(self) -> None:
+    def _retest(self, server: Server) -> None:
         """Trust a server that was gone only after a new self-test: it may have come back with another model."""
         self._cache = PairCache(self._settings.cache_pairs)
-        if self._trial.again():
-            self._spawn(self._trial.run())
-
-    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
-        """Start a task and keep it from being collected while it runs."""
-        task = asyncio.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        if server.trial.again():
+            task = asyncio.create_task(server.trial.run())
+            self._tests.add(task)
+            task.add_done_callback(self._tests.discard)

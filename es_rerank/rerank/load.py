@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-# From this share of the queue on, this share of the window is read; when it is full, nothing is.
-_STEPS = ((0.75, 0.2), (0.5, 0.5), (0.0, 1.0))
+# This share of the window is read as long as the load is below that.
+_STEPS = ((1.0, 0.5), (0.5, 0.75), (0.2, 1.0))
 _LEAST = 2
 
 
-def window(documents: int, waiting: int, queue: int) -> int:
-    """Tell how many of so many documents are read when *waiting* searches are in a *queue* for so many."""
-    load = waiting / queue if waiting > 0 else 0.0
-    share = next(share for step, share in _STEPS if load >= step)
-    return min(documents, max(_LEAST, round(documents * share)))
+def window(costs: Sequence[int], load: float, room: float) -> int:
+    """Tell how many documents are read of those that cost the model so many tokens each; 0: none of them.
+
+    `load` is 1 when nobody more may wait, and `room` how many tokens the model can do within the deadline. What is
+    known already costs nothing, and is no load.
+    """
+    if not any(costs):
+        return len(costs)
+    for share, below in _STEPS:
+        count = min(len(costs), max(_LEAST, round(len(costs) * share)))
+        if load < below and sum(costs[:count]) <= room:
+            return count
+    return 0
 
 
-def first(documents: Sequence[str | None], count: int) -> list[str | None]:
-    """Leave the text of the first *count* documents; the others keep their place without one."""
-    return [*documents[:count], *(None for _ in documents[count:])]
+def whole(costs: Sequence[int], room: float) -> int:
+    """Tell the same where all are wanted or none."""
+    return len(costs) if sum(costs) <= room else 0

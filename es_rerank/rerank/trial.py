@@ -26,8 +26,9 @@ class Trial:
     A trial that is not wanted has passed from the start.
     """
 
-    def __init__(self, profile: Profile, score: Score, *, wanted: bool) -> None:
-        """Make ready to try *profile* with *score*."""
+    def __init__(self, profile: Profile, score: Score, *, wanted: bool, server: str) -> None:
+        """Make ready to try *profile* with *score*; *server* is its name in the log."""
+        self._server = server
         self._profile = profile
         self._score = score
         self._wanted = wanted
@@ -53,9 +54,10 @@ class Trial:
         """Take the verdict on the known pairs, and log it when it is a new one."""
         misfit = verdict(margins)
         if misfit and misfit != self.misfit:
-            log.error("self-test failed, searches keep the engine's order", reason=misfit)
+            log.error("self-test failed, searches keep the engine's order", server=self._server, reason=misfit)
         elif not misfit:
-            log.info("self-test passed", pairs=len(margins), least_margin=round(min(margins), 3))
+            least = round(min(margins), 3)
+            log.info("self-test passed", server=self._server, pairs=len(margins), least_margin=least)
         self.misfit, self.passed = misfit, misfit is None
 
     async def _margins(self) -> list[float] | None:
@@ -63,7 +65,7 @@ class Trial:
         margins = []
         for pair in pairs_for(self._profile):
             texts = (pair.answer, pair.stray)
-            found = await self._score(Ask(pair.query, texts, Rule("self-test"), _SECONDS, fresh=True, whole=True))
+            found = await self._score(Ask(pair.query, texts, Rule("self-test"), _SECONDS))
             if isinstance(found, Failed):
                 return None
             answer, stray = found.probabilities

@@ -10,25 +10,28 @@ import msgspec
 
 from es_rerank.coding import limited
 from es_rerank.config import Settings
+from es_rerank.faults import worded
 from es_rerank.model import Failed, Why
 from es_rerank.rerank.backends import Backend, BadAnswerError, Question
+from es_rerank.rerank.quote import quoted
 
 # How servers refuse a prompt over the model's length.
 _REFUSES_LENGTH = frozenset({400, 413, 422})
-_TOO_LONG = ("input_tokens", "input_text", "maximum context length", "max_model_len", "too long", "input length")
+_TOO_LONG = (b"input_tokens", b"input_text", b"maximum context length", b"max_model_len", b"too long", b"input length")
+_LOOKED_AT = 300
 _MOST_BYTES = 64 * 1024 * 1024
 
 
 class Wire:
     """A connection pool to one rerank server."""
 
-    def __init__(self, settings: Settings, backend: Backend) -> None:
-        """Prepare to ask *backend* at the URL of *settings*."""
-        self._url = settings.reranker + backend.path
+    def __init__(self, settings: Settings, url: str, backend: Backend) -> None:
+        """Prepare to ask *backend* at *url* with the key of *settings*."""
+        self._url = url + backend.path
         self._backend = backend
-        self._gate = asyncio.Semaphore(settings.concurrency)
         key = settings.reranker_api_key
-        self._headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
+        self._key = key.get_secret_value() if key else ""
+        self._headers = {"Authorization": f"Bearer {self._key}"} if key else {}
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -37,16 +40,16 @@ class Wire:
             await self._session.close()
 
     async def ask(self, question: Question, seconds: float) -> list[float] | Failed:
-        """Ask for raw scores in the order of the texts; the wait for a free place counts into *seconds*."""
+        """Ask for raw scores in the order of the texts."""
         try:
-            async with asyncio.timeout(seconds), self._gate:
+            async with asyncio.timeout(seconds):
                 return await self._exchange(question)
         except TimeoutError:
             return Failed(Why.DEADLINE, f"no answer within {seconds:.1f} s")
         except BadAnswerError as error:
             return Failed(Why.BAD_ANSWER, str(error))
         except (aiohttp.ClientConnectionError, OSError) as error:
-            return Failed(Why.UNREACHABLE, f"{type(error).__name__}: {error}")
+            return Failed(Why.UNREACHABLE, worded(error))
         except (aiohttp.ClientError, ValueError, RecursionError) as error:
             return Failed(Why.BAD_ANSWER, f"{type(error).__name__}: {error}")
 
@@ -58,7 +61,7 @@ class Wire:
             if text is None:
                 raise BadAnswerError(f"the answer is longer than {_MOST_BYTES} bytes")
             if answer.status != HTTPStatus.OK:
-                return _refusal(answer.status, text)
+                return _refusal(answer.status, text, quoted(text, [question.query, *question.texts], self._key))
             return self._backend.decode(msgspec.json.decode(text), len(question.texts))
 
     def _pool(self) -> aiohttp.ClientSession:
@@ -73,10 +76,9 @@ class Wire:
         return self._session
 
 
-def _refusal(status: int, text: bytes) -> Failed:
-    """Classify an answer that is an error."""
-    said = text[:300].decode("utf-8", "replace")
-    if status in _REFUSES_LENGTH and any(words in said for words in _TOO_LONG):
+def _refusal(status: int, text: bytes, said: str) -> Failed:
+    """Classify an answer that is an error; *said* is what may be told of its *text*."""
+    if status in _REFUSES_LENGTH and any(words in text[:_LOOKED_AT] for words in _TOO_LONG):
         return Failed(Why.TOO_LONG, said)
     server = Why.RERANKER_ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Why.REFUSED
     why = Why.OVERLOADED if status == HTTPStatus.TOO_MANY_REQUESTS else server

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from io import BytesIO
 
 import aiohttp
 import structlog
@@ -13,12 +14,12 @@ from yarl import URL
 
 from es_rerank.config import Settings
 from es_rerank.errors import UpstreamError
+from es_rerank.faults import worded
 from es_rerank.present.dialects import DIALECTS, PRODUCT
 from es_rerank.tls import NotReachedError, Trust
 from es_rerank.upstream.credentials import Credentials, credentials
-from es_rerank.upstream.faults import worded
 from es_rerank.upstream.headers import passing
-from es_rerank.upstream.messages import EngineAnswer, Request, Stream
+from es_rerank.upstream.messages import Body, EngineAnswer, Request, Stream
 from es_rerank.upstream.nodes import Nodes
 from es_rerank.upstream.upload import Payload, Watched
 
@@ -38,6 +39,7 @@ _IDLE_SECONDS = 30.0
 # The engines refuse a longer request line (4 KB) or head (8 KB in old ones) and then leave the connection open, but
 # swallow all that comes after without an answer: so it must serve no other request.
 _LONG_LINE = 4000
+_LARGE = 1024 * 1024
 _LONG_HEAD = 8000
 
 
@@ -125,12 +127,12 @@ class Upstream:
 
     async def _send(self, url: str, request: Request) -> aiohttp.ClientResponse:
         """Send one request; the path goes as the client wrote it."""
-        signed = await self._credentials(url, request)
+        signed = await self._credentials(url, request) if request.lent else request
         return await self._pool(once=_is_long(signed)).request(
             signed.method,
             URL(url + signed.target, encoded=True),
             headers=signed.headers,
-            data=Payload(signed.body) if isinstance(signed.body, Stream) else signed.body,
+            data=_data(signed.body),
             allow_redirects=False,
             ssl=await self._trust.context(url),
         )
@@ -163,6 +165,13 @@ class Upstream:
             # aiohttp would send PUT and DELETE twice over a stale connection, a streamed body half the second time.
             session._retry_connection = False  # noqa: SLF001 - it has no public switch
         return self._sessions[once]
+
+
+def _data(body: Body) -> Payload | BytesIO | bytes | None:
+    """Hand a body to the HTTP client; a large one goes bit by bit, so that other requests get their turns."""
+    if isinstance(body, Stream):
+        return Payload(body)
+    return BytesIO(body) if body and len(body) > _LARGE else body
 
 
 def _is_long(request: Request) -> bool:

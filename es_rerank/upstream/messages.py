@@ -43,7 +43,8 @@ Body = bytes | Stream | None
 class Request:
     """What is sent to the engine. `target` is the raw path with its query string, `again` allows a second try.
 
-    A request whose connection the engine had closed is tried once more if it only reads; a write never is.
+    A request whose connection the engine had closed is tried once more if it only reads; a write never is. Where not
+    `lent`, a caller without credentials gets none of the endpoint's own, and no signature.
     """
 
     method: str
@@ -51,6 +52,7 @@ class Request:
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
     body: Body = None
     again: bool = False
+    lent: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 _PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
+# So many doublings are more than the longest pause; thousands of them are no number any more.
+_DOUBLINGS = 5
 
 
 @dataclass(slots=True)
@@ -41,7 +43,7 @@ class Nodes:
     def failed(self, url: str, now: float) -> None:
         """Note that a node could not be reached."""
         node = self._nodes[url]
-        node.dead_until = now + min(_PAUSE * 2**node.faults, _LONGEST_PAUSE)
+        node.dead_until = now + min(_PAUSE * 2 ** min(node.faults, _DOUBLINGS), _LONGEST_PAUSE)
         node.faults += 1
 
     def answered(self, url: str) -> bool:

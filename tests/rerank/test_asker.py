@@ -46,7 +46,7 @@ def limited(most: int, length: int = 1000) -> Fake:
 async def asked(server: Fake, texts: list[str]) -> tuple[list[float] | Failed, int, list[int]]:
     async with serving(server):
         chosen = settings(reranker=server, backend="tei")
-        wire = Wire(chosen, BACKENDS["tei"])
+        wire = Wire(chosen, chosen.reranker[0], BACKENDS["tei"])
         asker = Asker(wire, 100)
         found = await asker.ask(Question("query", texts, "model"), 5.0)
         await wire.close()

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from es_rerank.model import Ask, Failed, Long, Rule, Scored, Why
-from es_rerank.rerank import client
+from es_rerank.rerank import client, pace, pool, server
 from es_rerank.rerank.client import Health, Reranker
 from tests.fakes import Fake, Said, Seen, scores, serving, settings
 
@@ -22,6 +22,12 @@ BY_TEXT = {"mend": 2.0, "hose": 1.0, "opening": -3.0}
 
 def ask(*documents: str | None, query: str = "leaking hose", seconds: float = 5.0, **rule: Any) -> Ask:
     return Ask(query, documents, replace(RULE, **rule), seconds)
+
+
+@pytest.fixture
+def quick_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the pace of a server known from its first answer on."""
+    monkeypatch.setattr(pace, "_ENOUGH_SECONDS", 0.0)
 
 
 def sigmoid(logit: float) -> float:
@@ -74,13 +80,6 @@ async def test_equal_pairs_in_flight_are_asked_once() -> None:
         found = await asyncio.gather(*(reranker.score(ask("a hose", text)) for text in ("x", "x", "y")))
     assert all(isinstance(one, Scored) for one in found)
     assert sorted(sent(server)) == [["a hose", "x"], ["y"]]
-
-
-async def test_a_fresh_ask_looks_past_remembered_scores() -> None:
-    async with reranking() as (reranker, server):
-        await reranker.score(ask("a"))
-        await reranker.score(replace(ask("a"), fresh=True))
-    assert sent(server) == [["a"], ["a"]]
 
 
 async def test_large_windows_go_in_batches() -> None:
@@ -173,6 +172,127 @@ async def test_the_window_shrinks_while_the_queue_is_long_and_grows_back() -> No
     assert after.window == 10
 
 
+async def test_what_is_known_is_no_load() -> None:
+    async with reranking(lambda seen: replace(scores()(seen), seconds=0.1), concurrency=1, queue=1) as (reranker, _):
+        await reranker.score(ask("a", "b", "c", "d"))
+        waiting = asyncio.create_task(reranker.score(ask("e", query="another")))
+        await asyncio.sleep(0.01)
+        found = await reranker.score(ask("a", "b", "c", "d"))
+        await waiting
+    assert isinstance(found, Scored)
+    assert (found.window, found.cached) == (4, 4)
+
+
+@pytest.mark.usefixtures("quick_study")
+async def test_no_more_is_asked_than_can_be_answered_in_time() -> None:
+    ten = ["text " * 70 + str(at) for at in range(10)]
+
+    def one_by_one(seen: Seen) -> Said:
+        return replace(scores()(seen), seconds=0.06 * len(seen.json["text_2"]))
+
+    async with reranking(one_by_one, concurrency=1) as (reranker, server):
+        await reranker.score(ask(*ten, query="known pace"))
+        busy = asyncio.create_task(reranker.score(ask(*ten, query="ahead")))
+        await asyncio.sleep(0.01)
+        late = asyncio.create_task(reranker.score(ask(*ten, query="late", seconds=1.05)))
+        vain = asyncio.create_task(reranker.score(ask(*ten, query="in vain", seconds=0.3)))
+        whole = asyncio.create_task(reranker.score(replace(ask(*ten, query="whole", seconds=1.05), whole=True)))
+        found = await asyncio.gather(busy, late, vain, whole)
+    assert [one.window if isinstance(one, Scored) else one.why for one in found] == [10, 5, "overloaded", "overloaded"]
+    assert [len(texts) for texts in sent(server)] == [10, 10, 5]
+
+
+async def test_who_has_more_time_than_the_one_who_asked_first_asks_again() -> None:
+    async with reranking(lambda seen: replace(scores(BY_TEXT)(seen), seconds=0.1)) as (reranker, server):
+        hurried, patient = await asyncio.gather(
+            reranker.score(ask("mend", seconds=0.05)), reranker.score(ask("mend", seconds=5))
+        )
+    assert isinstance(hurried, Failed)
+    assert hurried.why is Why.DEADLINE
+    assert isinstance(patient, Scored)
+    assert sent(server) == [["mend"], ["mend"]]
+
+
+async def test_a_client_that_goes_away_ends_the_work_for_it() -> None:
+    async with reranking(lambda seen: replace(scores(BY_TEXT)(seen), seconds=0.2), concurrency=1) as (reranker, server):
+        gone = [asyncio.create_task(reranker.score(ask("mend", query=f"ho{at}"))) for at in range(9)]
+        await asyncio.sleep(0.05)
+        stays = asyncio.create_task(reranker.score(ask("mend", query="ho1")))
+        await asyncio.sleep(0.01)
+        for one in gone:
+            one.cancel()
+        assert isinstance(await asyncio.wait_for(stays, 2), Scored)
+        assert reranker.health.searches == 0
+    assert [seen.json["text_1"] for seen in server.seen] == ["ho0", "ho1"]
+
+
+async def test_clients_that_go_away_are_no_fault_of_the_server() -> None:
+    async with reranking(lambda seen: replace(scores(BY_TEXT)(seen), seconds=0.1)) as (reranker, server):
+        for at in range(5):
+            gone = asyncio.create_task(reranker.score(ask("mend", query=f"ho{at}")))
+            await asyncio.sleep(0.03)
+            gone.cancel()
+        assert isinstance(await reranker.score(ask("mend")), Scored)
+        assert reranker.health == Health("ok")
+        assert len(server.seen) == 6
+
+
+async def parts(known: Sequence[int], **rule: Any) -> Scored | Failed:
+    """Search in a window of 40 of a server that is silent but for the requests of these numbers."""
+    answered = scores(BY_TEXT)
+
+    def says(seen: Seen) -> Said:
+        return answered(seen) if len(server.seen) - 1 in known else Said(b"", seconds=9)
+
+    texts = [f"hose {at}" for at in range(40)]
+    async with reranking(says, concurrency=1 if known == [0, 1] else 8) as (reranker, server):
+        return await reranker.score(ask(*texts, seconds=0.3, **rule))
+
+
+async def test_where_a_part_is_welcome_the_scored_head_of_the_window_is_used() -> None:
+    found = await parts([0, 1], partial=True)
+    assert isinstance(found, Scored)
+    assert found.window == 20
+    assert [p is not None for p in found.probabilities] == [True] * 20 + [False] * 20
+
+
+@pytest.mark.parametrize(("known", "partial"), [([], False), ([1, 2, 3], True), ([], True)])
+async def test_elsewhere_and_of_a_window_without_head_nothing_is_used(known: list[int], partial: bool) -> None:
+    found = await parts(known, partial=partial)
+    assert isinstance(found, Failed)
+    assert found.why is Why.DEADLINE
+
+
+async def test_one_server_of_two_is_enough() -> None:
+    async with serving(Fake({"/": Said(b"oops", status=500)})) as broken, serving(Fake({"/": scores()})) as sound:
+        with capture_logs() as lines:
+            reranker = Reranker(settings(reranker=[broken, sound]))
+            assert all([isinstance(await reranker.score(ask(f"text {at}")), Scored) for at in range(6)])
+            health = reranker.health
+            await reranker.close()
+    assert health == Health("ok", "1 of 2 servers out: reranker_error: HTTP 500: oops")
+    assert [(line["event"], line["server"]) for line in lines] == [
+        ("reranker failed, searches keep the engine's order", broken.url)
+    ]
+
+
+async def test_a_server_with_another_model_is_not_asked_beside_the_right_one() -> None:
+    right = scores({"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}, default=-3.0)
+    async with serving(Fake({"/": scores({}, default=1.0)})) as wrong, serving(Fake({"/": right})) as fit:
+        with capture_logs():
+            reranker = Reranker(settings(reranker=[wrong, fit], self_test=True))
+            starting = asyncio.create_task(reranker.start())
+            await asyncio.wait([starting], timeout=0.3)
+            tested = len(wrong.seen)
+            assert all([isinstance(await reranker.score(ask(f"text {at}")), Scored) for at in range(4)])
+            assert len(wrong.seen) == tested
+            assert reranker.health.state == "ok"
+            assert reranker.health.why.startswith("1 of 2 servers out: self_test: ")
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            await reranker.close()
+
+
 async def test_who_wants_all_or_nothing_gets_all() -> None:
     async with reranking(replace(Said(b""), seconds=0.1), concurrency=1, queue=2) as (reranker, server):
         waiting = [asyncio.create_task(reranker.score(ask("a", query=f"q{at}"))) for at in range(2)]
@@ -238,15 +358,16 @@ async def test_nothing_bad_is_remembered() -> None:
 
 async def test_after_three_faults_the_server_is_left_in_peace(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    monkeypatch.setattr(client, "time", type("Clock", (), {"monotonic": staticmethod(lambda: clock[0])}))
+    for module in (client, pool, server):
+        monkeypatch.setattr(module, "time", type("Clock", (), {"monotonic": staticmethod(lambda: clock[0])}))
     broken = [True]
     oops = Said(b"oops", status=500)
-    async with reranking(lambda seen: oops if broken[0] else scores()(seen)) as (reranker, server):
+    async with reranking(lambda seen: oops if broken[0] else scores()(seen)) as (reranker, asked):
         for at in range(5):
             found = await reranker.score(ask(f"text {at}"))
             assert isinstance(found, Failed)
             assert found.why is Why.RERANKER_ERROR
-        assert len(server.seen) == 3
+        assert len(asked.seen) == 3
         broken[0] = False
         assert isinstance(await reranker.score(ask("x")), Failed)
         clock[0] += 1.5
@@ -329,10 +450,10 @@ async def test_a_server_that_was_gone_is_tested_anew() -> None:
         reranker = Reranker(settings(reranker=server, self_test=True))
         await reranker.start()
         before = len(server.seen)
-        reranker._note(Failed(Why.UNREACHABLE, "refused"))
-        reranker._note([1.0])
+        reranker._pool.servers[0]._note(Failed(Why.UNREACHABLE, "refused"))
+        reranker._pool.servers[0]._note([1.0])
         assert reranker.health == Health("untested")
-        await asyncio.wait_for(asyncio.gather(*reranker._tasks), 5)
+        await asyncio.wait_for(asyncio.gather(*reranker._tests), 5)
         assert reranker.health == Health("ok")
         assert len(server.seen) > before
         await reranker.close()
@@ -352,6 +473,16 @@ async def test_closing_ends_what_is_in_flight() -> None:
         await asyncio.sleep(0.05)
         await reranker.close()
         assert await waiting == Failed(Why.DEADLINE)
+
+
+async def test_who_waits_when_it_gives_up_has_run_out_of_time() -> None:
+    async with reranking(Said(b"", seconds=9)) as (reranker, server):
+        waiting = [asyncio.create_task(reranker.score(ask("a", seconds=60))) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        reranker.give_up()
+        found = [*await asyncio.gather(*waiting), await reranker.score(ask("b", seconds=60))]
+        assert found == [Failed(Why.DEADLINE)] * 3
+        assert len(server.seen) == 1
 
 
 async def test_half_a_surrogate_is_no_error() -> None:

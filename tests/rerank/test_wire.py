@@ -16,7 +16,7 @@ GOOD = Said(json.dumps({"data": [{"index": 0, "score": 1.5}, {"index": 1, "score
 async def asked(said: Said | None, seconds: float = 5.0, **more: str) -> tuple[list[float] | Failed, Fake]:
     async with serving(Fake({"/": said or GOOD})) as server:
         chosen = settings(reranker=server if said else None, **more)
-        wire = Wire(chosen, BACKENDS["vllm"])
+        wire = Wire(chosen, chosen.reranker[0], BACKENDS["vllm"])
         try:
             return await wire.ask(QUESTION, seconds), server
         finally:

@@ -31,15 +31,17 @@ def scores(rows: Any, count: int, key: str) -> list[float]:
 
     Raises BadAnswerError unless the indices are a permutation of 0..count-1 and every score is a finite number.
     """
+    if not isinstance(rows, list):
+        raise BadAnswerError(f"no scores for {count} texts")
     found: dict[int, float] = {}
-    for row in rows if isinstance(rows, list) else []:
+    for row in rows:
         index, score = (row.get("index"), row.get(key)) if isinstance(row, dict) else (None, None)
         value = _finite(score)
         if type(index) is not int or value is None:
-            raise BadAnswerError(f"no finite {key} with an index in {str(row)[:80]}")
+            raise BadAnswerError(f"no finite {key} with an index in a row")
         found[index] = value
     if len(found) != count or len(rows) != count or set(found) != set(range(count)):
-        raise BadAnswerError(f"{len(rows) if isinstance(rows, list) else 'no'} scores for {count} texts")
+        raise BadAnswerError(f"{len(rows)} scores for {count} texts")
     return [found[at] for at in range(count)]
 
 
@@ -55,5 +57,5 @@ def _finite(score: Any) -> float | None:
 def member(body: Any, name: str) -> Any:
     """Read a member of a JSON object; raises BadAnswerError if there is none."""
     if not isinstance(body, dict) or name not in body:
-        raise BadAnswerError(f"no {name!r} in {str(body)[:80]}")
+        raise BadAnswerError(f"no {name!r} in the answer")
     return body[name]

@@ -1,4 +1,4 @@
-"""What went wrong on the way to the engine, in words for a client: no addresses, no insides."""
+"""What went wrong on the way to another server, in words for a client: no addresses, no insides."""
 
 from __future__ import annotations
 
@@ -35,5 +35,5 @@ _WORDS: Sequence[tuple[type[Exception], Callable[[Exception], str]]] = (
 
 
 def worded(error: Exception | None) -> str:
-    """Word a fault of the connection to the engine."""
+    """Word a fault of a connection."""
     return next((words(error) for kind, words in _WORDS if isinstance(error, kind)), type(error).__name__)

@@ -4,9 +4,9 @@ import aiohttp
 import pytest
 
 from es_rerank.errors import UpstreamError
+from es_rerank.faults import worded
 from es_rerank.tls import NotReachedError
 from es_rerank.upstream.client import Upstream
-from es_rerank.upstream.faults import worded
 from es_rerank.upstream.messages import Request
 from tests.fakes import Fake, Said, serving, settings
 

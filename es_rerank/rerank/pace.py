@@ -1,0 +1,66 @@
+"""How fast a rerank server works, learnt from what it has done. Pure: the time is passed in, in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+# Between English (four bytes a token) and Chinese (three). It need not be right, for the pace is measured in the same.
+_BYTES_A_TOKEN = 3.5
+# After so many seconds of work the past counts half.
+_MEMORY_SECONDS = 8.0
+# What is seen in less work than this, in the first moments of a burst say, is no reason to turn searches away; nor is
+# what was seen before a pause as long as that.
+_ENOUGH_SECONDS, _STALE_SECONDS = 1.0, 60.0
+
+
+def cost(texts: Iterable[str]) -> int:
+    """Tell about how many tokens texts have."""
+    return sum(int(len(text.encode("utf-8", "replace")) / _BYTES_A_TOKEN) + 1 for text in texts)
+
+
+@dataclass(slots=True)
+class Pace:
+    """What a server has to do (`calls`, `tokens`), and what it has done in the seconds in which it had any work."""
+
+    calls: int = 0
+    tokens: int = 0
+    done: float = 0.0
+    seconds: float = 0.0
+    since: float = 0.0
+
+    @property
+    def rate(self) -> float | None:
+        """The tokens it does a second; None as long as too little is known."""
+        return self.done / self.seconds if self.done and self.seconds >= _ENOUGH_SECONDS else None
+
+    def needs(self, tokens: int) -> float:
+        """Tell how many seconds it takes for so many tokens behind what it has to do; an idle server is just tried."""
+        return (self.tokens + tokens) / self.rate if self.calls and self.rate else 0.0
+
+    def began(self, now: float, tokens: int) -> None:
+        """Note a request."""
+        if not self.calls and now - self.since > _STALE_SECONDS:
+            self.forget()
+        self._worked(now)
+        self.calls += 1
+        self.tokens += tokens
+
+    def ended(self, now: float, tokens: int, *, answered: bool) -> None:
+        """Note the end of a request."""
+        self._worked(now)
+        self.calls -= 1
+        self.tokens -= tokens
+        self.done += tokens if answered else 0
+        if self.seconds > _MEMORY_SECONDS:
+            self.done, self.seconds = self.done / 2, self.seconds / 2
+
+    def forget(self) -> None:
+        """Start to learn anew: what was seen of a server that failed says nothing of one that answers again."""
+        self.done = self.seconds = 0.0
+
+    def _worked(self, now: float) -> None:
+        """Count the time since the last change if there was work in it."""
+        if self.calls:
+            self.seconds += now - self.since
+        self.since = now

@@ -1,0 +1,123 @@
+"""One rerank server: what it has to do, how fast it is, and whether it can be trusted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from es_rerank.config import Settings
+from es_rerank.model import Ask, Failed, Scored, Why
+from es_rerank.rerank.asker import Asker
+from es_rerank.rerank.backends import Question
+from es_rerank.rerank.breaker import Breaker
+from es_rerank.rerank.pace import Pace
+from es_rerank.rerank.reader import Reader
+from es_rerank.rerank.trial import Trial
+from es_rerank.rerank.wire import Wire
+
+log = structlog.get_logger()
+
+
+class Server:
+    """State: its work under way, its last fault, its breaker, its self-test, and how many texts it takes at a time."""
+
+    def __init__(self, settings: Settings, url: str, reader: Reader, returned: Callable[[Server], None]) -> None:
+        """Make ready to ask the server at *url*; *returned* is called when it answers after it was gone."""
+        self.url = url
+        self.pace = Pace()
+        self.fault: Failed | None = None
+        self.breaker = Breaker()
+        self.trial = Trial(
+            reader.profile, self._tried, wanted=settings.self_test and not reader.backend.local, server=url
+        )
+        self._reader = reader
+        self._returned = returned
+        self._calls, self._tokens = settings.concurrency, settings.server_tokens
+        self._wire = Wire(settings, url, reader.backend)
+        self._asker = Asker(self._wire, reader.backend.max_batch)
+
+    @property
+    def most(self) -> int:
+        """How many texts it takes at a time."""
+        return self._asker.most
+
+    @property
+    def sound(self) -> bool:
+        """Whether it is trusted, and its last answer was one."""
+        return self.trial.passed and self.fault is None
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong with it; empty if nothing is known to be."""
+        if self.trial.misfit:
+            return f"{Why.SELF_TEST}: {self.trial.misfit}"
+        return f"{self.fault.why}: {self.fault.detail}" if self.fault else ""
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._wire.close()
+
+    def usable(self, now: float) -> bool:
+        """Tell whether searches may be sent there at all."""
+        return self.trial.passed and self.breaker.permits(now)
+
+    def fits(self, tokens: int) -> bool:
+        """Tell whether it may have so much more to do now; what is too much for any server goes alone."""
+        return not self.pace.calls or (self.pace.calls < self._calls and self.pace.tokens + tokens <= self._tokens)
+
+    def take(self, now: float, tokens: int) -> None:
+        """Reserve a place for a request."""
+        self.breaker.passed()
+        self.pace.began(now, tokens)
+
+    def release(self, tokens: int, *, answered: bool = False) -> None:
+        """Give the place back."""
+        self.pace.ended(time.monotonic(), tokens, answered=answered)
+
+    def spare(self, tokens: int) -> None:
+        """Give back a place that was not used."""
+        self.breaker.spared()
+        self.release(tokens)
+
+    async def ask(self, question: Question, seconds: float) -> list[float] | Failed:
+        """Ask for raw scores in the order of the texts; a fault is noted."""
+        try:
+            answer = await self._asker.ask(question, seconds)
+        except asyncio.CancelledError:
+            # Nobody wants to know any more: that says nothing of the server.
+            self.breaker.spared()
+            raise
+        self._note(answer)
+        return answer
+
+    async def _tried(self, ask: Ask) -> Scored | Failed:
+        """Score a known pair on the real path; nothing of it is remembered."""
+        query, cut = self._reader.cut(ask)
+        question = self._reader.question(query, [text for row in cut for text in row], ask.rule)
+        answer = await self.ask(question, ask.seconds)
+        if isinstance(answer, Failed):
+            return answer
+        return Scored([self._reader.probability(score) for score in answer], 0, self._reader.model)
+
+    def _note(self, answer: list[float] | Failed) -> None:
+        """Tell the breaker, and log when the state changes: once a change, not once a request.
+
+        Texts that are too long are the fault of one search, not of the server that refused them.
+        """
+        before = self.fault
+        self.fault = answer if isinstance(answer, Failed) and answer.why is not Why.TOO_LONG else None
+        if self.fault:
+            self.breaker.failed(time.monotonic())
+            if before is None or before.why is not self.fault.why:
+                why, detail = self.fault.why, self.fault.detail
+                log.error("reranker failed, searches keep the engine's order", server=self.url, why=why, detail=detail)
+            return
+        self.breaker.succeeded()
+        if before is not None:
+            log.info("reranker answers again", server=self.url)
+            self.pace.forget()
+        if before is not None and before.why is Why.UNREACHABLE:
+            self._returned(self)
