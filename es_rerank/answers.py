@@ -51,9 +51,9 @@ class Answer(web.StreamResponse):
 class WholeAnswer(web.Response):
     """The same for an answer whose body is at hand."""
 
-    def __init__(self, *, headers: Mapping[str, str], body: bytes) -> None:
+    def __init__(self, *, headers: Mapping[str, str], body: bytes, **head: Any) -> None:
         """Note what the engine said."""
-        super().__init__(headers=headers, body=body)
+        super().__init__(headers=headers, body=body, **head)
         self.silent = _silent(headers)
 
 

@@ -1,4 +1,4 @@
-"""The endpoint: own pages, searches through the pipeline, everything else streamed both ways."""
+"""The endpoint: own pages where they are offered, searches through the pipeline, everything else streamed both ways."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from es_rerank.errors import RequestError, UpstreamError
 from es_rerank.exchange import Exchange
 from es_rerank.flows import FLOWS, SHOWN
 from es_rerank.flows.done import Done, broken, left_alone
+from es_rerank.flows.inference import listed
+from es_rerank.listen.connection import Pages, offered
 from es_rerank.listen.refusals import Head, Refusal, malformed, refusal
 from es_rerank.model import Why, header
 from es_rerank.relay import gateway_error, relay
@@ -30,7 +32,8 @@ from es_rerank.web.pages import PREFIX, own_page
 
 log = structlog.get_logger()
 
-_GRACE_SECONDS = 10.0
+# So long requests under way may take when the endpoint ends, and so long of it is kept for answers without the model.
+_GRACE_SECONDS, _LAST_SECONDS = 10.0, 1.0
 
 
 def application(settings: Settings) -> web.Application:
@@ -38,6 +41,7 @@ def application(settings: Settings) -> web.Application:
     app = web.Application(client_max_size=settings.max_body, middlewares=[_everything])
     app[STATE] = build(settings)
     app.cleanup_ctx.append(_running)
+    app.on_shutdown.append(_ending)
     app.on_response_prepare.append(bare)
     app.router.add_route("*", "/{path:(?s:.*)}", handle, expect_handler=_go_on)
     return app
@@ -89,7 +93,7 @@ def _refused(request: web.Request, found: Refusal) -> web.Response:
 async def _routed(request: web.Request) -> web.StreamResponse:
     """Choose the way of one request."""
     state = request.app[STATE]
-    if (request.path + "/").startswith(PREFIX + "/"):
+    if offered(request) is not Pages.NONE and (request.path + "/").startswith(PREFIX + "/"):
         return await own_page(state, request)
     carried = match(request.method, incoming.target(request), request.headers, state.endpoints)
     if carried is None:
@@ -102,6 +106,8 @@ async def answer(state: State, request: web.Request, carried: Carried) -> web.St
     """Answer what a request carries, or send it on as it came with the reason why."""
     arrived = time.monotonic()
     whole, parts = await limited(aiter(incoming.ClientBody(request)), state.settings.max_body)
+    if whole is None and listed(carried, state.settings):
+        return _too_long(state.settings.max_body)
     if whole is None:
         return await _sent_on(state, request, left_alone(Why.TOO_LARGE), incoming.ClientBody(request, parts), ())
     body = unpacked(whole, request.headers.get("Content-Encoding", ""), state.settings.max_body)
@@ -120,6 +126,15 @@ async def answer(state: State, request: web.Request, carried: Carried) -> web.St
     exchange.arrived = time.monotonic()
     state.shadows.begin(exchange.aside)
     return response
+
+
+def _too_long(most: int) -> web.Response:
+    """Refuse a body that is for no engine."""
+    answer = error_answer(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "content_too_long_exception", f"the body is longer than {most} bytes"
+    )
+    answer.force_close()
+    return answer
 
 
 async def _done(exchange: Exchange) -> Done:
@@ -168,6 +183,11 @@ def _finished(exchange: Exchange, done: Done, body: bytes) -> web.StreamResponse
     if said:
         exchange.headers.add("Server-Timing", f"engine;dur={exchange.engine * 1e3:.1f}, rerank;dur={rerank * 1e3:.1f}")
     return WholeAnswer(body=packed, headers=exchange.headers)
+
+
+async def _ending(app: web.Application) -> None:
+    """Let no search wait for the model so long that it would be cut off: it gets the engine's order before that."""
+    asyncio.get_running_loop().call_later(_GRACE_SECONDS - _LAST_SECONDS, app[STATE].reranker.give_up)
 
 
 async def _running(app: web.Application) -> AsyncIterator[None]:

@@ -67,7 +67,10 @@ def test_all_faults_are_told_at_once() -> None:
         ("listen", "0.0.0.0:80", "0.0.0.0:80"),
         ("listen", "[::1]:9280", "[::1]:9280"),
         ("listen", "localhost:0", "localhost:0"),
-        ("listen", "unix:/run/es-rerank.sock", "unix:/run/es-rerank.sock"),
+        ("listen", "0.0.0.0:0", "0.0.0.0:0"),
+        ("own_pages", "[::1]:9281", "[::1]:9281"),
+        ("own_pages", "unix:/run/pages.sock", "unix:/run/pages.sock"),
+        ("own_pages", "shared", "shared"),
         ("upstream_fingerprint", "AB:" * 31 + "cd", "ab" * 31 + "cd"),
         ("connect_timeout", "250ms", 0.25),
         ("upstream", "https://engine:9200/", ("https://engine:9200",)),
@@ -93,6 +96,8 @@ def test_values(name: str, value: str, read: object) -> None:
         ("listen", "::1:9280", "not HOST:PORT"),
         ("listen", "host:99999", "not HOST:PORT"),
         ("listen", "unix:run.sock", "not unix:/PATH"),
+        ("own_pages", "off", "--own-pages: not HOST:PORT, as in 127.0.0.1:9280, nor `shared`"),
+        ("own_pages", "unix:run.sock", "not unix:/PATH"),
         ("advertise", "unix:/a", "not HOST:PORT"),
         ("upstream", "", "at least one"),
         ("upstream", "http://a,b", "not a URL"),
@@ -103,7 +108,7 @@ def test_values(name: str, value: str, read: object) -> None:
         ("upstream", "ftp://engine", "not a URL"),
         ("upstream", "http://engine/?a=b", "not a URL"),
         ("upstream", "http://engine:99999", "--upstream"),
-        ("upstream", "http://me:s3cret@engine", "'http://***@engine' carries credentials"),
+        ("upstream", "http://me:s3cret@engine", "a URL that carries credentials"),
         ("upstream", "http://[::1", "--upstream"),
         ("backend", "openai", "none of vllm, "),
         ("profile", "gpt", "none of qwen3-reranker-0.6b, "),
@@ -140,11 +145,25 @@ def test_every_setting_has_its_sentence() -> None:
     assert [name for name, row in Settings.model_fields.items() if not (row.description or "").endswith(".")] == []
 
 
+SAME = "needs another port or path than listen; `shared` is for one"
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
         ({"listen_certificate": "a.pem"}, "--listen-certificate: needs listen_key beside it"),
         ({"listen_client_ca": "a.pem"}, "--listen-client-ca: needs listen_certificate beside it"),
+        (
+            {"own_pages": "shared", "upstream_certificate": "a.pem", "upstream_key": "b.pem"},
+            "--own-pages: `shared` cannot stand beside upstream_certificate",
+        ),
+        ({"listen": "0.0.0.0:9281"}, f"own_pages: {SAME}"),
+        ({"listen": "127.0.0.1:7", "own_pages": "[::]:7"}, f"--own-pages: {SAME}"),
+        ({"listen": "unix:/a", "own_pages": "unix:/a"}, f"--own-pages: {SAME}"),
+        (
+            {"listen": "unix:/run/es-rerank.sock"},
+            "--listen: a socket needs own_pages beside it, or each user of this machine reaches the engine",
+        ),
         ({"upstream_key": "a.pem"}, "--upstream-key: needs upstream_certificate beside it"),
         ({"upstream_username": "me"}, "--upstream-username: needs upstream_password beside it"),
         ({"advertise": "a:1"}, "--advertise: needs sniff beside it"),
@@ -160,3 +179,23 @@ def test_settings_that_do_not_go_together(given: dict[str, Any], words: str) -> 
     with pytest.raises(ConfigError) as error:
         load(given, {}, None)
     assert str(error.value) == words
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"listen": "127.0.0.1:0", "own_pages": "127.0.0.1:0"},
+        {"listen": "unix:/a", "own_pages": "unix:/b"},
+        {"listen": "unix:/a", "own_pages": "127.0.0.1:9281"},
+        {"listen": "unix:/a", "own_pages": "shared"},
+        {"own_pages": "unix:/a"},
+        {"own_pages": "shared"},
+        {"upstream_certificate": "a.pem", "upstream_key": "b.pem"},
+    ],
+)
+def test_two_places_that_go_together(given: dict[str, Any]) -> None:
+    settings = load(given, {}, None)
+    assert (settings.listen, settings.own_pages) == (
+        given.get("listen", "127.0.0.1:9280"),
+        given.get("own_pages", "127.0.0.1:9281"),
+    )

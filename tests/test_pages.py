@@ -9,13 +9,14 @@ import aiohttp
 import pytest
 
 from es_rerank.listen.site import listen
-from es_rerank.listen.sockets import bind
+from es_rerank.listen.sockets import Sockets, bind
 from es_rerank.server import runner
 from es_rerank.state import STATE
 from es_rerank.web.pages import PAGES
 from tests.fakes import Endpoint, Fake, Said, endpoint, scores, serving, settings
 
 MODEL = {"mend": 2.0, "hose": 1.0}
+JSON = [("Content-Type", "application/json")]
 
 
 @asynccontextmanager
@@ -42,7 +43,7 @@ async def running(model: Any = None) -> AsyncIterator[tuple[Endpoint, Fake]]:
 )
 async def test_pages(method: str, path: str, status: int, kind: str) -> None:
     async with running() as (proxy, _):
-        got = await proxy.send(method, path)
+        got = await proxy.pages.send(method, path)
     assert (got.status, got.headers["Content-Type"].partition(";")[0]) == (status, kind)
     if status >= 400:
         assert got.json["status"] == status
@@ -55,14 +56,16 @@ def test_every_page_is_in_the_table() -> None:
 
 async def test_the_page_needs_nothing_from_elsewhere() -> None:
     async with running() as (proxy, _):
-        got = await proxy.send("GET", "/_rerank/")
+        got = await proxy.pages.send("GET", "/_rerank/")
     assert "default-src 'none'" in got.headers["Content-Security-Policy"]
     assert re.findall(rb"""(?:src|href)=["']?(?:https?:)?//""", got.body) == []
 
 
 async def test_candidates_come_back_best_first() -> None:
     async with running() as (proxy, _):
-        got = await proxy.send("POST", "/_rerank/rank", {"query": "q", "candidates": ["a", "", "a hose", "mend", "b"]})
+        got = await proxy.pages.send(
+            "POST", "/_rerank/rank", {"query": "q", "candidates": ["a", "", "a hose", "mend", "b"]}
+        )
     assert got.status == 200
     assert [(row["index"], row["text"]) for row in got.json["results"]] == [
         (3, "mend"),
@@ -91,10 +94,24 @@ async def test_candidates_come_back_best_first() -> None:
 )
 async def test_what_cannot_be_ranked_is_refused_in_the_engines_shape(body: Any, words: str) -> None:
     async with running() as (proxy, server):
-        got = await proxy.send("POST", "/_rerank/rank", body)
+        got = await proxy.pages.send("POST", "/_rerank/rank", body, JSON)
     assert (got.status, got.json["error"]["type"]) == (400, "illegal_argument_exception")
     assert words in got.json["error"]["reason"]
     assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    "kind", [None, "text/plain", "application/x-www-form-urlencoded", "text/plain; application/json"]
+)
+async def test_only_json_is_ranked_for_other_types_any_page_may_send_from_a_visitors_browser(kind: str | None) -> None:
+    body = b'{"query":"q","candidates":["a"]}'
+    async with running() as (proxy, server):
+        got = await proxy.pages.send("POST", "/_rerank/rank", body, [("Content-Type", kind)] if kind else [])
+        asked = await proxy.pages.send("OPTIONS", "/_rerank/rank", None, [("Origin", "http://evil.example")])
+    assert (got.status, got.json["error"]["type"]) == (415, "media_type_header_exception")
+    assert server.seen == []
+    assert asked.status == 405
+    assert [name for name in asked.headers if name.lower().startswith("access-control")] == []
 
 
 async def test_a_body_without_end_is_refused() -> None:
@@ -102,17 +119,17 @@ async def test_a_body_without_end_is_refused() -> None:
         serving(Fake({"": scores()})) as server,
         endpoint(settings(reranker=server, max_body=2048)) as proxy,
     ):
-        got = await proxy.send("POST", "/_rerank/rank", b"x" * 5000)
+        got = await proxy.pages.send("POST", "/_rerank/rank", b"x" * 5000, JSON)
     assert got.status == 413
     assert got.json["status"] == 413
 
 
 async def test_a_model_that_fails_is_said_so() -> None:
     async with running(Said(b"oops", status=500)) as (proxy, _):
-        got = await proxy.send("POST", "/_rerank/rank", {"query": "q", "candidates": ["a"]})
-        ready = await proxy.send("GET", "/_rerank/health/ready")
-        live = await proxy.send("GET", "/_rerank/health/live")
-        metrics = await proxy.send("GET", "/_rerank/metrics")
+        got = await proxy.pages.send("POST", "/_rerank/rank", {"query": "q", "candidates": ["a"]})
+        ready = await proxy.pages.send("GET", "/_rerank/health/ready")
+        live = await proxy.pages.send("GET", "/_rerank/health/live")
+        metrics = await proxy.pages.send("GET", "/_rerank/metrics")
     assert (got.status, got.json["error"]["type"]) == (500, "rerank_exception")
     assert (ready.status, ready.json["status"], ready.json["why"]) == (
         200,
@@ -128,7 +145,7 @@ async def test_what_was_streamed_and_searched_is_counted() -> None:
         await proxy.send("GET", "/docs")
         await proxy.send("POST", "/docs/_search", {"sort": "x"})
         await proxy.search()
-        metrics = (await proxy.send("GET", "/_rerank/metrics")).body.decode()
+        metrics = (await proxy.pages.send("GET", "/_rerank/metrics")).body.decode()
     assert "es_rerank_passed_total 1.0" in metrics
     assert 'es_rerank_searches_total{outcome="skipped",why="sort"} 1.0' in metrics
     assert 'es_rerank_searches_total{outcome="skipped",why="mapping"} 1.0' in metrics
@@ -139,7 +156,7 @@ async def test_an_endpoint_about_to_end_is_not_ready_and_still_answers() -> None
         chosen = settings(engine)
         running = runner(chosen)
         await running.setup()
-        (url,) = (await listen(running, chosen, bind("127.0.0.1:0"))).names
+        (url,) = (await listen(running, chosen, Sockets((), bind("127.0.0.1:0")))).pages
         running.app[STATE].life.draining = True
         async with aiohttp.ClientSession() as session:
             async with session.get(f"{url}/_rerank/health/ready") as answer:

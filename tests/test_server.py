@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from es_rerank import server
 from es_rerank.model import Why
 from tests import fakes
 from tests.fakes import Endpoint, Fake, Said, Seen, answer, endpoint, scores, serving, settings
@@ -117,7 +118,41 @@ async def test_a_deadline_that_is_none_is_said_to_be() -> None:
     async with running() as (proxy, engine, _):
         got = await proxy.search(headers=[("X-Rerank-Deadline", "soon")])
     assert (got.status, engine.seen) == (400, [])
-    assert got.json["error"]["reason"].startswith("X-Rerank-Deadline: 'soon' is no duration up to 10m; write it")
+    assert got.json["error"]["reason"].startswith("X-Rerank-Deadline: no duration up to 10m; write it")
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("GET", "/_rerank"),
+        ("GET", "/_rerank/"),
+        ("GET", "/_rerank/metrics?x=%2F"),
+        ("GET", "/_rerank/health/ready"),
+        ("GET", "/%5Frerank/metrics"),
+        ("GET", "/docs/..%2F_rerank/metrics"),
+        ("POST", "/_rerank/rank"),
+        ("DELETE", "/_rerank"),
+    ],
+)
+@pytest.mark.parametrize("host", ["", "127.0.0.1:9281", "evil.example"])
+async def test_where_clients_connect_there_are_no_own_pages(method: str, target: str, host: str) -> None:
+    """A name of an index like any other, for what we know."""
+    headers = [("Host", host)] if host else []
+    body = b'{"query":"q","candidates":["a"]}' if method == "POST" else None
+    async with running(search=Said(b'{"engine":1}', 418, [("X-Of", "engine")])) as (proxy, engine, reranker):
+        got = await proxy.send(method, target, body, headers)
+    assert (got.status, got.body, got.headers.get("X-Of")) == (418, b'{"engine":1}', "engine")
+    assert [(seen.method, seen.target, seen.body) for seen in engine.seen] == [(method, target, body or b"")]
+    assert reranker.seen == []
+
+
+async def test_at_the_address_of_the_own_pages_all_else_is_as_where_clients_connect() -> None:
+    async with running() as (proxy, engine, _):
+        found = [await one.search("leaking hose", size=3) for one in (proxy, proxy.pages)]
+        passed = await proxy.pages.send("GET", "/docs/_source/%2F?a", None, [("Authorization", "ApiKey mine")])
+    assert [got.ids for got in found] == [["3", "4", "2"]] * 2
+    assert passed.status == 200
+    assert (engine.seen[-1].target, engine.seen[-1].headers["Authorization"]) == ("/docs/_source/%2F?a", "ApiKey mine")
 
 
 async def test_off_is_off() -> None:
@@ -314,3 +349,16 @@ async def test_many_searches_at_a_time() -> None:
         found = await asyncio.gather(*(proxy.search(size=1) for _ in range(20)))
     assert {tuple(got.ids) for got in found} == {("3",)}
     assert len(reranker.seen) == 1
+
+
+async def test_an_endpoint_that_ends_gives_the_engines_order_to_who_waits_for_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "_GRACE_SECONDS", 2.0)
+    monkeypatch.setattr(server, "_LAST_SECONDS", 1.9)
+    async with running(model=Said(b"", seconds=60), deadline=30.0) as (proxy, _, _):
+        searching = asyncio.create_task(proxy.search("leaking hose"))
+        await asyncio.sleep(0.3)
+    got = await searching
+    assert got.ids == [one for one, _, _ in HITS]
+    assert got.headers["X-Rerank"] == "failed; why=deadline"

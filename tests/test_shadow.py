@@ -30,7 +30,7 @@ def write(folder: Path, text: str) -> Path:
 async def counted(proxy: Endpoint, line: str) -> None:
     """Wait until the metrics have a line."""
     async with asyncio.timeout(5):
-        while line.encode() not in (await proxy.send("GET", "/_rerank/metrics")).body:  # noqa: ASYNC110 - seen from outside
+        while line.encode() not in (await proxy.pages.send("GET", "/_rerank/metrics")).body:  # noqa: ASYNC110 - from outside
             await asyncio.sleep(0.02)
 
 

@@ -13,6 +13,7 @@ from es_rerank.rerank.backends import BACKENDS
 from es_rerank.rerank.profiles import PROFILES
 
 _INTERRUPTED = 130
+_PORT = "Port of the endpoint; its own pages take the next one."
 
 
 @click.command()
@@ -24,7 +25,7 @@ _INTERRUPTED = 130
 @click.option("--backend", type=click.Choice(list(BACKENDS)), default="vllm", show_default=True, help="Its dialect.")
 @click.option("--profile", type=click.Choice(list(PROFILES)), help="How the model must be asked.")
 @click.option("--model", metavar="NAME", help="Model for vLLM: a name at the hub, or a folder.")
-@click.option("--port", type=click.IntRange(1, 65535), default=9280, show_default=True, help="Port of the endpoint.")
+@click.option("--port", type=click.IntRange(1, 65534), default=9280, show_default=True, help=_PORT)
 @click.option("--window", type=click.IntRange(2, 1000), default=30, show_default=True, help="Hits the model reads.")
 def demo(once: bool, **chosen: Any) -> None:
     """Start a real engine, a real vLLM and es-rerank, and show both orders of a multilingual corpus."""

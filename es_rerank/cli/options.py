@@ -15,7 +15,7 @@ from es_rerank.config import DURATIONS, PREFIX, Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_LONG_NAMES = dict.fromkeys(DURATIONS, "DURATION") | {"listen": "HOST:PORT", "advertise": "HOST:PORT"}
+_LONG_NAMES = dict.fromkeys(DURATIONS, "DURATION") | dict.fromkeys(("listen", "own_pages", "advertise"), "HOST:PORT")
 
 
 def setting_options(command: Command) -> Command:

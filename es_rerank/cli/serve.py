@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import signal
-import socket
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -17,13 +15,14 @@ import uvloop
 
 from es_rerank.cli import workers
 from es_rerank.cli.logs import configure
-from es_rerank.cli.options import setting_options, settings_from
-from es_rerank.cli.reload import Reread, reload
+from es_rerank.cli.options import setting_options
+from es_rerank.cli.reload import Reread, reload, watching
 from es_rerank.config import Settings, in_force
 from es_rerank.listen.site import listen
-from es_rerank.listen.sockets import bind
+from es_rerank.listen.sockets import NONE, Sockets, bind_all
 from es_rerank.server import runner
 from es_rerank.state import STATE
+from es_rerank.web.pages import PREFIX
 
 log = structlog.get_logger()
 
@@ -34,7 +33,7 @@ _SHOWN = ("upstream", "reranker", "backend", "profile")
 @setting_options
 def serve(**flags: Any) -> None:
     """Run the endpoint: point clients at it instead of at the engine."""
-    reread = partial(settings_from, flags)
+    reread = Reread(flags)
     settings = reread()
     configure(settings.log_level)
     if settings.workers > 1:
@@ -43,14 +42,14 @@ def serve(**flags: Any) -> None:
         uvloop.run(until_stopped(settings, reread))
 
 
-def work(reread: Reread, settings: Settings, bound: Sequence[socket.socket]) -> None:
+def work(reread: Reread, settings: Settings, bound: Sockets) -> None:
     """Run one of several processes."""
     configure(settings.log_level)
     uvloop.run(until_stopped(settings, reread, bound))
 
 
-async def until_stopped(settings: Settings, reread: Reread, bound: Sequence[socket.socket] = ()) -> None:
-    """Listen, on *bound* or on sockets of its own, until SIGINT or SIGTERM, or until the parent of a worker is gone.
+async def until_stopped(settings: Settings, reread: Reread, bound: Sockets = NONE) -> None:
+    """Listen, on *bound* and on sockets of its own, until SIGINT or SIGTERM, or until the parent of a worker is gone.
 
     Requests under way are finished first. SIGHUP has rules and certificates read anew.
     """
@@ -64,11 +63,12 @@ async def until_stopped(settings: Settings, reread: Reread, bound: Sequence[sock
     running = runner(settings)
     await running.setup()
     try:
-        sites = await listen(running, settings, bound or bind(settings.listen, shared=settings.workers > 1))
+        sites = await listen(running, settings, bind_all(settings, bound))
         loop.add_signal_handler(signal.SIGHUP, reload, running.app[STATE], sites, reread)
         shown = {name: in_force(settings)[name] for name in _SHOWN}
-        log.info("listening", url=sites.names[0], page=f"{sites.names[0]}/_rerank/", **shown)
-        await stopped.wait()
+        log.info("listening", url=sites.names[0], page=f"{sites.pages[0]}{PREFIX}/", **shown)
+        async with watching(running.app[STATE], sites, reread):
+            await stopped.wait()
         running.app[STATE].life.draining = True
         if settings.drain:
             log.info("draining", seconds=settings.drain)

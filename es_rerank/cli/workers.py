@@ -1,21 +1,20 @@
-"""Several processes on one address: started, watched, started anew when one dies, and stopped together."""
+"""Several processes on the same addresses: started, watched, started anew when one dies, and stopped together."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
-import socket
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 
 import structlog
 
 from es_rerank.config import Settings
-from es_rerank.listen.sockets import address, bind
+from es_rerank.listen.sockets import Sockets, address, bind_all
 from es_rerank.metrics import SHARED_FOLDER, forget
 from es_rerank.state import build
 from es_rerank.tls import server_context
@@ -26,18 +25,18 @@ log = structlog.get_logger()
 _PAUSE_SECONDS = 1.0
 _GRACE_SECONDS = 30.0
 
-Work = Callable[[Settings, Sequence[socket.socket]], None]
-"""What one process does, with the sockets it is given or, if there are none, with one of its own."""
+Work = Callable[[Settings, Sockets], None]
+"""What one process does, with the sockets it is given and its own where none are."""
 
 
 def supervise(settings: Settings, work: Work) -> None:
     """Run *work* in as many processes as the settings say, until SIGINT or SIGTERM.
 
-    Raises EsRerankError where the address cannot be had or a file cannot be used, before any process starts.
+    Raises EsRerankError where an address cannot be had or a file cannot be used, before any process starts.
     """
     build(settings)
     server_context(settings)
-    bound = bind(settings.listen, shared=True)
+    bound = bind_all(settings)
     with tempfile.TemporaryDirectory(prefix="es-rerank-metrics-") as folder:
         os.environ[SHARED_FOLDER] = folder
         team = Team(settings, work, bound)
@@ -50,12 +49,15 @@ def supervise(settings: Settings, work: Work) -> None:
 class Team:
     """The processes. State: which run, and whether they shall."""
 
-    def __init__(self, settings: Settings, work: Work, bound: Sequence[socket.socket]) -> None:
-        """Prepare to run *work*; *bound* keeps the address while no process has it."""
-        shared = settings.listen.startswith(UNIX)
-        self._settings = settings if shared else settings.model_copy(update={"listen": address(bound[0])})
+    def __init__(self, settings: Settings, work: Work, bound: Sockets) -> None:
+        """Prepare to run *work*; *bound* keeps the addresses while no process has them."""
+        places = {name: address(sockets[0]) for name, sockets in bound._asdict().items() if sockets}
+        # The port that was found for all of them.
+        found = {name: place for name, place in places.items() if getattr(settings, name).endswith(":0")}
         # A path cannot be bound twice, so all take connections from one socket; of a port each has its own.
-        self._sockets = bound if shared else ()
+        paths = {name: getattr(bound, name) for name, place in places.items() if place.startswith(UNIX)}
+        self._settings = settings.model_copy(update=found)
+        self._sockets = Sockets(**paths)
         self._bound = bound
         self._work = work
         self._processes: list[SpawnProcess] = []
@@ -109,5 +111,4 @@ class Team:
         for one in self._processes:
             one.join(max(0.0, limit - time.monotonic()))
             one.kill()
-        for kept in self._bound:
-            kept.close()
+        self._bound.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -36,14 +37,30 @@ def escaped(line: bytes) -> bytes:
     return _NOT_ASCII.sub(lambda found: quote(found[0].decode("latin-1")).encode(), line)
 
 
+class Pages(Enum):
+    """What an address has below `/_rerank`: what the engine has there, or the own pages, for all or for some."""
+
+    NONE = auto()
+    FOR_ALL = auto()
+    FOR_THE_KNOWN = auto()
+
+
 class Connection(web.RequestHandler):
     """Speaks HTTP with one client; before it, where the operator says so, the PROXY protocol with a load balancer."""
 
-    __slots__ = ("_before", "_client", "_content", "_in_line")
+    __slots__ = ("_before", "_client", "_content", "_in_line", "pages")
 
-    def __init__(self, manager: web.Server, *, proxy_protocol: bool = False, **options: Any) -> None:
-        """Wait for a client; *options* are those of the server library."""
+    def __init__(
+        self,
+        manager: web.Server,
+        *,
+        pages: Pages = Pages.NONE,
+        proxy_protocol: bool = False,
+        **options: Any,
+    ) -> None:
+        """Wait for a client of an address with such *pages*; *options* are those of the server library."""
         super().__init__(manager, **options)
+        self.pages = pages
         self._before: bytes | None = b"" if proxy_protocol else None
         self._client: str | None = None
         self._content: StreamReader | None = None
@@ -103,3 +120,9 @@ class Connection(web.RequestHandler):
         answer = error_answer(status, kind, reason)
         answer.force_close()
         return answer
+
+
+def offered(request: web.BaseRequest) -> Pages:
+    """Say which own pages the address has that a request came by."""
+    came_by = request.protocol
+    return came_by.pages if isinstance(came_by, Connection) else Pages.NONE

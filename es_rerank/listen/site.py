@@ -1,20 +1,21 @@
-"""Listens on a bound socket: plain or with TLS, and with connections of our own making."""
+"""Listens on bound sockets: plain or with TLS, and with connections of our own making."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import ssl
-from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 
 from es_rerank.config import Settings
-from es_rerank.listen.connection import Connection
-from es_rerank.listen.sockets import address
+from es_rerank.listen.connection import Connection, Pages
+from es_rerank.listen.sockets import Sockets, address
 from es_rerank.tls import load_certificate, server_context
 from es_rerank.upstream.client import MAX_HEADERS, MAX_LINE, READ_BUFFER
+from es_rerank.values import SHARED
 
 _BACKLOG = 1024
 # Longer than load balancers keep an idle connection, so that they end it and never send into one that just ended.
@@ -25,11 +26,11 @@ class Site(web.BaseSite):
     """One socket of a runner, which closes it."""
 
     def __init__(
-        self, running: web.AppRunner, bound: socket.socket, tls: ssl.SSLContext | None, *, proxy_protocol: bool
+        self, running: web.AppRunner, bound: socket.socket, tls: ssl.SSLContext | None, **connection: Any
     ) -> None:
-        """Prepare to listen on *bound*."""
+        """Prepare to listen on *bound*; *connection* says how each `Connection` is made."""
         super().__init__(running, ssl_context=tls, backlog=_BACKLOG)
-        self._proxy_protocol = proxy_protocol
+        self._connection = connection
         self._bound = bound
 
     @property
@@ -47,7 +48,7 @@ class Site(web.BaseSite):
         made = partial(
             Connection,
             server,
-            proxy_protocol=self._proxy_protocol,
+            **self._connection,
             loop=loop,
             access_log=None,
             # Bodies stay coded, and lines may be as long as the engine takes them.
@@ -63,22 +64,31 @@ class Site(web.BaseSite):
 
 
 class Sites:
-    """All sockets of an endpoint; `names` says where it listens."""
+    """All sockets of an endpoint: where clients connect, and where the own pages are if not there too."""
 
-    def __init__(self, running: web.AppRunner, settings: Settings, bound: Sequence[socket.socket]) -> None:
+    def __init__(self, running: web.AppRunner, settings: Settings, bound: Sockets) -> None:
         """Prepare. Raises ConfigError if the certificate cannot be used."""
         self._settings = settings
-        self._tls = server_context(settings)
-        self._sites = [Site(running, one, self._tls, proxy_protocol=settings.proxy_protocol) for one in bound]
+        self._tls = tls = server_context(settings)
+        shared = Pages.FOR_THE_KNOWN if settings.own_pages == SHARED else Pages.NONE
+        preface = settings.proxy_protocol
+        self._clients = [Site(running, one, tls, pages=shared, proxy_protocol=preface) for one in bound.listen]
+        # No load balancer stands before these.
+        self._own = [Site(running, one, tls, pages=Pages.FOR_ALL) for one in bound.own_pages]
 
     @property
     def names(self) -> list[str]:
-        """Name each site."""
-        return [site.name for site in self._sites]
+        """Name each site that clients connect to."""
+        return [site.name for site in self._clients]
+
+    @property
+    def pages(self) -> list[str]:
+        """Name each site that has the own pages."""
+        return [site.name for site in self._own] or self.names
 
     async def start(self) -> None:
         """Take connections on all of them."""
-        for site in self._sites:
+        for site in (*self._clients, *self._own):
             await site.start()
 
     def renew(self) -> None:
@@ -87,7 +97,7 @@ class Sites:
             load_certificate(self._tls, self._settings)
 
 
-async def listen(running: web.AppRunner, settings: Settings, bound: Sequence[socket.socket]) -> Sites:
+async def listen(running: web.AppRunner, settings: Settings, bound: Sockets) -> Sites:
     """Listen on all sockets."""
     sites = Sites(running, settings, bound)
     await sites.start()

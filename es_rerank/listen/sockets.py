@@ -1,28 +1,62 @@
-"""Opens the sockets that clients connect to: a port, or a path of the file system."""
+"""Opens the sockets to listen on: a port, or a path of the file system."""
 
 from __future__ import annotations
 
 import errno
 import socket
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
+from es_rerank.config import Settings
 from es_rerank.errors import EsRerankError
-from es_rerank.values import UNIX, host_and_port
+from es_rerank.values import SHARED, UNIX, host_and_port
 
 
-def bind(listen: str, *, shared: bool = False) -> list[socket.socket]:
+class Sockets(NamedTuple):
+    """The bound sockets of an endpoint, by the settings that name their places."""
+
+    listen: Sequence[socket.socket] = ()
+    own_pages: Sequence[socket.socket] = ()
+
+    def close(self) -> None:
+        """Close all."""
+        for one in (*self.listen, *self.own_pages):
+            one.close()
+
+
+NONE = Sockets()
+
+
+def bind_all(settings: Settings, given: Sockets = NONE) -> Sockets:
+    """Bind what the settings name and is not *given*. Raises EsRerankError as `bind` does, and leaves nothing open."""
+    bound = given
+    for name, sockets in given._asdict().items():
+        place = getattr(settings, name)
+        if sockets or place == SHARED:
+            continue
+        try:
+            bound = bound._replace(**{name: bind(place, shared=settings.workers > 1, setting=name)})
+        except EsRerankError:
+            bound.close()
+            raise
+    return bound
+
+
+def bind(listen: str, *, shared: bool = False, setting: str = "listen") -> list[socket.socket]:
     """Bind `HOST:PORT`, on each address that the host has, or `unix:/PATH`; nobody is listened to yet.
 
     With *shared* other processes may bind the same port beside this one (`SO_REUSEPORT`), and the kernel spreads the
-    connections over those that listen. Raises EsRerankError where the address cannot be had.
+    connections over those that listen. Raises EsRerankError where the address cannot be had, which names its *setting*.
     """
     try:
         return [_unix(Path(listen.removeprefix(UNIX)))] if listen.startswith(UNIX) else _tcp(listen, shared=shared)
     except OSError as error:
         reason = "it is taken by another program" if error.errno == errno.EADDRINUSE else str(error)
-        raise EsRerankError(f"cannot listen on {listen}: {reason}; choose another with --listen") from error
+        flag = "--" + setting.replace("_", "-")
+        raise EsRerankError(f"cannot listen on {listen}: {reason}; choose another with {flag}") from error
 
 
 def address(bound: socket.socket) -> str:

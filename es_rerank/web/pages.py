@@ -1,4 +1,4 @@
-"""The endpoint's own pages below `/_rerank`: one row each."""
+"""The endpoint's own pages below `/_rerank`: one row each. What anybody may see stands beside them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from es_rerank.answers import error_answer
+from es_rerank.listen.connection import Pages, offered
 from es_rerank.model import Ask, Failed
 from es_rerank.state import State
+from es_rerank.web.guard import foreign, refused
 from es_rerank.yamlfile import dotted
 
 PREFIX = "/_rerank"
 
 _PAGE_SECONDS = 30.0
 _MOST_CANDIDATES = 1000
+# Load balancers and kubelets ask without credentials.
+_FOR_ANYBODY = frozenset({"/health/live", "/health/ready"})
+_JSON = "application/json"
 _SECURITY = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -42,7 +47,11 @@ class Candidates(BaseModel):
 
 async def own_page(state: State, request: web.Request) -> web.StreamResponse:
     """Answer a request to an own page; unknown ones get an error in the engines' shape."""
-    methods = PAGES.get(request.path.removeprefix(PREFIX) or "/")
+    page = request.path.removeprefix(PREFIX) or "/"
+    refusal = None if page in _FOR_ANYBODY else await refused(state, request)
+    if refusal is not None:
+        return refusal
+    methods = PAGES.get(page)
     if methods is None:
         return error_answer(HTTPStatus.NOT_FOUND, "resource_not_found_exception", f"no page [{request.path}]")
     method = "GET" if request.method == "HEAD" else request.method
@@ -62,6 +71,10 @@ async def _page(_state: State, _request: web.Request) -> web.StreamResponse:
 
 async def _rank(state: State, request: web.Request) -> web.StreamResponse:
     """Rank candidates for a query, best first, ties in the order they were sent."""
+    if request.content_type != _JSON:
+        # Other types a page of any other site may send from a visitor's browser, without asking.
+        reason = f"[{request.path}] takes {_JSON}"
+        return error_answer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "media_type_header_exception", reason)
     try:
         asked = Candidates.model_validate_json(await request.read())
     except web.HTTPRequestEntityTooLarge as error:
@@ -91,12 +104,16 @@ async def _live(_state: State, _request: web.Request) -> web.StreamResponse:
     return web.json_response({"status": "live"})
 
 
-async def _ready(state: State, _request: web.Request) -> web.StreamResponse:
-    """Say whether searches are reranked; a degraded endpoint still serves the engine's order, so 200 all the same."""
+async def _ready(state: State, request: web.Request) -> web.StreamResponse:
+    """Say whether searches are reranked; a degraded endpoint still serves the engine's order, so 200 all the same.
+
+    Why it is degraded is not for anybody.
+    """
     if state.life.draining:
         return web.json_response({"status": "draining"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
     health = state.reranker.health
-    return web.json_response({"status": health.state, **({"why": health.why} if health.why else {})})
+    told = health.why and offered(request) is Pages.FOR_ALL and not foreign(request, state.settings)
+    return web.json_response({"status": health.state, **({"why": health.why} if told else {})})
 
 
 async def _metrics(state: State, _request: web.Request) -> web.StreamResponse:

@@ -94,11 +94,12 @@ def nginx(settings: str, engine_port: int, folder: Path, workers: str = "1") -> 
 
 @contextmanager
 def es_rerank(engine_port: int, folder: Path | None = None, name: str = "es-rerank") -> Iterator[Proxy]:
-    """Run es-rerank, of this tree or of another folder."""
+    """Run es-rerank, of this tree or of another folder, which may not know of own pages."""
     port = _free_port()
     listen, upstream = f"127.0.0.1:{port}", f"http://127.0.0.1:{engine_port}"
     flags = ["--backend", "identity", "--listen", listen, "--upstream", upstream, "--log-level", "warning"]
-    with _running([sys.executable, "-m", "es_rerank", "serve", *flags], name, port, folder) as proxy:
+    own = [] if folder else ["--own-pages", "127.0.0.1:0"]
+    with _running([sys.executable, "-m", "es_rerank", "serve", *flags, *own], name, port, folder) as proxy:
         yield proxy
 
 

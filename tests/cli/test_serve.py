@@ -14,15 +14,18 @@ from es_rerank.errors import ConfigError, EsRerankError
 from tests.cli.conftest import Run
 
 
-def test_a_taken_port_is_said_in_a_sentence(run: Run) -> None:
+@pytest.mark.parametrize("flag", ["listen", "own-pages"])
+def test_a_taken_port_is_said_in_a_sentence(run: Run, flag: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         place = f"127.0.0.1:{taken.getsockname()[1]}"
-        result = run("serve", "--listen", place, "--no-self-test", "--tokenizer", "estimate")
+        places = {"listen": "127.0.0.1:0", "own-pages": "127.0.0.1:0", flag: place}
+        words = [word for name, value in places.items() for word in (f"--{name}", value)]
+        result = run("serve", *words, "--no-self-test", "--tokenizer", "estimate")
     assert isinstance(result.exception, EsRerankError)
     assert str(result.exception) == (
-        f"cannot listen on {place}: it is taken by another program; choose another with --listen"
+        f"cannot listen on {place}: it is taken by another program; choose another with --{flag}"
     )
 
 
@@ -35,7 +38,7 @@ def test_wrong_settings_start_nothing(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_it_runs_until_it_is_told_to_stop(number: signal.Signals) -> None:
-    settings = Settings(listen="127.0.0.1:0", self_test=False, tokenizer="estimate")
+    settings = Settings(listen="127.0.0.1:0", own_pages="127.0.0.1:0", self_test=False, tokenizer="estimate")
     loop = asyncio.get_running_loop()
     with capture_logs() as lines:
         running = asyncio.create_task(until_stopped(settings, lambda: settings))
@@ -49,7 +52,9 @@ async def test_it_runs_until_it_is_told_to_stop(number: signal.Signals) -> None:
 
 
 async def test_it_goes_on_for_a_while_when_it_is_told_to_drain_and_ends_when_told_again() -> None:
-    settings = Settings(listen="127.0.0.1:0", self_test=False, tokenizer="estimate", drain=60.0)
+    settings = Settings(
+        listen="127.0.0.1:0", own_pages="127.0.0.1:0", self_test=False, tokenizer="estimate", drain=60.0
+    )
     with capture_logs() as lines:
         running = asyncio.create_task(until_stopped(settings, lambda: settings))
         for event in ("listening", "draining"):

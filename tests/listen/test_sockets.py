@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from es_rerank.config import Settings
 from es_rerank.errors import EsRerankError
-from es_rerank.listen.sockets import address, bind
+from es_rerank.listen.sockets import NONE, Sockets, address, bind, bind_all
 
 
 def test_a_port_of_any_number() -> None:
@@ -63,3 +64,37 @@ def test_families() -> None:
     assert {one.family for one in bound} <= {socket.AF_INET, socket.AF_INET6}
     for one in bound:
         one.close()
+
+
+def test_both_places_are_bound_and_one_that_is_given_is_kept() -> None:
+    settings = Settings(listen="127.0.0.1:0", own_pages="127.0.0.1:0")
+    bound = bind_all(settings)
+    again = bind_all(settings, Sockets(bound.listen))
+    assert again.listen is bound.listen
+    assert len({address(one) for one in (*bound.listen, *bound.own_pages, *again.own_pages)}) == 3
+    bound.close()
+    again.close()
+    assert all(one.fileno() == -1 for one in (*bound.listen, *bound.own_pages, *again.own_pages))
+
+
+def test_shared_pages_have_no_socket_of_their_own() -> None:
+    bound = bind_all(Settings(listen="127.0.0.1:0", own_pages="shared"), NONE)
+    assert (len(bound.listen), bound.own_pages) == (1, ())
+    bound.close()
+
+
+def test_own_pages_that_cannot_stand_there_are_named_and_nothing_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[socket.socket] = []
+
+    class Noted(socket.socket):
+        def __init__(self, *words: int) -> None:
+            super().__init__(*words)
+            opened.append(self)
+
+    (taken,) = bind("127.0.0.1:0")
+    with taken:
+        taken.listen()
+        monkeypatch.setattr(socket, "socket", Noted)
+        with pytest.raises(EsRerankError, match=r"it is taken by another program; choose another with --own-pages"):
+            bind_all(Settings(listen="127.0.0.1:0", own_pages=address(taken)))
+    assert [one.fileno() for one in opened] == [-1, -1]

@@ -66,7 +66,7 @@ class Stand:
 
     def reranked(self) -> int:
         """Count the searches that its endpoints reranked so far."""
-        texts = [one.ask("GET", "/_rerank/metrics").body.decode() for one in self.endpoints.values()]
+        texts = [one.page("GET", "/metrics").body.decode() for one in self.endpoints.values()]
         return sum(int(float(count)) for text in texts for count in _RERANKED.findall(text))
 
     def whole(self) -> bool:

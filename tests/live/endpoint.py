@@ -24,13 +24,18 @@ IDENTITY = ("--backend", "identity")
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A running `es-rerank serve`."""
+    """A running `es-rerank serve`; `own_pages` is where its own pages are."""
 
     url: str
+    own_pages: str
     process: Process
 
     def ask(self, method: str, target: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
         return ask(self.url, method, target, body, headers)
+
+    def page(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
+        """Ask for one of its own pages."""
+        return ask(self.own_pages, method, f"/_rerank{path}", body, headers)
 
     def search(self, index: str, body: object, **parameters: object) -> Answer:
         query = "&".join(f"{name}={value}" for name, value in parameters.items())
@@ -38,7 +43,7 @@ class Endpoint:
 
     @property
     def health(self) -> dict[str, Any]:
-        return dict(self.ask("GET", "/_rerank/health/ready").json)
+        return dict(self.page("GET", "/health/ready").json)
 
     def await_health(self, wanted: str, limit_s: float = READY_LIMIT_S) -> dict[str, Any]:
         """Return the readiness page once it says *wanted*."""
@@ -50,16 +55,20 @@ class Endpoint:
 
 
 def start_endpoint(upstream: str, log: Path, *flags: str) -> Endpoint:
-    """Start an endpoint in front of *upstream* on a free port and return when it answers."""
-    port = claim_port()
+    """Start an endpoint in front of *upstream* on free ports and return when it answers."""
+    listen = pages = f"{HOST}:{claim_port()}"
+    own: tuple[str, ...] = ()
+    if "--own-pages" not in flags:
+        pages = f"{HOST}:{claim_port()}"
+        own = ("--own-pages", pages)
     env = {name: value for name, value in os.environ.items() if not name.startswith("ES_RERANK_")}
-    argv = [sys.executable, "-m", "es_rerank", "serve", "--listen", f"{HOST}:{port}", "--upstream", upstream, *flags]
+    argv = [sys.executable, "-m", "es_rerank", "serve", "--listen", listen, *own, "--upstream", upstream, *flags]
     process = Process(Command(argv=argv, log=log, env=env))
     watch(f"es-rerank {' '.join(flags)}", process)
-    url = f"http://{HOST}:{port}"
+    found = Endpoint(f"http://{listen}", f"http://{pages}", process)
     try:
-        await_ready(process, Probe(f"{url}/_rerank/health/live").answers, "es-rerank", START_LIMIT_S)
+        await_ready(process, Probe(f"{found.own_pages}/_rerank/health/live").answers, "es-rerank", START_LIMIT_S)
     except BaseException:
         process.kill()
         raise
-    return Endpoint(url, process)
+    return found

@@ -93,4 +93,4 @@ def test_a_model_that_fails_the_self_test_reranks_nothing(start: Callable[..., E
     assert answer.outcome == "failed; why=self_test"
     direct = endpoint.ask("POST", f"/{INDEX}/_search", search, {"X-Rerank-Mode": "off"})
     assert answer.hits == direct.hits
-    assert "es_rerank_degraded 1.0" in endpoint.ask("GET", "/_rerank/metrics").body.decode()
+    assert "es_rerank_degraded 1.0" in endpoint.page("GET", "/metrics").body.decode()
