@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 
 from rich.console import Console
 
@@ -17,6 +18,8 @@ from es_rerank.demo.corpus import Corpus
 from es_rerank.demo.measure import Asked, by_language
 from es_rerank.demo.stack import Options
 from es_rerank.parts.progress import Reporter, RichReporter
+from es_rerank.parts.running import Running
+from es_rerank.parts.supervisor import Supervisor
 
 _SIZE = 10
 
@@ -25,9 +28,10 @@ def run(options: Options, console: Console, once: bool) -> None:
     """Start everything, load, search both ways, show, and stay up until Ctrl-C unless *once*."""
     bundled = corpus.load()
     stack.claim(options)
+    parts: list[Running] = []
     with ExitStack() as running, _interrupted_by_sigterm():
         with RichReporter(console) as reporter:
-            access, url = _start(options, running, reporter)
+            access, url = _start(options, running, reporter, parts)
             direct, through = Client(access), Client(replace(access, url=url, ca=None))
             running.callback(direct.clear)
             with reporter.step(f"load {len(bundled.documents)} documents through es-rerank"):
@@ -35,14 +39,17 @@ def run(options: Options, console: Console, once: bool) -> None:
             asked = list(_asked(bundled, direct, through, reporter))
         _show(console, asked)
         if not once:
-            _stay(console, access, url)
+            _invite(console, options, access, url)
+            with Supervisor(parts, partial(_tell, console)):
+                _wait()
+            console.print("\nstopping engine, model and endpoint")
 
 
-def _start(options: Options, running: ExitStack, reporter: Reporter) -> tuple[Access, str]:
+def _start(options: Options, running: ExitStack, reporter: Reporter, parts: list[Running]) -> tuple[Access, str]:
     """Start engine, model and endpoint, in this order; whatever is left of the story stops them again."""
-    access = running.enter_context(stack.engine(options, reporter))
-    model = running.enter_context(stack.model_server(options, reporter))
-    return access, running.enter_context(stack.endpoint(options, access, model, reporter))
+    access = running.enter_context(stack.engine(options, reporter, parts))
+    model = running.enter_context(stack.model_server(options, reporter, parts))
+    return access, running.enter_context(stack.endpoint(options, access, model, reporter, parts))
 
 
 def _asked(bundled: Corpus, direct: Client, through: Client, reporter: Reporter) -> Iterator[Asked]:
@@ -61,19 +68,28 @@ def _show(console: Console, asked: Sequence[Asked]) -> None:
     show.languages(console, by_language(asked))
 
 
-def _stay(console: Console, access: Access, url: str) -> None:
-    """Say what can be tried, and wait for Ctrl-C."""
-    login = ["-u", f"{access.username}:{access.password}"] if access.username else []
+def _invite(console: Console, options: Options, access: Access, url: str) -> None:
+    """Say what can be tried; the password of an engine that is not the demo's own is not said, and curl asks for it."""
+    password = "" if options.engine_url else f":{access.password}"
+    login = ["-u", f"{access.username}{password}"] if access.username else []
     curl = shlex.join(["curl", *login, f"{url}/{INDEX}/_search?q=pandas+csv+gbk&size=3&pretty"])
     console.print()
     console.print(f"[bold]endpoint[/bold]  {url}  (the engine itself: {access.url})", highlight=False)
-    console.print(f"[bold]page[/bold]      {url}/_rerank/", highlight=False)
+    console.print(f"[bold]page[/bold]      http://{options.own_pages}/_rerank/", highlight=False)
     console.print("[bold]try[/bold]       ", end="")
     console.print(curl, markup=False, highlight=False, soft_wrap=True)
-    console.print("\nCtrl-C stops all of it.", style="dim")
+    console.print("\nCtrl-C stops all of it; what dies before is started again.", style="dim")
+
+
+def _tell(console: Console, line: str) -> None:
+    """Say what became of a part."""
+    console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def _wait() -> None:
+    """Wait for Ctrl-C."""
     with suppress(KeyboardInterrupt):
         threading.Event().wait()
-    console.print("\nstopping engine, model and endpoint")
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""Starts the demo's three parts, each only if it is not there already, and stops what it started."""
+"""Starts the demo's three parts, each only if it is not there already, and stops what it started.
+
+What is started is noted in *parts*, so that it can be kept running.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,12 @@ from es_rerank.parts.engines import start_engine
 from es_rerank.parts.port import HOST, claim_port
 from es_rerank.parts.process import Command, Process, await_ready
 from es_rerank.parts.progress import Reporter
+from es_rerank.parts.running import Running
 from es_rerank.parts.vllm import on_cpu, start_vllm
 from es_rerank.parts.weights import PACKAGED
 from es_rerank.rerank.profiles import PROFILES, server_flags
 
+_TITLE = "es-rerank"
 _READY_SECONDS = 180.0
 _PROBE_SECONDS = 3
 # A processor reads some thousand tokens a second: of long documents, what shares words with the query is read.
@@ -44,6 +49,11 @@ class Options:
     port: int = 9280
     window: int = 30
 
+    @property
+    def own_pages(self) -> str:
+        """Where the endpoint's own pages are: on the port behind its own."""
+        return f"{HOST}:{self.port + 1}"
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -56,19 +66,20 @@ class Model:
 
 
 @contextmanager
-def engine(options: Options, reporter: Reporter) -> Iterator[Access]:
+def engine(options: Options, reporter: Reporter, parts: list[Running]) -> Iterator[Access]:
     """Start the engine, or use the one at `--engine-url`; Elasticsearch is started with its security on."""
     if options.engine_url:
         yield _access(options.engine_url, options.engine_ca)
         return
     secured = options.engine == "elasticsearch"
     with start_engine(options.engine, security=secured, reporter=reporter) as running:
+        parts.append(running)
         ca = str(running.ca) if running.ca else None
         yield Access(running.name, running.url, running.username, running.password, ca)
 
 
 @contextmanager
-def model_server(options: Options, reporter: Reporter) -> Iterator[Model]:
+def model_server(options: Options, reporter: Reporter, parts: list[Running]) -> Iterator[Model]:
     """Start vLLM with the model that fits the machine, or use the server at `--reranker-url`."""
     profile = options.profile or _fitting(options)
     if options.reranker_url:
@@ -78,32 +89,32 @@ def model_server(options: Options, reporter: Reporter) -> Iterator[Model]:
     packaged = PACKAGED.get(profile) if on_cpu() and not named else None
     folder = str(packaged(reporter)) if packaged else named
     with start_vllm(server_flags(PROFILES[profile], folder), reporter=reporter) as running:
+        parts.append(running)
         yield Model(running.url, profile, None, folder or "auto")
 
 
 @contextmanager
-def endpoint(options: Options, access: Access, model: Model, reporter: Reporter) -> Iterator[str]:
+def endpoint(options: Options, access: Access, model: Model, reporter: Reporter, parts: list[Running]) -> Iterator[str]:
     """Start es-rerank in front of the engine and wait until its self-test has passed; gives its URL."""
-    url = f"http://{HOST}:{options.port}"
+    url, pages = f"http://{HOST}:{options.port}", f"http://{options.own_pages}"
     run = RunFolder(cache_folder(), "es-rerank")
     command = [sys.executable, "-m", "es_rerank", "serve", *_flags(options, access, model)]
     process = Process(Command(argv=command, log=run.path / "es-rerank.log", env=_environment()))
-    try:
-        await_ready(process, lambda: _ready(url), "es-rerank", _READY_SECONDS, reporter)
+    with Running(title=_TITLE, url=url, process=process, run=run, ready=lambda: bool(_state(pages))) as running:
+        await_ready(process, lambda: _ready(pages), _TITLE, _READY_SECONDS, reporter)
+        parts.append(running)
         yield url
-    finally:
-        process.stop()
-        run.remove()
 
 
 def claim(options: Options) -> None:
-    """Check that the endpoint's port is free. Raises EsRerankError that tells an es-rerank from a stranger."""
-    if _state(f"http://{HOST}:{options.port}"):
+    """Check that the endpoint's ports are free. Raises EsRerankError that tells an es-rerank from a stranger."""
+    if _state(f"http://{options.own_pages}"):
         raise EsRerankError(
             f"an es-rerank is listening on {HOST}:{options.port} already, perhaps another demo: "
             "stop it, or give this one another port with --port"
         )
-    claim_port(options.port)
+    for port in (options.port, options.port + 1):
+        claim_port(port)
 
 
 def _fitting(options: Options) -> str:
@@ -118,6 +129,7 @@ def _flags(options: Options, access: Access, model: Model) -> list[str]:
     """List the flags of `es-rerank serve`; the deadline is long, for a processor does a graphics card's work here."""
     flags = {
         "--listen": f"{HOST}:{options.port}",
+        "--own-pages": options.own_pages,
         "--upstream": access.url,
         "--upstream-ca": access.ca,
         "--reranker": model.url,
@@ -146,7 +158,7 @@ def _ready(url: str) -> bool:
 
 
 def _state(url: str) -> dict[str, str]:
-    """Ask an endpoint how it stands; empty if there is none."""
+    """Ask own pages how their endpoint stands; empty if there are none."""
     try:
         with urllib.request.urlopen(f"{url}/_rerank/health/ready", timeout=_PROBE_SECONDS) as answer:  # noqa: S310
             return msgspec.json.decode(answer.read(), type=dict[str, str])

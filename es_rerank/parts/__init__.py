@@ -8,6 +8,7 @@
 - java: the Java that can run an engine
 - process: a child with its own group, a log, and no way to outlive us
 - running: a server that runs, and goes with its folder
+- supervisor: starts again what has ended
 - engines: `start_engine`
 - e5, weights: model folders out of installed packages
 - vllm: `start_vllm`

@@ -130,6 +130,7 @@ def _launch(
         process.kill()
         raise
     return Engine(
+        title=node.engine.title,
         name=node.engine.family.name,
         version=node.engine.version,
         url=url,
@@ -138,4 +139,5 @@ def _launch(
         ca=ca,
         process=process,
         run=run,
+        ready=probe.answers,
     )

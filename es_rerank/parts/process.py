@@ -37,17 +37,14 @@ class Process:
     """A running command; it ends with `stop`, `kill`, or with us."""
 
     def __init__(self, command: Command) -> None:
+        self._command = command
         self.log = command.log
-        self._child = _spawned(command)
-        self.pid = self._child.pid
-        self._guard = subprocess.Popen(
-            ["/bin/sh", "-c", _GUARD, "guard", str(self.pid)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            start_new_session=True,
-        )
+        self._run()
+
+    def again(self) -> None:
+        """Run the command once more, under a new `pid`; what is left of its group is killed first."""
+        self.kill()
+        self._run()
 
     @property
     def exit_code(self) -> int | None:
@@ -81,6 +78,18 @@ class Process:
         self._guard.kill()
         self._guard.stdin.close()
         self._guard.wait()
+
+    def _run(self) -> None:
+        self._child = _spawned(self._command)
+        self.pid = self._child.pid
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, "guard", str(self.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):

@@ -16,9 +16,9 @@ from es_rerank.parts.port import HOST, claim_port
 from es_rerank.parts.probe import Probe
 from es_rerank.parts.process import Command, Process, await_ready
 from es_rerank.parts.progress import QUIET, Reporter
-from es_rerank.parts.running import Running
+from es_rerank.parts.running import START_LIMIT_S, Running
 
-START_LIMIT_S = 300.0
+_TITLE = "vLLM"
 _SMI_LIMIT_S = 10.0
 _MODULE = "vllm.entrypoints.openai.api_server"
 # Compiling for the processor takes longer than it saves; flags of the caller come after these and win.
@@ -117,13 +117,13 @@ def vllm_environment(argv: Sequence[str]) -> dict[str, str]:
 
 
 def _launch(command: Command, run: RunFolder, url: str, reporter: Reporter) -> ModelServer:
-    process = Process(command)
+    process, ready = Process(command), Probe(f"{url}/health").answers
     try:
-        await_ready(process, Probe(f"{url}/health").answers, "vLLM", START_LIMIT_S, reporter)
+        await_ready(process, ready, _TITLE, START_LIMIT_S, reporter)
     except BaseException:
         process.kill()
         raise
-    return ModelServer(url=url, process=process, run=run)
+    return ModelServer(title=_TITLE, url=url, process=process, run=run, ready=ready)
 
 
 def _model(argv: Sequence[str]) -> str:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +21,10 @@ from es_rerank.demo.client import Access, Found
 from es_rerank.demo.corpus import load
 from es_rerank.demo.stack import Model, Options
 from es_rerank.errors import EsRerankError
+from es_rerank.parts.cache import RunFolder
+from es_rerank.parts.process import Command, Process
+from es_rerank.parts.progress import Reporter
+from es_rerank.parts.running import Running
 
 BEST = {query.text: max(query.relevant, key=lambda key: query.relevant[key]) for query in load().queries}
 
@@ -86,7 +94,48 @@ def test_it_stays_until_ctrl_c_and_says_what_to_try(calls: list[str], monkeypatc
     story.run(Options(), Console(file=out, width=120), once=False)
     assert calls[-4:] == STOPPED
     assert "curl 'http://127.0.0.1:9280/es-rerank-demo/_search?q=" in out.getvalue()
-    assert "http://127.0.0.1:9280/_rerank/" in out.getvalue()
+    assert "http://127.0.0.1:9281/_rerank/" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("url", "login"), [(None, "-u elastic:s3cret "), ("http://elastic:s3cret@h:9200", "-u elastic ")]
+)
+def test_the_password_of_an_engine_of_somebody_elses_is_not_said(
+    calls: list[str], monkeypatch: pytest.MonkeyPatch, url: str | None, login: str
+) -> None:
+    access = Access("opensearch", "http://h:9200", "elastic", "s3cret")
+    monkeypatch.setattr(story, "_wait", lambda: None)
+    monkeypatch.setattr(story.stack, "engine", lambda *_: nullcontext(access))
+    out = io.StringIO()
+    story.run(Options(engine_url=url), Console(file=out, width=120), once=False)
+    assert f"curl {login}" in out.getvalue()
+
+
+def test_a_part_that_dies_while_it_stays_is_started_again(
+    calls: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = RunFolder(tmp_path, "model")
+    process = Process(Command(argv=["/bin/sh", "-c", "exec sleep 60"], log=run.path / "log", env=dict(os.environ)))
+    out = io.StringIO()
+
+    @contextmanager
+    def model(_options: Options, _reporter: Reporter, parts: list[Running]) -> Iterator[Model]:
+        with Running(title="vLLM", url="http://m", process=process, run=run, ready=lambda: True) as running:
+            parts.append(running)
+            yield Model(running.url, "e5", None, "auto")
+
+    def killed() -> None:
+        os.kill(process.pid, signal.SIGKILL)
+        limit = time.monotonic() + 20
+        while "vLLM answers again" not in out.getvalue():
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+
+    monkeypatch.setattr(story.stack, "model_server", model)
+    monkeypatch.setattr(story, "_wait", killed)
+    story.run(Options(), Console(file=out, width=120), once=False)
+    assert "vLLM ended with exit code -9; it is started again in 1 s" in out.getvalue()
+    assert process.exit_code is not None
 
 
 def test_ctrl_c_in_the_middle_stops_what_runs(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

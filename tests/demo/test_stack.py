@@ -26,6 +26,7 @@ def flags(options: Options, access: Access, model: Model) -> dict[str, str]:
 def test_flags_of_the_endpoint() -> None:
     found = flags(Options(), Access("opensearch", "http://127.0.0.1:9200"), Model("http://m", "e5", None, "/weights"))
     assert found["--upstream"] == "http://127.0.0.1:9200"
+    assert (found["--listen"], found["--own-pages"]) == ("127.0.0.1:9280", "127.0.0.1:9281")
     assert found["--profile"] == "e5"
     assert found["--tokenizer"] == "/weights"
     assert "--upstream-ca" not in found
@@ -59,6 +60,15 @@ def test_a_port_taken_by_a_stranger_is_named(monkeypatch: pytest.MonkeyPatch) ->
             stack.claim(Options(port=port))
 
 
+def test_the_own_pages_take_the_next_port_which_must_be_free_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    claimed: list[int] = []
+    monkeypatch.setattr(stack, "_state", lambda _: {})
+    monkeypatch.setattr(stack, "claim_port", claimed.append)
+    stack.claim(Options(port=7000))
+    assert claimed == [7000, 7001]
+    assert Options(port=7000).own_pages == "127.0.0.1:7001"
+
+
 @pytest.fixture
 def another_endpoint() -> Iterator[int]:
     class Ready(http.server.BaseHTTPRequestHandler):
@@ -81,7 +91,7 @@ def another_endpoint() -> Iterator[int]:
 
 def test_a_second_demo_beside_the_first_is_told_so(another_endpoint: int) -> None:
     with pytest.raises(EsRerankError, match=r"an es-rerank is listening .* perhaps another demo"):
-        stack.claim(Options(port=another_endpoint))
+        stack.claim(Options(port=another_endpoint - 1))
 
 
 def test_an_endpoint_whose_self_test_failed_will_never_be_ready(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,9 +106,11 @@ def test_a_profile_named_as_model_is_served_with_its_own_model(monkeypatch: pyte
     @contextmanager
     def started(argv: list[str], **_: object) -> Iterator[SimpleNamespace]:
         served.append(argv)
-        yield SimpleNamespace(url="http://m")
+        yield vllm
 
+    vllm, parts = SimpleNamespace(url="http://m"), []
     monkeypatch.setattr(stack, "start_vllm", started)
-    with stack.model_server(Options(model="bge-reranker"), QUIET) as model:
+    with stack.model_server(Options(model="bge-reranker"), QUIET, parts) as model:
         assert model == Model("http://m", "bge-reranker", None, "auto")
+    assert parts == [vllm]
     assert served[0][:2] == ["--model", "BAAI/bge-reranker-v2-m3"]

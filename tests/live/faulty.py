@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
+import re
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
+from .storm import Order, by_number, number
+
 Behaviour = Callable[[asyncio.StreamWriter, Sequence[str]], Awaitable[None]]
+SEED = 7
+# Characters that a server takes of a text, and texts that it takes at a time.
+SHORT, FEW = 40, 4
+# Seconds into a batch until it dies, and until it is there again.
+MIDST_S, AWAY_S = 0.1, 1.0
 # Longer than any deadline of the tests.
 LONG_S = 30.0
 
 
 def scored(texts: Sequence[str]) -> list[dict[str, Any]]:
-    """Score texts as vLLM does, in an order other than the engine's."""
-    return [{"index": at, "score": float(at)} for at in range(len(texts))]
+    """Score texts by their numbers, in the form of vLLM."""
+    return [{"index": at, "score": number(text) / 4} for at, text in enumerate(texts)]
 
 
 def answer(body: bytes, status: str = "200 OK", kind: str = "application/json") -> bytes:
@@ -44,8 +54,12 @@ def says(make: Callable[[Sequence[str]], bytes]) -> Behaviour:
     return behave
 
 
+def refusal(status: str, words: str) -> bytes:
+    return answer(json.dumps({"error": {"message": words}}).encode(), status)
+
+
 def refuses(status: str, words: str) -> Behaviour:
-    return says(lambda _: answer(json.dumps({"error": {"message": words}}).encode(), status))
+    return says(lambda _: refusal(status, words))
 
 
 def cut(share: float) -> Behaviour:
@@ -58,6 +72,34 @@ def cut(share: float) -> Behaviour:
         writer.transport.abort()
 
     return behave
+
+
+def cut_anywhere() -> Behaviour:
+    """Break off after any byte but the last, another for each request."""
+    chance = random.Random(SEED)
+
+    async def behave(writer: asyncio.StreamWriter, texts: Sequence[str]) -> None:
+        await cut(chance.random())(writer, texts)
+
+    return behave
+
+
+def equal(texts: Sequence[str]) -> bytes:
+    return data([{**row, "score": 0.5} for row in scored(texts)])
+
+
+def short_only(texts: Sequence[str]) -> bytes:
+    """Refuse texts that are too long."""
+    if any(len(text) > SHORT for text in texts):
+        return refusal("400 Bad Request", "input_tokens: too long")
+    return data(scored(texts))
+
+
+def few_only(texts: Sequence[str]) -> bytes:
+    """Refuse too many texts at a time."""
+    if len(texts) > FEW:
+        return refusal("422 Unprocessable Entity", f"batch size {len(texts)} > maximum allowed batch size {FEW}")
+    return data(scored(texts))
 
 
 async def silent(_writer: asyncio.StreamWriter, _texts: Sequence[str]) -> None:
@@ -78,40 +120,13 @@ async def dripping(writer: asyncio.StreamWriter, texts: Sequence[str]) -> None:
 
 def with_score(token: str) -> Behaviour:
     """Answer with one score that is no number of JSON, or none at all."""
-    return says(lambda texts: answer(json.dumps({"data": scored(texts)}).replace("0.0", token, 1).encode()))
+    first = re.compile(r'(?<="score": )[0-9.]+')
+    return says(lambda texts: answer(first.sub(token, json.dumps({"data": scored(texts)}), count=1).encode()))
 
 
 def rows(change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> Behaviour:
     """Answer with other rows than there should be."""
     return says(lambda texts: data(change(scored(texts))))
-
-
-BAD_ANSWER = frozenset({"bad_answer"})
-# What may go wrong, in the words of the table, and what clients are told (the reasons that may stand in `X-Rerank`).
-FAULTS: Mapping[str, tuple[Behaviour, frozenset[str]]] = {
-    "reset at the first byte": (cut(0.0), frozenset({"unreachable", "bad_answer"})),
-    "reset within the head": (cut(0.1), frozenset({"unreachable", "bad_answer"})),
-    "reset within the body": (cut(0.8), frozenset({"unreachable", "bad_answer"})),
-    "silent": (silent, frozenset({"deadline"})),
-    "slow first byte": (late, frozenset({"deadline"})),
-    "slow body": (dripping, frozenset({"deadline"})),
-    "400, too long": (refuses("400 Bad Request", "input_tokens: too long"), frozenset({"too_long"})),
-    "401": (refuses("401 Unauthorized", "who are you"), frozenset({"refused"})),
-    "404, wrong model": (refuses("404 Not Found", "no such model"), frozenset({"refused"})),
-    "413": (refuses("413 Payload Too Large", "payload too large"), frozenset({"refused"})),
-    "422": (refuses("422 Unprocessable Entity", "validation"), frozenset({"refused"})),
-    "429": (refuses("429 Too Many Requests", "busy"), frozenset({"overloaded"})),
-    "500": (refuses("500 Internal Server Error", "out of memory"), frozenset({"reranker_error"})),
-    "503": (refuses("503 Service Unavailable", "starting"), frozenset({"reranker_error"})),
-    "HTML": (says(lambda _: answer(b"<html>hello</html>", kind="text/html")), BAD_ANSWER),
-    "truncated JSON": (says(lambda texts: answer(json.dumps(scored(texts)).encode()[:-9])), BAD_ANSWER),
-    "an index missing": (rows(lambda all_: all_[1:]), BAD_ANSWER),
-    "an index twice": (rows(lambda all_: [*all_[1:], all_[1]]), BAD_ANSWER),
-    "one score too many": (rows(lambda all_: [*all_, {"index": 99, "score": 1}]), BAD_ANSWER),
-    "NaN": (with_score("NaN"), BAD_ANSWER),
-    "Infinity": (with_score("1e999"), BAD_ANSWER),
-    "null": (with_score("null"), BAD_ANSWER),
-}
 
 
 class Faulty:
@@ -120,6 +135,9 @@ class Faulty:
     def __init__(self) -> None:
         self.behave: Behaviour = good
         self.url = ""
+        self._port = 0
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._up = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -133,31 +151,132 @@ class Faulty:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
 
+    def well(self) -> None:
+        """Listen, and answer as it should."""
+        self._do(self._open())
+        self.behave = good
+
+    def leave(self) -> None:
+        """Close the port and break all connections."""
+        self._do(self._close())
+
+    async def restart(self) -> None:
+        """Die as if killed, and be there again, and well, after a while. For its own behaviours."""
+        await self._close()
+        await asyncio.sleep(AWAY_S)
+        self.behave = good
+        await self._open()
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_until_complete(self._serve())
         self._loop.close()
 
+    async def _open(self) -> None:
+        if self._server is None:
+            self._server = await asyncio.start_server(self._connection, "127.0.0.1", self._port, backlog=1024)
+            self._port = self._server.sockets[0].getsockname()[1]
+
+    async def _close(self) -> None:
+        if self._server:
+            self._server.close()
+            self._server = None
+        for writer in self._writers:
+            writer.transport.abort()
+
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
-        server = await asyncio.start_server(self._connection, "127.0.0.1", 0, backlog=1024)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await self._open()
+        self.url = f"http://127.0.0.1:{self._port}"
         self._up.set()
         await self._stop.wait()
-        server.close()
+        await self._close()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 length = int(head.lower().partition(b"content-length:")[2].split()[0])
                 texts = json.loads(await reader.readexactly(length))["text_2"]
                 await self.behave(writer, texts)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # Only the end of the server cancels.
         finally:
+            self._writers.discard(writer)
             writer.close()
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that may go wrong: how it begins, and what clients are told, `reranked` or why not.
+
+    Searches that are reranked all the same come in `order`.
+    """
+
+    begin: Callable[[Faulty], None]
+    told: frozenset[str]
+    order: Order = by_number
+
+
+def behaving(behave: Behaviour, *told: str, order: Order = by_number) -> Fault:
+    def begin(server: Faulty) -> None:
+        server.behave = behave
+
+    return Fault(begin, frozenset(told), order)
+
+
+def dying(server: Faulty) -> None:
+    """Die a moment after the first request, when others are in flight too."""
+    held: list[asyncio.StreamWriter] = []
+
+    async def behave(writer: asyncio.StreamWriter, _texts: Sequence[str]) -> None:
+        held.append(writer)
+        if held == [writer]:
+            await asyncio.sleep(MIDST_S)
+            await server.restart()
+        await asyncio.sleep(LONG_S)
+
+    server.behave = behave
+
+
+BROKEN = ("unreachable", "bad_answer")
+LATE = ("deadline", "overloaded")
+# What may go wrong, in the words of the table. The last leaves a mark on the endpoint.
+FAULTS: Mapping[str, Fault] = {
+    "refused": Fault(Faulty.leave, frozenset({"unreachable"})),
+    "restart in the midst of a batch": Fault(dying, frozenset(BROKEN)),
+    "reset at the first byte": behaving(cut(0.0), *BROKEN),
+    "reset within the head": behaving(cut(0.1), *BROKEN),
+    "reset within the body": behaving(cut(0.8), *BROKEN),
+    "reset at any byte": behaving(cut_anywhere(), *BROKEN),
+    "silent": behaving(silent, *LATE),
+    "slow first byte": behaving(late, *LATE),
+    "slow body": behaving(dripping, *LATE),
+    "400, too long": behaving(refuses("400 Bad Request", "input_tokens: too long"), "too_long"),
+    "400, too long, once": behaving(says(short_only), "reranked"),
+    "401": behaving(refuses("401 Unauthorized", "who are you"), "refused"),
+    "404, wrong model": behaving(refuses("404 Not Found", "no such model"), "refused"),
+    "413": behaving(refuses("413 Payload Too Large", "payload too large"), "refused"),
+    "422": behaving(refuses("422 Unprocessable Entity", "validation"), "refused"),
+    "429": behaving(refuses("429 Too Many Requests", "busy"), "overloaded"),
+    "500": behaving(refuses("500 Internal Server Error", "out of memory"), "reranker_error"),
+    "503": behaving(refuses("503 Service Unavailable", "starting"), "reranker_error"),
+    "HTML": behaving(says(lambda _: answer(b"<html>hello</html>", kind="text/html")), "bad_answer"),
+    "truncated JSON": behaving(says(lambda texts: answer(json.dumps(scored(texts)).encode()[:-9])), "bad_answer"),
+    "an index missing": behaving(rows(lambda all_: all_[1:]), "bad_answer"),
+    "an index twice": behaving(rows(lambda all_: [*all_[1:], all_[1]]), "bad_answer"),
+    "one score too many": behaving(rows(lambda all_: [*all_, {"index": 99, "score": 1}]), "bad_answer"),
+    "NaN": behaving(with_score("NaN"), "bad_answer"),
+    "Infinity": behaving(with_score("1e999"), "bad_answer"),
+    "null": behaving(with_score("null"), "bad_answer"),
+    "all scores equal": behaving(says(equal), "reranked", order=list),
+    "422, too many at a time": behaving(says(few_only), "reranked"),
+}

@@ -76,6 +76,21 @@ def test_one_that_does_not_want_to_end_is_killed_with_its_children(start: Start)
         time.sleep(0.001)
 
 
+def test_it_runs_again_when_all_of_its_group_is_gone(start: Start) -> None:
+    process = start("sleep 60 & echo ready; wait")
+    await_ready(process, lambda: "ready" in process.tail(), "sleeper", 10)
+    first = process.pid
+    os.kill(first, signal.SIGKILL)
+    process.again()
+    assert process.pid != first
+    await_ready(process, lambda: process.tail() == "ready\nready", "sleeper", 10)
+    assert process.exit_code is None
+    while Path("/proc").is_dir() and not gone(first):
+        time.sleep(0.001)
+    process.kill()
+    assert process._guard.returncode is not None
+
+
 def test_the_group_ends_when_we_are_gone(start: Start) -> None:
     process = start("exec sleep 60")
     guard = process._guard.stdin

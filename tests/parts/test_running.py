@@ -17,7 +17,7 @@ from es_rerank.parts.running import Running
 def running(tmp_path: Path) -> Running:
     run = RunFolder(tmp_path, "part")
     command = Command(argv=["/bin/sh", "-c", "exec sleep 60"], log=run.path / "log", env=dict(os.environ))
-    return Running(url="http://127.0.0.1:1", process=Process(command), run=run)
+    return Running(title="sleeper", url="http://127.0.0.1:1", process=Process(command), run=run, ready=lambda: True)
 
 
 @pytest.mark.parametrize("end", [Running.stop, Running.kill])
@@ -28,6 +28,17 @@ def test_it_ends_with_its_folder_and_may_be_ended_twice(running: Running, end: C
     end(running)
     assert running.exit_code is not None
     assert not running.run.path.exists()
+
+
+def test_it_runs_again_in_its_folder(running: Running) -> None:
+    first = running.pid
+    (running.run.path / "data").touch()
+    running.process.kill()
+    running.again()
+    assert running.exit_code is None
+    assert running.pid != first
+    assert (running.run.path / "data").is_file()
+    running.stop()
 
 
 def test_it_ends_with_its_block(running: Running) -> None:
