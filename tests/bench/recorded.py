@@ -1,0 +1,55 @@
+"""An engine that only hands out what it holds: `python -m tests.bench.recorded WORDS`.
+
+It holds the documents of the load, of so many words each, for machines on which no real engine runs. It answers
+`_field_caps`, and `_search` for a `match` on `body`, best documents first, and prints its port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from functools import cache
+from typing import Any
+
+from aiohttp import web
+
+from tests.bench.load import DOCUMENTS, INDEX, WORDS, document
+from tests.bench.serving import serve
+
+CAPS = {"indices": [INDEX], "fields": {"body": {"text": {"type": "text", "searchable": True, "aggregatable": False}}}}
+
+
+def application(words: int) -> web.Application:
+    """Make the server."""
+    documents = {f"d{at}": document(at, words) for at in range(DOCUMENTS)}
+    counts = {name: {word: one["body"].split().count(word) for word in WORDS} for name, one in documents.items()}
+
+    @cache
+    def hits(wanted: frozenset[str]) -> list[dict[str, Any]]:
+        scores = {name: float(sum(counts[name][word] for word in wanted)) for name in documents}
+        names = sorted((name for name in documents if scores[name]), key=lambda name: -scores[name])
+        return [{"_index": INDEX, "_id": one, "_score": scores[one], "_source": documents[one]} for one in names]
+
+    async def search(request: web.Request) -> web.Response:
+        body = await request.json()
+        found = hits(frozenset(body["query"]["match"]["body"].split()) & frozenset(WORDS))
+        # What stands in the URL is above the body.
+        asked = {"from": 0, "size": 10} | body | dict(request.query)
+        first, count = int(asked["from"]), int(asked["size"])
+        most = found[0]["_score"] if found else None
+        total = {"value": len(found), "relation": "eq"}
+        shards = {"total": 1, "successful": 1, "skipped": 0, "failed": 0}
+        whole = {"total": total, "max_score": most, "hits": found[first : first + count]}
+        return web.json_response({"took": 1, "timed_out": False, "_shards": shards, "hits": whole})
+
+    async def caps(request: web.Request) -> web.Response:
+        return web.json_response(CAPS)
+
+    app = web.Application()
+    app.router.add_post(f"/{INDEX}/_search", search)
+    app.router.add_get(f"/{INDEX}/_field_caps", caps)
+    return app
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(application(int(sys.argv[1]))))

@@ -1,0 +1,32 @@
+"""Servers in processes of their own, each on a free port that it prints first."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aiohttp import web
+
+
+async def serve(app: web.Application) -> None:
+    """Print the port and answer until the process is ended; what a client asked for ends with its connection."""
+    runner = web.AppRunner(app, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    sys.stdout.write(f"{runner.addresses[0][1]}\n")
+    sys.stdout.flush()
+    await asyncio.Event().wait()
+
+
+@contextmanager
+def started(module: str, *arguments: str) -> Iterator[str]:
+    """Run `python -m module`; gives its URL once it has printed its port."""
+    with subprocess.Popen([sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        finally:
+            process.kill()
