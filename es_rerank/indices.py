@@ -31,7 +31,25 @@ _SECONDS = 60.0
 _LIMIT_SECONDS = 10.0
 _KEPT = 1000
 _MOST_NAMES = 100
-_CREDENTIALS = ("Authorization", "es-secondary-authorization", "Cookie")
+# What says nothing of who asks. Whatever else a caller sends may: a proxy's user, a role, a tenant, for whom it acts.
+_OF_ANYBODY = frozenset(
+    {
+        "baggage",
+        "cache-control",
+        "date",
+        "origin",
+        "pragma",
+        "referer",
+        "traceparent",
+        "tracestate",
+        "user-agent",
+        "x-correlation-id",
+        "x-elastic-client-meta",
+        "x-opaque-id",
+        "x-request-id",
+    }
+)
+_OURS = "x-rerank-"
 
 
 class Indices:
@@ -44,22 +62,20 @@ class Indices:
         self._known: OrderedDict[bytes, tuple[float, IndexInfo]] = OrderedDict()
         self._asked: dict[bytes, asyncio.Task[IndexInfo | None]] = {}
 
-    async def about(self, search: Search, headers: Mapping[str, str]) -> IndexInfo | None:
-        """Resolve what a search names, with the caller's credentials; None if the engine does not say.
+    async def about(self, search: Search, headers: CIMultiDict[str]) -> IndexInfo | None:
+        """Resolve what a search names, as the caller of these headers; None if the engine does not say.
 
         What is being asked already, by another search of the same caller, is asked once.
         """
         options = {name: search.params[name] for name in sorted(INDEX_OPTIONS) if name in search.params}
         pit = _pit(search)
-        who = [headers.get(name, "") for name in _CREDENTIALS]
+        who = [(name.lower(), value) for name, value in headers.items() if not _anybodys(name.lower())]
         key = blake2b(repr((search.target, pit, options, who)).encode(), digest_size=16).digest()
         kept = self._known.get(key)
         if kept and self._clock() - kept[0] < _SECONDS:
             return kept[1]
         if key not in self._asked:
-            names = (*_CREDENTIALS, "X-Opaque-Id")
-            sent = CIMultiDict((name, headers[name]) for name in names if name in headers)
-            ask = self._ask_pit(pit, sent) if pit else self._ask(search.target, options, sent)
+            ask = self._ask_pit(pit, headers) if pit else self._ask(search.target, options, headers)
             self._asked[key] = asyncio.create_task(self._remembered(key, ask))
         return await asyncio.shield(self._asked[key])
 
@@ -68,7 +84,7 @@ class Indices:
         try:
             async with asyncio.timeout(_LIMIT_SECONDS):
                 info = await ask
-        except (UpstreamError, aiohttp.ClientError, LookupError, TypeError, ValueError, OSError):
+        except (UpstreamError, aiohttp.ClientError, LookupError, TypeError, ValueError, OSError, RecursionError):
             return None
         finally:
             del self._asked[key]
@@ -99,6 +115,11 @@ class Indices:
         async with self._upstream.open(request) as answer:
             body = await answer.content.read()
             return body if answer.status == HTTPStatus.OK else None
+
+
+def _anybodys(name: str) -> bool:
+    """Tell whether a header, in lower case, is the same to the engine whoever sends it."""
+    return name in _OF_ANYBODY or name.startswith(_OURS)
 
 
 def _pit(search: Search) -> str:

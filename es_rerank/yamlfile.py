@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from es_rerank.errors import ConfigError
+
+# What a complaint of the parser's names at its end, but for signs and its own `<block end>`.
+_NAMED = re.compile(r"""\s(['"])(?!<)\S{2,}\1$""")
 
 Place = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -36,13 +40,19 @@ def load(path: Path) -> YamlFile:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: cannot be read: it is not UTF-8 from byte {error.start} on") from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{path}:{line}: not valid YAML: {error.problem}") from error
+        raise ConfigError(f"{path}:{line}: not valid YAML: {_problem(error)}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    except (ValueError, AttributeError):  # of the constructors of numbers and dates
+        raise ConfigError(f"{path}: not valid YAML: no number or date; texts may stand in quotes") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid YAML: too deep") from None
     if not isinstance(data, dict | None):
         raise ConfigError(f"{path}:1: expected `key: value` lines, found {type(data).__name__}")
     lines: dict[Place, int] = {}
@@ -70,6 +80,11 @@ def dotted(place: Place) -> str:
 def plain(message: str, kind: str) -> str:
     """Word a complaint of pydantic's for a person."""
     return "unknown key" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    """Word what is wrong without what the file holds: a password that begins with `*` or `!` is taken for a name."""
+    return _NAMED.sub("", error.problem or "")
 
 
 def _mark(path: Path, node: yaml.Node | None, place: Place, lines: dict[Place, int]) -> None:

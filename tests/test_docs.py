@@ -67,6 +67,19 @@ def test_compose_files_name_settings_that_exist(file: str) -> None:
             assert variable.removeprefix("ES_RERANK_").lower() in Settings.model_fields
 
 
+@pytest.mark.parametrize("file", ["compose.yaml", "compose.cpu.yaml"])
+def test_compose_files_publish_ports_to_this_machine_alone(file: str) -> None:
+    services = yaml.safe_load((docs.ROOT / "docker" / file).read_text(encoding="utf-8"))["services"]
+    ports = [port for service in services.values() for port in service.get("ports", ())]
+    assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
+
+
+def test_the_image_asks_for_its_health_where_the_own_pages_are() -> None:
+    lines = (docs.ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    assert [Settings().own_pages in line for line in lines if "/_rerank/health/live" in line] == [True]
+    assert not any(line.strip().startswith("ES_RERANK_OWN_PAGES") for line in lines)
+
+
 def test_compose_starts_vllm_as_the_profile_says() -> None:
     services = yaml.safe_load((docs.ROOT / "docker" / "compose.yaml").read_text(encoding="utf-8"))["services"]
     model, *flags = services["vllm"]["command"]

@@ -30,7 +30,7 @@ async def test_the_engine_is_asked_in_the_callers_name() -> None:
         "7",
         "c=1",
     )
-    assert "X-Mine" not in caps.headers
+    assert caps.headers["X-Mine"] == "1"
     assert (search.headers["Authorization"], search.headers["X-Mine"]) == ("Basic x", "1")
 
 

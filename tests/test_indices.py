@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from multidict import CIMultiDict
 
 from es_rerank.indices import Indices
 from es_rerank.model import IndexInfo, Search
 from es_rerank.upstream.client import Upstream
 from tests.fakes import CAPS, Fake, Said, serving, settings
 
+NOBODY: CIMultiDict[str] = CIMultiDict()
 INFO = IndexInfo(("docs",), {"title": "text", "body": "text", "tag": "keyword"})
 
 
@@ -37,7 +39,7 @@ async def asking(said: Any = CAPS, clock: Any = lambda: 0.0) -> AsyncIterator[tu
 )
 async def test_an_expression_is_resolved_by_the_engine(target: str, params: dict[str, str], asked: str) -> None:
     async with asking() as (indices, engine):
-        assert await indices.about(Search(target, params), {}) == INFO
+        assert await indices.about(Search(target, params), NOBODY) == INFO
     assert engine.seen[0].target == asked
 
 
@@ -62,51 +64,74 @@ async def test_an_expression_is_resolved_by_the_engine(target: str, params: dict
 )
 async def test_answers(said: Any, expected: IndexInfo | None) -> None:
     async with asking(said) as (indices, _):
-        assert await indices.about(Search("docs"), {}) == expected
+        assert await indices.about(Search("docs"), NOBODY) == expected
 
 
 async def test_an_engine_that_is_gone_says_nothing() -> None:
     upstream = Upstream(settings())
-    assert await Indices(upstream).about(Search("docs"), {}) is None
+    assert await Indices(upstream).about(Search("docs"), NOBODY) is None
     await upstream.close()
 
 
 async def test_answers_are_kept_for_a_minute_and_for_their_caller() -> None:
     now = [0.0]
     async with asking(clock=lambda: now[0]) as (indices, engine):
-        for who in ({}, {"Authorization": "a"}, {"Authorization": "b"}, {"Authorization": "a"}, {"X-Opaque-Id": "9"}):
-            assert await indices.about(Search("docs"), who) == INFO
+        for who in ({}, {"Authorization": "a"}, {"Authorization": "b"}, {"authorization": "a"}, {"X-Opaque-Id": "9"}):
+            assert await indices.about(Search("docs"), CIMultiDict(who)) == INFO
         assert [seen.headers.get("Authorization") for seen in engine.seen] == [None, "a", "b"]
         now[0] = 61.0
-        await indices.about(Search("docs"), {})
+        await indices.about(Search("docs"), NOBODY)
         assert len(engine.seen) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("Authorization", 2),
+        ("Cookie", 2),
+        ("es-secondary-authorization", 2),
+        ("es-security-runas-user", 2),
+        ("opendistro_security_impersonate_as", 2),
+        ("x-proxy-user", 2),
+        ("X-Forwarded-For", 2),
+        ("X-My-Token", 2),
+        ("User-Agent", 1),
+        ("traceparent", 1),
+        ("X-Rerank-Query", 1),
+    ],
+)
+async def test_whatever_may_say_who_asks_tells_callers_apart_and_is_said_to_the_engine(name: str, asked: int) -> None:
+    async with asking() as (indices, engine):
+        for value in ("one", "two", "one"):
+            await indices.about(Search("docs"), CIMultiDict([("Authorization", "same"), (name.upper(), value)]))
+    assert [seen.headers.getall(name)[-1] for seen in engine.seen] == ["one", "two"][:asked]
 
 
 async def test_a_fault_is_not_kept() -> None:
     async with asking() as (indices, engine):
         engine.says[""], good = Said(b"", status=503), engine.says[""]
-        assert await indices.about(Search("docs"), {}) is None
+        assert await indices.about(Search("docs"), NOBODY) is None
         engine.says[""] = good
-        assert await indices.about(Search("docs"), {}) == INFO
+        assert await indices.about(Search("docs"), NOBODY) == INFO
 
 
 async def test_memory_is_bounded() -> None:
     async with asking() as (indices, _):
         for at in range(1002):
-            await indices.about(Search("docs", {"expand_wildcards": str(at)}), {})
+            await indices.about(Search("docs", {"expand_wildcards": str(at)}), NOBODY)
         assert len(indices._known) == 1000
 
 
 async def test_what_is_asked_already_is_asked_once() -> None:
     async with asking() as (indices, engine):
-        found = await asyncio.gather(*(indices.about(Search("docs"), {}) for _ in range(5)))
+        found = await asyncio.gather(*(indices.about(Search("docs"), NOBODY) for _ in range(5)))
     assert (found, len(engine.seen)) == ([INFO] * 5, 1)
 
 
 async def test_a_search_that_goes_away_does_not_take_the_answer_from_others() -> None:
     async with asking(Said(json.dumps(CAPS).encode(), seconds=0.2)) as (indices, engine):
-        first = asyncio.create_task(indices.about(Search("docs"), {}))
-        second = asyncio.create_task(indices.about(Search("docs"), {}))
+        first = asyncio.create_task(indices.about(Search("docs"), NOBODY))
+        second = asyncio.create_task(indices.about(Search("docs"), NOBODY))
         await asyncio.sleep(0.05)
         first.cancel()
         assert await second == INFO
@@ -127,7 +152,7 @@ async def test_a_point_in_time_is_resolved_by_a_search(said: Any, expected: Inde
     async with serving(engine):
         upstream = Upstream(settings(engine))
         pit = Search("", body={"pit": {"id": "abc", "keep_alive": "1m"}})
-        assert await Indices(upstream).about(pit, {"Authorization": "a"}) == expected
+        assert await Indices(upstream).about(pit, CIMultiDict(Authorization="a")) == expected
         await upstream.close()
     assert engine.seen[0].json["pit"] == {"id": "abc"}
     assert engine.seen[0].headers["Authorization"] == "a"

@@ -191,7 +191,7 @@ def _header(text: str) -> tuple[str, str]:
     """Read `Name: value`. Raises EsRerankError for anything else."""
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
-        raise EsRerankError(f"--header {text!r}: write it as NAME:VALUE")
+        raise EsRerankError("--header: write it as NAME:VALUE")
     return name.strip().title(), value.strip()
 
 

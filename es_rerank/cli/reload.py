@@ -1,34 +1,130 @@
-"""Takes changed rules and certificates into use while the endpoint runs: on SIGHUP, all of them or none."""
+"""Takes changed rules and certificates into use while the endpoint runs, all of them or none: on SIGHUP, or on change.
+
+Files are looked at once a second. Notices of the kernel would be sooner, but there are none of network drives, and they
+tell of each step of a change: an editor's, or that of a cluster that swaps a link to a folder of files.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 import structlog
 
+from es_rerank.cli.options import settings_from
 from es_rerank.config import Settings
-from es_rerank.errors import EsRerankError
+from es_rerank.errors import ConfigError, EsRerankError
 from es_rerank.listen.site import Sites
-from es_rerank.rules import INHERITED, Rules
+from es_rerank.rules import INHERITED, Rules, files
 from es_rerank.state import State
 
 log = structlog.get_logger()
 
-Reread = Callable[[], Settings]
-"""Reads the settings from where they came from. Raises ConfigError."""
+_PAUSE_SECONDS = 1.0
+
+Fingerprint = Mapping[Path, tuple[int, ...] | None]
+"""What tells one state of files from another: inode, size and both times of each; None is one that cannot be seen."""
 
 
-def reload(state: State, sites: Sites, reread: Reread) -> None:
-    """Read settings, rules and the certificate to listen with anew; where something is wrong all stays as it was."""
+class Reread:
+    """Reads the settings from where they came from: the flags of the command, the variables, and their file.
+
+    State: `known`, the fingerprint of all files as they were at the first reading.
+    """
+
+    def __init__(self, flags: Mapping[str, Any]) -> None:
+        """Read nothing yet."""
+        self._flags = dict(flags)
+        self.file: Path | None = self._flags.get("config")
+        self.known: Fingerprint | None = None
+
+    def __call__(self) -> Settings:
+        """Read them. Raises ConfigError."""
+        before = fingerprint([self.file] if self.file else [])
+        settings = settings_from(self._flags)
+        if self.known is None:
+            self.known = {**fingerprint(watched(settings, self.file)), **before}
+        return settings
+
+
+def reload(state: State, sites: Sites, reread: Callable[[], Settings]) -> Settings | None:
+    """Read settings, rules and the certificate to listen with anew; where something is wrong all stays as it was.
+
+    Gives the settings as they are now; None if they cannot be used.
+    """
     try:
         settings = reread()
         rules = Rules(settings)
         sites.renew()
     except EsRerankError as error:
         log.error("reload failed, all stays as it was", reason=str(error))  # noqa: TRY400 - a person's slip, no fault
-        return
+        return None
     state.rules.become(rules)
     log.info("reloaded", rules=[rule.name for rule in state.rules], **_later(state.settings, settings))
+    return settings
+
+
+@asynccontextmanager
+async def watching(state: State, sites: Sites, reread: Reread) -> AsyncIterator[None]:
+    """Reload whenever a file has changed, for as long as the block runs, if the settings want it."""
+    if state.settings.reload != "change":
+        yield
+        return
+    watch = asyncio.create_task(_watch(state, sites, reread))
+    try:
+        yield
+    finally:
+        watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch
+
+
+async def _watch(state: State, sites: Sites, reread: Reread) -> None:
+    """Look once a second. A change counts when two looks have seen the same: nobody is in the midst of writing it.
+
+    What a reload makes of it counts too: it is told once, and tried again when a file changes again.
+    """
+    settings = state.settings
+    taken = reread.known
+    seen: Fingerprint | None = None
+    while True:
+        await asyncio.sleep(_PAUSE_SECONDS)
+        before, seen = seen, await asyncio.to_thread(_seen, settings, reread.file)
+        if taken != seen == before:
+            taken = seen
+            settings = reload(state, sites, reread) or settings
+
+
+def _seen(settings: Settings, file: Path | None) -> Fingerprint:
+    """Look at all files; a network drive may keep one waiting."""
+    return fingerprint(watched(settings, file))
+
+
+def watched(settings: Settings, file: Path | None) -> list[Path]:
+    """List what a reload reads: the file of settings, the rules, the certificate to listen with and its key."""
+    try:
+        rules = files(settings.mappings)
+    except ConfigError:
+        rules = []
+    named = (file, settings.listen_certificate, settings.listen_key)
+    return [*rules, *(path for path in named if path is not None)]
+
+
+def fingerprint(paths: Iterable[Path]) -> Fingerprint:
+    """Take the fingerprint of files; of a link that of the file it leads to."""
+    return {path: _state(path) for path in paths}
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """Look at one file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _later(before: Settings, now: Settings) -> dict[str, list[str]]:

@@ -65,7 +65,9 @@ async def _answer(exchange: Exchange, wrapped: Wrapped, plan: Plan) -> Done:
     ours = token(wrapped.id, plan) if wrapped.id else None
     if ours and _ID_HEADER in exchange.headers:
         exchange.headers[_ID_HEADER] = ours
-    body = exchange.filtered(write(wrapped, ours, reply.body if reply else None))
+    whole = write(wrapped, ours, reply.body if reply else None)
+    # What cannot be cut stays whole here: not every engine gives the answer to a submit a second time.
+    body = exchange.filtered(whole) or whole
     if reply is None:
         return Done(body, (skipped(Why.PARTIAL),) if exchange.carried.endpoint == "_async_search" else ())
     return answered(replace(reply, body=body))

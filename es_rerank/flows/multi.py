@@ -12,7 +12,7 @@ from es_rerank.flows.single import render
 from es_rerank.model import Plan, Search, Skip, Why, skipped
 from es_rerank.pipeline import Effects, Reply, decide, finish
 from es_rerank.search import endpoints
-from es_rerank.search.multi import Item, Responses, options, read, responses, write
+from es_rerank.search.multi import Item, Responses, options, read, responses, too_many, write
 from es_rerank.search.sending import Sent, searches_at
 from es_rerank.search.widen import unfiltered, widen_item
 
@@ -91,12 +91,14 @@ def _items(exchange: Exchange) -> list[Item] | Done:
         return left_alone(skip.why)
     if endpoints.other_answer(carried):
         return left_alone(Why.FORMAT)
+    if too_many(exchange.body):
+        return left_alone(Why.TOO_LARGE)
     return read(exchange.body, carried.target) or left_alone(Why.UNREADABLE)
 
 
 async def _answer(exchange: Exchange, items: Sequence[Item], bodies: Sequence[bytes | None]) -> Done:
     """Ask the engine for all searches at once, wider where they are planned, and the model for all of them."""
-    parts = await asyncio.gather(*(_part(exchange, item, body) for item, body in zip(items, bodies, strict=True)))
+    parts = await _parts(exchange, items, bodies)
     batch = Batch(exchange, parts)
     planned = any(isinstance(part.plan, Plan) for part in parts)
     first = await batch.ask([batch.line(part) for part in parts]) if planned else None
@@ -112,7 +114,20 @@ async def _answer(exchange: Exchange, items: Sequence[Item], bodies: Sequence[by
             return _as_they_came(parts)
         found |= {at: second.elements[at] for at in lost}
     whole = exchange.filtered(first.joined(found))
+    if whole is None:
+        return _as_they_came(parts, Why.ENGINE_ANSWER)
     return Done(whole, tuple(reply.outcome for reply in replies))
+
+
+async def _parts(exchange: Exchange, items: Sequence[Item], bodies: Sequence[bytes | None]) -> list[Part]:
+    """Decide what is done for each search, a few at a time: other requests get their turns between them."""
+    turns = asyncio.Semaphore(exchange.state.settings.concurrency)
+
+    async def part(item: Item, body: bytes | None) -> Part:
+        async with turns:
+            return await _part(exchange, item, body)
+
+    return await asyncio.gather(*map(part, items, bodies))
 
 
 async def _part(exchange: Exchange, item: Item, body: bytes | None) -> Part:
@@ -147,6 +162,6 @@ def _element(reply: Reply, body: bytes) -> bytes:
     return refusal(reply.outcome) if wants_error(reply) else body
 
 
-def _as_they_came(parts: Sequence[Part]) -> Done:
-    """Leave the whole request to the engine."""
-    return left_alone(*(part.plan.why if isinstance(part.plan, Skip) else Why.ENGINE_ERROR for part in parts))
+def _as_they_came(parts: Sequence[Part], why: Why = Why.ENGINE_ERROR) -> Done:
+    """Leave the whole request to the engine; *why* is the reason of those that were planned."""
+    return left_alone(*(part.plan.why if isinstance(part.plan, Skip) else why for part in parts))

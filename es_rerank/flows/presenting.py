@@ -26,7 +26,8 @@ async def info(exchange: Exchange) -> Done:
     shown = await _shown(exchange, lambda body: bodies.info(body, dialect.version))
     if shown.body is None and exchange.status in _NO_SUCH_PAGE:
         node = await exchange.ask(_NODE)
-        return shown if node is None else Done(bodies.root(node, dialect.version))
+        named = None if node is None else bodies.root(node, dialect.version)
+        return shown if named is None else Done(named)
     return shown
 
 

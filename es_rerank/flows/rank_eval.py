@@ -7,6 +7,7 @@ computes every metric.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from es_rerank.exchange import Exchange
 from es_rerank.flows.done import Done, left_alone
@@ -15,7 +16,7 @@ from es_rerank.model import Skip, Why, skipped
 from es_rerank.pipeline import Reply
 from es_rerank.search import endpoints
 from es_rerank.search.envelope import read as read_answer
-from es_rerank.search.rank_eval import Ranked, Request, ranked, read, write
+from es_rerank.search.rank_eval import Ranked, Request, ranked, read, too_many, write
 from es_rerank.search.sending import Sent
 from es_rerank.search.widen import INLINE, unfiltered, without
 
@@ -23,14 +24,10 @@ from es_rerank.search.widen import INLINE, unfiltered, without
 async def measure(exchange: Exchange) -> Done:
     """Answer `_rank_eval`."""
     carried = exchange.carried
-    if skip := endpoints.unreadable(carried, exchange.body):
-        return left_alone(skip.why)
-    if endpoints.other_answer(carried):
-        return left_alone(Why.FORMAT)
     content = endpoints.content(carried, exchange.body)
-    requests = read(content)
-    if not requests:
-        return left_alone(Why.UNREADABLE)
+    requests = _requests(exchange, content)
+    if isinstance(requests, Done):
+        return requests
     turns = asyncio.Semaphore(exchange.state.settings.concurrency)
 
     async def reply(request: Request) -> Reply:
@@ -46,7 +43,20 @@ async def measure(exchange: Exchange) -> Done:
     answer = await exchange.ask(Sent(carried.path, query_string, write(content, found)))
     if answer is None:
         return left_alone(*(Why.ENGINE_ERROR for _ in outcomes))
-    return Done(exchange.filtered(answer), outcomes)
+    whole = exchange.filtered(answer)
+    return left_alone(*(Why.ENGINE_ANSWER for _ in outcomes)) if whole is None else Done(whole, outcomes)
+
+
+def _requests(exchange: Exchange, content: bytes) -> Sequence[Request] | Done:
+    """Read the searches to be rated."""
+    carried = exchange.carried
+    if skip := endpoints.unreadable(carried, exchange.body):
+        return left_alone(skip.why)
+    if endpoints.other_answer(carried):
+        return left_alone(Why.FORMAT)
+    if too_many(content):
+        return left_alone(Why.TOO_LARGE)
+    return read(content) or left_alone(Why.UNREADABLE)
 
 
 async def _rated(exchange: Exchange, request: Request) -> Reply:

@@ -52,5 +52,8 @@ async def _answer(exchange: Exchange, found: Search | Skip) -> Done:
         return left_alone(Why.FORMAT)
     reply = await searched(exchange, found)
     if reply.body is not None:
-        reply = replace(reply, body=exchange.filtered(reply.body))
+        body = exchange.filtered(reply.body)
+        if body is None:
+            return left_alone(Why.ENGINE_ANSWER)
+        reply = replace(reply, body=body)
     return answered(reply)

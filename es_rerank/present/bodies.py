@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from es_rerank.spans import Edit, Span, members, splice
 
@@ -30,14 +30,32 @@ def info(body: bytes, version: str) -> bytes:
     return splice(body, changed)
 
 
-def root(node: bytes, version: str) -> bytes:
-    """Write what `GET /` says of an Elasticsearch of this *version*, from the names in an answer of `_nodes`."""
-    said = msgspec.json.decode(node)
-    name = next((one.get("name", "") for one in said.get("nodes", {}).values()), "")
+class _Node(Struct):
+    """What an answer of `_nodes` says of one node."""
+
+    name: str = ""
+
+
+class _Nodes(Struct):
+    """An answer of `_nodes`, as far as it names something."""
+
+    nodes: dict[str, _Node] = {}
+    cluster_name: str = ""
+
+
+def root(node: bytes, version: str) -> bytes | None:
+    """Write what `GET /` says of an Elasticsearch of this *version*, from the names in an answer of `_nodes`.
+
+    None for any other answer.
+    """
+    try:
+        said = msgspec.json.decode(node, type=_Nodes)
+    except (ValueError, RecursionError):
+        return None
     return msgspec.json.encode(
         {
-            "name": name,
-            "cluster_name": said.get("cluster_name", ""),
+            "name": next((one.name for one in said.nodes.values()), ""),
+            "cluster_name": said.cluster_name,
             "cluster_uuid": "_na_",
             "version": {"number": version, "build_flavor": "default"},
             "tagline": msgspec.json.decode(_TAGLINE),

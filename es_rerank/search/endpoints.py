@@ -12,7 +12,7 @@ import msgspec
 
 from es_rerank.model import Given, Search, Skip, Why
 from es_rerank.search.asked import resolve
-from es_rerank.spans import members
+from es_rerank.spans import elements, members
 
 # `X-Rerank-Query` gives the model its query, whatever the search says.
 QUERY_HEADER = "X-Rerank-Query"
@@ -62,6 +62,12 @@ _JSON_TYPE = re.compile(
 )
 # Far below the depth of `filter_path` that Elasticsearch refuses (1,024).
 _DEEP = 500
+# No client waits for more searches in one request; each keeps its plan and its answer in memory.
+MOST_SEARCHES = 1000
+# No search has that many members; the engines know fewer than a hundred, and refuse any other.
+_MOST_MEMBERS = 1000
+# Levels that are left for those who read a search once more, deeper in the program than its first reader.
+_ROOM = 50
 _OTHER_FORMATS = frozenset({"yaml", "cbor", "smile"})
 
 
@@ -134,6 +140,8 @@ def read(carried: Carried, body: bytes) -> Search | Skip:
 def search(carried: Carried, target: str, params: Mapping[str, str], raw: bytes) -> Search | Skip:
     """Decode one of the searches that a request carries; *raw* is its body."""
     try:
+        if len(msgspec.json.decode(raw or b"{}", type=dict[str, msgspec.Raw])) > _MOST_MEMBERS:
+            return Skip(Why.TOO_LARGE)
         resolved = resolve(raw, params.get("search_pipeline"))
         found = Search(target, params, _decode(resolved.raw), resolved.raw, resolved.given)
     except (ValueError, RecursionError):
@@ -150,8 +158,12 @@ def _wanted(headers: Mapping[str, str]) -> str:
 
 
 def _decode(text: bytes) -> dict[str, Any]:
-    """Decode a search body; an empty one is an empty search. Raises ValueError for one that says a thing twice."""
+    """Decode a search body; an empty one is an empty search. Raises ValueError for one that says a thing twice.
+
+    Raises RecursionError for one so deep that not all could read it who will.
+    """
     if not text:
         return {}
     members(text)
+    elements(b"[" * _ROOM + text + b"]" * _ROOM)
     return msgspec.json.decode(text, type=dict[str, Any])

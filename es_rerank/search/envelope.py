@@ -25,12 +25,7 @@ class Hit:
     def decoded(self, name: str) -> Any:
         """Decode one member; None if it is missing or cannot be decoded."""
         span = self.members.get(name)
-        if span is None:
-            return None
-        try:
-            return msgspec.json.decode(span.of(self.raw))
-        except (ValueError, RecursionError):
-            return None
+        return None if span is None else decoded(span.of(self.raw))
 
     def object(self, name: str) -> Mapping[str, Any]:
         """Decode a member that is an object; an empty one for anything else."""
@@ -87,6 +82,14 @@ def read(body: bytes) -> Envelope:
     except (KeyError, ValueError, RecursionError) as error:
         raise NotASearchAnswerError(str(error)) from error
     return Envelope(body, inner.get("total"), inner.get("max_score"), array, found)
+
+
+def decoded(value: bytes) -> Any:
+    """Decode a value; None if that cannot be done, as with a number that no float can hold."""
+    try:
+        return msgspec.json.decode(value)
+    except (ValueError, RecursionError):
+        return None
 
 
 def number(value: Any) -> float | None:

@@ -49,8 +49,10 @@ def paths(params: Mapping[str, str]) -> Filter:
     )
 
 
-def cut(body: bytes, wanted: Filter, *, keeps_empty: bool = True) -> bytes:
-    """Cut a JSON object to what the filter leaves, an empty object if that is nothing; any other body stays.
+def cut(body: bytes, wanted: Filter, *, keeps_empty: bool = True) -> bytes | None:
+    """Cut a JSON object to what the filter leaves, an empty object if that is nothing; a body of another kind stays.
+
+    None if it cannot be cut: hundreds of levels deep, or no clean JSON.
 
     `keeps_empty`: an exclusion leaves the empty arrays and objects that its paths go through (Elasticsearch 8.19 does,
     OpenSearch 3.6 drops them).
@@ -62,7 +64,7 @@ def cut(body: bytes, wanted: Filter, *, keeps_empty: bool = True) -> bytes:
         kept = _included(root, wanted.included) if wanted.included else root
         kept = _remaining(kept, wanted.excluded, keeps_empty) if kept else None
     except (ValueError, RecursionError):
-        return body
+        return None
     before, _, after = body.partition(root)
     return before + (kept or _nothing_of(root)) + after
 

@@ -15,6 +15,9 @@ from typing import Any
 import msgspec
 
 _OPTIONS = ("top_n", "return_documents")
+# As many as the largest window, and as much as so many passages hold.
+MOST_INPUTS = 1000
+MOST_CHARACTERS = 5_000_000
 _COUNT = re.compile(r"[1-9][0-9]{0,9}")
 
 
@@ -34,12 +37,22 @@ def read(body: bytes) -> Question | str:
         asked: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
     except (ValueError, RecursionError):
         return "the body is no JSON object"
-    query, given, settings = asked.get("query"), asked.get("input"), asked.get("task_settings")
+    query, given = asked.get("query"), asked.get("input")
     documents = [given] if isinstance(given, str) else given
     if not isinstance(query, str) or not query.strip():
         return "[query] must be a text that is not blank"
     if not isinstance(documents, list) or not documents or not all(isinstance(one, str) for one in documents):
         return "[input] must be a text or a list of texts, one at least"
+    if len(documents) > MOST_INPUTS:
+        return f"[input] must hold no more than {MOST_INPUTS} texts, not {len(documents)}"
+    if len(query) + sum(map(len, documents)) > MOST_CHARACTERS:
+        return f"[query] and [input] must hold no more than {MOST_CHARACTERS} characters together"
+    return _settled(query, documents, asked)
+
+
+def _settled(query: str, documents: Sequence[str], asked: Mapping[str, Any]) -> Question | str:
+    """Read where a request says what is wanted of the answer."""
+    settings = asked.get("task_settings")
     if not isinstance(settings, dict | None):
         return "[task_settings] must be an object"
     above = {name: asked[name] for name in _OPTIONS if asked.get(name) is not None}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from itertools import pairwise
 
-from es_rerank.search.lucene import Heard, unescaped
+from es_rerank.search.lucene import MOST_PARSED, Heard, stripped, unescaped
 from es_rerank.search.texts import joined
 
 _PART = re.compile(r'"(?:\\.|[^"\\])*"?|[(){}:]|[<>]=?|(?:\\.|[^\s"(){}:<>\\])+')
@@ -14,11 +14,14 @@ _RELATIONS = frozenset({":", "<", "<=", ">", ">="})
 _CLOSING = frozenset({")", "}"})
 
 
-def kql_words(text: str, heard: Heard, *, bare: bool = True) -> str:
+def kql_words(text: str, heard: Heard, *, bare: bool = True, parses: bool = True) -> str:
     """Reduce KQL to its words: without operators, field names, ranges and negated parts. Raises nothing.
 
-    `bare`: whether words without a field name are heard, which depends on the default fields.
+    `bare`: whether words without a field name are heard, which depends on the default fields. What is long, or shall
+    not be parsed, is stripped of operators.
     """
+    if not parses or len(text) > MOST_PARSED:
+        return " ".join(stripped(text).split()) * bare
     reader = _Reader(heard, bare)
     for part, after in pairwise([*_PART.findall(text), ""]):
         reader.read(part, after)

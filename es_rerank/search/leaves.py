@@ -17,6 +17,8 @@ _METADATA = frozenset({"_id", "_index", "_type", "_routing", "_ignored", "_tier"
 _CODES = (".keyword", ".raw")
 # A longer list of terms was typed by nobody.
 _MOST_TERMS = 32
+# No person types that many characters, and no model reads them as a query.
+MOST_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,14 @@ class Said:
 class Context:
     """Where a clause stands: the mapping's field kinds, and whether it is one of several that share the score.
 
-    `hopeful`: a field of unknown kind may hold words for a term-level clause too.
+    `hopeful`: a field of unknown kind may hold words for a term-level clause too. `parses`: a query language is parsed,
+    which takes its time; else its signs are taken out.
     """
 
     kinds: Mapping[str, str] = field(default_factory=dict)
     several: bool = False
     hopeful: bool = False
+    parses: bool = True
 
     def heard(self, name: str) -> bool:
         """Tell whether a field holds words rather than codes, numbers or dates; unknown names are taken as text."""
@@ -189,9 +193,11 @@ _IN_SPANS: Mapping[str, Clause] = {
     "wildcard": field_value("value", "wildcard", reduce=wildcard_words),
 }
 
-query_string = own_value("query", lambda text, context, bare: lucene_words(text, context.heard, bare=bare))
+query_string = own_value(
+    "query", lambda text, context, bare: lucene_words(text, context.heard, bare=bare, parses=context.parses)
+)
 simple_query_string = own_value("query", lambda text, _, bare: simple_words(text) if bare else "")
-kql = own_value("query", lambda text, context, bare: kql_words(text, context.heard, bare=bare))
+kql = own_value("query", lambda text, context, bare: kql_words(text, context.heard, bare=bare, parses=context.parses))
 
 
 def items(value: Any) -> Iterator[tuple[str, Any]]:
@@ -220,7 +226,7 @@ def _first(inner: Any, keys: tuple[str, ...]) -> Any:
 
 def _words(value: Any) -> str:
     """Give a text, or a number as one; nothing for anything else."""
-    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    return str(value)[:MOST_CHARACTERS] if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
 def _field_names(value: Any) -> Iterator[str]:

@@ -39,7 +39,7 @@ _SKIPPED = (Not, Prohibit, Range, Regex, From, To)
 # `_exists_:title` asks for a field, not for a title.
 _NO_FIELDS = frozenset({"_exists_", "_missing_"})
 # luqum takes a millisecond for twenty words, and the event loop waits: what is longer was not typed by a person.
-_MOST_PARSED = 2000
+MOST_PARSED = 2000
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPE_OR_WILDCARD = re.compile(r"\\(.)|[*?]", re.DOTALL)
 _DENIED = re.compile(r"![^!]")
@@ -51,19 +51,19 @@ _NEGATED = re.compile(r'(?:^|(?<=[\s(]))-(?:"[^"]*"?|\([^)]*\)?|\S+)')
 _SIMPLE = re.compile(r"~\d*|(?<!\\)[+|\"()*]")
 
 
-def lucene_words(text: str, heard: Heard, *, bare: bool = True) -> str:
+def lucene_words(text: str, heard: Heard, *, bare: bool = True, parses: bool = True) -> str:
     """Reduce a `query_string` to its words: without operators, field names, boosts, ranges and negated parts.
 
-    Format: Lucene's classic query parser syntax, read by luqum. What luqum cannot parse is stripped of operators.
-    `bare`: whether words without a field name are heard, which depends on the default fields.
+    Format: Lucene's classic query parser syntax, read by luqum. What luqum cannot parse, or shall not, is stripped of
+    operators. `bare`: whether words without a field name are heard, which depends on the default fields.
     """
     if not _SYNTAX.search(text):
         return " ".join(text.split()) if bare else ""
     try:
-        tree = _parsed(text) if len(text) <= _MOST_PARSED else None
-        spoken = joined(_texts(tree, heard, bare=bare)) if tree else _stripped(text) * bare
+        tree = _parsed(text) if parses and len(text) <= MOST_PARSED else None
+        spoken = joined(_texts(tree, heard, bare=bare)) if tree else stripped(text) * bare
     except RecursionError:
-        spoken = _stripped(text) * bare
+        spoken = stripped(text) * bare
     return " ".join(word for word in spoken.split() if word not in _LONE)
 
 
@@ -91,7 +91,7 @@ def _parsed(text: str) -> Item | None:
         return None
 
 
-def _stripped(text: str) -> str:
+def stripped(text: str) -> str:
     """Take everything out that looks like a field name or an operator."""
     return _OPERATOR.sub(" ", _FIELD.sub(" ", _NEGATED.sub(" ", text)))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from es_rerank.search.endpoints import INDEX_OPTIONS
+from es_rerank.search.endpoints import INDEX_OPTIONS, MOST_SEARCHES
 from es_rerank.spans import Span, elements, members, splice
 
 _TARGET = ("index", "indices")
@@ -70,6 +70,11 @@ class Responses:
             at = start + len(raw)
             edits.append((start, at, replaced.get(place, raw)))
         return splice(self.body, edits)
+
+
+def too_many(body: bytes) -> bool:
+    """Tell whether a request holds more searches than are planned."""
+    return body.count(b"\n") > 2 * MOST_SEARCHES + 1
 
 
 def read(body: bytes, target: str) -> list[Item] | None:

@@ -13,6 +13,10 @@ from es_rerank.search.retrievers import candidates
 from es_rerank.search.split import worth_it
 
 DEFAULT_SIZE = 10
+# As far as the engines count hits.
+_MOST_HITS = 2**31 - 1
+# Each pattern of fields is held against each field and hit; no view has that many.
+_MOST_ASKED = 1000
 
 
 def early(search: Search) -> Skip | None:
@@ -111,7 +115,7 @@ def _unpaged(search: Search) -> bool:
         start, size = page(search)
     except (TypeError, ValueError, OverflowError):
         return True
-    return start < 0 or size < 0
+    return not (0 <= start <= _MOST_HITS and 0 <= size <= _MOST_HITS)
 
 
 def _has(*names: str) -> Callable[[Search], bool]:
@@ -143,6 +147,7 @@ CHECKS: tuple[tuple[Why, Callable[[Search], bool]], ...] = (
     (Why.POINT_IN_TIME, _walked),
     (Why.UNREADABLE, _unpaged),
     (Why.UNREADABLE, lambda search: not isinstance(search.body.get("fields", []), list)),
+    (Why.TOO_LARGE, lambda search: len(requested_fields(search)) > _MOST_ASKED),
     (Why.SORT, _sorted_otherwise),
     (Why.SIZE_ZERO, lambda search: page(search)[1] == 0),
     (Why.STORED_FIELDS, lambda search: _without_ids(search) and _with_more(search)),

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from es_rerank.model import IndexInfo, Search
 from es_rerank.search.clauses import CLAUSES, walk
-from es_rerank.search.leaves import TEXT_KINDS, Context, Said, listed, member, query_vector, silent
+from es_rerank.search.leaves import (
+    MOST_CHARACTERS,
+    TEXT_KINDS,
+    Context,
+    Said,
+    listed,
+    member,
+    query_vector,
+    silent,
+)
 from es_rerank.search.lucene import lucene_words
 from es_rerank.search.retrievers import retrieved
 from es_rerank.search.texts import fold, joined
 
-# No person types that many characters, and no model reads them as a query.
-_MOST = 20_000
+# As many clauses with words as the engines take in a query by default.
+_MOST_CLAUSES = 1024
+# To parse a query language takes a thousand times as long as to read JSON, and the event loop waits.
+_MOST_PARSED = 20_000
 
 __all__ = ["CLAUSES", "TEXT_KINDS", "Said", "could_say", "query_text", "said", "silent"]
 
@@ -39,9 +52,11 @@ def query_text(heard: list[Said]) -> str:
 
 
 def _heard(search: Search, context: Context) -> list[Said]:
-    """Read all parts of a search; one deeper than any engine takes says nothing."""
+    """Read all parts of a search, no more than an engine would; one deeper than any engine takes says nothing."""
+    context = replace(context, parses=len(search.raw) <= _MOST_PARSED)
     try:
-        return list(_typed(search, context) if "q" in search.params else _parts(search.body, context))
+        found = _typed(search, context) if "q" in search.params else _parts(search.body, context)
+        return list(islice(found, _MOST_CLAUSES))
     except RecursionError:
         return []
 
@@ -49,7 +64,7 @@ def _heard(search: Search, context: Context) -> list[Said]:
 def _typed(search: Search, context: Context) -> Iterator[Said]:
     """Read `?q=`, in Lucene's syntax, and its default field `df`."""
     names = (search.params["df"],) if "df" in search.params else ()
-    text = lucene_words(search.params["q"], context.heard, bare=all(map(context.heard, names)))
+    text = lucene_words(search.params["q"][:MOST_CHARACTERS], context.heard, bare=all(map(context.heard, names)))
     yield Said(text, names)
 
 
@@ -77,7 +92,7 @@ def _once(heard: Iterable[Said]) -> list[Said]:
     """Fold white space and join texts that say the same, with the fields of all; the one said most often stands."""
     groups: defaultdict[str, list[Said]] = defaultdict(list)
     for one in heard:
-        text = " ".join(one.text[:_MOST].split())
+        text = " ".join(one.text[:MOST_CHARACTERS].split())
         groups[fold(text) or text].append(Said(text, one.fields))
     return [_merged(group) for group in groups.values()]
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from msgspec import json
+from msgspec import Raw, Struct, json
 
+from es_rerank.search.endpoints import MOST_SEARCHES
 from es_rerank.spans import Edit, Span, elements, members, splice
 
 # Every metric looks at so many hits where it does not say.
@@ -45,6 +46,12 @@ class Ranked:
     score: float
 
 
+class _Requests(Struct):
+    """What is to be rated, undecoded."""
+
+    requests: list[Raw] = []
+
+
 @dataclass(frozen=True, slots=True)
 class _Rated:
     """One of the requests: where it begins, its bytes, and its members, whose spans count from there."""
@@ -52,6 +59,14 @@ class _Rated:
     at: int
     raw: bytes
     members: Mapping[str, Span]
+
+
+def too_many(body: bytes) -> bool:
+    """Tell whether there are more searches to be rated than are planned."""
+    try:
+        return len(json.decode(body, type=_Requests).requests) > MOST_SEARCHES
+    except (ValueError, RecursionError):
+        return False
 
 
 def read(body: bytes) -> tuple[Request, ...] | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from msgspec import json
 
 from es_rerank.model import Plan
-from es_rerank.search.envelope import Envelope, Hit, number
+from es_rerank.search.envelope import Envelope, Hit, decoded, number
 from es_rerank.search.passage import covered
 from es_rerank.search.policy import POLICIES, Ranking
 from es_rerank.spans import Edit, Span, elements, members, splice
@@ -73,7 +73,7 @@ def _max_score(seen: Envelope, written: Envelope, plan: Plan, ranking: Ranking |
     old, span = seen.max_score, written.max_score
     if old is None or span is None:
         return []
-    engine = number(json.decode(old.of(seen.body)))
+    engine = number(decoded(old.of(seen.body)))
     if ranking is not None and seen.hits and not ranking.order:
         return [(span.start, span.end, b"null")]
     highest = None if ranking is None or engine is None else _highest(engine, plan, ranking)
@@ -173,8 +173,11 @@ def _without(hit: Hit, names: Sequence[str]) -> list[Edit]:
 
 
 def _stripped(text: bytes, names: Sequence[str]) -> bytes | None:
-    """Take members out of an object; None if nothing is left of it. Anything but an object stays."""
-    inner = members(text) if text.startswith(b"{") else {}
+    """Take members out of an object; None if nothing is left of it. Anything but a clean object stays."""
+    try:
+        inner = members(text) if text.startswith(b"{") else {}
+    except ValueError:
+        return text
     left = {name: _left(name, one.of(text), names) for name, one in inner.items()}
     if all(left[name] == one.of(text) for name, one in inner.items()):
         return text

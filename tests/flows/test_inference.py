@@ -50,3 +50,13 @@ async def test_a_fault_of_the_model_is_an_error_that_no_client_retries() -> None
     async with running(model=Said(b"busy", status=429), inference_ids="mine") as (proxy, _, _):
         got = await proxy.send("POST", "/_inference/rerank/mine", ASKED)
     assert (got.status, got.headers["X-Rerank"]) == (500, "failed; why=overloaded")
+
+
+async def test_more_than_the_model_could_read_is_an_error_in_the_engines_shape() -> None:
+    async with running(inference_ids="mine", max_body=8192) as (proxy, engine, reranker):
+        many = await proxy.send("POST", "/_inference/rerank/mine", {"query": "q", "input": ["a"] * 1001})
+        long = await proxy.send("POST", "/_inference/rerank/mine", {"query": "q", "input": ["a" * 9000]})
+    assert (many.status, many.json["error"]["reason"]) == (400, "[input] must hold no more than 1000 texts, not 1001")
+    assert (long.status, long.json["error"]["type"]) == (413, "content_too_long_exception")
+    assert long.json["error"]["reason"] == "the body is longer than 8192 bytes"
+    assert (engine.seen, reranker.seen) == ([], [])

@@ -32,10 +32,15 @@ def test_an_elasticsearch_has_another_number_alone() -> None:
 
 
 def test_an_engine_without_a_first_page_is_shown_by_its_names() -> None:
-    shown = json.loads(root(b'{"cluster_name":"c","nodes":{"x":{"name":"n"}}}', "8.19.0"))
+    shown = json.loads(root(b'{"cluster_name":"c","nodes":{"x":{"name":"n"}}}', "8.19.0") or b"")
     assert (shown["name"], shown["cluster_name"], shown["version"]["number"]) == ("n", "c", "8.19.0")
     assert shown["tagline"] == "You Know, for Search"
-    assert json.loads(root(b"{}", "9.2.0"))["name"] == ""
+    assert json.loads(root(b"{}", "9.2.0") or b"")["name"] == ""
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"nodes":1}', b'{"nodes":{"x":"n"}}', b'{"nodes":{"x":{"name":1}}}'])
+def test_what_names_no_nodes_is_not_shown_as_an_engine(body: bytes) -> None:
+    assert root(body, "8.19.0") is None
 
 
 @pytest.mark.parametrize(

@@ -101,3 +101,16 @@ def test_no_bytes_are_an_error(body: bytes, query_string: str, accept: str) -> N
 def test_no_path_is_an_error(path: str, method: str) -> None:
     match(method, path, {})
     match(method, f"/{path}/_search", {})
+
+
+def levels(count: int) -> bytes:
+    return b'{"aggs":' + b"[" * count + b"]" * count + b"}"
+
+
+def test_what_is_read_can_be_read_again_deeper_in_the_program() -> None:
+    deepest = max(count for count in range(400, 1000) if isinstance(read(Carried("docs"), levels(count)), Search))
+
+    def deeper(calls: int) -> object:
+        return deeper(calls - 1) if calls else msgspec.json.decode(levels(deepest))
+
+    assert deeper(40)

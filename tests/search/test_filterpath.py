@@ -57,7 +57,7 @@ def source(inner: bytes) -> bytes:
     return b'{"hits":{"hits":[{"_source":' + inner + b"}]}}"
 
 
-def filtered(body: bytes, path: str) -> bytes:
+def filtered(body: bytes, path: str) -> bytes | None:
     return cut(body, paths({"filter_path": path, "size": "3"}))
 
 
@@ -274,15 +274,32 @@ def test_a_filter_says_that_it_is_one() -> None:
         b"",
         b"[1]",
         b"took: 3",
+    ],
+)
+def test_what_is_no_object_stays(body: bytes) -> None:
+    assert filtered(body, "**.took") == filtered(body, "-**.took") == body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
         b'{"took": 3',
         b'{"took": 3} {"took": 3}',
         b'{"took": 3, "took": 4}',
         b'{"\xff": 3}',
-        b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
+        *(b'{"a":' * depth + b'{"took":1,"b":2}' + b"}" * depth for depth in (400, 900, 50_000)),
     ],
 )
-def test_what_cannot_be_read_stays(body: bytes) -> None:
-    assert filtered(body, "**.took") == filtered(body, "-**.took") == body
+def test_what_cannot_be_read_is_not_cut(body: bytes) -> None:
+    assert filtered(body, "**.took") is filtered(body, "-**.took") is None
+
+
+def test_what_any_engine_indexes_is_cut() -> None:
+    """Elasticsearch maps 20 levels by default."""
+    depth = 200
+    assert filtered(b'{"a":' * depth + b'{"took":1,"b":2}' + b"}" * depth, "-**.took") == (
+        b'{"a":' * depth + b'{"b":2}' + b"}" * depth
+    )
 
 
 def test_white_space_around_an_answer_stays() -> None:

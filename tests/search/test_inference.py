@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.search.inference import Question, read, write
+from es_rerank.search.inference import MOST_CHARACTERS, MOST_INPUTS, Question, read, write
 from tests.search.strategies import JSON
 
 ASKED = {"query": "q", "input": ["a"]}
@@ -70,6 +70,17 @@ def test_what_is_wrong_is_named(asked: Any, field: str) -> None:
     said = read(json.dumps(asked).encode())
     assert isinstance(said, str)
     assert field in said
+
+
+def test_no_more_is_taken_than_a_window_holds() -> None:
+    def said(query: str, *documents: str) -> Any:
+        return read(json.dumps({"query": query, "input": documents}).encode())
+
+    assert isinstance(said("q", *["a"] * MOST_INPUTS), Question)
+    assert "no more than 1000 texts, not 1001" in said("q", *["a"] * (MOST_INPUTS + 1))
+    half = "é" * (MOST_CHARACTERS // 2)
+    assert isinstance(said("q", half[1:], half), Question)
+    assert "no more than 5000000 characters together" in said("q", half, half)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"query":"q","input":["a"]} x', b"[" * 5000 + b"]" * 5000])

@@ -105,3 +105,25 @@ def test_no_body_is_an_error(body: dict[str, Any]) -> None:
         assert all(one.text == " ".join(one.text.split()) != "" for one in heard)
         assert bool(query_text(heard)) is bool(heard)
         assert could_say(search) or not heard
+
+
+def test_no_more_clauses_are_read_than_an_engine_takes() -> None:
+    many = [{"match": {"body": f"hose {at}"}} for at in range(2000)]
+    found = said(searched({"bool": {"should": many}}), None)
+    assert [one.text for one in found] == [f"hose {at}" for at in range(1024)]
+
+
+@pytest.mark.parametrize("clause", ["match", "query_string", "simple_query_string", "kql"])
+def test_no_text_is_longer_than_a_person_types(clause: str) -> None:
+    long = "hose " * 10_000
+    value = {"body": long} if clause == "match" else {"query": long}
+    (one,) = said(searched({clause: value}), None)
+    assert one.text == ("hose " * 4000).strip()
+
+
+@pytest.mark.parametrize("clause", ["query_string", "kql"])
+@pytest.mark.parametrize(("size", "text"), [(20_000, "hose"), (20_001, "hose tap")])
+def test_in_a_large_search_query_languages_are_stripped_instead_of_parsed(clause: str, size: int, text: str) -> None:
+    body = {"query": {clause: {"query": "hose AND NOT (tap)"}}}
+    found = said(Search("docs", body=body, raw=b" " * size), None)
+    assert query_text(found) == text

@@ -94,6 +94,7 @@ def test_an_explanation_gets_a_node_on_top_of_the_engines_tree() -> None:
         (("s*",), '{"secret":["x"]}', '{"secret":["x"]}'),
         ((), "null", "null"),
         ((), "[]", "[]"),
+        ((), '{"secret":["x"],"secret":["y"]}', '{"secret":["x"],"secret":["y"]}'),
     ],
 )
 def test_fields_that_were_only_for_us_are_taken_out(asked: tuple[str, ...], fields: str, expected: str | None) -> None:
@@ -116,6 +117,11 @@ def test_max_score(window: int, most: str, expected: Any) -> None:
     body = answer('{"_score":9.0}', most=most)
     out = rewrite(read(body), replace(PLAN, window=window), Ranking((0,), (1.5,)))
     assert json.loads(out)["hits"]["max_score"] == expected
+
+
+def test_a_maximum_that_no_float_holds_stays() -> None:
+    body = answer('{"_score":9.0}', most="1e309")
+    assert b'"max_score":1e309' in rewrite(read(body), PLAN, Ranking((0,), (1.5,)))
 
 
 def test_hits_without_ids_lose_those_that_were_only_for_us() -> None:
