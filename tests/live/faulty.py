@@ -272,7 +272,7 @@ FAULTS: Mapping[str, Fault] = {
     "HTML": behaving(says(lambda _: answer(b"<html>hello</html>", kind="text/html")), "bad_answer"),
     "truncated JSON": behaving(says(lambda texts: answer(json.dumps(scored(texts)).encode()[:-9])), "bad_answer"),
     "an index missing": behaving(rows(lambda all_: all_[1:]), "bad_answer"),
-    "an index twice": behaving(rows(lambda all_: [*all_[1:], all_[1]]), "bad_answer"),
+    "an index twice": behaving(rows(lambda all_: [*all_[1:], all_[-1]]), "bad_answer"),
     "one score too many": behaving(rows(lambda all_: [*all_, {"index": 99, "score": 1}]), "bad_answer"),
     "NaN": behaving(with_score("NaN"), "bad_answer"),
     "Infinity": behaving(with_score("1e999"), "bad_answer"),

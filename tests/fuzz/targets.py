@@ -1,0 +1,26 @@
+"""What is fuzzed: one row a target, a function that takes any bytes and raises where a promise is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from tests.fuzz import answering, asking, reading
+
+Target = Callable[[bytes], None]
+
+TARGETS: Mapping[str, Target] = {
+    "wire": asking.wire,
+    "requests": asking.requests,
+    "words": asking.words,
+    "plans": asking.plans,
+    "rated": asking.rated,
+    "passages": reading.passages,
+    "cuts": reading.cuts,
+    "scores": reading.scores,
+    "answers": answering.answers,
+    "pages": answering.pages,
+    "many": answering.many,
+    "wrapped": answering.wrapped,
+    "filters": answering.filters,
+    "presented": answering.presented,
+}
