@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
@@ -35,6 +36,7 @@ class Server:
         )
         self._reader = reader
         self._returned = returned
+        self._answered = -math.inf
         self._calls, self._tokens = settings.concurrency, settings.server_tokens
         self._wire = Wire(settings, url, reader.backend)
         self._asker = Asker(self._wire, reader.backend.max_batch)
@@ -84,13 +86,18 @@ class Server:
 
     async def ask(self, question: Question, seconds: float) -> list[float] | Failed:
         """Ask for raw scores in the order of the texts; a fault is noted."""
+        began = time.monotonic()
         try:
             answer = await self._asker.ask(question, seconds)
         except asyncio.CancelledError:
             # Nobody wants to know any more: that says nothing of the server.
             self.breaker.spared()
             raise
-        self._note(answer)
+        if isinstance(answer, Failed) and answer.why is Why.DEADLINE and self._answered > began:
+            # It has answered others meanwhile: there was too much for it, and it is not silent.
+            self.breaker.spared()
+        else:
+            self._note(answer)
         return answer
 
     async def _tried(self, ask: Ask) -> Scored | Failed:
@@ -115,6 +122,7 @@ class Server:
                 why, detail = self.fault.why, self.fault.detail
                 log.error("reranker failed, searches keep the engine's order", server=self.url, why=why, detail=detail)
             return
+        self._answered = time.monotonic()
         self.breaker.succeeded()
         if before is not None:
             log.info("reranker answers again", server=self.url)

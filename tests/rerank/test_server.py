@@ -3,8 +3,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from es_rerank.model import Failed, Why
@@ -12,7 +14,7 @@ from es_rerank.rerank.backends import BACKENDS, Question
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.reader import Reader
 from es_rerank.rerank.server import Server
-from tests.fakes import Fake, Said, scores, serving, settings
+from tests.fakes import Fake, Said, Seen, scores, serving, settings
 
 QUESTION = Question("leaking hose", ["a", "b"], "some/model")
 RIGHT = scores({"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}, default=-3.0)
@@ -66,6 +68,22 @@ async def test_a_place_that_is_not_used_is_given_back_and_so_is_the_right_to_pro
         server.spare(10)
         assert server.usable(later)
         assert (server.pace.calls, server.pace.tokens) == (0, 0)
+
+
+@pytest.mark.parametrize(("others", "silent"), [(True, False), (False, True)])
+async def test_a_server_that_has_too_much_to_do_is_not_silent(others: bool, silent: bool) -> None:
+    def says(seen: Seen) -> Said:
+        return Said(b"", seconds=9) if seen.json["text_1"] == "slow" else scores()(seen)
+
+    async with one(says) as (server, _):
+        waiting = [asyncio.create_task(server.ask(replace(QUESTION, query="slow"), 0.2)) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        if others:
+            await server.ask(QUESTION, 5.0)
+        found = await asyncio.gather(*waiting)
+        assert {one.why for one in found if isinstance(one, Failed)} == {Why.DEADLINE}
+        assert server.sound is not silent
+        assert (server.breaker.opened is not None) is silent
 
 
 async def test_a_server_that_was_gone_is_told_of() -> None:
