@@ -33,6 +33,7 @@ _LEAST = 2
 _WRITING_SECONDS = 0.001
 # Each request ends by itself in time; only a search that waits for another one's must be ended.
 _BACKSTOP_SECONDS = 0.01
+_LEAST_SECONDS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,19 +156,19 @@ class Reranker:
         work.values = {key: score for key in texts if (score := self._cache.get(key)) is not None}
         work.cached = frozenset(work.values)
         costs = [cost(texts[key] for key in row if key not in work.values) for row in work.rows]
-        work.count = self._readable(costs, ask, queued)
+        work.count = self._readable(costs, ask, max(until - time.monotonic(), _LEAST_SECONDS), queued)
         if not work.count:
             return Failed(Why.OVERLOADED)
         wanted = dict.fromkeys(key for row in work.rows[: work.count] for key in row if key not in work.values)
         return await self._gathered(query, {key: texts[key] for key in wanted}, work, until)
 
-    def _readable(self, costs: Sequence[int], ask: Ask, queued: int) -> int:
-        """Decide how many documents are read, by the queue and by what can be done in time."""
+    def _readable(self, costs: Sequence[int], ask: Ask, seconds: float, queued: int) -> int:
+        """Decide how many documents are read, by the queue and by what can be done in the seconds that are left."""
         outlook = self._pool.outlook()
-        room = outlook.room(ask.seconds)
+        room = outlook.room(seconds)
         if ask.whole:
             return whole(costs, room)
-        shares = (queued / self._settings.queue if queued > 0 else 0.0, outlook.wait / ask.seconds)
+        shares = (queued / self._settings.queue if queued > 0 else 0.0, outlook.wait / seconds)
         return window(costs, max(shares), room)
 
     def _result(self, work: _Work, fault: Failed | None) -> Scored | Failed:

@@ -21,6 +21,9 @@ from es_rerank.rerank.wire import Wire
 
 log = structlog.get_logger()
 
+# So long all requests together have waited since the last answer when a server is taken for silent.
+_SILENCE_SECONDS = 1.0
+
 
 class Server:
     """State: its work under way, its last fault, its breaker, its self-test, and how many texts it takes at a time."""
@@ -36,7 +39,7 @@ class Server:
         )
         self._reader = reader
         self._returned = returned
-        self._answered = -math.inf
+        self._answered, self._unanswered = -math.inf, 0.0
         self._calls, self._tokens = settings.concurrency, settings.server_tokens
         self._wire = Wire(settings, url, reader.backend)
         self._asker = Asker(self._wire, reader.backend.max_batch)
@@ -93,12 +96,22 @@ class Server:
             # Nobody wants to know any more: that says nothing of the server.
             self.breaker.spared()
             raise
-        if isinstance(answer, Failed) and answer.why is Why.DEADLINE and self._answered > began:
-            # It has answered others meanwhile: there was too much for it, and it is not silent.
+        if isinstance(answer, Failed) and answer.why is Why.DEADLINE and not self._is_silent(began):
             self.breaker.spared()
         else:
             self._note(answer)
         return answer
+
+    def _is_silent(self, began: float) -> bool:
+        """Tell whether a request without an answer in time, sent at *began*, is the server's fault.
+
+        It is not where others were answered meanwhile: then there was too much to do. Nor are requests of clients in a
+        hurry, who would else have the breaker opened for all.
+        """
+        if self._answered > began:
+            return False
+        self._unanswered += time.monotonic() - began
+        return self._unanswered >= _SILENCE_SECONDS
 
     async def _tried(self, ask: Ask) -> Scored | Failed:
         """Score a known pair on the real path; nothing of it is remembered."""
@@ -122,7 +135,7 @@ class Server:
                 why, detail = self.fault.why, self.fault.detail
                 log.error("reranker failed, searches keep the engine's order", server=self.url, why=why, detail=detail)
             return
-        self._answered = time.monotonic()
+        self._answered, self._unanswered = time.monotonic(), 0.0
         self.breaker.succeeded()
         if before is not None:
             log.info("reranker answers again", server=self.url)

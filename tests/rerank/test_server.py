@@ -76,7 +76,7 @@ async def test_a_server_that_has_too_much_to_do_is_not_silent(others: bool, sile
         return Said(b"", seconds=9) if seen.json["text_1"] == "slow" else scores()(seen)
 
     async with one(says) as (server, _):
-        waiting = [asyncio.create_task(server.ask(replace(QUESTION, query="slow"), 0.2)) for _ in range(3)]
+        waiting = [asyncio.create_task(server.ask(replace(QUESTION, query="slow"), 0.2)) for _ in range(9)]
         await asyncio.sleep(0.05)
         if others:
             await server.ask(QUESTION, 5.0)
@@ -84,6 +84,15 @@ async def test_a_server_that_has_too_much_to_do_is_not_silent(others: bool, sile
         assert {one.why for one in found if isinstance(one, Failed)} == {Why.DEADLINE}
         assert server.sound is not silent
         assert (server.breaker.opened is not None) is silent
+
+
+async def test_clients_in_a_hurry_do_not_have_it_left_in_peace() -> None:
+    async with one(lambda seen: replace(scores()(seen), seconds=0.1)) as (server, _):
+        for _ in range(6):
+            assert isinstance(await server.ask(QUESTION, 0.01), Failed)
+        assert server.sound
+        assert server.breaker.opened is None
+        assert isinstance(await server.ask(QUESTION, 5.0), list)
 
 
 async def test_a_server_that_was_gone_is_told_of() -> None:
