@@ -54,7 +54,7 @@ def one_of(names: Mapping[str, object]) -> AfterValidator:
 
     def check(value: str) -> str:
         if value not in names:
-            raise ValueError(f"none of {', '.join(names)}")
+            raise ValueError(f"must be one of {', '.join(names)}")
         return value
 
     return AfterValidator(check)
@@ -119,7 +119,7 @@ def _policy(value: str) -> str:
     """Check a policy: a row of the table, with its parameter in parentheses where it takes one."""
     found = _POLICY.match(value)
     if not found or found[1] not in POLICIES:
-        raise ValueError(f"none of {', '.join(POLICIES)}; linear(0.7) and rrf(60) take a number")
+        raise ValueError(f"must be one of {', '.join(POLICIES)}; linear(0.7) and rrf(60) take a number")
     spec = policy_spec(value)
     if spec.parameter is not None and spec.name not in {"linear", "rrf"}:
         raise ValueError(f"{spec.name} takes no number")

@@ -115,7 +115,7 @@ def test_one_rule_must_be_for_all_indices(rules: Write, target: str, names: list
         ("index: docs\nwindow: 0\n", ":2: window: Input should be greater than or equal to 2"),
         ("index: docs\n\nfeilds: [a]\n", ":3: feilds: unknown key"),
         ("index: docs\nfields: [title]\ntemplate: '{title} {body}'\n", "template names 'body'"),
-        ("index: docs\npolicy: best\n", ":2: policy: none of"),
+        ("index: docs\npolicy: best\n", ":2: policy: must be one of"),
         ("index: docs\ndeadline: 5\n", ":2: deadline: no duration"),
         ("index: docs\nmode: maybe\n", ":2: mode: "),
         ("index:\n  - docs\n  - 3\n", ":3: index.1: "),
