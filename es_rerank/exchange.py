@@ -28,8 +28,6 @@ from es_rerank.upstream.messages import EngineAnswer, Request
 
 # When the deadline of many searches is over at once, their answers must still be written: this much of it is kept back.
 _WRITING_SHARE, _WRITING_MOST = 0.05, 0.1
-# Of a request for something else than the client's own they would say what is not so.
-_OF_THE_BODY = ("Accept", "Accept-Encoding", "Content-Encoding", "Content-Length", "Content-Type")
 # A client may ask for less: `off`, or `shadow`. What it gives as key, such as a session, is always in the same share.
 _MODE_HEADER, _KEY_HEADER = "X-Rerank-Mode", "X-Rerank-Key"
 
@@ -84,7 +82,7 @@ class Exchange:
         """Find rule and mapping of what a search names."""
         if hidden(search.target):
             return Skip(Why.HIDDEN_INDEX)
-        who = incoming.headers(self.request, self.state.settings, *_OF_THE_BODY)
+        who = incoming.headers(self.request, self.state.settings, *incoming.OF_THE_BODY)
         info = await self.state.indices.about(search, who)
         if info is None:
             return Skip(Why.MAPPING)

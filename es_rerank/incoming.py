@@ -21,6 +21,9 @@ from es_rerank.values import seconds
 # How long a client waits at most for its searches; it may ask for less than the rule says, never for more.
 DEADLINE_HEADER = "X-Rerank-Deadline"
 
+# What a request says of its own body and answer: of one of ours in the same client's name it would not be so.
+OF_THE_BODY = ("Accept", "Accept-Encoding", "Content-Encoding", "Content-Length", "Content-Type")
+
 _BEHIND_HOST = re.compile(r"[/?].*", re.DOTALL)
 
 

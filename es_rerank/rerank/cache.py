@@ -32,6 +32,10 @@ class PairCache:
         while len(self._scores) > self._capacity:
             self._scores.popitem(last=False)
 
+    def clear(self) -> None:
+        """Forget all pairs."""
+        self._scores.clear()
+
 
 def pair_key(*parts: str) -> bytes:
     """Digest model, instruction, query and passage; lengths are part of it, so that no two pairs are written alike."""

@@ -75,7 +75,7 @@ class Reranker:
         self._reader = Reader(backend, profile, self.model, settings.search_tokens)
         self._pool = Pool([Server(settings, url, self._reader, self._retest) for url in settings.reranker])
         self._cache = PairCache(settings.cache_pairs)
-        self._flights = Flights(self._remember)
+        self._flights = Flights(self._cache.put)
         self._tests: set[asyncio.Task[None]] = set()
         self._searches = 0
         self._given_up = False
@@ -216,13 +216,9 @@ class Reranker:
             question = self._reader.question(query, [texts[key] for key in keys[part]], rule)
             self._flights.begin(keys[part], partial(self._pool.ask, question, until))
 
-    def _remember(self, key: bytes, score: float) -> None:
-        """Keep the score of a pair."""
-        self._cache.put(key, score)
-
     def _retest(self, server: Server) -> None:
         """Trust a server that was gone only after a new self-test: it may have come back with another model."""
-        self._cache = PairCache(self._settings.cache_pairs)
+        self._cache.clear()
         if server.trial.again():
             task = asyncio.create_task(server.trial.run())
             self._tests.add(task)

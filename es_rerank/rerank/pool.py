@@ -93,7 +93,7 @@ class Pool:
         while len(tried) < len(self.servers) and time.monotonic() < until:
             server = await self._turn(tokens, until, tried)
             if isinstance(server, Failed):
-                return answer if tried and isinstance(answer, Failed) else server
+                return answer if tried else server
             answer = await self._asked(server, question, tokens, until)
             if not isinstance(answer, Failed) or answer.why is Why.TOO_LONG:
                 return answer

@@ -36,8 +36,6 @@ _QUESTIONS = (
 )
 _STRANGER = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _LIMIT_SECONDS = 10.0
-# The questions have no body, and are not what the caller asked for.
-_OF_THE_CALLERS_OWN = ("Accept", "Accept-Encoding", "Content-Encoding", "Content-Length", "Content-Type")
 
 Guard = Callable[[State, web.Request], Awaitable[web.StreamResponse | None]]
 """Gives the answer to a caller who may not see the page; None to one who may."""
@@ -101,7 +99,7 @@ async def _asked(state: State, request: web.Request) -> web.StreamResponse | Non
 
     Raises UpstreamError.
     """
-    headers = incoming.headers(request, state.settings, *_OF_THE_CALLERS_OWN)
+    headers = incoming.headers(request, state.settings, *incoming.OF_THE_BODY)
     headers["Accept"] = "application/json"
     for target in _QUESTIONS:
         async with state.upstream.open(Request("GET", target, headers, again=True, lent=False)) as answer:

@@ -35,3 +35,10 @@ def test_no_two_pairs_are_written_alike(one: list[str], other: list[str]) -> Non
 
 def test_half_a_surrogate_is_no_error() -> None:
     assert len(pair_key("\ud800")) == 16
+
+
+def test_a_cleared_cache_knows_nothing() -> None:
+    cache = PairCache(2)
+    cache.put(b"a", 1.0)
+    cache.clear()
+    assert (len(cache), cache.get(b"a")) == (0, None)
