@@ -85,6 +85,9 @@ def _refused(request: web.Request, found: Refusal) -> web.Response:
     """Refuse a request; what comes behind it on the connection is not read any more."""
     if found.mute and request.transport:
         request.transport.abort()
+    if request.content.exception():
+        # The server library waits for the rest of a body, and would meet the same fault again.
+        request.content.feed_eof()
     answer = error_answer(found.status, found.kind, found.reason)
     answer.force_close()
     return answer

@@ -47,7 +47,7 @@ async def spoken(url: str, *pieces: bytes, limit: float = 10.0) -> bytes:
     ],
 )
 async def test_what_cannot_be_read_is_refused_in_the_engines_shape_and_ends_the_connection(
-    pieces: list[bytes], status: int, reason: str
+    pieces: list[bytes], status: int, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving(Fake({"": Said(b"ok")})) as engine, endpoint(settings(engine)) as proxy:
         head, _, body = (await spoken(proxy.url, *pieces, OK)).partition(b"\r\n\r\n")
@@ -58,6 +58,7 @@ async def test_what_cannot_be_read_is_refused_in_the_engines_shape_and_ends_the_
     assert said["status"] == status
     assert reason in said["error"]["reason"]
     assert said["error"]["root_cause"] == [{name: said["error"][name] for name in ("type", "reason")}]
+    assert "Unhandled exception" not in caplog.messages
 
 
 async def test_secrets_in_a_head_that_is_too_long_are_not_repeated() -> None:

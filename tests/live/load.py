@@ -11,7 +11,7 @@ import gc
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Self
@@ -152,8 +152,8 @@ class Sent:
 class Stream:
     """Requests in a row on some connections, until `stop`; the numbers count on from *first*.
 
-    A connection that was closed between two requests is opened again, as clients do; a request is lost only where the
-    connection breaks under it.
+    A connection that was closed between two requests is opened again, as clients do; a request is lost where its
+    connection breaks under it, or cannot be had.
     """
 
     def __init__(self, url: str, write: Callable[[int], bytes], first: int, pause: float = 0.0) -> None:
@@ -170,11 +170,23 @@ class Stream:
 
     async def _one(self) -> None:
         while self._wanted:
-            async with Connection(self._url) as connection:
-                while self._wanted and not connection.lost:
-                    number, sent = next(self._numbers), time.monotonic()
-                    self.sent.append(Sent(number, sent, await connection.ask(self._write(number))))
-                    await asyncio.sleep(self._pause)
+            try:
+                async with Connection(self._url) as connection:
+                    while self._wanted and not connection.lost:
+                        await self._next(connection.ask)
+            except ConnectionError:
+                await self._next(_nothing)
+
+    async def _next(self, ask: Callable[[bytes], Awaitable[Taken]]) -> None:
+        """Send the next request, and pause."""
+        number, sent = next(self._numbers), time.monotonic()
+        self.sent.append(Sent(number, sent, await ask(self._write(number))))
+        await asyncio.sleep(self._pause)
+
+
+async def _nothing(_request: bytes) -> Taken:
+    """Send a request into the void."""
+    return Taken(b"", 0.0)
 
 
 def p99_ms(all_: Sequence[Taken]) -> float:

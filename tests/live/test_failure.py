@@ -48,7 +48,7 @@ is reranked, which takes {RECOVERY_S} s at most. `.venv/bin/pytest tests/live/te
 )
 VLLM = ("a real vLLM", "the engine's order")
 ENGINE = ("the engine", "502 in its shape, or its own 503 while it opens its indices")
-WORKER = ("one of two workers", "broken connections, at most those that it had")
+WORKER = ("one of two workers", "broken connections: those that it had, and who connects while it dies")
 
 
 @dataclass
@@ -189,7 +189,8 @@ async def test_a_killed_worker_costs_at_most_what_was_under_way_there(storm: Eng
         cost = await under_load(endpoint, kill, back, 0.0, 300_000)
         cost.note(WORKER, cost.wrong(storm.url, by_number))
     assert cost.errors == []
-    assert cost.lost <= max(there.values())
+    # Who tries again at once may meet the socket of the dying process before the kernel has closed it.
+    assert cost.lost <= 2 * max(there.values())
     assert len(children(team)) == 2
 
 
