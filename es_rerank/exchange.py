@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
+from typing import Any, TypeVar
 
 import aiohttp
 from aiohttp import web
@@ -26,8 +29,11 @@ from es_rerank.shadow import Measuring
 from es_rerank.state import State
 from es_rerank.upstream.messages import EngineAnswer, Request
 
-# When the deadline of many searches is over at once, their answers must still be written: this much of it is kept back.
-_WRITING_SHARE, _WRITING_MOST = 0.05, 0.1
+Result = TypeVar("Result")
+
+# An answer must be written before the deadline is over: this much of it is kept back for that. Searches that wait
+# together are over together, and their answers are written one after another.
+_WRITING_SHARE, _WRITING_MOST, _WRITING_EACH = 0.05, 0.1, 0.001
 # A client may ask for less: `off`, or `shadow`. What it gives as key, such as a session, is always in the same share.
 _MODE_HEADER, _KEY_HEADER = "X-Rerank-Mode", "X-Rerank-Key"
 
@@ -76,7 +82,21 @@ class Exchange:
     def seconds_left(self, rule: Rule) -> float:
         """Tell how much of the deadline is left for the model; it runs from the arrival of the request."""
         deadline = min(rule.deadline, self.most)
-        return deadline - min(deadline * _WRITING_SHARE, _WRITING_MOST) - (time.monotonic() - self.arrived)
+        left = deadline - min(deadline * _WRITING_SHARE, _WRITING_MOST) - (time.monotonic() - self.arrived)
+        return max(left / 2, left - self.state.reranker.searches * _WRITING_EACH)
+
+    async def in_turns(self, work: Callable[..., Awaitable[Result]], *columns: Iterable[Any]) -> list[Result]:
+        """Do the work of many searches as `map` would, as many at a time as a rerank server takes.
+
+        The results have the order of the searches; other requests get their turns between them.
+        """
+        turns = asyncio.Semaphore(self.state.settings.concurrency)
+
+        async def in_turn(*row: Any) -> Result:
+            async with turns:
+                return await work(*row)
+
+        return await asyncio.gather(*map(in_turn, *columns))
 
     async def about(self, search: Search) -> tuple[Rule, IndexInfo] | Skip:
         """Find rule and mapping of what a search names."""

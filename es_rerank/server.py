@@ -20,7 +20,6 @@ from es_rerank.errors import RequestError, UpstreamError
 from es_rerank.exchange import Exchange
 from es_rerank.flows import FLOWS, SHOWN
 from es_rerank.flows.done import Done, broken, left_alone
-from es_rerank.flows.inference import listed
 from es_rerank.listen.connection import Pages, offered
 from es_rerank.listen.refusals import Head, Refusal, malformed, refusal
 from es_rerank.model import Why, header
@@ -109,7 +108,7 @@ async def answer(state: State, request: web.Request, carried: Carried) -> web.St
     """Answer what a request carries, or send it on as it came with the reason why."""
     arrived = time.monotonic()
     whole, parts = await limited(aiter(incoming.ClientBody(request)), state.settings.max_body)
-    if whole is None and listed(carried, state.settings):
+    if whole is None and carried.ours:
         return _too_long(state.settings.max_body)
     if whole is None:
         return await _sent_on(state, request, left_alone(Why.TOO_LARGE), incoming.ClientBody(request, parts), ())

@@ -12,7 +12,7 @@ from es_rerank.metrics import Metrics
 from es_rerank.present.paths import rows
 from es_rerank.rerank.client import Reranker
 from es_rerank.rules import Rules
-from es_rerank.search.endpoints import ENDPOINTS, Endpoint
+from es_rerank.search.endpoints import Endpoint, in_force
 from es_rerank.shadow import Shadows
 from es_rerank.upstream.client import Upstream
 
@@ -46,6 +46,7 @@ def build(settings: Settings) -> State:
     """Put the parts together. Raises ConfigError if the rules cannot be used."""
     upstream = Upstream(settings)
     shown = rows(sniffed=settings.sniff == "rewrite", presented=settings.present_as != "engine")
+    endpoints = in_force(settings.inference_ids) + shown
     metrics = Metrics()
     parts = (Rules(settings), upstream, Indices(upstream), Reranker(settings), metrics)
-    return State(settings, *parts, ENDPOINTS + shown, Shadows(metrics, settings.concurrency))
+    return State(settings, *parts, endpoints, Shadows(metrics, settings.concurrency))

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 import gzip
 import math
 import time
 import zlib
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -93,9 +95,39 @@ async def test_an_answer_that_cannot_be_read_is_asked_for_once_more_as_the_clien
 
 
 @pytest.mark.parametrize(
-    ("deadline", "most", "left"), [(2.0, math.inf, 1.9), (0.5, math.inf, 0.475), (10.0, 0.4, 0.38), (0.4, 10.0, 0.38)]
+    ("deadline", "most", "searches", "left"),
+    [
+        (2.0, math.inf, 0, 1.9),
+        (0.5, math.inf, 0, 0.475),
+        (10.0, 0.4, 0, 0.38),
+        (0.4, 10.0, 0, 0.38),
+        (2.0, math.inf, 200, 1.7),
+        (0.4, math.inf, 200, 0.19),
+    ],
 )
-def test_a_part_of_the_deadline_is_kept_for_writing_the_answer(deadline: float, most: float, left: float) -> None:
+def test_a_part_of_the_deadline_is_kept_for_writing_the_answers(
+    deadline: float, most: float, searches: int, left: float
+) -> None:
     nothing: Any = None
-    exchange = Exchange(nothing, nothing, nothing, b"", time.monotonic(), most)
+    state: Any = SimpleNamespace(reranker=SimpleNamespace(searches=searches))
+    exchange = Exchange(state, nothing, nothing, b"", time.monotonic(), most)
     assert exchange.seconds_left(Rule("docs", deadline=deadline)) == pytest.approx(left, abs=0.01)
+
+
+async def test_many_searches_are_worked_on_a_few_at_a_time_and_keep_their_order() -> None:
+    nothing: Any = None
+    state: Any = SimpleNamespace(settings=settings(concurrency=2))
+    under_way, most = 0, 0
+
+    async def work(number: int, letter: str) -> str:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        for _ in range(9 - number):
+            await asyncio.sleep(0)
+        under_way -= 1
+        return f"{letter}{number}"
+
+    exchange = Exchange(state, nothing, nothing, b"", 0.0)
+    assert await exchange.in_turns(work, range(5), "abcde") == ["a0", "b1", "c2", "d3", "e4"]
+    assert (under_way, most) == (0, 2)

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from es_rerank.config import Settings
 from es_rerank.errors import error_body
 from es_rerank.exchange import Exchange
 from es_rerank.flows.done import Done, refusal
 from es_rerank.model import Ask, Failed, Outcome, failed
-from es_rerank.search.endpoints import Carried
 from es_rerank.search.inference import read, write
 
 _VENDOR = "application/vnd.elasticsearch+json"
 
 
-def listed(carried: Carried, settings: Settings) -> bool:
-    """Tell whether a request is for an id that the operator lists."""
-    return carried.endpoint == "_inference/{id}" and carried.id in settings.inference_ids
-
-
 async def rerank(exchange: Exchange) -> Done:
-    """Answer an inference request; ids that are not listed are the engine's own."""
-    if not listed(exchange.carried, exchange.state.settings):
-        return Done(None)
+    """Answer an inference request."""
     question = read(exchange.body)
     if isinstance(question, str):
         body = error_body(HTTPStatus.BAD_REQUEST, "action_request_validation_exception", question)

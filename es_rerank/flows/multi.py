@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
 
 from es_rerank.exchange import Exchange
 from es_rerank.flows.done import Done, left_alone, refusal, wants_error
@@ -30,40 +31,6 @@ class Part:
     plan: Plan | Skip
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """The searches of one request, and what they need to be answered."""
-
-    exchange: Exchange
-    parts: Sequence[Part]
-
-    async def ask(self, lines: Sequence[tuple[bytes, bytes]], *, came: bool = False) -> Responses | None:
-        """Ask the engine; None unless it answers each search. `came`: at the path of the request itself."""
-        carried = self.exchange.carried
-        path = carried.path if came else searches_at(carried.path)
-        query_string = unfiltered(carried.query_string)
-        answer = await self.exchange.ask(Sent(path, query_string, write(lines)))
-        found = None if answer is None else responses(answer)
-        return found if found and len(found.elements) == len(lines) else None
-
-    def line(self, part: Part) -> tuple[bytes, bytes]:
-        """Write the lines of a search for the engine: wider if it is planned."""
-        if isinstance(part.plan, Plan) and isinstance(part.found, Search):
-            return part.item.header, widen_item(part.found, part.plan)
-        return part.item.header, part.body or _NOTHING
-
-    def effects(self, part: Part) -> Effects:
-        """Let a search of the batch fetch by itself."""
-
-        async def fetch(plan: Plan) -> bytes | None:
-            if not isinstance(part.found, Search):
-                return None
-            answer = await self.ask([(part.item.header, widen_item(part.found, plan))])
-            return answer.whole(0) if answer else None
-
-        return self.exchange.effects(fetch)
-
-
 async def search(exchange: Exchange) -> Done:
     """Answer `_msearch`."""
     items = _items(exchange)
@@ -75,13 +42,8 @@ async def template(exchange: Exchange) -> Done:
     items = _items(exchange)
     if isinstance(items, Done):
         return items
-    turns = asyncio.Semaphore(exchange.state.settings.concurrency)
-
-    async def rendered(item: Item) -> bytes | None:
-        async with turns:
-            return await render(exchange, item.body)
-
-    return await _answer(exchange, items, await asyncio.gather(*map(rendered, items)))
+    bodies = await exchange.in_turns(partial(render, exchange), [item.body for item in items])
+    return await _answer(exchange, items, bodies)
 
 
 def _items(exchange: Exchange) -> list[Item] | Done:
@@ -98,18 +60,17 @@ def _items(exchange: Exchange) -> list[Item] | Done:
 
 async def _answer(exchange: Exchange, items: Sequence[Item], bodies: Sequence[bytes | None]) -> Done:
     """Ask the engine for all searches at once, wider where they are planned, and the model for all of them."""
-    parts = await _parts(exchange, items, bodies)
-    batch = Batch(exchange, parts)
+    parts = await exchange.in_turns(partial(_part, exchange), items, bodies)
     planned = any(isinstance(part.plan, Plan) for part in parts)
-    first = await batch.ask([batch.line(part) for part in parts]) if planned else None
+    first = await _ask(exchange, [_line(part) for part in parts]) if planned else None
     if first is None:
         return _as_they_came(parts)
-    replies = await _replies(batch, first)
+    replies = await exchange.in_turns(partial(_reply, exchange, first), count(), parts)
     lost = [at for at, reply in enumerate(replies) if reply.body is None]
     found = {at: _element(reply, reply.body) for at, reply in enumerate(replies) if reply.body is not None}
     if lost:
         # All of them, for the engines refuse a request in which no template can be rendered.
-        second = await batch.ask([(item.header, item.body) for item in items], came=True)
+        second = await _ask(exchange, [(item.header, item.body) for item in items], came=True)
         if second is None:
             return _as_they_came(parts)
         found |= {at: second.elements[at] for at in lost}
@@ -119,15 +80,32 @@ async def _answer(exchange: Exchange, items: Sequence[Item], bodies: Sequence[by
     return Done(whole, tuple(reply.outcome for reply in replies))
 
 
-async def _parts(exchange: Exchange, items: Sequence[Item], bodies: Sequence[bytes | None]) -> list[Part]:
-    """Decide what is done for each search, a few at a time: other requests get their turns between them."""
-    turns = asyncio.Semaphore(exchange.state.settings.concurrency)
+async def _ask(exchange: Exchange, lines: Sequence[tuple[bytes, bytes]], *, came: bool = False) -> Responses | None:
+    """Ask the engine; None unless it answers each search. `came`: at the path of the request itself."""
+    carried = exchange.carried
+    path = carried.path if came else searches_at(carried.path)
+    answer = await exchange.ask(Sent(path, unfiltered(carried.query_string), write(lines)))
+    found = None if answer is None else responses(answer)
+    return found if found and len(found.elements) == len(lines) else None
 
-    async def part(item: Item, body: bytes | None) -> Part:
-        async with turns:
-            return await _part(exchange, item, body)
 
-    return await asyncio.gather(*map(part, items, bodies))
+def _line(part: Part) -> tuple[bytes, bytes]:
+    """Write the lines of a search for the engine: wider if it is planned."""
+    if isinstance(part.plan, Plan) and isinstance(part.found, Search):
+        return part.item.header, widen_item(part.found, part.plan)
+    return part.item.header, part.body or _NOTHING
+
+
+def _effects(exchange: Exchange, part: Part) -> Effects:
+    """Let a search of many fetch by itself."""
+
+    async def fetch(plan: Plan) -> bytes | None:
+        if not isinstance(part.found, Search):
+            return None
+        answer = await _ask(exchange, [(part.item.header, widen_item(part.found, plan))])
+        return answer.whole(0) if answer else None
+
+    return exchange.effects(fetch)
 
 
 async def _part(exchange: Exchange, item: Item, body: bytes | None) -> Part:
@@ -141,20 +119,14 @@ async def _part(exchange: Exchange, item: Item, body: bytes | None) -> Part:
     part = Part(item, body, found, found if isinstance(found, Skip) else Skip(Why.INTERNAL))
     if isinstance(found, Skip):
         return part
-    return replace(part, plan=await decide(found, Batch(exchange, [part]).effects(part)))
+    return replace(part, plan=await decide(found, _effects(exchange, part)))
 
 
-async def _replies(batch: Batch, first: Responses) -> list[Reply]:
-    """Finish each search; the model is asked for as many at a time as it takes."""
-    turns = asyncio.Semaphore(batch.exchange.state.settings.concurrency)
-
-    async def reply(at: int, part: Part) -> Reply:
-        if isinstance(part.plan, Skip):
-            return Reply(first.elements[at] if part.body is not None else None, skipped(part.plan.why))
-        async with turns:
-            return await finish(part.plan, first.whole(at), batch.effects(part))
-
-    return await asyncio.gather(*(reply(at, part) for at, part in enumerate(batch.parts)))
+async def _reply(exchange: Exchange, first: Responses, at: int, part: Part) -> Reply:
+    """Finish one search."""
+    if isinstance(part.plan, Skip):
+        return Reply(first.elements[at] if part.body is not None else None, skipped(part.plan.why))
+    return await finish(part.plan, first.whole(at), _effects(exchange, part))
 
 
 def _element(reply: Reply, body: bytes) -> bytes:

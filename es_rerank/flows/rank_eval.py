@@ -6,8 +6,8 @@ computes every metric.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from es_rerank.exchange import Exchange
 from es_rerank.flows.done import Done, left_alone
@@ -28,13 +28,7 @@ async def measure(exchange: Exchange) -> Done:
     requests = _requests(exchange, content)
     if isinstance(requests, Done):
         return requests
-    turns = asyncio.Semaphore(exchange.state.settings.concurrency)
-
-    async def reply(request: Request) -> Reply:
-        async with turns:
-            return await _rated(exchange, request)
-
-    replies = await asyncio.gather(*map(reply, requests))
+    replies = await exchange.in_turns(partial(_rated, exchange), requests)
     outcomes = tuple(one.outcome for one in replies)
     found = {at: ranked(_hits(one.body)) for at, one in enumerate(replies) if one.body is not None}
     if not found:

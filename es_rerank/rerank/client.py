@@ -29,8 +29,6 @@ _STEP = 10
 _LATE = frozenset({Why.DEADLINE, Why.OVERLOADED})
 # A part of fewer documents has no order.
 _LEAST = 2
-# Searches that wait together are over together, and their answers are written one after another.
-_WRITING_SECONDS = 0.001
 # Each request ends by itself in time; only a search that waits for another one's must be ended.
 _BACKSTOP_SECONDS = 0.01
 _LEAST_SECONDS = 0.001
@@ -65,7 +63,10 @@ class _Work:
 
 
 class Reranker:
-    """Cuts, remembers, bounds and asks. State: the pair cache, the pairs in flight, the servers."""
+    """Cuts, remembers, bounds and asks. State: the pair cache, the pairs in flight, the servers.
+
+    `searches` is how many are at the servers or wait for them.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Make ready to ask the servers that *settings* name; nothing is sent yet."""
@@ -77,7 +78,7 @@ class Reranker:
         self._cache = PairCache(settings.cache_pairs)
         self._flights = Flights(self._cache.put)
         self._tests: set[asyncio.Task[None]] = set()
-        self._searches = 0
+        self.searches = 0
         self._given_up = False
 
     async def start(self) -> None:
@@ -110,7 +111,7 @@ class Reranker:
             state, said = "ok", f"{len(out)} of {len(servers)} servers out: {said}" if said else ""
         else:
             state = "degraded" if said else "untested"
-        return Health(state, said, len(out), self._searches)
+        return Health(state, said, len(out), self.searches)
 
     async def score(self, ask: Ask) -> Scored | Failed:
         """Score the documents of a window against a query; None stays None. Never outlasts the deadline.
@@ -130,21 +131,20 @@ class Reranker:
 
     def _queued(self) -> int:
         """Count the searches that wait for a server; below zero there are servers that wait for a search."""
-        return self._searches - self._settings.concurrency * len(self._pool.servers)
+        return self.searches - self._settings.concurrency * len(self._pool.servers)
 
     async def _bounded(self, work: _Work) -> Scored | Failed:
         """Keep a search within its deadline."""
         # Read before the search itself counts among those that wait.
         queued = self._queued()
-        self._searches += 1
-        seconds = max(work.ask.seconds / 2, work.ask.seconds - self._searches * _WRITING_SECONDS)
+        self.searches += 1
         try:
-            async with asyncio.timeout(seconds + _BACKSTOP_SECONDS):
-                fault = await self._worked(work, time.monotonic() + seconds, queued)
+            async with asyncio.timeout(work.ask.seconds + _BACKSTOP_SECONDS):
+                fault = await self._worked(work, time.monotonic() + work.ask.seconds, queued)
         except TimeoutError:
             fault = Failed(Why.DEADLINE)
         finally:
-            self._searches -= 1
+            self.searches -= 1
         return self._result(work, fault)
 
     async def _worked(self, work: _Work, until: float, queued: int) -> Failed | None:

@@ -29,16 +29,21 @@ _ASYNC = r"^/_(?:plugins|opendistro)/_asynchronous_search"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Methods and a path that carry searches; its group `target` is the index expression, `id` an id in the path."""
+    """Methods and a path that carry searches; its group `target` is the index expression, `id` an id in the path.
+
+    What is `ours` no engine has to answer; then it is for these `ids` alone, if they are listed.
+    """
 
     name: str
     methods: frozenset[str]
     path: re.Pattern[str]
+    ours: bool = False
+    ids: frozenset[str] | None = None
 
 
-def row(name: str, methods: Collection[str], path: str) -> Endpoint:
+def row(name: str, methods: Collection[str], path: str, *, ours: bool = False) -> Endpoint:
     """Make a row; a slash at the end is as good as none."""
-    return Endpoint(name, frozenset(methods), re.compile(path + "/?$"))
+    return Endpoint(name, frozenset(methods), re.compile(path + "/?$"), ours)
 
 
 ENDPOINTS = (
@@ -52,7 +57,7 @@ ENDPOINTS = (
     row("_async_search/{id}", {"GET"}, r"^/_async_search/status/(?P<id>[^/]+)"),
     row("_async_search/{id}", {"GET", "DELETE"}, _ASYNC + r"/(?P<id>(?!stats/?$)[^/]+)"),
     row("_rank_eval", _READ, _TARGET + "_rank_eval"),
-    row("_inference/{id}", {"POST"}, r"^/_inference/(?:rerank/)?(?P<id>[^/_][^/]*)"),
+    row("_inference/{id}", {"POST"}, r"^/_inference/(?:rerank/)?(?P<id>[^/_][^/]*)", ours=True),
 )
 
 # Media types whose body is JSON text: application/json and the vendor types of Elasticsearch 8 and 9.
@@ -73,7 +78,10 @@ _OTHER_FORMATS = frozenset({"yaml", "cbor", "smile"})
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """One request to a known endpoint, as it came; `target` is the decoded index expression, `path` is not decoded."""
+    """One request to a known endpoint, as it came; `target` is the decoded index expression, `path` is not decoded.
+
+    What is `ours` is for no engine.
+    """
 
     target: str
     query_string: str = ""
@@ -81,11 +89,17 @@ class Carried:
     endpoint: str = "_search"
     path: str = ""
     id: str = ""
+    ours: bool = False
 
     @property
     def params(self) -> dict[str, str]:
         """Decode the URL parameters."""
         return parameters(self.query_string)
+
+
+def in_force(ids: Collection[str]) -> tuple[Endpoint, ...]:
+    """List the rows, those of ours for such ids; any other id is the engine's own."""
+    return tuple(replace(one, ids=frozenset(ids)) if one.ours else one for one in ENDPOINTS)
 
 
 def match(
@@ -95,10 +109,11 @@ def match(
     path, _, query_string = raw_path.partition("?")
     for endpoint in rows:
         found = endpoint.path.match(path) if method in endpoint.methods else None
-        if found:
-            groups = {name: unquote(value or "") for name, value in found.groupdict().items()}
+        groups = {name: unquote(value or "") for name, value in found.groupdict().items()} if found else {}
+        id_ = groups.get("id", "")
+        if found and (endpoint.ids is None or id_ in endpoint.ids):
             target = groups.get("target", parameters(query_string).get("index", ""))
-            return Carried(target, query_string, headers, endpoint.name, path, groups.get("id", ""))
+            return Carried(target, query_string, headers, endpoint.name, path, id_, endpoint.ours)
     return None
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from es_rerank.model import Search, Skip, Why
-from es_rerank.search.endpoints import Carried, match, parameters, read
+from es_rerank.search.endpoints import Carried, in_force, match, parameters, read
 from tests.search.strategies import JSON
 
 
@@ -39,6 +39,17 @@ def test_endpoints(request_: str, endpoint: str, target: str, id_: str) -> None:
     found = match(method, path, {})
     assert found is not None
     assert (found.endpoint, found.target, found.id) == (endpoint, target, id_)
+
+
+@pytest.mark.parametrize("path", ["/_inference/rerank/mine", "/_inference/rerank/min%65"])
+def test_an_inference_is_for_the_ids_that_are_listed(path: str) -> None:
+    found = match("POST", path, {}, in_force({"mine", "other"}))
+    assert found is not None
+    assert (found.id, found.ours) == ("mine", True)
+    assert match("POST", path, {}, in_force({"other"})) is None
+    searched = match("POST", "/a/_search", {}, in_force(()))
+    assert searched is not None
+    assert not searched.ours
 
 
 @pytest.mark.parametrize(
