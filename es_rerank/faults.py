@@ -31,6 +31,8 @@ _WORDS: Sequence[tuple[type[Exception], Callable[[Exception], str]]] = (
     (aiohttp.ServerDisconnectedError, lambda _: "it closed the connection without an answer"),
     (aiohttp.ClientPayloadError, lambda _: "it broke off in the midst of its answer"),
     (OSError, _system),
+    (aiohttp.ClientConnectionError, lambda _: "the connection failed"),
+    (aiohttp.ClientError, lambda _: "its answer is no HTTP that can be read"),
 )
 
 

@@ -67,8 +67,19 @@ class Fake:
         await asyncio.sleep(said.seconds)
         return await _write(request, said)
 
+    async def reached(self, requests: int) -> None:
+        """Wait until so many requests have come."""
+        await until(lambda: len(self.seen) >= requests)
+
     def targets(self, *, without: str = "_field_caps") -> list[str]:
         return [seen.target for seen in self.seen if without not in seen.target]
+
+
+async def until(holds: Callable[[], object], limit_s: float = 10.0) -> None:
+    """Wait until it holds. Raises TimeoutError."""
+    async with asyncio.timeout(limit_s):
+        while not holds():  # noqa: ASYNC110 - what is waited for sets no event
+            await asyncio.sleep(0.002)
 
 
 async def _write(request: web.BaseRequest, said: Said) -> web.StreamResponse:

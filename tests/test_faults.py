@@ -20,7 +20,8 @@ from tests.fakes import Fake, Said, serving, settings
         (aiohttp.ClientPayloadError("<StreamReader 1 bytes>"), "it broke off in the midst of its answer"),
         (ConnectionResetError(104, "reset by 10.0.0.1"), "connection reset by peer"),
         (ConnectionResetError(), "ConnectionResetError"),
-        (aiohttp.ClientError("10.0.0.1"), "ClientError"),
+        (aiohttp.ClientConnectionError("10.0.0.1"), "the connection failed"),
+        (aiohttp.ClientError("10.0.0.1"), "its answer is no HTTP that can be read"),
         (None, "NoneType"),
     ],
 )

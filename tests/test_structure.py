@@ -17,6 +17,7 @@ LEVELS: Mapping[str, int] = {
     "es_rerank.rerank.asker": 3,
     "es_rerank.rerank.flights": 3,
     "es_rerank.rerank.pool": 3,
+    "es_rerank.rerank.report": 3,
     "es_rerank.rerank.server": 3,
     "es_rerank.rerank.wire": 3,
     "es_rerank.rerank.client": 3,

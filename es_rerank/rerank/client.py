@@ -29,6 +29,8 @@ _STEP = 10
 _LATE = frozenset({Why.DEADLINE, Why.OVERLOADED})
 # A part of fewer documents has no order.
 _LEAST = 2
+# A server is not blamed for what it has not answered in less than this share of the deadline.
+_PATIENCE = 0.25
 # Each request ends by itself in time; only a search that waits for another one's must be ended.
 _BACKSTOP_SECONDS = 0.01
 _LEAST_SECONDS = 0.001
@@ -168,7 +170,7 @@ class Reranker:
         room = outlook.room(seconds)
         if ask.whole:
             return whole(costs, room)
-        shares = (queued / self._settings.queue if queued > 0 else 0.0, outlook.wait / seconds)
+        shares = (queued / max(self._settings.queue, 1) if queued > 0 else 0.0, outlook.wait / seconds)
         return window(costs, max(shares), room)
 
     def _result(self, work: _Work, fault: Failed | None) -> Scored | Failed:
@@ -214,7 +216,7 @@ class Reranker:
         most = min(_STEP, self._pool.most) if rule.partial else self._pool.most
         for part in batches(list(texts.values()), most, self._settings.server_tokens):
             question = self._reader.question(query, [texts[key] for key in keys[part]], rule)
-            self._flights.begin(keys[part], partial(self._pool.ask, question, until))
+            self._flights.begin(keys[part], partial(self._pool.ask, question, until, rule.deadline * _PATIENCE))
 
     def _retest(self, server: Server) -> None:
         """Trust a server that was gone only after a new self-test: it may have come back with another model."""

@@ -21,36 +21,47 @@ def cost(texts: Iterable[str]) -> int:
 
 @dataclass(slots=True)
 class Pace:
-    """What a server has to do (`calls`, `tokens`), and what it has done in the seconds in which it had any work."""
+    """What a server has to do (`calls`, `tokens`), and what it has done in the seconds in which it had such work.
+
+    The last of these seconds in a row are those from `begun` to `counted`.
+    """
 
     calls: int = 0
     tokens: int = 0
     done: float = 0.0
     seconds: float = 0.0
-    since: float = 0.0
+    begun: float = 0.0
+    counted: float = 0.0
 
     @property
     def rate(self) -> float | None:
         """The tokens it does a second; None as long as too little is known."""
         return self.done / self.seconds if self.done and self.seconds >= _ENOUGH_SECONDS else None
 
-    def needs(self, tokens: int) -> float:
-        """Tell how many seconds it takes for so many tokens behind what it has to do; an idle server is just tried."""
-        return (self.tokens + tokens) / self.rate if self.calls and self.rate else 0.0
+    def needs(self, tokens: int, guess: float | None = None) -> float:
+        """Tell how many seconds it takes for so many tokens behind what it has to do; an idle server is just tried.
+
+        Where its pace is not known it is *guess*, or so high that it takes no time at all.
+        """
+        rate = self.rate or guess
+        return (self.tokens + tokens) / rate if self.calls and rate else 0.0
 
     def began(self, now: float, tokens: int) -> None:
         """Note a request."""
-        if not self.calls and now - self.since > _STALE_SECONDS:
+        if not self.calls and now - self.counted > _STALE_SECONDS:
             self.forget()
-        self._worked(now)
         self.calls += 1
         self.tokens += tokens
 
-    def ended(self, now: float, tokens: int, *, answered: bool) -> None:
-        """Note the end of a request."""
-        self._worked(now)
+    def dropped(self, tokens: int) -> None:
+        """Note the end of a request that says nothing of the pace: who asked has gone, or was in a hurry."""
         self.calls -= 1
         self.tokens -= tokens
+
+    def ended(self, now: float, tokens: int, began: float, *, answered: bool) -> None:
+        """Note the end of a request that was sent at *began*."""
+        self.dropped(tokens)
+        self._worked(began, now)
         self.done += tokens if answered else 0
         if self.seconds > _MEMORY_SECONDS:
             self.done, self.seconds = self.done / 2, self.seconds / 2
@@ -59,8 +70,12 @@ class Pace:
         """Start to learn anew: what was seen of a server that failed says nothing of one that answers again."""
         self.done = self.seconds = 0.0
 
-    def _worked(self, now: float) -> None:
-        """Count the time since the last change if there was work in it."""
-        if self.calls:
-            self.seconds += now - self.since
-        self.since = now
+    def _worked(self, began: float, now: float) -> None:
+        """Count the time of a request, that of others at the same time but once."""
+        if began > self.counted:
+            self.seconds += now - began
+            self.begun = began
+        else:
+            self.seconds += now - self.counted + max(0.0, self.begun - began)
+            self.begun = min(self.begun, began)
+        self.counted = now

@@ -15,9 +15,19 @@ from es_rerank.model import Failed, Why
 from es_rerank.rerank.backends import Question
 from es_rerank.rerank.pace import cost
 from es_rerank.rerank.server import Server
+from es_rerank.rerank.trial import UNTESTED
 
 # A server that failed before gets this share of the time left to answer, as long as there is another one to ask.
 _PROBE_SHARE = 0.25
+
+
+class _Request(NamedTuple):
+    """What is asked of the pool: a question of so many tokens, by when it must be answered, and the patience for it."""
+
+    question: Question
+    tokens: int
+    until: float
+    patience: float
 
 
 class Outlook(NamedTuple):
@@ -85,45 +95,55 @@ class Pool:
             job.turn.set_result(Failed(Why.DEADLINE))
         return bool(late)
 
-    async def ask(self, question: Question, until: float) -> list[float] | Failed:
-        """Ask for raw scores by *until* (monotonic seconds); where a server fails another gets what time is left."""
-        tokens = cost(question.texts)
+    async def ask(self, question: Question, until: float, patience: float = 0.0) -> list[float] | Failed:
+        """Ask for raw scores by *until* (monotonic seconds); where a server fails another gets what time is left.
+
+        No server is blamed for what it has not answered within fewer seconds than *patience*.
+        """
+        request = _Request(question, cost(question.texts), until, patience)
         tried: list[Server] = []
         answer: list[float] | Failed = Failed(Why.DEADLINE)
         while len(tried) < len(self.servers) and time.monotonic() < until:
-            server = await self._turn(tokens, until, tried)
+            server = await self._turn(request, tried)
             if isinstance(server, Failed):
                 return answer if tried else server
-            answer = await self._asked(server, question, tokens, until)
+            answer = await self._asked(server, request)
             if not isinstance(answer, Failed) or answer.why is Why.TOO_LONG:
                 return answer
             tried.append(server)
         return answer
 
-    async def _asked(self, server: Server, question: Question, tokens: int, until: float) -> list[float] | Failed:
+    async def _asked(self, server: Server, request: _Request) -> list[float] | Failed:
         """Ask one server, whose place is reserved, and give the place to the next."""
-        left = until - time.monotonic()
-        probing = server.fault is not None and len(self.servers) > 1
+        began = time.monotonic()
+        share = _PROBE_SHARE if server.fault is not None and len(self.servers) > 1 else 1.0
+        seconds, patience = (request.until - began) * share, request.patience * share
         answer: list[float] | Failed = Failed(Why.DEADLINE)
+        # Who goes away, or was in a hurry, teaches nothing.
+        telling = False
         try:
-            answer = await server.ask(question, left * _PROBE_SHARE if probing else left)
+            answer = await server.ask(request.question, seconds, patience)
+            telling = seconds >= patience or not isinstance(answer, Failed)
         finally:
-            server.release(tokens, answered=not isinstance(answer, Failed))
+            if telling:
+                server.pace.ended(time.monotonic(), request.tokens, began, answered=not isinstance(answer, Failed))
+            else:
+                server.pace.dropped(request.tokens)
             self._next()
         return answer
 
-    async def _turn(self, tokens: int, until: float, tried: Sequence[Server]) -> Server | Failed:
+    async def _turn(self, request: _Request, tried: Sequence[Server]) -> Server | Failed:
         """Wait for a place at a server that has not been tried; Failed where there is none in time."""
         turn: asyncio.Future[Server | Failed] = asyncio.get_running_loop().create_future()
-        heappush(self._line, _Job(until, next(self._numbers), tokens, tried, turn))
+        heappush(self._line, _Job(request.until, next(self._numbers), request.tokens, tried, turn))
         self._next()
         try:
-            async with asyncio.timeout(until - time.monotonic()):
+            async with asyncio.timeout(request.until - time.monotonic()):
                 return await turn
         except (TimeoutError, asyncio.CancelledError) as end:
             # Its turn may have come in the same moment: then it has a place that it does not need.
             if turn.done() and not turn.cancelled() and isinstance(found := turn.result(), Server):
-                found.spare(tokens)
+                found.spare(request.tokens)
                 self._next()
             if isinstance(end, TimeoutError):
                 return Failed(Why.DEADLINE)
@@ -132,24 +152,38 @@ class Pool:
     def _next(self) -> None:
         """Give the places that are free to those whose deadline is nearest."""
         now = time.monotonic()
+        # Who waits for another server than the one that failed it holds nobody up who may go there.
+        held: list[_Job] = []
         while self._line:
             job = self._line[0]
             if not job.turn.done():
-                found = self._choice(job, now)
+                kept = [server for one in held for server in self._fit(one, now)]
+                found = self._choice(job, now, kept)
+                if found is None and not job.tried:
+                    break
                 if found is None:
-                    return
-                job.turn.set_result(found)
+                    held.append(job)
+                else:
+                    job.turn.set_result(found)
             heappop(self._line)
+        for job in held:
+            heappush(self._line, job)
 
-    def _choice(self, job: _Job, now: float) -> Server | Failed | None:
-        """Choose the server with the least to do; None while all that would do are busy."""
-        usable = [server for server in self.servers if server not in job.tried and server.usable(now)]
+    def _fit(self, job: _Job, now: float) -> list[Server]:
+        """List the servers that may be asked."""
+        return [server for server in self.servers if server not in job.tried and server.usable(now)]
+
+    def _choice(self, job: _Job, now: float, kept: Sequence[Server]) -> Server | Failed | None:
+        """Choose the server with the least to do; None while all that would do are busy, or *kept* for others."""
+        usable = self._fit(job, now)
         if not usable:
             return self._excuse()
-        free = [server for server in usable if server.fits(job.tokens)]
+        free = [server for server in usable if server.fits(job.tokens) and server not in kept]
         if not free:
             return None
-        server = min(free, key=lambda one: (one.pace.needs(job.tokens), one.pace.tokens))
+        # Of a server whose pace is not known yet nothing better is expected than of the others.
+        best = max((rate for one in self.servers if (rate := one.pace.rate)), default=None)
+        server = min(free, key=lambda one: (one.pace.needs(job.tokens, best), one.pace.tokens))
         if now + server.pace.needs(job.tokens) > job.until:
             return Failed(Why.DEADLINE)
         server.take(now, job.tokens)
@@ -161,8 +195,7 @@ class Pool:
         fault = next((server.fault for server in self.servers if server.fault), None)
         if misfit or not fault:
             untested = any(not server.trial.passed for server in self.servers)
-            words = misfit or "the known pairs have not been scored yet"
-            return Failed(Why.SELF_TEST, words) if untested else Failed(Why.BREAKER)
+            return Failed(Why.SELF_TEST, misfit or UNTESTED) if untested else Failed(Why.BREAKER)
         return fault
 
     def _waiting(self) -> int:

@@ -7,8 +7,6 @@ import math
 import time
 from collections.abc import Callable
 
-import structlog
-
 from es_rerank.config import Settings
 from es_rerank.model import Ask, Failed, Scored, Why
 from es_rerank.rerank.asker import Asker
@@ -16,10 +14,9 @@ from es_rerank.rerank.backends import Question
 from es_rerank.rerank.breaker import Breaker
 from es_rerank.rerank.pace import Pace
 from es_rerank.rerank.reader import Reader
-from es_rerank.rerank.trial import Trial
+from es_rerank.rerank.report import Report
+from es_rerank.rerank.trial import UNTESTED, Trial
 from es_rerank.rerank.wire import Wire
-
-log = structlog.get_logger()
 
 # So long all requests together have waited since the last answer when a server is taken for silent.
 _SILENCE_SECONDS = 1.0
@@ -39,6 +36,8 @@ class Server:
         )
         self._reader = reader
         self._returned = returned
+        self._report = Report(url)
+        self._gone = False
         self._answered, self._unanswered = -math.inf, 0.0
         self._calls, self._tokens = settings.concurrency, settings.server_tokens
         self._wire = Wire(settings, url, reader.backend)
@@ -78,17 +77,24 @@ class Server:
         self.breaker.passed()
         self.pace.began(now, tokens)
 
-    def release(self, tokens: int, *, answered: bool = False) -> None:
-        """Give the place back."""
-        self.pace.ended(time.monotonic(), tokens, answered=answered)
-
     def spare(self, tokens: int) -> None:
         """Give back a place that was not used."""
         self.breaker.spared()
-        self.release(tokens)
+        self.pace.dropped(tokens)
 
-    async def ask(self, question: Question, seconds: float) -> list[float] | Failed:
-        """Ask for raw scores in the order of the texts; a fault is noted."""
+    async def ask(self, question: Question, seconds: float, patience: float = 0.0) -> list[float] | Failed:
+        """Ask for raw scores in the order of the texts; a fault is noted.
+
+        To give no answer within fewer seconds than *patience* is no fault.
+        """
+        answer = await self._asked(question, seconds, patience)
+        if isinstance(answer, Failed) or self.trial.passed:
+            return answer
+        # It was gone meanwhile, and may have come back with another model.
+        return Failed(Why.SELF_TEST, UNTESTED)
+
+    async def _asked(self, question: Question, seconds: float, patience: float = 0.0) -> list[float] | Failed:
+        """Ask, whether it is trusted or not."""
         began = time.monotonic()
         try:
             answer = await self._asker.ask(question, seconds)
@@ -96,7 +102,8 @@ class Server:
             # Nobody wants to know any more: that says nothing of the server.
             self.breaker.spared()
             raise
-        if isinstance(answer, Failed) and answer.why is Why.DEADLINE and not self._is_silent(began):
+        late = isinstance(answer, Failed) and answer.why is Why.DEADLINE
+        if late and (seconds < patience or not self._is_silent(began)):
             self.breaker.spared()
         else:
             self._note(answer)
@@ -105,8 +112,7 @@ class Server:
     def _is_silent(self, began: float) -> bool:
         """Tell whether a request without an answer in time, sent at *began*, is the server's fault.
 
-        It is not where others were answered meanwhile: then there was too much to do. Nor are requests of clients in a
-        hurry, who would else have the breaker opened for all.
+        It is not where others were answered meanwhile: then there was too much to do.
         """
         if self._answered > began:
             return False
@@ -117,13 +123,13 @@ class Server:
         """Score a known pair on the real path; nothing of it is remembered."""
         query, cut = self._reader.cut(ask)
         question = self._reader.question(query, [text for row in cut for text in row], ask.rule)
-        answer = await self.ask(question, ask.seconds)
+        answer = await self._asked(question, ask.seconds)
         if isinstance(answer, Failed):
             return answer
         return Scored([self._reader.probability(score) for score in answer], 0, self._reader.model)
 
     def _note(self, answer: list[float] | Failed) -> None:
-        """Tell the breaker, and log when the state changes: once a change, not once a request.
+        """Tell the breaker and the log.
 
         Texts that are too long are the fault of one search, not of the server that refused them.
         """
@@ -131,14 +137,14 @@ class Server:
         self.fault = answer if isinstance(answer, Failed) and answer.why is not Why.TOO_LONG else None
         if self.fault:
             self.breaker.failed(time.monotonic())
-            if before is None or before.why is not self.fault.why:
-                why, detail = self.fault.why, self.fault.detail
-                log.error("reranker failed, searches keep the engine's order", server=self.url, why=why, detail=detail)
+            self._report.failed(self.fault)
+            self._gone = self._gone or self.fault.why is Why.UNREACHABLE
             return
         self._answered, self._unanswered = time.monotonic(), 0.0
         self.breaker.succeeded()
+        self._report.answered()
         if before is not None:
-            log.info("reranker answers again", server=self.url)
             self.pace.forget()
-        if before is not None and before.why is Why.UNREACHABLE:
+        if self._gone:
+            self._gone = False
             self._returned(self)

@@ -13,6 +13,9 @@ from es_rerank.rerank.selftest import pairs_for, verdict
 
 log = structlog.get_logger()
 
+# Said of a server whose known pairs have had no answer.
+UNTESTED = "the known pairs have not been scored yet"
+
 _SECONDS = 60.0
 _PAUSE = 1.0
 _MISFIT_PAUSE = 30.0

@@ -19,6 +19,8 @@ from es_rerank.rerank.quote import quoted
 _REFUSES_LENGTH = frozenset({400, 413, 422})
 _TOO_LONG = (b"input_tokens", b"input_text", b"maximum context length", b"max_model_len", b"too long", b"input length")
 _LOOKED_AT = 300
+# uvicorn, and so vLLM, closes a connection that is idle for five seconds.
+_KEPT_SECONDS = 4.0
 _MOST_BYTES = 64 * 1024 * 1024
 
 
@@ -46,16 +48,28 @@ class Wire:
                 return await self._exchange(question)
         except TimeoutError:
             return Failed(Why.DEADLINE, f"no answer within {seconds:.1f} s")
-        except BadAnswerError as error:
+        except (BadAnswerError, msgspec.MsgspecError) as error:
             return Failed(Why.BAD_ANSWER, str(error))
         except (aiohttp.ClientConnectionError, OSError) as error:
             return Failed(Why.UNREACHABLE, worded(error))
-        except (aiohttp.ClientError, ValueError, RecursionError) as error:
-            return Failed(Why.BAD_ANSWER, f"{type(error).__name__}: {error}")
+        except aiohttp.ClientError as error:
+            # Its own words quote what came, which may repeat what was sent, and name the server.
+            return Failed(Why.BAD_ANSWER, worded(error))
+        except (ValueError, RecursionError):
+            return Failed(Why.BAD_ANSWER, "the answer cannot be read")
 
     async def _exchange(self, question: Question) -> list[float] | Failed:
-        """Send one request and read its scores."""
+        """Ask, and once more where the server closed a connection that was kept: to score twice does no harm."""
         body = msgspec.json.encode(self._backend.encode(question))
+        try:
+            return await self._sent(question, body)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError):
+            return await self._sent(question, body)
+
+    async def _sent(self, question: Question, body: bytes) -> list[float] | Failed:
+        """Send one request and read its scores."""
         async with self._pool().post(self._url, data=body, allow_redirects=False) as answer:
             text, _ = await limited(answer.content.iter_any(), _MOST_BYTES)
             if text is None:
@@ -70,7 +84,7 @@ class Wire:
             self._session = aiohttp.ClientSession(
                 headers={"Content-Type": "application/json", **self._headers},
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
-                connector=aiohttp.TCPConnector(limit=0),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_SECONDS),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session

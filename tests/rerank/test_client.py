@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from es_rerank.model import Ask, Failed, Long, Rule, Scored, Why
 from es_rerank.rerank import client, pace, pool, server
 from es_rerank.rerank.client import Health, Reranker
-from tests.fakes import Fake, Said, Seen, scores, serving, settings
+from tests.fakes import Fake, Said, Seen, scores, serving, settings, until
 
 RULE = Rule("docs")
 BY_TEXT = {"mend": 2.0, "hose": 1.0, "opening": -3.0}
@@ -490,3 +490,30 @@ async def test_half_a_surrogate_is_no_error() -> None:
         found = await reranker.score(ask("a \ud800 hose", query="\udc00 hose"))
     assert isinstance(found, Scored)
     assert json.loads(server.seen[0].body)["text_1"] == "? hose"
+
+
+async def test_where_nobody_may_wait_who_has_to_is_shed() -> None:
+    async with reranking(queue=0) as (reranker, _):
+        assert reranker._readable([10, 10], ask("a", "b"), 1.0, 0) == 2
+        assert reranker._readable([10, 10], ask("a", "b"), 1.0, 1) == 0
+
+
+async def test_the_first_scores_of_a_server_that_came_back_with_another_model_are_not_used() -> None:
+    known = {"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}
+    right = scores({**known, "good": 3.0}, default=-3.0)
+    wrong = scores(dict.fromkeys([*known, "good"], -3.0), default=3.0)
+    async with serving(Fake({"/": right})) as back, serving(Fake({"/": right})) as fit:
+        with capture_logs():
+            reranker = Reranker(settings(reranker=[back, fit], self_test=True))
+            await asyncio.wait_for(reranker.start(), 10)
+            gone = reranker._pool.servers[0]
+            gone._note(Failed(Why.UNREACHABLE, "connection refused"))
+            back.says["/"] = wrong
+            for _ in range(2):
+                found = await reranker.score(ask("bad", "good"))
+                assert isinstance(found, Scored)
+                assert found.probabilities == [pytest.approx(sigmoid(-3)), pytest.approx(sigmoid(3))]
+            await until(lambda: gone.trial.misfit)
+            assert reranker.health.out == 1
+            await reranker.close()
+    assert ["bad", "good"] in sent(back)

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from es_rerank.model import Failed, Why
 from es_rerank.rerank import pace
+from es_rerank.rerank import pool as pool_module
 from es_rerank.rerank.backends import BACKENDS, Question
 from es_rerank.rerank.pool import Pool
 from es_rerank.rerank.profiles import PROFILES
@@ -189,7 +190,7 @@ async def test_who_goes_away_just_when_its_turn_comes_gives_the_place_back() -> 
         server.take(time.monotonic(), 10)
         waiting = asyncio.create_task(pool.ask(question("gone"), soon()))
         await asyncio.sleep(0)
-        server.release(10)
+        server.pace.dropped(10)
         pool._next()
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
@@ -210,3 +211,72 @@ async def test_servers_that_nobody_has_tested_are_not_trusted() -> None:
         assert pool.distrust() == untested
         assert await pool.ask(question("q"), soon()) == untested
     assert fake.seen == []
+
+
+async def test_who_was_refused_by_an_idle_server_keeps_nobody_from_it() -> None:
+    def picky(seen: Seen) -> Said:
+        return Said(b"no", status=400) if seen.json["text_1"] == "odd" else scores()(seen)
+
+    async with pooled(picky, slow(1.0), concurrency=1) as (pool, (one, other)):
+        pool.servers[0].take(time.monotonic(), 1)
+        busy = asyncio.create_task(pool.ask(question("busy"), soon(30)))
+        await other.reached(1)
+        pool.servers[0].spare(1)
+        odd = asyncio.create_task(pool.ask(question("odd"), soon(10)))
+        await one.reached(1)
+        assert await pool.ask(question("even"), soon(30)) == [0.0]
+        assert not busy.done()
+        assert await odd == [0.0]
+        await busy
+    assert (asked(one), asked(other)) == (["odd", "even"], ["busy", "odd"])
+
+
+async def test_nobody_takes_the_place_that_another_one_waits_for() -> None:
+    async with pooled(OOPS, scores(), concurrency=1) as (pool, _):
+        one, other = pool.servers
+        now = time.monotonic()
+        other.take(now, 10)
+        loop = asyncio.get_running_loop()
+        jobs = [
+            pool_module._Job(now + 10, 0, 10, [one], loop.create_future()),
+            pool_module._Job(now + 20, 1, 10, [], loop.create_future()),
+            pool_module._Job(now + 30, 2, 10, [], loop.create_future()),
+        ]
+        pool._line = list(jobs)
+        pool._next()
+        assert [job.turn.done() for job in jobs] == [False, True, False]
+        assert jobs[1].turn.result() is one
+        other.spare(10)
+        pool._next()
+        assert jobs[0].turn.result() is other
+        one.spare(10)
+        pool._next()
+        assert jobs[2].turn.result() is one
+        one.spare(10)
+        other.spare(10)
+
+
+async def test_of_a_server_that_is_not_known_no_wonders_are_expected() -> None:
+    async with pooled(scores(), scores()) as (pool, _):
+        known, fresh = pool.servers
+        now = time.monotonic()
+        known.pace.done, known.pace.seconds, known.pace.counted = 1000.0, 2.0, now
+        for _ in range(8):
+            found = pool._choice(pool_module._Job(now + 60, 0, 100, [], asyncio.Future()), now, [])
+            assert isinstance(found, Server)
+        assert (known.pace.calls, fresh.pace.calls) == (4, 4)
+        for server in (known, fresh):
+            for _ in range(4):
+                server.spare(100)
+
+
+async def test_clients_in_a_hurry_teach_nothing_of_the_pace() -> None:
+    async with pooled(slow(0.2)) as (pool, (fake,)):
+        patient = asyncio.create_task(pool.ask(question("patient"), soon(30), 10.0))
+        await fake.reached(1)
+        hurried = [pool.ask(question(f"hurried {at}"), soon(0.05), 10.0) for at in range(5)]
+        assert {answer.why for answer in await asyncio.gather(*hurried) if isinstance(answer, Failed)} == {Why.DEADLINE}
+        learnt = pool.servers[0].pace
+        assert (learnt.done, learnt.seconds) == (0.0, 0.0)
+        assert isinstance(await patient, list)
+        assert learnt.done > 0

@@ -52,7 +52,7 @@ async def test_it_takes_so_many_requests_at_a_time_and_so_many_tokens() -> None:
         assert [server.fits(600), server.fits(601)] == [True, False]
         server.take(0.0, 400)
         assert not server.fits(1)
-        server.release(400)
+        server.pace.dropped(400)
         assert server.fits(600)
 
 
@@ -105,7 +105,7 @@ async def test_a_server_that_was_gone_is_told_of() -> None:
 async def test_what_was_learnt_of_its_pace_ends_with_a_fault() -> None:
     async with one(scores()) as (server, _):
         server.pace.began(0.0, 100)
-        server.pace.ended(1.0, 100, answered=True)
+        server.pace.ended(1.0, 100, 0.0, answered=True)
         server._note(Failed(Why.DEADLINE))
         assert server.pace.rate == 100
         server._note([1.0])
@@ -133,3 +133,31 @@ async def test_texts_that_are_too_long_are_no_fault_of_it() -> None:
         found = await server.ask(QUESTION, 5.0)
         assert isinstance(found, Failed)
         assert (found.why, server.fault) == (Why.TOO_LONG, None)
+
+
+async def test_clients_that_wait_for_less_than_others_do_not_have_it_left_in_peace() -> None:
+    async with one(Said(b"", seconds=9)) as (server, _):
+        hurried = [server.ask(QUESTION, 0.2, patience=0.3) for _ in range(9)]
+        assert {answer.why for answer in await asyncio.gather(*hurried) if isinstance(answer, Failed)} == {Why.DEADLINE}
+        assert server.sound
+        patient = [server.ask(QUESTION, 0.4, patience=0.3) for _ in range(9)]
+        await asyncio.gather(*patient)
+        assert not server.sound
+        assert server.breaker.opened is not None
+
+
+async def test_a_server_that_was_gone_is_asked_in_earnest_only_once_it_has_passed_again() -> None:
+    loading = [Said(b"loading", status=503)]
+    async with one(lambda seen: loading.pop() if loading else RIGHT(seen), self_test=True) as (server, returned):
+        server._returned = lambda one: (returned.append(one), one.trial.again())
+        loading.clear()
+        await asyncio.wait_for(server.trial.run(), 5)
+        server._note(Failed(Why.UNREACHABLE, "connection refused"))
+        loading.append(Said(b"loading", status=503))
+        first = await server.ask(QUESTION, 5.0)
+        assert isinstance(first, Failed)
+        assert first.why is Why.RERANKER_ERROR
+        assert await server.ask(QUESTION, 5.0) == Failed(Why.SELF_TEST, "the known pairs have not been scored yet")
+        assert (returned, server.usable(0.0)) == ([server], False)
+        await asyncio.wait_for(server.trial.run(), 5)
+        assert await server.ask(QUESTION, 5.0) == [-3.0, -3.0]

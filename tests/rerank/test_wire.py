@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from itertools import count
 
 import pytest
 
@@ -71,3 +76,77 @@ async def test_every_fault_is_a_value(said: Said | None, why: Why) -> None:
     found, _ = await asked(said, seconds=0.1 if why is Why.DEADLINE else 5.0)
     assert isinstance(found, Failed)
     assert found.why is why
+
+
+SECRET = "s3cret-bearer-token"
+TEXT = "a text of a document that nobody else may read"
+
+
+@asynccontextmanager
+async def raw(*answers: bytes | None) -> AsyncIterator[tuple[Wire, list[int]]]:
+    """Ask a server that says these bytes to one request after another, the last for ever; None: it just hangs up.
+
+    The list has the number of the connection that each request came by.
+    """
+    came: list[int] = []
+    connections = count()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = next(connections)
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = head.lower().partition(b"content-length:")[2].split()[0]
+                await reader.readexactly(int(length))
+                came.append(number)
+                said = answers[min(len(came), len(answers)) - 1]
+                if said is None:
+                    break
+                writer.write(said)
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    wire = Wire(settings(reranker_api_key=SECRET), url, BACKENDS["vllm"])
+    try:
+        yield wire, came
+    finally:
+        await wire.close()
+        server.close()
+
+
+def http(body: bytes | Sequence[bytes]) -> bytes:
+    assert isinstance(body, bytes)
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+async def test_a_kept_connection_that_the_server_closes_costs_no_search() -> None:
+    async with raw(http(GOOD.body), None, http(GOOD.body)) as (wire, came):
+        assert await wire.ask(QUESTION, 5.0) == [1.5, -2.0]
+        assert await wire.ask(QUESTION, 5.0) == [1.5, -2.0]
+    assert came == [0, 0, 1]
+
+
+async def test_a_server_that_always_hangs_up_is_asked_twice() -> None:
+    async with raw(None) as (wire, came):
+        assert await wire.ask(QUESTION, 5.0) == Failed(Why.UNREACHABLE, "it closed the connection without an answer")
+    assert came == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"-ERR unknown command 'Authorization: Bearer {SECRET}'\r\n",
+        f"HTTP/1.1 400 Bad\r\nYou sent: Authorization: Bearer {SECRET}\r\nno colon {TEXT}\r\n\r\n",
+        f"HTTP/1.x you sent {TEXT} with {SECRET}\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + TEXT + "\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 46\r\n\r\n" + TEXT,
+        "HTTP/1.1 200 OK\r\nContent-Length: 46\r\n\r\n" + TEXT,
+    ],
+)
+async def test_an_answer_that_cannot_be_read_is_not_repeated(said: str) -> None:
+    async with raw(said.encode()) as (wire, _):
+        found = await wire.ask(replace(QUESTION, texts=[TEXT]), 5.0)
+    assert isinstance(found, Failed)
+    assert found.why is Why.BAD_ANSWER
+    assert not any(hidden in found.detail for hidden in (SECRET, TEXT[:16], "127.0.0.1", "Error"))
