@@ -99,7 +99,10 @@ class Settings(BaseModel):
         None, description="Region of an Amazon OpenSearch domain: every request is signed anew (SigV4)."
     )
     aws_service: Literal["es", "aoss"] = Field("es", description="`es` is a domain, `aoss` a serverless collection.")
-    connect_timeout: Duration = Field(5.0, description="Time to connect to a node of the upstream before the next.")
+    # Only our own defaults are numbers; whatever is written has its unit.
+    connect_timeout: Duration = Field(
+        5.0, validate_default=False, description="Time to connect to a node of the upstream before the next."
+    )
     present_as: Annotated[str, one_of(DIALECTS)] = Field(
         "engine", description=f"Which engine clients see, whatever is behind: {', '.join(DIALECTS)}."
     )
@@ -123,7 +126,9 @@ class Settings(BaseModel):
     )
     mappings: Path | None = Field(None, description="Folder of rules; without one every index is reranked.")
     window: int = Field(50, ge=2, le=1000, description="How many hits the model reads.")
-    deadline: Duration = Field(3.0, description="Time for a whole search; over it, the engine's order is given.")
+    deadline: Duration = Field(
+        3.0, validate_default=False, description="Time for a whole search; over it, the engine's order is given."
+    )
     policy: Policy = Field("replace", description=f"How scores are shown: {', '.join(POLICIES)}.")
     long_documents: LongMode = Field("profile", description="profile, truncate, or max_passage: the best part counts.")
     passage_tokens: int | None = Field(None, ge=16, le=32768, description="Tokens of one passage; else the profile's.")

@@ -23,7 +23,7 @@ _LONGEST = 600.0
 _LAST_PORT = 65535
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _ADDRESS = re.compile(r"^(\[[0-9a-fA-F:.]+\]|[^:\s/]+):(\d{1,5})$")
-_POLICY = re.compile(r"^(\w+)(?:\((\d+(?:\.\d+)?)\))?$")
+_POLICY = re.compile(r"^(\w+)(?:\((\d{1,9}(?:\.\d+)?)\))?$")
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
 
@@ -67,11 +67,6 @@ def seconds(value: object) -> float:
     if not 0 < read <= _LONGEST:
         raise ValueError("no duration up to 10m; write it with its unit, as in 500ms, 3s or 1m")
     return read
-
-
-def _written_seconds(value: object) -> object:
-    """Take a duration as written, or as the seconds it was read into."""
-    return value if isinstance(value, float) else seconds(value)
 
 
 def _address(value: str) -> str:
@@ -150,7 +145,7 @@ def _some(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-Duration = Annotated[float, BeforeValidator(_written_seconds, json_schema_input_type=str)]
+Duration = Annotated[float, BeforeValidator(seconds, json_schema_input_type=str)]
 Address = Annotated[str, AfterValidator(_address)]
 Listen = Annotated[str, AfterValidator(_listen)]
 OwnPages = Annotated[str, AfterValidator(_own_pages)]

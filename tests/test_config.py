@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def test_flags_stand_above_variables_above_the_file(file: Path) -> None:
         ({}, {"ES_RERANK_WINDOW": "many"}, "", "ES_RERANK_WINDOW: Input should be a valid integer"),
         ({}, {"ES_RERANK_WINDWO": "5"}, "", "ES_RERANK_WINDWO: unknown variable"),
         ({}, {}, "queue: 1\n\nwindow: many\n", "es-rerank.yaml:3: window: Input should be a valid integer"),
+        ({}, {}, "queue: 1\ndeadline: .inf\n", "es-rerank.yaml:2: deadline: no duration"),
         ({}, {}, "windwo: 5\n", "es-rerank.yaml:1: windwo: unknown key"),
         ({"window": "many"}, {}, "window: 3\n", "--window: "),
     ],
@@ -89,6 +91,12 @@ def test_values(name: str, value: str, read: object) -> None:
     [
         ("deadline", "3", "write it with its unit"),
         ("deadline", 3, "write it with its unit"),
+        ("deadline", 0.5, "write it with its unit"),
+        ("deadline", 0.0, "no duration"),
+        ("deadline", -3.5, "no duration"),
+        ("deadline", 1e300, "no duration"),
+        ("connect_timeout", math.inf, "no duration"),
+        ("drain", math.nan, "no duration"),
         ("deadline", "0s", "no duration"),
         ("deadline", "11m", "up to 10m"),
         ("deadline", "-1s", "no duration"),
@@ -118,6 +126,8 @@ def test_values(name: str, value: str, read: object) -> None:
         ("policy", "linear(", "one of"),
         ("long_documents", "drop", "Input should be"),
         ("window", "1001", "less than or equal to 1000"),
+        ("search_tokens", math.inf, "finite number"),
+        ("policy", f"rrf({10**400})", "rrf(60) take a number"),
         ("log_level", "loud", "Input should be"),
     ],
 )

@@ -30,7 +30,9 @@ def rules(tmp_path: Path) -> Write:
 
 
 def test_without_a_folder_one_rule_holds_everywhere() -> None:
-    rules = Rules(Settings(window=20, deadline=0.5, policy="rrf(10)", long_documents="max_passage", instruction="x"))
+    given = {"window": 20, "deadline": "500ms", "policy": "rrf(10)", "long_documents": "max_passage"}
+    settings = Settings.model_validate({**given, "instruction": "x"})
+    rules = Rules(settings)
     assert list(rules) == [
         Rule(
             "default",
@@ -41,9 +43,7 @@ def test_without_a_folder_one_rule_holds_everywhere() -> None:
             instruction="x",
         )
     ]
-    assert rules.choose("docs", ("docs",)) == default_rule(
-        Settings(window=20, deadline=0.5, policy="rrf(10)", long_documents="max_passage", instruction="x")
-    )
+    assert rules.choose("docs", ("docs",)) == default_rule(settings)
 
 
 def test_a_file_says_what_differs_from_the_settings(rules: Write) -> None:
@@ -117,6 +117,11 @@ def test_one_rule_must_be_for_all_indices(rules: Write, target: str, names: list
         ("index: docs\nfields: [title]\ntemplate: '{title} {body}'\n", "template names 'body'"),
         ("index: docs\npolicy: best\n", ":2: policy: must be one of"),
         ("index: docs\ndeadline: 5\n", ":2: deadline: no duration"),
+        ("index: docs\ndeadline: .inf\n", ":2: deadline: no duration"),
+        ("index: docs\ndeadline: .nan\n", ":2: deadline: no duration"),
+        ("index: docs\ndeadline: 0.0\n", ":2: deadline: no duration"),
+        ("index: docs\nwindow: .inf\n", ":2: window: Input should be a finite number"),
+        ("index: docs\nmode: split\nshare: .nan\n", ":3: share: Input should be less than or equal to 1"),
         ("index: docs\nmode: maybe\n", ":2: mode: "),
         ("index:\n  - docs\n  - 3\n", ":3: index.1: "),
     ],

@@ -356,7 +356,7 @@ async def test_an_endpoint_that_ends_gives_the_engines_order_to_who_waits_for_th
 ) -> None:
     monkeypatch.setattr(server, "_GRACE_SECONDS", 2.0)
     monkeypatch.setattr(server, "_LAST_SECONDS", 1.9)
-    async with running(model=Said(b"", seconds=60), deadline=30.0) as (proxy, _, _):
+    async with running(model=Said(b"", seconds=60), deadline="30s") as (proxy, _, _):
         searching = asyncio.create_task(proxy.search("leaking hose"))
         await asyncio.sleep(0.3)
     got = await searching

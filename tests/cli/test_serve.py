@@ -52,9 +52,8 @@ async def test_it_runs_until_it_is_told_to_stop(number: signal.Signals) -> None:
 
 
 async def test_it_goes_on_for_a_while_when_it_is_told_to_drain_and_ends_when_told_again() -> None:
-    settings = Settings(
-        listen="127.0.0.1:0", own_pages="127.0.0.1:0", self_test=False, tokenizer="estimate", drain=60.0
-    )
+    places = {"listen": "127.0.0.1:0", "own_pages": "127.0.0.1:0"}
+    settings = Settings.model_validate({**places, "self_test": False, "tokenizer": "estimate", "drain": "60s"})
     with capture_logs() as lines:
         running = asyncio.create_task(until_stopped(settings, lambda: settings))
         for event in ("listening", "draining"):
