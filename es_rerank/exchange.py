@@ -88,7 +88,8 @@ class Exchange:
     async def in_turns(self, work: Callable[..., Awaitable[Result]], *columns: Iterable[Any]) -> list[Result]:
         """Do the work of many searches as `map` would, as many at a time as a rerank server takes.
 
-        The results have the order of the searches; other requests get their turns between them.
+        The results have the order of the searches; other requests get their turns between them. When one fails the
+        others end too, for nobody waits for them any more.
         """
         turns = asyncio.Semaphore(self.state.settings.concurrency)
 
@@ -96,7 +97,13 @@ class Exchange:
             async with turns:
                 return await work(*row)
 
-        return await asyncio.gather(*map(in_turn, *columns))
+        tasks = [asyncio.create_task(in_turn(*row)) for row in zip(*columns, strict=False)]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def about(self, search: Search) -> tuple[Rule, IndexInfo] | Skip:
         """Find rule and mapping of what a search names."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from es_rerank.errors import UpstreamError
 from es_rerank.exchange import Exchange
 from es_rerank.model import Rule
 from tests.fakes import Fake, Said, Seen, answer, endpoint, scores, serving, settings
@@ -131,3 +132,23 @@ async def test_many_searches_are_worked_on_a_few_at_a_time_and_keep_their_order(
     exchange = Exchange(state, nothing, nothing, b"", 0.0)
     assert await exchange.in_turns(work, range(5), "abcde") == ["a0", "b1", "c2", "d3", "e4"]
     assert (under_way, most) == (0, 2)
+
+
+async def test_of_many_searches_none_goes_on_when_one_fails_and_its_fault_comes_out_as_it_is() -> None:
+    nothing: Any = None
+    state: Any = SimpleNamespace(settings=settings(concurrency=3))
+    fault = UpstreamError("the engine broke off")
+    begun, ended = [], []
+
+    async def work(number: int) -> None:
+        begun.append(number)
+        try:
+            await asyncio.sleep(0 if number == 1 else 60)
+        finally:
+            ended.append(number)
+        raise fault
+
+    with pytest.raises(UpstreamError) as raised:
+        await Exchange(state, nothing, nothing, b"", 0.0).in_turns(work, range(9))
+    assert raised.value is fault
+    assert {0, 1, 2} <= set(begun) == set(ended)
