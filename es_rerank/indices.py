@@ -19,6 +19,7 @@ import aiohttp
 import msgspec
 from multidict import CIMultiDict
 
+from es_rerank.coding import limited
 from es_rerank.errors import UpstreamError
 from es_rerank.model import IndexInfo, Search
 from es_rerank.search.endpoints import INDEX_OPTIONS
@@ -55,9 +56,10 @@ _OURS = "x-rerank-"
 class Indices:
     """A bounded memory of index expressions and points in time."""
 
-    def __init__(self, upstream: Upstream, clock: Callable[[], float] = time.monotonic) -> None:
-        """Ask *upstream*; *clock* gives seconds."""
+    def __init__(self, upstream: Upstream, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """Ask *upstream*, whose answers are read if they have at most *most* bytes; *clock* gives seconds."""
         self._upstream = upstream
+        self._most = most
         self._clock = clock
         self._known: OrderedDict[bytes, tuple[float, IndexInfo]] = OrderedDict()
         self._asked: dict[bytes, asyncio.Task[IndexInfo | None]] = {}
@@ -111,9 +113,9 @@ class Indices:
         return await self._ask(",".join(names), {}, headers) if names else None
 
     async def _answer(self, request: Request) -> bytes | None:
-        """Give the body of an answer; None for one that is no success."""
+        """Give the body of an answer; None for one that is no success, or too long."""
         async with self._upstream.open(request) as answer:
-            body = await answer.content.read()
+            body, _ = await limited(answer.content.iter_any(), self._most)
             return body if answer.status == HTTPStatus.OK else None
 
 

@@ -48,5 +48,5 @@ def build(settings: Settings) -> State:
     shown = rows(sniffed=settings.sniff == "rewrite", presented=settings.present_as != "engine")
     endpoints = in_force(settings.inference_ids) + shown
     metrics = Metrics()
-    parts = (Rules(settings), upstream, Indices(upstream), Reranker(settings), metrics)
+    parts = (Rules(settings), upstream, Indices(upstream, settings.max_answer), Reranker(settings), metrics)
     return State(settings, *parts, endpoints, Shadows(metrics, settings.concurrency))

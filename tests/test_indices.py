@@ -15,6 +15,7 @@ from es_rerank.upstream.client import Upstream
 from tests.fakes import CAPS, Fake, Said, serving, settings
 
 NOBODY: CIMultiDict[str] = CIMultiDict()
+MOST = 1000
 INFO = IndexInfo(("docs",), {"title": "text", "body": "text", "tag": "keyword"})
 
 
@@ -23,7 +24,7 @@ async def asking(said: Any = CAPS, clock: Any = lambda: 0.0) -> AsyncIterator[tu
     row = said if isinstance(said, Said) else Said(json.dumps(said).encode())
     async with serving(Fake({"": row})) as engine:
         upstream = Upstream(settings(engine))
-        yield Indices(upstream, clock), engine
+        yield Indices(upstream, MOST, clock), engine
         await upstream.close()
 
 
@@ -60,6 +61,8 @@ async def test_an_expression_is_resolved_by_the_engine(target: str, params: dict
         (Said(b'{"error":{}}', status=404), None),
         (Said(json.dumps(CAPS).encode(), status=403), None),
         (Said([b'{"fields":'], cut_off=True), None),
+        (Said(json.dumps(CAPS).encode().ljust(MOST)), INFO),
+        (Said(json.dumps(CAPS).encode().ljust(MOST + 1)), None),
     ],
 )
 async def test_answers(said: Any, expected: IndexInfo | None) -> None:
@@ -69,7 +72,7 @@ async def test_answers(said: Any, expected: IndexInfo | None) -> None:
 
 async def test_an_engine_that_is_gone_says_nothing() -> None:
     upstream = Upstream(settings())
-    assert await Indices(upstream).about(Search("docs"), NOBODY) is None
+    assert await Indices(upstream, MOST).about(Search("docs"), NOBODY) is None
     await upstream.close()
 
 
@@ -152,7 +155,7 @@ async def test_a_point_in_time_is_resolved_by_a_search(said: Any, expected: Inde
     async with serving(engine):
         upstream = Upstream(settings(engine))
         pit = Search("", body={"pit": {"id": "abc", "keep_alive": "1m"}})
-        assert await Indices(upstream).about(pit, CIMultiDict(Authorization="a")) == expected
+        assert await Indices(upstream, MOST).about(pit, CIMultiDict(Authorization="a")) == expected
         await upstream.close()
     assert engine.seen[0].json["pit"] == {"id": "abc"}
     assert engine.seen[0].headers["Authorization"] == "a"
