@@ -34,6 +34,8 @@ Result = TypeVar("Result")
 # An answer must be written before the deadline is over: this much of it is kept back for that. Searches that wait
 # together are over together, and their answers are written one after another.
 _WRITING_SHARE, _WRITING_MOST, _WRITING_EACH = 0.05, 0.1, 0.001
+# So much of it may be spent on waiting for the fields of an index; the rest is for the page itself.
+_ABOUT_SHARE = 0.5
 # A client may ask for less: `off`, or `shadow`. What it gives as key, such as a session, is always in the same share.
 _MODE_HEADER, _KEY_HEADER = "X-Rerank-Mode", "X-Rerank-Key"
 
@@ -110,7 +112,10 @@ class Exchange:
         if hidden(search.target):
             return Skip(Why.HIDDEN_INDEX)
         who = incoming.headers(self.request, self.state.settings, *incoming.OF_THE_BODY)
-        info = await self.state.indices.about(search, who)
+        # The rule, and with it the deadline, is not known before the index is.
+        deadline = min(self.state.rules.everywhere.deadline, self.most)
+        seconds = deadline * _ABOUT_SHARE - (time.monotonic() - self.arrived)
+        info = await self.state.indices.about(search, who, seconds)
         if info is None:
             return Skip(Why.MAPPING)
         rule = self.state.rules.choose(search.target, info.names)

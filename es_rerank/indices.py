@@ -1,7 +1,8 @@
 """What an index expression stands for: its concrete names and field kinds, from the engine's field capabilities.
 
 `_field_caps` needs no more than the right to read, so the caller's own credentials do; aliases, wildcards and data
-streams come back resolved. Answers are kept for a minute, each for the caller who got it.
+streams come back resolved. Answers are kept for a minute, each for the caller who got it; that there was none, for
+some seconds.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from es_rerank.upstream.client import Upstream
 from es_rerank.upstream.messages import Request
 
 _SECONDS = 60.0
-# An engine that does not say which fields it has must not keep all searches of an index waiting.
+# An engine that does not say which fields it has must not keep each search of an index waiting.
+_FAULT_SECONDS = 3.0
 _LIMIT_SECONDS = 10.0
 _KEPT = 1000
 _MOST_NAMES = 100
@@ -61,25 +63,41 @@ class Indices:
         self._upstream = upstream
         self._most = most
         self._clock = clock
-        self._known: OrderedDict[bytes, tuple[float, IndexInfo]] = OrderedDict()
-        self._asked: dict[bytes, asyncio.Task[IndexInfo | None]] = {}
+        # Until when an answer holds, and since when one is awaited.
+        self._known: OrderedDict[bytes, tuple[float, IndexInfo | None]] = OrderedDict()
+        self._asked: dict[bytes, tuple[float, asyncio.Task[IndexInfo | None]]] = {}
 
-    async def about(self, search: Search, headers: CIMultiDict[str]) -> IndexInfo | None:
-        """Resolve what a search names, as the caller of these headers; None if the engine does not say.
+    async def close(self) -> None:
+        """End what is being asked."""
+        tasks = [task for _, task in self._asked.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-        What is being asked already, by another search of the same caller, is asked once.
+    async def about(
+        self, search: Search, headers: CIMultiDict[str], seconds: float = _LIMIT_SECONDS
+    ) -> IndexInfo | None:
+        """Resolve what a search names, as the caller of these headers; None if the engine does not say in *seconds*.
+
+        What is being asked already, by another search of the same caller, is asked once: the seconds run from then
+        on, and it goes on for the next search when this one waits no longer.
         """
         options = {name: search.params[name] for name in sorted(INDEX_OPTIONS) if name in search.params}
         pit = _pit(search)
         who = [(name.lower(), value) for name, value in headers.items() if not _anybodys(name.lower())]
         key = blake2b(repr((search.target, pit, options, who)).encode(), digest_size=16).digest()
-        kept = self._known.get(key)
-        if kept and self._clock() - kept[0] < _SECONDS:
-            return kept[1]
+        now = self._clock()
+        until, info = self._known.get(key, (now, None))
+        if now < until:
+            return info
         if key not in self._asked:
+            if seconds <= 0:
+                return None
             ask = self._ask_pit(pit, headers) if pit else self._ask(search.target, options, headers)
-            self._asked[key] = asyncio.create_task(self._remembered(key, ask))
-        return await asyncio.shield(self._asked[key])
+            self._asked[key] = now, asyncio.create_task(self._remembered(key, ask))
+        since, task = self._asked[key]
+        done, _ = await asyncio.wait([task], timeout=since + seconds - now)
+        return task.result() if done else None
 
     async def _remembered(self, key: bytes, ask: Awaitable[IndexInfo | None]) -> IndexInfo | None:
         """Wait for an answer and remember it; the oldest goes when there are too many. A fault is no answer."""
@@ -87,14 +105,13 @@ class Indices:
             async with asyncio.timeout(_LIMIT_SECONDS):
                 info = await ask
         except (UpstreamError, aiohttp.ClientError, LookupError, TypeError, ValueError, OSError, RecursionError):
-            return None
+            info = None
         finally:
             del self._asked[key]
-        if info:
-            self._known[key] = (self._clock(), info)
-            self._known.move_to_end(key)
-            while len(self._known) > _KEPT:
-                self._known.popitem(last=False)
+        self._known[key] = (self._clock() + (_SECONDS if info else _FAULT_SECONDS), info)
+        self._known.move_to_end(key)
+        while len(self._known) > _KEPT:
+            self._known.popitem(last=False)
         return info
 
     async def _ask(self, target: str, options: Mapping[str, str], headers: CIMultiDict[str]) -> IndexInfo | None:

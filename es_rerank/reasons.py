@@ -51,7 +51,10 @@ REASONS: Mapping[Why, Reason] = {
     Why.NO_RULE: Reason("No rule is for one of the indices.", "Add a rule to the mappings folder."),
     Why.RULES_DIFFER: Reason("The indices have different rules.", "Search them one by one, or give them one rule."),
     Why.NO_TEXT_FIELDS: Reason("The mapping has no text field.", "Name `fields` in a rule."),
-    Why.MAPPING: Reason("The engine did not tell the fields of the index.", "Give the caller the right to read it."),
+    Why.MAPPING: Reason(
+        "The engine did not tell the fields of the index, or not in half of the deadline.",
+        "Give the caller the right to read it.",
+    ),
     Why.BEYOND_WINDOW: Reason("The page lies beyond the window.", "Raise `window` if deep pages should be reranked."),
     Why.FEW_HITS: Reason("There are fewer than two hits.", _NOTHING),
     Why.NO_PASSAGES: Reason("No hit in the window has a text.", "Check the `fields` of the rule."),

@@ -201,5 +201,6 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
     with contextlib.suppress(asyncio.CancelledError):
         await starting
     await state.shadows.close()
+    await state.indices.close()
     await state.reranker.close()
     await state.upstream.close()

@@ -24,7 +24,9 @@ async def asking(said: Any = CAPS, clock: Any = lambda: 0.0) -> AsyncIterator[tu
     row = said if isinstance(said, Said) else Said(json.dumps(said).encode())
     async with serving(Fake({"": row})) as engine:
         upstream = Upstream(settings(engine))
-        yield Indices(upstream, MOST, clock), engine
+        indices = Indices(upstream, MOST, clock)
+        yield indices, engine
+        await indices.close()
         await upstream.close()
 
 
@@ -110,11 +112,15 @@ async def test_whatever_may_say_who_asks_tells_callers_apart_and_is_said_to_the_
     assert [seen.headers.getall(name)[-1] for seen in engine.seen] == ["one", "two"][:asked]
 
 
-async def test_a_fault_is_not_kept() -> None:
-    async with asking() as (indices, engine):
+async def test_a_fault_is_kept_for_a_few_seconds_and_for_its_caller() -> None:
+    now = [0.0]
+    async with asking(clock=lambda: now[0]) as (indices, engine):
         engine.says[""], good = Said(b"", status=503), engine.says[""]
         assert await indices.about(Search("docs"), NOBODY) is None
         engine.says[""] = good
+        assert await indices.about(Search("docs"), NOBODY) is None
+        assert await indices.about(Search("docs"), CIMultiDict(Authorization="a")) == INFO
+        now[0] = 4.0
         assert await indices.about(Search("docs"), NOBODY) == INFO
 
 
@@ -139,6 +145,36 @@ async def test_a_search_that_goes_away_does_not_take_the_answer_from_others() ->
         first.cancel()
         assert await second == INFO
     assert len(engine.seen) == 1
+
+
+async def test_who_can_wait_no_longer_leaves_the_answer_to_the_next() -> None:
+    async with asking(Said(json.dumps(CAPS).encode(), seconds=0.3)) as (indices, engine):
+        assert await indices.about(Search("docs"), NOBODY, 0.05) is None
+        assert await indices.about(Search("docs"), NOBODY) == INFO
+        assert await indices.about(Search("docs"), NOBODY, 0.0) == INFO
+    assert len(engine.seen) == 1
+
+
+async def test_what_has_been_asked_for_longer_than_a_search_can_wait_is_not_waited_for() -> None:
+    now = [0.0]
+    async with asking(Said(seconds=60), lambda: now[0]) as (indices, engine):
+        assert await indices.about(Search("docs"), NOBODY, 0.05) is None
+        now[0] = 3.0
+        assert await indices.about(Search("docs"), NOBODY, 3.0) is None
+        assert (len(indices._asked), len(engine.seen)) == (1, 1)
+
+
+async def test_nothing_is_asked_for_a_search_that_cannot_wait() -> None:
+    async with asking() as (indices, engine):
+        assert await indices.about(Search("docs"), NOBODY, -0.1) is None
+    assert engine.seen == []
+
+
+async def test_what_is_asked_ends_with_the_endpoint() -> None:
+    async with asking(Said(seconds=60)) as (indices, _):
+        assert await indices.about(Search("docs"), NOBODY, 0.05) is None
+        await indices.close()
+        assert indices._asked == {}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import gzip
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ async def test_what_is_no_case_for_the_model_goes_as_it_came(method: str, target
     assert reranker.seen == []
 
 
-@pytest.mark.parametrize(("rule", "asked", "why"), [("10s", "100ms", "deadline"), ("100ms", "10s", "deadline")])
+@pytest.mark.parametrize(("rule", "asked", "why"), [("10s", "400ms", "deadline"), ("400ms", "10s", "deadline")])
 async def test_a_client_may_wait_for_less_than_the_rule_says_and_never_for_more(
     rule: str, asked: str, why: str
 ) -> None:
@@ -172,9 +173,20 @@ FAULTS = {
 }
 
 
+async def test_a_mapping_that_does_not_come_in_time_is_left_to_the_next_search() -> None:
+    caps = replace(CAPS, seconds=0.6)
+    engine = Fake({"/docs/_field_caps": caps, "": page})
+    async with serving(engine), serving(Fake({"": scores()})) as model, endpoint(settings(engine, model)) as proxy:
+        first = await proxy.search(size=2, headers=[("X-Rerank-Deadline", "500ms")])
+        second = await proxy.search()
+    assert (first.ids, first.headers["X-Rerank"]) == (["1", "2"], "skipped; why=mapping")
+    assert second.headers["X-Rerank"].startswith("reranked")
+    assert len([seen for seen in engine.seen if "_field_caps" in seen.target]) == 1
+
+
 @pytest.mark.parametrize("why", FAULTS)
 async def test_whatever_the_model_does_the_client_gets_the_engines_page(why: Why) -> None:
-    deadline = "150ms" if why is Why.DEADLINE else "10s"
+    deadline = "400ms" if why is Why.DEADLINE else "10s"
     async with running(model=FAULTS[why], deadline=deadline) as (proxy, _, _):
         got = await proxy.search(**{"from": 1, "size": 2})
     assert (got.status, got.ids) == (200, ["2", "3"])
