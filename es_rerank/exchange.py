@@ -45,9 +45,9 @@ class Exchange:
     """The effects of a request's searches, bound to that request.
 
     `body` is the decoded request body; `most` the seconds its client waits at most; `engine` the seconds the engine
-    took; `headers` those of its last answer, as are its `status`, the `coding` of its body, and whether the engine
-    names itself `elasticsearch`. `warnings` are those of all its answers: it may say each but once. `aside` is what
-    shall be measured after the answer.
+    took, `last` those of its last answer; `headers` are that one's, as are its `status`, the `coding` of its body, and
+    whether the engine names itself `elasticsearch`. `warnings` are those of all its answers: it may say each but once.
+    `aside` is what shall be measured after the answer.
     """
 
     state: State
@@ -57,6 +57,7 @@ class Exchange:
     arrived: float
     most: float = math.inf
     engine: float = 0.0
+    last: float = 0.0
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
     status: int = 0
     coding: str = ""
@@ -74,6 +75,7 @@ class Exchange:
             aside=lambda plan: self.aside.append(partial(measure, plan, made)),
             shadowing=self.mode == "shadow",
             key=self.request.headers.get(_KEY_HEADER, ""),
+            fetching=lambda: self.last,
         )
 
     @property
@@ -141,7 +143,8 @@ class Exchange:
         except aiohttp.ClientError as error:
             raise UpstreamError(f"the engine broke off: {worded(error)}") from error
         finally:
-            self.engine += time.monotonic() - started
+            self.last = time.monotonic() - started
+            self.engine += self.last
 
     async def _taken(self, answer: EngineAnswer) -> bytes | None:
         """Keep the answer's headers and take its body; others may be under way at the same time."""

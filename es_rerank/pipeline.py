@@ -28,7 +28,8 @@ Score = Callable[[Ask], Awaitable[Scored | Failed]]
 class Effects:
     """What the pipeline may do to the outside world; `splits` is whether it may fetch twice for one page.
 
-    `aside` takes a plan that is to be measured only (`shadowing`: all are), `key` is what a share is drawn by.
+    `aside` takes a plan that is to be measured only (`shadowing`: all are), `key` is what a share is drawn by,
+    `fetching` the seconds that a fetch takes.
     """
 
     about: About
@@ -39,6 +40,7 @@ class Effects:
     aside: Callable[[Plan], None] | None = None
     shadowing: bool = False
     key: str = ""
+    fetching: Callable[[], float] = lambda: 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,8 @@ async def _ranking(envelope: Envelope, plan: Plan, effects: Effects) -> tuple[Ra
     documents = _documents(envelope, plan, engine)
     if not any(documents):
         return None, skipped(Why.NO_PASSAGES)
-    found = await effects.score(Ask(plan.text, documents, plan.rule, effects.seconds_left(plan.rule)))
+    seconds = effects.seconds_left(plan.rule) - (effects.fetching() if plan.light else 0.0)
+    found = await effects.score(Ask(plan.text, documents, plan.rule, seconds))
     if isinstance(found, Failed):
         return None, failed(found)
     read = len(documents) if found.window is None else found.window

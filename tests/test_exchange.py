@@ -115,6 +115,19 @@ def test_a_part_of_the_deadline_is_kept_for_writing_the_answers(
     assert exchange.seconds_left(Rule("docs", deadline=deadline)) == pytest.approx(left, abs=0.01)
 
 
+@pytest.mark.parametrize(("body", "state"), [({}, "reranked"), ({"_source": ["tag"]}, "failed; why=deadline")])
+async def test_the_time_for_a_page_that_is_fetched_after_its_window_is_kept_back(
+    body: dict[str, Any], state: str
+) -> None:
+    slow = Said(answer(*HITS), seconds=0.8)
+    engine = Fake({"/docs/_field_caps": CAPS, "": slow})
+    model = Fake({"": scores()})
+    async with serving(engine), serving(model), endpoint(settings(engine, model, deadline="1500ms")) as proxy:
+        got = await proxy.search(**body)
+    assert len(engine.targets()) == 1 + bool(body)
+    assert got.headers["X-Rerank"].startswith(state)
+
+
 async def test_many_searches_are_worked_on_a_few_at_a_time_and_keep_their_order() -> None:
     nothing: Any = None
     state: Any = SimpleNamespace(settings=settings(concurrency=2))

@@ -61,7 +61,8 @@ class World:
         return Scored([None if one is None else self.model.get(one, 0.5) for one in ask.documents], 1, "fake")
 
     def effects(self) -> Effects:
-        return Effects(self._about, self._fetch, self._score, lambda rule: rule.deadline, self.splits)
+        made = Effects(self._about, self._fetch, self._score, lambda rule: rule.deadline, self.splits)
+        return replace(made, fetching=lambda: 0.5)
 
     async def search(self, params: dict[str, str] | None = None, **body: Any) -> Reply:
         return await run(Search("docs", params or {}, {"query": {"match": {"body": "hose"}}, **body}), self.effects())
@@ -84,6 +85,13 @@ async def test_a_search_comes_back_in_the_models_order() -> None:
     assert reply.outcome.header == "reranked; window=3; cached=1; model=fake"
     assert reply.rule == RULE
     assert world.asks == [Ask("hose", ["a", "b", "c"], RULE, RULE.deadline)]
+
+
+@pytest.mark.parametrize(("body", "left"), [({}, 3.0), ({"highlight": {"fields": {"body": {}}}}, 2.5)])
+async def test_the_time_for_a_second_fetch_is_kept_back(body: dict[str, Any], left: float) -> None:
+    world = World()
+    await world.search(size=2, **body)
+    assert (len(world.plans), world.asks[0].seconds) == (1 + bool(body), left)
 
 
 async def test_the_model_reads_the_window_and_no_more() -> None:
