@@ -88,11 +88,14 @@ class Metrics:
             self._documents.labels("cache").inc(outcome.cached)
             self._documents.labels("model").inc(outcome.window - outcome.cached)
 
-    def text(self, health: Health) -> bytes:
-        """Write all metrics in Prometheus' text format."""
+    def stands(self, health: Health) -> None:
+        """Note how the reranker of this worker stands; another worker may be asked for all of them."""
         self._degraded.set(health.state == "degraded")
         self._out.set(health.out)
         self._under_way.set(health.searches)
+
+    def text(self) -> bytes:
+        """Write all metrics in Prometheus' text format."""
         if SHARED_FOLDER not in os.environ:
             return generate_latest(self._registry)
         shared = CollectorRegistry()

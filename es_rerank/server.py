@@ -33,6 +33,7 @@ log = structlog.get_logger()
 
 # So long requests under way may take when the endpoint ends, and so long of it is kept for answers without the model.
 _GRACE_SECONDS, _LAST_SECONDS = 10.0, 1.0
+_TELLING_SECONDS = 1.0
 
 
 def application(settings: Settings) -> web.Application:
@@ -192,14 +193,23 @@ async def _ending(app: web.Application) -> None:
     asyncio.get_running_loop().call_later(_GRACE_SECONDS - _LAST_SECONDS, app[STATE].reranker.give_up)
 
 
+async def _telling(state: State) -> None:
+    """Tell the metrics again and again how the reranker stands, for whichever worker is asked for them."""
+    while True:
+        state.metrics.stands(state.reranker.health)
+        await asyncio.sleep(_TELLING_SECONDS)
+
+
 async def _running(app: web.Application) -> AsyncIterator[None]:
     """Start the reranker beside the endpoint, and close all connections after it."""
     state = app[STATE]
+    telling = asyncio.create_task(_telling(state))
     starting = asyncio.create_task(state.reranker.start())
     yield
-    starting.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await starting
+    for task in (telling, starting):
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
     await state.shadows.close()
     await state.indices.close()
     await state.reranker.close()

@@ -8,7 +8,8 @@ from es_rerank.rerank.client import Health
 
 
 def lines(metrics: Metrics, state: str = "ok") -> list[str]:
-    return metrics.text(Health(state)).decode().splitlines()
+    metrics.stands(Health(state))
+    return metrics.text().decode().splitlines()
 
 
 def test_a_new_endpoint_has_counted_nothing() -> None:
@@ -18,7 +19,9 @@ def test_a_new_endpoint_has_counted_nothing() -> None:
 
 
 def test_how_the_rerank_servers_stand_is_told() -> None:
-    found = Metrics().text(Health("ok", "1 of 2 servers out", out=1, searches=12)).decode().splitlines()
+    metrics = Metrics()
+    metrics.stands(Health("ok", "1 of 2 servers out", out=1, searches=12))
+    found = metrics.text().decode().splitlines()
     assert {"es_rerank_servers_out 1.0", "es_rerank_searches_under_way 12.0"} <= set(found)
 
 

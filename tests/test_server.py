@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from es_rerank import server
 from es_rerank.model import Why
+from es_rerank.state import STATE
 from tests import fakes
 from tests.fakes import Endpoint, Fake, Said, Seen, answer, endpoint, scores, serving, settings
 
@@ -374,3 +376,17 @@ async def test_an_endpoint_that_ends_gives_the_engines_order_to_who_waits_for_th
     got = await searching
     assert got.ids == [one for one, _, _ in HITS]
     assert got.headers["X-Rerank"] == "failed; why=deadline"
+
+
+async def test_how_the_reranker_stands_is_told_to_the_metrics_though_nobody_asks_here() -> None:
+    running = server.runner(settings(self_test=True))
+    with capture_logs():
+        await running.setup()
+        metrics = running.app[STATE].metrics
+        try:
+            async with asyncio.timeout(5):
+                while b"es_rerank_degraded 1.0" not in metrics.text():  # noqa: ASYNC110 - a gauge sets no event
+                    await asyncio.sleep(0.02)
+            assert b"es_rerank_servers_out 1.0" in metrics.text()
+        finally:
+            await running.cleanup()

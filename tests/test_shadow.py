@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from es_rerank.metrics import Metrics
-from es_rerank.rerank.client import Health
 from es_rerank.search.compare import Change
 from es_rerank.shadow import Shadows
 from tests.fakes import Endpoint, Said
@@ -100,7 +99,7 @@ async def test_no_more_than_so_many_are_measured_at_a_time() -> None:
     await asyncio.sleep(0.01)
     shadows.begin([measuring])
     await asyncio.sleep(0.01)
-    text = metrics.text(Health("ok")).decode()
+    text = metrics.text().decode()
     assert "es_rerank_shadow_rbo_count 3.0" in text
     assert "es_rerank_shadow_dropped_total 1.0" in text
     go_on.clear()

@@ -118,7 +118,8 @@ async def _ready(state: State, request: web.Request) -> web.StreamResponse:
 
 async def _metrics(state: State, _request: web.Request) -> web.StreamResponse:
     """Write the metrics."""
-    text = state.metrics.text(state.reranker.health)
+    state.metrics.stands(state.reranker.health)
+    text = state.metrics.text()
     return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
