@@ -2,7 +2,7 @@
 
 `_field_caps` needs no more than the right to read, so the caller's own credentials do; aliases, wildcards and data
 streams come back resolved. Answers are kept for a minute, each for the caller who got it; that there was none, for
-some seconds.
+some moments.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from es_rerank.upstream.client import Upstream
 from es_rerank.upstream.messages import Request
 
 _SECONDS = 60.0
-# An engine that does not say which fields it has must not keep each search of an index waiting.
-_FAULT_SECONDS = 3.0
+# An engine that does not say which fields it has must not keep each search of an index waiting: it is asked again after
+# so many times as long as it took to say nothing, and at the latest after so many seconds.
+_FAULT_TIMES, _FAULT_SECONDS = 10.0, 3.0
 _LIMIT_SECONDS = 10.0
 _KEPT = 1000
 _MOST_NAMES = 100
@@ -107,8 +108,9 @@ class Indices:
         except (UpstreamError, aiohttp.ClientError, LookupError, TypeError, ValueError, OSError, RecursionError):
             info = None
         finally:
-            del self._asked[key]
-        self._known[key] = (self._clock() + (_SECONDS if info else _FAULT_SECONDS), info)
+            since, _ = self._asked.pop(key)
+        now = self._clock()
+        self._known[key] = (now + (_SECONDS if info else min(_FAULT_TIMES * (now - since), _FAULT_SECONDS)), info)
         self._known.move_to_end(key)
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)

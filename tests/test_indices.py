@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 from es_rerank.indices import Indices
 from es_rerank.model import IndexInfo, Search
 from es_rerank.upstream.client import Upstream
-from tests.fakes import CAPS, Fake, Said, serving, settings
+from tests.fakes import CAPS, Fake, Said, Seen, serving, settings
 
 NOBODY: CIMultiDict[str] = CIMultiDict()
 MOST = 1000
@@ -112,15 +112,23 @@ async def test_whatever_may_say_who_asks_tells_callers_apart_and_is_said_to_the_
     assert [seen.headers.getall(name)[-1] for seen in engine.seen] == ["one", "two"][:asked]
 
 
-async def test_a_fault_is_kept_for_a_few_seconds_and_for_its_caller() -> None:
+@pytest.mark.parametrize(("took", "kept"), [(0.0, 0.0), (0.1, 1.0), (8.0, 3.0)])
+async def test_a_fault_is_kept_by_how_long_it_took_and_for_its_caller(took: float, kept: float) -> None:
     now = [0.0]
+
+    def fails(_seen: Seen) -> Said:
+        now[0] += took
+        return Said(b"", status=503)
+
     async with asking(clock=lambda: now[0]) as (indices, engine):
-        engine.says[""], good = Said(b"", status=503), engine.says[""]
+        good, engine.says[""] = engine.says[""], fails
         assert await indices.about(Search("docs"), NOBODY) is None
         engine.says[""] = good
-        assert await indices.about(Search("docs"), NOBODY) is None
         assert await indices.about(Search("docs"), CIMultiDict(Authorization="a")) == INFO
-        now[0] = 4.0
+        if kept:
+            now[0] = took + kept - 0.01
+            assert await indices.about(Search("docs"), NOBODY) is None
+        now[0] = took + kept + 0.01
         assert await indices.about(Search("docs"), NOBODY) == INFO
 
 
