@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import math
-import time
 import zlib
 from types import SimpleNamespace
 from typing import Any
@@ -107,12 +106,13 @@ async def test_an_answer_that_cannot_be_read_is_asked_for_once_more_as_the_clien
     ],
 )
 def test_a_part_of_the_deadline_is_kept_for_writing_the_answers(
-    deadline: float, most: float, searches: int, left: float
+    deadline: float, most: float, searches: int, left: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("es_rerank.exchange.time", SimpleNamespace(monotonic=lambda: 100.0))
     nothing: Any = None
     state: Any = SimpleNamespace(reranker=SimpleNamespace(searches=searches))
-    exchange = Exchange(state, nothing, nothing, b"", time.monotonic(), most)
-    assert exchange.seconds_left(Rule("docs", deadline=deadline)) == pytest.approx(left, abs=0.01)
+    exchange = Exchange(state, nothing, nothing, b"", 100.0, most)
+    assert exchange.seconds_left(Rule("docs", deadline=deadline)) == pytest.approx(left)
 
 
 @pytest.mark.parametrize(("body", "state"), [({}, "reranked"), ({"_source": ["tag"]}, "failed; why=deadline")])

@@ -368,11 +368,11 @@ async def test_many_searches_at_a_time() -> None:
 async def test_an_endpoint_that_ends_gives_the_engines_order_to_who_waits_for_the_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(server, "_GRACE_SECONDS", 2.0)
-    monkeypatch.setattr(server, "_LAST_SECONDS", 1.9)
-    async with running(model=Said(b"", seconds=60), deadline="30s") as (proxy, _, _):
+    monkeypatch.setattr(server, "_GRACE_SECONDS", 20.0)
+    monkeypatch.setattr(server, "_LAST_SECONDS", 19.9)
+    async with running(model=Said(b"", seconds=60), deadline="30s") as (proxy, _, reranker):
         searching = asyncio.create_task(proxy.search("leaking hose"))
-        await asyncio.sleep(0.3)
+        await reranker.reached(1)
     got = await searching
     assert got.ids == [one for one, _, _ in HITS]
     assert got.headers["X-Rerank"] == "failed; why=deadline"

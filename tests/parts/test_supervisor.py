@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -76,7 +77,8 @@ def test_a_part_that_is_killed_is_started_again_and_the_others_are_left_alone(st
     with Supervisor([part, other], said.append):
         os.kill(before, signal.SIGKILL)
         wait_for(lambda: len(said) == 2)
-    assert said == ["part ended with exit code -9; it is started again in 0.25 s", "part answers again, after 0 s"]
+    assert said[0] == "part ended with exit code -9; it is started again in 0.25 s"
+    assert re.fullmatch(r"part answers again, after \d+ s", said[1])
     assert part.exit_code is None
     assert part.pid != before
     assert (starts(part), starts(other)) == (2, 1)

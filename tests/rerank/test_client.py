@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,8 +13,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from es_rerank.model import Ask, Failed, Long, Rule, Scored, Why
-from es_rerank.rerank import client, pace, pool, server
+from es_rerank.rerank import client, pool, server
 from es_rerank.rerank.client import Health, Reranker
+from es_rerank.rerank.pace import cost
 from tests.fakes import Fake, Said, Seen, scores, serving, settings, until
 
 RULE = Rule("docs")
@@ -22,12 +24,6 @@ BY_TEXT = {"mend": 2.0, "hose": 1.0, "opening": -3.0}
 
 def ask(*documents: str | None, query: str = "leaking hose", seconds: float = 5.0, **rule: Any) -> Ask:
     return Ask(query, documents, replace(RULE, **rule), seconds)
-
-
-@pytest.fixture
-def quick_study(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the pace of a server known from its first answer on."""
-    monkeypatch.setattr(pace, "_ENOUGH_SECONDS", 0.0)
 
 
 def sigmoid(logit: float) -> float:
@@ -183,29 +179,29 @@ async def test_what_is_known_is_no_load() -> None:
     assert (found.window, found.cached) == (4, 4)
 
 
-@pytest.mark.usefixtures("quick_study")
 async def test_no_more_is_asked_than_can_be_answered_in_time() -> None:
     ten = ["text " * 70 + str(at) for at in range(10)]
-
-    def one_by_one(seen: Seen) -> Said:
-        return replace(scores()(seen), seconds=0.06 * len(seen.json["text_2"]))
-
-    async with reranking(one_by_one, concurrency=1) as (reranker, server):
-        await reranker.score(ask(*ten, query="known pace"))
-        busy = asyncio.create_task(reranker.score(ask(*ten, query="ahead")))
-        await asyncio.sleep(0.01)
-        late = asyncio.create_task(reranker.score(ask(*ten, query="late", seconds=1.05)))
-        vain = asyncio.create_task(reranker.score(ask(*ten, query="in vain", seconds=0.3)))
-        whole = asyncio.create_task(reranker.score(replace(ask(*ten, query="whole", seconds=1.05), whole=True)))
+    async with reranking(lambda seen: replace(scores()(seen), seconds=0.2), concurrency=1) as (reranker, server):
+        # What is known of its pace is that ten texts take a minute.
+        pace = reranker._pool.servers[0].pace
+        pace.done, pace.seconds, pace.counted = cost(ten), 60.0, time.monotonic()
+        busy = asyncio.create_task(reranker.score(ask(*ten, query="ahead", seconds=300)))
+        await server.reached(1)
+        late = asyncio.create_task(reranker.score(ask(*ten, query="late", seconds=105)))
+        vain = asyncio.create_task(reranker.score(ask(*ten, query="in vain", seconds=30)))
+        whole = asyncio.create_task(reranker.score(replace(ask(*ten, query="whole", seconds=105), whole=True)))
         found = await asyncio.gather(busy, late, vain, whole)
     assert [one.window if isinstance(one, Scored) else one.why for one in found] == [10, 5, "overloaded", "overloaded"]
-    assert [len(texts) for texts in sent(server)] == [10, 10, 5]
+    assert [len(texts) for texts in sent(server)] == [10, 5]
 
 
 async def test_who_has_more_time_than_the_one_who_asked_first_asks_again() -> None:
-    async with reranking(lambda seen: replace(scores(BY_TEXT)(seen), seconds=0.1)) as (reranker, server):
+    def says(seen: Seen) -> Said:
+        return replace(scores(BY_TEXT)(seen), seconds=9 if len(server.seen) == 1 else 0)
+
+    async with reranking(says) as (reranker, server):
         hurried, patient = await asyncio.gather(
-            reranker.score(ask("mend", seconds=0.05)), reranker.score(ask("mend", seconds=5))
+            reranker.score(ask("mend", seconds=1)), reranker.score(ask("mend", seconds=30))
         )
     assert isinstance(hurried, Failed)
     assert hurried.why is Why.DEADLINE
@@ -214,14 +210,17 @@ async def test_who_has_more_time_than_the_one_who_asked_first_asks_again() -> No
 
 
 async def test_a_client_that_goes_away_ends_the_work_for_it() -> None:
-    async with reranking(lambda seen: replace(scores(BY_TEXT)(seen), seconds=0.2), concurrency=1) as (reranker, server):
-        gone = [asyncio.create_task(reranker.score(ask("mend", query=f"ho{at}"))) for at in range(9)]
-        await asyncio.sleep(0.05)
-        stays = asyncio.create_task(reranker.score(ask("mend", query="ho1")))
+    def says(seen: Seen) -> Said:
+        return replace(scores(BY_TEXT)(seen), seconds=60 if seen.json["text_1"] == "ho0" else 0)
+
+    async with reranking(says, concurrency=1) as (reranker, server):
+        gone = [asyncio.create_task(reranker.score(ask("mend", query=f"ho{at}", seconds=30))) for at in range(9)]
+        await server.reached(1)
+        stays = asyncio.create_task(reranker.score(ask("mend", query="ho1", seconds=30)))
         await asyncio.sleep(0.01)
         for one in gone:
             one.cancel()
-        assert isinstance(await asyncio.wait_for(stays, 2), Scored)
+        assert isinstance(await asyncio.wait_for(stays, 20), Scored)
         assert reranker.health.searches == 0
     assert [seen.json["text_1"] for seen in server.seen] == ["ho0", "ho1"]
 
@@ -230,7 +229,7 @@ async def test_clients_that_go_away_are_no_fault_of_the_server() -> None:
     async with reranking(lambda seen: replace(scores(BY_TEXT)(seen), seconds=0.1)) as (reranker, server):
         for at in range(5):
             gone = asyncio.create_task(reranker.score(ask("mend", query=f"ho{at}")))
-            await asyncio.sleep(0.03)
+            await server.reached(at + 1)
             gone.cancel()
         assert isinstance(await reranker.score(ask("mend")), Scored)
         assert reranker.health == Health("ok")
@@ -246,7 +245,7 @@ async def parts(known: Sequence[int], **rule: Any) -> Scored | Failed:
 
     texts = [f"hose {at}" for at in range(40)]
     async with reranking(says, concurrency=1 if known == [0, 1] else 8) as (reranker, server):
-        return await reranker.score(ask(*texts, seconds=0.3, **rule))
+        return await reranker.score(ask(*texts, seconds=1.5 if known == [0, 1] else 0.3, **rule))
 
 
 async def test_where_a_part_is_welcome_the_scored_head_of_the_window_is_used() -> None:
@@ -282,7 +281,7 @@ async def test_a_server_with_another_model_is_not_asked_beside_the_right_one() -
         with capture_logs():
             reranker = Reranker(settings(reranker=[wrong, fit], self_test=True))
             starting = asyncio.create_task(reranker.start())
-            await asyncio.wait([starting], timeout=0.3)
+            await until(lambda: reranker.health.state == "ok" and "self_test" in reranker.health.why)
             tested = len(wrong.seen)
             assert all([isinstance(await reranker.score(ask(f"text {at}")), Scored) for at in range(4)])
             assert len(wrong.seen) == tested
@@ -405,7 +404,7 @@ async def self_tested(says: Any, **more: Any) -> tuple[Reranker, Sequence[Any]]:
         with capture_logs() as lines:
             assert reranker.health == Health("untested")
             testing = asyncio.create_task(reranker.start())
-            await asyncio.wait([testing], timeout=0.3)
+            await until(lambda: reranker.health.state != "untested")
             testing.cancel()
             await asyncio.gather(testing, return_exceptions=True)
             await reranker.close()
@@ -478,7 +477,7 @@ async def test_closing_ends_what_is_in_flight() -> None:
 async def test_who_waits_when_it_gives_up_has_run_out_of_time() -> None:
     async with reranking(Said(b"", seconds=9)) as (reranker, server):
         waiting = [asyncio.create_task(reranker.score(ask("a", seconds=60))) for _ in range(2)]
-        await asyncio.sleep(0.05)
+        await server.reached(1)
         reranker.give_up()
         found = [*await asyncio.gather(*waiting), await reranker.score(ask("b", seconds=60))]
         assert found == [Failed(Why.DEADLINE)] * 3
