@@ -90,12 +90,12 @@ class Row:
     as_if: Sent | None = None
     why: str = ""
     mute: bool = False
-    limit_s: float = 6.0
+    limit_s: float = 15.0
 
     @property
     def engine_limit_s(self) -> float:
         """Give the engine less time: after what it cannot read it leaves connections open that never answer again."""
-        return max(1.0, self.limit_s - 5.0)
+        return max(1.0, self.limit_s - 15.0)
 
 
 def same(name: str, sent: Sent, **more: Any) -> Row:

@@ -45,7 +45,10 @@ def test_bad_input_is_answered_as_by_the_engine_or_refused_in_its_shape(row: Row
     direct, _ = exchange(engine, row, row.as_if or row.sent, row.engine_limit_s)
     alive(engine)
     through, token = exchange(endpoint, row, row.sent, row.limit_s)
-    problem = judge(row, direct, through)
+    if (problem := judge(row, direct, through)) and "hangs" in direct:
+        # Perhaps the engine was only slow.
+        direct, _ = exchange(engine, row, row.as_if or row.sent, row.limit_s)
+        problem = judge(row, direct, through)
     alive(endpoint)
     assert not problem, f"{problem}\nthe engine: {direct}\nthe endpoint: {through}"
     written = ask(engine, "GET", f"/{WRITES}/_doc/{token.decode()}").json
@@ -140,7 +143,7 @@ def alive(url: str) -> None:
 
     def one(at: int) -> tuple[int, str]:
         head = fields(f"GET /{INDEX}/_count HTTP/1.1", "Host: engine", f"X-Opaque-Id: {at}")
-        with Peer(url, 5.0) as peer:
+        with Peer(url) as peer:
             peer.send(head)
             answer = peer.answer()
             return (answer.status, answer.header("X-Opaque-Id")) if answer else (0, "")
@@ -191,7 +194,7 @@ def test_a_write_of_a_broken_body_is_never_done(both: tuple[str, str]) -> None:
         "Transfer-Encoding: chunked",
     )
     for rest in (b'd\r\n{"body":"cut"}\r\nzz\r\n', b'e\r\n{"body":"cut"}\r\n', b'e\r\n{"body":"cut"}\r\nzz\r\n'):
-        with Peer(both[1], 5.0) as peer:
+        with Peer(both[1]) as peer:
             peer.send(head)
             time.sleep(0.1)
             peer.send(rest)
