@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from es_rerank.parts.port import HOST, claim_port
+from es_rerank.parts.port import HOST
 from es_rerank.parts.probe import Probe
 from es_rerank.parts.process import Command, Process, await_ready
 
+from .ports import free_ports
 from .watch import watch
 from .wire import Answer, ask
 
@@ -56,11 +57,10 @@ class Endpoint:
 
 def start_endpoint(upstream: str, log: Path, *flags: str) -> Endpoint:
     """Start an endpoint in front of *upstream* on free ports and return when it answers."""
-    listen = pages = f"{HOST}:{claim_port()}"
-    own: tuple[str, ...] = ()
-    if "--own-pages" not in flags:
-        pages = f"{HOST}:{claim_port()}"
-        own = ("--own-pages", pages)
+    listen, pages = (f"{HOST}:{port}" for port in free_ports(2))
+    own: tuple[str, ...] = ("--own-pages", pages)
+    if "--own-pages" in flags:
+        pages, own = listen, ()
     env = {name: value for name, value in os.environ.items() if not name.startswith("ES_RERANK_")}
     argv = [sys.executable, "-m", "es_rerank", "serve", "--listen", listen, *own, "--upstream", upstream, *flags]
     process = Process(Command(argv=argv, log=log, env=env))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from es_rerank.parts.port import claim_port
 from es_rerank.parts.vllm import ModelServer, start_vllm
 from es_rerank.parts.weights import e5_folder, minilm_folder
 from es_rerank.rerank.profiles import PROFILES, server_flags
 
+from .ports import free_ports
 from .tiny_qwen3 import CONTEXT, tiny_qwen3
 from .watch import watch
 
@@ -24,7 +24,7 @@ class Models:
     def __init__(self, folder: Path) -> None:
         """Keep logs, and the tiny model, in *folder*."""
         self._folder = folder
-        self._ports = {name: claim_port() for name in PROFILE_OF}
+        self._ports = dict(zip(PROFILE_OF, free_ports(len(PROFILE_OF)), strict=True))
         self._weights: Mapping[str, Callable[[], Path]] = {
             "e5": e5_folder,
             "minilm": minilm_folder,

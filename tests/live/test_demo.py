@@ -7,7 +7,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -18,24 +17,15 @@ from es_rerank.demo import show
 from es_rerank.demo.client import INDEX
 from es_rerank.demo.measure import Asked, Row, right
 from es_rerank.demo.stack import Options
-from es_rerank.parts.errors import PartError
-from es_rerank.parts.port import claim_port
 from es_rerank.parts.running import Running
 from es_rerank.parts.supervisor import Supervisor
 
 from .models import Models
+from .ports import free_ports
 from .wire import Answer, ask
 
 BACK_LIMIT_S = 400.0
 LANGUAGES = {"ar", "de", "en", "es", "fr", "hi", "ja", "ko", "ru", "zh"}
-
-
-def two_ports() -> int:
-    """Find a free port whose next one is free too, for the own pages."""
-    while True:
-        port = claim_port()
-        with suppress(PartError):
-            return claim_port(port + 1) - 1
 
 
 @dataclass
@@ -89,7 +79,7 @@ def shown(models: Models) -> Shown:
         patch.setattr(show, "languages", lambda to, all_: (found.rows.extend(all_), print_languages(to, all_)))
         patch.setattr(story, "Supervisor", supervised)
         patch.setattr(story, "_wait", found.killed)
-        story.run(Options(port=two_ports()), Console(file=found.out, width=120), once=False)
+        story.run(Options(port=free_ports(2)[0]), Console(file=found.out, width=120), once=False)
     return found
 
 
