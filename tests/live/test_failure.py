@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import socket
@@ -21,7 +22,7 @@ from tests.cli.test_workers import children
 
 from .conftest import Serve
 from .endpoint import Endpoint
-from .faulty import Faulty
+from .faulty import LIMIT_S, RECOVERY_S, Faulty
 from .load import Sent, Stream
 from .models import Models
 from .page import DOCS, Table
@@ -30,7 +31,6 @@ from .wire import Answer, ask
 
 AT_ONCE = 10
 KILL_AFTER = 50
-RECOVERY_S = 5
 BACK_LIMIT_S = 60
 PAUSE_S = 0.1
 MEASURED = ("answered 200", "answered 502 or 503", "broken off", "back after (s)", "reranked again after (s)")
@@ -41,7 +41,8 @@ TABLE = Table(
 Each row: this is killed with `kill -9` while {AT_ONCE} connections search without end, and started again. What is said
 of clients, and that no page is wrong, is asserted by each run; the numbers are those of the run that wrote the page:
 searches from first to last, seconds from the kill until what was killed answers again, and from then until a search
-is reranked, which takes {RECOVERY_S} s at most. `.venv/bin/pytest tests/live/test_failure.py --update-cases` writes it.
+is reranked. The last must be {RECOVERY_S} s at most on the page; a run has {LIMIT_S} s, for machines that stall.
+`.venv/bin/pytest tests/live/test_failure.py --update-cases` writes it.
 """,
     ("killed", "what clients see", "wrong pages", "well again", *MEASURED),
     measured=frozenset(MEASURED),
@@ -102,7 +103,7 @@ async def under_load(
         await asyncio.to_thread(kill)
         await back()
         returned = time.monotonic()
-        well = await until(lambda: reranked_since(stream.sent, returned), RECOVERY_S)
+        well = await until(lambda: reranked_since(stream.sent, returned), LIMIT_S)
         await asyncio.sleep(0.5)
     finally:
         stream.stop()
@@ -205,18 +206,21 @@ async def test_a_killed_model_costs_no_search_and_a_restarted_one_is_used_within
     storm: Engine, endpoint: Endpoint, models: Models, tmp_path: Path, serve: Serve
 ) -> None:
     (tmp_path / "strict.yaml").write_text(f"index: {INDEX}\nstrict: true\n")
+    started = math.inf
 
     def meanwhile() -> None:
+        nonlocal started
         endpoint.await_health("degraded")
         strict = serve(storm.url, *models.flags("minilm"), "--mappings", str(tmp_path)).search(INDEX, query(0))
         assert (strict.status, strict.json["error"]["type"]) == (500, "rerank_exception")
+        started = time.monotonic()
         models.alive("minilm")
 
     cost = await under_load(endpoint, models.kill, lambda: asyncio.to_thread(meanwhile), PAUSE_S, 400_000)
     cost.note(VLLM, cost.wrong(storm.url, None))
     assert (cost.lost, cost.errors) == (0, [])
     assert {told(one.taken.answer) for one in cost.sent if one.sent < cost.killed} >= {"reranked"}
-    away = [one for one in cost.since(cost.killed) if one.sent < cost.back]
+    away = [one for one in cost.since(cost.killed) if one.sent < started]
     assert {told(one.taken.answer) for one in away[AT_ONCE:]} <= {"unreachable", "breaker", "self_test", "bad_answer"}
     assert len(away) > AT_ONCE
     assert endpoint.await_health("ok") == {"status": "ok"}
@@ -224,6 +228,12 @@ async def test_a_killed_model_costs_no_search_and_a_restarted_one_is_used_within
 
 def test_the_page_says_what_was_found(minilm: ModelServer, update: bool) -> None:
     TABLE.check([VLLM[0], ENGINE[0], WORKER[0]], update=update)
+
+
+# As the one before: without a model it would come first, before a run has written the page.
+@pytest.mark.usefixtures("minilm")
+def test_the_page_was_written_from_a_run_that_was_well_again_in_time() -> None:
+    assert [took for took in TABLE.column(MEASURED[-1]) if float(took) > RECOVERY_S] == []
 
 
 def test_clients_that_go_away_hold_nothing_up(endpoint: Endpoint) -> None:

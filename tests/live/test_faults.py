@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
@@ -12,19 +13,20 @@ from es_rerank.parts.engines import Engine
 
 from .conftest import Serve
 from .endpoint import Endpoint
-from .faulty import FAULTS, Fault, Faulty
+from .faulty import FAULTS, LIMIT_S, RECOVERY_S, Fault, Faulty
 from .load import Connection, at_once, p99_ms
 from .page import DOCS, Table
 from .storm import WINDOW, filled, right, search, told, windows
 
 SEARCHES = 200
-RECOVERY_S = 5
+# A machine that stalls for as long as a search may take has all told `deadline`: then the words come with the next.
+BURSTS = 3
 DEADLINE_S, GRACE_MS = 2, 50
 # What may be said in any row: so many searches at once may be more than a small machine does in time.
 LATE = frozenset({"deadline", "overloaded"})
 # So many times as many searches as are measured, before: engines and endpoints are slow at first.
 WARM = 5
-P99 = "p99 (ms)"
+P99, AGAIN = "p99 (ms)", "reranked again after (s)"
 TABLE = Table(
     DOCS / "faults.md",
     "# When the model fails",
@@ -32,14 +34,14 @@ TABLE = Table(
 Each row: a rerank server that does this, and {SEARCHES} searches at once through an endpoint in front of a real
 OpenSearch, with a deadline of {DEADLINE_S} s. Every one must be answered with status 200, and with the engine's own
 page or, where the server did answer in the end, with the page in the model's order; and when the server is well again,
-searches must be reranked again within {RECOVERY_S} s. Beside what a row says, some may be told `breaker`, which a fault
-opened, and, for so many at once, `overloaded` or `deadline`. 99 of 100 answers must be there within the deadline and
-{GRACE_MS} ms: that column is what was measured when the page was written, on two cores that client, endpoint, engine
-and rerank server shared. It is written by the run and never by hand:
+searches must be reranked again. Beside what a row says, some may be told `breaker`, which a fault opened, and, for so
+many at once, `overloaded` or `deadline`. 99 of 100 answers must be there within the deadline and {GRACE_MS} ms, and the
+first reranked search within {RECOVERY_S} s: these two columns are what was measured when the page was written, on two
+cores that client, endpoint, engine and rerank server shared. It is written by the run and never by hand:
 `.venv/bin/pytest tests/live/test_faults.py --update-cases`.
 """,
-    ("the rerank server", "`X-Rerank`", "errors", "wrong pages", P99, "reranked again"),
-    measured=frozenset({P99}),
+    ("the rerank server", "`X-Rerank`", "errors", "wrong pages", P99, AGAIN),
+    measured=frozenset({P99, AGAIN}),
 )
 
 
@@ -67,47 +69,67 @@ async def endpoint(engine: Engine, faulty: Faulty, serve: Serve) -> Endpoint:
     return found
 
 
-async def reranks_again(url: str, first: int) -> bool:
-    """Search until a search is reranked, for as long as that may take."""
-    until = time.monotonic() + RECOVERY_S
+async def reranks_again(url: str, first: int) -> float:
+    """Search until a search is reranked, and tell how many seconds that took."""
+    began = time.monotonic()
     async with Connection(url) as connection:
-        while time.monotonic() < until:
+        while (took := time.monotonic() - began) < LIMIT_S:
             first += 1
             if told((await connection.ask(search(first))).answer) == "reranked":
-                return True
+                return took
             await asyncio.sleep(0.1)
-    return False
+    raise AssertionError(f"no search was reranked within {LIMIT_S} s")
 
 
 def words(fault: Fault) -> str:
     return "reranked" if "reranked" in fault.told else f"failed; why={', '.join(sorted(fault.told))}"
 
 
+@dataclass(frozen=True)
+class Burst:
+    """What came of so many searches at once: what clients were told, how many lost their page, and how long it took."""
+
+    told: set[str]
+    errors: int
+    wrong: int
+    p99_ms: float
+    again_s: float
+
+
+async def burst(fault: Fault, first: int, urls: tuple[str, str], faulty: Faulty) -> Burst:
+    """Search while the server has a fault, then until it is used again; the engine and the endpoint are at *urls*."""
+    engine, endpoint = urls
+    numbers = range(first, first + SEARCHES)
+    direct = windows(engine, numbers)
+    await reranks_again(endpoint, first + 5000)
+    try:
+        fault.begin(faulty)
+        through = await at_once(endpoint, [search(at) for at in numbers])
+    finally:
+        faulty.well()
+    again = await reranks_again(endpoint, first + 8000)
+    found = [(one.answer, window) for one, window in zip(through, direct, strict=True) if not one.lost]
+    found = [(answer, window) for answer, window in found if answer.status == 200]
+    wrong = sum(not right(answer, window, fault.order) for answer, window in found)
+    return Burst({told(answer) for answer, _ in found}, SEARCHES - len(found), wrong, p99_ms(through), again)
+
+
 @pytest.mark.parametrize("name", FAULTS)
 async def test_a_fault_of_the_model_costs_nobody_a_page(
     name: str, engine: Engine, endpoint: Endpoint, faulty: Faulty
 ) -> None:
-    fault = FAULTS[name]
+    fault, urls = FAULTS[name], (engine.url, endpoint.url)
     first = 10_000 * (1 + list(FAULTS).index(name))
-    numbers = range(first, first + SEARCHES)
-    direct = windows(engine.url, numbers)
-    assert await reranks_again(endpoint.url, first + 5000)
-    try:
-        fault.begin(faulty)
-        through = await at_once(endpoint.url, [search(at) for at in numbers])
-    finally:
-        faulty.well()
-    again = await reranks_again(endpoint.url, first + 8000)
-    found = [(one.answer, window) for one, window in zip(through, direct, strict=True) if not one.lost]
-    found = [(answer, window) for answer, window in found if answer.status == 200]
-    errors = SEARCHES - len(found)
-    wrong = sum(not right(answer, window, fault.order) for answer, window in found)
-    TABLE.found(name, words(fault), errors, wrong, f"{p99_ms(through):.0f}", "yes" if again else "no")
-    assert (errors, wrong, again) == (0, 0, True)
-    said = {told(answer) for answer, _ in found}
-    assert said & fault.told, said
     # A breaker is opened by a fault.
-    assert said <= fault.told | LATE | (set() if "reranked" in fault.told else {"breaker"})
+    allowed = fault.told | LATE | (set() if "reranked" in fault.told else {"breaker"})
+    for at in range(BURSTS):
+        one = await burst(fault, first + 300 * at, urls, faulty)
+        TABLE.found(name, words(fault), one.errors, one.wrong, f"{one.p99_ms:.0f}", f"{one.again_s:.1f}")
+        assert (one.errors, one.wrong) == (0, 0)
+        assert one.told <= allowed
+        if one.told & fault.told:
+            return
+    raise AssertionError(f"nobody was told {words(fault)}")
 
 
 def test_the_page_says_what_was_found(update: bool) -> None:
@@ -116,3 +138,7 @@ def test_the_page_says_what_was_found(update: bool) -> None:
 
 def test_the_page_was_written_from_a_run_that_kept_its_deadlines() -> None:
     assert [took for took in TABLE.column(P99) if int(took) > 1000 * DEADLINE_S + GRACE_MS] == []
+
+
+def test_the_page_was_written_from_a_run_that_was_well_again_in_time() -> None:
+    assert [took for took in TABLE.column(AGAIN) if float(took) > RECOVERY_S] == []
