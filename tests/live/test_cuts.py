@@ -112,6 +112,9 @@ async def worker(url: str, numbers: Iterator[int], outcome: Outcome, *, calm: bo
         except TimeoutError:
             outcome.wrong.append(f"{one.token} hangs: {one.method} {one.target} cut={one.cut} chunked={one.chunked}")
             alive = False
+        except ConnectionError:
+            outcome.ends["not connected"] += 1
+            alive = False
         if not alive and streams:
             streams[1].close()
             streams = None
