@@ -119,10 +119,10 @@ def test_a_part_of_the_deadline_is_kept_for_writing_the_answers(
 async def test_the_time_for_a_page_that_is_fetched_after_its_window_is_kept_back(
     body: dict[str, Any], state: str
 ) -> None:
-    slow = Said(answer(*HITS), seconds=0.8)
+    slow = Said(answer(*HITS), seconds=1.6)
     engine = Fake({"/docs/_field_caps": CAPS, "": slow})
     model = Fake({"": scores()})
-    async with serving(engine), serving(model), endpoint(settings(engine, model, deadline="1500ms")) as proxy:
+    async with serving(engine), serving(model), endpoint(settings(engine, model, deadline="3s")) as proxy:
         got = await proxy.search(**body)
     assert len(engine.targets()) == 1 + bool(body)
     assert got.headers["X-Rerank"].startswith(state)
