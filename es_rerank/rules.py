@@ -149,12 +149,12 @@ def files(folder: Path | None) -> list[Path]:
     """
     if folder is None:
         return []
-    if not folder.is_dir():
-        raise ConfigError(f"{folder}: no such folder of rules")
     try:
-        found = sorted(folder.iterdir())
+        found = sorted(folder.iterdir()) if folder.is_dir() else None
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be read: {error.strerror}") from error
+    if found is None:
+        raise ConfigError(f"{folder}: no such folder of rules")
     return [path for path in found if path.suffix in {".yaml", ".yml"} and not path.name.startswith(".")]
 
 

@@ -24,6 +24,7 @@ from es_rerank.listen.connection import Pages, offered
 from es_rerank.listen.refusals import Head, Refusal, malformed, refusal
 from es_rerank.model import Why, header
 from es_rerank.relay import gateway_error, relay
+from es_rerank.rules import Rules
 from es_rerank.search.endpoints import Carried, match
 from es_rerank.state import STATE, State, build
 from es_rerank.upstream.messages import Body
@@ -36,10 +37,10 @@ _GRACE_SECONDS, _LAST_SECONDS = 10.0, 1.0
 _TELLING_SECONDS = 1.0
 
 
-def application(settings: Settings) -> web.Application:
-    """Make the aiohttp application of one endpoint."""
+def application(settings: Settings, rules: Rules | None = None) -> web.Application:
+    """Make the aiohttp application of one endpoint; without *rules* they are read. Raises ConfigError."""
     app = web.Application(client_max_size=settings.max_body, middlewares=[_everything])
-    app[STATE] = build(settings)
+    app[STATE] = build(settings, rules)
     app.cleanup_ctx.append(_running)
     app.on_shutdown.append(_ending)
     app.on_response_prepare.append(bare)
@@ -47,9 +48,9 @@ def application(settings: Settings) -> web.Application:
     return app
 
 
-def runner(settings: Settings) -> web.AppRunner:
+def runner(settings: Settings, rules: Rules | None = None) -> web.AppRunner:
     """Make the runner, for `listen.site`; a client that goes away ends its search."""
-    return web.AppRunner(application(settings), handler_cancellation=True, shutdown_timeout=_GRACE_SECONDS)
+    return web.AppRunner(application(settings, rules), handler_cancellation=True, shutdown_timeout=_GRACE_SECONDS)
 
 
 @web.middleware

@@ -42,11 +42,11 @@ class State:
 STATE = web.AppKey("state", State)
 
 
-def build(settings: Settings) -> State:
-    """Put the parts together. Raises ConfigError if the rules cannot be used."""
+def build(settings: Settings, rules: Rules | None = None) -> State:
+    """Put the parts together; without *rules* they are read. Raises ConfigError if they cannot be used."""
     upstream = Upstream(settings)
     shown = rows(sniffed=settings.sniff == "rewrite", presented=settings.present_as != "engine")
     endpoints = in_force(settings.inference_ids) + shown
     metrics = Metrics()
-    parts = (Rules(settings), upstream, Indices(upstream, settings.max_answer), Reranker(settings), metrics)
+    parts = (rules or Rules(settings), upstream, Indices(upstream, settings.max_answer), Reranker(settings), metrics)
     return State(settings, *parts, endpoints, Shadows(metrics, settings.concurrency))

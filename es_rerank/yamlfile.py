@@ -16,6 +16,9 @@ from es_rerank.errors import ConfigError
 # What a complaint of the parser's names at its end, but for signs and its own `<block end>`.
 _NAMED = re.compile(r"""\s(['"])(?!<)\S{2,}\1$""")
 
+# A few lines of names for names of names can stand for more than any machine holds.
+_MOST_PLACES = 100_000
+
 Place = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -40,6 +43,8 @@ def load(path: Path) -> YamlFile:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
+        lines: dict[Place, int] = {}
+        _mark(path, node, (), lines)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -55,8 +60,6 @@ def load(path: Path) -> YamlFile:
         raise ConfigError(f"{path}: not valid YAML: too deep") from None
     if not isinstance(data, dict | None):
         raise ConfigError(f"{path}:1: expected `key: value` lines, found {type(data).__name__}")
-    lines: dict[Place, int] = {}
-    _mark(path, node, (), lines)
     return YamlFile(path, data or {}, lines)
 
 
@@ -88,7 +91,9 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
 
 
 def _mark(path: Path, node: yaml.Node | None, place: Place, lines: dict[Place, int]) -> None:
-    """Note the line of each key and item below a node."""
+    """Note the line of each key and item below a node; names that stand for others (`*name`) are followed."""
+    if len(lines) > _MOST_PLACES:
+        raise ConfigError(f"{path}: more than {_MOST_PLACES} keys and items")
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             inner = (*place, key.value)

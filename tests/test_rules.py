@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -136,6 +137,16 @@ def test_complaints_name_file_line_and_field(rules: Write, text: str, words: str
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such folder of rules"):
         Rules(Settings(mappings=tmp_path / "none"))
+
+
+@pytest.mark.parametrize("look", ["is_dir", "iterdir"])
+def test_a_folder_that_cannot_be_looked_at(look: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_self: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, look, fails)
+    with pytest.raises(ConfigError, match="cannot be read: Permission denied"):
+        Rules(Settings(mappings=tmp_path))
 
 
 def test_other_files_are_no_rules(tmp_path: Path) -> None:

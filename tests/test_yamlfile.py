@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,22 @@ def test_each_fault_of_a_field_has_a_line_of_its_own(path: Path) -> None:
         "F:6: inner.colour: unknown key",
         "F:7: naems: unknown key",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("names: &x [*x]\n", "not valid YAML: too deep"),
+        ("inner: &x {size: *x}\n", "not valid YAML: too deep"),
+        (
+            "a: &a [x, x, x, x, x, x, x, x]\n"
+            + "".join(f"{one}: &{one} [{', '.join([f'*{before}'] * 8)}]\n" for before, one in pairwise("abcdefgh")),
+            "more than 100000 keys and items",
+        ),
+    ],
+)
+def test_names_that_stand_for_more_than_can_be_read(path: Path, text: str, words: str) -> None:
+    path.write_text(text)
+    with pytest.raises(ConfigError) as error:
+        load(path)
+    assert str(error.value) == f"{path}: {words}"

@@ -23,7 +23,7 @@ from es_rerank.state import State
 
 log = structlog.get_logger()
 
-_PAUSE_SECONDS = 1.0
+PAUSE_SECONDS = 1.0
 
 Fingerprint = Mapping[Path, tuple[int, ...] | None]
 """What tells one state of files from another: inode, size and both times of each; None is one that cannot be seen."""
@@ -50,6 +50,31 @@ class Reread:
         return settings
 
 
+class Changes:
+    """Tells when the files have changed that `settings` name, and their own.
+
+    State: what the files were like when they were taken into use, and at the last look.
+    """
+
+    def __init__(self, settings: Settings, reread: Reread) -> None:
+        """Begin with what was read at the start."""
+        self.settings = settings
+        self._file = reread.file
+        self._taken = reread.known
+        self._seen: Fingerprint | None = None
+
+    def seen(self) -> bool:
+        """Look. A change counts when two looks have seen the same: nobody is in the midst of writing it.
+
+        It counts once, whatever a reload makes of it: that is tried again when a file changes again.
+        """
+        before, self._seen = self._seen, fingerprint(watched(self.settings, self._file))
+        found = self._taken != self._seen == before
+        if found:
+            self._taken = self._seen
+        return found
+
+
 def reload(state: State, sites: Sites, reread: Callable[[], Settings]) -> Settings | None:
     """Read settings, rules and the certificate to listen with anew; where something is wrong all stays as it was.
 
@@ -61,6 +86,9 @@ def reload(state: State, sites: Sites, reread: Callable[[], Settings]) -> Settin
         sites.renew()
     except EsRerankError as error:
         log.error("reload failed, all stays as it was", reason=str(error))  # noqa: TRY400 - a person's slip, no fault
+        return None
+    except Exception:
+        log.exception("reload failed, all stays as it was")
         return None
     state.rules.become(rules)
     log.info("reloaded", rules=[rule.name for rule in state.rules], **_later(state.settings, settings))
@@ -83,24 +111,13 @@ async def watching(state: State, sites: Sites, reread: Reread) -> AsyncIterator[
 
 
 async def _watch(state: State, sites: Sites, reread: Reread) -> None:
-    """Look once a second. A change counts when two looks have seen the same: nobody is in the midst of writing it.
-
-    What a reload makes of it counts too: it is told once, and tried again when a file changes again.
-    """
-    settings = state.settings
-    taken = reread.known
-    seen: Fingerprint | None = None
+    """Look once a second."""
+    changes = Changes(state.settings, reread)
     while True:
-        await asyncio.sleep(_PAUSE_SECONDS)
-        before, seen = seen, await asyncio.to_thread(_seen, settings, reread.file)
-        if taken != seen == before:
-            taken = seen
-            settings = reload(state, sites, reread) or settings
-
-
-def _seen(settings: Settings, file: Path | None) -> Fingerprint:
-    """Look at all files; a network drive may keep one waiting."""
-    return fingerprint(watched(settings, file))
+        await asyncio.sleep(PAUSE_SECONDS)
+        # A network drive may keep one waiting.
+        if await asyncio.to_thread(changes.seen):
+            changes.settings = reload(state, sites, reread) or changes.settings
 
 
 def watched(settings: Settings, file: Path | None) -> list[Path]:

@@ -143,7 +143,7 @@ class Watched:
 async def watch(
     folder: Path, monkeypatch: pytest.MonkeyPatch, sites: Any = None, **flags: Any
 ) -> AsyncIterator[Watched]:
-    monkeypatch.setattr(reloading, "_PAUSE_SECONDS", LOOKS)
+    monkeypatch.setattr(reloading, "PAUSE_SECONDS", LOOKS)
     reread = Reread(FLAGS | {"mappings": str(folder), **flags})
     state = build(reread())
     with capture_logs() as lines:
@@ -206,6 +206,21 @@ async def test_a_broken_file_is_told_once_a_change_and_taken_when_it_is_whole(
         assert seen.windows == [30]
 
 
+async def test_a_fault_that_nobody_has_foreseen_is_told_and_ends_no_watch(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watch(folder, monkeypatch) as seen:
+        with monkeypatch.context() as broken:
+            broken.setattr(reloading, "Rules", lambda _: 1 / 0)
+            put(folder / "docs.yaml", "index: docs\nwindow: 20\n")
+            await seen.said(FAILED)
+            assert seen.lines[0]["exc_info"]
+            assert seen.windows == [10]
+        put(folder / "docs.yaml", "index: docs\nwindow: 30\n")
+        await seen.said(FAILED, RELOADED)
+        assert seen.windows == [30]
+
+
 async def test_what_is_still_being_written_is_waited_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between any two looks the file has grown: it is read once, when it is whole."""
     looks = [0]
@@ -247,7 +262,7 @@ async def test_the_file_of_settings_is_looked_at_and_leads_to_other_files(
 
 
 async def test_what_changes_while_the_endpoint_starts_is_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reloading, "_PAUSE_SECONDS", LOOKS)
+    monkeypatch.setattr(reloading, "PAUSE_SECONDS", LOOKS)
     reread = Reread(FLAGS | {"mappings": str(folder)})
     state = build(reread())
     put(folder / "docs.yaml", "index: docs\nwindow: 20\n")
