@@ -150,11 +150,11 @@ def files(folder: Path | None) -> list[Path]:
     if folder is None:
         return []
     try:
-        found = sorted(folder.iterdir()) if folder.is_dir() else None
+        found = sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigError(f"{folder}: no such folder of rules") from None
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be read: {error.strerror}") from error
-    if found is None:
-        raise ConfigError(f"{folder}: no such folder of rules")
     return [path for path in found if path.suffix in {".yaml", ".yml"} and not path.name.startswith(".")]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,8 +16,8 @@ from es_rerank.errors import ConfigError
 # What a complaint of the parser's names at its end, but for signs and its own `<block end>`.
 _NAMED = re.compile(r"""\s(['"])(?!<)\S{2,}\1$""")
 
-# A few lines of names for names of names can stand for more than any machine holds.
-_MOST_PLACES = 100_000
+# Aliases make a small file stand for more than memory holds, or for itself.
+_MOST_PLACES, _DEEPEST = 100_000, 50
 
 Place = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -41,10 +41,9 @@ def load(path: Path) -> YamlFile:
     """Read a file that holds one mapping. Raises ConfigError for anything else, a repeated key included."""
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        # First, for the constructors follow aliases without end.
+        lines = _lines(path, yaml.compose(text, Loader=yaml.SafeLoader))
         data = yaml.safe_load(text)
-        lines: dict[Place, int] = {}
-        _mark(path, node, (), lines)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -90,18 +89,35 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
     return _NAMED.sub("", error.problem or "")
 
 
-def _mark(path: Path, node: yaml.Node | None, place: Place, lines: dict[Place, int]) -> None:
-    """Note the line of each key and item below a node; names that stand for others (`*name`) are followed."""
-    if len(lines) > _MOST_PLACES:
-        raise ConfigError(f"{path}: more than {_MOST_PLACES} keys and items")
-    if isinstance(node, yaml.MappingNode):
+def _lines(path: Path, node: yaml.Node | None) -> dict[Place, int]:
+    """Find the line of each key and item. Raises ConfigError where they are too many, too deep, or repeated."""
+    lines: dict[Place, int] = {}
+    if node:
+        _mark(path, node, (), lines)
+    return lines
+
+
+def _mark(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) -> None:
+    """Note the line of each key and item below a node."""
+    for key, at, value in _below(path, node):
+        inner = (*place, key)
+        line = at.start_mark.line + 1
+        if inner in lines:
+            raise ConfigError(f"{path}:{line}: {dotted(inner)}: key given twice")
+        if len(inner) > _DEEPEST:
+            raise ConfigError(f"{path}:{line}: not valid YAML: too deep")
+        if len(lines) == _MOST_PLACES:
+            raise ConfigError(f"{path}:{line}: not valid YAML: more than {_MOST_PLACES} keys and items")
+        lines[inner] = line
+        _mark(path, value, inner, lines)
+
+
+def _below(path: Path, node: yaml.Node) -> Iterator[tuple[str | int, yaml.Node, yaml.Node]]:
+    """List what stands in a node: key or number, where it stands, value."""
+    if isinstance(node, yaml.SequenceNode):
+        yield from ((at, value, value) for at, value in enumerate(node.value))
+    elif isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            inner = (*place, key.value)
-            if inner in lines:
-                raise ConfigError(f"{path}:{key.start_mark.line + 1}: {dotted(inner)}: key given twice")
-            lines[inner] = key.start_mark.line + 1
-            _mark(path, value, inner, lines)
-    elif isinstance(node, yaml.SequenceNode):
-        for at, value in enumerate(node.value):
-            lines[(*place, at)] = value.start_mark.line + 1
-            _mark(path, value, (*place, at), lines)
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConfigError(f"{path}:{key.start_mark.line + 1}: not valid YAML: a key that is no plain value")
+            yield key.value, key, value

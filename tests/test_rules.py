@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -137,16 +138,22 @@ def test_complaints_name_file_line_and_field(rules: Write, text: str, words: str
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such folder of rules"):
         Rules(Settings(mappings=tmp_path / "none"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="no such folder of rules"):
+        Rules(Settings(mappings=tmp_path / "file"))
 
 
-@pytest.mark.parametrize("look", ["is_dir", "iterdir"])
-def test_a_folder_that_cannot_be_looked_at(look: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(_self: Path) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied")
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ESTALE, errno.EIO])
+def test_a_folder_that_cannot_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def refused(path: str | Path, **_: object) -> None:
+        raise OSError(number, os.strerror(number), str(path))
 
-    monkeypatch.setattr(Path, look, fails)
-    with pytest.raises(ConfigError, match="cannot be read: Permission denied"):
+    # Whatever looks at a folder: pathlib asks either.
+    monkeypatch.setattr(os, "stat", refused)
+    monkeypatch.setattr(os, "listdir", refused)
+    with pytest.raises(ConfigError) as error:
         Rules(Settings(mappings=tmp_path))
+    assert str(error.value) == f"{tmp_path}: cannot be read: {os.strerror(number)}"
 
 
 def test_other_files_are_no_rules(tmp_path: Path) -> None:
