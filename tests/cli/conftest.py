@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +22,12 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.chdir(tmp_path)
 
     def invoke(*arguments: str, **variables: str) -> Result:
-        return CliRunner().invoke(cli, arguments, env=variables)
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        try:
+            return CliRunner().invoke(cli, arguments, env=variables)
+        finally:
+            # `serve` holds a signal back, which in a process of its own nobody misses.
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     return invoke
 
