@@ -81,7 +81,11 @@ def _without_inner_hits(text: bytes) -> bytes:
         return text
     if text.startswith(b"["):
         return b"[" + b",".join(map(_without_inner_hits, elements(text))) + b"]"
-    parts = members(text) if text.startswith(b"{") else {}
+    try:
+        parts = members(text) if text.startswith(b"{") else {}
+    except ValueError:
+        # It says a thing twice, which is for the engine to judge, as it came.
+        return text
     left = [name for name in parts if not (name == "inner_hits" and "query" in parts)]
     kept = (text[parts[name].key : parts[name].start] + _without_inner_hits(parts[name].of(text)) for name in left)
     return b"{" + b",".join(kept) + b"}" if parts else text

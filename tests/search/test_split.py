@@ -79,6 +79,14 @@ def test_inner_hits_are_left_out_of_the_light_request_wherever_they_stand() -> N
     assert worth_it(Search("docs", raw=marked.encode(), body={"query": {}}), ONE, PLAN, beside=False)
 
 
+def test_what_says_a_thing_twice_is_left_to_the_engine_as_it_came() -> None:
+    twice = b'{"match":{"body":"a"},"match":{"body":"b"},"inner_hits":{}}'
+    clean = b'{"nested":{"path":"c","query":{"match":{"body":"a"}},"inner_hits":{}}}'
+    said = light(b'{"query":{"bool":{"must":[%s,%s]}}}' % (twice, clean), ["body"])
+    assert twice in said
+    assert clean.replace(b',"inner_hits":{}', b"") in said
+
+
 def test_numbers_keep_their_digits() -> None:
     body = b'{"query":{"term":{"n":123456789012345678901234567890}},"highlight":{}}'
     assert b"123456789012345678901234567890" in light(body, ("body",))
