@@ -23,7 +23,7 @@ from es_rerank.state import State
 
 log = structlog.get_logger()
 
-PAUSE_SECONDS = 1.0
+LOOK_SECONDS = 1.0
 
 Fingerprint = Mapping[Path, tuple[int, ...] | None]
 """What tells one state of files from another: inode, size and both times of each; None is one that cannot be seen."""
@@ -114,7 +114,7 @@ async def _watch(state: State, sites: Sites, reread: Reread) -> None:
     """Look once a second."""
     changes = Changes(state.settings, reread)
     while True:
-        await asyncio.sleep(PAUSE_SECONDS)
+        await asyncio.sleep(LOOK_SECONDS)
         # A network drive may keep one waiting.
         if await asyncio.to_thread(changes.seen):
             changes.settings = reload(state, sites, reread) or changes.settings

@@ -14,7 +14,7 @@ from multiprocessing.context import SpawnProcess
 
 import structlog
 
-from es_rerank.cli.reload import PAUSE_SECONDS, Changes, Reread
+from es_rerank.cli.reload import LOOK_SECONDS, Changes, Reread
 from es_rerank.config import Settings
 from es_rerank.listen.sockets import Sockets, address, bind_all
 from es_rerank.metrics import SHARED_FOLDER, forget
@@ -104,7 +104,7 @@ class Team:
         self._processes = [self._started() for _ in range(self._settings.workers)]
         while self._wanted:
             sentinels = [one.sentinel for one in self._processes]
-            found = wait([*sentinels, self._woken], PAUSE_SECONDS if self._latest.watches else None)
+            found = wait([*sentinels, self._woken], LOOK_SECONDS if self._latest.watches else None)
             if self._woken in found:
                 os.read(self._woken, _MOST_WAKES)
             if self._stale:

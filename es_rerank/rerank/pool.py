@@ -118,15 +118,15 @@ class Pool:
         began = time.monotonic()
         share = _PROBE_SHARE if server.fault is not None and len(self.servers) > 1 else 1.0
         seconds, patience = (request.until - began) * share, request.patience * share
-        answer: list[float] | Failed = Failed(Why.DEADLINE)
         # Who goes away, or was in a hurry, teaches nothing.
-        telling = False
+        answered = telling = False
         try:
             answer = await server.ask(request.question, seconds, patience)
-            telling = seconds >= patience or not isinstance(answer, Failed)
+            answered = not isinstance(answer, Failed)
+            telling = answered or seconds >= patience
         finally:
             if telling:
-                server.pace.ended(time.monotonic(), request.tokens, began, answered=not isinstance(answer, Failed))
+                server.pace.ended(time.monotonic(), request.tokens, began, answered=answered)
             else:
                 server.pace.dropped(request.tokens)
             self._next()

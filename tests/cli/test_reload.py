@@ -143,7 +143,7 @@ class Watched:
 async def watch(
     folder: Path, monkeypatch: pytest.MonkeyPatch, sites: Any = None, **flags: Any
 ) -> AsyncIterator[Watched]:
-    monkeypatch.setattr(reloading, "PAUSE_SECONDS", LOOKS)
+    monkeypatch.setattr(reloading, "LOOK_SECONDS", LOOKS)
     reread = Reread(FLAGS | {"mappings": str(folder), **flags})
     state = build(reread())
     with capture_logs() as lines:
@@ -262,7 +262,7 @@ async def test_the_file_of_settings_is_looked_at_and_leads_to_other_files(
 
 
 async def test_what_changes_while_the_endpoint_starts_is_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reloading, "PAUSE_SECONDS", LOOKS)
+    monkeypatch.setattr(reloading, "LOOK_SECONDS", LOOKS)
     reread = Reread(FLAGS | {"mappings": str(folder)})
     state = build(reread())
     put(folder / "docs.yaml", "index: docs\nwindow: 20\n")

@@ -204,7 +204,7 @@ def test_workers_may_take_their_time_to_drain_until_they_are_told_again() -> Non
     with team("--drain", "60s") as running:
         running.tell(signal.SIGTERM)
         running.reached("draining", WORKERS)
-        time.sleep(1.5)  # so that it is not taken for the same wish
+        time.sleep(3.0)  # so that it is not taken for the same wish
         assert running.process.poll() is None
         running.tell(signal.SIGTERM)
         running.reached("stopped", WORKERS)
