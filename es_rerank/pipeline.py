@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from es_rerank.model import Ask, Failed, IndexInfo, Outcome, Plan, Rule, Scored, Search, Skip, Why, failed, skipped
 from es_rerank.search import plan as planning
-from es_rerank.search.compare import Change, change, drawn
-from es_rerank.search.envelope import Envelope, NotASearchAnswerError, read
-from es_rerank.search.passage import passage
-from es_rerank.search.policy import PINNED, Ranking, rank
-from es_rerank.search.rewrite import paged, rejoin, rewrite
+from es_rerank.search.order_change import Change, change, drawn
+from es_rerank.search.passages import passage
+from es_rerank.search.response.hits import Envelope, NotASearchAnswerError, read
+from es_rerank.search.response.rewrite import paged, rejoin, rewrite
+from es_rerank.search.scoring import PINNED, Ranking, rank
 
 # One hit is in order whatever the model says.
 _WORTH_IT = 2

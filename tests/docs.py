@@ -7,16 +7,16 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
-from es_rerank import rules
 from es_rerank.cli.options import shown
-from es_rerank.config import PREFIX, Settings
+from es_rerank.config import rules
+from es_rerank.config.settings import PREFIX, Settings
 from es_rerank.reasons import REASONS
 from es_rerank.rerank.backends import BACKENDS
 from es_rerank.rerank.profiles import PROFILES
-from es_rerank.search.endpoints import ENDPOINTS
-from es_rerank.search.policy import POLICIES
-from es_rerank.search.query import CLAUSES, silent
-from es_rerank.search.retrievers import RETRIEVERS
+from es_rerank.search.formats.endpoints import ENDPOINTS
+from es_rerank.search.query_text.extract import CLAUSES, silent
+from es_rerank.search.query_text.retrievers import RETRIEVERS
+from es_rerank.search.scoring import POLICIES
 from tests.live.clauses import SAMPLES
 
 _ENGINES = {"elasticsearch": "Elasticsearch 8.19", "opensearch": "OpenSearch 3.6"}

@@ -16,10 +16,10 @@ from multidict import CIMultiDict
 from structlog.testing import capture_logs
 from yarl import URL
 
-from es_rerank.config import Settings
-from es_rerank.listen.site import listen
-from es_rerank.listen.sockets import Sockets, bind
-from es_rerank.server import runner
+from es_rerank.config.settings import Settings
+from es_rerank.server.app import runner
+from es_rerank.server.listen.site import listen
+from es_rerank.server.listen.sockets import Sockets, bind
 
 CAPS = {"indices": ["docs"], "fields": {"title": {"text": {}}, "body": {"text": {}}, "tag": {"keyword": {}}}}
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from es_rerank.config import Settings
+from es_rerank.config.rules import RuleFile, Rules, schema
+from es_rerank.config.settings import Settings
 from es_rerank.model import Why
 from es_rerank.reasons import REASONS
 from es_rerank.rerank.profiles import PROFILES, server_flags
-from es_rerank.rules import RuleFile, Rules, schema
 from tests import docs
 
 PAGES = sorted([*docs.ROOT.glob("*.md"), *(docs.ROOT / "docs").glob("*.md"), *(docs.ROOT / "mappings").glob("*.md")])

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from es_rerank.model import Ask, Failed, IndexInfo, Plan, PolicySpec, Rule, Scored, Search, Skip, Why
 from es_rerank.pipeline import Effects, Reply, decide, page, run
-from es_rerank.search.policy import POLICIES
-from es_rerank.search.widen import widen
+from es_rerank.search.engine_request.widen import widen
+from es_rerank.search.scoring import POLICIES
 
 INFO = IndexInfo(("docs",), {"title": "text", "body": "text"})
 RULE = Rule("docs", window=5)

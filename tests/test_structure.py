@@ -4,61 +4,31 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-PACKAGE = ROOT / "es_rerank"
+import pytest
 
-# First match wins: a module's level is that of the first prefix it has.
-LEVELS: Mapping[str, int] = {
-    "es_rerank.rerank.asker": 3,
-    "es_rerank.rerank.flights": 3,
-    "es_rerank.rerank.pool": 3,
-    "es_rerank.rerank.report": 3,
-    "es_rerank.rerank.server": 3,
-    "es_rerank.rerank.wire": 3,
-    "es_rerank.rerank.client": 3,
-    "es_rerank.rerank.tokenizer": 3,
-    "es_rerank.rerank.trial": 3,
-    "es_rerank.model": 0,
-    "es_rerank.errors": 0,
-    "es_rerank.faults": 3,
-    "es_rerank.reasons": 0,
-    "es_rerank.spans": 0,
-    "es_rerank.coding": 1,
-    "es_rerank.present": 1,
-    "es_rerank.search": 1,
-    "es_rerank.rerank": 1,
-    "es_rerank.pipeline": 2,
-    "es_rerank.yamlfile": 3,
-    "es_rerank.values": 3,
-    "es_rerank.config": 3,
-    "es_rerank.tls": 3,
-    "es_rerank.pour": 3,
-    "es_rerank.rules": 3,
-    "es_rerank.upstream": 3,
-    "es_rerank.indices": 3,
-    "es_rerank.metrics": 3,
-    "es_rerank.shadow": 4,
-    "es_rerank.state": 4,
-    "es_rerank.answers": 4,
-    "es_rerank.incoming": 4,
-    "es_rerank.listen.preface": 1,
-    "es_rerank.listen.refusals": 1,
-    "es_rerank.listen": 4,
-    "es_rerank.relay": 4,
-    "es_rerank.exchange": 4,
-    "es_rerank.flows": 4,
-    "es_rerank.server": 4,
-    "es_rerank.web": 4,
-    "es_rerank.cli": 5,
-    "es_rerank.parts": 5,
-    "es_rerank.demo": 5,
-    "es_rerank.__main__": 5,
-}
+ROOT = Path(__file__).parent.parent
+PACKAGES = (ROOT / "es_rerank", ROOT / "lab" / "es_rerank_lab")
+
+# The levels of docs and CONTRIBUTING.md: each package imports only from its own level and those above it in this table.
+LEVELS: Sequence[Sequence[str]] = (
+    ("model", "errors", "reasons", "jsonspan"),
+    ("search", "rerank", "compat"),
+    ("pipeline",),
+    ("config",),
+    ("net",),
+    ("engine_client", "rerank_client"),
+    ("server",),
+    ("cli", "__main__"),
+    ("es_rerank_lab",),
+)
+# Packages of one level that must not import each other.
+STRANGERS = (("search", "rerank"), ("engine_client", "rerank_client"))
+# Levels 0 to 2 are pure.
 PURE = 2
 # What a pure module may not touch: the network, the clock, chance, the disk, the log.
 IMPURE = {
@@ -74,42 +44,44 @@ IMPURE = {
     "socket",
     "uvloop",
 }
+MOST_ROOT_MODULES = 6
 MOST_LINES = 250
 MOST_FUNCTION_LINES = 40
 MOST_PARAMETERS = 5
-# Modules whose test stands elsewhere than the mirror says, and why.
+# Modules without a test file of their own, and where they are tested.
 TESTED_ELSEWHERE: Mapping[str, str] = {
     "es_rerank.__main__": "two lines; tests/cli/test_main.py runs it",
     "es_rerank.cli": "tests/cli/test_main.py: `main` and the list of commands",
     "es_rerank.errors": "values; tests/test_model.py",
-    "es_rerank.flows": "the table of flows; tests/flows sends requests through each",
-    "es_rerank.reasons": "a table of sentences; tests/test_docs.py asks that every Why has one",
-    "es_rerank.state": "puts the parts together; every test of tests/test_server.py runs through it",
-    "es_rerank.upstream.messages": "values",
-    "es_rerank.rerank.backends.answer": "tests/rerank/test_backends.py: the demands on every row's answers",
-    "es_rerank.rerank.backends.cohere": "tests/rerank/test_backends.py runs every row over its recorded pair",
+    "es_rerank.net.messages": "values",
+    "es_rerank.reasons": "a table of sentences; tests/test_docs.py checks that every Why has one",
+    "es_rerank.rerank.backends.answer": "tests/rerank/test_backends.py: the checks on every backend's answers",
+    "es_rerank.rerank.backends.cohere": "tests/rerank/test_backends.py runs every backend over its recorded pair",
     "es_rerank.rerank.backends.infinity": "the same",
     "es_rerank.rerank.backends.tei": "the same",
     "es_rerank.rerank.backends.vllm": "the same",
-    "es_rerank.web.pages": "tests/test_pages.py; tests/live/test_page.py looks at the page with a browser",
-    "es_rerank.cli.demo": "tests/demo runs it",
-    "es_rerank.parts.errors": "two classes without code",
+    "es_rerank.search.query_text.terms": "values and helpers of tests/search/query_text/test_leaf_clauses.py",
+    "es_rerank.server.handlers": "the table of handlers; tests/server/handlers sends requests through each",
+    "es_rerank.server.state": "puts the parts together; every test of tests/server/test_app.py runs through it",
+    "es_rerank_lab.cli": "tests/lab/demo runs it",
+    "es_rerank_lab.parts.errors": "two classes without code",
 }
 # The hosts that the package may name: this machine, and where the makers of the engines keep their releases.
 HOSTS = re.compile(r"https?://([^\s\"'/:)}{]+)")
 KNOWN_HOSTS = {"127.0.0.1", "localhost", "artifacts.elastic.co", "artifacts.opensearch.org"}
 
 
-def path_of(module: str) -> Path:
-    path = ROOT / module.replace(".", "/")
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
 def name_of(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    root = next(package.parent for package in PACKAGES if path.is_relative_to(package))
+    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
 
 
-MODULES = tuple(sorted(name_of(path) for path in PACKAGE.rglob("*.py")))
+PATHS: Mapping[str, Path] = {name_of(path): path for package in PACKAGES for path in sorted(package.rglob("*.py"))}
+MODULES = tuple(sorted(PATHS))
+
+
+def path_of(module: str) -> Path:
+    return PATHS[module]
 
 
 @cache
@@ -117,8 +89,14 @@ def tree(module: str) -> ast.Module:
     return ast.parse(path_of(module).read_text(encoding="utf-8"))
 
 
+def package(module: str) -> str:
+    """Return the package or root module that a module belongs to."""
+    first, _, rest = module.partition(".")
+    return rest.partition(".")[0] if first == "es_rerank" else first
+
+
 def level(module: str) -> int:
-    return next(value for prefix, value in LEVELS.items() if f"{module}.".startswith(f"{prefix}."))
+    return next(number for number, names in enumerate(LEVELS) if package(module) in names)
 
 
 def imported(module: str) -> Iterator[str]:
@@ -134,7 +112,7 @@ def imported(module: str) -> Iterator[str]:
 
 
 def own(module: str) -> set[str]:
-    return {name for name in imported(module) if name.startswith("es_rerank.")} - {module}
+    return {name for name in imported(module) if name in MODULES and name != "es_rerank"} - {module}
 
 
 def functions(module: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -145,22 +123,18 @@ def parameters(one: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
     return [each.arg for each in (*one.args.posonlyargs, *one.args.args, *one.args.kwonlyargs)]
 
 
-def subject(module: str) -> str:
-    """Name the part of the package that a module belongs to."""
-    return module.split(".")[1] if "." in module else ""
-
-
 LADDER = tuple(module for module in MODULES if module != "es_rerank")
 
 
-def below(*subjects: str) -> list[str]:
-    return [module for module in LADDER if subject(module) in subjects]
+def below(*names: str) -> list[str]:
+    return [module for module in LADDER if package(module) in names]
 
 
 def mirror(module: str) -> Path:
-    """Say where the test of a module stands."""
-    parts = module.split(".")[1:]
-    return ROOT / "tests" / Path(*parts[:-1]) / f"test_{parts[-1]}.py"
+    """Return where the test of a module must be."""
+    parts = module.split(".")
+    folder = ROOT / "tests" / ("lab" if parts[0] == "es_rerank_lab" else "")
+    return folder / Path(*parts[1:-1]) / f"test_{parts[-1]}.py"
 
 
 def test_each_level_of_the_ladder_looks_only_down() -> None:
@@ -176,14 +150,24 @@ def test_decisions_are_pure() -> None:
     assert [(one, name) for one in pure for name in imported(one) if name.split(".")[0] in IMPURE] == []
 
 
-def test_engine_side_and_model_side_do_not_know_each_other() -> None:
-    assert [(one, name) for one in below("search") for name in own(one) if subject(name) == "rerank"] == []
-    assert [(one, name) for one in below("rerank") for name in own(one) if subject(name) == "search"] == []
+@pytest.mark.parametrize("pair", STRANGERS)
+def test_the_engine_side_and_the_model_side_do_not_import_each_other(pair: tuple[str, str]) -> None:
+    assert [
+        (one, name) for one in below(*pair) for name in own(one) if package(name) in set(pair) - {package(one)}
+    ] == []
 
 
-def test_parts_do_not_know_the_proxy() -> None:
-    known = {"parts", "errors"}
-    assert [(one, name) for one in below("parts") for name in own(one) if subject(name) not in known] == []
+def test_the_parts_of_the_lab_know_nothing_of_the_endpoint() -> None:
+    known = {"es_rerank.errors", "es_rerank.cli.vllm_command"}
+    parts = [one for one in LADDER if one.startswith("es_rerank_lab.parts")]
+    assert [
+        (one, name) for one in parts for name in own(one) if not name.startswith("es_rerank_lab") and name not in known
+    ] == []
+
+
+def test_there_are_at_most_six_modules_at_the_root() -> None:
+    root = [module for module in LADDER if path_of(module).parent == PACKAGES[0] and module != "es_rerank.__main__"]
+    assert len(root) <= MOST_ROOT_MODULES
 
 
 def test_modules_are_small_and_say_what_they_are() -> None:
@@ -213,7 +197,7 @@ def test_only_the_command_line_prints() -> None:
         (module, node.lineno)
         for module in LADDER
         for node in ast.walk(tree(module))
-        if isinstance(node, ast.Name) and node.id == "print" and subject(module) != "cli"
+        if isinstance(node, ast.Name) and node.id == "print" and package(module) != "cli"
     ] == []
 
 

@@ -7,7 +7,6 @@ import sys
 import click
 
 from es_rerank.cli.check import check
-from es_rerank.cli.demo import demo
 from es_rerank.cli.explain import explain
 from es_rerank.cli.model import model
 from es_rerank.cli.serve import serve
@@ -26,7 +25,6 @@ cli.add_command(serve)
 cli.add_command(check)
 cli.add_command(explain)
 cli.add_command(model)
-cli.add_command(demo)
 
 
 def main() -> None:

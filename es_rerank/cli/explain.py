@@ -14,16 +14,17 @@ import click
 import msgspec
 from msgspec import Raw
 
-from es_rerank import config
+from es_rerank.cli import mapping_file
 from es_rerank.cli.mustache import render
+from es_rerank.config import settings
+from es_rerank.config.rules import Rules
 from es_rerank.errors import ConfigError, EsRerankError
 from es_rerank.model import Ask, Failed, IndexInfo, Plan, Rule, Search, Skip, Why
 from es_rerank.pipeline import Effects, decide
-from es_rerank.rules import Rules
-from es_rerank.search import endpoints, mapping, multi, rank_eval, template
-from es_rerank.search.endpoints import Carried
-from es_rerank.search.query import said
-from es_rerank.search.sending import SENDING, sent
+from es_rerank.search.engine_request.by_endpoint import SENDING, sent
+from es_rerank.search.formats import endpoints, multi_search, rank_eval, search_template
+from es_rerank.search.formats.endpoints import Carried
+from es_rerank.search.query_text.extract import said
 
 _TEMPLATE = "/template"
 
@@ -48,7 +49,7 @@ def explain(**asked: Any) -> None:
 
     Nothing is started or asked; a mapping file stands in for the engine.
     """
-    rules = Rules(config.load({"mappings": asked["mappings"]}, {}, None))
+    rules = Rules(settings.load({"mappings": asked["mappings"]}, {}, None))
     about = _About(rules, _mapping(asked["mapping"]) if asked["mapping"] else None)
     method = asked["method"].upper()
     carried = endpoints.match(method, asked["path"], dict(map(_header, asked["header"])))
@@ -89,14 +90,16 @@ def _single(carried: Carried, body: bytes) -> list[Item]:
 def _template(carried: Carried, body: bytes) -> list[Item]:
     """Read a template."""
     raw = endpoints.content(carried, body)
-    return [Item(_rendered(carried, carried.target, template.said(carried.params), raw))]
+    return [Item(_rendered(carried, carried.target, search_template.said(carried.params), raw))]
 
 
 def _lines(carried: Carried, body: bytes) -> list[Item]:
     """Read the lines of many searches or templates."""
     search = _rendered if carried.endpoint.endswith(_TEMPLATE) else endpoints.search
-    items = multi.read(body, carried.target) or ()
-    searches = [(item, search(carried, item.target, multi.options(item, carried.params), item.body)) for item in items]
+    items = multi_search.read(body, carried.target) or ()
+    searches = [
+        (item, search(carried, item.target, multi_search.options(item, carried.params), item.body)) for item in items
+    ]
     found = [Item(found, item.header) for item, found in searches]
     return found or [Item(Skip(Why.UNREADABLE))]
 
@@ -198,6 +201,6 @@ def _header(text: str) -> tuple[str, str]:
 def _mapping(file: Any) -> tuple[Sequence[str], Mapping[str, str]]:
     """Read the mapping file. Raises EsRerankError naming it."""
     try:
-        return mapping.read(file.read())
+        return mapping_file.read(file.read())
     except ConfigError as error:
         raise ConfigError(f"{Path(file.name)}: {error}") from error

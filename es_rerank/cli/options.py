@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import click
 from pydantic.fields import FieldInfo
 
-from es_rerank import config
-from es_rerank.config import DURATIONS, PREFIX, Settings
+from es_rerank.config import settings
+from es_rerank.config.settings import DURATIONS, PREFIX, Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -34,7 +34,7 @@ def settings_from(flags: dict[str, Any]) -> Settings:
     """Build the settings in force from flags, variables and the file that `--config` names."""
     given = dict(flags)
     file: Path | None = given.pop("config")
-    return config.load(given, os.environ, file)
+    return settings.load(given, os.environ, file)
 
 
 def _option(name: str, row: FieldInfo) -> Callable[[Command], Command]:

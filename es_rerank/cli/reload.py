@@ -15,11 +15,11 @@ from typing import Any
 import structlog
 
 from es_rerank.cli.options import settings_from
-from es_rerank.config import Settings
+from es_rerank.config.rules import INHERITED, Rules, files
+from es_rerank.config.settings import Settings
 from es_rerank.errors import ConfigError, EsRerankError
-from es_rerank.listen.site import Sites
-from es_rerank.rules import INHERITED, Rules, files
-from es_rerank.state import State
+from es_rerank.server.listen.site import Sites
+from es_rerank.server.state import State
 
 log = structlog.get_logger()
 

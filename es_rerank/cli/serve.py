@@ -17,13 +17,13 @@ from es_rerank.cli import workers
 from es_rerank.cli.logs import configure
 from es_rerank.cli.options import setting_options
 from es_rerank.cli.reload import Reread, reload, watching
-from es_rerank.config import Settings, in_force
-from es_rerank.listen.site import listen
-from es_rerank.listen.sockets import NONE, Sockets, bind_all
-from es_rerank.rules import Rules
-from es_rerank.server import runner
-from es_rerank.state import STATE
-from es_rerank.web.pages import PREFIX
+from es_rerank.config.rules import Rules
+from es_rerank.config.settings import Settings, in_force
+from es_rerank.server.admin.pages import PREFIX
+from es_rerank.server.app import runner
+from es_rerank.server.listen.site import listen
+from es_rerank.server.listen.sockets import NONE, Sockets, bind_all
+from es_rerank.server.state import STATE
 
 log = structlog.get_logger()
 

@@ -15,13 +15,13 @@ from multiprocessing.context import SpawnProcess
 import structlog
 
 from es_rerank.cli.reload import LOOK_SECONDS, Changes, Reread
-from es_rerank.config import Settings
-from es_rerank.listen.sockets import Sockets, address, bind_all
-from es_rerank.metrics import SHARED_FOLDER, forget
-from es_rerank.rules import Rules
-from es_rerank.state import build
-from es_rerank.tls import server_context
-from es_rerank.values import UNIX
+from es_rerank.config.rules import Rules
+from es_rerank.config.settings import Settings
+from es_rerank.config.types import UNIX
+from es_rerank.net.tls import server_context
+from es_rerank.server.listen.sockets import Sockets, address, bind_all
+from es_rerank.server.metrics import SHARED_FOLDER, forget
+from es_rerank.server.state import build
 
 log = structlog.get_logger()
 

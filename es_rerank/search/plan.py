@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from es_rerank.model import Given, IndexInfo, Plan, Rule, Search, Skip, Why
-from es_rerank.search.passage import SOURCE_FILTERS, choose_fields, extra_fields, requested_fields
-from es_rerank.search.query import could_say, query_text, said
-from es_rerank.search.retrievers import candidates
-from es_rerank.search.split import worth_it
+from es_rerank.search.engine_request.two_phase import worth_it
+from es_rerank.search.passages import SOURCE_FILTERS, choose_fields, extra_fields, requested_fields
+from es_rerank.search.query_text.extract import could_say, query_text, said
+from es_rerank.search.query_text.retrievers import candidates
 
 DEFAULT_SIZE = 10
 # As far as the engines count hits.

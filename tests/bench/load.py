@@ -25,7 +25,7 @@ from statistics import quantiles
 import aiohttp
 import psutil
 
-from es_rerank.parts.engines import start_engine
+from es_rerank_lab.parts.engines import start_engine
 from tests.bench.serving import started
 from tests.live.endpoint import Endpoint, start_endpoint
 from tests.live.models import Models

@@ -11,7 +11,7 @@ import sys
 
 from aiohttp import web
 
-from es_rerank.rerank.pace import cost
+from es_rerank.rerank.batching import cost
 from tests.bench.serving import serve
 
 

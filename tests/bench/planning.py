@@ -16,8 +16,9 @@ from typing import Any
 import yaml
 
 from es_rerank.model import IndexInfo, Rule, Search
-from es_rerank.search import endpoints, multi, plan
-from es_rerank.search.endpoints import Carried
+from es_rerank.search import plan
+from es_rerank.search.formats import endpoints, multi_search
+from es_rerank.search.formats.endpoints import Carried
 
 CASES = Path(__file__).parent.parent / "cases" / "requests.yaml"
 ROUNDS = 200
@@ -51,7 +52,7 @@ def planned(carried: Carried, body: bytes) -> Callable[[], None]:
             plan.make(search, RULE, INFO)
 
     def many() -> None:
-        for item in multi.read(body, carried.target) or ():
+        for item in multi_search.read(body, carried.target) or ():
             one(endpoints.search(carried, item.target, item.options, item.body))
 
     return many if carried.endpoint == "_msearch" else lambda: one(endpoints.read(carried, body))

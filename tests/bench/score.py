@@ -16,7 +16,7 @@ from statistics import median
 
 import aiohttp
 
-from es_rerank.rerank.pace import cost
+from es_rerank.rerank.batching import cost
 from tests.bench.load import WORDS
 
 LENGTHS = (128, 256, 512)

@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import psutil
 
-from es_rerank.parts.engines import start_engine
+from es_rerank_lab.parts.engines import start_engine
 from tests.bench.load import INDEX, WORDS, document
 from tests.live.endpoint import Endpoint, start_endpoint
 from tests.live.faulty import FAULTS, Faulty

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from es_rerank.config import Settings
+from es_rerank.config.settings import Settings
 from es_rerank.errors import ConfigError
 from tests.cli.conftest import Run
 

@@ -13,11 +13,11 @@ from tests.cli.conftest import Run
 def test_help_lists_the_commands(run: Run) -> None:
     result = run("--help")
     assert result.exit_code == 0
-    assert all(f"\n  {name} " in result.output for name in ("serve", "check", "model", "demo"))
+    assert all(f"\n  {name} " in result.output for name in ("serve", "check", "model", "explain"))
     assert run("-h").output == result.output
 
 
-@pytest.mark.parametrize("command", ["serve", "check", "demo", "model"])
+@pytest.mark.parametrize("command", ["serve", "check", "explain", "model"])
 def test_every_command_has_a_sentence(run: Run, command: str) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0

@@ -36,7 +36,6 @@ def test_what_follows_is_given_to_vllm_as_it_is(run: Run) -> None:
     [
         (["gpt"], "'gpt' is not one of"),
         ([], "Missing argument 'PROFILE'"),
-        (["bge-reranker", "--weights", "package"], "no package carries the weights of bge-reranker"),
     ],
 )
 def test_what_cannot_be_served(run: Run, arguments: list[str], words: str) -> None:

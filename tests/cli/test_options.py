@@ -4,7 +4,7 @@ import click
 import pytest
 
 from es_rerank.cli.options import setting_options, settings_from, shown
-from es_rerank.config import Settings
+from es_rerank.config.settings import Settings
 from tests.cli.conftest import Run
 
 

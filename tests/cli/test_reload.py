@@ -17,9 +17,9 @@ from structlog.testing import capture_logs
 
 from es_rerank.cli import reload as reloading
 from es_rerank.cli.reload import Reread, fingerprint, reload, watched, watching
-from es_rerank.config import Settings
+from es_rerank.config.settings import Settings
 from es_rerank.errors import ConfigError
-from es_rerank.state import State, build
+from es_rerank.server.state import State, build
 
 
 class Sites:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from es_rerank.config import Settings
-from es_rerank.rules import RuleFile
+from es_rerank.config.rules import RuleFile
+from es_rerank.config.settings import Settings
 from tests.cli.conftest import Run
 
 SECRET = "s3cr3t*!&%9f2c"

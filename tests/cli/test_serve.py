@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from es_rerank.cli.reload import Reread
 from es_rerank.cli.serve import until_stopped
-from es_rerank.config import Settings
+from es_rerank.config.settings import Settings
 from es_rerank.errors import ConfigError, EsRerankError
 from tests.cli.conftest import Run
 from tests.fakes import until

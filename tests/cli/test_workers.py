@@ -23,12 +23,12 @@ import pytest
 from es_rerank.cli import workers
 from es_rerank.cli.reload import Reread
 from es_rerank.cli.workers import supervise
-from es_rerank.config import Settings
+from es_rerank.config.rules import Rules
+from es_rerank.config.settings import Settings
 from es_rerank.errors import ConfigError, EsRerankError
-from es_rerank.listen.sockets import Sockets, address, bind_all
-from es_rerank.rules import Rules
+from es_rerank.server.listen.sockets import Sockets, address, bind_all
 from tests.fakes import Fake, Said, answer, serving
-from tests.test_server import CAPS, HITS
+from tests.server.test_app import CAPS, HITS
 
 WORKERS = 2
 PROGRAM = ("-m", "es_rerank", "serve")

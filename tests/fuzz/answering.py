@@ -15,13 +15,14 @@ from zlib import crc32
 import msgspec
 from msgspec import Raw
 
+from es_rerank.compat import responses
+from es_rerank.jsonspan import elements, members, splice
 from es_rerank.model import Ask, Failed, IndexInfo, Plan, PolicySpec, Rule, Scored, Search, Skip, Why
 from es_rerank.pipeline import Effects, finish, measure, page, run
-from es_rerank.present import bodies
-from es_rerank.search import asynchronous, filterpath, multi, rank_eval
-from es_rerank.search.envelope import Envelope, NotASearchAnswerError, read
-from es_rerank.search.policy import POLICIES
-from es_rerank.spans import elements, members, splice
+from es_rerank.search.formats import async_search, multi_search, rank_eval
+from es_rerank.search.response import filter_path
+from es_rerank.search.response.hits import Envelope, NotASearchAnswerError, read
+from es_rerank.search.scoring import POLICIES
 from tests.fuzz.inputs import Knobs, parted, text
 from tests.fuzz.mutate import Members, parsed
 
@@ -41,7 +42,7 @@ _BODIES = (
 # Levels from which on an answer may be left alone, and may not be cut.
 _DEEP, _CUTTABLE = 400, 100
 _FAULTS = (ValueError, LookupError, TypeError, RecursionError)
-"""What the flows take for an answer that is not theirs to word (es_rerank/flows/presenting.py)."""
+"""What the flows take for an answer that is not theirs to word (es_rerank/server/handlers/compat.py)."""
 
 
 def done(story: Coroutine[Any, Any, Value]) -> Value:
@@ -249,7 +250,7 @@ def _negative(score: float | None) -> float:
 def many(data: bytes) -> None:
     """Answers with many searches: each keeps its place and its bytes, whatever stands in the place of another."""
     knobs, body = parted(data, 2)
-    found = multi.responses(body)
+    found = multi_search.responses(body)
     if found is None:
         return
     assert found.joined({}) == body
@@ -258,7 +259,7 @@ def many(data: bytes) -> None:
         whole = found.whole(place)
         assert whole in (None, found.elements[place])
     out = found.joined({at: b'{"hits":{"hits":[]}}'})
-    again = multi.responses(out)
+    again = multi_search.responses(out)
     assert again is not None
     assert {**_raws(out), "responses": b""} == {**_raws(body), "responses": b""}
     expected = [b'{"hits":{"hits":[]}}' if place == at else raw for place, raw in enumerate(found.elements)]
@@ -270,16 +271,16 @@ def wrapped(data: bytes) -> None:
     """Answers of asynchronous searches, and the ids that clients poll with."""
     knobs, client_id, body = parted(data, 3)
     turn = Knobs(knobs)
-    known = asynchronous.recall(text(client_id), {"docs": Rule("docs")}.get)
-    found = asynchronous.read(body)
+    known = async_search.recall(text(client_id), {"docs": Rule("docs")}.get)
+    found = async_search.read(body)
     if found is None:
         return
-    assert asynchronous.write(found, None, None) == body
+    assert async_search.write(found, None, None) == body
     plan = known[1] if known else _plan(turn, Rule("docs", window=turn.number(6)))
     inner = found.response.of(body) if found.response else None
     reply = None if inner is None else done(finish(plan, inner, World(b"", plan.rule).effects()))
-    out = asynchronous.write(found, found.id and asynchronous.token(found.id, plan), reply and reply.body)
-    again = asynchronous.read(out)
+    out = async_search.write(found, found.id and async_search.token(found.id, plan), reply and reply.body)
+    again = async_search.read(out)
     assert again is not None
     assert again.final == found.final
     said = _raws(body)
@@ -289,7 +290,7 @@ def wrapped(data: bytes) -> None:
     changing = {"id": b"", "response": b""}
     assert {**_raws(out), **changing} == {**_raws(body), **changing}
     if found.id and "\udc80" not in found.id:
-        recalled = asynchronous.recall(again.id or "", lambda _: plan.rule)
+        recalled = async_search.recall(again.id or "", lambda _: plan.rule)
         assert recalled is None or recalled[0] == found.id or ".r1" in found.id
     _readable(body, out)
 
@@ -297,9 +298,9 @@ def wrapped(data: bytes) -> None:
 def filters(data: bytes) -> None:
     """`filter_path` over any object: what is left is what the paths name, as a reading of them leaf by leaf says."""
     knobs, expression, body = parted(data, 3)
-    wanted = filterpath.paths({"filter_path": text(expression)})
+    wanted = filter_path.paths({"filter_path": text(expression)})
     keeps_empty = Knobs(knobs).switch()
-    out = filterpath.cut(body, wanted, keeps_empty=keeps_empty)
+    out = filter_path.cut(body, wanted, keeps_empty=keeps_empty)
     if not wanted:
         assert out == body
         return
@@ -316,7 +317,7 @@ def filters(data: bytes) -> None:
         return
     expected = [leaf for leaf in _leaves(before) if _kept(leaf[0], wanted)]
     assert sorted(map(repr, _leaves(after))) == sorted(map(repr, expected))
-    again = filterpath.cut(out, wanted, keeps_empty=keeps_empty)
+    again = filter_path.cut(out, wanted, keeps_empty=keeps_empty)
     assert again == out
 
 
@@ -356,7 +357,7 @@ def _leaves(value: object) -> list[tuple[tuple[str, ...], object]]:
     return found
 
 
-def _kept(path: tuple[str, ...], wanted: filterpath.Filter) -> bool:
+def _kept(path: tuple[str, ...], wanted: filter_path.Filter) -> bool:
     named = not wanted.included or any(_names(one, path) for one in wanted.included)
     return named and not any(_names(one, path) for one in wanted.excluded)
 
@@ -377,19 +378,19 @@ def _names(pattern: Sequence[str], path: Sequence[str]) -> bool:
 
 
 _SHOWN: Sequence[Callable[[bytes], bytes]] = (
-    lambda body: bodies.info(body, "8.19.0"),
-    lambda body: bodies.nodes(body, "127.0.0.1:9280"),
-    bodies.opened,
-    bodies.closing,
-    bodies.closed,
+    lambda body: responses.info(body, "8.19.0"),
+    lambda body: responses.nodes(body, "127.0.0.1:9280"),
+    responses.opened,
+    responses.closing,
+    responses.closed,
 )
 
 
 def presented(data: bytes) -> None:
     """What an engine says of itself: shown in other words, or left to it by a fault that the flows know."""
     (body,) = parted(data, 1)
-    assert isinstance(bodies.distribution(body), str)
-    named = bodies.root(body, "8.19.0")
+    assert isinstance(responses.distribution(body), str)
+    named = responses.root(body, "8.19.0")
     assert named is None or msgspec.json.decode(named)["tagline"]
     for show in _SHOWN:
         try:

@@ -11,36 +11,37 @@ import msgspec
 from msgspec import Raw
 from multidict import CIMultiDict
 
-from es_rerank import incoming
-from es_rerank.coding import packed, understood, unpacked
-from es_rerank.listen import preface
-from es_rerank.listen.connection import escaped
-from es_rerank.listen.refusals import Head, refusal
+from es_rerank.compat import dialects
+from es_rerank.compat import endpoints as compat_endpoints
+from es_rerank.jsonspan import elements, members
 from es_rerank.model import IndexInfo, Long, Plan, PolicySpec, Rule, Search, Skip
-from es_rerank.present import dialects, paths
-from es_rerank.search import (
-    asked,
-    asynchronous,
+from es_rerank.net.content_encoding import packed, understood, unpacked
+from es_rerank.net.headers import HOP_BY_HOP, passing
+from es_rerank.search import plan
+from es_rerank.search.engine_request import two_phase
+from es_rerank.search.engine_request.by_endpoint import SENDING, sent
+from es_rerank.search.formats import (
+    async_search,
     endpoints,
-    filterpath,
     inference,
-    multi,
-    plan,
+    multi_search,
+    native_reranker,
     rank_eval,
-    split,
-    template,
+    search_template,
 )
-from es_rerank.search.asked import resolve
-from es_rerank.search.endpoints import ENDPOINTS, Carried
-from es_rerank.search.kql import kql_words
-from es_rerank.search.lucene import lucene_words, simple_words, wildcard_words
-from es_rerank.search.sending import SENDING, sent
-from es_rerank.search.texts import joined as put_together
-from es_rerank.spans import elements, members
-from es_rerank.upstream.headers import HOP_BY_HOP, passing
+from es_rerank.search.formats.endpoints import ENDPOINTS, Carried
+from es_rerank.search.formats.native_reranker import resolve
+from es_rerank.search.query_text.dedup import joined as put_together
+from es_rerank.search.query_text.kql import kql_words
+from es_rerank.search.query_text.lucene import lucene_words, simple_words, wildcard_words
+from es_rerank.search.response import filter_path
+from es_rerank.server import client_request
+from es_rerank.server.listen import proxy_protocol
+from es_rerank.server.listen.connection import escaped
+from es_rerank.server.listen.request_checks import Head, refusal
 from tests.fuzz.inputs import Knobs, parted, text
 
-ROWS = (*ENDPOINTS, *paths.rows(sniffed=True, presented=True))
+ROWS = (*ENDPOINTS, *compat_endpoints.rows(sniffed=True, presented=True))
 KINDS = {
     "title": "text",
     "title.english": "text",
@@ -85,15 +86,15 @@ def wire(data: bytes) -> None:
 
 def _prefaced(payload: bytes, cut: int) -> None:
     try:
-        found = preface.read(payload)
-    except preface.NoPrefaceError:
+        found = proxy_protocol.read(payload)
+    except proxy_protocol.NoPrefaceError:
         return
     if found is None:
         return
     assert 0 < found.size <= len(payload)
-    assert preface.read(payload[: found.size]) == found, "what follows makes a difference"
+    assert proxy_protocol.read(payload[: found.size]) == found, "what follows makes a difference"
     if cut < found.size:
-        assert preface.read(payload[:cut]) is None, "a part of it is refused, or taken for the whole"
+        assert proxy_protocol.read(payload[:cut]) is None, "a part of it is refused, or taken for the whole"
 
 
 def requests(data: bytes) -> None:
@@ -106,13 +107,13 @@ def requests(data: bytes) -> None:
     if refusal(Head(method, raw, headers)):
         return
     _typed(headers)
-    target = incoming.target(cast("Any", SimpleNamespace(raw_path=raw)))
+    target = client_request.target(cast("Any", SimpleNamespace(raw_path=raw)))
     assert target.startswith("/")
     carried = endpoints.match(method, target, headers, ROWS)
     if carried is None:
         return
     endpoints.other_answer(carried)
-    filterpath.paths(carried.params)
+    filter_path.paths(carried.params)
     skip = endpoints.unreadable(carried, body)
     if skip is None and carried.endpoint in _READERS:
         _READERS[carried.endpoint](carried, endpoints.content(carried, body))
@@ -142,21 +143,21 @@ def _read(found: Search | Skip, content: bytes) -> None:
 
 
 def _template(_carried: Carried, content: bytes) -> None:
-    search = template.rendered(content, content)
+    search = search_template.rendered(content, content)
     if search is not None:
-        members(template.inline(search))
+        members(search_template.inline(search))
 
 
 def _many(carried: Carried, content: bytes) -> None:
     body = content + b"\n"
-    items = multi.read(body, carried.target)
+    items = multi_search.read(body, carried.target)
     if items is None:
         return
-    again = multi.read(multi.write([(item.header, item.body) for item in items]), carried.target)
+    again = multi_search.read(multi_search.write([(item.header, item.body) for item in items]), carried.target)
     assert again is not None
     assert [(one.target, one.options) for one in again] == [(one.target, one.options) for one in items]
     for item in items:
-        multi.options(item, carried.params)
+        multi_search.options(item, carried.params)
         _read(endpoints.search(carried, item.target, item.options, item.body), item.body)
 
 
@@ -193,11 +194,11 @@ def _evaluated(content: bytes, places: set[int]) -> None:
 
 
 def _polled(carried: Carried, _content: bytes) -> None:
-    known = asynchronous.recall(carried.id, {"docs": RULES[0]}.get)
+    known = async_search.recall(carried.id, {"docs": RULES[0]}.get)
     if known is not None:
         engine_id, kept = known
         assert kept.fetch_from <= kept.start
-        again = asynchronous.recall(asynchronous.token(engine_id, kept), {"docs": RULES[0]}.get)
+        again = async_search.recall(async_search.token(engine_id, kept), {"docs": RULES[0]}.get)
         assert again is not None
         assert again[0] == engine_id
         assert (again[1].start, again[1].size, again[1].window) == (kept.start, kept.size, kept.window)
@@ -271,7 +272,7 @@ def _asked(content: bytes, pipeline: str | None) -> None:
     before, after = members(content), members(resolved.raw)
     for name in after.keys() - {"retriever", "ext"}:
         came = before[name].of(content) if name in before else after[name].of(resolved.raw)
-        assert name in before or name in asked._PLAIN, "a member came from nowhere"
+        assert name in before or name in native_reranker._PLAIN, "a member came from nowhere"
         assert after[name].of(resolved.raw) == came, name
     again = resolve(resolved.raw, pipeline)
     assert again.given is None
@@ -296,21 +297,21 @@ def _sent(carried: Carried, found: Search, made: Plan) -> None:
     before = msgspec.json.decode(found.raw or b"{}", type=dict[str, Raw])
     ours = _OURS | ({"stored_fields", "_source"} if made.bare else set())
     if made.light:
-        assert body.keys() <= split._KEPT
-        ours |= {"_source", *(before.keys() - split._KEPT)}
+        assert body.keys() <= two_phase._KEPT
+        ours |= {"_source", *(before.keys() - two_phase._KEPT)}
         ours |= {name for name, raw in before.items() if b"inner_hits" in bytes(raw)}
     for name in before.keys() - ours:
         assert bytes(body[name]) == bytes(before[name]), name
     params = endpoints.parameters(to.query_string)
     if carried.endpoint in {"_search", "_async_search", "_rank_eval"}:
         assert (params["from"], params["size"]) == (str(made.fetch_from), str(made.fetch_size))
-        dropped = {*split.HIT_PARAMETERS, "from", "size", "filter_path", "source", "source_content_type"}
+        dropped = {*two_phase.HIT_PARAMETERS, "from", "size", "filter_path", "source", "source_content_type"}
         kept = {name: value for name, value in carried.params.items() if name not in dropped}
         assert kept.items() <= params.items()
     else:
         assert bytes(body["from"]) == str(made.fetch_from).encode()
         assert bytes(body["size"]) == str(made.fetch_size).encode()
-    assert len(filterpath.paths(params).included) <= 1
+    assert len(filter_path.paths(params).included) <= 1
     if made.light:
         page = replace(made, light=False, only=(("library", "1"), ("papers", "é")), fetch_size=2)
         full = _body(sent(carried, found, page).body, carried)
@@ -330,7 +331,7 @@ def _body(body: bytes, carried: Carried) -> dict[str, Raw]:
 
 def _carried_on(made: Plan) -> None:
     """A plan that travels in the id of an asynchronous search comes back as it was, or with its page alone."""
-    known = asynchronous.recall(asynchronous.token("FmRldE8zREVEUzA2ZVpUeGs2ejJFUFEa", made), lambda _: made.rule)
+    known = async_search.recall(async_search.token("FmRldE8zREVEUzA2ZVpUeGs2ejJFUFEa", made), lambda _: made.rule)
     if known is None:
         assert max(made.start, made.size, made.fetch_size) > 2**31 - 1
         return

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
 from typing import Any
 
-from es_rerank.search.clauses import CLAUSES
-from es_rerank.search.retrievers import RETRIEVERS
-from es_rerank.search.split import _DROPPED, _KEPT, HIT_PARAMETERS
+from es_rerank.search.engine_request.two_phase import _DROPPED, _KEPT, HIT_PARAMETERS
+from es_rerank.search.query_text.clauses import CLAUSES
+from es_rerank.search.query_text.retrievers import RETRIEVERS
 from tests.fuzz.inputs import SEPARATOR
 
 Blind = Callable[[bytes, Random], bytes]

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 import msgspec
 
+from es_rerank.jsonspan import members
 from es_rerank.model import PolicySpec, Rule
 from es_rerank.rerank.backends import BACKENDS, BadAnswerError
-from es_rerank.rerank.cut import Limits, Tokens, estimate
-from es_rerank.rerank.cut import passages as cut
+from es_rerank.rerank.chunking import Limits, Tokens, estimate
+from es_rerank.rerank.chunking import passages as cut
 from es_rerank.rerank.profiles import PROFILES, defused, probability
-from es_rerank.search.envelope import Hit
-from es_rerank.search.passage import passage
-from es_rerank.search.policy import POLICIES, rank
-from es_rerank.spans import members
+from es_rerank.search.passages import passage
+from es_rerank.search.response.hits import Hit
+from es_rerank.search.scoring import POLICIES, rank
 from tests.fuzz.inputs import Knobs, parted, text
 
 _MOST_FIELDS = 6

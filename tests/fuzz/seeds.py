@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from es_rerank.coding import packed
 from es_rerank.model import Plan, Rule
-from es_rerank.search.asynchronous import token
-from es_rerank.search.sending import SENDING
+from es_rerank.net.content_encoding import packed
+from es_rerank.search.engine_request.by_endpoint import SENDING
+from es_rerank.search.formats.async_search import token
 from tests.fuzz.inputs import joined
 
 CASES = Path(__file__).parent.parent / "cases"

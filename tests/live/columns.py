@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from es_rerank.parts.engines import Engine, start_engine
+from es_rerank_lab.parts.engines import Engine, start_engine
 
 from .clients.run import Target
 from .endpoint import IDENTITY, Endpoint, start_endpoint

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from es_rerank.parts.distribution import ENGINES
+from es_rerank_lab.parts.distribution import ENGINES
 from tests.docs import ROOT, table
 
 from .clients import CLIENTS, Client

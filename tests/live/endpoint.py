@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from es_rerank.parts.port import HOST
-from es_rerank.parts.probe import Probe
-from es_rerank.parts.process import Command, Process, await_ready
+from es_rerank_lab.parts.port import HOST
+from es_rerank_lab.parts.probe import Probe
+from es_rerank_lab.parts.process import Command, Process, await_ready
 
 from .ports import free_ports
 from .watch import watch

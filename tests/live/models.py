@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from es_rerank.parts.vllm import ModelServer, start_vllm
-from es_rerank.parts.weights import e5_folder, minilm_folder
 from es_rerank.rerank.profiles import PROFILES, server_flags
+from es_rerank_lab.parts.vllm import ModelServer, start_vllm
+from es_rerank_lab.parts.weights import e5_folder, minilm_folder
 
 from .ports import free_ports
 from .tiny_qwen3 import CONTEXT, tiny_qwen3

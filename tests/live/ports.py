@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from contextlib import suppress
 
-from es_rerank.parts.errors import PartError
-from es_rerank.parts.port import claim_port
+from es_rerank_lab.parts.errors import PartError
+from es_rerank_lab.parts.port import claim_port
 
 PORTS = range(20_000, 32_000)
 _TRIES = 100

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from es_rerank.parts.engines import Engine
+from es_rerank_lab.parts.engines import Engine
 
 from .bad_rows import INDEX, QUERY, ROWS, SEARCH, TOKEN, WRITES, Row, post
 from .conftest import Serve

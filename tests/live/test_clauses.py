@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from es_rerank.parts.engines import Engine
+from es_rerank_lab.parts.engines import Engine
 
 from .books import DOCUMENTS, INDEX, MAPPINGS
 from .clauses import SAMPLES

@@ -19,7 +19,7 @@ from elasticsearch import (
 from opensearchpy import OpenSearch
 from opensearchpy import helpers as opensearch_helpers
 
-from es_rerank.parts.engines import Engine
+from es_rerank_lab.parts.engines import Engine
 
 from .books import DOCUMENTS, MAPPINGS
 from .conftest import Serve

@@ -10,7 +10,7 @@ import opensearchpy
 import pytest
 from elasticsearch import Elasticsearch
 
-from es_rerank.parts.engines import Engine
+from es_rerank_lab.parts.engines import Engine
 
 from .books import DOCUMENTS, INDEX, MAPPINGS
 from .conftest import Serve

@@ -1,4 +1,4 @@
-"""`es-rerank demo` on this machine: the real parts, the five scenarios, every language; what is killed comes back."""
+"""`make demo` on this machine: the real parts, the five scenarios, every language; what is killed comes back."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 import pytest
 from rich.console import Console
 
-from es_rerank.demo import run as story
-from es_rerank.demo import show
-from es_rerank.demo.client import INDEX
-from es_rerank.demo.measure import Asked, Row, right
-from es_rerank.demo.stack import Options
-from es_rerank.parts.running import Running
-from es_rerank.parts.supervisor import Supervisor
+from es_rerank_lab.demo import run as story
+from es_rerank_lab.demo import show
+from es_rerank_lab.demo.client import INDEX
+from es_rerank_lab.demo.measure import Asked, Row, right
+from es_rerank_lab.demo.stack import Options
+from es_rerank_lab.parts.running import Running
+from es_rerank_lab.parts.supervisor import Supervisor
 
 from .models import Models
 from .ports import free_ports

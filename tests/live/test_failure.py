@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from es_rerank.parts.engines import Engine, start_engine
-from es_rerank.parts.vllm import ModelServer
+from es_rerank_lab.parts.engines import Engine, start_engine
+from es_rerank_lab.parts.vllm import ModelServer
 from tests.cli.test_workers import children
 
 from .conftest import Serve

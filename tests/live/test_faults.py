@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from es_rerank.parts.engines import Engine
+from es_rerank_lab.parts.engines import Engine
 
 from .conftest import Serve
 from .endpoint import Endpoint

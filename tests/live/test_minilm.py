@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from es_rerank.parts.engines import Engine
-from es_rerank.parts.vllm import ModelServer
+from es_rerank_lab.parts.engines import Engine
+from es_rerank_lab.parts.vllm import ModelServer
 
 from .conftest import Serve
 from .models import Models

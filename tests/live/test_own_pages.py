@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from es_rerank.parts.engines import Engine
+from es_rerank_lab.parts.engines import Engine
 
 from .conftest import Serve
 from .endpoint import IDENTITY, Endpoint, start_endpoint

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from es_rerank.config import Settings
+from es_rerank.config.settings import Settings
 from es_rerank.model import Ask, Rule, Scored
-from es_rerank.parts.engines import Engine
-from es_rerank.parts.vllm import ModelServer
-from es_rerank.rerank.client import Reranker
 from es_rerank.rerank.profiles import PROFILES
+from es_rerank.rerank_client.client import Reranker
+from es_rerank_lab.parts.engines import Engine
+from es_rerank_lab.parts.vllm import ModelServer
 
 from .conftest import Serve
 from .endpoint import Endpoint

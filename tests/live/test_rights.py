@@ -19,7 +19,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from es_rerank.parts.engines import Engine, EngineOptions, start_engine
+from es_rerank_lab.parts.engines import Engine, EngineOptions, start_engine
 from tests.fakes import Fake, scores, serving
 
 from .conftest import Serve

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from es_rerank.parts.engines import Engine
+from es_rerank_lab.parts.engines import Engine
 
 from .books import DOCUMENTS, INDEX, MAPPINGS
 from .conftest import Serve

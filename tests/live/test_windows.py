@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from es_rerank.parts.engines import Engine
-from es_rerank.parts.vllm import ModelServer
+from es_rerank_lab.parts.engines import Engine
+from es_rerank_lab.parts.vllm import ModelServer
 
 from .conftest import Serve
 from .endpoint import Endpoint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from es_rerank.parts.process import Process
+from es_rerank_lab.parts.process import Process
 
 _LINES = 30
 _running: dict[str, Process] = {}

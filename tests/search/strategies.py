@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from es_rerank.search.clauses import CLAUSES
-from es_rerank.search.retrievers import RETRIEVERS
+from es_rerank.search.query_text.clauses import CLAUSES
+from es_rerank.search.query_text.retrievers import RETRIEVERS
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 

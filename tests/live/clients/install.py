@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from es_rerank.parts.cache import cache_folder, prepared
+from es_rerank_lab.parts.cache import cache_folder, prepared
 
 from . import HERE, Client
 

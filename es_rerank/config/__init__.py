@@ -1,0 +1,1 @@
+"""Settings and rules: what the operator writes, checked and typed."""

@@ -1,0 +1,1 @@
+"""HTTP bytes: TLS, headers, messages, content encodings, stream copies and connection errors."""

@@ -1,0 +1,203 @@
+"""Which rerank server is asked, and whose turn it is: bounded work, the nearest deadline first, and nothing in vain."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import count
+from typing import NamedTuple
+
+from es_rerank.model import Failed, Why
+from es_rerank.rerank.backends import Question
+from es_rerank.rerank.batching import cost
+from es_rerank.rerank_client.self_test import UNTESTED
+from es_rerank.rerank_client.server import Server
+
+# A server that failed before gets this share of the time left to answer, as long as there is another one to ask.
+_PROBE_SHARE = 0.25
+
+
+class _Request(NamedTuple):
+    """What is asked of the pool: a question of so many tokens, by when it must be answered, and the patience for it."""
+
+    question: Question
+    tokens: int
+    until: float
+    patience: float
+
+
+class Outlook(NamedTuple):
+    """What a search must expect that comes now: seconds until its turn, and the tokens done a second by all servers."""
+
+    wait: float
+    rate: float
+
+    def room(self, seconds: float) -> float:
+        """Tell how many tokens can be done within so many seconds from now."""
+        return max(0.0, seconds - self.wait) * self.rate if math.isfinite(self.rate) else math.inf
+
+
+@dataclass(order=True, slots=True)
+class _Job:
+    """A request that waits for a server; `until` is when it must be answered, `tried` are servers that failed it."""
+
+    until: float
+    number: int
+    tokens: int = field(compare=False)
+    tried: Sequence[Server] = field(compare=False)
+    turn: asyncio.Future[Server | Failed] = field(compare=False)
+
+
+class Pool:
+    """The servers of one model. State: who waits for them."""
+
+    def __init__(self, servers: Sequence[Server]) -> None:
+        """Share the work among *servers*."""
+        self.servers = servers
+        self._line: list[_Job] = []
+        self._numbers = count()
+
+    @property
+    def most(self) -> int:
+        """How many texts every server takes at a time."""
+        return min(server.most for server in self.servers)
+
+    def distrust(self) -> Failed | None:
+        """Say why no server is trusted; None if one is."""
+        return None if any(server.trial.passed for server in self.servers) else self._excuse()
+
+    def outlook(self) -> Outlook:
+        """Look ahead; of servers that are idle, or of which nothing is known yet, the best is expected."""
+        now = time.monotonic()
+        usable = [server for server in self.servers if server.usable(now)]
+        rates = [server.pace.rate for server in usable if server.pace.calls]
+        known = [rate for rate in rates if rate]
+        if not known or len(known) < len(usable):
+            return Outlook(0.0, math.inf)
+        ahead = self._waiting() + sum(server.pace.tokens for server in usable)
+        return Outlook(ahead / sum(known), sum(known))
+
+    def drop_late(self) -> bool:
+        """Let those go who wait in vain, for their turn would come too late; tell whether there were any."""
+        rate, now = self.outlook().rate, time.monotonic()
+        ahead = sum(server.pace.tokens for server in self.servers)
+        late = []
+        for job in sorted(job for job in self._line if not job.turn.done()):
+            if now + (ahead + job.tokens) / rate > job.until:
+                late.append(job)
+            else:
+                ahead += job.tokens
+        for job in late:
+            job.turn.set_result(Failed(Why.DEADLINE))
+        return bool(late)
+
+    async def ask(self, question: Question, until: float, patience: float = 0.0) -> list[float] | Failed:
+        """Ask for raw scores by *until* (monotonic seconds); where a server fails another gets what time is left.
+
+        No server is blamed for what it has not answered within fewer seconds than *patience*.
+        """
+        request = _Request(question, cost(question.texts), until, patience)
+        tried: list[Server] = []
+        answer: list[float] | Failed = Failed(Why.DEADLINE)
+        while len(tried) < len(self.servers) and time.monotonic() < until:
+            server = await self._turn(request, tried)
+            if isinstance(server, Failed):
+                return answer if tried else server
+            answer = await self._asked(server, request)
+            if not isinstance(answer, Failed) or answer.why is Why.TOO_LONG:
+                return answer
+            tried.append(server)
+        return answer
+
+    async def _asked(self, server: Server, request: _Request) -> list[float] | Failed:
+        """Ask one server, whose place is reserved, and give the place to the next."""
+        began = time.monotonic()
+        share = _PROBE_SHARE if server.fault is not None and len(self.servers) > 1 else 1.0
+        seconds, patience = (request.until - began) * share, request.patience * share
+        # Who goes away, or was in a hurry, teaches nothing.
+        answered = telling = False
+        try:
+            answer = await server.ask(request.question, seconds, patience)
+            answered = not isinstance(answer, Failed)
+            telling = answered or seconds >= patience
+        finally:
+            if telling:
+                server.pace.ended(time.monotonic(), request.tokens, began, answered=answered)
+            else:
+                server.pace.dropped(request.tokens)
+            self._next()
+        return answer
+
+    async def _turn(self, request: _Request, tried: Sequence[Server]) -> Server | Failed:
+        """Wait for a place at a server that has not been tried; Failed where there is none in time."""
+        turn: asyncio.Future[Server | Failed] = asyncio.get_running_loop().create_future()
+        heappush(self._line, _Job(request.until, next(self._numbers), request.tokens, tried, turn))
+        self._next()
+        try:
+            async with asyncio.timeout(request.until - time.monotonic()):
+                return await turn
+        except (TimeoutError, asyncio.CancelledError) as end:
+            # Its turn may have come in the same moment: then it has a place that it does not need.
+            if turn.done() and not turn.cancelled() and isinstance(found := turn.result(), Server):
+                found.spare(request.tokens)
+                self._next()
+            if isinstance(end, TimeoutError):
+                return Failed(Why.DEADLINE)
+            raise
+
+    def _next(self) -> None:
+        """Give the places that are free to those whose deadline is nearest."""
+        now = time.monotonic()
+        # Who waits for another server than the one that failed it holds nobody up who may go there.
+        held: list[_Job] = []
+        while self._line:
+            job = self._line[0]
+            if not job.turn.done():
+                kept = [server for one in held for server in self._fit(one, now)]
+                found = self._choice(job, now, kept)
+                if found is None and not job.tried:
+                    break
+                if found is None:
+                    held.append(job)
+                else:
+                    job.turn.set_result(found)
+            heappop(self._line)
+        for job in held:
+            heappush(self._line, job)
+
+    def _fit(self, job: _Job, now: float) -> list[Server]:
+        """List the servers that may be asked."""
+        return [server for server in self.servers if server not in job.tried and server.usable(now)]
+
+    def _choice(self, job: _Job, now: float, kept: Sequence[Server]) -> Server | Failed | None:
+        """Choose the server with the least to do; None while all that would do are busy, or *kept* for others."""
+        usable = self._fit(job, now)
+        if not usable:
+            return self._excuse()
+        free = [server for server in usable if server.fits(job.tokens) and server not in kept]
+        if not free:
+            return None
+        # Of a server whose pace is not known yet nothing better is expected than of the others.
+        best = max((rate for one in self.servers if (rate := one.pace.rate)), default=None)
+        server = min(free, key=lambda one: (one.pace.needs(job.tokens, best), one.pace.tokens))
+        if now + server.pace.needs(job.tokens) > job.until:
+            return Failed(Why.DEADLINE)
+        server.take(now, job.tokens)
+        return server
+
+    def _excuse(self) -> Failed:
+        """Say why no server can be asked."""
+        misfit = next((server.trial.misfit for server in self.servers if server.trial.misfit), None)
+        fault = next((server.fault for server in self.servers if server.fault), None)
+        if misfit or not fault:
+            untested = any(not server.trial.passed for server in self.servers)
+            return Failed(Why.SELF_TEST, misfit or UNTESTED) if untested else Failed(Why.BREAKER)
+        return fault
+
+    def _waiting(self) -> int:
+        """Count the tokens of those who wait."""
+        return sum(job.tokens for job in self._line if not job.turn.done())

@@ -1,0 +1,1 @@
+"""Writes the requests that the engine gets for a planned search."""

@@ -1,0 +1,1 @@
+"""Request formats of the engines, one module each."""

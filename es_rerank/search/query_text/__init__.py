@@ -1,0 +1,1 @@
+"""Extracts the text that a person typed from a search body."""

@@ -1,0 +1,1 @@
+"""Reads and rewrites the engine's search responses."""

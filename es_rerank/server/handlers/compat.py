@@ -1,0 +1,78 @@
+"""Requests whose answer is shown in another engine's words: what it is, which nodes it has, points in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from es_rerank.compat import responses
+from es_rerank.compat.dialects import DIALECTS
+from es_rerank.search.engine_request.by_endpoint import Sent
+from es_rerank.search.formats import endpoints
+from es_rerank.server.handlers.context import Exchange
+from es_rerank.server.handlers.result import Done
+
+# Small distributions of Elasticsearch answer so.
+_NO_SUCH_PAGE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
+_NODE = Sent("/_nodes/_local", "filter_path=cluster_name,nodes.*.name", b"")
+_OPENSEARCH_PIT = "/_search/point_in_time"
+
+
+async def info(exchange: Exchange) -> Done:
+    """Answer `GET /` with the version that the setting names; for an engine that has no such page, by what it is."""
+    dialect = DIALECTS[exchange.state.settings.present_as]
+    if dialect is None:
+        return Done(None)
+    shown = await _shown(exchange, lambda body: responses.info(body, dialect.version))
+    if shown.body is None and exchange.status in _NO_SUCH_PAGE:
+        node = await exchange.ask(_NODE)
+        named = None if node is None else responses.root(node, dialect.version)
+        return shown if named is None else Done(named)
+    return shown
+
+
+async def nodes(exchange: Exchange) -> Done:
+    """Answer `_nodes` with this endpoint's address for each node, so that clients that look for nodes stay here."""
+    address = exchange.state.settings.advertise or exchange.request.host
+    return await _shown(exchange, lambda body: responses.nodes(body, address))
+
+
+async def point_in_time(exchange: Exchange) -> Done:
+    """Open or close a point in time as Elasticsearch's clients do, at an OpenSearch if one is behind."""
+    if not await _opensearch(exchange):
+        return Done(None)
+    carried = exchange.carried
+    index = carried.path.rstrip("/").removesuffix("/_pit")
+    opens = exchange.request.method == "POST"
+    try:
+        body = exchange.body if opens else responses.closing(exchange.body)
+    except (ValueError, LookupError, RecursionError):
+        return Done(None)
+    to = Sent(index + _OPENSEARCH_PIT, carried.query_string, body)
+    return await _shown(exchange, responses.opened if opens else responses.closed, to)
+
+
+async def _shown(exchange: Exchange, show: Callable[[bytes], bytes], to: Sent | None = None) -> Done:
+    """Ask the engine and show its answer otherwise; an error, or what is no such answer, is the engine's own."""
+    carried = exchange.carried
+    as_it_came = Done(None, to=to)
+    if endpoints.other_answer(carried):
+        return as_it_came
+    answer = await exchange.ask(to or Sent(carried.path, carried.query_string, exchange.body))
+    if answer is None:
+        return as_it_came
+    try:
+        return Done(show(answer))
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return Done(answer)
+
+
+async def _opensearch(exchange: Exchange) -> bool:
+    """Find out which engine is behind: what `GET /` says, or else whether it names Elasticsearch."""
+    upstream = exchange.state.upstream
+    if upstream.distribution is None:
+        body = await exchange.ask(Sent("/", "", b""), "GET")
+        if body is None:
+            return not exchange.elasticsearch
+        upstream.distribution = responses.distribution(body)
+    return upstream.distribution == "opensearch"

@@ -1,0 +1,52 @@
+"""What one endpoint holds while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from es_rerank.compat.endpoints import rows
+from es_rerank.config.rules import Rules
+from es_rerank.config.settings import Settings
+from es_rerank.engine_client.client import Upstream
+from es_rerank.engine_client.field_caps import Indices
+from es_rerank.rerank_client.client import Reranker
+from es_rerank.search.formats.endpoints import Endpoint, in_force
+from es_rerank.server.metrics import Metrics
+from es_rerank.server.shadow import Shadows
+
+
+@dataclass(slots=True)
+class Life:
+    """Whether the endpoint is about to end: it still answers, but nobody new should be sent to it."""
+
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The parts of a running endpoint; each keeps its own state. `endpoints` are the rows in force."""
+
+    settings: Settings
+    rules: Rules
+    upstream: Upstream
+    indices: Indices
+    reranker: Reranker
+    metrics: Metrics
+    endpoints: tuple[Endpoint, ...]
+    shadows: Shadows
+    life: Life = field(default_factory=Life)
+
+
+STATE = web.AppKey("state", State)
+
+
+def build(settings: Settings, rules: Rules | None = None) -> State:
+    """Put the parts together; without *rules* they are read. Raises ConfigError if they cannot be used."""
+    upstream = Upstream(settings)
+    shown = rows(sniffed=settings.sniff == "rewrite", presented=settings.present_as != "engine")
+    endpoints = in_force(settings.inference_ids) + shown
+    metrics = Metrics()
+    parts = (rules or Rules(settings), upstream, Indices(upstream, settings.max_answer), Reranker(settings), metrics)
+    return State(settings, *parts, endpoints, Shadows(metrics, settings.concurrency))

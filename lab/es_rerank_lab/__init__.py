@@ -1,0 +1,1 @@
+"""Starts real engines and vLLM on this machine, for the demo and for the live tests."""

@@ -1,0 +1,175 @@
+"""Starts the demo's three parts, each only if it is not there already, and stops what it started.
+
+What is started is noted in *parts*, so that it can be kept running.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import msgspec
+
+from es_rerank.cli.vllm_command import on_cpu
+from es_rerank.errors import EsRerankError
+from es_rerank.rerank.profiles import PROFILES, server_flags
+from es_rerank_lab.demo.client import Access, identified
+from es_rerank_lab.parts.cache import RunFolder, cache_folder
+from es_rerank_lab.parts.engines import start_engine
+from es_rerank_lab.parts.port import HOST, claim_port
+from es_rerank_lab.parts.process import Command, Process, await_ready
+from es_rerank_lab.parts.progress import Reporter
+from es_rerank_lab.parts.running import Running
+from es_rerank_lab.parts.vllm import start_vllm
+from es_rerank_lab.parts.weights import PACKAGED
+
+_TITLE = "es-rerank"
+_READY_SECONDS = 180.0
+_PROBE_SECONDS = 3
+# A processor reads some thousand tokens a second: of long documents, what shares words with the query is read.
+_SEARCH_TOKENS = 6000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the person chose. URLs name parts that run already."""
+
+    engine: str = "opensearch"
+    engine_url: str | None = None
+    engine_ca: Path | None = None
+    reranker_url: str | None = None
+    backend: str = "vllm"
+    profile: str | None = None
+    model: str | None = None
+    port: int = 9280
+    window: int = 30
+
+    @property
+    def own_pages(self) -> str:
+        """Where the endpoint's own pages are: on the port behind its own."""
+        return f"{HOST}:{self.port + 1}"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A rerank server: where it is, what it serves, and its tokenizer."""
+
+    url: str
+    profile: str
+    model: str | None
+    tokenizer: str
+
+
+@contextmanager
+def engine(options: Options, reporter: Reporter, parts: list[Running]) -> Iterator[Access]:
+    """Start the engine, or use the one at `--engine-url`; Elasticsearch is started with its security on."""
+    if options.engine_url:
+        yield _access(options.engine_url, options.engine_ca)
+        return
+    secured = options.engine == "elasticsearch"
+    with start_engine(options.engine, security=secured, reporter=reporter) as running:
+        parts.append(running)
+        ca = str(running.ca) if running.ca else None
+        yield Access(running.name, running.url, running.username, running.password, ca)
+
+
+@contextmanager
+def model_server(options: Options, reporter: Reporter, parts: list[Running]) -> Iterator[Model]:
+    """Start vLLM with the model that fits the machine, or use the server at `--reranker-url`."""
+    profile = options.profile or _fitting(options)
+    if options.reranker_url:
+        yield Model(options.reranker_url, profile, options.model, "auto")
+        return
+    named = None if options.model in PROFILES else options.model
+    packaged = PACKAGED.get(profile) if on_cpu() and not named else None
+    folder = str(packaged(reporter)) if packaged else named
+    with start_vllm(server_flags(PROFILES[profile], folder), reporter=reporter) as running:
+        parts.append(running)
+        yield Model(running.url, profile, None, folder or "auto")
+
+
+@contextmanager
+def endpoint(options: Options, access: Access, model: Model, reporter: Reporter, parts: list[Running]) -> Iterator[str]:
+    """Start es-rerank in front of the engine and wait until its self-test has passed; gives its URL."""
+    url, pages = f"http://{HOST}:{options.port}", f"http://{options.own_pages}"
+    run = RunFolder(cache_folder(), "es-rerank")
+    command = [sys.executable, "-m", "es_rerank", "serve", *_flags(options, access, model)]
+    process = Process(Command(argv=command, log=run.path / "es-rerank.log", env=_environment()))
+    with Running(title=_TITLE, url=url, process=process, run=run, ready=lambda: bool(_state(pages))) as running:
+        await_ready(process, lambda: _ready(pages), _TITLE, _READY_SECONDS, reporter)
+        parts.append(running)
+        yield url
+
+
+def claim(options: Options) -> None:
+    """Check that the endpoint's ports are free. Raises EsRerankError that tells an es-rerank from a stranger."""
+    if _state(f"http://{options.own_pages}"):
+        raise EsRerankError(
+            f"an es-rerank is listening on {HOST}:{options.port} already, perhaps another demo: "
+            "stop it, or give this one another port with --port"
+        )
+    for port in (options.port, options.port + 1):
+        claim_port(port)
+
+
+def _fitting(options: Options) -> str:
+    """Choose the profile: of the model that was named, else by what the machine can run."""
+    named = [name for name, row in PROFILES.items() if options.model in (name, row.model)]
+    if named:
+        return named[0]
+    return "e5" if on_cpu() else "qwen3-reranker-0.6b"
+
+
+def _flags(options: Options, access: Access, model: Model) -> list[str]:
+    """List the flags of `es-rerank serve`; the deadline is long, for a processor does a graphics card's work here."""
+    flags = {
+        "--listen": f"{HOST}:{options.port}",
+        "--own-pages": options.own_pages,
+        "--upstream": access.url,
+        "--upstream-ca": access.ca,
+        "--reranker": model.url,
+        "--backend": options.backend,
+        "--profile": model.profile,
+        "--model": model.model,
+        "--tokenizer": model.tokenizer,
+        "--window": str(options.window),
+        "--search-tokens": str(_SEARCH_TOKENS) if on_cpu() else None,
+        "--deadline": "60s",
+    }
+    return [part for name, value in flags.items() if value is not None for part in (name, value)]
+
+
+def _environment() -> dict[str, str]:
+    """Keep the person's own `ES_RERANK_*` settings out of the demo."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ES_RERANK_")}
+
+
+def _ready(url: str) -> bool:
+    """Tell whether the endpoint reranks. Raises EsRerankError if it never will."""
+    state = _state(url)
+    if state and state["status"] == "degraded" and "self_test" in state.get("why", ""):
+        raise EsRerankError(f"the reranker is not fit for use: {state['why']}")
+    return bool(state) and state["status"] == "ok"
+
+
+def _state(url: str) -> dict[str, str]:
+    """Ask own pages how their endpoint stands; empty if there are none."""
+    try:
+        with urllib.request.urlopen(f"{url}/_rerank/health/ready", timeout=_PROBE_SECONDS) as answer:  # noqa: S310
+            return msgspec.json.decode(answer.read(), type=dict[str, str])
+    except (OSError, ValueError):
+        return {}
+
+
+def _access(url: str, ca: Path | None) -> Access:
+    """Take the credentials out of an engine's URL and find out which engine it is."""
+    parts = urlsplit(url)
+    bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+    username, password = (unquote(part) if part else None for part in (parts.username, parts.password))
+    return identified(Access("opensearch", bare, username, password, str(ca) if ca else None))

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+
+from es_rerank.compat.endpoints import rows
+from es_rerank.search.formats.endpoints import match
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/", "info"),
+        ("GET", "/?pretty", "info"),
+        ("HEAD", "/", None),
+        ("GET", "/docs", None),
+        ("GET", "/_nodes", "_nodes"),
+        ("GET", "/_nodes/http", "_nodes"),
+        ("GET", "/_nodes/_all/http", "_nodes"),
+        ("GET", "/_nodes/a,b/http,os/", "_nodes"),
+        ("GET", "/_nodes/stats", None),
+        ("GET", "/_nodes/a/stats", None),
+        ("GET", "/_nodes/a/hot_threads", None),
+        ("GET", "/_nodes/a/stats/http", None),
+        ("POST", "/_nodes/http", None),
+        ("POST", "/docs/_pit?keep_alive=1m", "_pit"),
+        ("POST", "/a,b*/_pit", "_pit"),
+        ("POST", "/_all/_pit", "_pit"),
+        ("DELETE", "/_pit", "_pit"),
+        ("DELETE", "/docs/_pit", None),
+        ("GET", "/docs/_search", None),
+    ],
+)
+def test_rows(method: str, path: str, expected: str | None) -> None:
+    found = match(method, path, {}, rows(sniffed=True, presented=True))
+    assert (found and found.endpoint) == expected
+
+
+def test_only_what_is_wanted_is_in_force() -> None:
+    assert rows(sniffed=False, presented=False) == ()
+    assert [row.name for row in rows(sniffed=True, presented=False)] == ["_nodes"]
+    assert {row.name for row in rows(sniffed=False, presented=True)} == {"info", "_pit"}

@@ -1,0 +1,107 @@
+"""The signature is checked as the service checks it: from what arrived, by the steps of AWS's documentation."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import sys
+from collections.abc import AsyncIterator
+from urllib.parse import quote, unquote
+
+import pytest
+from multidict import CIMultiDict
+
+from es_rerank.config.settings import Settings
+from es_rerank.engine_client.client import Upstream
+from es_rerank.engine_client.sigv4 import Signer
+from es_rerank.errors import ConfigError, UpstreamError
+from es_rerank.net.messages import Chunks, Request
+from tests.fakes import Fake, Said, Seen, serving, settings
+
+SECRET = "wJalrXUtnFEMI/K7MDENG"
+REGION = "eu-central-1"
+
+
+@pytest.fixture(autouse=True)
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
+
+
+def hashed(key: bytes, text: str) -> bytes:
+    return hmac.new(key, text.encode(), hashlib.sha256).digest()
+
+
+def expected(seen: Seen, service: str) -> str:
+    """Compute the signature (Signature Version 4, "Create a signed AWS API request", steps 1 to 4)."""
+    _, _, fields = seen.headers["Authorization"].partition(" ")
+    named = dict(field.strip().split("=", 1) for field in fields.split(","))
+    path, _, query = seen.target.partition("?")
+    pairs = sorted((pair.partition("=") for pair in query.split("&")) if query else [])
+    canonical = "\n".join(
+        [
+            seen.method,
+            quote(path, safe="/~"),
+            "&".join(f"{quote(unquote(name), safe='~')}={quote(unquote(value), safe='~')}" for name, _, value in pairs),
+            *(f"{name}:{seen.headers[name].strip()}" for name in named["SignedHeaders"].split(";")),
+            "",
+            named["SignedHeaders"],
+            hashlib.sha256(seen.body).hexdigest(),
+        ]
+    )
+    when = seen.headers["X-Amz-Date"]
+    scope = f"{when[:8]}/{REGION}/{service}/aws4_request"
+    text = f"AWS4-HMAC-SHA256\n{when}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    key = f"AWS4{SECRET}".encode()
+    for part in scope.split("/"):
+        key = hashed(key, part)
+    assert named["Credential"] == f"AKIDEXAMPLE/{scope}"
+    return hashed(key, text).hex()
+
+
+async def body() -> AsyncIterator[bytes]:
+    for at in range(40):
+        yield b"%d" % at * 50_000
+
+
+@pytest.mark.parametrize("service", ["es", "aoss"])
+@pytest.mark.parametrize(
+    ("method", "target", "streamed"),
+    [
+        ("GET", "/", False),
+        ("POST", "/docs/_search?q=a+b%2Bc&pretty&size=5", False),
+        ("GET", "/%3Clogs-%7Bnow%2Fd%7D%3E/_doc/a%2Fb", False),
+        ("POST", "/_bulk?refresh=true", True),
+    ],
+)
+async def test_what_arrives_is_signed(method: str, target: str, streamed: bool, service: str) -> None:
+    headers = CIMultiDict({"Authorization": "AWS4-HMAC-SHA256 of the client", "x-amz-date": "long ago", "X-A": "1"})
+    whole = Chunks(body()) if streamed else b'{"size":1}' if method == "POST" else None
+    async with serving(Fake({"": Said(b"ok")})) as engine:
+        upstream = Upstream(settings(engine, aws_region=REGION, aws_service=service))
+        sent = Request(method, target, headers, whole)
+        async with upstream.open(sent) as answer:
+            assert answer.status == 200
+        await upstream.close()
+    (seen,) = engine.seen
+    assert seen.headers["Authorization"].rpartition("Signature=")[2] == expected(seen, service)
+    assert seen.headers.getall("X-Amz-Security-Token") == ["token"]
+    assert len(seen.headers.getall("Authorization")) == len(seen.headers.getall("X-Amz-Date")) == 1
+    assert seen.headers["X-A"] == "1"
+    if streamed:
+        assert seen.body == b"".join([chunk async for chunk in body()])
+        assert seen.headers["Content-Length"] == str(len(seen.body))
+
+
+async def test_without_credentials_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    signer = Signer(REGION, "es")
+    monkeypatch.setattr(signer._session, "get_credentials", lambda: None)
+    with pytest.raises(UpstreamError, match="no AWS credentials"):
+        await signer("http://engine", Request("GET", "/"))
+
+
+def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "botocore.session", None)
+    with pytest.raises(ConfigError, match=r"aws_region: .*es-rerank\[aws\]"):
+        Upstream(Settings(aws_region=REGION))

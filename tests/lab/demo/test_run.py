@@ -1,0 +1,163 @@
+"""The demo's story with its parts replaced: what is started is stopped, in every way it can end."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from es_rerank.errors import EsRerankError
+from es_rerank_lab.cli import demo
+from es_rerank_lab.demo import run as story
+from es_rerank_lab.demo.client import Access, Found
+from es_rerank_lab.demo.corpus import load
+from es_rerank_lab.demo.stack import Model, Options
+from es_rerank_lab.parts.cache import RunFolder
+from es_rerank_lab.parts.process import Command, Process
+from es_rerank_lab.parts.progress import Reporter
+from es_rerank_lab.parts.running import Running
+
+BEST = {query.text: max(query.relevant, key=lambda key: query.relevant[key]) for query in load().queries}
+
+
+class FakeClient:
+    """Finds the best document last when asked directly, and first through the endpoint."""
+
+    calls: list[str]
+
+    def __init__(self, access: Access) -> None:
+        self._through = access.url.endswith("9280")
+
+    def load(self, documents: Sequence[Any]) -> None:
+        FakeClient.calls.append(f"load {len(documents)}")
+
+    def clear(self) -> None:
+        FakeClient.calls.append("clear")
+
+    def search(self, text: str, _size: int) -> list[Found]:
+        found = [Found(BEST[text], "the answer", 2.0), Found("other", "another", 1.0)]
+        return found if self._through else found[::-1]
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    noted: list[str] = []
+
+    def part(name: str, value: Any) -> Any:
+        @contextmanager
+        def started(*_: Any) -> Iterator[Any]:
+            noted.append(f"start {name}")
+            try:
+                yield value
+            finally:
+                noted.append(f"stop {name}")
+
+        return started
+
+    monkeypatch.setattr(story.stack, "claim", lambda _: None)
+    monkeypatch.setattr(story.stack, "engine", part("engine", Access("opensearch", "http://127.0.0.1:9200")))
+    monkeypatch.setattr(story.stack, "model_server", part("model", Model("http://m", "e5", None, "auto")))
+    monkeypatch.setattr(story.stack, "endpoint", part("endpoint", "http://127.0.0.1:9280"))
+    monkeypatch.setattr(story, "Client", FakeClient)
+    FakeClient.calls = noted
+    return noted
+
+
+STOPPED = ["clear", "stop endpoint", "stop model", "stop engine"]
+
+
+def test_once_shows_both_orders_and_stops_everything(calls: list[str]) -> None:
+    out = io.StringIO()
+    story.run(Options(), Console(file=out, width=120), once=True)
+    assert calls[:3] == ["start engine", "start model", "start endpoint"]
+    assert calls[-4:] == STOPPED
+    assert "PDF to text, in Arabic" in out.getvalue()
+    assert "✓ the answer" in out.getvalue()
+    assert "100%" in out.getvalue()
+
+
+def test_it_stays_until_ctrl_c_and_says_what_to_try(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(story.threading.Event, "wait", interrupted)
+    out = io.StringIO()
+    story.run(Options(), Console(file=out, width=120), once=False)
+    assert calls[-4:] == STOPPED
+    assert "curl 'http://127.0.0.1:9280/es-rerank-demo/_search?q=" in out.getvalue()
+    assert "http://127.0.0.1:9281/_rerank/" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("url", "login"), [(None, "-u elastic:s3cret "), ("http://elastic:s3cret@h:9200", "-u elastic ")]
+)
+def test_the_password_of_an_engine_of_somebody_elses_is_not_said(
+    calls: list[str], monkeypatch: pytest.MonkeyPatch, url: str | None, login: str
+) -> None:
+    access = Access("opensearch", "http://h:9200", "elastic", "s3cret")
+    monkeypatch.setattr(story, "_wait", lambda: None)
+    monkeypatch.setattr(story.stack, "engine", lambda *_: nullcontext(access))
+    out = io.StringIO()
+    story.run(Options(engine_url=url), Console(file=out, width=120), once=False)
+    assert f"curl {login}" in out.getvalue()
+
+
+def test_a_part_that_dies_while_it_stays_is_started_again(
+    calls: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = RunFolder(tmp_path, "model")
+    process = Process(Command(argv=["/bin/sh", "-c", "exec sleep 60"], log=run.path / "log", env=dict(os.environ)))
+    out = io.StringIO()
+
+    @contextmanager
+    def model(_options: Options, _reporter: Reporter, parts: list[Running]) -> Iterator[Model]:
+        with Running(title="vLLM", url="http://m", process=process, run=run, ready=lambda: True) as running:
+            parts.append(running)
+            yield Model(running.url, "e5", None, "auto")
+
+    def killed() -> None:
+        os.kill(process.pid, signal.SIGKILL)
+        limit = time.monotonic() + 20
+        while "vLLM answers again" not in out.getvalue():
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+
+    monkeypatch.setattr(story.stack, "model_server", model)
+    monkeypatch.setattr(story, "_wait", killed)
+    story.run(Options(), Console(file=out, width=120), once=False)
+    assert "vLLM ended with exit code -9; it is started again in 1 s" in out.getvalue()
+    assert process.exit_code is not None
+
+
+def test_ctrl_c_in_the_middle_stops_what_runs(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def interrupted(*_: Any) -> Iterator[Any]:
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(story.stack, "model_server", interrupted)
+    result = CliRunner().invoke(demo, ["--once"])
+    assert result.exit_code == 130
+    assert "stopped" in result.output
+    assert calls == ["start engine", "stop engine"]
+
+
+def test_a_part_that_fails_stops_the_others(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def failing(*_: Any) -> Iterator[Any]:
+        raise EsRerankError("vLLM ended at its start")
+        yield
+
+    monkeypatch.setattr(story.stack, "model_server", failing)
+    with pytest.raises(EsRerankError, match="vLLM ended"):
+        story.run(Options(), Console(file=io.StringIO()), once=True)
+    assert calls == ["start engine", "stop engine"]

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from es_rerank.rerank.chunking import Limits, estimate, passages
+
+
+def words(text: str) -> Sequence[tuple[int, int]]:
+    """Take each word for a token."""
+    return [found.span() for found in re.finditer(r"\S+", text)]
+
+
+def cut(text: str, mode: str, limit: int, budget: int = 10_000) -> list[str]:
+    return passages([text], "", Limits(mode, limit, budget), words)[0]
+
+
+LONG = " ".join(f"w{at}" for at in range(100))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("short enough to stay", "short enough to stay"),
+        ("one two three four. five six seven", "one two three four."),
+        ("one two three\n\nfour five. six seven", "one two three\n\nfour five."),
+        ("one two three four\n\nix, six seven", "one two three four"),
+        ("one two three, four-five six seven", "one two three, four-five six"),
+        ("one two three four five six seven", "one two three four five"),
+    ],
+)
+def test_truncation_ends_on_the_best_boundary_near_the_limit(text: str, expected: str) -> None:
+    assert cut(text, "truncate", 5 if len(text.split()) > 4 else 4) == [expected]
+
+
+def test_no_text_is_no_passage() -> None:
+    assert passages([None, "", "hose"], "q", Limits("truncate", 10, 100), words) == [[], [], ["hose"]]
+
+
+def test_passages_overlap_and_reach_to_the_end() -> None:
+    pieces = cut(LONG, "max_passage", 20)
+    assert pieces[0].split()[0] == "w0"
+    assert pieces[-1].split()[-1] == "w99"
+    for one, other in pairwise(pieces):
+        assert set(one.split()) & set(other.split())
+
+
+def test_later_passages_carry_the_headline() -> None:
+    pieces = cut("About hoses\n" + LONG, "max_passage", 20)
+    assert all(piece.startswith("About hoses\n") for piece in pieces)
+    assert max(len(words(piece)) for piece in pieces) <= 20
+
+
+def test_a_first_line_that_is_half_a_passage_is_no_headline() -> None:
+    pieces = cut(" ".join(["long"] * 10) + "\n" + LONG, "max_passage", 20)
+    assert not any(piece.startswith("long") for piece in pieces[1:])
+
+
+def test_over_budget_the_passages_with_the_words_of_the_query_are_kept() -> None:
+    about = " ".join(["noise"] * 50 + ["leaking", "hose"] + ["noise"] * 50)
+    documents = [about, " ".join(["other"] * 100)]
+    kept = passages(documents, "a leaking hose", Limits("max_passage", 20, 60), words)
+    assert [len(pieces) for pieces in kept] == [2, 1]
+    assert "leaking hose" in kept[0][1]
+
+
+def test_every_document_keeps_its_first_passage_whatever_the_budget() -> None:
+    kept = passages([LONG] * 10, "q", Limits("max_passage", 20, 20), words)
+    assert [len(pieces) for pieces in kept] == [1] * 10
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("", 0), ("hose", 2), ("garden hose", 4), ("水漏れ", 3), ("호스", 2), ("a, b!", 4), ("naïve", 2)],
+)
+def test_estimate(text: str, count: int) -> None:
+    assert len(estimate(text)) == count
+
+
+TEXTS = st.lists(
+    st.sampled_from(
+        ["a", "hose", "garden.", "leaking,", "水漏れを直す。", "\n\n", "\n", "supercalifragilistic", "é—", "! "]
+    ),
+    max_size=150,
+).map(" ".join)
+
+
+@given(TEXTS, st.integers(16, 64), st.sampled_from(["truncate", "max_passage"]), st.booleans())
+def test_no_passage_is_over_the_limit(text: str, limit: int, mode: str, guessed: bool) -> None:
+    tokens = estimate if guessed else words
+    pieces = passages([text], "hose", Limits(mode, limit, 10_000), tokens)[0]
+    assert all(len(tokens(piece)) <= limit for piece in pieces)
+    assert mode == "max_passage" or len(pieces) <= 1
+
+
+@given(TEXTS, st.integers(16, 64), st.booleans())
+def test_within_the_budget_no_token_is_lost(text: str, limit: int, guessed: bool) -> None:
+    tokens = estimate if guessed else words
+    text = " ".join(f"{word}{at}" for at, word in enumerate(text.split()))
+    pieces = passages([text], "hose", Limits("max_passage", limit, 10_000), tokens)[0]
+    starts = [text.index(piece) for piece in pieces]
+    spans = [(start, start + len(piece)) for start, piece in zip(starts, pieces, strict=True)]
+    assert [one for one in tokens(text) if not any(start <= one[0] and one[1] <= end for start, end in spans)] == []
+
+
+@given(st.text() | TEXTS, st.integers(1, 20), st.integers(1, 40), st.sampled_from(["truncate", "max_passage"]))
+def test_no_text_is_an_error(text: str, limit: int, budget: int, mode: str) -> None:
+    pieces = passages([text], text, Limits(mode, limit, budget), estimate)[0]
+    assert bool(pieces) is bool(text)
+    assert all(piece in text or text.partition("\n")[0] in piece for piece in pieces)

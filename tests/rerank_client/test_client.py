@@ -1,0 +1,518 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from es_rerank.model import Ask, Failed, Long, Rule, Scored, Why
+from es_rerank.rerank.batching import cost
+from es_rerank.rerank_client import client, pool, server
+from es_rerank.rerank_client.client import Health, Reranker
+from tests.fakes import Fake, Said, Seen, scores, serving, settings, until
+
+RULE = Rule("docs")
+BY_TEXT = {"mend": 2.0, "hose": 1.0, "opening": -3.0}
+
+
+def ask(*documents: str | None, query: str = "leaking hose", seconds: float = 5.0, **rule: Any) -> Ask:
+    return Ask(query, documents, replace(RULE, **rule), seconds)
+
+
+def sigmoid(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit))
+
+
+@asynccontextmanager
+async def reranking(says: Any = None, **more: Any) -> AsyncIterator[tuple[Reranker, Fake]]:
+    async with serving(Fake({"/score": says or scores(BY_TEXT)})) as server:
+        reranker = Reranker(settings(reranker=server, **more))
+        with capture_logs():
+            yield reranker, server
+            await reranker.close()
+
+
+def sent(server: Fake) -> list[list[str]]:
+    return [seen.json["text_2"] for seen in server.seen]
+
+
+async def test_documents_in_probabilities_out() -> None:
+    async with reranking() as (reranker, server):
+        found = await reranker.score(ask("opening hours", None, "mend a hose"))
+    assert isinstance(found, Scored)
+    assert found.probabilities == [pytest.approx(sigmoid(-3)), None, pytest.approx(sigmoid(2))]
+    assert (found.cached, found.model) == (0, "BAAI/bge-reranker-v2-m3")
+    assert sent(server) == [["opening hours", "mend a hose"]]
+
+
+async def test_a_pair_is_asked_once() -> None:
+    async with reranking() as (reranker, server):
+        await reranker.score(ask("a hose", "b"))
+        again = await reranker.score(ask("c", "a hose", None))
+        other = await reranker.score(ask("a hose", query="another"))
+    assert isinstance(again, Scored)
+    assert isinstance(other, Scored)
+    assert (again.cached, other.cached) == (1, 0)
+    assert sent(server) == [["a hose", "b"], ["c"], ["a hose"]]
+
+
+async def test_equal_texts_of_one_window_are_one_pair() -> None:
+    async with reranking() as (reranker, server):
+        found = await reranker.score(ask("a", "a", "a"))
+    assert isinstance(found, Scored)
+    assert len(found.probabilities) == 3
+    assert sent(server) == [["a"]]
+
+
+async def test_equal_pairs_in_flight_are_asked_once() -> None:
+    async with reranking(lambda seen: replace(scores(BY_TEXT)(seen), seconds=0.05)) as (reranker, server):
+        found = await asyncio.gather(*(reranker.score(ask("a hose", text)) for text in ("x", "x", "y")))
+    assert all(isinstance(one, Scored) for one in found)
+    assert sorted(sent(server)) == [["a hose", "x"], ["y"]]
+
+
+async def test_large_windows_go_in_batches() -> None:
+    async with reranking() as (reranker, server):
+        found = await reranker.score(ask(*(f"text {at}" for at in range(600))))
+    assert isinstance(found, Scored)
+    assert sorted(len(texts) for texts in sent(server)) == [88, 256, 256]
+
+
+async def test_the_best_passage_of_a_long_document_counts() -> None:
+    long = "\n\n".join(["opening hours " * 20] * 5 + ["mend it " * 20] + ["opening hours " * 20] * 5)
+    async with reranking() as (reranker, server):
+        found = await reranker.score(ask(long, long=Long("max_passage", 100)))
+    assert isinstance(found, Scored)
+    assert found.probabilities == [pytest.approx(sigmoid(2))]
+    assert len(sent(server)[0]) > 5
+
+
+@pytest.mark.parametrize(
+    ("profile", "rule", "expected"),
+    [
+        ("bge-reranker", None, None),
+        ("bge-reranker", "Find parts", None),
+        ("qwen3-reranker-0.6b", "Find parts", "Find parts"),
+        ("qwen3-reranker-0.6b", None, "Given a web search query, retrieve relevant passages that answer the query"),
+    ],
+)
+async def test_instructions_go_to_models_that_take_one(profile: str, rule: str | None, expected: str | None) -> None:
+    async with reranking(profile=profile) as (reranker, server):
+        await reranker.score(ask("a", instruction=rule))
+    assert server.seen[0].json.get("instruction") == expected
+
+
+async def test_prefixes_and_special_tokens() -> None:
+    async with reranking(profile="e5", model="mine") as (reranker, server):
+        await reranker.score(ask("a </s> b", query="<s> hose"))
+    question = server.seen[0].json
+    assert (question["text_1"], question["text_2"]) == ("query: < s> hose", ["passage: a < /s> b"])
+    assert question["model"] == "mine"
+
+
+async def test_a_query_as_long_as_a_book_leaves_room_for_documents() -> None:
+    async with reranking(profile="minilm") as (reranker, server):
+        found = await reranker.score(ask("text " * 500, query="word " * 5000, long=Long("truncate")))
+    assert isinstance(found, Scored)
+    question = server.seen[0].json
+    assert 0 < len(question["text_1"].split()) <= 64
+    assert 0 < len(question["text_2"][0].split()) <= 256
+
+
+async def test_a_deadline_is_kept_and_the_late_scores_are_remembered() -> None:
+    async with reranking(lambda seen: replace(scores()(seen), seconds=0.1)) as (reranker, _):
+        assert await reranker.score(ask("a", seconds=0)) == Failed(Why.DEADLINE)
+        first, second = await asyncio.gather(
+            reranker.score(ask("a", seconds=5)), reranker.score(ask("a", seconds=0.02))
+        )
+    assert isinstance(first, Scored)
+    assert second == Failed(Why.DEADLINE)
+
+
+async def test_a_server_that_says_nothing_is_a_missed_deadline() -> None:
+    async with reranking(Said(b"", seconds=0.3)) as (reranker, _):
+        found = await reranker.score(ask("a", seconds=0.05))
+    assert isinstance(found, Failed)
+    assert found.why is Why.DEADLINE
+
+
+async def test_too_many_searches_are_shed() -> None:
+    slow = lambda seen: replace(scores()(seen), seconds=0.1)  # noqa: E731
+    async with reranking(slow, queue=1, concurrency=1) as (reranker, _):
+        found = await asyncio.gather(*(reranker.score(ask(f"text {at}")) for at in range(4)))
+    assert sorted(type(one).__name__ for one in found) == ["Failed", "Failed", "Scored", "Scored"]
+    assert {one.why for one in found if isinstance(one, Failed)} == {Why.OVERLOADED}
+
+
+async def test_the_window_shrinks_while_the_queue_is_long_and_grows_back() -> None:
+    ten = [f"text {at}" for at in range(10)]
+
+    def slow(seen: Seen) -> Said:
+        return replace(scores(BY_TEXT)(seen), seconds=0.1)
+
+    async with reranking(slow, concurrency=1, queue=4, cache_pairs=0) as (reranker, _):
+        asks = [ask(*ten, query=f"query {at}") for at in range(5)]
+        found = await asyncio.gather(*map(reranker.score, asks))
+        after = await reranker.score(ask(*ten, query="later"))
+    read = [one.window for one in found if isinstance(one, Scored)]
+    assert read == [10, 10, 10, 5, 2]
+    assert [sum(p is not None for p in one.probabilities) for one in found if isinstance(one, Scored)] == read
+    assert isinstance(after, Scored)
+    assert after.window == 10
+
+
+async def test_what_is_known_is_no_load() -> None:
+    async with reranking(lambda seen: replace(scores()(seen), seconds=0.1), concurrency=1, queue=1) as (reranker, _):
+        await reranker.score(ask("a", "b", "c", "d"))
+        waiting = asyncio.create_task(reranker.score(ask("e", query="another")))
+        await asyncio.sleep(0.01)
+        found = await reranker.score(ask("a", "b", "c", "d"))
+        await waiting
+    assert isinstance(found, Scored)
+    assert (found.window, found.cached) == (4, 4)
+
+
+async def test_no_more_is_asked_than_can_be_answered_in_time() -> None:
+    ten = ["text " * 70 + str(at) for at in range(10)]
+    async with reranking(lambda seen: replace(scores()(seen), seconds=0.2), concurrency=1) as (reranker, server):
+        # What is known of its pace is that ten texts take a minute.
+        pace = reranker._pool.servers[0].pace
+        pace.done, pace.seconds, pace.counted = cost(ten), 60.0, time.monotonic()
+        busy = asyncio.create_task(reranker.score(ask(*ten, query="ahead", seconds=300)))
+        await server.reached(1)
+        late = asyncio.create_task(reranker.score(ask(*ten, query="late", seconds=105)))
+        vain = asyncio.create_task(reranker.score(ask(*ten, query="in vain", seconds=30)))
+        whole = asyncio.create_task(reranker.score(replace(ask(*ten, query="whole", seconds=105), whole=True)))
+        found = await asyncio.gather(busy, late, vain, whole)
+    assert [one.window if isinstance(one, Scored) else one.why for one in found] == [10, 5, "overloaded", "overloaded"]
+    assert [len(texts) for texts in sent(server)] == [10, 5]
+
+
+async def test_who_has_more_time_than_the_one_who_asked_first_asks_again() -> None:
+    def says(seen: Seen) -> Said:
+        return replace(scores(BY_TEXT)(seen), seconds=9 if len(server.seen) == 1 else 0)
+
+    async with reranking(says) as (reranker, server):
+        hurried, patient = await asyncio.gather(
+            reranker.score(ask("mend", seconds=1)), reranker.score(ask("mend", seconds=30))
+        )
+    assert isinstance(hurried, Failed)
+    assert hurried.why is Why.DEADLINE
+    assert isinstance(patient, Scored)
+    assert sent(server) == [["mend"], ["mend"]]
+
+
+async def test_a_client_that_goes_away_ends_the_work_for_it() -> None:
+    def says(seen: Seen) -> Said:
+        return replace(scores(BY_TEXT)(seen), seconds=60 if seen.json["text_1"] == "ho0" else 0)
+
+    async with reranking(says, concurrency=1) as (reranker, server):
+        gone = [asyncio.create_task(reranker.score(ask("mend", query=f"ho{at}", seconds=30))) for at in range(9)]
+        await server.reached(1)
+        stays = asyncio.create_task(reranker.score(ask("mend", query="ho1", seconds=30)))
+        await asyncio.sleep(0.01)
+        for one in gone:
+            one.cancel()
+        assert isinstance(await asyncio.wait_for(stays, 20), Scored)
+        assert reranker.health.searches == 0
+    assert [seen.json["text_1"] for seen in server.seen] == ["ho0", "ho1"]
+
+
+async def test_clients_that_go_away_are_no_fault_of_the_server() -> None:
+    async with reranking(lambda seen: replace(scores(BY_TEXT)(seen), seconds=0.1)) as (reranker, server):
+        for at in range(5):
+            gone = asyncio.create_task(reranker.score(ask("mend", query=f"ho{at}")))
+            await server.reached(at + 1)
+            gone.cancel()
+        assert isinstance(await reranker.score(ask("mend")), Scored)
+        assert reranker.health == Health("ok")
+        assert len(server.seen) == 6
+
+
+async def parts(known: Sequence[int], **rule: Any) -> Scored | Failed:
+    """Search in a window of 40 of a server that is silent but for the requests of these numbers."""
+    answered = scores(BY_TEXT)
+
+    def says(seen: Seen) -> Said:
+        return answered(seen) if len(server.seen) - 1 in known else Said(b"", seconds=9)
+
+    texts = [f"hose {at}" for at in range(40)]
+    async with reranking(says, concurrency=1 if known == [0, 1] else 8) as (reranker, server):
+        return await reranker.score(ask(*texts, seconds=1.5 if known == [0, 1] else 0.3, **rule))
+
+
+async def test_where_a_part_is_welcome_the_scored_head_of_the_window_is_used() -> None:
+    found = await parts([0, 1], partial=True)
+    assert isinstance(found, Scored)
+    assert found.window == 20
+    assert [p is not None for p in found.probabilities] == [True] * 20 + [False] * 20
+
+
+@pytest.mark.parametrize(("known", "partial"), [([], False), ([1, 2, 3], True), ([], True)])
+async def test_elsewhere_and_of_a_window_without_head_nothing_is_used(known: list[int], partial: bool) -> None:
+    found = await parts(known, partial=partial)
+    assert isinstance(found, Failed)
+    assert found.why is Why.DEADLINE
+
+
+async def test_one_server_of_two_is_enough() -> None:
+    async with serving(Fake({"/": Said(b"oops", status=500)})) as broken, serving(Fake({"/": scores()})) as sound:
+        with capture_logs() as lines:
+            reranker = Reranker(settings(reranker=[broken, sound]))
+            assert all([isinstance(await reranker.score(ask(f"text {at}")), Scored) for at in range(6)])
+            health = reranker.health
+            await reranker.close()
+    assert health == Health("ok", "1 of 2 servers out: reranker_error: HTTP 500: oops")
+    assert [(line["event"], line["server"]) for line in lines] == [
+        ("reranker failed, searches keep the engine's order", broken.url)
+    ]
+
+
+async def test_a_server_with_another_model_is_not_asked_beside_the_right_one() -> None:
+    right = scores({"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}, default=-3.0)
+    async with serving(Fake({"/": scores({}, default=1.0)})) as wrong, serving(Fake({"/": right})) as fit:
+        with capture_logs():
+            reranker = Reranker(settings(reranker=[wrong, fit], self_test=True))
+            starting = asyncio.create_task(reranker.start())
+            await until(lambda: reranker.health.state == "ok" and "self_test" in reranker.health.why)
+            tested = len(wrong.seen)
+            assert all([isinstance(await reranker.score(ask(f"text {at}")), Scored) for at in range(4)])
+            assert len(wrong.seen) == tested
+            assert reranker.health.state == "ok"
+            assert reranker.health.why.startswith("1 of 2 servers out: self_test: ")
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            await reranker.close()
+
+
+async def test_who_wants_all_or_nothing_gets_all() -> None:
+    async with reranking(replace(Said(b""), seconds=0.1), concurrency=1, queue=2) as (reranker, server):
+        waiting = [asyncio.create_task(reranker.score(ask("a", query=f"q{at}"))) for at in range(2)]
+        await asyncio.sleep(0.05)
+        whole = asyncio.create_task(reranker.score(replace(ask("b", "c", "d", "e", "f"), whole=True)))
+        await asyncio.gather(*waiting, whole)
+    assert [len(texts) for texts in sent(server)] == [1, 1, 5]
+
+
+async def test_texts_that_are_too_long_are_tried_once_more_at_half_their_length() -> None:
+    def refuses(seen: Seen) -> Said:
+        if any(len(text) > 60 for text in seen.json["text_2"]):
+            return Said(b"input length is too long", status=400)
+        return scores(BY_TEXT)(seen)
+
+    async with reranking(refuses) as (reranker, server):
+        found = await reranker.score(ask("mend " * 20))
+        second = await reranker.score(ask("mend " * 40))
+    assert isinstance(found, Scored)
+    assert found.probabilities == [pytest.approx(sigmoid(2))]
+    assert isinstance(second, Failed)
+    assert second.why is Why.TOO_LONG
+    assert [len(texts[0]) for texts in sent(server)] == [100, 50, 200, 100]
+
+
+async def test_texts_that_are_too_long_are_no_fault_of_the_server() -> None:
+    async with reranking(Said(b"input length is too long", status=400)) as (reranker, _):
+        for at in range(5):
+            found = await reranker.score(ask(f"mend {at}"))
+            assert isinstance(found, Failed)
+            assert found.why is Why.TOO_LONG
+        assert reranker.health.state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (Said(b"{}"), Why.BAD_ANSWER),
+        (Said(b'{"data":[{"index":0,"score":null}]}'), Why.BAD_ANSWER),
+        (Said(b'{"data":[{"index":0,"score":1' + b"0" * 400 + b"}]}"), Why.BAD_ANSWER),
+        (Said(b"busy", status=429), Why.OVERLOADED),
+        (Said(b"who are you", status=401), Why.REFUSED),
+        (Said(b"oops", status=500), Why.RERANKER_ERROR),
+        (Said(b"", cut_off=True), Why.BAD_ANSWER),
+    ],
+)
+async def test_a_bad_answer_is_a_fault_for_all_who_wait_for_it(said: Said, why: Why) -> None:
+    async with reranking(replace(said, seconds=0.02)) as (reranker, server):
+        found = await asyncio.gather(reranker.score(ask("a")), reranker.score(ask("a")))
+        assert [one.why for one in found if isinstance(one, Failed)] == [why, why]
+        assert len(server.seen) == 1
+        assert reranker.health.state == "degraded"
+        assert reranker.health.why.startswith(why)
+
+
+async def test_nothing_bad_is_remembered() -> None:
+    says: list[Said] = [Said(b"oops", status=500)]
+    async with reranking(lambda seen: says.pop() if says else scores()(seen)) as (reranker, _):
+        assert isinstance(await reranker.score(ask("a")), Failed)
+        assert isinstance(await reranker.score(ask("a")), Scored)
+        assert reranker.health == Health("ok")
+
+
+async def test_after_three_faults_the_server_is_left_in_peace(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    for module in (client, pool, server):
+        monkeypatch.setattr(module, "time", type("Clock", (), {"monotonic": staticmethod(lambda: clock[0])}))
+    broken = [True]
+    oops = Said(b"oops", status=500)
+    async with reranking(lambda seen: oops if broken[0] else scores()(seen)) as (reranker, asked):
+        for at in range(5):
+            found = await reranker.score(ask(f"text {at}"))
+            assert isinstance(found, Failed)
+            assert found.why is Why.RERANKER_ERROR
+        assert len(asked.seen) == 3
+        broken[0] = False
+        assert isinstance(await reranker.score(ask("x")), Failed)
+        clock[0] += 1.5
+        assert isinstance(await reranker.score(ask("x")), Scored)
+        assert isinstance(await reranker.score(ask("y")), Scored)
+        assert reranker.health == Health("ok")
+
+
+async def test_remembered_pairs_need_no_server() -> None:
+    says: list[Said] = []
+    async with reranking(lambda seen: says[0] if says else scores()(seen)) as (reranker, _):
+        await reranker.score(ask("a"))
+        says.append(Said(b"oops", status=500))
+        assert isinstance(await reranker.score(ask("b")), Failed)
+        assert isinstance(await reranker.score(ask("a")), Scored)
+
+
+async def test_a_fault_is_logged_once_a_change() -> None:
+    says = Said(b"oops", status=500)
+    async with serving(Fake({"/": lambda seen: says if len(server.seen) < 3 else scores()(seen)})) as server:
+        reranker = Reranker(settings(reranker=server))
+        with capture_logs() as lines:
+            for at in range(4):
+                await reranker.score(ask(f"text {at}"))
+            await reranker.close()
+    assert [line["event"] for line in lines] == [
+        "reranker failed, searches keep the engine's order",
+        "reranker answers again",
+    ]
+
+
+async def self_tested(says: Any, **more: Any) -> tuple[Reranker, Sequence[Any]]:
+    async with serving(Fake({"/": says})) as server:
+        reranker = Reranker(settings(reranker=server, self_test=True, **more))
+        with capture_logs() as lines:
+            assert reranker.health == Health("untested")
+            testing = asyncio.create_task(reranker.start())
+            await until(lambda: reranker.health.state != "untested")
+            testing.cancel()
+            await asyncio.gather(testing, return_exceptions=True)
+            await reranker.close()
+    return reranker, lines
+
+
+async def test_a_model_that_knows_the_known_pairs_passes() -> None:
+    right = {"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}
+    reranker, lines = await self_tested(scores(right, default=-3.0))
+    assert reranker.health == Health("ok")
+    assert lines[-1]["event"] == "self-test passed"
+
+
+async def test_a_model_that_does_not_is_not_listened_to() -> None:
+    reranker, lines = await self_tested(scores({}, default=1.0))
+    assert reranker.health.state == "degraded"
+    assert "self_test: 4 of 4 known pairs" in reranker.health.why
+    assert [line["event"] for line in lines] == ["self-test failed, searches keep the engine's order"]
+    found = await reranker.score(ask("a"))
+    assert isinstance(found, Failed)
+    assert found.why is Why.SELF_TEST
+
+
+async def test_a_server_that_is_not_up_yet_is_waited_for() -> None:
+    reranker, _ = await self_tested(Said(b"starting", status=503))
+    assert reranker.health.state == "degraded"
+    found = await reranker.score(ask("a"))
+    assert isinstance(found, Failed)
+    assert found.why is Why.RERANKER_ERROR
+
+
+async def test_a_model_is_not_listened_to_before_its_self_test() -> None:
+    async with reranking(self_test=True) as (reranker, server):
+        found = await reranker.score(ask("a"))
+    assert found == Failed(Why.SELF_TEST, "the known pairs have not been scored yet")
+    assert sent(server) == []
+
+
+async def test_a_server_that_was_gone_is_tested_anew() -> None:
+    right = scores({"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}, default=-3.0)
+    async with serving(Fake({"/": right})) as server:
+        reranker = Reranker(settings(reranker=server, self_test=True))
+        await reranker.start()
+        before = len(server.seen)
+        reranker._pool.servers[0]._note(Failed(Why.UNREACHABLE, "refused"))
+        reranker._pool.servers[0]._note([1.0])
+        assert reranker.health == Health("untested")
+        await asyncio.wait_for(asyncio.gather(*reranker._tests), 5)
+        assert reranker.health == Health("ok")
+        assert len(server.seen) > before
+        await reranker.close()
+
+
+async def test_the_identity_needs_no_server() -> None:
+    reranker = Reranker(settings(backend="identity", self_test=True))
+    assert reranker.health == Health("ok")
+    found = await reranker.score(ask("a", None, "b"))
+    assert found == Scored([0.5, 0.5, 0.5], 0, "identity")
+    await reranker.close()
+
+
+async def test_closing_ends_what_is_in_flight() -> None:
+    async with reranking(Said(b"", seconds=5)) as (reranker, _):
+        waiting = asyncio.create_task(reranker.score(ask("a")))
+        await asyncio.sleep(0.05)
+        await reranker.close()
+        assert await waiting == Failed(Why.DEADLINE)
+
+
+async def test_who_waits_when_it_gives_up_has_run_out_of_time() -> None:
+    async with reranking(Said(b"", seconds=9)) as (reranker, server):
+        waiting = [asyncio.create_task(reranker.score(ask("a", seconds=60))) for _ in range(2)]
+        await server.reached(1)
+        reranker.give_up()
+        found = [*await asyncio.gather(*waiting), await reranker.score(ask("b", seconds=60))]
+        assert found == [Failed(Why.DEADLINE)] * 3
+        assert len(server.seen) == 1
+
+
+async def test_half_a_surrogate_is_no_error() -> None:
+    async with reranking() as (reranker, server):
+        found = await reranker.score(ask("a \ud800 hose", query="\udc00 hose"))
+    assert isinstance(found, Scored)
+    assert json.loads(server.seen[0].body)["text_1"] == "? hose"
+
+
+async def test_where_nobody_may_wait_who_has_to_is_shed() -> None:
+    async with reranking(queue=0) as (reranker, _):
+        assert reranker._readable([10, 10], ask("a", "b"), 1.0, 0) == 2
+        assert reranker._readable([10, 10], ask("a", "b"), 1.0, 1) == 0
+
+
+async def test_the_first_scores_of_a_server_that_came_back_with_another_model_are_not_used() -> None:
+    known = {"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}
+    right = scores({**known, "good": 3.0}, default=-3.0)
+    wrong = scores(dict.fromkeys([*known, "good"], -3.0), default=3.0)
+    async with serving(Fake({"/": right})) as back, serving(Fake({"/": right})) as fit:
+        with capture_logs():
+            reranker = Reranker(settings(reranker=[back, fit], self_test=True))
+            await asyncio.wait_for(reranker.start(), 10)
+            gone = reranker._pool.servers[0]
+            gone._note(Failed(Why.UNREACHABLE, "connection refused"))
+            back.says["/"] = wrong
+            for _ in range(2):
+                found = await reranker.score(ask("bad", "good"))
+                assert isinstance(found, Scored)
+                assert found.probabilities == [pytest.approx(sigmoid(-3)), pytest.approx(sigmoid(3))]
+            await until(lambda: gone.trial.misfit)
+            assert reranker.health.out == 1
+            await reranker.close()
+    assert ["bad", "good"] in sent(back)

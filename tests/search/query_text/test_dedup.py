@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from es_rerank.search.query_text.dedup import fold, joined
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Garden  Hose", "garden hose"),
+        ("“garden hose”", "garden hose"),
+        ("(garden) hose?", "garden hose"),
+        ("hoses", "hose"),
+        ("batteries", "battery"),
+        ("glasses", "glass"),
+        ("café Ångström", "cafe angstrom"),
+        ("ＡＢＣ", "abc"),
+    ],
+)
+def test_texts_that_say_the_same(one: str, other: str) -> None:
+    assert fold(one) == fold(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("c++", "c#"), ("-5", "5"), ("hose", "hosepipe"), ("bus", "bu"), ("かき", "かぎ"), ("garden hose", "gardenhose")],
+)
+def test_texts_that_do_not(one: str, other: str) -> None:
+    assert fold(one) != fold(other)
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ([], ""),
+        ([""], ""),
+        (["?!"], "?!"),
+        ([" garden \n hose "], "garden hose"),
+        (["garden hose", "garden hose", "garden"], "garden hose"),
+        (["hose", "garden", "garden hose"], "garden hose"),
+        (["hose garden", "garden hose"], "hose garden"),
+        (["mend", "garden", "hose", "mend garden", "garden hose"], "mend garden hose"),
+        (["garden hose", "leaking tap", "hose tap"], "garden hose leaking tap"),
+        (["garden", "hose pipe", "old garden"], "hose pipe old garden"),
+        (["how do I mend a hose?", "mend hose"], "how do I mend a hose?"),
+        (["garden hoses", "garden hose"], "garden hoses"),
+        (["knock knock", "knock"], "knock knock"),
+        (["庭のホース", "ホース"], "庭のホース"),
+        (["ホース", "庭の"], "ホース 庭の"),
+        (["정원 호스", "정원"], "정원 호스"),
+        (["สายยางรดน้ำ", "สายยาง"], "สายยางรดน้ำ"),
+    ],
+)
+def test_joined(texts: list[str], expected: str) -> None:
+    assert joined(texts) == expected
+
+
+@given(st.lists(st.text(st.sampled_from('ab庭ホ éS!" ')) | st.text()))
+def test_no_word_is_lost_and_none_is_made(texts: list[str]) -> None:
+    said = joined(texts)
+    assert said == " ".join(said.split())
+    assert joined([said]) == said
+    spaceless = fold(said)
+    assert all(word in spaceless for text in texts for word in fold(text).split())
+    assert set(said.split()) <= {word for text in texts for word in text.split()}
+
+
+@pytest.mark.timeout(60)  # what takes time with the square of the length takes hours
+def test_many_texts_end() -> None:
+    joined([f"{at} word" for at in range(20_000)])
+    joined(["word " * 200_000])

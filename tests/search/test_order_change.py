@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from es_rerank.search.order_change import change, drawn
+
+
+@pytest.mark.parametrize(
+    ("order", "overlap", "top"),
+    [
+        ([0], 1.0, False),
+        (range(50), 1.0, False),
+        ([1, 0], 1.0, True),
+        ([*range(10, 20), *range(10)], 0.0, True),
+        ([0, *range(2, 20), 1], 0.9, False),
+    ],
+)
+def test_what_a_person_sees_of_a_change(order: list[int], overlap: float, top: bool) -> None:
+    found = change(order)
+    assert (found.overlap, found.top) == (overlap, top)
+
+
+def test_equal_orders_overlap_wholly_and_the_first_places_count_most() -> None:
+    assert change(range(50)).rbo == pytest.approx(1.0)
+    assert change([1, 0]).rbo == pytest.approx(0.9)
+    assert change([1, 0, *range(2, 50)]).rbo < change([*range(48), 49, 48]).rbo
+
+
+@given(st.permutations(range(30)))
+def test_every_measure_is_a_share_and_rbo_is_what_its_definition_says(order: list[int]) -> None:
+    found = change(order)
+    assert 0 <= found.overlap <= 1
+    agreement = [len(set(order[:d]) & set(range(d))) / d for d in range(1, len(order) + 1)]
+    defined = agreement[-1] * 0.9**30 + 0.1 / 0.9 * sum(a * 0.9**d for d, a in enumerate(agreement, 1))
+    assert found.rbo == pytest.approx(defined)
+    assert 0 <= found.rbo <= 1 + 1e-9
+
+
+@given(st.text())
+def test_nobody_and_everybody_is_drawn_at_the_ends(key: str) -> None:
+    assert not drawn(key, 0.0)
+    assert drawn(key, 1.0)
+
+
+def test_a_share_of_keys_is_drawn_each_the_same_every_time() -> None:
+    keys = [f"session {at}" for at in range(4000)]
+    few = {key for key in keys if drawn(key, 0.1)}
+    more = {key for key in keys if drawn(key, 0.3)}
+    assert few < more
+    assert len(few) / 4000 == pytest.approx(0.1, abs=0.02)
+    assert len(more) / 4000 == pytest.approx(0.3, abs=0.03)
+    assert few == {key for key in keys if drawn(key, 0.1)}

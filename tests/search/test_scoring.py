@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from es_rerank.model import PolicySpec
+from es_rerank.search.scoring import POLICIES, rank, squash
+
+ENGINE = st.lists(st.floats(0, 1e30, allow_nan=False), max_size=30).map(lambda scores: sorted(scores, reverse=True))
+PROBABILITIES = st.lists(st.none() | st.floats(0, 1), max_size=30)
+SPECS = st.sampled_from([*(PolicySpec(name) for name in POLICIES), PolicySpec("linear", 0.0), PolicySpec("rrf", 0.0)])
+
+
+@pytest.mark.parametrize(
+    ("spec", "order", "scores"),
+    [
+        (PolicySpec("replace"), (1, 3, 0, 2, 4), (1.9, 1.5, 1.1, 0.5, 0.375)),
+        (PolicySpec("probability"), (1, 3, 0, 2, 4), (0.9, 0.5, 0.1, 5e-7, 3.75e-7)),
+        (PolicySpec("keep"), (1, 3, 0, 2, 4), (30, 20, 10, 8, 6)),
+        (PolicySpec("linear", 0.0), (0, 1, 3, 2, 4), (1.75, 1 + 2 / 3, 1 + 4 / 9, 0.5, 0.375)),
+        (PolicySpec("linear", 1.0), (1, 3, 0, 2, 4), (1.9, 1.5, 1.1, 0.5, 0.375)),
+        (PolicySpec("rrf", 1.0), (1, 0, 3, 2, 4), (1 + 5 / 6, 1.75, 1 + 7 / 12, 0.5, 0.375)),
+    ],
+)
+def test_policies(spec: PolicySpec, order: tuple[int, ...], scores: tuple[float, ...]) -> None:
+    """Five hits: four in the window, of which one has no text, and one in the tail."""
+    ranking = rank(spec, [30, 20, 10, 8, 6], [0.1, 0.9, None, 0.5])
+    assert ranking.order == order
+    assert ranking.scores == pytest.approx(scores)
+
+
+@pytest.mark.parametrize("name", ["replace", "probability", "linear"])
+def test_pinned_hits_stay_where_the_engine_put_them(name: str) -> None:
+    ranking = rank(PolicySpec(name), [1.7014124e38, 1.7014122e38, 9, 8, 7], [None, None, 0.1, 0.9])
+    assert (ranking.order, ranking.scores[:2]) == ((0, 1, 3, 2, 4), (None, None))
+
+
+@pytest.mark.parametrize(
+    ("least", "order"), [(0.0, (1, 3, 0)), (0.5, (1, 3)), (0.51, (1,)), (0.95, ()), (None, (1, 3, 0, 2, 4))]
+)
+def test_hits_below_a_least_probability_are_left_out(least: float | None, order: tuple[int, ...]) -> None:
+    """What the model has not read is left out with them."""
+    ranking = rank(PolicySpec("replace"), [30, 20, 10, 8, 6], [0.1, 0.9, None, 0.5], least)
+    assert (ranking.order, len(ranking.scores)) == (order, len(order))
+
+
+def test_every_policy_has_a_case() -> None:
+    assert {"replace", "probability", "keep", "linear", "rrf"} == set(POLICIES)
+
+
+@given(SPECS, ENGINE, PROBABILITIES)
+def test_promises_of_every_policy(spec: PolicySpec, engine: list[float], model: list[float | None]) -> None:
+    ranking = rank(spec, engine, model[: len(engine)])
+    assert sorted(ranking.order) == list(range(len(engine)))
+    scores = [score for score in ranking.scores if score is not None]
+    assert len(scores) == len(engine)
+    assert all(math.isfinite(score) and score >= 0 for score in scores)
+    assert scores == sorted(scores, reverse=True)
+
+
+@given(SPECS, ENGINE, st.floats(0, 1))
+def test_ties_keep_the_engines_order(spec: PolicySpec, engine: list[float], p: float) -> None:
+    assert rank(spec, engine, [p] * len(engine)).order == tuple(range(len(engine)))
+
+
+@given(SPECS, st.lists(st.floats(0, 1), max_size=20))
+def test_lists_that_agree_keep_their_order(spec: PolicySpec, model: list[float]) -> None:
+    model = sorted(model, reverse=True)
+    assert rank(spec, [20 * p for p in model], list(model)).order == tuple(range(len(model)))
+
+
+@given(st.floats(0), st.floats(0))
+def test_squash_is_monotone_and_below_one(one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert 0 <= squash(low) <= squash(high) < 1
+
+
+def test_scores_below_zero_are_the_end_of_the_tail() -> None:
+    assert squash(-3.0) == 0.0

@@ -1,0 +1,251 @@
+"""Who may see the own pages: between callers of every kind and fake engines with and without security."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from es_rerank.config.settings import Settings
+from es_rerank.server.admin import access
+from es_rerank.server.state import build
+from tests.fakes import Endpoint, Fake, Got, Said, Seen, endpoint, scores, serving, settings
+
+PAGES = [("GET", "/_rerank/"), ("GET", "/_rerank/metrics"), ("POST", "/_rerank/rank"), ("GET", "/_rerank/nothing")]
+RANK = {"query": "q", "candidates": ["a"]}
+AUTHENTICATE, AUTHINFO = "/_security/_authenticate", "/_plugins/_security/authinfo"
+ME = "Basic " + base64.b64encode(b"me:right").decode()
+NOT_ME = "Basic " + base64.b64encode(b"me:wrong").decode()
+CHALLENGES = ['Basic realm="engine"', "ApiKey"]
+DENIED = Said(
+    b'{"error":{"type":"security_exception"},"status":401}',
+    401,
+    [("Content-Type", "application/json"), *(("WWW-Authenticate", one) for one in CHALLENGES)],
+)
+NO_SUCH_PAGE = Said(b'{"error":"no handler found"}', 400)
+KNOWN = Said(b'{"username":"me"}')
+
+
+def secured(known: Callable[[Seen], bool], *questions: str, open_to_all: bool = False) -> Fake:
+    """An engine with security that knows these of the questions; others are answered to some, or are *open_to_all*."""
+
+    def answer(seen: Seen) -> Said:
+        asked = seen.target in questions
+        if not known(seen):
+            return NO_SUCH_PAGE if open_to_all and not asked else DENIED
+        return KNOWN if asked else NO_SUCH_PAGE
+
+    return Fake({"": answer})
+
+
+def by_password(seen: Seen) -> bool:
+    return seen.headers.get("Authorization") == ME
+
+
+ENGINES = {
+    "elasticsearch": lambda: secured(by_password, AUTHENTICATE, "/"),
+    # A caller who may only search is told nothing else, `GET /` included.
+    "opensearch": lambda: secured(by_password, AUTHINFO),
+    "opensearch, an older one": lambda: secured(by_password, AUTHINFO, open_to_all=True),
+    "an older one": lambda: secured(by_password, "/", open_to_all=True),
+}
+
+
+@asynccontextmanager
+async def shared(engine: Fake, **more: Any) -> AsyncIterator[tuple[Endpoint, Fake]]:
+    """Run an endpoint with the own pages where clients connect; gives the rerank server too."""
+    async with (
+        serving(engine),
+        serving(Fake({"": scores()})) as reranker,
+        endpoint(settings(engine, reranker, own_pages="shared", **more)) as proxy,
+    ):
+        yield proxy, reranker
+
+
+async def see(proxy: Endpoint, method: str, page: str, *headers: tuple[str, str]) -> Got:
+    return await proxy.send(method, page, RANK if method == "POST" else None, headers)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("headers", [[], [("Authorization", NOT_ME)], [("Cookie", "sid=1"), ("X-Found-User", "me")]])
+async def test_whom_the_engine_does_not_know_sees_nothing_and_is_asked_as_the_engine_asks(
+    name: str, headers: list[tuple[str, str]]
+) -> None:
+    async with shared(ENGINES[name]()) as (proxy, reranker):
+        for method, page in PAGES:
+            got = await see(proxy, method, page, *headers)
+            assert (got.status, got.body) == (401, DENIED.body)
+            assert got.headers.getall("WWW-Authenticate") == CHALLENGES
+            assert got.headers["Content-Type"] == "application/json"
+        head = await see(proxy, "HEAD", "/_rerank/metrics", *headers)
+        assert (head.status, head.body) == (401, b"")
+    assert reranker.seen == []
+
+
+@pytest.mark.parametrize("name", ENGINES)
+async def test_whom_the_engine_knows_sees_all(name: str) -> None:
+    async with shared(ENGINES[name]()) as (proxy, _):
+        assert [(await see(proxy, *page, ("Authorization", ME))).status for page in PAGES] == [200, 200, 200, 404]
+
+
+@pytest.mark.parametrize("has", [{"/"}, {"/_nodes/_local?filter_path=cluster_name"}], ids=["engine", "small one"])
+async def test_an_engine_that_lets_everybody_in_lets_everybody_in_here(has: set[str]) -> None:
+    async with shared(Fake({"": lambda seen: KNOWN if seen.target in has else NO_SUCH_PAGE})) as (proxy, _):
+        assert [(await see(proxy, *page)).status for page in PAGES] == [200, 200, 200, 404]
+
+
+OURS = base64.b64encode(b"ours:ours").decode()
+
+
+@pytest.mark.parametrize(
+    ("own", "sent"),
+    [
+        ({"upstream_api_key": "ours"}, "ApiKey ours"),
+        ({"upstream_username": "ours", "upstream_password": "ours"}, f"Basic {OURS}"),
+        ({"aws_region": "eu-central-1"}, "AWS4-HMAC-SHA256 "),
+    ],
+    ids=["key", "password", "signature"],
+)
+async def test_the_endpoints_own_credentials_let_no_stranger_in(
+    own: dict[str, str], sent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ours")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "ours")
+    engine = secured(lambda seen: seen.headers.get("Authorization", "").startswith((sent, ME)), AUTHENTICATE, "/")
+    async with shared(engine, **own) as (proxy, _):
+        assert (await proxy.send("GET", "/")).status == 200  # lent, where it is no page of ours
+        assert [(await see(proxy, *page)).status for page in PAGES] == [401] * len(PAGES)
+        mine = await see(proxy, "GET", "/_rerank/metrics", ("Authorization", ME))
+    assert mine.status == 200
+    asked = [seen for seen in engine.seen if seen.target == AUTHENTICATE]
+    assert {seen.headers.get("Authorization") for seen in asked} == {None, ME}
+    assert not any(name.lower().startswith("x-amz") for seen in asked for name in seen.headers)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/%5Frerank/metrics",
+        "/_rerank/%6Detrics",
+        "/_rerank/metrics?x",
+        "/_rerank/health/../metrics",
+        "/docs/../_rerank/metrics",
+        "/_rerank/health/live/../../metrics",
+        "/_rerank/health%2F..%2Fmetrics",
+        "//_rerank/metrics",
+        "/_rerank//metrics",
+        "/_rerank/metrics/",
+        "/_RERANK/metrics",
+        "/_rerank",
+    ],
+)
+async def test_no_spelling_of_a_path_leads_round_the_question(target: str) -> None:
+    async with shared(ENGINES["elasticsearch"]()) as (proxy, _):
+        got = await see(proxy, "GET", target)
+    assert (got.status, got.body) == (401, DENIED.body)
+
+
+async def test_health_is_for_everybody_and_says_but_a_word() -> None:
+    broken = Fake({"": Said(b"secret of the model", status=500)})
+    async with (
+        serving(ENGINES["elasticsearch"]()) as engine,
+        serving(broken) as reranker,
+        endpoint(settings(engine, reranker, own_pages="shared")) as proxy,
+    ):
+        await see(proxy, "POST", "/_rerank/rank", ("Authorization", ME))
+        asked = len(engine.seen)
+        live, ready = [await see(proxy, "GET", f"/_rerank/health/{word}") for word in ("live", "ready")]
+    assert (live.status, live.json) == (200, {"status": "live"})
+    assert (ready.status, ready.json) == (200, {"status": "degraded"})
+    assert len(engine.seen) == asked
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        Said(status=503),
+        Said(status=429),
+        Said(status=302, headers=[("Location", "/")]),
+        Said(status=204),
+        Said(b"{", cut_off=True),
+        Said(seconds=60),
+        None,
+    ],
+    ids=["not ready", "busy", "elsewhere", "no word", "breaks off", "silent", "down"],
+)
+async def test_without_an_engine_that_says_who_asks_nobody_sees_a_page(
+    says: Said | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "_LIMIT_SECONDS", 0.5)
+    engine = Fake({"": says} if says else {})
+    async with shared(engine, **({} if says else {"upstream": "http://127.0.0.1:9"})) as (proxy, reranker):
+        found = [await see(proxy, *page, ("Authorization", ME)) for page in PAGES]
+        health = [await see(proxy, "GET", f"/_rerank/health/{word}") for word in ("live", "ready")]
+    assert [(got.status, got.json["error"]["type"]) for got in found] == [
+        (502, "upstream_unreachable_exception") for _ in PAGES
+    ]
+    assert [got.status for got in health] == [200, 200]
+    assert reranker.seen == []
+
+
+async def test_the_engine_is_asked_as_the_caller_and_not_with_what_the_caller_sent_for_us() -> None:
+    engine = ENGINES["elasticsearch"]()
+    async with shared(engine) as (proxy, _):
+        sent = [("Authorization", ME), ("es-security-runas-user", "you"), ("Accept", "text/html"), ("Cookie", "a=b")]
+        assert (await see(proxy, "POST", "/_rerank/rank?pretty", *sent)).status == 200
+    (asked,) = engine.seen
+    assert (asked.method, asked.target, asked.body) == ("GET", AUTHENTICATE, b"")
+    assert {name: value for name, value in asked.headers.items() if name != "Host"} == {
+        **dict(sent),
+        "Accept": "application/json",
+    }
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:9281", 200),
+        ("[::1]:9281", 200),
+        ("192.0.2.7", 200),
+        ("localhost:9281", 200),
+        ("LocalHost", 200),
+        ("es-rerank:9281", 200),
+        ("es-rerank.", 200),
+        ("evil.example", 421),
+        ("evil.example:9281", 421),
+        ("127.0.0.1.evil.example:9281", 421),
+        ("evil.example.", 421),
+        ("me@evil.example", 421),
+        ("[::1", 421),
+    ],
+)
+async def test_the_own_address_does_not_answer_to_somebody_elses_name(host: str, status: int) -> None:
+    """A page of evil.example whose name suddenly leads to this machine is of the same origin, to a browser."""
+    broken = Fake({"": Said(b"secret of the model", status=500)})
+    async with serving(broken) as reranker, endpoint(settings(reranker=reranker)) as proxy:
+        await proxy.pages.send("POST", "/_rerank/rank", RANK)
+        asked = len(broken.seen)
+        metrics = await proxy.pages.send("GET", "/_rerank/metrics", None, [("Host", host)])
+        ranked = await proxy.pages.send("POST", "/_rerank/rank", RANK, [("Host", host)])
+        ready = await proxy.pages.send("GET", "/_rerank/health/ready", None, [("Host", host)])
+    assert metrics.status == status
+    assert (ranked.status, len(broken.seen) > asked) == ((500, True) if status == 200 else (421, False))
+    assert (ready.status, "why" in ready.json) == (200, status == 200)
+
+
+@pytest.mark.parametrize("place", ["Search.example:9281", "unix:/run/pages.sock"])
+def test_the_host_of_the_setting_is_nobody_elses_and_no_browser_reaches_a_path(place: str) -> None:
+    request = make_mocked_request("GET", "/_rerank/metrics", headers={"Host": "search.example:9281"})
+    assert access.foreign(request, Settings())
+    assert not access.foreign(request, Settings(own_pages=place))
+
+
+async def test_a_connection_of_which_nothing_is_known_has_no_pages() -> None:
+    state = build(settings())
+    answer: Any = await access.refused(state, make_mocked_request("GET", "/_rerank/metrics"))
+    assert (answer.status, json.loads(answer.body)["status"]) == (404, 404)

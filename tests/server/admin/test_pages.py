@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from es_rerank.server.admin.pages import PAGES
+from es_rerank.server.app import runner
+from es_rerank.server.listen.site import listen
+from es_rerank.server.listen.sockets import Sockets, bind
+from es_rerank.server.state import STATE
+from tests.fakes import Endpoint, Fake, Said, endpoint, scores, serving, settings
+
+MODEL = {"mend": 2.0, "hose": 1.0}
+JSON = [("Content-Type", "application/json")]
+
+
+@asynccontextmanager
+async def running(model: Any = None) -> AsyncIterator[tuple[Endpoint, Fake]]:
+    """Run an endpoint whose engine must never be asked."""
+    async with serving(Fake({"": model or scores(MODEL)})) as server, endpoint(settings(reranker=server)) as proxy:
+        yield proxy, server
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "kind"),
+    [
+        ("GET", "/_rerank", 200, "text/html"),
+        ("GET", "/_rerank/", 200, "text/html"),
+        ("HEAD", "/_rerank/", 200, "text/html"),
+        ("GET", "/_rerank/health/live", 200, "application/json"),
+        ("GET", "/_rerank/health/ready", 200, "application/json"),
+        ("GET", "/_rerank/metrics", 200, "text/plain"),
+        ("GET", "/_rerank/rank", 405, "application/json"),
+        ("POST", "/_rerank/", 405, "application/json"),
+        ("GET", "/_rerank/nothing", 404, "application/json"),
+        ("PUT", "/_rerank/../docs", 404, "application/json"),
+    ],
+)
+async def test_pages(method: str, path: str, status: int, kind: str) -> None:
+    async with running() as (proxy, _):
+        got = await proxy.pages.send(method, path)
+    assert (got.status, got.headers["Content-Type"].partition(";")[0]) == (status, kind)
+    if status >= 400:
+        assert got.json["status"] == status
+    assert ("Allow" in got.headers) is (status == 405)
+
+
+def test_every_page_is_in_the_table() -> None:
+    assert list(PAGES) == ["/", "/rank", "/health/live", "/health/ready", "/metrics"]
+
+
+async def test_the_page_needs_nothing_from_elsewhere() -> None:
+    async with running() as (proxy, _):
+        got = await proxy.pages.send("GET", "/_rerank/")
+    assert "default-src 'none'" in got.headers["Content-Security-Policy"]
+    assert re.findall(rb"""(?:src|href)=["']?(?:https?:)?//""", got.body) == []
+
+
+async def test_candidates_come_back_best_first() -> None:
+    async with running() as (proxy, _):
+        got = await proxy.pages.send(
+            "POST", "/_rerank/rank", {"query": "q", "candidates": ["a", "", "a hose", "mend", "b"]}
+        )
+    assert got.status == 200
+    assert [(row["index"], row["text"]) for row in got.json["results"]] == [
+        (3, "mend"),
+        (2, "a hose"),
+        (0, "a"),
+        (4, "b"),
+        (1, ""),
+    ]
+    assert got.json["model"] == "BAAI/bge-reranker-v2-m3"
+    assert all(0 <= row["score"] <= 1 for row in got.json["results"])
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "body: "),
+        (b"[]", "body: "),
+        ({}, "query: Field required"),
+        ({"query": "", "candidates": ["a"]}, "query: "),
+        ({"query": "q", "candidates": []}, "candidates: "),
+        ({"query": "q", "candidates": ["a", 3]}, "candidates.1: "),
+        ({"query": "q", "candidates": ["a"], "model": "x"}, "model: "),
+        ({"query": "q" * 10_001, "candidates": ["a"]}, "query: "),
+        (b'{"query":"\\ud800","candidates":["a"]}', ": "),
+    ],
+)
+async def test_what_cannot_be_ranked_is_refused_in_the_engines_shape(body: Any, words: str) -> None:
+    async with running() as (proxy, server):
+        got = await proxy.pages.send("POST", "/_rerank/rank", body, JSON)
+    assert (got.status, got.json["error"]["type"]) == (400, "illegal_argument_exception")
+    assert words in got.json["error"]["reason"]
+    assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    "kind", [None, "text/plain", "application/x-www-form-urlencoded", "text/plain; application/json"]
+)
+async def test_only_json_is_ranked_for_other_types_any_page_may_send_from_a_visitors_browser(kind: str | None) -> None:
+    body = b'{"query":"q","candidates":["a"]}'
+    async with running() as (proxy, server):
+        got = await proxy.pages.send("POST", "/_rerank/rank", body, [("Content-Type", kind)] if kind else [])
+        asked = await proxy.pages.send("OPTIONS", "/_rerank/rank", None, [("Origin", "http://evil.example")])
+    assert (got.status, got.json["error"]["type"]) == (415, "media_type_header_exception")
+    assert server.seen == []
+    assert asked.status == 405
+    assert [name for name in asked.headers if name.lower().startswith("access-control")] == []
+
+
+async def test_a_body_without_end_is_refused() -> None:
+    async with (
+        serving(Fake({"": scores()})) as server,
+        endpoint(settings(reranker=server, max_body=2048)) as proxy,
+    ):
+        got = await proxy.pages.send("POST", "/_rerank/rank", b"x" * 5000, JSON)
+    assert got.status == 413
+    assert got.json["status"] == 413
+
+
+async def test_a_model_that_fails_is_said_so() -> None:
+    async with running(Said(b"oops", status=500)) as (proxy, _):
+        got = await proxy.pages.send("POST", "/_rerank/rank", {"query": "q", "candidates": ["a"]})
+        ready = await proxy.pages.send("GET", "/_rerank/health/ready")
+        live = await proxy.pages.send("GET", "/_rerank/health/live")
+        metrics = await proxy.pages.send("GET", "/_rerank/metrics")
+    assert (got.status, got.json["error"]["type"]) == (500, "rerank_exception")
+    assert (ready.status, ready.json["status"], ready.json["why"]) == (
+        200,
+        "degraded",
+        "reranker_error: HTTP 500: oops",
+    )
+    assert live.json == {"status": "live"}
+    assert b"es_rerank_degraded 1.0" in metrics.body
+
+
+async def test_what_was_streamed_and_searched_is_counted() -> None:
+    async with running() as (proxy, _):
+        await proxy.send("GET", "/docs")
+        await proxy.send("POST", "/docs/_search", {"sort": "x"})
+        await proxy.search()
+        metrics = (await proxy.pages.send("GET", "/_rerank/metrics")).body.decode()
+    assert "es_rerank_passed_total 1.0" in metrics
+    assert 'es_rerank_searches_total{outcome="skipped",why="sort"} 1.0' in metrics
+    assert 'es_rerank_searches_total{outcome="skipped",why="mapping"} 1.0' in metrics
+
+
+async def test_an_endpoint_about_to_end_is_not_ready_and_still_answers() -> None:
+    async with serving(Fake({"": Said(b"ok")})) as engine:
+        chosen = settings(engine)
+        running = runner(chosen)
+        await running.setup()
+        (url,) = (await listen(running, chosen, Sockets((), bind("127.0.0.1:0")))).pages
+        running.app[STATE].life.draining = True
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"{url}/_rerank/health/ready") as answer:
+                assert (answer.status, await answer.json()) == (503, {"status": "draining"})
+            async with session.get(f"{url}/_cat/health") as answer:
+                assert answer.status == 200
+        await running.cleanup()

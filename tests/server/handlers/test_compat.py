@@ -1,0 +1,150 @@
+"""What clients of another engine, and clients that look for nodes, are shown."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from tests.fakes import Endpoint, Said, Seen
+from tests.server.handlers.engine import HOSE, running
+
+VENDOR = "application/vnd.elasticsearch+json; compatible-with=8"
+TYPED = {"Accept": VENDOR, "Content-Type": VENDOR}
+JSON = ("Content-Type", "application/json; charset=UTF-8")
+OPENSEARCH = {"name": "n", "version": {"distribution": "opensearch", "number": "3.6.0"}, "tagline": "The OpenSearch"}
+ELASTICSEARCH = {"name": "n", "version": {"number": "8.19.0"}, "tagline": "You Know, for Search"}
+NODES = {"nodes": {"a": {"http": {"publish_address": "10.0.0.1:9200"}}}}
+
+
+def info(said: Any) -> dict[str, Any]:
+    """Make a row for `GET /` that is found behind all others."""
+    return {"/?": Said(b"?"), "/": lambda seen: root(seen, said)}
+
+
+def root(seen: Seen, said: Any) -> Said:
+    if seen.target == "/":
+        return Said(json.dumps(said).encode(), headers=[JSON])
+    if seen.target.endswith("/point_in_time?keep_alive=1m"):
+        return Said(b'{"pit_id":"p1","_shards":{"total":1}}', headers=[JSON])
+    if seen.target == "/_search/point_in_time":
+        return Said(b'{"pits":[{"pit_id":"p1","successful":true}]}', headers=[JSON])
+    return Said(b'{"mine":true}', status=404, headers=[JSON])
+
+
+async def test_an_opensearch_is_an_elasticsearch_to_its_clients() -> None:
+    async with running(info(OPENSEARCH), present_as="elasticsearch-8") as (proxy, engine, _):
+        got = await proxy.send("GET", "/", headers={"Accept": VENDOR})
+        head = await proxy.send("HEAD", "/", headers={"Accept": VENDOR})
+    assert got.json["version"] == {"build_flavor": "default", "number": "8.19.0"}
+    assert got.headers.getall("X-Elastic-Product") == head.headers.getall("X-Elastic-Product") == ["Elasticsearch"]
+    assert got.headers["Content-Type"] == "application/vnd.elasticsearch+json;compatible-with=8"
+    assert "X-Rerank" not in got.headers
+    assert "Server-Timing" not in got.headers
+    assert engine.seen[0].headers["Accept"] == "application/json"
+
+
+async def test_an_engine_without_a_first_page_has_one_too() -> None:
+    says = {
+        "/_nodes/_local": Said(b'{"cluster_name":"c","nodes":{"x":{"name":"n"}}}', headers=[JSON]),
+        "/": Said(b'{"error":"Incorrect HTTP method for uri [/]","status":405}', status=405, headers=[JSON]),
+    }
+    async with running({"/_search": Said(b""), **says}, present_as="elasticsearch-8") as (proxy, _, _):
+        got = await proxy.send("GET", "/", headers={"Accept": VENDOR})
+    assert (got.status, got.json["name"], got.json["version"]["number"]) == (200, "n", "8.19.0")
+    assert got.headers.getall("X-Elastic-Product") == ["Elasticsearch"]
+
+
+async def opened_and_closed(proxy: Endpoint) -> tuple[Any, Any]:
+    opened = await proxy.send("POST", "/docs/_pit?keep_alive=1m", headers={"Accept": VENDOR})
+    closed = await proxy.send("DELETE", "/_pit", {"id": "p1"}, TYPED)
+    return opened, closed
+
+
+async def test_points_in_time_are_opened_and_closed_as_the_engine_does() -> None:
+    async with running(info(OPENSEARCH), present_as="elasticsearch-9") as (proxy, engine, _):
+        opened, closed = await opened_and_closed(proxy)
+    assert opened.json == {"id": "p1", "_shards": {"total": 1}}
+    assert closed.json == {"succeeded": True, "num_freed": 1}
+    assert [(seen.method, seen.target) for seen in engine.seen] == [
+        ("GET", "/"),
+        ("POST", "/docs/_search/point_in_time?keep_alive=1m"),
+        ("DELETE", "/_search/point_in_time"),
+    ]
+    assert engine.seen[-1].json == {"pit_id": ["p1"]}
+
+
+async def test_an_elasticsearch_has_its_own_points_in_time() -> None:
+    async with running(info(ELASTICSEARCH), present_as="elasticsearch-9") as (proxy, engine, _):
+        opened, closed = await opened_and_closed(proxy)
+    assert (opened.status, closed.status) == (404, 404)
+    assert [seen.target for seen in engine.seen] == ["/", "/docs/_pit?keep_alive=1m", "/_pit"]
+    assert engine.seen[-1].json == {"id": "p1"}
+
+
+@pytest.mark.parametrize(
+    ("own", "target"),
+    [
+        ([], "/docs/_search/point_in_time?keep_alive=1m"),
+        ([("X-Elastic-Product", "Elasticsearch")], "/docs/_pit?keep_alive=1m"),
+    ],
+)
+async def test_where_get_is_not_allowed_the_engines_own_head_tells_which_it_is(own: Any, target: str) -> None:
+    """What clients are shown names Elasticsearch in any case, so that cannot tell."""
+
+    def forbidden(seen: Seen) -> Said:
+        status = 403 if seen.target == "/" else 200
+        return Said(b'{"pit_id":"p1"}', status=status, headers=[JSON, *own])
+
+    async with running({"/?": Said(b"?"), "/": forbidden}, present_as="elasticsearch-8") as (proxy, engine, _):
+        got = await proxy.send("POST", "/docs/_pit?keep_alive=1m", headers={"Accept": VENDOR})
+    assert got.status == 200
+    assert [seen.target for seen in engine.seen] == ["/", target]
+
+
+async def test_an_error_and_what_cannot_be_read_are_the_engines_own() -> None:
+    async with running(info(OPENSEARCH), present_as="elasticsearch-8") as (proxy, engine, _):
+        failed = await proxy.send("POST", "/docs/_pit", headers={"Accept": VENDOR})
+        odd = await proxy.send("DELETE", "/_pit", b"no json", TYPED)
+    assert (failed.status, failed.json) == (404, {"mine": True})
+    assert (odd.status, engine.seen[-1].body) == (404, b"no json")
+
+
+@pytest.mark.parametrize("advertise", [None, "search.example:80"])
+async def test_clients_that_look_for_nodes_stay(advertise: str | None) -> None:
+    said = Said(json.dumps(NODES).encode())
+    async with running({"/_nodes": said}, sniff="rewrite", advertise=advertise) as (proxy, _, _):
+        got = await proxy.send("GET", "/_nodes/_all/http?timeout=1s")
+        own = proxy.url.removeprefix("http://")
+    assert got.json == {"nodes": {"a": {"http": {"publish_address": advertise or own}}}}
+
+
+async def test_a_coded_answer_leaves_coded() -> None:
+    said = Said(gzip.compress(json.dumps(NODES).encode()), headers=[("Content-Encoding", "gzip"), JSON])
+    async with running({"/_nodes": said}, sniff="rewrite") as (proxy, _, _):
+        got = await proxy.send("GET", "/_nodes/http", headers={"Accept-Encoding": "gzip"})
+    assert b"10.0.0.1" not in gzip.decompress(got.body)
+    assert got.headers["Content-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Rerank-Mode": "off"}])
+async def test_unless_told_otherwise_all_of_it_is_the_engines_own(headers: dict[str, str]) -> None:
+    async with running({"/_nodes": Said(json.dumps(NODES).encode()), **info(OPENSEARCH)}) as (proxy, _, _):
+        assert (await proxy.send("GET", "/_nodes/http", headers=headers)).json == NODES
+        assert (await proxy.send("GET", "/", headers=headers)).json == OPENSEARCH
+
+
+async def test_to_leave_searches_alone_is_not_to_show_another_engine() -> None:
+    async with running(info(OPENSEARCH), present_as="elasticsearch-8") as (proxy, _, _):
+        got = await proxy.send("GET", "/", headers={"X-Rerank-Mode": "off"})
+    assert got.json["version"]["number"] == "8.19.0"
+
+
+async def test_a_reranked_search_has_the_media_type_of_its_client() -> None:
+    async with running(present_as="elasticsearch-8") as (proxy, engine, _):
+        got = await proxy.send("POST", "/docs/_search", HOSE, TYPED)
+    assert got.headers["X-Rerank"].startswith("reranked")
+    assert got.headers["Content-Type"] == "application/vnd.elasticsearch+json;compatible-with=8"
+    assert engine.seen[-1].headers["Content-Type"] == "application/json"

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from es_rerank.server.app import runner
+from es_rerank.server.listen.site import listen
+from es_rerank.server.listen.sockets import Sockets, bind
+from tests.fakes import Fake, Said, endpoint, serving, settings
+from tests.server.listen.test_connection import spoken
+
+LIVE = b"GET /_rerank/health/live HTTP/1.0\r\n\r\n"
+OURS = {"status": "live"}
+ENGINES = {"engine": True}
+
+
+async def test_sockets_of_the_file_system_are_listened_on(tmp_path: Path) -> None:
+    path, pages = tmp_path / "endpoint.sock", tmp_path / "pages.sock"
+    async with serving(Fake({"": Said(b'{"engine": true}')})) as engine:
+        chosen = settings(engine, listen=f"unix:{path}", own_pages=f"unix:{pages}")
+        running = runner(chosen)
+        await running.setup()
+        sites = await listen(running, chosen, Sockets(bind(chosen.listen), bind(chosen.own_pages)))
+        assert (sites.names, sites.pages) == ([f"unix:{path}"], [f"unix:{pages}"])
+        for place, said in ((path, ENGINES), (pages, OURS)):
+            async with (
+                aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(place))) as session,
+                session.get("http://search.example/_rerank/health/live") as answer,
+            ):
+                assert (answer.status, await answer.json()) == (200, said)
+        await running.cleanup()
+
+
+async def test_all_addresses_of_a_host_are_listened_on() -> None:
+    chosen = settings()
+    running = runner(chosen)
+    await running.setup()
+    everywhere = Sockets(*([*bind("127.0.0.1:0"), *bind("[::1]:0")] for _ in range(2)))
+    sites = await listen(running, chosen, everywhere)
+    async with aiohttp.ClientSession() as session:
+        for name in sites.pages:
+            async with session.get(f"{name}/_rerank/health/live") as answer:
+                assert answer.status == 200
+        for name in sites.names:
+            async with session.get(f"{name}/_rerank/health/live") as answer:
+                assert answer.status == 502
+    await running.cleanup()
+
+
+async def test_shared_pages_stand_where_clients_connect() -> None:
+    async with endpoint(settings(own_pages="shared")) as proxy:
+        assert proxy.own == proxy.url
+        assert (await proxy.send("GET", "/_rerank/health/live")).json == OURS
+
+
+@pytest.mark.parametrize("preface", [b"PROXY UNKNOWN\r\n", b""])
+async def test_only_clients_come_through_a_load_balancer_that_speaks_the_proxy_protocol(preface: bytes) -> None:
+    async with (
+        serving(Fake({"": Said(b'{"engine": true}')})) as engine,
+        endpoint(settings(engine, proxy_protocol=True)) as proxy,
+    ):
+        balanced, own = [await spoken(url, preface + LIVE) for url in (proxy.url, proxy.own)]
+    if preface:
+        assert json.loads(balanced.partition(b"\r\n\r\n")[2]) == ENGINES
+        assert b" 400 " in own.splitlines()[0]
+    else:
+        assert balanced == b""
+        assert json.loads(own.partition(b"\r\n\r\n")[2]) == OURS

@@ -1,0 +1,350 @@
+"""Nothing secret stands in what the endpoint says of itself: its log, its errors, its pages; nor a text of a person.
+
+The program runs as it does for people, with every secret set and the log at its most talkative, and meets every fault
+that the tests can make.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from es_rerank.config.settings import Settings
+from tests.fakes import Endpoint, Fake, Got, Said, Seen, answer, scores, serving
+
+LIMIT_S = 30.0
+# Every secret, and every text of a person, has this in it; the second half tells which it was.
+SECRET, TEXT = "s3cr3t", "t3xt"
+SECRETS = sorted(name for name, row in Settings.model_fields.items() if "SecretStr" in str(row.annotation))
+USER = "machine"
+PASSWORD, TOKEN = f"{SECRET}-of-the-caller", f"{SECRET}-token-of-the-caller"
+BASIC = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+CREDENTIALS: Mapping[str, str] = {
+    "Authorization": f"Basic {BASIC}",
+    "authorization": f"ApiKey {TOKEN}",
+    "AUTHORIZATION": f"Bearer {TOKEN}",
+    "es-secondary-authorization": f"Basic {BASIC}",
+    "Cookie": f"session={TOKEN}",
+    "Proxy-Authorization": f"Basic {BASIC}",
+    "X-Amz-Security-Token": TOKEN,
+    "X-Api-Key": TOKEN,
+}
+HITS = [(str(at), 9.0 - at, f"{TEXT} of document {at}, which is long enough to be quoted from") for at in range(3)]
+STRICT = "index: strict\nstrict: true\n"
+SHADOW = "index: shadow\nmode: shadow\n"
+OTHERS = "index: '*'\n"
+
+
+def secret(name: str) -> str:
+    return f"{SECRET}-{name.replace('_', '-')}"
+
+
+def written(*values: str) -> set[str]:
+    """Give the ways in which a secret may be written down."""
+    pairs = [value for value in values for value in (value, b64encode(value.encode()).decode())]
+    return {form for value in pairs for form in (value, value.encode().hex())}
+
+
+OURS = {name: secret(name) for name in SECRETS}
+FORBIDDEN = written(SECRET, BASIC, *OURS.values(), f"{USER}:{OURS['upstream_password']}")
+
+
+@dataclass
+class Heard:
+    """All that the program said of itself."""
+
+    log: Path
+    said: list[str] = field(default_factory=list)
+
+    def note(self, got: Got) -> Got:
+        self.said.append(f"{got.status} {dict(got.headers)} {got.body.decode('utf-8', 'replace')}")
+        return got
+
+    def secrets(self) -> list[str]:
+        everything = [*self.said, *self.logged().splitlines()]
+        return [line for line in everything if any(form in line for form in FORBIDDEN)]
+
+    def logged(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+def search(text: str) -> dict[str, Any]:
+    return {"query": {"match": {"body": f"{TEXT} typed {text}"}}}
+
+
+def lines(*bodies: Any) -> bytes:
+    return b"".join(json.dumps(one).encode() + b"\n" for one in bodies)
+
+
+def caps(seen: Seen) -> Said:
+    name = seen.target.split("/")[1]
+    return Said(json.dumps({"indices": [name], "fields": {"body": {"text": {}}}}).encode())
+
+
+@asynccontextmanager
+async def program(folder: Path, **settings: str) -> AsyncIterator[tuple[Endpoint, Heard]]:
+    """Run `es-rerank serve` as people do: settings as variables, its words in a file."""
+    heard = Heard(folder / "log")
+    own = {name: value for name, value in os.environ.items() if not name.startswith("ES_RERANK_")}
+    asked = {
+        "listen": "127.0.0.1:0",
+        "own_pages": "localhost:0",
+        "log_level": "debug",
+        "tokenizer": "estimate",
+        "profile": "bge-reranker",
+        "self_test": "false",
+        "inference_ids": "mine",
+        "connect_timeout": "1s",
+        **settings,
+    }
+    variables = {f"ES_RERANK_{name.upper()}": value for name, value in asked.items()}
+    with heard.log.open("wb") as log:
+        process = subprocess.Popen(  # noqa: ASYNC220 - it is waited for below
+            [sys.executable, "-X", "dev", "-W", "default", "-m", "es_rerank", "serve"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**own, **variables},
+        )
+        try:
+            url, pages = await listening(process, heard)
+            timeout = aiohttp.ClientTimeout(total=LIMIT_S)
+            async with aiohttp.ClientSession(auto_decompress=False, timeout=timeout) as session:
+                yield Endpoint(url, session, pages), heard
+        finally:
+            process.terminate()
+            await asyncio.to_thread(process.wait, LIMIT_S)
+
+
+async def listening(process: subprocess.Popen[bytes], heard: Heard) -> tuple[str, str]:
+    for _ in range(int(LIMIT_S / 0.05)):
+        found = [json.loads(line) for line in heard.logged().splitlines() if '"event": "listening"' in line]
+        if found:
+            return found[0]["url"], found[0]["page"].removesuffix("/_rerank/")
+        assert process.poll() is None, heard.logged()
+        await asyncio.sleep(0.05)
+    raise AssertionError(heard.logged())
+
+
+REQUESTS: Mapping[str, tuple[str, str, Any]] = {
+    "search": ("POST", "/docs/_search", search("1")),
+    "strict search": ("POST", "/strict/_search", search("2")),
+    "shadow": ("POST", "/shadow/_search", search("3")),
+    "msearch": ("POST", "/_msearch", lines({"index": "docs"}, search("4"), {"index": "strict"}, search("5"))),
+    "template": ("POST", "/docs/_search/template", {"source": search("6")}),
+    "async": ("POST", "/docs/_async_search", search("7")),
+    "rank_eval": (
+        "POST",
+        "/docs/_rank_eval",
+        {"requests": [{"id": "a", "request": search("8"), "ratings": []}], "metric": {"precision": {}}},
+    ),
+    "inference": ("POST", "/_inference/rerank/mine", {"query": f"{TEXT} typed", "input": [f"{TEXT} one", "two"]}),
+    "broken inference": ("POST", "/_inference/rerank/mine", {"query": f"{TEXT} typed", "top_n": f"{TEXT}"}),
+    "write": ("PUT", "/docs/_doc/1", {"body": f"{TEXT} written"}),
+    "broken body": ("POST", "/docs/_search", b'{"query": {"match": {"body": "t3xt"'),
+    "broken lines": ("POST", "/_msearch", b'{}\n{"query": "t3xt"\n'),
+    "coded body": ("POST", "/docs/_search", b"\x1f\x8b t3xt"),
+    "head": ("HEAD", "/docs", None),
+}
+
+
+async def asked(proxy: Endpoint, heard: Heard, names: Sequence[str] = tuple(REQUESTS)) -> None:
+    """Send requests, each with one of all kinds of credentials, and read the own pages after each."""
+    kinds = list(CREDENTIALS.items())
+    for at, name in enumerate(names):
+        method, target, body = REQUESTS[name]
+        header, value = kinds[at % len(kinds)]
+        coding = [("Content-Encoding", "gzip")] if name == "coded body" else []
+        kind = ("Content-Type", "application/x-ndjson" if "_msearch" in target else "application/json")
+        with suppress(aiohttp.ClientPayloadError):  # an answer that breaks off at the engine breaks off
+            heard.note(await proxy.send(method, target, body, [(header, value), kind, *coding]))
+    await pages(proxy, heard)
+
+
+async def pages(proxy: Endpoint, heard: Heard) -> None:
+    for path in ("/", "/metrics", "/health/ready", "/health/live", "/nothing"):
+        heard.note(await proxy.pages.send("GET", f"/_rerank{path}", headers=CREDENTIALS.items()))
+    candidates = {"query": f"{TEXT} typed", "candidates": [f"{TEXT} a", f"{TEXT} b"]}
+    for asked_of in (candidates, {**candidates, "candidates": [{f"{TEXT}": SECRET}]}):
+        heard.said.append(
+            (await proxy.pages.send("POST", "/_rerank/rank", asked_of, CREDENTIALS.items())).body.decode()
+        )
+
+
+ENGINE: Mapping[str, Any] = {
+    **{f"/{name}/_field_caps": caps for name in ("docs", "strict", "shadow")},
+    "/_render/template": Said(b'{"template_output":%s}' % json.dumps(search("6")).encode()),
+    "/_msearch": Said(b'{"responses":[%s,%s]}' % (answer(*HITS), answer(*HITS))),
+    "/docs/_async_search": Said(b'{"id":"x","is_running":false,"is_partial":false,"response":%s}' % answer(*HITS)),
+    "/docs/_rank_eval": Said(b'{"metric_score":1.0}'),
+    "": Said(answer(*HITS)),
+}
+
+
+def echo(status: int) -> Callable[[Seen], Said]:
+    """Say all that was sent: headers, body."""
+
+    def said(seen: Seen) -> Said:
+        told = {"error": "refused", "headers": dict(seen.headers), "body": seen.body.decode()}
+        return Said(json.dumps(told).encode(), status=status)
+
+    return said
+
+
+def rows(seen: Seen) -> Said:
+    """Answer as rerank servers that give documents back, but without scores."""
+    found = [{"index": at, "document": {"text": text}} for at, text in enumerate(seen.json["text_2"])]
+    return Said(json.dumps({"data": found}).encode())
+
+
+RERANKERS: Mapping[str, Any] = {
+    "well": scores({"document 2": 2.0}),
+    **{f"refuses with {status}": echo(status) for status in (302, 400, 401, 403, 404, 413, 422, 429, 500, 503)},
+    "gives all back": echo(200),
+    "gives rows back": rows,
+    "no json": lambda seen: Said(str(dict(seen.headers)).encode() + seen.body),
+    "breaks off": Said([b'{"data":'], cut_off=True),
+    "late": Said(b"{}", seconds=1.0),
+}
+
+
+def mappings(folder: Path) -> str:
+    own = folder / "mappings"
+    own.mkdir()
+    for name, text in (("a", STRICT), ("b", SHADOW), ("z", OTHERS)):
+        (own / f"{name}.yaml").write_text(text)
+    return str(own)
+
+
+def ours(*without: str) -> dict[str, str]:
+    return {name: value for name, value in OURS.items() if name not in without}
+
+
+WAYS: Mapping[str, dict[str, str]] = {
+    "key": ours("upstream_password"),
+    "password": {**ours("upstream_api_key"), "upstream_username": USER},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_rerank_server_that_says_all_it_was_sent_is_not_quoted(way: str, tmp_path: Path) -> None:
+    async with (
+        serving(Fake(dict(ENGINE))) as engine,
+        serving(Fake()) as reranker,
+        program(
+            tmp_path,
+            upstream=engine.url,
+            reranker=reranker.url,
+            mappings=mappings(tmp_path),
+            deadline="500ms",
+            cache_pairs="0",
+            **WAYS[way],
+        ) as (proxy, heard),
+    ):
+        for name, said in RERANKERS.items():
+            reranker.says = {"": said}
+            await asked(proxy, heard, ["strict search"] if name != "well" else tuple(REQUESTS))
+            reranker.says = {"": RERANKERS["well"]}  # so that the breaker does not open
+            await asked(proxy, heard, ["search"])
+        assert {seen.headers["Authorization"] for seen in reranker.seen} == {f"Bearer {OURS['reranker_api_key']}"}
+    assert sum("rerank_exception" in said for said in heard.said) >= len(RERANKERS) - 2
+    failed = [json.loads(line)["why"] for line in heard.logged().splitlines() if "reranker failed" in line]
+    assert {"refused", "overloaded", "reranker_error", "bad_answer"} <= set(failed)
+    assert heard.secrets() == []
+    assert [line for line in heard.logged().splitlines() if TEXT in line] == []
+
+
+@pytest.mark.parametrize(
+    ("scheme", "engine", "more"),
+    [
+        ("http", None, {}),
+        ("http", {"": Said(b"", cut_off=True)}, {}),
+        ("http", {"": Said(b'{"error":"who are you?"}', status=401)}, {}),
+        ("http", {"": Said(b"<html>", status=500)}, {}),
+        ("http", {"": Said(b"{")}, {}),
+        ("http", {"": Said(b"{}", headers=[("Content-Encoding", "gzip")])}, {}),
+        ("https", {"": Said(b"{}")}, {}),
+        ("https", {"": Said(b"{}")}, {"upstream_fingerprint": "a" * 64}),
+    ],
+    ids=["down", "cut off", "401", "500", "no json", "no gzip", "no TLS", "no TLS to pin"],
+)
+async def test_no_fault_of_the_engine_tells_a_secret(
+    scheme: str, engine: Mapping[str, Any] | None, more: Mapping[str, str], tmp_path: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        fake = await stack.enter_async_context(serving(Fake(dict(engine or {}))))
+        url = fake.url.replace("http:", f"{scheme}:") if engine else "http://127.0.0.1:9"
+        started = program(tmp_path, upstream=url, mappings=mappings(tmp_path), **WAYS["key"], **more)
+        proxy, heard = await stack.enter_async_context(started)
+        await asked(proxy, heard)
+    assert heard.secrets() == []
+    assert [line for line in heard.logged().splitlines() if TEXT in line] == []
+
+
+END = "\r\n\r\n"
+HEADS: Mapping[str, str] = {
+    "user in the target": f"GET http://{USER}:{PASSWORD}@engine/docs/_search HTTP/1.1\r\nHost: engine",
+    "user in the host": f"GET /docs/_search HTTP/1.1\r\nHost: {USER}:{PASSWORD}@engine",
+    "space in a name": f"GET / HTTP/1.1\r\nHost: engine\r\nAuthorization : Basic {BASIC}",
+    "no colon": f"GET / HTTP/1.1\r\nHost: engine\r\nAuthorization Bearer {TOKEN}",
+    "control character": f"GET / HTTP/1.1\r\nHost: engine\r\nAuthorization: Bearer \x01{TOKEN}",
+    "no UTF-8": f"GET / HTTP/1.1\r\nHost: engine\r\nAuthorization: Bearer \xff{TOKEN}",
+    "folded": f"GET / HTTP/1.1\r\nHost: engine\r\nAuthorization: Basic\r\n {BASIC}",
+    "too long": f"GET / HTTP/1.1\r\nHost: engine\r\nAuthorization: Bearer {TOKEN}{'x' * 70_000}",
+    "method": f"{TOKEN} / HTTP/1.1\r\nHost: engine\r\nAuthorization: Basic {BASIC}",
+    "version": f"GET / {TOKEN}\r\nHost: engine\r\nAuthorization: Basic {BASIC}",
+    "expectation": f"GET / HTTP/1.1\r\nHost: engine\r\nExpect: {TOKEN}",
+    "deadline": f"POST /docs/_search HTTP/1.1\r\nHost: engine\r\nX-Rerank-Deadline: {TOKEN}\r\nContent-Length: 0",
+    "length": f"POST /docs/_search HTTP/1.1\r\nHost: engine\r\nCookie: {TOKEN}\r\nContent-Length: {TOKEN}",
+    "coding": f"POST /docs/_search HTTP/1.1\r\nHost: engine\r\nCookie: {TOKEN}\r\nTransfer-Encoding: {TOKEN}",
+    "chunk": f"POST /docs/_search HTTP/1.1\r\nHost: engine\r\nTransfer-Encoding: chunked\r\n\r\n{TOKEN}",
+    "fragment": f"GET /docs/_search?q=a#{TOKEN} HTTP/1.1\r\nHost: engine",
+    "query": f"GET /docs/_search?q={TEXT}&api_key={TOKEN}&source={{ HTTP/1.1\r\nHost: engine",
+}
+
+
+async def test_no_head_that_cannot_be_read_is_quoted(tmp_path: Path) -> None:
+    async with program(tmp_path, upstream="http://127.0.0.1:9", **WAYS["key"]) as (proxy, heard):
+        for target in (proxy.url, proxy.own):
+            for head in HEADS.values():
+                said = await raw(target, (head.replace("\r\n", "\r\nConnection: close\r\n", 1) + END).encode("latin-1"))
+                heard.said.append(said.decode("utf-8", "replace"))
+    assert {said[9:10] for said in heard.said} == {"4", "5"}
+    assert sum(said[9:10] == "4" for said in heard.said) > len(HEADS)
+    assert heard.secrets() == []
+    assert TEXT not in heard.logged()
+
+
+async def raw(url: str, data: bytes) -> bytes:
+    address = urlsplit(url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    try:
+        writer.write(data)
+        async with asyncio.timeout(LIMIT_S):
+            return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+def test_the_settings_know_which_of_them_are_secret() -> None:
+    """A new one is tried here as soon as it is there; a field that holds a secret is one."""
+    assert {"reranker_api_key", "upstream_api_key", "upstream_password"} <= set(SECRETS)
+    named = {name for name in Settings.model_fields if name.endswith(("_api_key", "_password", "_token", "_secret"))}
+    assert named <= set(SECRETS)
+    shown = str(Settings.model_validate({**WAYS["key"]}))
+    assert [form for form in FORBIDDEN if form in shown] == []
