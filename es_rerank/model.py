@@ -13,7 +13,7 @@ class Why(StrEnum):
 
     OFF = "off"
     SHADOW = "shadow"
-    SPLIT = "split"
+    SAMPLED_OUT = "sampled_out"
     NOT_A_SEARCH = "not_a_search"
     UNREADABLE = "unreadable"
     TOO_LARGE = "too_large"
@@ -52,7 +52,7 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class RerankRequest:
     """What a request asks of the reranker by name, in Elasticsearch's or OpenSearch's own words for it.
 
     `text` is the query for the model and `fields` what it reads ((): as the rule says). It reads `window` hits at
@@ -73,14 +73,14 @@ class Search:
 
     `target` is the decoded index expression ("" is every index), `params` the decoded URL parameters (the
     last of a repeated one), `body` the decoded search body ({} when there is none) and `raw` its bytes. What was asked
-    of the reranker by name is in `given`, and no longer in the body.
+    of the reranker by name is in `rerank_request`, and no longer in the body.
     """
 
     target: str
     params: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)
     raw: bytes = b""
-    given: Given | None = None
+    rerank_request: RerankRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +95,21 @@ class PolicySpec:
 class Long:
     """What happens to documents longer than the model should read.
 
-    `passage_tokens` bounds one text the model reads, `search_tokens` all texts of one Search, both in the model's
-    own tokens; None leaves it to the profile.
+    `max_passage_tokens` limits one passage and `max_search_tokens` all passages of one search, both in the model's own
+    tokens; None means the profile's limit.
     """
 
     mode: str | None = None
-    passage_tokens: int | None = None
-    search_tokens: int | None = None
+    max_passage_tokens: int | None = None
+    max_search_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """How the hits of some indices are reranked. Empty `fields` means the text fields of the index mapping.
 
-    `share` is that of the searches which are reranked in the mode `split`. `partial`: when the deadline is over, the
-    head of the window that is scored by then is used.
+    `sample_rate` is the share of searches that are reranked in the mode `sample`, 0 to 1. `partial`: if the deadline
+    passes while the window is scored, the scored head of the window is used.
     """
 
     name: str
@@ -122,7 +122,7 @@ class Rule:
     long: Long = Long()
     instruction: str | None = None
     mode: str = "on"
-    share: float = 1.0
+    sample_rate: float = 1.0
     strict: bool = False
     partial: bool = False
 
@@ -132,7 +132,7 @@ class IndexInfo:
     """What a target resolves to: concrete index names, and the kind (`text`, `keyword`, ...) of each leaf field."""
 
     names: tuple[str, ...]
-    kinds: Mapping[str, str]
+    field_types: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ScoreRequest:
     """What the model is asked: one query, the documents of a window (None: no text), within seconds.
 
     `rule` carries the instruction, what happens to long documents, and whether a part of the scores is welcome;

@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
-from es_rerank.model import Ask, Failed, IndexInfo, Outcome, Plan, Rule, Scored, Search, Skip, Why, failed, skipped
+from es_rerank.model import (
+    Failed,
+    IndexInfo,
+    Outcome,
+    Plan,
+    Rule,
+    Scored,
+    ScoreRequest,
+    Search,
+    Skip,
+    Why,
+    failed,
+    skipped,
+)
 from es_rerank.search import plan as planning
-from es_rerank.search.order_change import Change, change, drawn
+from es_rerank.search.order_change import Change, change, in_sample
 from es_rerank.search.passages import passage
-from es_rerank.search.response.hits import Envelope, NotASearchAnswerError, read
+from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, read
 from es_rerank.search.response.rewrite import paged, rejoin, rewrite
 from es_rerank.search.scoring import PINNED, Ranking, rank
 
@@ -20,7 +33,7 @@ About = Callable[[Search], Awaitable[tuple[Rule, IndexInfo] | Skip]]
 """Finds the rule and the mapping of what a Search names."""
 Fetch = Callable[[Plan], Awaitable[bytes | None]]
 """Asks the engine for a plan's hits; None if it did not answer 200 with JSON: then the request goes as it came."""
-Score = Callable[[Ask], Awaitable[Scored | Failed]]
+Score = Callable[[ScoreRequest], Awaitable[Scored | Failed]]
 """Asks the model; a fault is a value."""
 
 
@@ -66,15 +79,15 @@ async def decide(search: Search, effects: Effects) -> Plan | Skip:
     if ruled_out:
         return ruled_out
     about = await effects.about(search)
-    plan = about if isinstance(about, Skip) else planning.make(search, *about, splits=effects.splits)
+    plan = about if isinstance(about, Skip) else planning.make(search, *about, two_phase=effects.splits)
     return plan if isinstance(plan, Skip) else _rolled_out(plan, search, effects)
 
 
 def _rolled_out(plan: Plan, search: Search, effects: Effects) -> Plan | Skip:
-    """Leave out what is only measured, and what is not in the rule's share."""
+    """Leave out what is only measured, and what is not in the rule's sample_rate."""
     key = effects.key or search.params.get("preference") or plan.text
-    if plan.rule.mode == "split" and not drawn(key, plan.rule.share):
-        return Skip(Why.SPLIT)
+    if plan.rule.mode == "sample" and not in_sample(key, plan.rule.sample_rate):
+        return Skip(Why.SAMPLED_OUT)
     if plan.rule.mode != "shadow" and not effects.shadowing:
         return plan
     if effects.aside:
@@ -111,17 +124,17 @@ def page(plan: Plan, answer: bytes, why: Why) -> Reply:
     return Reply(rewrite(envelope, plan, None), skipped(why), plan.rule)
 
 
-def _envelope(body: bytes | None) -> Envelope | Skip:
+def _envelope(body: bytes | None) -> SearchResponse | Skip:
     """Read the engine's answer; one that cannot be rewritten safely is left alone."""
     if body is None:
         return Skip(Why.ENGINE_ERROR)
     try:
         return read(body)
-    except NotASearchAnswerError:
+    except NotASearchResponseError:
         return Skip(Why.ENGINE_ANSWER)
 
 
-async def _ranking(envelope: Envelope, plan: Plan, effects: Effects) -> tuple[Ranking | None, Outcome]:
+async def _ranking(envelope: SearchResponse, plan: Plan, effects: Effects) -> tuple[Ranking | None, Outcome]:
     """Find the new order; None keeps the engine's."""
     engine = [score for hit in envelope.hits if (score := hit.score) is not None]
     if len(engine) < len(envelope.hits):
@@ -134,7 +147,7 @@ async def _ranking(envelope: Envelope, plan: Plan, effects: Effects) -> tuple[Ra
     if not any(documents):
         return None, skipped(Why.NO_PASSAGES)
     seconds = effects.seconds_left(plan.rule) - (effects.fetching() if plan.light else 0.0)
-    found = await effects.score(Ask(plan.text, documents, plan.rule, seconds))
+    found = await effects.score(ScoreRequest(plan.text, documents, plan.rule, seconds))
     if isinstance(found, Failed):
         return None, failed(found)
     read = len(documents) if found.window is None else found.window
@@ -142,7 +155,7 @@ async def _ranking(envelope: Envelope, plan: Plan, effects: Effects) -> tuple[Ra
     return rank(plan.rule.policy, engine, found.probabilities, plan.min_score), outcome
 
 
-async def _page(envelope: Envelope, plan: Plan, ranking: Ranking | None, effects: Effects) -> bytes | Skip:
+async def _page(envelope: SearchResponse, plan: Plan, ranking: Ranking | None, effects: Effects) -> bytes | Skip:
     """Write the client's page; after a light window it is fetched in full, and Skip means the index has changed."""
     if not plan.light:
         return rewrite(envelope, plan, ranking)
@@ -153,7 +166,7 @@ async def _page(envelope: Envelope, plan: Plan, ranking: Ranking | None, effects
     return rejoin(envelope, full, plan, ranking) or Skip(Why.ENGINE_ANSWER)
 
 
-def _documents(envelope: Envelope, plan: Plan, engine: Sequence[float]) -> list[str | None]:
+def _documents(envelope: SearchResponse, plan: Plan, engine: Sequence[float]) -> list[str | None]:
     """Write the text of each hit in the window; pinned hits stay where they are, so theirs is not read."""
     return [
         None

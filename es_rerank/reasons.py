@@ -21,7 +21,7 @@ _SERVER = "See the rerank server's log; searches are reranked again as soon as i
 REASONS: Mapping[Why, Reason] = {
     Why.OFF: Reason("The request says `X-Rerank-Mode: off`, or the rule `mode: off`.", _NOTHING),
     Why.SHADOW: Reason("What reranking would change is measured; the answer is the engine's own.", _NOTHING),
-    Why.SPLIT: Reason("The rule has `mode: split`, and this search is not in its share.", _NOTHING),
+    Why.SAMPLED_OUT: Reason("The rule has `mode: sample`, and this search is not in its share.", _NOTHING),
     Why.NOT_A_SEARCH: Reason("The request is no search: it is streamed through.", _NOTHING),
     Why.UNREADABLE: Reason("The request is not a search body that can be read.", "Read the engine's own error."),
     Why.TOO_LARGE: Reason(
@@ -69,7 +69,7 @@ REASONS: Mapping[Why, Reason] = {
     Why.REFUSED: Reason("The rerank server refused the request (4xx).", "Check `model`, `backend` and the API key."),
     Why.RERANKER_ERROR: Reason("The rerank server failed (5xx).", _SERVER),
     Why.BAD_ANSWER: Reason("The rerank server's answer is no full set of finite scores.", "Check `backend`."),
-    Why.TOO_LONG: Reason("A text was too long even cut to half.", "Set `tokenizer`, or lower `passage_tokens`."),
+    Why.TOO_LONG: Reason("A text was too long even cut to half.", "Set `tokenizer`, or lower `max_passage_tokens`."),
     Why.BREAKER: Reason("The rerank server failed and is given a pause.", _SERVER),
     Why.OVERLOADED: Reason("Too many searches wait for the rerank server.", "Add a GPU, or lower `window`."),
     Why.INTERNAL: Reason("es-rerank itself failed; its log has the traceback.", "Report it, please."),

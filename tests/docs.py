@@ -14,7 +14,8 @@ from es_rerank.reasons import REASONS
 from es_rerank.rerank.backends import BACKENDS
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.search.formats.endpoints import ENDPOINTS
-from es_rerank.search.query_text.extract import CLAUSES, silent
+from es_rerank.search.query_text.clauses import CLAUSES
+from es_rerank.search.query_text.leaf_clauses import no_text
 from es_rerank.search.query_text.retrievers import RETRIEVERS
 from es_rerank.search.scoring import POLICIES
 from tests.live.clauses import SAMPLES
@@ -69,13 +70,13 @@ def endpoints() -> str:
 
 
 def clauses() -> str:
-    rows = [(f"`{name}`", _run_on(name)) for name, clause in CLAUSES.items() if clause is not silent]
-    quiet = ", ".join(f"`{name}`" for name, clause in CLAUSES.items() if clause is silent)
+    rows = [(f"`{name}`", _run_on(name)) for name, clause in CLAUSES.items() if clause is not no_text]
+    quiet = ", ".join(f"`{name}`" for name, clause in CLAUSES.items() if clause is no_text)
     return table(("clause", "run on"), rows) + f"\n\nWithout words: {quiet}."
 
 
 def retrievers() -> str:
-    rows = [(f"`{name}`", "no words" if one is silent else "words") for name, one in RETRIEVERS.items()]
+    rows = [(f"`{name}`", "no words" if one is no_text else "words") for name, one in RETRIEVERS.items()]
     return table(("retriever", "says"), rows)
 
 
@@ -112,7 +113,7 @@ def backends() -> str:
 
 def profiles() -> str:
     rows = [
-        (f"`{name}`", row.model, f"{row.max_tokens}", f"{row.passage_tokens}", row.long, row.languages)
+        (f"`{name}`", row.model, f"{row.max_tokens}", f"{row.max_passage_tokens}", row.long, row.languages)
         for name, row in PROFILES.items()
     ]
     return table(("profile", "model", "context", "passage tokens", "long documents", "languages"), rows)

@@ -195,7 +195,7 @@ async def endpoint(chosen: Settings) -> AsyncIterator[Endpoint]:
     running = runner(chosen)
     with capture_logs():
         await running.setup()
-        own = () if chosen.own_pages == "shared" else bind("127.0.0.1:0")
+        own = () if chosen.admin_listen == "shared" else bind("127.0.0.1:0")
         sites = await listen(running, chosen, Sockets(bind("127.0.0.1:0"), own))
         (url,), (pages,) = sites.names, sites.pages
         timeout = aiohttp.ClientTimeout(total=20)

@@ -74,10 +74,10 @@ def test_compose_files_publish_ports_to_this_machine_alone(file: str) -> None:
     assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
 
 
-def test_the_image_asks_for_its_health_where_the_own_pages_are() -> None:
+def test_the_image_asks_for_its_health_where_the_admin_listen_are() -> None:
     lines = (docs.ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8").splitlines()
-    assert [Settings().own_pages in line for line in lines if "/_rerank/health/live" in line] == [True]
-    assert not any(line.strip().startswith("ES_RERANK_OWN_PAGES") for line in lines)
+    assert [Settings().admin_listen in line for line in lines if "/_rerank/health/live" in line] == [True]
+    assert not any(line.strip().startswith("ES_RERANK_ADMIN_LISTEN") for line in lines)
 
 
 def test_compose_starts_vllm_as_the_profile_says() -> None:

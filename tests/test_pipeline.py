@@ -14,7 +14,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.model import Ask, Failed, IndexInfo, Plan, PolicySpec, Rule, Scored, Search, Skip, Why
+from es_rerank.model import Failed, IndexInfo, Plan, PolicySpec, Rule, Scored, ScoreRequest, Search, Skip, Why
 from es_rerank.pipeline import Effects, Reply, decide, page, run
 from es_rerank.search.engine_request.widen import widen
 from es_rerank.search.scoring import POLICIES
@@ -33,7 +33,7 @@ class World:
     rule: Rule = RULE
     about: tuple[Rule, IndexInfo] | Skip | None = None
     answer: bytes | None = b""
-    asks: list[Ask] = field(default_factory=list)
+    asks: list[ScoreRequest] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
     gone: AbstractSet[str] = frozenset()
     splits: bool = True
@@ -54,7 +54,7 @@ class World:
         page = rows[plan.fetch_from : plan.fetch_from + plan.fetch_size]
         return json.dumps({"hits": {"total": len(rows), "max_score": most, "hits": page}}).encode()
 
-    async def _score(self, ask: Ask) -> Scored | Failed:
+    async def _score(self, ask: ScoreRequest) -> Scored | Failed:
         self.asks.append(ask)
         if isinstance(self.model, Failed):
             return self.model
@@ -84,7 +84,7 @@ async def test_a_search_comes_back_in_the_models_order() -> None:
     assert ids(reply) == ["2", "1"]
     assert reply.outcome.header == "reranked; window=3; cached=1; model=fake"
     assert reply.rule == RULE
-    assert world.asks == [Ask("hose", ["a", "b", "c"], RULE, RULE.deadline)]
+    assert world.asks == [ScoreRequest("hose", ["a", "b", "c"], RULE, RULE.deadline)]
 
 
 @pytest.mark.parametrize(("body", "left"), [({}, 3.0), ({"highlight": {"fields": {"body": {}}}}, 2.5)])

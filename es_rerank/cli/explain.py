@@ -19,12 +19,12 @@ from es_rerank.cli.mustache import render
 from es_rerank.config import settings
 from es_rerank.config.rules import Rules
 from es_rerank.errors import ConfigError, EsRerankError
-from es_rerank.model import Ask, Failed, IndexInfo, Plan, Rule, Search, Skip, Why
+from es_rerank.model import Failed, IndexInfo, Plan, Rule, ScoreRequest, Search, Skip, Why
 from es_rerank.pipeline import Effects, decide
-from es_rerank.search.engine_request.by_endpoint import SENDING, sent
+from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, engine_request
 from es_rerank.search.formats import endpoints, multi_search, rank_eval, search_template
-from es_rerank.search.formats.endpoints import Carried
-from es_rerank.search.query_text.extract import said
+from es_rerank.search.formats.endpoints import EndpointRequest
+from es_rerank.search.query_text.extract import typed_texts
 
 _TEMPLATE = "/template"
 
@@ -52,10 +52,10 @@ def explain(**asked: Any) -> None:
     rules = Rules(settings.load({"mappings": asked["mappings"]}, {}, None))
     about = _About(rules, _mapping(asked["mapping"]) if asked["mapping"] else None)
     method = asked["method"].upper()
-    carried = endpoints.match(method, asked["path"], dict(map(_header, asked["header"])))
+    request = endpoints.match(method, asked["path"], dict(map(_header, asked["header"])))
     body = asked["body"].read() if asked["body"] else b""
-    found = _items(carried, body) if carried else [Item(Skip(Why.NOT_A_SEARCH))]
-    searches = [_explained(carried, method, item, about) for item in found]
+    found = _items(request, body) if request else [Item(Skip(Why.NOT_A_SEARCH))]
+    searches = [_explained(request, method, item, about) for item in found]
     sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode({"searches": searches}), indent=2) + b"\n")
 
 
@@ -75,57 +75,57 @@ class _About:
     def info(self, search: Search) -> IndexInfo:
         """Resolve the target in the file; without a file, what the query searches is taken for text."""
         if self.known is None:
-            searched = [name for one in said(search, None) for name in one.fields if "*" not in name]
+            searched = [name for one in typed_texts(search, None) for name in one.fields if "*" not in name]
             return IndexInfo((), dict.fromkeys(searched or ["*"], "text"))
-        names, kinds = self.known
+        names, field_types = self.known
         named = [name for name in names if any(fnmatchcase(name, part) for part in search.target.split(","))]
-        return IndexInfo(tuple(named or names), kinds)
+        return IndexInfo(tuple(named or names), field_types)
 
 
-def _single(carried: Carried, body: bytes) -> list[Item]:
+def _single(request: EndpointRequest, body: bytes) -> list[Item]:
     """Read a request that is one search."""
-    return [Item(endpoints.read(carried, body))]
+    return [Item(endpoints.read(request, body))]
 
 
-def _template(carried: Carried, body: bytes) -> list[Item]:
+def _template(request: EndpointRequest, body: bytes) -> list[Item]:
     """Read a template."""
-    raw = endpoints.content(carried, body)
-    return [Item(_rendered(carried, carried.target, search_template.said(carried.params), raw))]
+    raw = endpoints.content(request, body)
+    return [Item(_rendered(request, request.target, search_template.said(request.params), raw))]
 
 
-def _lines(carried: Carried, body: bytes) -> list[Item]:
+def _lines(request: EndpointRequest, body: bytes) -> list[Item]:
     """Read the lines of many searches or templates."""
-    search = _rendered if carried.endpoint.endswith(_TEMPLATE) else endpoints.search
-    items = multi_search.read(body, carried.target) or ()
+    search = _rendered if request.endpoint.endswith(_TEMPLATE) else endpoints.search
+    items = multi_search.read(body, request.target) or ()
     searches = [
-        (item, search(carried, item.target, multi_search.options(item, carried.params), item.body)) for item in items
+        (item, search(request, item.target, multi_search.options(item, request.params), item.body)) for item in items
     ]
     found = [Item(found, item.header) for item, found in searches]
     return found or [Item(Skip(Why.UNREADABLE))]
 
 
-def _evaluated(carried: Carried, body: bytes) -> list[Item]:
+def _evaluated(request: EndpointRequest, body: bytes) -> list[Item]:
     """Read the requests of an evaluation."""
-    requests = rank_eval.read(endpoints.content(carried, body)) or ()
-    found = [Item(_request(carried, request)) for request in requests]
+    requests = rank_eval.read(endpoints.content(request, body)) or ()
+    found = [Item(_request(request, rated)) for rated in requests]
     return found or [Item(Skip(Why.UNREADABLE))]
 
 
-def _request(carried: Carried, request: rank_eval.Request) -> Search | Skip:
+def _request(request: EndpointRequest, rated: rank_eval.Request) -> Search | Skip:
     """Read one request of an evaluation, which looks at the first hits."""
-    params = {**carried.params, "size": str(request.size)}
-    if request.template is not None:
-        return _rendered(carried, carried.target, params, request.template)
-    return endpoints.search(carried, carried.target, params, request.body)
+    params = {**request.params, "size": str(rated.size)}
+    if rated.template is not None:
+        return _rendered(request, request.target, params, rated.template)
+    return endpoints.search(request, request.target, params, rated.body)
 
 
-def _rendered(carried: Carried, target: str, params: Mapping[str, str], raw: bytes) -> Search | Skip:
+def _rendered(request: EndpointRequest, target: str, params: Mapping[str, str], raw: bytes) -> Search | Skip:
     """Read what a template renders to."""
     body = render(raw)
-    return Skip(Why.UNREADABLE) if body is None else endpoints.search(carried, target, params, body)
+    return Skip(Why.UNREADABLE) if body is None else endpoints.search(request, target, params, body)
 
 
-_READERS: Mapping[str, Callable[[Carried, bytes], list[Item]]] = {
+_READERS: Mapping[str, Callable[[EndpointRequest, bytes], list[Item]]] = {
     "_search": _single,
     "_search/template": _template,
     "_msearch": _lines,
@@ -135,19 +135,19 @@ _READERS: Mapping[str, Callable[[Carried, bytes], list[Item]]] = {
 }
 
 
-def _items(carried: Carried, body: bytes) -> list[Item]:
+def _items(request: EndpointRequest, body: bytes) -> list[Item]:
     """List the searches of a request."""
-    reader = _READERS.get(carried.endpoint)
-    return reader(carried, body) if reader else [Item(Skip(Why.NOT_A_SEARCH))]
+    reader = _READERS.get(request.endpoint)
+    return reader(request, body) if reader else [Item(Skip(Why.NOT_A_SEARCH))]
 
 
-def _explained(carried: Carried | None, method: str, item: Item, about: _About) -> dict[str, Any]:
+def _explained(request: EndpointRequest | None, method: str, item: Item, about: _About) -> dict[str, Any]:
     """Explain one search."""
     found = item.found
-    splits = carried is not None and carried.endpoint in SENDING and SENDING[carried.endpoint].splits
+    splits = request is not None and request.endpoint in ENGINE_REQUESTS and ENGINE_REQUESTS[request.endpoint].splits
     plan = found if isinstance(found, Skip) else asyncio.run(decide(found, _effects(about, splits=splits)))
-    if isinstance(plan, Plan) and carried and not endpoints.other_answer(carried) and isinstance(found, Search):
-        return _planned(carried, method, found, plan, item.header)
+    if isinstance(plan, Plan) and request and not endpoints.other_answer(request) and isinstance(found, Search):
+        return _planned(request, method, found, plan, item.header)
     why = plan.why if isinstance(plan, Skip) else Why.FORMAT
     return {
         "decision": "skip",
@@ -161,9 +161,9 @@ def _explained(carried: Carried | None, method: str, item: Item, about: _About) 
     }
 
 
-def _planned(carried: Carried, method: str, search: Search, plan: Plan, header: bytes | None) -> dict[str, Any]:
+def _planned(request: EndpointRequest, method: str, search: Search, plan: Plan, header: bytes | None) -> dict[str, Any]:
     """Explain a search that is planned."""
-    asked = sent(carried, search, plan)
+    asked = engine_request(request, search, plan)
     upstream = {"method": method, "path": asked.target, "body": Raw(asked.body) if asked.body else None}
     if header is not None:
         upstream["header"] = Raw(header or b"{}")
@@ -184,7 +184,7 @@ def _effects(about: _About, *, splits: bool) -> Effects:
     async def nothing(_plan: Plan) -> bytes | None:
         return None
 
-    async def silence(_ask: Ask) -> Failed:
+    async def silence(_ask: ScoreRequest) -> Failed:
         return Failed(Why.UNREACHABLE)
 
     return Effects(about, nothing, silence, lambda rule: rule.deadline, splits)

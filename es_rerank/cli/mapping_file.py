@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from es_rerank.errors import ConfigError
-from es_rerank.search.query_text.extract import TEXT_KINDS
+from es_rerank.search.query_text.terms import TEXT_KINDS
 
 # Members of a mapping that may have a member `properties` themselves and yet are no types.
 _NO_TYPES = frozenset({"_meta", "runtime"})
@@ -29,22 +29,22 @@ def read(text: bytes) -> tuple[tuple[str, ...], dict[str, str]]:
         found = [_kinds(whole, "")] if alone else [_kinds(one, f"{name}: ") for name, one in whole.items()]
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"the mapping is no JSON object: {error}") from error
-    kinds: dict[str, str] = {}
+    field_types: dict[str, str] = {}
     for name, kind in (field for one in found for field in one.items()):
-        if kind in TEXT_KINDS or name not in kinds:
-            kinds[name] = kind
-    return (() if alone else tuple(whole)), kinds
+        if kind in TEXT_KINDS or name not in field_types:
+            field_types[name] = kind
+    return (() if alone else tuple(whole)), field_types
 
 
 def _kinds(index: Any, place: str) -> dict[str, str]:
     """Give the kinds of one index's fields, as the engine's field capabilities say them."""
-    kinds: dict[str, str] = {}
+    field_types: dict[str, str] = {}
     # A runtime field stands above a field of its name.
     for part in ("properties", "runtime"):
         for mapping in _mappings(index, place):
             fields = dict(_fields(_object(mapping, part, place), "", place))
-            kinds |= {path: _kind(field, fields) for path, field in fields.items()}
-    return kinds
+            field_types |= {path: _kind(field, fields) for path, field in fields.items()}
+    return field_types
 
 
 def _mappings(index: Any, place: str) -> list[Mapping[str, Any]]:

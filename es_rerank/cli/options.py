@@ -15,7 +15,9 @@ from es_rerank.config.settings import DURATIONS, PREFIX, Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_LONG_NAMES = dict.fromkeys(DURATIONS, "DURATION") | dict.fromkeys(("listen", "own_pages", "advertise"), "HOST:PORT")
+_LONG_NAMES = dict.fromkeys(DURATIONS, "DURATION") | dict.fromkeys(
+    ("listen", "admin_listen", "publish_address"), "HOST:PORT"
+)
 
 
 def setting_options(command: Command) -> Command:

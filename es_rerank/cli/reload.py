@@ -90,7 +90,7 @@ def reload(state: State, sites: Sites, reread: Callable[[], Settings]) -> Settin
     except Exception:
         log.exception("reload failed, all stays as it was")
         return None
-    state.rules.become(rules)
+    state.rules.replace_with(rules)
     log.info("reloaded", rules=[rule.name for rule in state.rules], **_later(state.settings, settings))
     return settings
 

@@ -78,9 +78,9 @@ async def until_stopped(settings: Settings, reread: Reread, bound: Sockets = NON
         async with watching(running.app[STATE], sites, reread):
             await stopped.wait()
         running.app[STATE].life.draining = True
-        if settings.drain:
-            log.info("draining", seconds=settings.drain)
-            await _drained(stopped, settings.drain)
+        if settings.drain_delay:
+            log.info("draining", seconds=settings.drain_delay)
+            await _drained(stopped, settings.drain_delay)
     finally:
         # There is nothing to reload for any more, but requests to be finished.
         loop.add_signal_handler(signal.SIGHUP, lambda: None)

@@ -163,7 +163,7 @@ class Team:
         """Stop all; one that does not end in time is killed."""
         for one in self._processes:
             one.terminate()
-        limit = time.monotonic() + _GRACE_SECONDS + (self._settings.drain or 0.0)
+        limit = time.monotonic() + _GRACE_SECONDS + (self._settings.drain_delay or 0.0)
         for one in self._processes:
             one.join(max(0.0, limit - time.monotonic()))
             one.kill()

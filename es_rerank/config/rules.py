@@ -28,19 +28,21 @@ class RuleFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     index: list[str] = Field(min_length=1, description="Names or patterns; aliases are resolved.")
-    mode: Literal["on", "off", "shadow", "split"] = Field(
+    mode: Literal["on", "off", "shadow", "sample"] = Field(
         "on",
-        description="`off` leaves these indices alone, `shadow` only measures, `split` reranks a share of searches.",
+        description="`off` leaves these indices alone, `shadow` only measures, `sample` reranks a share of searches.",
     )
-    share: float | None = Field(None, ge=0, le=1, description="Share of the searches that `split` reranks, as in 0.1.")
+    sample_rate: float | None = Field(
+        None, ge=0, le=1, description="Share of the searches that `sample` reranks, as in 0.1."
+    )
     fields: list[str] = Field([], description="Fields the model reads, best first; dotted paths go through arrays.")
     template: str | None = Field(None, description="Text of a hit: `title: {title}`; lines without text are left out.")
     window: int | None = Field(None, ge=2, le=1000, description="How many hits the model reads.")
     deadline: Duration | None = Field(None, description="Time for a whole search, as in 500ms.")
     policy: Policy | None = Field(None, description="replace, probability, keep, linear(w) or rrf(k).")
     long_documents: LongMode | None = Field(None, description="profile, truncate or max_passage.")
-    passage_tokens: int | None = Field(None, ge=16, le=32768, description="Tokens of one passage.")
-    search_tokens: int | None = Field(None, ge=512, description="Tokens that one search may cost the model.")
+    max_passage_tokens: int | None = Field(None, ge=16, le=32768, description="Tokens of one passage.")
+    max_search_tokens: int | None = Field(None, ge=512, description="Tokens that one search may cost the model.")
     instruction: str | None = Field(None, description="Task given to models that take one.")
     strict: bool = Field(
         default=False, description="Whether a fault of the model is an error instead of the engine's order."
@@ -63,9 +65,9 @@ class RuleFile(BaseModel):
 
     @model_validator(mode="after")
     def _share_of_split(self) -> RuleFile:
-        """Check that a share stands beside `split`, and nowhere else."""
-        if (self.mode == "split") != (self.share is not None):
-            raise ValueError("`share` and `mode: split` need each other")
+        """Check that a sample_rate stands beside `sample`, and nowhere else."""
+        if (self.mode == "sample") != (self.sample_rate is not None):
+            raise ValueError("`sample_rate` and `mode: sample` need each other")
         return self
 
     @model_validator(mode="after")
@@ -83,15 +85,15 @@ class Rules:
     def __init__(self, settings: Settings) -> None:
         """Read the mappings folder of *settings*. Raises ConfigError naming file, line and field."""
         self._rules = tuple(_read(path, settings) for path in files(settings.mappings))
-        self.everywhere = default_rule(settings)
+        self.default_rule = default_rule(settings)
 
-    def become(self, others: Rules) -> None:
+    def replace_with(self, others: Rules) -> None:
         """Put other rules in the place of these, for all who hold them."""
-        self._rules, self.everywhere = others._rules, others.everywhere
+        self._rules, self.default_rule = others._rules, others.default_rule
 
     def __iter__(self) -> Iterator[Rule]:
         """Iterate over the rules in force."""
-        return iter(self._rules or (self.everywhere,))
+        return iter(self._rules or (self.default_rule,))
 
     def named(self, name: str) -> Rule | None:
         """Find a rule in force by its name."""
@@ -117,13 +119,22 @@ class Rules:
     def _first(self, name: str, said: str) -> Rule | None:
         """Find the first rule for a concrete index or for the name the client said."""
         if not self._rules:
-            return self.everywhere
+            return self.default_rule
         return next((rule for rule in self._rules if any(_matches(rule, one) for one in (name, said))), None)
 
 
 # What a rule takes from the settings where it says nothing itself.
 INHERITED = frozenset(
-    {"deadline", "instruction", "long_documents", "mappings", "passage_tokens", "policy", "search_tokens", "window"}
+    {
+        "deadline",
+        "instruction",
+        "long_documents",
+        "mappings",
+        "max_passage_tokens",
+        "policy",
+        "max_search_tokens",
+        "window",
+    }
 )
 
 
@@ -176,12 +187,12 @@ def _rule(name: str, file: RuleFile, settings: Settings) -> Rule:
         policy=policy_spec(file.policy or settings.policy),
         long=Long(
             mode=None if mode == "profile" else mode,
-            passage_tokens=file.passage_tokens or settings.passage_tokens,
-            search_tokens=file.search_tokens or settings.search_tokens,
+            max_passage_tokens=file.max_passage_tokens or settings.max_passage_tokens,
+            max_search_tokens=file.max_search_tokens or settings.max_search_tokens,
         ),
         instruction=file.instruction or settings.instruction,
         mode=file.mode,
-        share=1.0 if file.share is None else file.share,
+        sample_rate=1.0 if file.sample_rate is None else file.sample_rate,
         strict=file.strict,
         partial=file.partial == "allow",
     )

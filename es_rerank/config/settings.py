@@ -15,12 +15,12 @@ from es_rerank.config.types import (
     SHARED,
     UNIX,
     Address,
+    AdminListen,
     Duration,
     Fingerprint,
     Listen,
     LongMode,
     Names,
-    OwnPages,
     Policy,
     Urls,
     one_of,
@@ -36,7 +36,7 @@ PREFIX = "ES_RERANK_"
 OTHER_VARIABLES = frozenset({"ES_RERANK_CONFIG", "ES_RERANK_CACHE", "ES_RERANK_MAVEN_REPOSITORY"})
 
 
-DURATIONS = ("connect_timeout", "deadline", "drain")
+DURATIONS = ("connect_timeout", "deadline", "drain_delay")
 # The first needs the second; the first and the second exclude each other.
 _TOGETHER = (
     ("listen_certificate", "listen_key"),
@@ -46,7 +46,7 @@ _TOGETHER = (
     ("upstream_key", "upstream_certificate"),
     ("upstream_username", "upstream_password"),
     ("upstream_password", "upstream_username"),
-    ("advertise", "sniff"),
+    ("publish_address", "sniff"),
 )
 _EITHER = (
     ("upstream_username", "upstream_api_key"),
@@ -63,7 +63,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
 
     listen: Listen = Field("127.0.0.1:9280", description="HOST:PORT that clients connect to, or unix:/PATH.")
-    own_pages: OwnPages = Field(
+    admin_listen: AdminListen = Field(
         "127.0.0.1:9281",
         description="HOST:PORT or unix:/PATH of the own pages, or `shared`: as `listen`, for whom the engine knows.",
     )
@@ -103,13 +103,15 @@ class Settings(BaseModel):
     connect_timeout: Duration = Field(
         5.0, validate_default=False, description="Time to connect to a node of the upstream before the next."
     )
-    present_as: Annotated[str, one_of(DIALECTS)] = Field(
+    emulate: Annotated[str, one_of(DIALECTS)] = Field(
         "engine", description=f"Which engine clients see, whatever is behind: {', '.join(DIALECTS)}."
     )
     sniff: Literal["pass", "rewrite"] = Field(
         "pass", description="`rewrite` names this endpoint to clients that look for nodes (`_nodes/http`)."
     )
-    advertise: Address | None = Field(None, description="HOST:PORT named to them; else what the client connected to.")
+    publish_address: Address | None = Field(
+        None, description="HOST:PORT named to them; else what the client connected to."
+    )
     reranker: Urls = Field(
         ("http://127.0.0.1:8000",), description="URL of the rerank server; several with the same model: a,b,c."
     )
@@ -131,18 +133,22 @@ class Settings(BaseModel):
     )
     policy: Policy = Field("replace", description=f"How scores are shown: {', '.join(POLICIES)}.")
     long_documents: LongMode = Field("profile", description="profile, truncate, or max_passage: the best part counts.")
-    passage_tokens: int | None = Field(None, ge=16, le=32768, description="Tokens of one passage; else the profile's.")
-    search_tokens: int = Field(65536, ge=512, description="Tokens that one search may cost the model.")
+    max_passage_tokens: int | None = Field(
+        None, ge=16, le=32768, description="Tokens of one passage; else the profile's."
+    )
+    max_search_tokens: int = Field(65536, ge=512, description="Tokens that one search may cost the model.")
     instruction: str | None = Field(None, description="Task given to models that take one; else the profile's.")
     self_test: bool = Field(default=True, description="Whether known pairs must come out in order first.")
     inference_ids: Names = Field((), description="Ids of `_inference/rerank/{id}` that the reranker answers; a,b,c.")
-    cache_pairs: int = Field(100_000, ge=0, description="Scores of pairs to remember, about 150 bytes each.")
-    concurrency: int = Field(8, ge=1, description="Requests at a rerank server at a time.")
-    server_tokens: int = Field(
+    score_cache_size: int = Field(100_000, ge=0, description="Scores of pairs to remember, about 150 bytes each.")
+    reranker_max_requests: int = Field(8, ge=1, description="Requests at a rerank server at a time.")
+    reranker_max_tokens: int = Field(
         262_144, ge=512, description="Tokens at a rerank server at a time, about; a larger request goes alone."
     )
-    queue: int = Field(64, ge=0, description="Searches that may wait for the rerank servers; over it, engine's order.")
-    drain: Duration | None = Field(
+    reranker_queue_size: int = Field(
+        64, ge=0, description="Searches that may wait for the rerank servers; over it, engine's order."
+    )
+    drain_delay: Duration | None = Field(
         None, description="Time after SIGTERM in which requests are still taken, while readiness says 503."
     )
     max_body: int = Field(10_000_000, ge=1024, description="Bytes of a search request that is still planned.")
@@ -206,14 +212,14 @@ def _crossed(settings: Settings) -> list[tuple[str, str]]:
 
 def _addresses(settings: Settings) -> list[tuple[str, str]]:
     """List what is wrong with the two addresses to listen on."""
-    listen, pages = settings.listen, settings.own_pages
+    listen, pages = settings.listen, settings.admin_listen
     if pages == SHARED:
         certified = settings.upstream_certificate is not None
         # The engine would take it for the caller's.
-        return [("own_pages", "`shared` cannot stand beside upstream_certificate")] if certified else []
-    if listen.startswith(UNIX) and "own_pages" not in settings.model_fields_set:
-        return [("listen", "a socket needs own_pages beside it, or each user of this machine reaches the engine")]
-    wrong = [("own_pages", "needs another port or path than listen; `shared` is for one")]
+        return [("admin_listen", "`shared` cannot stand beside upstream_certificate")] if certified else []
+    if listen.startswith(UNIX) and "admin_listen" not in settings.model_fields_set:
+        return [("listen", "a socket needs admin_listen beside it, or each user of this machine reaches the engine")]
+    wrong = [("admin_listen", "needs another port or path than listen; `shared` is for one")]
     return wrong if same_place(listen, pages) else []
 
 

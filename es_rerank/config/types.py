@@ -86,7 +86,7 @@ def _listen(value: str) -> str:
     return value
 
 
-def _own_pages(value: str) -> str:
+def _admin_listen(value: str) -> str:
     """Check an address to listen on, or that of the clients."""
     if value == SHARED:
         return value
@@ -148,7 +148,7 @@ def _some(values: tuple[str, ...]) -> tuple[str, ...]:
 Duration = Annotated[float, BeforeValidator(seconds, json_schema_input_type=str)]
 Address = Annotated[str, AfterValidator(_address)]
 Listen = Annotated[str, AfterValidator(_listen)]
-OwnPages = Annotated[str, AfterValidator(_own_pages)]
+AdminListen = Annotated[str, AfterValidator(_admin_listen)]
 Url = Annotated[str, AfterValidator(_url)]
 Policy = Annotated[str, AfterValidator(_policy)]
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]

@@ -15,12 +15,12 @@ from yarl import URL
 from es_rerank.compat.dialects import DIALECTS, PRODUCT
 from es_rerank.config.settings import Settings
 from es_rerank.engine_client.credentials import Credentials, credentials
-from es_rerank.engine_client.node_pool import Nodes
+from es_rerank.engine_client.node_pool import NodePool
 from es_rerank.engine_client.upload import Payload, Watched
 from es_rerank.errors import UpstreamError
-from es_rerank.net.connection_errors import worded
+from es_rerank.net.connection_errors import describe_error
 from es_rerank.net.headers import passing
-from es_rerank.net.messages import Body, EngineAnswer, Request, Stream
+from es_rerank.net.messages import Body, EngineResponse, Request, Stream
 from es_rerank.net.tls import NotReachedError, Trust
 
 log = structlog.get_logger()
@@ -43,7 +43,7 @@ _LARGE = 1024 * 1024
 _LONG_HEAD = 8000
 
 
-class Upstream:
+class EngineClient:
     """The engine. State: the connections, which nodes could not be reached, and which engine it is.
 
     `distribution` is `opensearch` or empty, as `GET /` says; None until somebody has asked.
@@ -52,9 +52,9 @@ class Upstream:
     def __init__(self, settings: Settings) -> None:
         """Prepare to reach the upstream of *settings*; nothing is sent yet. Raises ConfigError for unusable files."""
         self._settings = settings
-        self._dialect = DIALECTS[settings.present_as]
+        self._dialect = DIALECTS[settings.emulate]
         self._credentials: Credentials = credentials(settings)
-        self._nodes = Nodes(settings.upstream)
+        self._nodes = NodePool(settings.upstream)
         self._trust = Trust(settings)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self.distribution: str | None = None
@@ -65,7 +65,7 @@ class Upstream:
             await session.close()
 
     @asynccontextmanager
-    async def open(self, request: Request) -> AsyncIterator[EngineAnswer]:
+    async def open(self, request: Request) -> AsyncIterator[EngineResponse]:
         """Send a request and give the answer once its head is here. Raises UpstreamError if none comes.
 
         Raises RequestError if the body that streams cannot be read. There is no limit on time: `_reindex` may take
@@ -96,13 +96,13 @@ class Upstream:
         """Write a request in words that every engine takes."""
         return replace(request, headers=self._dialect.asked(request.headers)) if self._dialect else request
 
-    def _shown(self, request: Request, answer: aiohttp.ClientResponse) -> EngineAnswer:
+    def _shown(self, request: Request, answer: aiohttp.ClientResponse) -> EngineResponse:
         """Write the head of an answer as the client is to see it."""
         headers = passing(answer.raw_headers)
         elasticsearch = PRODUCT in headers
         if self._dialect:
             headers = self._dialect.said(request.headers.get("Accept", ""), headers)
-        return EngineAnswer(answer.status, answer.reason, headers, answer.content, elasticsearch)
+        return EngineResponse(answer.status, answer.reason, headers, answer.content, elasticsearch)
 
     async def _answer(self, request: Request) -> aiohttp.ClientResponse:
         """Ask the nodes in turn until one is reached; a connection it had closed is a reason to send once more."""
@@ -123,11 +123,11 @@ class Upstream:
                     self._found(url)
                     return answer
         silent = isinstance(fault, aiohttp.ServerDisconnectedError)
-        raise UpstreamError(f"the engine cannot be reached: {worded(fault)}", silent=silent) from fault
+        raise UpstreamError(f"the engine cannot be reached: {describe_error(fault)}", silent=silent) from fault
 
     async def _send(self, url: str, request: Request) -> aiohttp.ClientResponse:
         """Send one request; the path goes as the client wrote it."""
-        signed = await self._credentials(url, request) if request.lent else request
+        signed = await self._credentials(url, request) if request.use_service_credentials else request
         return await self._pool(once=_is_long(signed)).request(
             signed.method,
             URL(url + signed.target, encoded=True),
@@ -140,7 +140,7 @@ class Upstream:
     def _lost(self, url: str, error: Exception) -> None:
         """Let a node rest."""
         self._nodes.failed(url, time.monotonic())
-        log.warning("node not reached", node=url, reason=worded(error))
+        log.warning("node not reached", node=url, reason=describe_error(error))
 
     def _found(self, url: str) -> None:
         """Take a node that answers for alive."""

@@ -20,13 +20,13 @@ import aiohttp
 import msgspec
 from multidict import CIMultiDict
 
-from es_rerank.engine_client.client import Upstream
+from es_rerank.engine_client.client import EngineClient
 from es_rerank.errors import UpstreamError
 from es_rerank.model import IndexInfo, Search
 from es_rerank.net.content_encoding import limited
 from es_rerank.net.messages import Request
 from es_rerank.search.formats.endpoints import INDEX_OPTIONS
-from es_rerank.search.query_text.extract import TEXT_KINDS
+from es_rerank.search.query_text.terms import TEXT_KINDS
 
 _SECONDS = 60.0
 # An engine that does not say which fields it has must not keep each search of an index waiting: it is asked again after
@@ -56,10 +56,10 @@ _OF_ANYBODY = frozenset(
 _OURS = "x-rerank-"
 
 
-class Indices:
+class FieldCapsCache:
     """A bounded memory of index expressions and points in time."""
 
-    def __init__(self, upstream: Upstream, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, upstream: EngineClient, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         """Ask *upstream*, whose answers are read if they have at most *most* bytes; *clock* gives seconds."""
         self._upstream = upstream
         self._most = most
@@ -155,11 +155,11 @@ def _read(body: bytes) -> IndexInfo | None:
     answer: Any = msgspec.json.decode(body)
     if not isinstance(answer, dict) or not isinstance(answer.get("fields"), dict):
         return None
-    found = {name: kinds for name, kinds in answer["fields"].items() if isinstance(kinds, dict)}
+    found = {name: field_types for name, field_types in answer["fields"].items() if isinstance(field_types, dict)}
     names = answer.get("indices") or ()
     return IndexInfo(
         names=(names,) if isinstance(names, str) else tuple(names),
-        kinds={name: _kind(kinds) for name, kinds in found.items() if not name.startswith("_")},
+        field_types={name: _kind(field_types) for name, field_types in found.items() if not name.startswith("_")},
     )
 
 

@@ -21,7 +21,7 @@ class _Node:
 
 
 @dataclass(slots=True)
-class Nodes:
+class NodePool:
     """The nodes in turn. One that could not be reached rests, at first a second and twice as long with each fault."""
 
     urls: Sequence[str]

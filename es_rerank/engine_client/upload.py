@@ -34,11 +34,11 @@ class Watched(Stream):
             yield chunk
         self.ended = True
 
-    async def pour(self, sink: StreamWriter) -> None:
+    async def copy_stream(self, sink: StreamWriter) -> None:
         """Write the body."""
         self._rests.clear()
         try:
-            await self._body.pour(sink)
+            await self._body.copy_stream(sink)
             self.ended = True
         except RequestError as error:
             self.fault = error
@@ -61,7 +61,7 @@ class Payload(aiohttp.Payload):
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write it."""
-        await self._body.pour(cast("StreamWriter", writer))
+        await self._body.copy_stream(cast("StreamWriter", writer))
 
     async def write_with_length(self, writer: AbstractStreamWriter, _length: int | None) -> None:
         """Write it; that it has the length of its head, the server that read it has seen to."""

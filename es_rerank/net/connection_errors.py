@@ -36,6 +36,6 @@ _WORDS: Sequence[tuple[type[Exception], Callable[[Exception], str]]] = (
 )
 
 
-def worded(error: Exception | None) -> str:
+def describe_error(error: Exception | None) -> str:
     """Word a fault of a connection."""
     return next((words(error) for kind, words in _WORDS if isinstance(error, kind)), type(error).__name__)

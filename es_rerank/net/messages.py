@@ -18,7 +18,7 @@ class Stream(ABC):
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Give the bits. Raises RequestError where the body cannot be read."""
 
-    async def pour(self, sink: StreamWriter) -> None:
+    async def copy_stream(self, sink: StreamWriter) -> None:
         """Write all of it."""
         async for chunk in self:
             await sink.write(chunk)
@@ -44,7 +44,7 @@ class Request:
     """What is sent to the engine. `target` is the raw path with its query string, `again` allows a second try.
 
     A request whose connection the engine had closed is tried once more if it only reads; a write never is. Where not
-    `lent`, a caller without credentials gets none of the endpoint's own, and no signature.
+    `use_service_credentials`, a caller without credentials gets none of the endpoint's own, and no signature.
     """
 
     method: str
@@ -52,11 +52,11 @@ class Request:
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
     body: Body = None
     again: bool = False
-    lent: bool = True
+    use_service_credentials: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class EngineAnswer:
+class EngineResponse:
     """The head of an answer as clients are to see it, and the stream of its body.
 
     `elasticsearch`: the engine itself names that product, whatever clients are shown.

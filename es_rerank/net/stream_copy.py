@@ -11,7 +11,7 @@ from aiohttp.http import StreamWriter
 _MOST = 256 * 1024
 
 
-async def pour(source: StreamReader, sink: StreamWriter) -> None:
+async def copy_stream(source: StreamReader, sink: StreamWriter) -> None:
     """Write all of *source* to *sink*, and read no more than the other side takes.
 
     Raises what reading raises, and ConnectionResetError if the other side is gone.

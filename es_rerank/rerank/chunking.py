@@ -33,8 +33,8 @@ class Limits:
     """How much may be read: `mode` is `truncate` or `max_passage`; tokens of one passage, and of one Search."""
 
     mode: str
-    passage_tokens: int
-    search_tokens: int
+    max_passage_tokens: int
+    max_search_tokens: int
 
 
 class _Piece(NamedTuple):
@@ -52,11 +52,11 @@ def estimate(text: str) -> list[tuple[int, int]]:
 def passages(documents: Sequence[str | None], query: str, limits: Limits, tokens: Tokens) -> list[list[str]]:
     """Cut each document into the passages to score: one if it is short or truncated, else overlapping ones.
 
-    When all of them together would be more than `search_tokens`, every document keeps its first passage and the
+    When all of them together would be more than `max_search_tokens`, every document keeps its first passage and the
     rest of the budget goes to those that share the rarest words with the query.
     """
     cut = [list(_pieces(text, limits, tokens)) if text else [] for text in documents]
-    left = limits.search_tokens - sum(pieces[0].tokens for pieces in cut if pieces)
+    left = limits.max_search_tokens - sum(pieces[0].tokens for pieces in cut if pieces)
     later = {(at, place): piece for at, pieces in enumerate(cut) for place, piece in enumerate(pieces) if place}
     chosen = set(later)
     if sum(piece.tokens for piece in later.values()) > left:
@@ -82,12 +82,12 @@ def _affordable(later: Mapping[Spot, _Piece], query: str, left: int) -> set[Spot
 
 def _pieces(text: str, limits: Limits, tokens: Tokens) -> Iterator[_Piece]:
     """Cut one document."""
-    limit = limits.passage_tokens
+    limit = limits.max_passage_tokens
     size = len(text.encode("utf-8", "replace"))
     if size <= limit:
         yield _Piece(text, size // _BYTES_A_TOKEN + 1)
         return
-    reach = limit if limits.mode == "truncate" else limits.search_tokens
+    reach = limit if limits.mode == "truncate" else limits.max_search_tokens
     text = text[: reach * _CHARACTERS_A_TOKEN]
     spans = tokens(text)
     if len(spans) <= limit:

@@ -22,7 +22,7 @@ class KnownPair:
     language: str
     query: str
     answer: str
-    stray: str
+    distractor: str
 
 
 PAIRS = (

@@ -10,7 +10,7 @@ import structlog
 
 from es_rerank.model import Failed, Why
 from es_rerank.rerank.backends import Question
-from es_rerank.rerank_client.transport import Wire
+from es_rerank.rerank_client.transport import Transport
 
 log = structlog.get_logger()
 
@@ -20,16 +20,16 @@ _CAP = re.compile(
 )
 
 
-def cap(refusal: str) -> int | None:
+def cap(rejection: str) -> int | None:
     """Read how many texts a server takes at a time from the words of its refusal; None if they say nothing of it."""
-    found = _CAP.search(refusal.lower())
+    found = _CAP.search(rejection.lower())
     return int(found[1] or found[2]) if found else None
 
 
 class Asker:
     """State: `most`, how many texts the server takes at a time; it falls when the server says so, and stays."""
 
-    def __init__(self, wire: Wire, most: int) -> None:
+    def __init__(self, wire: Transport, most: int) -> None:
         """Ask through *wire*, at first *most* texts at a time."""
         self._wire = wire
         self.most = most

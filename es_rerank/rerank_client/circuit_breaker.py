@@ -9,7 +9,7 @@ _PAUSE = 1.0
 
 
 @dataclass(slots=True)
-class Breaker:
+class CircuitBreaker:
     """Closed: all may pass. Open after some faults in a row: nobody may. After a pause one at a time may try."""
 
     faults: int = 0

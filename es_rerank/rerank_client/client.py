@@ -10,15 +10,15 @@ from functools import partial
 from itertools import chain, takewhile
 
 from es_rerank.config.settings import Settings
-from es_rerank.model import Ask, Failed, Rule, Scored, Why
+from es_rerank.model import Failed, Rule, Scored, ScoreRequest, Why
 from es_rerank.rerank.backends import BACKENDS
 from es_rerank.rerank.batching import batches, cost
 from es_rerank.rerank.profiles import PROFILES
-from es_rerank.rerank.prompt import Reader, much
-from es_rerank.rerank_client.inflight import Flights
+from es_rerank.rerank.prompt import PromptBuilder, much
+from es_rerank.rerank_client.inflight import InFlight
 from es_rerank.rerank_client.load_shedding import whole, window
 from es_rerank.rerank_client.pool import Pool
-from es_rerank.rerank_client.score_cache import PairCache, pair_key
+from es_rerank.rerank_client.score_cache import ScoreCache, pair_key
 from es_rerank.rerank_client.server import Server
 from es_rerank.rerank_client.tokenizer import load_tokens
 
@@ -52,7 +52,7 @@ class Health:
 class _Work:
     """One search on its way: the pairs of each document, how many documents are read, and what is known of them."""
 
-    ask: Ask
+    ask: ScoreRequest
     rows: Sequence[Sequence[bytes]] = ()
     count: int = 0
     cached: frozenset[bytes] = frozenset()
@@ -74,10 +74,10 @@ class Reranker:
         self._settings = settings
         backend, profile = BACKENDS[settings.backend], PROFILES[settings.profile]
         self.model = "identity" if backend.local else settings.model or profile.model
-        self._reader = Reader(backend, profile, self.model, settings.search_tokens)
+        self._reader = PromptBuilder(backend, profile, self.model, settings.max_search_tokens)
         self._pool = Pool([Server(settings, url, self._reader, self._retest) for url in settings.reranker])
-        self._cache = PairCache(settings.cache_pairs)
-        self._flights = Flights(self._cache.put)
+        self._cache = ScoreCache(settings.score_cache_size)
+        self._flights = InFlight(self._cache.put)
         self._tests: set[asyncio.Task[None]] = set()
         self.searches = 0
         self._given_up = False
@@ -114,7 +114,7 @@ class Reranker:
             state = "degraded" if said else "untested"
         return Health(state, said, len(out), self.searches)
 
-    async def score(self, ask: Ask) -> Scored | Failed:
+    async def score(self, ask: ScoreRequest) -> Scored | Failed:
         """Score the documents of a window against a query; None stays None. Never outlasts the deadline.
 
         The identity of the backend without a server holds for documents without text too.
@@ -126,13 +126,13 @@ class Reranker:
             return distrust
         if ask.seconds <= 0:
             return Failed(Why.DEADLINE)
-        if self._queued() >= self._settings.queue and not self._pool.drop_late():
+        if self._queued() >= self._settings.reranker_queue_size and not self._pool.drop_late():
             return Failed(Why.OVERLOADED)
         return await self._bounded(_Work(ask))
 
     def _queued(self) -> int:
         """Count the searches that wait for a server; below zero there are servers that wait for a search."""
-        return self.searches - self._settings.concurrency * len(self._pool.servers)
+        return self.searches - self._settings.reranker_max_requests * len(self._pool.servers)
 
     async def _bounded(self, work: _Work) -> Scored | Failed:
         """Keep a search within its deadline."""
@@ -163,13 +163,13 @@ class Reranker:
         wanted = dict.fromkeys(key for row in work.rows[: work.count] for key in row if key not in work.values)
         return await self._gathered(query, {key: texts[key] for key in wanted}, work, until)
 
-    def _readable(self, costs: Sequence[int], ask: Ask, seconds: float, queued: int) -> int:
+    def _readable(self, costs: Sequence[int], ask: ScoreRequest, seconds: float, queued: int) -> int:
         """Decide how many documents are read, by the queue and by what can be done in the seconds that are left."""
         outlook = self._pool.outlook()
         room = outlook.room(seconds)
         if ask.whole:
             return whole(costs, room)
-        shares = (queued / max(self._settings.queue, 1) if queued > 0 else 0.0, outlook.wait / seconds)
+        shares = (queued / max(self._settings.reranker_queue_size, 1) if queued > 0 else 0.0, outlook.wait / seconds)
         return window(costs, max(shares), room)
 
     def _result(self, work: _Work, fault: Failed | None) -> Scored | Failed:
@@ -213,7 +213,7 @@ class Reranker:
         """Ask for one batch after another."""
         keys = list(texts)
         most = min(_STEP, self._pool.most) if rule.partial else self._pool.most
-        for part in batches(list(texts.values()), most, self._settings.server_tokens):
+        for part in batches(list(texts.values()), most, self._settings.reranker_max_tokens):
             question = self._reader.question(query, [texts[key] for key in keys[part]], rule)
             self._flights.begin(keys[part], partial(self._pool.ask, question, until, rule.deadline * _PATIENCE))
 

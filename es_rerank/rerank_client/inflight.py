@@ -15,7 +15,7 @@ Asking = Callable[[], Coroutine[None, None, list[float] | Failed]]
 
 
 @dataclass(slots=True, eq=False)
-class Flight:
+class InFlightBatch:
     """One batch on its way: where in its answer each pair stands, and how many searches wait for it."""
 
     places: Mapping[bytes, int]
@@ -24,13 +24,13 @@ class Flight:
     waiting: int = 0
 
 
-class Flights:
+class InFlight:
     """State: what is on its way, by pair."""
 
     def __init__(self, remember: Callable[[bytes, float], None]) -> None:
         """Have every score remembered, whoever waits for it."""
         self._remember = remember
-        self._flying: dict[bytes, Flight] = {}
+        self._flying: dict[bytes, InFlightBatch] = {}
 
     def __contains__(self, key: bytes) -> bool:
         """Tell whether a pair is being asked for."""
@@ -39,14 +39,14 @@ class Flights:
     def begin(self, keys: Sequence[bytes], asking: Asking) -> None:
         """Ask for a batch of pairs, none of which is being asked for."""
         places = {key: at for at, key in enumerate(keys)}
-        flight = Flight(places, asyncio.get_running_loop().create_future(), asyncio.create_task(asking()))
+        flight = InFlightBatch(places, asyncio.get_running_loop().create_future(), asyncio.create_task(asking()))
         self._flying |= dict.fromkeys(keys, flight)
         flight.task.add_done_callback(partial(self._landed, flight))
 
     @contextmanager
-    def awaited(self, keys: Iterable[bytes]) -> Iterator[Mapping[Flight, Sequence[bytes]]]:
+    def awaited(self, keys: Iterable[bytes]) -> Iterator[Mapping[InFlightBatch, Sequence[bytes]]]:
         """Give the flights of pairs, in their order; one that nobody waits for at the end of it is called off."""
-        found: dict[Flight, list[bytes]] = {}
+        found: dict[InFlightBatch, list[bytes]] = {}
         for key in keys:
             found.setdefault(self._flying[key], []).append(key)
         for flight in found:
@@ -70,7 +70,7 @@ class Flights:
         """Call all of them off, and wait until they have ended."""
         await asyncio.gather(*self.call_off(), return_exceptions=True)
 
-    def _landed(self, flight: Flight, task: asyncio.Task[list[float] | Failed]) -> None:
+    def _landed(self, flight: InFlightBatch, task: asyncio.Task[list[float] | Failed]) -> None:
         """Hand the answer to all who wait for it; what is called off, perhaps before it began, ran out of time."""
         for key in flight.places:
             del self._flying[key]

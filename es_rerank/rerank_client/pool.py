@@ -30,7 +30,7 @@ class _Request(NamedTuple):
     patience: float
 
 
-class Outlook(NamedTuple):
+class QueueEstimate(NamedTuple):
     """What a search must expect that comes now: seconds until its turn, and the tokens done a second by all servers."""
 
     wait: float
@@ -70,16 +70,16 @@ class Pool:
         """Say why no server is trusted; None if one is."""
         return None if any(server.trial.passed for server in self.servers) else self._excuse()
 
-    def outlook(self) -> Outlook:
+    def outlook(self) -> QueueEstimate:
         """Look ahead; of servers that are idle, or of which nothing is known yet, the best is expected."""
         now = time.monotonic()
         usable = [server for server in self.servers if server.usable(now)]
         rates = [server.pace.rate for server in usable if server.pace.calls]
         known = [rate for rate in rates if rate]
         if not known or len(known) < len(usable):
-            return Outlook(0.0, math.inf)
+            return QueueEstimate(0.0, math.inf)
         ahead = self._waiting() + sum(server.pace.tokens for server in usable)
-        return Outlook(ahead / sum(known), sum(known))
+        return QueueEstimate(ahead / sum(known), sum(known))
 
     def drop_late(self) -> bool:
         """Let those go who wait in vain, for their turn would come too late; tell whether there were any."""
@@ -191,11 +191,11 @@ class Pool:
 
     def _excuse(self) -> Failed:
         """Say why no server can be asked."""
-        misfit = next((server.trial.misfit for server in self.servers if server.trial.misfit), None)
+        failure = next((server.trial.failure for server in self.servers if server.trial.failure), None)
         fault = next((server.fault for server in self.servers if server.fault), None)
-        if misfit or not fault:
+        if failure or not fault:
             untested = any(not server.trial.passed for server in self.servers)
-            return Failed(Why.SELF_TEST, misfit or UNTESTED) if untested else Failed(Why.BREAKER)
+            return Failed(Why.SELF_TEST, failure or UNTESTED) if untested else Failed(Why.BREAKER)
         return fault
 
     def _waiting(self) -> int:

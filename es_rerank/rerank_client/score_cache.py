@@ -6,7 +6,7 @@ from collections import OrderedDict
 from hashlib import blake2b
 
 
-class PairCache:
+class ScoreCache:
     """A bounded map from pair to raw score; the pair used longest ago goes first."""
 
     def __init__(self, capacity: int) -> None:

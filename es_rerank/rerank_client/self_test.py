@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
-from es_rerank.model import Ask, Failed, Rule, Scored
+from es_rerank.model import Failed, Rule, Scored, ScoreRequest
 from es_rerank.rerank.known_pairs import pairs_for, verdict
 from es_rerank.rerank.profiles import Profile
 
@@ -20,10 +20,10 @@ _SECONDS = 60.0
 _PAUSE = 1.0
 _MISFIT_PAUSE = 30.0
 
-Score = Callable[[Ask], Awaitable[Scored | Failed]]
+Score = Callable[[ScoreRequest], Awaitable[Scored | Failed]]
 
 
-class Trial:
+class SelfTest:
     """The self-test of one model. State: whether it passed, and what is wrong with a model that did not.
 
     A trial that is not wanted has passed from the start.
@@ -36,7 +36,7 @@ class Trial:
         self._score = score
         self._wanted = wanted
         self.passed = not wanted
-        self.misfit: str | None = None
+        self.failure: str | None = None
 
     async def run(self) -> None:
         """Try until the pairs pass; a server that is not up yet is waited for."""
@@ -45,7 +45,7 @@ class Trial:
             if margins is not None:
                 self._judge(margins)
             if not self.passed:
-                await asyncio.sleep(_MISFIT_PAUSE if self.misfit else _PAUSE)
+                await asyncio.sleep(_MISFIT_PAUSE if self.failure else _PAUSE)
 
     def again(self) -> bool:
         """Ask for another trial; False if none is wanted or one is under way."""
@@ -55,22 +55,22 @@ class Trial:
 
     def _judge(self, margins: Sequence[float]) -> None:
         """Take the verdict on the known pairs, and log it when it is a new one."""
-        misfit = verdict(margins)
-        if misfit and misfit != self.misfit:
-            log.error("self-test failed, searches keep the engine's order", server=self._server, reason=misfit)
-        elif not misfit:
+        failure = verdict(margins)
+        if failure and failure != self.failure:
+            log.error("self-test failed, searches keep the engine's order", server=self._server, reason=failure)
+        elif not failure:
             least = round(min(margins), 3)
             log.info("self-test passed", server=self._server, pairs=len(margins), least_margin=least)
-        self.misfit, self.passed = misfit, misfit is None
+        self.failure, self.passed = failure, failure is None
 
     async def _margins(self) -> list[float] | None:
         """Score the known pairs; None while there is no answer."""
         margins = []
         for pair in pairs_for(self._profile):
-            texts = (pair.answer, pair.stray)
-            found = await self._score(Ask(pair.query, texts, Rule("self-test"), _SECONDS))
+            texts = (pair.answer, pair.distractor)
+            found = await self._score(ScoreRequest(pair.query, texts, Rule("self-test"), _SECONDS))
             if isinstance(found, Failed):
                 return None
-            answer, stray = found.probabilities
-            margins.append((answer or 0.0) - (stray or 0.0))
+            answer, distractor = found.probabilities
+            margins.append((answer or 0.0) - (distractor or 0.0))
         return margins

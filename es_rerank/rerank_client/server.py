@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable
 
 from es_rerank.config.settings import Settings
-from es_rerank.model import Ask, Failed, Scored, Why
+from es_rerank.model import Failed, Scored, ScoreRequest, Why
 from es_rerank.rerank.backends import Question
-from es_rerank.rerank.prompt import Reader
+from es_rerank.rerank.prompt import PromptBuilder
 from es_rerank.rerank_client.asker import Asker
-from es_rerank.rerank_client.circuit_breaker import Breaker
-from es_rerank.rerank_client.self_test import UNTESTED, Trial
-from es_rerank.rerank_client.state_log import Report
-from es_rerank.rerank_client.throughput import Pace
-from es_rerank.rerank_client.transport import Wire
+from es_rerank.rerank_client.circuit_breaker import CircuitBreaker
+from es_rerank.rerank_client.self_test import UNTESTED, SelfTest
+from es_rerank.rerank_client.state_log import StateLog
+from es_rerank.rerank_client.throughput import Throughput
+from es_rerank.rerank_client.transport import Transport
 
 # So long all requests together have waited since the last answer when a server is taken for silent.
 _SILENCE_SECONDS = 1.0
@@ -25,22 +25,22 @@ _SILENCE_SECONDS = 1.0
 class Server:
     """State: its work under way, its last fault, its breaker, its self-test, and how many texts it takes at a time."""
 
-    def __init__(self, settings: Settings, url: str, reader: Reader, returned: Callable[[Server], None]) -> None:
+    def __init__(self, settings: Settings, url: str, reader: PromptBuilder, returned: Callable[[Server], None]) -> None:
         """Make ready to ask the server at *url*; *returned* is called when it answers after it was gone."""
         self.url = url
-        self.pace = Pace()
+        self.pace = Throughput()
         self.fault: Failed | None = None
-        self.breaker = Breaker()
-        self.trial = Trial(
+        self.breaker = CircuitBreaker()
+        self.trial = SelfTest(
             reader.profile, self._tried, wanted=settings.self_test and not reader.backend.local, server=url
         )
         self._reader = reader
         self._returned = returned
-        self._report = Report(url)
+        self._report = StateLog(url)
         self._gone = False
         self._answered, self._unanswered = -math.inf, 0.0
-        self._calls, self._tokens = settings.concurrency, settings.server_tokens
-        self._wire = Wire(settings, url, reader.backend)
+        self._calls, self._tokens = settings.reranker_max_requests, settings.reranker_max_tokens
+        self._wire = Transport(settings, url, reader.backend)
         self._asker = Asker(self._wire, reader.backend.max_batch)
 
     @property
@@ -56,8 +56,8 @@ class Server:
     @property
     def complaint(self) -> str:
         """What is wrong with it; empty if nothing is known to be."""
-        if self.trial.misfit:
-            return f"{Why.SELF_TEST}: {self.trial.misfit}"
+        if self.trial.failure:
+            return f"{Why.SELF_TEST}: {self.trial.failure}"
         return f"{self.fault.why}: {self.fault.detail}" if self.fault else ""
 
     async def close(self) -> None:
@@ -119,7 +119,7 @@ class Server:
         self._unanswered += time.monotonic() - began
         return self._unanswered >= _SILENCE_SECONDS
 
-    async def _tried(self, ask: Ask) -> Scored | Failed:
+    async def _tried(self, ask: ScoreRequest) -> Scored | Failed:
         """Score a known pair on the real path; nothing of it is remembered."""
         query, cut = self._reader.cut(ask)
         question = self._reader.question(query, [text for row in cut for text in row], ask.rule)

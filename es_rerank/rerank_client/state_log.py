@@ -15,7 +15,7 @@ log = structlog.get_logger()
 _QUIET_SECONDS = 10.0
 
 
-class Report:
+class StateLog:
     """State: how the server stands, and what was told of it when."""
 
     def __init__(self, server: str) -> None:

@@ -12,7 +12,7 @@ _ENOUGH_SECONDS, _STALE_SECONDS = 1.0, 60.0
 
 
 @dataclass(slots=True)
-class Pace:
+class Throughput:
     """What a server has to do (`calls`, `tokens`), and what it has done in the seconds in which it had such work.
 
     The last of these seconds in a row are those from `begun` to `counted`.

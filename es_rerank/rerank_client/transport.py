@@ -10,7 +10,7 @@ import msgspec
 
 from es_rerank.config.settings import Settings
 from es_rerank.model import Failed, Why
-from es_rerank.net.connection_errors import worded
+from es_rerank.net.connection_errors import describe_error
 from es_rerank.net.content_encoding import limited
 from es_rerank.rerank.backends import Backend, BadAnswerError, Question
 from es_rerank.rerank_client.redact import quoted
@@ -24,7 +24,7 @@ _KEPT_SECONDS = 4.0
 _MOST_BYTES = 64 * 1024 * 1024
 
 
-class Wire:
+class Transport:
     """A connection pool to one rerank server."""
 
     def __init__(self, settings: Settings, url: str, backend: Backend) -> None:
@@ -51,10 +51,10 @@ class Wire:
         except (BadAnswerError, msgspec.MsgspecError) as error:
             return Failed(Why.BAD_ANSWER, str(error))
         except (aiohttp.ClientConnectionError, OSError) as error:
-            return Failed(Why.UNREACHABLE, worded(error))
+            return Failed(Why.UNREACHABLE, describe_error(error))
         except aiohttp.ClientError as error:
             # Its own words quote what came, which may repeat what was sent, and name the server.
-            return Failed(Why.BAD_ANSWER, worded(error))
+            return Failed(Why.BAD_ANSWER, describe_error(error))
         except (ValueError, RecursionError):
             return Failed(Why.BAD_ANSWER, "the answer cannot be read")
 

@@ -43,7 +43,7 @@ def _rbo(order: Sequence[int]) -> float:
     return float(agreed * _PERSISTENCE ** len(order) + (1 - _PERSISTENCE) / _PERSISTENCE * total)
 
 
-def drawn(key: str, share: float) -> bool:
+def in_sample(key: str, share: float) -> bool:
     """Draw for a share of all keys, for each the same every time and on every machine."""
     number = int.from_bytes(blake2b(key.encode("utf-8", "replace"), digest_size=8, person=b"es-rerank").digest())
     return number < share * 2**64

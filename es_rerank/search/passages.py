@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from es_rerank.model import IndexInfo, Rule, Search
-from es_rerank.search.query_text.extract import TEXT_KINDS, Said
+from es_rerank.search.query_text.terms import TEXT_KINDS, QueryText
 
 # Field names that hold a headline in common schemas; such a field is read before long bodies.
 _HEADLINE = re.compile(
@@ -19,15 +19,19 @@ _MOST_FIELDS = 8
 SOURCE_FILTERS = ("_source", "_source_includes", "_source_excludes", "_source_include", "_source_exclude")
 
 
-def choose_fields(rule: Rule, info: IndexInfo, heard: Sequence[Said]) -> tuple[str, ...]:
+def choose_fields(rule: Rule, info: IndexInfo, searched: Sequence[QueryText]) -> tuple[str, ...]:
     """Choose the fields to read, best first: the rule's, else the mapping's text fields.
 
     Of those, the fields that the query searched come before others, and headlines before bodies.
     """
     if rule.fields:
         return rule.fields
-    patterns = tuple(name for one in heard for name in one.fields)
-    texts = [name for name, kind in info.kinds.items() if kind in TEXT_KINDS and not _multi_field(name, info.kinds)]
+    patterns = tuple(name for one in searched for name in one.fields)
+    texts = [
+        name
+        for name, kind in info.field_types.items()
+        if kind in TEXT_KINDS and not _multi_field(name, info.field_types)
+    ]
     texts.sort(key=lambda name: (not _asked(name, patterns), not _HEADLINE.search(name)))
     return tuple(texts[:_MOST_FIELDS])
 
@@ -138,7 +142,7 @@ def _asked(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern) or pattern.startswith(f"{name}.") for pattern in patterns)
 
 
-def _multi_field(name: str, kinds: Mapping[str, str]) -> bool:
+def _multi_field(name: str, field_types: Mapping[str, str]) -> bool:
     """Tell whether a field is another way of indexing its parent (`title.english` below `title`)."""
     parent = name.rpartition(".")[0]
-    return kinds.get(parent, "object") not in {"object", "nested"}
+    return field_types.get(parent, "object") not in {"object", "nested"}

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from es_rerank.model import Given, IndexInfo, Plan, Rule, Search, Skip, Why
-from es_rerank.search.engine_request.two_phase import worth_it
+from es_rerank.model import IndexInfo, Plan, RerankRequest, Rule, Search, Skip, Why
+from es_rerank.search.engine_request.two_phase import two_phase_applies
 from es_rerank.search.passages import SOURCE_FILTERS, choose_fields, extra_fields, requested_fields
-from es_rerank.search.query_text.extract import could_say, query_text, said
+from es_rerank.search.query_text.extract import may_have_text, query_text, typed_texts
 from es_rerank.search.query_text.retrievers import candidates
 
 DEFAULT_SIZE = 10
@@ -24,56 +24,56 @@ def early(search: Search) -> Skip | None:
     return next((Skip(why) for why, holds in CHECKS if holds(search)), None)
 
 
-def make(search: Search, rule: Rule, info: IndexInfo, *, splits: bool = True) -> Plan | Skip:
+def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True) -> Plan | Skip:
     """Plan a Search whose rule and mapping are known. Pages are slices of one reranked window (design, 4).
 
-    `splits`: whether the window may be fetched light, and the page in full after it.
+    `two_phase`: whether the window may be fetched light, and the page in full after it.
     """
-    heard = said(search, info)
-    given = search.given or Given(query_text(heard))
-    fields = given.fields or choose_fields(rule, info, heard)
-    if not given.text or not fields:
-        return Skip(Why.NO_TEXT_FIELDS if given.text else Why.NO_QUERY_TEXT)
+    texts = typed_texts(search, info)
+    rerank_request = search.rerank_request or RerankRequest(query_text(texts))
+    fields = rerank_request.fields or choose_fields(rule, info, texts)
+    if not rerank_request.text or not fields:
+        return Skip(Why.NO_TEXT_FIELDS if rerank_request.text else Why.NO_QUERY_TEXT)
     start, size = page(search)
     most = candidates(search.body)
     if most is not None and start + size > most:
         return Skip(Why.BEYOND_WINDOW)
     plan = Plan(
-        text=given.text,
+        text=rerank_request.text,
         start=start,
         size=size,
         fetch_from=0,
         fetch_size=0,
-        window=min(one for one in (rule.window, given.window, most) if one is not None),
-        rule=_asked_of(rule, given),
+        window=min(one for one in (rule.window, rerank_request.window, most) if one is not None),
+        rule=_asked_of(rule, rerank_request),
         passage_fields=fields,
         asked_fields=requested_fields(search),
-        min_score=given.min_score,
+        min_score=rerank_request.min_score,
         bare=_without_ids(search),
     )
-    plan = _paged(plan, given)
+    plan = _paged(plan, rerank_request)
     extra = extra_fields(search, fields)
-    if splits and not plan.bare and worth_it(search, info, plan, beside=bool(extra)):
+    if two_phase and not plan.bare and two_phase_applies(search, info, plan, beside=bool(extra)):
         return replace(plan, light=True)
     return Skip(Why.TOP_HITS) if extra and b'"top_hits"' in search.raw else replace(plan, extra_fields=extra)
 
 
-def _paged(plan: Plan, given: Given) -> Plan:
+def _paged(plan: Plan, rerank_request: RerankRequest) -> Plan:
     """Say which hits are fetched: the window and what the page needs after it, or a page beyond it as it is."""
-    if given.window is not None:
+    if rerank_request.window is not None:
         # A reranker asked for by name gives what it read and no more.
-        last = plan.window if given.min_score is not None else given.window
+        last = plan.window if rerank_request.min_score is not None else rerank_request.window
         plan = replace(plan, size=max(0, min(plan.size, last - plan.start)))
     elif plan.start >= plan.window:
         return replace(plan, fetch_from=plan.start, fetch_size=plan.size, window=0)
     return replace(plan, fetch_size=max(plan.window, plan.start + plan.size))
 
 
-def _asked_of(rule: Rule, given: Given) -> Rule:
+def _asked_of(rule: Rule, rerank_request: RerankRequest) -> Rule:
     """Put what the request asks by name into the rule; a field asked for by name has no place in its template."""
-    if given.chunks:
+    if rerank_request.chunks:
         rule = replace(rule, long=replace(rule.long, mode="max_passage"))
-    return replace(rule, template=None) if given.fields else rule
+    return replace(rule, template=None) if rerank_request.fields else rule
 
 
 def page(search: Search) -> tuple[int, int]:
@@ -151,5 +151,5 @@ CHECKS: tuple[tuple[Why, Callable[[Search], bool]], ...] = (
     (Why.SORT, _sorted_otherwise),
     (Why.SIZE_ZERO, lambda search: page(search)[1] == 0),
     (Why.STORED_FIELDS, lambda search: _without_ids(search) and _with_more(search)),
-    (Why.NO_QUERY_TEXT, lambda search: not search.given and not could_say(search)),
+    (Why.NO_QUERY_TEXT, lambda search: not search.rerank_request and not may_have_text(search)),
 )

@@ -18,16 +18,16 @@ from es_rerank.errors import RequestError, UpstreamError
 from es_rerank.model import Why, header
 from es_rerank.net.content_encoding import limited, unpacked
 from es_rerank.net.messages import Body
-from es_rerank.search.formats.endpoints import Carried, match
+from es_rerank.search.formats.endpoints import EndpointRequest, match
 from es_rerank.server import client_request
 from es_rerank.server.admin.pages import PREFIX, own_page
-from es_rerank.server.handlers import FLOWS, SHOWN
+from es_rerank.server.handlers import COMPAT_HANDLERS, HANDLERS
 from es_rerank.server.handlers.context import Exchange
-from es_rerank.server.handlers.result import Done, broken, left_alone
+from es_rerank.server.handlers.result import HandlerResult, broken, pass_through
 from es_rerank.server.listen.connection import Pages, offered
-from es_rerank.server.listen.request_checks import Head, Refusal, malformed, refusal
+from es_rerank.server.listen.request_checks import Head, Rejection, malformed, rejection
 from es_rerank.server.passthrough import gateway_error, relay
-from es_rerank.server.responses import Aside, WholeAnswer, bare, error_answer
+from es_rerank.server.responses import RerankHeaders, WholeAnswer, bare, error_answer
 from es_rerank.server.state import STATE, State, build
 
 log = structlog.get_logger()
@@ -67,7 +67,7 @@ async def _go_on(request: web.Request) -> None:
 
 async def handle(request: web.Request) -> web.StreamResponse:
     """Answer one request; a fault of ours is an error in the engines' shape, which no client tries again."""
-    refused = refusal(Head(request.method, request.raw_path, request.headers, request.version))
+    refused = rejection(Head(request.method, request.raw_path, request.headers, request.version))
     if refused:
         return _refused(request, refused)
     try:
@@ -82,7 +82,7 @@ async def handle(request: web.Request) -> web.StreamResponse:
         return error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, "es_rerank_exception", reason)
 
 
-def _refused(request: web.Request, found: Refusal) -> web.Response:
+def _refused(request: web.Request, found: Rejection) -> web.Response:
     """Refuse a request; what comes behind it on the connection is not read any more."""
     if found.mute and request.transport:
         request.transport.abort()
@@ -106,23 +106,25 @@ async def _routed(request: web.Request) -> web.StreamResponse:
     return await answer(state, request, carried)
 
 
-async def answer(state: State, request: web.Request, carried: Carried) -> web.StreamResponse:
+async def answer(state: State, request: web.Request, carried: EndpointRequest) -> web.StreamResponse:
     """Answer what a request carries, or send it on as it came with the reason why."""
     arrived = time.monotonic()
     whole, parts = await limited(aiter(client_request.ClientBody(request)), state.settings.max_body)
     if whole is None and carried.ours:
         return _too_long(state.settings.max_body)
     if whole is None:
-        return await _sent_on(state, request, left_alone(Why.TOO_LARGE), client_request.ClientBody(request, parts), ())
+        return await _sent_on(
+            state, request, pass_through(Why.TOO_LARGE), client_request.ClientBody(request, parts), ()
+        )
     body = unpacked(whole, request.headers.get("Content-Encoding", ""), state.settings.max_body)
     exchange = Exchange(state, request, carried, body or b"", arrived, client_request.deadline(request))
     try:
-        done = left_alone(Why.FORMAT) if body is None else await _done(exchange)
+        done = pass_through(Why.FORMAT) if body is None else await _done(exchange)
     except UpstreamError as error:
         log.warning("upstream failed", path=request.path, reason=str(error))
-        outcomes = left_alone(Why.ENGINE_ERROR).outcomes
+        outcomes = pass_through(Why.ENGINE_ERROR).outcomes
         state.metrics.searched(outcomes, exchange.engine, 0.0)
-        return gateway_error(str(error), Aside(header(outcomes)))
+        return gateway_error(str(error), RerankHeaders(header(outcomes)))
     if done.body is None:
         response = await _sent_on(state, request, done, whole, exchange.warnings)
     else:
@@ -141,13 +143,13 @@ def _too_long(most: int) -> web.Response:
     return answer
 
 
-async def _done(exchange: Exchange) -> Done:
+async def _done(exchange: Exchange) -> HandlerResult:
     """Go the way of the request's endpoint."""
-    shown = SHOWN.get(exchange.carried.endpoint)
+    shown = COMPAT_HANDLERS.get(exchange.carried.endpoint)
     if shown is None and exchange.mode == "off":
-        return left_alone(Why.OFF)
+        return pass_through(Why.OFF)
     try:
-        return await (shown or FLOWS[exchange.carried.endpoint])(exchange)
+        return await (shown or HANDLERS[exchange.carried.endpoint])(exchange)
     except UpstreamError:
         raise
     except Exception:
@@ -156,7 +158,7 @@ async def _done(exchange: Exchange) -> Done:
 
 
 async def _sent_on(
-    state: State, request: web.Request, done: Done, body: Body, warnings: Sequence[str]
+    state: State, request: web.Request, done: HandlerResult, body: Body, warnings: Sequence[str]
 ) -> web.StreamResponse:
     """Send a request on as it came."""
     said = header(done.outcomes)
@@ -165,14 +167,14 @@ async def _sent_on(
         log.debug("search left alone", path=request.path, outcome=said)
     else:
         state.metrics.passed()
-    return await relay(state, request, body, Aside(said, warnings), done.to)
+    return await relay(state, request, body, RerankHeaders(said, warnings), done.to)
 
 
-def _finished(exchange: Exchange, done: Done, body: bytes) -> web.StreamResponse:
+def _finished(exchange: Exchange, done: HandlerResult, body: bytes) -> web.StreamResponse:
     """Write the answer: an error of ours, or a body of ours below the engine's own head."""
     rerank = max(0.0, time.monotonic() - exchange.arrived - exchange.engine)
     said = header(done.outcomes)
-    aside = Aside(said, exchange.warnings)
+    aside = RerankHeaders(said, exchange.warnings)
     if said:
         exchange.state.metrics.searched(done.outcomes, exchange.engine, rerank)
         log.debug("search planned", path=exchange.request.path, outcome=said)

@@ -16,7 +16,7 @@ from es_rerank.config.types import seconds
 from es_rerank.errors import RequestError
 from es_rerank.net.headers import FORWARDING, passing
 from es_rerank.net.messages import Stream
-from es_rerank.net.stream_copy import pour
+from es_rerank.net.stream_copy import copy_stream
 
 # How long a client waits at most for its searches; it may ask for less than the rule says, never for more.
 DEADLINE_HEADER = "X-Rerank-Deadline"
@@ -66,12 +66,12 @@ class ClientBody(Stream):
             async for chunk in self._content.iter_any():
                 yield chunk
 
-    async def pour(self, sink: StreamWriter) -> None:
+    async def copy_stream(self, sink: StreamWriter) -> None:
         """Write all of it."""
         for part in self._read:
             await sink.write(part)
         with _readable():
-            await pour(self._content, sink)
+            await copy_stream(self._content, sink)
 
 
 @contextmanager

@@ -29,15 +29,15 @@ class Metrics:
         self._searches = Counter(
             "es_rerank_searches", "Searches at planned endpoints.", ["outcome", "why"], registry=self._registry
         )
-        self._passed = Counter("es_rerank_passed", "Requests streamed through.", registry=self._registry)
+        self._passed = Counter("es_rerank_passthrough_requests", "Requests streamed through.", registry=self._registry)
         self._documents = Counter(
             "es_rerank_documents", "Documents in reranked windows.", ["from"], registry=self._registry
         )
         self._engine = Histogram(
-            "es_rerank_engine_seconds", "Time the engine took.", buckets=_SECONDS, registry=self._registry
+            "es_rerank_engine_duration_seconds", "Time the engine took.", buckets=_SECONDS, registry=self._registry
         )
         self._model = Histogram(
-            "es_rerank_rerank_seconds", "Time reranking took.", buckets=_SECONDS, registry=self._registry
+            "es_rerank_rerank_duration_seconds", "Time reranking took.", buckets=_SECONDS, registry=self._registry
         )
         self._overlap = self._shares("overlap", "Share of the first ten hits that would have stayed among them.")
         self._rbo = self._shares("rbo", "Rank-biased overlap of both orders (p = 0.9).")
@@ -49,9 +49,9 @@ class Metrics:
         )
         self._dropped = Counter("es_rerank_shadow_dropped", "Searches that were not measured.", registry=self._registry)
         self._degraded = self._gauge("degraded", "1 while searches cannot be reranked.", "livemax")
-        self._out = self._gauge("servers_out", "Rerank servers that are not asked.", "livemax")
+        self._out = self._gauge("reranker_servers_unavailable", "Rerank servers that are not asked.", "livemax")
         self._under_way = self._gauge(
-            "searches_under_way", "Searches at the rerank servers or waiting for them.", "livesum"
+            "searches_in_flight", "Searches at the rerank servers or waiting for them.", "livesum"
         )
 
     def _gauge(self, name: str, words: str, over_workers: Literal["livemax", "livesum"]) -> Gauge:

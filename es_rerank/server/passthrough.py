@@ -13,22 +13,26 @@ from aiohttp.http import StreamWriter
 
 from es_rerank.config.settings import Settings
 from es_rerank.errors import UpstreamError
-from es_rerank.net.connection_errors import worded
-from es_rerank.net.messages import Body, EngineAnswer, Request
-from es_rerank.net.stream_copy import pour
-from es_rerank.search.engine_request.by_endpoint import Sent
+from es_rerank.net.connection_errors import describe_error
+from es_rerank.net.messages import Body, EngineResponse, Request
+from es_rerank.net.stream_copy import copy_stream
+from es_rerank.search.engine_request.by_endpoint import EngineRequest
 from es_rerank.server import client_request
-from es_rerank.server.responses import Answer, Aside, error_answer
+from es_rerank.server.responses import Answer, RerankHeaders, error_answer
 from es_rerank.server.state import State
 
 log = structlog.get_logger()
 
-_NOTHING = Aside()
+_NOTHING = RerankHeaders()
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 async def relay(
-    state: State, request: web.BaseRequest, body: Body = None, aside: Aside = _NOTHING, to: Sent | None = None
+    state: State,
+    request: web.BaseRequest,
+    body: Body = None,
+    aside: RerankHeaders = _NOTHING,
+    to: EngineRequest | None = None,
 ) -> web.StreamResponse:
     """Send a request on as it came, or as *to* says, and stream the answer back with what is said *aside*.
 
@@ -47,7 +51,7 @@ async def relay(
         return gateway_error(str(error), aside)
 
 
-def gateway_error(reason: str, aside: Aside) -> web.Response:
+def gateway_error(reason: str, aside: RerankHeaders) -> web.Response:
     """Answer for an engine that does not: 502, so that clients try another time or another node."""
     answer = error_answer(HTTPStatus.BAD_GATEWAY, "upstream_unreachable_exception", reason)
     aside.onto(answer.headers)
@@ -61,7 +65,7 @@ def _as_it_came(request: web.BaseRequest, settings: Settings, body: Body, *, sea
     return Request(request.method, client_request.target(request), headers, body or None, again)
 
 
-def _instead(request: Request, to: Sent) -> Request:
+def _instead(request: Request, to: EngineRequest) -> Request:
     """Put another target, and another body if it has one, in the place of the request's own."""
     if not to.body:
         return replace(request, target=to.target)
@@ -71,15 +75,15 @@ def _instead(request: Request, to: Sent) -> Request:
     return replace(request, target=to.target, headers=headers, body=to.body)
 
 
-async def _stream(request: web.BaseRequest, answer: EngineAnswer) -> web.StreamResponse:
+async def _stream(request: web.BaseRequest, answer: EngineResponse) -> web.StreamResponse:
     """Copy an answer; one that breaks off upstream breaks off here too, so that no client takes it for whole."""
     response = Answer(status=answer.status, reason=answer.reason, headers=answer.headers)
     await response.prepare(request)
     try:
-        await pour(answer.content, cast("StreamWriter", request.writer))
+        await copy_stream(answer.content, cast("StreamWriter", request.writer))
         await response.write_eof()
     except (aiohttp.ClientError, ConnectionError) as error:
-        log.info("answer cut off", path=request.path, reason=worded(error))
+        log.info("answer cut off", path=request.path, reason=describe_error(error))
         if request.transport:
             request.transport.abort()
     return response

@@ -17,7 +17,7 @@ _ADDED = ("Content-Type", "Date", "Server")
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class RerankHeaders:
     """What a client is told beside the head of an answer: what became of its searches, and the engine's warnings.
 
     The engine may give a warning but once, with an answer that no client sees.

@@ -16,7 +16,7 @@ log = structlog.get_logger()
 Measuring = Callable[[], Awaitable[Change | None]]
 
 
-class Shadows:
+class ShadowRunner:
     """Bounded work in the background. State: what is under way; more than *most* at a time is not begun."""
 
     def __init__(self, metrics: Metrics, most: int) -> None:

@@ -9,16 +9,16 @@ from aiohttp import web
 from es_rerank.compat.endpoints import rows
 from es_rerank.config.rules import Rules
 from es_rerank.config.settings import Settings
-from es_rerank.engine_client.client import Upstream
-from es_rerank.engine_client.field_caps import Indices
+from es_rerank.engine_client.client import EngineClient
+from es_rerank.engine_client.field_caps import FieldCapsCache
 from es_rerank.rerank_client.client import Reranker
 from es_rerank.search.formats.endpoints import Endpoint, in_force
 from es_rerank.server.metrics import Metrics
-from es_rerank.server.shadow import Shadows
+from es_rerank.server.shadow import ShadowRunner
 
 
 @dataclass(slots=True)
-class Life:
+class Lifecycle:
     """Whether the endpoint is about to end: it still answers, but nobody new should be sent to it."""
 
     draining: bool = False
@@ -30,13 +30,13 @@ class State:
 
     settings: Settings
     rules: Rules
-    upstream: Upstream
-    indices: Indices
+    upstream: EngineClient
+    indices: FieldCapsCache
     reranker: Reranker
     metrics: Metrics
     endpoints: tuple[Endpoint, ...]
-    shadows: Shadows
-    life: Life = field(default_factory=Life)
+    shadows: ShadowRunner
+    life: Lifecycle = field(default_factory=Lifecycle)
 
 
 STATE = web.AppKey("state", State)
@@ -44,9 +44,15 @@ STATE = web.AppKey("state", State)
 
 def build(settings: Settings, rules: Rules | None = None) -> State:
     """Put the parts together; without *rules* they are read. Raises ConfigError if they cannot be used."""
-    upstream = Upstream(settings)
-    shown = rows(sniffed=settings.sniff == "rewrite", presented=settings.present_as != "engine")
+    upstream = EngineClient(settings)
+    shown = rows(sniffed=settings.sniff == "rewrite", presented=settings.emulate != "engine")
     endpoints = in_force(settings.inference_ids) + shown
     metrics = Metrics()
-    parts = (rules or Rules(settings), upstream, Indices(upstream, settings.max_answer), Reranker(settings), metrics)
-    return State(settings, *parts, endpoints, Shadows(metrics, settings.concurrency))
+    parts = (
+        rules or Rules(settings),
+        upstream,
+        FieldCapsCache(upstream, settings.max_answer),
+        Reranker(settings),
+        metrics,
+    )
+    return State(settings, *parts, endpoints, ShadowRunner(metrics, settings.reranker_max_requests))

@@ -4,7 +4,7 @@ First the model's best is found: so many searches at a time that it is busy, eac
 answer. Then searches come at three times that rate, whether others have their answers or not. Both stand in front of
 the same real OpenSearch, or where none runs of one that only hands out documents (`--engine recorded`). The rerank
 server is one that works at a fixed pace, so that it does not share the processor with the load, or with `--vllm` a real
-vLLM, which does, or with `--reranker` any other. FLAGS are the endpoint's own, as in `-- --concurrency 16`.
+vLLM, which does, or with `--reranker` any other. FLAGS are the endpoint's own, as in `-- --reranker-max-requests 16`.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ import yaml
 from es_rerank.model import IndexInfo, Rule, Search
 from es_rerank.search import plan
 from es_rerank.search.formats import endpoints, multi_search
-from es_rerank.search.formats.endpoints import Carried
+from es_rerank.search.formats.endpoints import EndpointRequest
 
 CASES = Path(__file__).parent.parent / "cases" / "requests.yaml"
 ROUNDS = 200
@@ -44,7 +44,7 @@ def _body(lines: list[Any]) -> bytes:
     return b"".join(line.encode() if isinstance(line, str) else json.dumps(line).encode() + b"\n" for line in lines)
 
 
-def planned(carried: Carried, body: bytes) -> Callable[[], None]:
+def planned(carried: EndpointRequest, body: bytes) -> Callable[[], None]:
     """Make the work of one request."""
 
     def one(search: object) -> None:

@@ -98,7 +98,7 @@ def es_rerank(engine_port: int, folder: Path | None = None, name: str = "es-rera
     port = _free_port()
     listen, upstream = f"127.0.0.1:{port}", f"http://127.0.0.1:{engine_port}"
     flags = ["--backend", "identity", "--listen", listen, "--upstream", upstream, "--log-level", "warning"]
-    own = [] if folder else ["--own-pages", "127.0.0.1:0"]
+    own = [] if folder else ["--admin-listen", "127.0.0.1:0"]
     with _running([sys.executable, "-m", "es_rerank", "serve", *flags, *own], name, port, folder) as proxy:
         yield proxy
 

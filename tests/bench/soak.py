@@ -128,9 +128,9 @@ async def reload(soak: Soak) -> None:
     soak.counts["reload"] += 1
 
 
-async def own_pages(soak: Soak) -> None:
+async def admin_listen(soak: Soak) -> None:
     for target in ("/_rerank/metrics", "/_rerank/health/ready"):
-        async with soak.session.get(soak.endpoint.own_pages + target) as answer:
+        async with soak.session.get(soak.endpoint.admin_listen + target) as answer:
             await answer.read()
             soak.counts[f"own page: {answer.status}"] += 1
 
@@ -152,7 +152,7 @@ TRAFFIC: tuple[tuple[Callable[[Soak], Awaitable[None]], float], ...] = (
     (unreadable, 0.3),
     (hang_up, 0.1),
     (reload, 20.0),
-    (own_pages, 5.0),
+    (admin_listen, 5.0),
     (note, 5.0),
 )
 
@@ -213,7 +213,7 @@ def main() -> None:
         documents = {f"d{at}": document(at) for at in range(400)}
         fill(engine.url, INDEX, {"properties": {"body": {"type": "text"}}}, documents)
         flags = ("--reranker", server.url, "--profile", "bge-reranker", "--tokenizer", "estimate", "--no-self-test")
-        own = ("--window", "20", "--deadline", "1s", "--cache-pairs", "20000", "--mappings", str(rules))
+        own = ("--window", "20", "--deadline", "1s", "--score-cache-size", "20000", "--mappings", str(rules))
         endpoint = start_endpoint(engine.url, folder / "endpoint.log", *flags, *own, "--log-level", "warning")
         try:
             soak = asyncio.run(soaked(endpoint, rules, server, minutes * 60))

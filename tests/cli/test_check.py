@@ -42,8 +42,8 @@ def test_rules_are_shown_with_their_gaps_filled(run: Run, tmp_path: Path) -> Non
         (["--window", "many"], {}, "--window: Input should be a valid integer"),
         ([], {"ES_RERANK_WINDOW": "0"}, "ES_RERANK_WINDOW: Input should be greater"),
         ([], {"ES_RERANK_WINDWO": "1"}, "ES_RERANK_WINDWO: unknown variable"),
-        (["--config", "s.yaml"], {}, "s.yaml:2: queue: Input should be greater"),
-        ([], {"ES_RERANK_CONFIG": "s.yaml"}, "s.yaml:2: queue: Input should be greater"),
+        (["--config", "s.yaml"], {}, "s.yaml:2: reranker_queue_size: Input should be greater"),
+        ([], {"ES_RERANK_CONFIG": "s.yaml"}, "s.yaml:2: reranker_queue_size: Input should be greater"),
         (["--mappings", "none"], {}, "none: no such folder of rules"),
         (["--mappings", "."], {}, "s.yaml:1: index: Field required"),
     ],
@@ -51,7 +51,7 @@ def test_rules_are_shown_with_their_gaps_filled(run: Run, tmp_path: Path) -> Non
 def test_errors_name_flag_variable_or_file_and_line(
     run: Run, tmp_path: Path, arguments: list[str], variables: dict[str, str], words: str
 ) -> None:
-    (tmp_path / "s.yaml").write_text("window: 3\nqueue: -1\n")
+    (tmp_path / "s.yaml").write_text("window: 3\nreranker_queue_size: -1\n")
     result = run("check", *arguments, **variables)
     assert isinstance(result.exception, ConfigError)
     assert words in str(result.exception)

@@ -18,7 +18,7 @@ KINDS = {"title": "text", "title.raw": "keyword"}
 
 
 @pytest.mark.parametrize(
-    ("mapping", "names", "kinds"),
+    ("mapping", "names", "field_types"),
     [
         ({"a": {"mappings": {"properties": TITLE}}}, ("a",), KINDS),
         ({"a": {"mappings": {"_doc": {"properties": TITLE}}}}, ("a",), KINDS),
@@ -35,12 +35,12 @@ KINDS = {"title": "text", "title.raw": "keyword"}
         ({}, (), {}),
     ],
 )
-def test_mappings(mapping: Any, names: tuple[str, ...], kinds: dict[str, str]) -> None:
-    assert read(json.dumps(mapping).encode()) == (names, kinds)
+def test_mappings(mapping: Any, names: tuple[str, ...], field_types: dict[str, str]) -> None:
+    assert read(json.dumps(mapping).encode()) == (names, field_types)
 
 
 @pytest.mark.parametrize(
-    ("properties", "kinds"),
+    ("properties", "field_types"),
     [
         (
             {"shelf": {"properties": {"note": {"type": "text"}}}, "said": {"type": "nested"}},
@@ -71,8 +71,8 @@ def test_mappings(mapping: Any, names: tuple[str, ...], kinds: dict[str, str]) -
         ),
     ],
 )
-def test_kinds_of_fields(properties: Any, kinds: dict[str, str]) -> None:
-    assert read(json.dumps({"properties": properties}).encode())[1] == kinds
+def test_kinds_of_fields(properties: Any, field_types: dict[str, str]) -> None:
+    assert read(json.dumps({"properties": properties}).encode())[1] == field_types
 
 
 def test_a_runtime_field_stands_above_a_field_of_its_name() -> None:
@@ -107,8 +107,8 @@ def test_a_field_that_is_text_in_one_index_is_text(order: tuple[str, ...]) -> No
         "a": {"mappings": {"properties": {"x": {"type": "keyword"}, "y": {"type": "text"}, "z": {"type": "long"}}}},
         "b": {"mappings": {"properties": {"x": {"type": "text"}, "y": {"type": "keyword"}}}},
     }
-    names, kinds = read(json.dumps({name: indices[name] for name in order}).encode())
-    assert (names, kinds) == (order, {"x": "text", "y": "text", "z": "long"})
+    names, field_types = read(json.dumps({name: indices[name] for name in order}).encode())
+    assert (names, field_types) == (order, {"x": "text", "y": "text", "z": "long"})
 
 
 def test_an_alias_means_a_field_of_its_own_index() -> None:

@@ -41,6 +41,6 @@ def test_defaults_are_written_as_a_person_would(name: str, expected: str) -> Non
 
 
 def test_settings_from_flags(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ES_RERANK_QUEUE", "3")
+    monkeypatch.setenv("ES_RERANK_RERANKER_QUEUE_SIZE", "3")
     settings = settings_from({"config": None, "window": "7", "self_test": False})
-    assert (settings.window, settings.queue, settings.self_test) == (7, 3, False)
+    assert (settings.window, settings.reranker_queue_size, settings.self_test) == (7, 3, False)

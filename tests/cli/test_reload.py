@@ -70,9 +70,9 @@ def test_changed_rules_are_taken_into_use(folder: Path) -> None:
 def test_what_rules_inherit_is_taken_into_use_and_what_waits_for_a_restart_is_said(folder: Path) -> None:
     state, settings = running(folder)
     (folder / "docs.yaml").write_text("index: docs\n")
-    changed = settings.model_copy(update={"window": 30, "concurrency": 3, "upstream": ("http://other",)})
-    assert hup(state, changed)["after_a_restart"] == ["upstream", "concurrency"]
-    assert (windows(state), state.rules.everywhere.window) == ([30], 30)
+    changed = settings.model_copy(update={"window": 30, "reranker_max_requests": 3, "upstream": ("http://other",)})
+    assert hup(state, changed)["after_a_restart"] == ["upstream", "reranker_max_requests"]
+    assert (windows(state), state.rules.default_rule.window) == ([30], 30)
 
 
 def test_a_broken_file_keeps_the_rules_before_and_is_named(folder: Path) -> None:
@@ -328,7 +328,7 @@ def test_what_a_reload_reads_is_looked_at(folder: Path) -> None:
 
 def test_each_worker_watches_for_itself_and_the_signal_still_works(folder: Path, tmp_path: Path) -> None:
     words = ["--workers", "2", "--backend", "identity", "--upstream", "http://127.0.0.1:9"]
-    words += ["--listen", "127.0.0.1:0", "--own-pages", "127.0.0.1:0"]
+    words += ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
     argv = [sys.executable, "-m", "es_rerank", "serve", *words, "--reload", "change", "--mappings", str(folder)]
     own = {name: value for name, value in os.environ.items() if not name.startswith("ES_RERANK_")}
     with (

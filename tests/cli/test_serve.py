@@ -25,13 +25,13 @@ def told(lines: Sequence[MutableMapping[str, Any]]) -> list[str]:
     return [line["event"] for line in lines]
 
 
-@pytest.mark.parametrize("flag", ["listen", "own-pages"])
+@pytest.mark.parametrize("flag", ["listen", "admin-listen"])
 def test_a_taken_port_is_said_in_a_sentence(run: Run, flag: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         place = f"127.0.0.1:{taken.getsockname()[1]}"
-        places = {"listen": "127.0.0.1:0", "own-pages": "127.0.0.1:0", flag: place}
+        places = {"listen": "127.0.0.1:0", "admin-listen": "127.0.0.1:0", flag: place}
         words = [word for name, value in places.items() for word in (f"--{name}", value)]
         result = run("serve", *words, "--no-self-test", "--tokenizer", "estimate")
     assert isinstance(result.exception, EsRerankError)
@@ -49,7 +49,7 @@ def test_wrong_settings_start_nothing(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_it_runs_until_it_is_told_to_stop(number: signal.Signals) -> None:
-    settings = Settings(listen="127.0.0.1:0", own_pages="127.0.0.1:0", self_test=False, tokenizer="estimate")
+    settings = Settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0", self_test=False, tokenizer="estimate")
     loop = asyncio.get_running_loop()
     with capture_logs() as lines:
         running = asyncio.create_task(until_stopped(settings, Reread({})))
@@ -62,8 +62,8 @@ async def test_it_runs_until_it_is_told_to_stop(number: signal.Signals) -> None:
 
 
 async def test_it_goes_on_for_a_while_when_it_is_told_to_drain_and_ends_when_told_again() -> None:
-    places = {"listen": "127.0.0.1:0", "own_pages": "127.0.0.1:0"}
-    settings = Settings.model_validate({**places, "self_test": False, "tokenizer": "estimate", "drain": "60s"})
+    places = {"listen": "127.0.0.1:0", "admin_listen": "127.0.0.1:0"}
+    settings = Settings.model_validate({**places, "self_test": False, "tokenizer": "estimate", "drain_delay": "60s"})
     with capture_logs() as lines:
         running = asyncio.create_task(until_stopped(settings, Reread({})))
         await until(lambda: "listening" in told(lines))
@@ -87,7 +87,7 @@ def test_a_reload_that_is_asked_for_too_soon_is_done_once_it_can_be(workers: int
     # Who reads the rules waits for whoever writes them.
     os.mkfifo(rule)
     ready.write_text("index: docs\n")
-    places = ["--listen", "127.0.0.1:0", "--own-pages", "127.0.0.1:0", "--workers", str(workers)]
+    places = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--workers", str(workers)]
     words = [*places, "--backend", "identity", "--mappings", str(tmp_path)]
     with subprocess.Popen([sys.executable, "-m", "es_rerank", "serve", *words], stderr=subprocess.PIPE) as process:
         try:

@@ -107,11 +107,11 @@ class Running:
 @contextmanager
 def team(*flags: str, ports: int = 2) -> Iterator[Running]:
     """Run two workers on free ports; with *flags* that name other places, on so many *ports*."""
-    bound = bind_all(Settings(listen="127.0.0.1:0", own_pages="127.0.0.1:0"))
-    listen, pages = (address(one) for one in (*bound.listen, *bound.own_pages))
+    bound = bind_all(Settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0"))
+    listen, pages = (address(one) for one in (*bound.listen, *bound.admin_listen))
     bound.close()
     words = ["--workers", str(WORKERS), "--backend", "identity", "--upstream", "http://127.0.0.1:9"]
-    words += ["--listen", listen, "--own-pages", pages, *flags]
+    words += ["--listen", listen, "--admin-listen", pages, *flags]
     with TemporaryFile() as log, subprocess.Popen([sys.executable, *PROGRAM, *words], stderr=log) as process:
         running = Running(process, log, ports, listen, pages)
         try:
@@ -201,7 +201,7 @@ def outcome(listen: str) -> str:
 
 
 def test_workers_may_take_their_time_to_drain_until_they_are_told_again() -> None:
-    with team("--drain", "60s") as running:
+    with team("--drain-delay", "60s") as running:
         running.tell(signal.SIGTERM)
         running.reached("draining", WORKERS)
         time.sleep(3.0)  # so that it is not taken for the same wish
@@ -213,7 +213,7 @@ def test_workers_may_take_their_time_to_drain_until_they_are_told_again() -> Non
 
 def test_a_drain_is_longer_than_any_patience_with_those_who_do_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "_GRACE_SECONDS", 0.5)
-    settings = Settings.model_validate({"workers": 1, "drain": "60s", "backend": "identity"})
+    settings = Settings.model_validate({"workers": 1, "drain_delay": "60s", "backend": "identity"})
     team_ = workers.Team(settings, sleeping, Sockets(), workers.Latest(settings, Rules(settings), Reread({})))
     team_._processes = [process] = [team_._started()]
     wait_for(lambda: has("SigCgt", process.pid or 0, signal.SIGTERM), "not up")
@@ -232,7 +232,7 @@ def test_workers_end_when_their_parent_is_gone_and_count_together_before() -> No
             connection.close()
         connection = HTTPConnection(pages, timeout=5)
         connection.request("GET", "/_rerank/metrics")
-        assert b"es_rerank_passed_total 40.0\n" in connection.getresponse().read()
+        assert b"es_rerank_passthrough_requests_total 40.0\n" in connection.getresponse().read()
         connection.close()
         everyone = children(process.pid)
         process.kill()
@@ -240,7 +240,7 @@ def test_workers_end_when_their_parent_is_gone_and_count_together_before() -> No
         wait_for(lambda: not any(psutil.pid_exists(pid) for pid in everyone), "workers go on")
 
 
-def test_a_path_is_one_for_all_workers_and_the_own_pages_have_their_port(tmp_path: Path) -> None:
+def test_a_path_is_one_for_all_workers_and_the_admin_listen_have_their_port(tmp_path: Path) -> None:
     path = tmp_path / "endpoint.sock"
     with team("--listen", f"unix:{path}", ports=1) as running:
         answers = []
@@ -259,7 +259,7 @@ def test_a_path_is_one_for_all_workers_and_the_own_pages_have_their_port(tmp_pat
         ({"mappings": Path("/no/such/folder")}, ConfigError),
         ({"listen_certificate": Path("/no/such.pem"), "listen_key": Path("/no/such.key")}, ConfigError),
         ({"listen": "192.0.2.1:9280"}, EsRerankError),
-        ({"listen": "127.0.0.1:0", "own_pages": "192.0.2.1:9281"}, EsRerankError),
+        ({"listen": "127.0.0.1:0", "admin_listen": "192.0.2.1:9281"}, EsRerankError),
     ],
 )
 def test_what_cannot_be_used_is_said_before_any_starts(more: dict[str, object], error: type[Exception]) -> None:

@@ -51,8 +51,8 @@ def test_without_a_folder_one_rule_holds_everywhere() -> None:
 def test_a_file_says_what_differs_from_the_settings(rules: Write) -> None:
     (rule,) = rules(
         docs="index: [docs, 'papers-*']\nfields: [title, body.en]\ntemplate: |\n  title: {title}\n  {body.en}\n"
-        "window: 9\ndeadline: 500ms\npolicy: linear(0.5)\nlong_documents: truncate\npassage_tokens: 64\n"
-        "search_tokens: 600\ninstruction: Find\nstrict: true\n"
+        "window: 9\ndeadline: 500ms\npolicy: linear(0.5)\nlong_documents: truncate\nmax_passage_tokens: 64\n"
+        "max_search_tokens: 600\ninstruction: Find\nstrict: true\n"
     )
     assert rule == Rule(
         "docs",
@@ -123,7 +123,7 @@ def test_one_rule_must_be_for_all_indices(rules: Write, target: str, names: list
         ("index: docs\ndeadline: .nan\n", ":2: deadline: no duration"),
         ("index: docs\ndeadline: 0.0\n", ":2: deadline: no duration"),
         ("index: docs\nwindow: .inf\n", ":2: window: Input should be a finite number"),
-        ("index: docs\nmode: split\nshare: .nan\n", ":3: share: Input should be less than or equal to 1"),
+        ("index: docs\nmode: sample\nsample_rate: .nan\n", ":3: sample_rate: Input should be less than or equal to 1"),
         ("index: docs\nmode: maybe\n", ":2: mode: "),
         ("index:\n  - docs\n  - 3\n", ":3: index.1: "),
     ],

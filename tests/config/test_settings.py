@@ -22,20 +22,25 @@ def test_without_anything_the_defaults_hold() -> None:
 
 
 def test_flags_stand_above_variables_above_the_file(file: Path) -> None:
-    file.write_text("window: 10\ndeadline: 1m\nqueue: 5\npolicy: keep\n")
+    file.write_text("window: 10\ndeadline: 1m\nreranker_queue_size: 5\npolicy: keep\n")
     settings = load({"window": "30"}, {"ES_RERANK_WINDOW": "20", "ES_RERANK_DEADLINE": "500ms"}, file)
-    assert (settings.window, settings.deadline, settings.queue, settings.policy) == (30, 0.5, 5, "keep")
+    assert (settings.window, settings.deadline, settings.reranker_queue_size, settings.policy) == (30, 0.5, 5, "keep")
 
 
 @pytest.mark.parametrize(
     ("flags", "environment", "text", "words"),
     [
         ({"window": "0"}, {}, "", "--window: Input should be greater than or equal to 2"),
-        ({"search_tokens": "x"}, {}, "", "--search-tokens: Input should be a valid integer"),
+        ({"max_search_tokens": "x"}, {}, "", "--max-search-tokens: Input should be a valid integer"),
         ({}, {"ES_RERANK_WINDOW": "many"}, "", "ES_RERANK_WINDOW: Input should be a valid integer"),
         ({}, {"ES_RERANK_WINDWO": "5"}, "", "ES_RERANK_WINDWO: unknown variable"),
-        ({}, {}, "queue: 1\n\nwindow: many\n", "es-rerank.yaml:3: window: Input should be a valid integer"),
-        ({}, {}, "queue: 1\ndeadline: .inf\n", "es-rerank.yaml:2: deadline: no duration"),
+        (
+            {},
+            {},
+            "reranker_queue_size: 1\n\nwindow: many\n",
+            "es-rerank.yaml:3: window: Input should be a valid integer",
+        ),
+        ({}, {}, "reranker_queue_size: 1\ndeadline: .inf\n", "es-rerank.yaml:2: deadline: no duration"),
         ({}, {}, "windwo: 5\n", "es-rerank.yaml:1: windwo: unknown key"),
         ({"window": "many"}, {}, "window: 3\n", "--window: "),
     ],
@@ -51,11 +56,11 @@ def test_complaints_name_the_place(
 
 def test_all_faults_are_told_at_once() -> None:
     with pytest.raises(ConfigError) as error:
-        load({"window": "0", "backend": "none"}, {"ES_RERANK_QUEUE": "-1"}, None)
+        load({"window": "0", "backend": "none"}, {"ES_RERANK_RERANKER_QUEUE_SIZE": "-1"}, None)
     assert sorted(line.partition(":")[0] for line in str(error.value).splitlines()) == [
         "--backend",
         "--window",
-        "ES_RERANK_QUEUE",
+        "ES_RERANK_RERANKER_QUEUE_SIZE",
     ]
 
 
@@ -70,9 +75,9 @@ def test_all_faults_are_told_at_once() -> None:
         ("listen", "[::1]:9280", "[::1]:9280"),
         ("listen", "localhost:0", "localhost:0"),
         ("listen", "0.0.0.0:0", "0.0.0.0:0"),
-        ("own_pages", "[::1]:9281", "[::1]:9281"),
-        ("own_pages", "unix:/run/pages.sock", "unix:/run/pages.sock"),
-        ("own_pages", "shared", "shared"),
+        ("admin_listen", "[::1]:9281", "[::1]:9281"),
+        ("admin_listen", "unix:/run/pages.sock", "unix:/run/pages.sock"),
+        ("admin_listen", "shared", "shared"),
         ("upstream_fingerprint", "AB:" * 31 + "cd", "ab" * 31 + "cd"),
         ("connect_timeout", "250ms", 0.25),
         ("upstream", "https://engine:9200/", ("https://engine:9200",)),
@@ -96,7 +101,7 @@ def test_values(name: str, value: str, read: object) -> None:
         ("deadline", -3.5, "no duration"),
         ("deadline", 1e300, "no duration"),
         ("connect_timeout", math.inf, "no duration"),
-        ("drain", math.nan, "no duration"),
+        ("drain_delay", math.nan, "no duration"),
         ("deadline", "0s", "no duration"),
         ("deadline", "11m", "up to 10m"),
         ("deadline", "-1s", "no duration"),
@@ -104,14 +109,14 @@ def test_values(name: str, value: str, read: object) -> None:
         ("listen", "::1:9280", "not HOST:PORT"),
         ("listen", "host:99999", "not HOST:PORT"),
         ("listen", "unix:run.sock", "not unix:/PATH"),
-        ("own_pages", "off", "--own-pages: not HOST:PORT, as in 127.0.0.1:9280, nor `shared`"),
-        ("own_pages", "unix:run.sock", "not unix:/PATH"),
-        ("advertise", "unix:/a", "not HOST:PORT"),
+        ("admin_listen", "off", "--admin-listen: not HOST:PORT, as in 127.0.0.1:9280, nor `shared`"),
+        ("admin_listen", "unix:run.sock", "not unix:/PATH"),
+        ("publish_address", "unix:/a", "not HOST:PORT"),
         ("upstream", "", "at least one"),
         ("upstream", "http://a,b", "not a URL"),
         ("upstream_fingerprint", "ab", "64 hexadecimal digits"),
         ("workers", "0", "greater than or equal to 1"),
-        ("present_as", "solr", "one of engine, "),
+        ("emulate", "solr", "one of engine, "),
         ("upstream", "engine:9200", "not a URL"),
         ("upstream", "ftp://engine", "not a URL"),
         ("upstream", "http://engine/?a=b", "not a URL"),
@@ -126,7 +131,7 @@ def test_values(name: str, value: str, read: object) -> None:
         ("policy", "linear(", "one of"),
         ("long_documents", "drop", "Input should be"),
         ("window", "1001", "less than or equal to 1000"),
-        ("search_tokens", math.inf, "finite number"),
+        ("max_search_tokens", math.inf, "finite number"),
         ("policy", f"rrf({10**400})", "rrf(60) take a number"),
         ("log_level", "loud", "Input should be"),
     ],
@@ -164,19 +169,19 @@ SAME = "needs another port or path than listen; `shared` is for one"
         ({"listen_certificate": "a.pem"}, "--listen-certificate: needs listen_key beside it"),
         ({"listen_client_ca": "a.pem"}, "--listen-client-ca: needs listen_certificate beside it"),
         (
-            {"own_pages": "shared", "upstream_certificate": "a.pem", "upstream_key": "b.pem"},
-            "--own-pages: `shared` cannot stand beside upstream_certificate",
+            {"admin_listen": "shared", "upstream_certificate": "a.pem", "upstream_key": "b.pem"},
+            "--admin-listen: `shared` cannot stand beside upstream_certificate",
         ),
-        ({"listen": "0.0.0.0:9281"}, f"own_pages: {SAME}"),
-        ({"listen": "127.0.0.1:7", "own_pages": "[::]:7"}, f"--own-pages: {SAME}"),
-        ({"listen": "unix:/a", "own_pages": "unix:/a"}, f"--own-pages: {SAME}"),
+        ({"listen": "0.0.0.0:9281"}, f"admin_listen: {SAME}"),
+        ({"listen": "127.0.0.1:7", "admin_listen": "[::]:7"}, f"--admin-listen: {SAME}"),
+        ({"listen": "unix:/a", "admin_listen": "unix:/a"}, f"--admin-listen: {SAME}"),
         (
             {"listen": "unix:/run/es-rerank.sock"},
-            "--listen: a socket needs own_pages beside it, or each user of this machine reaches the engine",
+            "--listen: a socket needs admin_listen beside it, or each user of this machine reaches the engine",
         ),
         ({"upstream_key": "a.pem"}, "--upstream-key: needs upstream_certificate beside it"),
         ({"upstream_username": "me"}, "--upstream-username: needs upstream_password beside it"),
-        ({"advertise": "a:1"}, "--advertise: needs sniff beside it"),
+        ({"publish_address": "a:1"}, "--publish-address: needs sniff beside it"),
         ({"aws_region": "x", "upstream_api_key": "s3cret"}, "--aws-region: cannot stand beside upstream_api_key"),
         ({"aws_region": "x", "upstream": "http://a,http://b"}, "--aws-region: takes one upstream"),
         (
@@ -194,18 +199,18 @@ def test_settings_that_do_not_go_together(given: dict[str, Any], words: str) -> 
 @pytest.mark.parametrize(
     "given",
     [
-        {"listen": "127.0.0.1:0", "own_pages": "127.0.0.1:0"},
-        {"listen": "unix:/a", "own_pages": "unix:/b"},
-        {"listen": "unix:/a", "own_pages": "127.0.0.1:9281"},
-        {"listen": "unix:/a", "own_pages": "shared"},
-        {"own_pages": "unix:/a"},
-        {"own_pages": "shared"},
+        {"listen": "127.0.0.1:0", "admin_listen": "127.0.0.1:0"},
+        {"listen": "unix:/a", "admin_listen": "unix:/b"},
+        {"listen": "unix:/a", "admin_listen": "127.0.0.1:9281"},
+        {"listen": "unix:/a", "admin_listen": "shared"},
+        {"admin_listen": "unix:/a"},
+        {"admin_listen": "shared"},
         {"upstream_certificate": "a.pem", "upstream_key": "b.pem"},
     ],
 )
 def test_two_places_that_go_together(given: dict[str, Any]) -> None:
     settings = load(given, {}, None)
-    assert (settings.listen, settings.own_pages) == (
+    assert (settings.listen, settings.admin_listen) == (
         given.get("listen", "127.0.0.1:9280"),
-        given.get("own_pages", "127.0.0.1:9281"),
+        given.get("admin_listen", "127.0.0.1:9281"),
     )

@@ -9,7 +9,7 @@ import pytest
 from multidict import CIMultiDict
 
 from es_rerank.config.settings import Settings
-from es_rerank.engine_client.client import Upstream
+from es_rerank.engine_client.client import EngineClient
 from es_rerank.errors import ConfigError, RequestError, UpstreamError
 from es_rerank.net.messages import Chunks, Request
 from tests.fakes import Fake, Said, serving, settings
@@ -18,15 +18,15 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 @asynccontextmanager
-async def reaching(*urls: str, **more: object) -> AsyncIterator[Upstream]:
-    upstream = Upstream(settings(upstream=urls, **more))
+async def reaching(*urls: str, **more: object) -> AsyncIterator[EngineClient]:
+    upstream = EngineClient(settings(upstream=urls, **more))
     try:
         yield upstream
     finally:
         await upstream.close()
 
 
-async def said(upstream: Upstream, request: Request) -> bytes:
+async def said(upstream: EngineClient, request: Request) -> bytes:
     async with upstream.open(request) as answer:
         return await answer.content.read()
 
@@ -53,7 +53,7 @@ async def test_an_answer_that_was_not_read_to_its_end_frees_its_connection() -> 
 
 def test_an_authority_that_cannot_be_read_is_an_error_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"upstream_ca: .*No such file"):
-        Upstream(Settings(upstream="https://engine", upstream_ca=tmp_path / "ca.pem"))
+        EngineClient(Settings(upstream="https://engine", upstream_ca=tmp_path / "ca.pem"))
 
 
 async def test_nodes_take_turns() -> None:
@@ -155,7 +155,7 @@ async def test_another_engine_is_asked_in_plain_words_and_shown_in_its_own() -> 
     headers = CIMultiDict({"Accept": vendor, "Content-Type": vendor})
     async with (
         serving(Fake({"": Said(b"{}", headers=[("Content-Type", "application/json; charset=UTF-8")])})) as engine,
-        reaching(engine.url, present_as="elasticsearch-8") as upstream,
+        reaching(engine.url, emulate="elasticsearch-8") as upstream,
         upstream.open(Request("POST", "/", headers, b"{}")) as answer,
     ):
         assert answer.headers["Content-Type"] == "application/vnd.elasticsearch+json;compatible-with=8"

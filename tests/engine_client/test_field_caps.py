@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from es_rerank.engine_client.client import Upstream
-from es_rerank.engine_client.field_caps import Indices
+from es_rerank.engine_client.client import EngineClient
+from es_rerank.engine_client.field_caps import FieldCapsCache
 from es_rerank.model import IndexInfo, Search
 from tests.fakes import CAPS, Fake, Said, Seen, serving, settings
 
@@ -20,11 +20,11 @@ INFO = IndexInfo(("docs",), {"title": "text", "body": "text", "tag": "keyword"})
 
 
 @asynccontextmanager
-async def asking(said: Any = CAPS, clock: Any = lambda: 0.0) -> AsyncIterator[tuple[Indices, Fake]]:
+async def asking(said: Any = CAPS, clock: Any = lambda: 0.0) -> AsyncIterator[tuple[FieldCapsCache, Fake]]:
     row = said if isinstance(said, Said) else Said(json.dumps(said).encode())
     async with serving(Fake({"": row})) as engine:
-        upstream = Upstream(settings(engine))
-        indices = Indices(upstream, MOST, clock)
+        upstream = EngineClient(settings(engine))
+        indices = FieldCapsCache(upstream, MOST, clock)
         yield indices, engine
         await indices.close()
         await upstream.close()
@@ -73,8 +73,8 @@ async def test_answers(said: Any, expected: IndexInfo | None) -> None:
 
 
 async def test_an_engine_that_is_gone_says_nothing() -> None:
-    upstream = Upstream(settings())
-    assert await Indices(upstream, MOST).about(Search("docs"), NOBODY) is None
+    upstream = EngineClient(settings())
+    assert await FieldCapsCache(upstream, MOST).about(Search("docs"), NOBODY) is None
     await upstream.close()
 
 
@@ -197,9 +197,9 @@ async def test_what_is_asked_ends_with_the_endpoint() -> None:
 async def test_a_point_in_time_is_resolved_by_a_search(said: Any, expected: IndexInfo | None) -> None:
     engine = Fake({"/_search": Said(json.dumps(said).encode()), "": Said(json.dumps(CAPS).encode())})
     async with serving(engine):
-        upstream = Upstream(settings(engine))
+        upstream = EngineClient(settings(engine))
         pit = Search("", body={"pit": {"id": "abc", "keep_alive": "1m"}})
-        assert await Indices(upstream, MOST).about(pit, CIMultiDict(Authorization="a")) == expected
+        assert await FieldCapsCache(upstream, MOST).about(pit, CIMultiDict(Authorization="a")) == expected
         await upstream.close()
     assert engine.seen[0].json["pit"] == {"id": "abc"}
     assert engine.seen[0].headers["Authorization"] == "a"

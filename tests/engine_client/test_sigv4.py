@@ -12,7 +12,7 @@ import pytest
 from multidict import CIMultiDict
 
 from es_rerank.config.settings import Settings
-from es_rerank.engine_client.client import Upstream
+from es_rerank.engine_client.client import EngineClient
 from es_rerank.engine_client.sigv4 import Signer
 from es_rerank.errors import ConfigError, UpstreamError
 from es_rerank.net.messages import Chunks, Request
@@ -79,7 +79,7 @@ async def test_what_arrives_is_signed(method: str, target: str, streamed: bool, 
     headers = CIMultiDict({"Authorization": "AWS4-HMAC-SHA256 of the client", "x-amz-date": "long ago", "X-A": "1"})
     whole = Chunks(body()) if streamed else b'{"size":1}' if method == "POST" else None
     async with serving(Fake({"": Said(b"ok")})) as engine:
-        upstream = Upstream(settings(engine, aws_region=REGION, aws_service=service))
+        upstream = EngineClient(settings(engine, aws_region=REGION, aws_service=service))
         sent = Request(method, target, headers, whole)
         async with upstream.open(sent) as answer:
             assert answer.status == 200
@@ -104,4 +104,4 @@ async def test_without_credentials_nothing_is_sent(monkeypatch: pytest.MonkeyPat
 def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "botocore.session", None)
     with pytest.raises(ConfigError, match=r"aws_region: .*es-rerank\[aws\]"):
-        Upstream(Settings(aws_region=REGION))
+        EngineClient(Settings(aws_region=REGION))

@@ -17,11 +17,11 @@ from msgspec import Raw
 
 from es_rerank.compat import responses
 from es_rerank.jsonspan import elements, members, splice
-from es_rerank.model import Ask, Failed, IndexInfo, Plan, PolicySpec, Rule, Scored, Search, Skip, Why
+from es_rerank.model import Failed, IndexInfo, Plan, PolicySpec, Rule, Scored, ScoreRequest, Search, Skip, Why
 from es_rerank.pipeline import Effects, finish, measure, page, run
 from es_rerank.search.formats import async_search, multi_search, rank_eval
 from es_rerank.search.response import filter_path
-from es_rerank.search.response.hits import Envelope, NotASearchAnswerError, read
+from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, read
 from es_rerank.search.scoring import POLICIES
 from tests.fuzz.inputs import Knobs, parted, text
 from tests.fuzz.mutate import Members, parsed
@@ -60,7 +60,7 @@ class World:
 
     answer: bytes
     rule: Rule
-    whole: Envelope | None = None
+    whole: SearchResponse | None = None
     model: int = 0
 
     def effects(self, *, splits: bool = True) -> Effects:
@@ -78,7 +78,7 @@ class World:
         some = hits[plan.fetch_from : plan.fetch_from + plan.fetch_size]
         return splice(self.answer, [(array.start, array.end, b"[%b]" % b",".join(hit.raw for hit in some))])
 
-    async def _score(self, ask: Ask) -> Scored | Failed:
+    async def _score(self, ask: ScoreRequest) -> Scored | Failed:
         if self.model == 1:
             return Failed(Why.DEADLINE)
         grain = (1000, 1000, 1, 4)[self.model]
@@ -98,7 +98,7 @@ def answers(data: bytes) -> None:
     done(measure(plan, world.effects()))
     try:
         envelope = read(body)
-    except NotASearchAnswerError:
+    except NotASearchResponseError:
         assert reply.body is None
         assert cut.body is None
         return
@@ -133,7 +133,7 @@ def _plan(turn: Knobs, rule: Rule) -> Plan:
     )
 
 
-def _untouched(envelope: Envelope, out: bytes, plan: Plan) -> None:
+def _untouched(envelope: SearchResponse, out: bytes, plan: Plan) -> None:
     """Compare an answer with the engine's: nothing differs but hits, their scores, and the greatest of them."""
     before, after = _raws(envelope.body), _raws(out)
     assert list(before) == list(after)
@@ -211,7 +211,7 @@ def pages(data: bytes) -> None:
     search, splits, model = turn.one(_BODIES), turn.switch(), turn.one((0, 2, 3))
     try:
         whole = read(body)
-    except NotASearchAnswerError:
+    except NotASearchResponseError:
         return
     scores = [hit.score for hit in whole.hits]
     names = {hit.name for hit in whole.hits}

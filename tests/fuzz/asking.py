@@ -19,7 +19,7 @@ from es_rerank.net.content_encoding import packed, understood, unpacked
 from es_rerank.net.headers import HOP_BY_HOP, passing
 from es_rerank.search import plan
 from es_rerank.search.engine_request import two_phase
-from es_rerank.search.engine_request.by_endpoint import SENDING, sent
+from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, engine_request
 from es_rerank.search.formats import (
     async_search,
     endpoints,
@@ -29,16 +29,16 @@ from es_rerank.search.formats import (
     rank_eval,
     search_template,
 )
-from es_rerank.search.formats.endpoints import ENDPOINTS, Carried
+from es_rerank.search.formats.endpoints import ENDPOINTS, EndpointRequest
 from es_rerank.search.formats.native_reranker import resolve
-from es_rerank.search.query_text.dedup import joined as put_together
+from es_rerank.search.query_text.dedup import join_distinct as put_together
 from es_rerank.search.query_text.kql import kql_words
 from es_rerank.search.query_text.lucene import lucene_words, simple_words, wildcard_words
 from es_rerank.search.response import filter_path
 from es_rerank.server import client_request
 from es_rerank.server.listen import proxy_protocol
 from es_rerank.server.listen.connection import escaped
-from es_rerank.server.listen.request_checks import Head, refusal
+from es_rerank.server.listen.request_checks import Head, rejection
 from tests.fuzz.inputs import Knobs, parted, text
 
 ROWS = (*ENDPOINTS, *compat_endpoints.rows(sniffed=True, presented=True))
@@ -87,7 +87,7 @@ def wire(data: bytes) -> None:
 def _prefaced(payload: bytes, cut: int) -> None:
     try:
         found = proxy_protocol.read(payload)
-    except proxy_protocol.NoPrefaceError:
+    except proxy_protocol.ProxyProtocolError:
         return
     if found is None:
         return
@@ -104,7 +104,7 @@ def requests(data: bytes) -> None:
     raw_headers = [(name, value.strip()) for name, _, value in (one.partition(b":") for one in head.split(b"\n"))]
     headers = passing(raw_headers)
     assert not {name.lower() for name in headers} & HOP_BY_HOP
-    if refusal(Head(method, raw, headers)):
+    if rejection(Head(method, raw, headers)):
         return
     _typed(headers)
     target = client_request.target(cast("Any", SimpleNamespace(raw_path=raw)))
@@ -130,7 +130,7 @@ def _typed(headers: CIMultiDict[str]) -> None:
     dialect.said(headers.get("Accept", ""), headers)
 
 
-def _one(carried: Carried, content: bytes) -> None:
+def _one(carried: EndpointRequest, content: bytes) -> None:
     _read(endpoints.search(carried, carried.target, carried.params, content), content)
 
 
@@ -138,17 +138,17 @@ def _read(found: Search | Skip, content: bytes) -> None:
     """A body is an object or nothing, and stays as it came unless a reranker was asked for in it."""
     if isinstance(found, Search):
         assert not found.raw or isinstance(msgspec.json.decode(found.raw), dict)
-        assert found.given or found.raw == content
+        assert found.rerank_request or found.raw == content
         plan.early(found)
 
 
-def _template(_carried: Carried, content: bytes) -> None:
+def _template(_carried: EndpointRequest, content: bytes) -> None:
     search = search_template.rendered(content, content)
     if search is not None:
         members(search_template.inline(search))
 
 
-def _many(carried: Carried, content: bytes) -> None:
+def _many(carried: EndpointRequest, content: bytes) -> None:
     body = content + b"\n"
     items = multi_search.read(body, carried.target)
     if items is None:
@@ -161,7 +161,7 @@ def _many(carried: Carried, content: bytes) -> None:
         _read(endpoints.search(carried, item.target, item.options, item.body), item.body)
 
 
-def _rated(_carried: Carried, content: bytes) -> None:
+def _rated(_carried: EndpointRequest, content: bytes) -> None:
     _evaluated(content, {0})
 
 
@@ -193,7 +193,7 @@ def _evaluated(content: bytes, places: set[int]) -> None:
     assert [one.size for one in again] == [one.size for one in found]
 
 
-def _polled(carried: Carried, _content: bytes) -> None:
+def _polled(carried: EndpointRequest, _content: bytes) -> None:
     known = async_search.recall(carried.id, {"docs": RULES[0]}.get)
     if known is not None:
         engine_id, kept = known
@@ -204,14 +204,14 @@ def _polled(carried: Carried, _content: bytes) -> None:
         assert (again[1].start, again[1].size, again[1].window) == (kept.start, kept.size, kept.window)
 
 
-def _inferred(_carried: Carried, content: bytes) -> None:
+def _inferred(_carried: EndpointRequest, content: bytes) -> None:
     question = inference.read(content)
     if not isinstance(question, str):
         scores = [None if not one.strip() else len(one) % 7 / 7 for one in question.documents]
         msgspec.json.decode(inference.write(question, scores))
 
 
-_READERS: Mapping[str, Callable[[Carried, bytes], None]] = {
+_READERS: Mapping[str, Callable[[EndpointRequest, bytes], None]] = {
     "_search": _one,
     "_search/template": _template,
     "_msearch": _many,
@@ -230,8 +230,8 @@ def words(data: bytes) -> None:
     bare, fields = turn.switch(), turn.one((frozenset(), frozenset({"title"}), frozenset({"title", "body", "a"})))
     known = {*given, " "}
     for found in (
-        lucene_words(given, fields.__contains__, bare=bare),
-        kql_words(given, fields.__contains__, bare=bare),
+        lucene_words(given, fields.__contains__, unscoped=bare),
+        kql_words(given, fields.__contains__, unscoped=bare),
         simple_words(given),
         wildcard_words(given),
         put_together(given.split("\n")),
@@ -245,8 +245,8 @@ def plans(data: bytes) -> None:
     """Search bodies with URL parameters: a plan keeps the client's page and query, all else is skipped."""
     knobs, query_string, body = parted(data, 3)
     turn = Knobs(knobs)
-    endpoint, rule, info = turn.one(tuple(SENDING)), turn.one(RULES), turn.one(INFOS)
-    carried = Carried("library", text(query_string), {}, endpoint, f"/library/{endpoint}")
+    endpoint, rule, info = turn.one(tuple(ENGINE_REQUESTS)), turn.one(RULES), turn.one(INFOS)
+    carried = EndpointRequest("library", text(query_string), {}, endpoint, f"/library/{endpoint}")
     if endpoints.unreadable(carried, body):
         return
     content = endpoints.content(carried, body)
@@ -255,7 +255,7 @@ def plans(data: bytes) -> None:
     _read(found, content)
     if isinstance(found, Skip) or plan.early(found):
         return
-    made = plan.make(found, rule, info, splits=SENDING[endpoint].splits)
+    made = plan.make(found, rule, info, two_phase=ENGINE_REQUESTS[endpoint].splits)
     if isinstance(made, Plan):
         _planned(made, found, rule)
         _sent(carried, found, made)
@@ -265,23 +265,23 @@ def plans(data: bytes) -> None:
 def _asked(content: bytes, pipeline: str | None) -> None:
     """Taking a named reranker out of a body moves values and writes none anew; a second look finds none."""
     resolved = resolve(content, pipeline)
-    if resolved.native or resolved.given is None:
+    if resolved.native or resolved.rerank_request is None:
         assert resolved.raw == content
         return
-    assert resolved.given.text.strip()
+    assert resolved.rerank_request.text.strip()
     before, after = members(content), members(resolved.raw)
     for name in after.keys() - {"retriever", "ext"}:
         came = before[name].of(content) if name in before else after[name].of(resolved.raw)
         assert name in before or name in native_reranker._PLAIN, "a member came from nowhere"
         assert after[name].of(resolved.raw) == came, name
     again = resolve(resolved.raw, pipeline)
-    assert again.given is None
+    assert again.rerank_request is None
 
 
 def _planned(made: Plan, found: Search, rule: Rule) -> None:
     start, size = plan.page(found)
     assert made.start == start
-    assert made.size == size or (found.given and found.given.window is not None and made.size < size)
+    assert made.size == size or (found.rerank_request and found.rerank_request.window is not None and made.size < size)
     assert made.text.strip()
     assert made.passage_fields
     assert 0 <= made.window <= rule.window
@@ -290,9 +290,9 @@ def _planned(made: Plan, found: Search, rule: Rule) -> None:
     assert made.fetch_size >= made.window
 
 
-def _sent(carried: Carried, found: Search, made: Plan) -> None:
+def _sent(carried: EndpointRequest, found: Search, made: Plan) -> None:
     """What the engine is asked holds the client's query, and all else that is not about the page or its fields."""
-    to = sent(carried, found, made)
+    to = engine_request(carried, found, made)
     body = _body(to.body, carried)
     before = msgspec.json.decode(found.raw or b"{}", type=dict[str, Raw])
     ours = _OURS | ({"stored_fields", "_source"} if made.bare else set())
@@ -314,13 +314,13 @@ def _sent(carried: Carried, found: Search, made: Plan) -> None:
     assert len(filter_path.paths(params).included) <= 1
     if made.light:
         page = replace(made, light=False, only=(("library", "1"), ("papers", "é")), fetch_size=2)
-        full = _body(sent(carried, found, page).body, carried)
+        full = _body(engine_request(carried, found, page).body, carried)
         for name in before.keys() - _OURS - {"post_filter"}:
             assert bytes(full[name]) == bytes(before[name]), name
         assert bytes(before.get("post_filter", b"")) in bytes(full["post_filter"])
 
 
-def _body(body: bytes, carried: Carried) -> dict[str, Raw]:
+def _body(body: bytes, carried: EndpointRequest) -> dict[str, Raw]:
     """Read the body of a search, or that which a template renders to."""
     found = msgspec.json.decode(body or b"{}", type=dict[str, Raw])
     if carried.endpoint != "_search/template":

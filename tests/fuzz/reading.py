@@ -13,7 +13,7 @@ from es_rerank.model import PolicySpec, Rule
 from es_rerank.rerank.backends import BACKENDS, BadAnswerError
 from es_rerank.rerank.chunking import Limits, Tokens, estimate
 from es_rerank.rerank.chunking import passages as cut
-from es_rerank.rerank.profiles import PROFILES, defused, probability
+from es_rerank.rerank.profiles import PROFILES, escape_special_tokens, probability
 from es_rerank.search.passages import passage
 from es_rerank.search.response.hits import Hit
 from es_rerank.search.scoring import POLICIES, rank
@@ -83,7 +83,7 @@ def cuts(data: bytes) -> None:
         _cut(document or "", pieces, limits, tokens)
     firsts = sum(_least(pieces[0], tokens) for pieces in found if pieces)
     later = sum(len(tokens(piece)) for pieces in found for piece in pieces[1:])
-    assert later <= max(0, limits.search_tokens - firsts), "more is read than one search may"
+    assert later <= max(0, limits.max_search_tokens - firsts), "more is read than one search may"
 
 
 def _least(piece: str, tokens: Tokens) -> int:
@@ -103,7 +103,7 @@ def _documents(body: bytes) -> list[str | None]:
 def _cut(document: str, pieces: Sequence[str], limits: Limits, tokens: Tokens) -> None:
     first, newline, _ = document.partition("\n")
     for place, piece in enumerate(pieces):
-        assert len(tokens(piece)) <= max(limits.passage_tokens, 1), "a passage is longer than the model reads"
+        assert len(tokens(piece)) <= max(limits.max_passage_tokens, 1), "a passage is longer than the model reads"
         headed = place and piece.startswith(first + newline)
         assert piece in document or (headed and piece.removeprefix(first + newline) in document), "invented"
     assert limits.mode == "max_passage" or len(pieces) <= 1
@@ -115,7 +115,7 @@ def scores(data: bytes) -> None:
     turn = Knobs(knobs)
     count = turn.number(5)
     profile = turn.one(tuple(PROFILES.values()))
-    defused(profile, text(body))
+    escape_special_tokens(profile, text(body))
     try:
         answer = msgspec.json.decode(body)
     except (ValueError, RecursionError):

@@ -11,7 +11,7 @@ import yaml
 
 from es_rerank.model import Plan, Rule
 from es_rerank.net.content_encoding import packed
-from es_rerank.search.engine_request.by_endpoint import SENDING
+from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS
 from es_rerank.search.formats.async_search import token
 from tests.fuzz.inputs import joined
 
@@ -112,7 +112,7 @@ def _searches(recorded: Recorded) -> Iterator[bytes]:
     """Give the bodies of searches, one of each kind of clause at least."""
     for _, _, body in recorded:
         yield from (line for line in body.split(b"\n") if line)
-    yield from _encoded(_LIGHT * len(SENDING))
+    yield from _encoded(_LIGHT * len(ENGINE_REQUESTS))
     for case in _yaml("query.yaml"):
         yield json.dumps({"query": case["query"]} if "query" in case else case.get("body", {})).encode()
     for case in _yaml("asked.yaml"):
@@ -139,7 +139,7 @@ def _requests(recorded: Recorded) -> Iterator[bytes]:
 
 def _plans(recorded: Recorded) -> Iterator[bytes]:
     for at, body in enumerate(_searches(recorded)):
-        knobs = f"{at % len(SENDING)}{at % 4}{at % 5}".encode()
+        knobs = f"{at % len(ENGINE_REQUESTS)}{at % 4}{at % 5}".encode()
         yield joined(knobs, (b"", b"from=2&size=3&filter_path=hits", b"q=title:hose&df=body")[at % 3 * (at % 2)], body)
 
 

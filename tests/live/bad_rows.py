@@ -35,16 +35,18 @@ WEBSOCKET = (
     "Sec-WebSocket-Version: 13",
 )
 
-Sent = tuple[bytes, ...]
+EngineRequest = tuple[bytes, ...]
 
 
-def get(target: str | bytes = COUNT, *lines: str | bytes, host: str | None = HOST) -> Sent:
+def get(target: str | bytes = COUNT, *lines: str | bytes, host: str | None = HOST) -> EngineRequest:
     """Write a GET."""
     first = b"GET " + (target.encode() if isinstance(target, str) else target) + b" HTTP/1.1"
     return (fields(first, *([host] if host is not None else []), OPAQUE, *lines),)
 
 
-def post(target: str, body: bytes, *lines: str | bytes, kind: str | bytes = JSON, method: str = "POST") -> Sent:
+def post(
+    target: str, body: bytes, *lines: str | bytes, kind: str | bytes = JSON, method: str = "POST"
+) -> EngineRequest:
     """Write a request with a body of known length."""
     return (fields(f"{method} {target} HTTP/1.1", HOST, OPAQUE, kind, f"Content-Length: {len(body)}", *lines) + body,)
 
@@ -54,12 +56,12 @@ def put(body: bytes = SOURCE, *lines: str | bytes) -> bytes:
     return post(DOC, body, *lines, method="PUT")[0]
 
 
-def framed(body: bytes, *lines: str | bytes, target: str = SEARCH, version: str = "1.1") -> Sent:
+def framed(body: bytes, *lines: str | bytes, target: str = SEARCH, version: str = "1.1") -> EngineRequest:
     """Write a search whose frame is what *lines* say."""
     return (fields(f"POST {target} HTTP/{version}", HOST, OPAQUE, JSON, *lines) + body,)
 
 
-def plain(line: str | bytes, *lines: str | bytes) -> Sent:
+def plain(line: str | bytes, *lines: str | bytes) -> EngineRequest:
     """Write a request without a body by its first line."""
     return (fields(line, HOST, OPAQUE, *lines),)
 
@@ -82,12 +84,12 @@ class Row:
     """
 
     name: str
-    sent: Sent
+    sent: EngineRequest
     strict: bool = False
     answers: int = 1
     finish: bool = False
     method: str = "GET"
-    as_if: Sent | None = None
+    as_if: EngineRequest | None = None
     why: str = ""
     mute: bool = False
     limit_s: float = 15.0
@@ -98,7 +100,7 @@ class Row:
         return max(1.0, self.limit_s - 15.0)
 
 
-def same(name: str, sent: Sent, **more: Any) -> Row:
+def same(name: str, sent: EngineRequest, **more: Any) -> Row:
     return Row(name, sent, strict=True, **more)
 
 

@@ -54,7 +54,7 @@ class Stand:
         """Name the endpoint that shows the engine as it is, or as something else. It takes no TLS itself."""
         if presented not in self.endpoints:
             trust = ("--upstream-ca", str(self.engine.ca)) if self.engine.ca else ()
-            shown = ("--present-as", presented) if presented else ()
+            shown = ("--emulate", presented) if presented else ()
             log = self.folder / f"endpoint-{len(self.endpoints)}.log"
             self.endpoints[presented] = start_endpoint(self.engine.url, log, *IDENTITY, *KEEP, *trust, *shown)
         return Target(self.endpoints[presented].url, self.direct.username, self.direct.password)

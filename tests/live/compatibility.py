@@ -29,7 +29,7 @@ flag the run fails where the table is not what it found.
 {table}
 
 *as elasticsearch-8* (or 9): the client does not take this engine as it is; it does the steps through an endpoint that
-was started with `--present-as elasticsearch-8`.
+was started with `--emulate elasticsearch-8`.
 
 The engines are the small distributions that Maven repositories carry. They lack modules of the vendors' whole ones, so
 that a note below may name a limit of theirs: no `GET /`, no points in time, no API keys.
@@ -86,7 +86,7 @@ def _cell(cell: Cell, client: Client, notes: Notes) -> str:
         return count + notes.marks(failures(cell.best))
     refusals = Counter(_said(step.outcome) for step in cell.direct.values() if not step.ok)
     usual, _ = refusals.most_common(1)[0]
-    return f"{count} as {client.presented}" + notes.marks([*failures(cell.best), f"Without `--present-as`: {usual}"])
+    return f"{count} as {client.presented}" + notes.marks([*failures(cell.best), f"Without `--emulate`: {usual}"])
 
 
 def failures(run: Run) -> Iterator[str]:

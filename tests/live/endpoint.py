@@ -25,10 +25,10 @@ IDENTITY = ("--backend", "identity")
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A running `es-rerank serve`; `own_pages` is where its own pages are."""
+    """A running `es-rerank serve`; `admin_listen` is where its own pages are."""
 
     url: str
-    own_pages: str
+    admin_listen: str
     process: Process
 
     def ask(self, method: str, target: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
@@ -36,7 +36,7 @@ class Endpoint:
 
     def page(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
         """Ask for one of its own pages."""
-        return ask(self.own_pages, method, f"/_rerank{path}", body, headers)
+        return ask(self.admin_listen, method, f"/_rerank{path}", body, headers)
 
     def search(self, index: str, body: object, **parameters: object) -> Answer:
         query = "&".join(f"{name}={value}" for name, value in parameters.items())
@@ -58,8 +58,8 @@ class Endpoint:
 def start_endpoint(upstream: str, log: Path, *flags: str) -> Endpoint:
     """Start an endpoint in front of *upstream* on free ports and return when it answers."""
     listen, pages = (f"{HOST}:{port}" for port in free_ports(2))
-    own: tuple[str, ...] = ("--own-pages", pages)
-    if "--own-pages" in flags:
+    own: tuple[str, ...] = ("--admin-listen", pages)
+    if "--admin-listen" in flags:
         pages, own = listen, ()
     env = {name: value for name, value in os.environ.items() if not name.startswith("ES_RERANK_")}
     argv = [sys.executable, "-m", "es_rerank", "serve", "--listen", listen, *own, "--upstream", upstream, *flags]
@@ -67,7 +67,7 @@ def start_endpoint(upstream: str, log: Path, *flags: str) -> Endpoint:
     watch(f"es-rerank {' '.join(flags)}", process)
     found = Endpoint(f"http://{listen}", f"http://{pages}", process)
     try:
-        await_ready(process, Probe(f"{found.own_pages}/_rerank/health/live").answers, "es-rerank", START_LIMIT_S)
+        await_ready(process, Probe(f"{found.admin_listen}/_rerank/health/live").answers, "es-rerank", START_LIMIT_S)
     except BaseException:
         process.kill()
         raise

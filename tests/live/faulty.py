@@ -56,12 +56,12 @@ def says(make: Callable[[Sequence[str]], bytes]) -> Behaviour:
     return behave
 
 
-def refusal(status: str, words: str) -> bytes:
+def rejection(status: str, words: str) -> bytes:
     return answer(json.dumps({"error": {"message": words}}).encode(), status)
 
 
 def refuses(status: str, words: str) -> Behaviour:
-    return says(lambda _: refusal(status, words))
+    return says(lambda _: rejection(status, words))
 
 
 def cut(share: float) -> Behaviour:
@@ -93,14 +93,14 @@ def equal(texts: Sequence[str]) -> bytes:
 def short_only(texts: Sequence[str]) -> bytes:
     """Refuse texts that are too long."""
     if any(len(text) > SHORT for text in texts):
-        return refusal("400 Bad Request", "input_tokens: too long")
+        return rejection("400 Bad Request", "input_tokens: too long")
     return data(scored(texts))
 
 
 def few_only(texts: Sequence[str]) -> bytes:
     """Refuse too many texts at a time."""
     if len(texts) > FEW:
-        return refusal("422 Unprocessable Entity", f"batch size {len(texts)} > maximum allowed batch size {FEW}")
+        return rejection("422 Unprocessable Entity", f"batch size {len(texts)} > maximum allowed batch size {FEW}")
     return data(scored(texts))
 
 

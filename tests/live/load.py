@@ -141,7 +141,7 @@ async def at_once(url: str, requests: Sequence[bytes]) -> list[Taken]:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class EngineRequest:
     """One of many requests: its number, when it was sent, and what came back."""
 
     number: int
@@ -160,7 +160,7 @@ class Stream:
         self._url, self._write, self._pause = url, write, pause
         self._numbers = itertools.count(first)
         self._wanted = True
-        self.sent: list[Sent] = []
+        self.sent: list[EngineRequest] = []
 
     async def run(self, connections: int) -> None:
         await asyncio.gather(*(self._one() for _ in range(connections)))
@@ -180,7 +180,7 @@ class Stream:
     async def _next(self, ask: Callable[[bytes], Awaitable[Taken]]) -> None:
         """Send the next request, and pause."""
         number, sent = next(self._numbers), time.monotonic()
-        self.sent.append(Sent(number, sent, await ask(self._write(number))))
+        self.sent.append(EngineRequest(number, sent, await ask(self._write(number))))
         await asyncio.sleep(self._pause)
 
 

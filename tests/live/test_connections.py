@@ -109,7 +109,7 @@ def sniffed(engine: Engine, serve: Serve) -> Endpoint:
     """An endpoint that names itself to clients that look for nodes."""
     fill(engine.url, INDEX, MAPPINGS, DOCUMENTS)
     # The small Elasticsearch has no `GET /`, which some clients ask for first.
-    shown = () if engine.name == "opensearch" else ("--present-as", "elasticsearch-8")
+    shown = () if engine.name == "opensearch" else ("--emulate", "elasticsearch-8")
     return serve(engine.url, *IDENTITY, "--sniff", "rewrite", *shown)
 
 

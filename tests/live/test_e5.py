@@ -239,9 +239,9 @@ def test_rule_files_are_in_force(
         "third": {"name": "Whale, whale", "plot": "Whale.", "note": ""},
         "fourth": {"name": "Nothing", "plot": "It is about a shop, and a whale is on its sign outside.", "note": ""},
     }
-    kinds = {name: {"type": "text"} for name in ("name", "plot", "note")}
+    field_types = {name: {"type": "text"} for name in ("name", "plot", "note")}
     for index in ("films-2024", "letters", "unruled"):
-        fill(opensearch.url, index, {"properties": kinds}, films)
+        fill(opensearch.url, index, {"properties": field_types}, films)
     found = serve(opensearch.url, *models.flags("e5"), "--mappings", str(tmp_path))
     found.await_health("ok")
     search = {"query": {"match": {"plot": "a whale hunting its captain"}}}

@@ -23,7 +23,7 @@ from tests.cli.test_workers import children
 from .conftest import Serve
 from .endpoint import Endpoint
 from .faulty import LIMIT_S, RECOVERY_S, Faulty
-from .load import Sent, Stream
+from .load import EngineRequest, Stream
 from .models import Models
 from .page import DOCS, Table
 from .storm import INDEX, WINDOW, Order, by_number, filled, query, right, search, told, windows
@@ -56,7 +56,7 @@ WORKER = ("one of two workers", "broken connections: those that it had, and who 
 class Cost:
     """What was sent, and when all was well: the seconds (monotonic) of the kill, the return, the first rerank."""
 
-    sent: Sequence[Sent]
+    sent: Sequence[EngineRequest]
     killed: float
     back: float
     well: float
@@ -77,7 +77,7 @@ class Cost:
         answers = [one.taken.answer for one in self.sent if not one.taken.lost]
         return [answer for answer in answers if answer.status != 200]
 
-    def since(self, moment: float) -> list[Sent]:
+    def since(self, moment: float) -> list[EngineRequest]:
         return [one for one in self.sent if one.sent >= moment]
 
     def note(self, row: tuple[str, str], wrong: int) -> None:
@@ -111,7 +111,7 @@ async def under_load(
     return Cost(sorted(stream.sent, key=lambda one: one.sent), killed, returned, well)
 
 
-def reranked_since(sent: Sequence[Sent], moment: float) -> bool:
+def reranked_since(sent: Sequence[EngineRequest], moment: float) -> bool:
     """Tell whether one of the last searches was sent after the moment, and reranked."""
     return any(one.sent >= moment and not one.taken.lost and told(one.taken.answer) == "reranked" for one in sent[-50:])
 

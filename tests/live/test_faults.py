@@ -62,7 +62,14 @@ async def endpoint(engine: Engine, faulty: Faulty, serve: Serve) -> Endpoint:
     """An endpoint that has worked for a while."""
     flags = ("--reranker", faulty.url, "--profile", "bge-reranker", "--tokenizer", "estimate", "--no-self-test")
     found = serve(
-        engine.url, *flags, "--window", f"{WINDOW}", "--deadline", f"{DEADLINE_S}s", "--queue", f"{5 * SEARCHES}"
+        engine.url,
+        *flags,
+        "--window",
+        f"{WINDOW}",
+        "--deadline",
+        f"{DEADLINE_S}s",
+        "--reranker-queue-size",
+        f"{5 * SEARCHES}",
     )
     for first in range(0, WARM * SEARCHES, SEARCHES):
         await at_once(found.url, [search(first + at) for at in range(SEARCHES)])

@@ -14,7 +14,7 @@ from .conftest import Serve
 from .endpoint import IDENTITY, Endpoint, start_endpoint
 from .wire import ask
 
-SHARED = ("--own-pages", "shared")
+SHARED = ("--admin-listen", "shared")
 RANK = {"query": "rain", "candidates": ["sun", "rain"]}
 PAGES = (("GET", "/", None), ("GET", "/metrics", None), ("POST", "/rank", RANK), ("GET", "/nothing", None))
 
@@ -91,4 +91,4 @@ def test_an_address_of_their_own_is_no_part_of_the_endpoint(engine: Engine, serv
         assert (through.status, through.body) == (direct.status, direct.body)
         assert through.headers == direct.headers
     assert statuses(endpoint, {}) == [200, 200, 200, 404]
-    assert ask(endpoint.own_pages, "GET", "/_cluster/health").json["cluster_name"]
+    assert ask(endpoint.admin_listen, "GET", "/_cluster/health").json["cluster_name"]

@@ -67,7 +67,7 @@ def page(endpoint: Endpoint, browser: Path) -> Iterator[Page]:
         errors: list[Any] = []
         opened.on("pageerror", lambda error: errors.append(error))  # noqa: PLW0108 - it marks what it is given
         opened.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
-        opened.goto(f"{endpoint.own_pages}/_rerank/")
+        opened.goto(f"{endpoint.admin_listen}/_rerank/")
         yield opened
         chromium.close()
         assert errors == []

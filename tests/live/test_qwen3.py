@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from es_rerank.config.settings import Settings
-from es_rerank.model import Ask, Rule, Scored
+from es_rerank.model import Rule, Scored, ScoreRequest
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank_client.client import Reranker
 from es_rerank_lab.parts.engines import Engine
@@ -70,7 +70,7 @@ async def reranker(server: ModelServer, folder: Path, backend: str) -> AsyncIter
 
 
 async def test_both_calls_of_vllm_give_equal_scores(models: Models, qwen3: ModelServer) -> None:
-    ask = Ask(QUERIES[0], [*DOCUMENTS.values(), None], Rule("all"), 60.0)
+    ask = ScoreRequest(QUERIES[0], [*DOCUMENTS.values(), None], Rule("all"), 60.0)
     scores = []
     for backend in ("vllm", "vllm-rerank"):
         async with reranker(qwen3, models.weights("qwen3"), backend) as client:

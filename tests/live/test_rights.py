@@ -234,7 +234,9 @@ async def test_each_finds_what_it_finds_without_the_endpoint(
             assert seen(got)[2:] == seen(expected)[2:], (who, name)
         assert got[0] == expected[0], (who, name)
 
-    every = [(who, name, url) for who in callers(guarded) for name in SEARCHES for url in (proxy.url, proxy.own_pages)]
+    every = [
+        (who, name, url) for who in callers(guarded) for name in SEARCHES for url in (proxy.url, proxy.admin_listen)
+    ]
     for one in every:
         await check(*one)
     for _ in range(2):

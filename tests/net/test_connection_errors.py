@@ -3,9 +3,9 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from es_rerank.engine_client.client import Upstream
+from es_rerank.engine_client.client import EngineClient
 from es_rerank.errors import UpstreamError
-from es_rerank.net.connection_errors import worded
+from es_rerank.net.connection_errors import describe_error
 from es_rerank.net.messages import Request
 from es_rerank.net.tls import NotReachedError
 from tests.fakes import Fake, Said, serving, settings
@@ -26,7 +26,7 @@ from tests.fakes import Fake, Said, serving, settings
     ],
 )
 def test_worded(error: Exception | None, words: str) -> None:
-    assert worded(error) == words
+    assert describe_error(error) == words
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_worded(error: Exception | None, words: str) -> None:
 )
 async def test_real_faults(url: str, words: str) -> None:
     async with serving(Fake({"": Said(b"ok")})) as plain:
-        upstream = Upstream(settings(upstream=plain.url.replace("http", "https") if url == "https" else url))
+        upstream = EngineClient(settings(upstream=plain.url.replace("http", "https") if url == "https" else url))
         with pytest.raises(UpstreamError) as caught:
             async with upstream.open(Request("GET", "/")):
                 pass

@@ -15,7 +15,7 @@ import trustme
 from aiohttp import web
 
 from es_rerank.config.settings import Settings
-from es_rerank.engine_client.client import Upstream
+from es_rerank.engine_client.client import EngineClient
 from es_rerank.errors import ConfigError, UpstreamError
 from es_rerank.net.messages import Request
 from es_rerank.net.tls import client_context, server_context
@@ -67,7 +67,7 @@ async def engine(files: Path, *, asks: bool = False, sends_authority: bool = Fal
 
 
 async def reached(url: str, **more: object) -> bool:
-    upstream = Upstream(settings(upstream=url, **more))
+    upstream = EngineClient(settings(upstream=url, **more))
     try:
         async with upstream.open(Request("GET", "/")) as answer:
             return answer.status == 200
@@ -95,7 +95,7 @@ async def test_a_pin_is_on_the_certificate_or_on_an_authority_that_is_sent_with_
 
 
 async def test_a_pinned_engine_that_is_not_there_is_said_without_its_address() -> None:
-    upstream = Upstream(settings(upstream="https://127.0.0.1:9", upstream_fingerprint="ab" * 32))
+    upstream = EngineClient(settings(upstream="https://127.0.0.1:9", upstream_fingerprint="ab" * 32))
     with pytest.raises(UpstreamError) as caught:
         async with upstream.open(Request("GET", "/")):
             pass

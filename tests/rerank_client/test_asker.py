@@ -7,7 +7,7 @@ import pytest
 from es_rerank.model import Failed, Why
 from es_rerank.rerank.backends import BACKENDS, Question
 from es_rerank.rerank_client.asker import Asker, cap
-from es_rerank.rerank_client.transport import Wire
+from es_rerank.rerank_client.transport import Transport
 from tests.fakes import Fake, Said, Seen, serving, settings
 
 TEXTS = [f"text {at}" for at in range(7)]
@@ -46,7 +46,7 @@ def limited(most: int, length: int = 1000) -> Fake:
 async def asked(server: Fake, texts: list[str]) -> tuple[list[float] | Failed, int, list[int]]:
     async with serving(server):
         chosen = settings(reranker=server, backend="tei")
-        wire = Wire(chosen, chosen.reranker[0], BACKENDS["tei"])
+        wire = Transport(chosen, chosen.reranker[0], BACKENDS["tei"])
         asker = Asker(wire, 100)
         found = await asker.ask(Question("query", texts, "model"), 5.0)
         await wire.close()

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from es_rerank.rerank_client.circuit_breaker import Breaker
+from es_rerank.rerank_client.circuit_breaker import CircuitBreaker
 
 
-def allowed(breaker: Breaker, now: float) -> bool:
+def allowed(breaker: CircuitBreaker, now: float) -> bool:
     """Pass if that is permitted."""
     permitted = breaker.permits(now)
     if permitted:
@@ -11,15 +11,15 @@ def allowed(breaker: Breaker, now: float) -> bool:
     return permitted
 
 
-def opened(now: float = 0.0) -> Breaker:
-    breaker = Breaker()
+def opened(now: float = 0.0) -> CircuitBreaker:
+    breaker = CircuitBreaker()
     for _ in range(3):
         breaker.failed(now)
     return breaker
 
 
 def test_two_faults_are_bad_luck_three_are_a_fault() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     breaker.failed(0.0)
     breaker.failed(0.0)
     assert allowed(breaker, 0.0)
@@ -29,7 +29,7 @@ def test_two_faults_are_bad_luck_three_are_a_fault() -> None:
 
 
 def test_an_answer_in_between_starts_the_count_anew() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for _ in range(5):
         breaker.failed(0.0)
         breaker.failed(0.0)

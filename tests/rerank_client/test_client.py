@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from es_rerank.model import Ask, Failed, Long, Rule, Scored, Why
+from es_rerank.model import Failed, Long, Rule, Scored, ScoreRequest, Why
 from es_rerank.rerank.batching import cost
 from es_rerank.rerank_client import client, pool, server
 from es_rerank.rerank_client.client import Health, Reranker
@@ -22,8 +22,8 @@ RULE = Rule("docs")
 BY_TEXT = {"mend": 2.0, "hose": 1.0, "opening": -3.0}
 
 
-def ask(*documents: str | None, query: str = "leaking hose", seconds: float = 5.0, **rule: Any) -> Ask:
-    return Ask(query, documents, replace(RULE, **rule), seconds)
+def ask(*documents: str | None, query: str = "leaking hose", seconds: float = 5.0, **rule: Any) -> ScoreRequest:
+    return ScoreRequest(query, documents, replace(RULE, **rule), seconds)
 
 
 def sigmoid(logit: float) -> float:
@@ -145,7 +145,7 @@ async def test_a_server_that_says_nothing_is_a_missed_deadline() -> None:
 
 async def test_too_many_searches_are_shed() -> None:
     slow = lambda seen: replace(scores()(seen), seconds=0.1)  # noqa: E731
-    async with reranking(slow, queue=1, concurrency=1) as (reranker, _):
+    async with reranking(slow, reranker_queue_size=1, reranker_max_requests=1) as (reranker, _):
         found = await asyncio.gather(*(reranker.score(ask(f"text {at}")) for at in range(4)))
     assert sorted(type(one).__name__ for one in found) == ["Failed", "Failed", "Scored", "Scored"]
     assert {one.why for one in found if isinstance(one, Failed)} == {Why.OVERLOADED}
@@ -157,7 +157,7 @@ async def test_the_window_shrinks_while_the_queue_is_long_and_grows_back() -> No
     def slow(seen: Seen) -> Said:
         return replace(scores(BY_TEXT)(seen), seconds=0.1)
 
-    async with reranking(slow, concurrency=1, queue=4, cache_pairs=0) as (reranker, _):
+    async with reranking(slow, reranker_max_requests=1, reranker_queue_size=4, score_cache_size=0) as (reranker, _):
         asks = [ask(*ten, query=f"query {at}") for at in range(5)]
         found = await asyncio.gather(*map(reranker.score, asks))
         after = await reranker.score(ask(*ten, query="later"))
@@ -169,7 +169,9 @@ async def test_the_window_shrinks_while_the_queue_is_long_and_grows_back() -> No
 
 
 async def test_what_is_known_is_no_load() -> None:
-    async with reranking(lambda seen: replace(scores()(seen), seconds=0.1), concurrency=1, queue=1) as (reranker, _):
+    async with reranking(
+        lambda seen: replace(scores()(seen), seconds=0.1), reranker_max_requests=1, reranker_queue_size=1
+    ) as (reranker, _):
         await reranker.score(ask("a", "b", "c", "d"))
         waiting = asyncio.create_task(reranker.score(ask("e", query="another")))
         await asyncio.sleep(0.01)
@@ -181,7 +183,10 @@ async def test_what_is_known_is_no_load() -> None:
 
 async def test_no_more_is_asked_than_can_be_answered_in_time() -> None:
     ten = ["text " * 70 + str(at) for at in range(10)]
-    async with reranking(lambda seen: replace(scores()(seen), seconds=0.2), concurrency=1) as (reranker, server):
+    async with reranking(lambda seen: replace(scores()(seen), seconds=0.2), reranker_max_requests=1) as (
+        reranker,
+        server,
+    ):
         # What is known of its pace is that ten texts take a minute.
         pace = reranker._pool.servers[0].pace
         pace.done, pace.seconds, pace.counted = cost(ten), 60.0, time.monotonic()
@@ -213,7 +218,7 @@ async def test_a_client_that_goes_away_ends_the_work_for_it() -> None:
     def says(seen: Seen) -> Said:
         return replace(scores(BY_TEXT)(seen), seconds=60 if seen.json["text_1"] == "ho0" else 0)
 
-    async with reranking(says, concurrency=1) as (reranker, server):
+    async with reranking(says, reranker_max_requests=1) as (reranker, server):
         gone = [asyncio.create_task(reranker.score(ask("mend", query=f"ho{at}", seconds=30))) for at in range(9)]
         await server.reached(1)
         stays = asyncio.create_task(reranker.score(ask("mend", query="ho1", seconds=30)))
@@ -244,7 +249,7 @@ async def parts(known: Sequence[int], **rule: Any) -> Scored | Failed:
         return answered(seen) if len(server.seen) - 1 in known else Said(b"", seconds=9)
 
     texts = [f"hose {at}" for at in range(40)]
-    async with reranking(says, concurrency=1 if known == [0, 1] else 8) as (reranker, server):
+    async with reranking(says, reranker_max_requests=1 if known == [0, 1] else 8) as (reranker, server):
         return await reranker.score(ask(*texts, seconds=1.5 if known == [0, 1] else 0.3, **rule))
 
 
@@ -293,7 +298,10 @@ async def test_a_server_with_another_model_is_not_asked_beside_the_right_one() -
 
 
 async def test_who_wants_all_or_nothing_gets_all() -> None:
-    async with reranking(replace(Said(b""), seconds=0.1), concurrency=1, queue=2) as (reranker, server):
+    async with reranking(replace(Said(b""), seconds=0.1), reranker_max_requests=1, reranker_queue_size=2) as (
+        reranker,
+        server,
+    ):
         waiting = [asyncio.create_task(reranker.score(ask("a", query=f"q{at}"))) for at in range(2)]
         await asyncio.sleep(0.05)
         whole = asyncio.create_task(reranker.score(replace(ask("b", "c", "d", "e", "f"), whole=True)))
@@ -492,7 +500,7 @@ async def test_half_a_surrogate_is_no_error() -> None:
 
 
 async def test_where_nobody_may_wait_who_has_to_is_shed() -> None:
-    async with reranking(queue=0) as (reranker, _):
+    async with reranking(reranker_queue_size=0) as (reranker, _):
         assert reranker._readable([10, 10], ask("a", "b"), 1.0, 0) == 2
         assert reranker._readable([10, 10], ask("a", "b"), 1.0, 1) == 0
 
@@ -512,7 +520,7 @@ async def test_the_first_scores_of_a_server_that_came_back_with_another_model_ar
                 found = await reranker.score(ask("bad", "good"))
                 assert isinstance(found, Scored)
                 assert found.probabilities == [pytest.approx(sigmoid(-3)), pytest.approx(sigmoid(3))]
-            await until(lambda: gone.trial.misfit)
+            await until(lambda: gone.trial.failure)
             assert reranker.health.out == 1
             await reranker.close()
     assert ["bad", "good"] in sent(back)

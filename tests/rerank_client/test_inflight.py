@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from es_rerank.model import Failed, Why
-from es_rerank.rerank_client.inflight import Asking, Flights
+from es_rerank.rerank_client.inflight import Asking, InFlight
 
 
 class Remembered(dict[bytes, float]):
@@ -21,7 +21,7 @@ def asking(*scores: float, seconds: float = 0.02, fault: Failed | None = None) -
     return ask
 
 
-async def waited(flights: Flights, keys: Sequence[bytes]) -> dict[bytes, float | Failed]:
+async def waited(flights: InFlight, keys: Sequence[bytes]) -> dict[bytes, float | Failed]:
     found: dict[bytes, float | Failed] = {}
     with flights.awaited(keys) as flying:
         for flight, own in flying.items():
@@ -36,11 +36,11 @@ def known() -> Remembered:
 
 
 @pytest.fixture
-def flights(known: Remembered) -> Flights:
-    return Flights(known.__setitem__)
+def flights(known: Remembered) -> InFlight:
+    return InFlight(known.__setitem__)
 
 
-async def test_all_who_wait_get_the_scores_of_their_pairs(flights: Flights, known: Remembered) -> None:
+async def test_all_who_wait_get_the_scores_of_their_pairs(flights: InFlight, known: Remembered) -> None:
     flights.begin([b"a", b"b"], asking(1.0, 2.0))
     flights.begin([b"c"], asking(3.0))
     found = await asyncio.gather(waited(flights, [b"c", b"a"]), waited(flights, [b"b"]))
@@ -49,14 +49,14 @@ async def test_all_who_wait_get_the_scores_of_their_pairs(flights: Flights, know
     assert b"a" not in flights
 
 
-async def test_a_fault_is_one_for_all_who_wait_and_is_not_remembered(flights: Flights, known: Remembered) -> None:
+async def test_a_fault_is_one_for_all_who_wait_and_is_not_remembered(flights: InFlight, known: Remembered) -> None:
     fault = Failed(Why.REFUSED)
     flights.begin([b"a"], asking(fault=fault))
     assert await asyncio.gather(*(waited(flights, [b"a"]) for _ in range(2))) == [{b"a": fault}] * 2
     assert known == {}
 
 
-async def test_what_nobody_waits_for_any_more_is_called_off(flights: Flights, known: Remembered) -> None:
+async def test_what_nobody_waits_for_any_more_is_called_off(flights: InFlight, known: Remembered) -> None:
     flights.begin([b"a"], asking(1.0, seconds=9))
     both = [asyncio.create_task(waited(flights, [b"a"])) for _ in range(2)]
     await asyncio.sleep(0)
@@ -69,7 +69,7 @@ async def test_what_nobody_waits_for_any_more_is_called_off(flights: Flights, kn
     assert known == {}
 
 
-async def test_who_joins_what_is_being_called_off_is_told_that_it_ran_out_of_time(flights: Flights) -> None:
+async def test_who_joins_what_is_being_called_off_is_told_that_it_ran_out_of_time(flights: InFlight) -> None:
     flights.begin([b"a"], asking(1.0, seconds=9))
     first = asyncio.create_task(waited(flights, [b"a"]))
     await asyncio.sleep(0.01)
@@ -79,7 +79,7 @@ async def test_who_joins_what_is_being_called_off_is_told_that_it_ran_out_of_tim
     assert await waited(flights, [b"a"]) == {b"a": Failed(Why.DEADLINE)}
 
 
-async def test_what_is_called_off_before_it_began_is_gone_too(flights: Flights) -> None:
+async def test_what_is_called_off_before_it_began_is_gone_too(flights: InFlight) -> None:
     flights.begin([b"a"], asking(1.0))
     with flights.awaited([b"a"]):
         pass
@@ -87,7 +87,7 @@ async def test_what_is_called_off_before_it_began_is_gone_too(flights: Flights) 
     assert b"a" not in flights
 
 
-async def test_a_slip_of_ours_is_one_for_all_who_wait(flights: Flights) -> None:
+async def test_a_slip_of_ours_is_one_for_all_who_wait(flights: InFlight) -> None:
     async def slip() -> list[float] | Failed:
         raise ZeroDivisionError
 
@@ -96,7 +96,7 @@ async def test_a_slip_of_ours_is_one_for_all_who_wait(flights: Flights) -> None:
     assert [type(one) for one in found] == [ZeroDivisionError] * 2
 
 
-async def test_closing_calls_all_off(flights: Flights) -> None:
+async def test_closing_calls_all_off(flights: InFlight) -> None:
     flights.begin([b"a"], asking(1.0, seconds=9))
     waiting = asyncio.create_task(waited(flights, [b"a"]))
     await asyncio.sleep(0.01)

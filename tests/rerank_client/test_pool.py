@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from es_rerank.model import Failed, Why
 from es_rerank.rerank.backends import BACKENDS, Question
 from es_rerank.rerank.profiles import PROFILES
-from es_rerank.rerank.prompt import Reader
+from es_rerank.rerank.prompt import PromptBuilder
 from es_rerank.rerank_client import circuit_breaker, throughput
 from es_rerank.rerank_client import pool as pool_module
 from es_rerank.rerank_client.pool import Pool
@@ -43,7 +43,7 @@ async def pooled(*says: Any, **more: Any) -> AsyncIterator[tuple[Pool, list[Fake
     async with AsyncExitStack() as stack:
         stack.enter_context(capture_logs())
         fakes = [await stack.enter_async_context(serving(Fake({"/": one}))) for one in says]
-        reader = Reader(BACKENDS["vllm"], PROFILES["bge-reranker"], "some/model", 10_000)
+        reader = PromptBuilder(BACKENDS["vllm"], PROFILES["bge-reranker"], "some/model", 10_000)
         chosen = settings(**more)
         pool = Pool([Server(chosen, fake.url, reader, lambda _: None) for fake in fakes])
         for server in pool.servers:
@@ -62,7 +62,7 @@ def soon(seconds: float = 5.0) -> float:
 
 
 async def test_the_server_with_the_least_to_do_is_asked() -> None:
-    async with pooled(slow(0.1), slow(0.1), concurrency=2) as (pool, fakes):
+    async with pooled(slow(0.1), slow(0.1), reranker_max_requests=2) as (pool, fakes):
         found = await asyncio.gather(*(pool.ask(question(f"q{at}"), soon()) for at in range(4)))
     assert all(isinstance(one, list) for one in found)
     assert [len(fake.seen) for fake in fakes] == [2, 2]
@@ -100,14 +100,14 @@ async def test_a_server_that_was_silent_does_not_take_all_the_time_again() -> No
 
 
 async def test_the_nearest_deadline_comes_first() -> None:
-    async with pooled(slow(0.05), concurrency=1) as (pool, (fake,)):
+    async with pooled(slow(0.05), reranker_max_requests=1) as (pool, (fake,)):
         until = soon()
         await asyncio.gather(*(pool.ask(question(name), until + at) for name, at in [("x", 0), ("b", 2), ("a", 1)]))
     assert asked(fake) == ["x", "a", "b"]
 
 
 async def test_no_more_tokens_than_allowed_are_at_a_server() -> None:
-    async with pooled(slow(0.1), concurrency=8, server_tokens=512) as (pool, (fake,)):
+    async with pooled(slow(0.1), reranker_max_requests=8, reranker_max_tokens=512) as (pool, (fake,)):
         running = [asyncio.create_task(pool.ask(question(f"q{at}", length=1000), soon())) for at in range(3)]
         await fake.reached(1)
         assert len(fake.seen) == 1
@@ -116,7 +116,7 @@ async def test_no_more_tokens_than_allowed_are_at_a_server() -> None:
 
 
 async def test_who_waits_too_long_is_told_so() -> None:
-    async with pooled(slow(0.2), concurrency=1) as (pool, (fake,)):
+    async with pooled(slow(0.2), reranker_max_requests=1) as (pool, (fake,)):
         first = asyncio.create_task(pool.ask(question("first"), soon()))
         await asyncio.sleep(0)
         assert await pool.ask(question("second"), soon(0.05)) == Failed(Why.DEADLINE)
@@ -126,7 +126,7 @@ async def test_who_waits_too_long_is_told_so() -> None:
 
 @pytest.mark.usefixtures("quick_study")
 async def test_what_would_be_late_is_not_asked_at_all() -> None:
-    async with pooled(slow(0.1), concurrency=2) as (pool, (fake,)):
+    async with pooled(slow(0.1), reranker_max_requests=2) as (pool, (fake,)):
         await pool.ask(question("known pace", length=350), soon())
         first = asyncio.create_task(pool.ask(question("first", length=350), soon()))
         await asyncio.sleep(0)
@@ -146,7 +146,7 @@ async def test_an_idle_server_is_tried_whatever_is_expected_of_it() -> None:
 
 @pytest.mark.usefixtures("quick_study")
 async def test_those_who_wait_in_vain_are_let_go_to_make_room() -> None:
-    async with pooled(slow(0.1), concurrency=1) as (pool, (fake,)):
+    async with pooled(slow(0.1), reranker_max_requests=1) as (pool, (fake,)):
         await pool.ask(question("known pace", length=350), soon())
         running = [asyncio.create_task(pool.ask(question("first", length=350), soon()))]
         await asyncio.sleep(0)
@@ -162,7 +162,7 @@ async def test_those_who_wait_in_vain_are_let_go_to_make_room() -> None:
 
 @pytest.mark.usefixtures("quick_study")
 async def test_what_is_ahead_is_foreseen() -> None:
-    async with pooled(slow(0.1), concurrency=1) as (pool, _):
+    async with pooled(slow(0.1), reranker_max_requests=1) as (pool, _):
         assert pool.outlook().room(1.0) == float("inf")
         await pool.ask(question("known pace", length=347), soon())
         assert pool.outlook().wait == 0.0, "an idle server is expected to be ready"
@@ -176,7 +176,7 @@ async def test_what_is_ahead_is_foreseen() -> None:
 
 
 async def test_who_goes_away_while_waiting_holds_nothing_up() -> None:
-    async with pooled(slow(0.05), concurrency=1) as (pool, (fake,)):
+    async with pooled(slow(0.05), reranker_max_requests=1) as (pool, (fake,)):
         running = [asyncio.create_task(pool.ask(question(f"q{at}"), soon())) for at in range(4)]
         await asyncio.sleep(0.01)
         running[1].cancel()
@@ -186,7 +186,7 @@ async def test_who_goes_away_while_waiting_holds_nothing_up() -> None:
 
 
 async def test_who_goes_away_just_when_its_turn_comes_gives_the_place_back() -> None:
-    async with pooled(scores(), concurrency=1) as (pool, (fake,)):
+    async with pooled(scores(), reranker_max_requests=1) as (pool, (fake,)):
         server = pool.servers[0]
         server.take(time.monotonic(), 10)
         waiting = asyncio.create_task(pool.ask(question("gone"), soon()))
@@ -200,7 +200,7 @@ async def test_who_goes_away_just_when_its_turn_comes_gives_the_place_back() -> 
 
 
 async def test_when_the_last_server_fails_those_who_wait_are_told_at_once() -> None:
-    async with pooled(replace(OOPS, seconds=0.05), concurrency=1) as (pool, (fake,)):
+    async with pooled(replace(OOPS, seconds=0.05), reranker_max_requests=1) as (pool, (fake,)):
         found = await asyncio.gather(*(pool.ask(question(f"q{at}"), soon()) for at in range(9)))
     assert {one.why for one in found if isinstance(one, Failed)} == {Why.RERANKER_ERROR}
     assert len(fake.seen) == 3
@@ -218,7 +218,7 @@ async def test_who_was_refused_by_an_idle_server_keeps_nobody_from_it() -> None:
     def picky(seen: Seen) -> Said:
         return Said(b"no", status=400) if seen.json["text_1"] == "odd" else scores()(seen)
 
-    async with pooled(picky, slow(1.0), concurrency=1) as (pool, (one, other)):
+    async with pooled(picky, slow(1.0), reranker_max_requests=1) as (pool, (one, other)):
         pool.servers[0].take(time.monotonic(), 1)
         busy = asyncio.create_task(pool.ask(question("busy"), soon(30)))
         await other.reached(1)
@@ -233,7 +233,7 @@ async def test_who_was_refused_by_an_idle_server_keeps_nobody_from_it() -> None:
 
 
 async def test_nobody_takes_the_place_that_another_one_waits_for() -> None:
-    async with pooled(OOPS, scores(), concurrency=1) as (pool, _):
+    async with pooled(OOPS, scores(), reranker_max_requests=1) as (pool, _):
         one, other = pool.servers
         now = time.monotonic()
         other.take(now, 10)

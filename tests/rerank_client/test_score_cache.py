@@ -3,11 +3,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.rerank_client.score_cache import PairCache, pair_key
+from es_rerank.rerank_client.score_cache import ScoreCache, pair_key
 
 
 def test_the_pair_used_longest_ago_goes_first() -> None:
-    cache = PairCache(2)
+    cache = ScoreCache(2)
     cache.put(b"a", 1.0)
     cache.put(b"b", 2.0)
     assert cache.get(b"a") == 1.0
@@ -17,13 +17,13 @@ def test_the_pair_used_longest_ago_goes_first() -> None:
 
 
 def test_a_cache_of_nothing_remembers_nothing() -> None:
-    cache = PairCache(0)
+    cache = ScoreCache(0)
     cache.put(b"a", 1.0)
     assert (cache.get(b"a"), len(cache)) == (None, 0)
 
 
 def test_a_score_of_zero_is_a_score() -> None:
-    cache = PairCache(1)
+    cache = ScoreCache(1)
     cache.put(b"a", 0.0)
     assert cache.get(b"a") == 0.0
 
@@ -38,7 +38,7 @@ def test_half_a_surrogate_is_no_error() -> None:
 
 
 def test_a_cleared_cache_knows_nothing() -> None:
-    cache = PairCache(2)
+    cache = ScoreCache(2)
     cache.put(b"a", 1.0)
     cache.clear()
     assert (len(cache), cache.get(b"a")) == (0, None)

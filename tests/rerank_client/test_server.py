@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from es_rerank.model import Failed, Why
 from es_rerank.rerank.backends import BACKENDS, Question
 from es_rerank.rerank.profiles import PROFILES
-from es_rerank.rerank.prompt import Reader
+from es_rerank.rerank.prompt import PromptBuilder
 from es_rerank.rerank_client.server import Server
 from tests.fakes import Fake, Said, Seen, scores, serving, settings, until
 
@@ -25,7 +25,7 @@ async def one(says: Any, **more: Any) -> AsyncIterator[tuple[Server, list[Server
     """A server, and those that have returned."""
     async with serving(Fake({"/": says})) as fake:
         chosen = settings(reranker=fake, **more)
-        reader = Reader(BACKENDS["vllm"], PROFILES["bge-reranker"], "some/model", 10_000)
+        reader = PromptBuilder(BACKENDS["vllm"], PROFILES["bge-reranker"], "some/model", 10_000)
         returned: list[Server] = []
         with capture_logs():
             server = Server(chosen, fake.url, reader, returned.append)
@@ -46,7 +46,7 @@ async def test_an_answer_and_a_fault() -> None:
 
 
 async def test_it_takes_so_many_requests_at_a_time_and_so_many_tokens() -> None:
-    async with one(scores(), concurrency=2, server_tokens=1000) as (server, _):
+    async with one(scores(), reranker_max_requests=2, reranker_max_tokens=1000) as (server, _):
         assert server.fits(5000), "what is too much for any server goes alone"
         server.take(0.0, 400)
         assert [server.fits(600), server.fits(601)] == [True, False]

@@ -5,7 +5,7 @@ from structlog.testing import capture_logs
 
 from es_rerank.model import Failed, Why
 from es_rerank.rerank_client import state_log
-from es_rerank.rerank_client.state_log import Report
+from es_rerank.rerank_client.state_log import StateLog
 
 GONE = Failed(Why.UNREACHABLE, "connection refused")
 BUSY = Failed(Why.OVERLOADED, "HTTP 429: busy")
@@ -29,7 +29,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def told(*states: Failed | None) -> list[tuple[str, str]]:
     """Say what is logged of a server that is in these states one after another; None is well."""
     with capture_logs() as lines:
-        told_of = Report("http://one")
+        told_of = StateLog("http://one")
         for state in states:
             if state is None:
                 told_of.answered()
@@ -53,7 +53,7 @@ def test_another_fault_is_a_change() -> None:
 def test_a_server_that_goes_to_and_fro_is_told_of_now_and_then(clock: Clock) -> None:
     assert len(told(*[GONE, None, BUSY, None] * 50)) == 4
     with capture_logs() as lines:
-        one = Report("http://one")
+        one = StateLog("http://one")
         for at in range(300):
             clock.now = 100.0 + at / 10
             one.failed(GONE) if at % 2 else one.answered()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from es_rerank.rerank.batching import cost
-from es_rerank.rerank_client.throughput import Pace
+from es_rerank.rerank_client.throughput import Throughput
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ def test_half_a_surrogate_costs_something() -> None:
 
 
 def test_the_rate_is_what_is_done_while_there_is_work() -> None:
-    pace = Pace()
+    pace = Throughput()
     assert (pace.rate, pace.needs(100)) == (None, 0.0)
     pace.began(10.0, 300)
     assert (pace.rate, pace.needs(100)) == (None, 0.0)
@@ -33,7 +33,7 @@ def test_the_rate_is_what_is_done_while_there_is_work() -> None:
 
 
 def test_work_at_the_same_time_is_counted_once() -> None:
-    pace = Pace()
+    pace = Throughput()
     for _ in range(4):
         pace.began(0.0, 100)
     for _ in range(4):
@@ -43,7 +43,7 @@ def test_work_at_the_same_time_is_counted_once() -> None:
 
 
 def test_who_comes_waits_for_what_is_there_and_an_idle_server_is_just_tried() -> None:
-    pace = Pace()
+    pace = Throughput()
     pace.began(0.0, 100)
     pace.ended(1.0, 100, 0.0, answered=True)
     assert pace.needs(1000) == 0.0
@@ -52,7 +52,7 @@ def test_who_comes_waits_for_what_is_there_and_an_idle_server_is_just_tried() ->
 
 
 def test_where_the_pace_is_not_known_a_guess_stands_for_it() -> None:
-    pace = Pace()
+    pace = Throughput()
     pace.began(0.0, 100)
     assert pace.needs(100) == 0.0
     assert pace.needs(100, 50.0) == 4.0
@@ -62,7 +62,7 @@ def test_where_the_pace_is_not_known_a_guess_stands_for_it() -> None:
 
 
 def test_who_goes_away_says_nothing_of_the_pace() -> None:
-    pace = Pace()
+    pace = Throughput()
     pace.began(0.0, 100)
     for _ in range(20):
         pace.began(0.0, 10)
@@ -83,7 +83,7 @@ def test_who_goes_away_says_nothing_of_the_pace() -> None:
     ],
 )
 def test_time_is_counted_once_however_requests_overlap(spans: list[tuple[float, float]], seconds: float) -> None:
-    pace = Pace()
+    pace = Throughput()
     for began, ended in spans:
         pace.began(began, 10)
         pace.ended(ended, 10, began, answered=True)
@@ -91,7 +91,7 @@ def test_time_is_counted_once_however_requests_overlap(spans: list[tuple[float, 
 
 
 def test_a_fault_took_time_and_did_nothing() -> None:
-    pace = Pace()
+    pace = Throughput()
     pace.began(0.0, 100)
     pace.ended(1.0, 100, 0.0, answered=False)
     assert pace.rate is None
@@ -103,7 +103,7 @@ def test_a_fault_took_time_and_did_nothing() -> None:
 
 
 def test_the_first_moments_of_a_burst_say_nothing() -> None:
-    pace = Pace()
+    pace = Throughput()
     for at in range(9):
         pace.began(at / 10, 10)
         pace.ended((at + 1) / 10, 10, at / 10, answered=True)
@@ -114,7 +114,7 @@ def test_the_first_moments_of_a_burst_say_nothing() -> None:
 
 
 def test_what_was_seen_long_ago_says_nothing() -> None:
-    pace = Pace()
+    pace = Throughput()
     pace.began(0.0, 300)
     pace.ended(2.0, 300, 0.0, answered=True)
     pace.began(70.0, 10)
@@ -122,7 +122,7 @@ def test_what_was_seen_long_ago_says_nothing() -> None:
 
 
 def test_a_server_that_has_become_slow_is_soon_known_to_be() -> None:
-    pace = Pace()
+    pace = Throughput()
     now = 0.0
     for seconds in [0.1] * 200 + [1.0] * 30:
         pace.began(now, 100)
@@ -133,7 +133,7 @@ def test_a_server_that_has_become_slow_is_soon_known_to_be() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.integers(1, 1000), st.booleans()), max_size=50))
 def test_whatever_happens_nothing_is_left_over(steps: list[tuple[float, int, bool]]) -> None:
-    pace, now, open_ = Pace(), 0.0, []
+    pace, now, open_ = Throughput(), 0.0, []
     for seconds, tokens, answered in steps:
         now += seconds
         pace.began(now, tokens)

@@ -11,7 +11,7 @@ import pytest
 
 from es_rerank.model import Failed, Why
 from es_rerank.rerank.backends import BACKENDS, Question
-from es_rerank.rerank_client.transport import Wire
+from es_rerank.rerank_client.transport import Transport
 from tests.fakes import Fake, Said, serving, settings
 
 QUESTION = Question("leaking hose", ["a", "b"], "some/model")
@@ -21,7 +21,7 @@ GOOD = Said(json.dumps({"data": [{"index": 0, "score": 1.5}, {"index": 1, "score
 async def asked(said: Said | None, seconds: float = 5.0, **more: str) -> tuple[list[float] | Failed, Fake]:
     async with serving(Fake({"/": said or GOOD})) as server:
         chosen = settings(reranker=server if said else None, **more)
-        wire = Wire(chosen, chosen.reranker[0], BACKENDS["vllm"])
+        wire = Transport(chosen, chosen.reranker[0], BACKENDS["vllm"])
         try:
             return await wire.ask(QUESTION, seconds), server
         finally:
@@ -83,7 +83,7 @@ TEXT = "a text of a document that nobody else may read"
 
 
 @asynccontextmanager
-async def raw(*answers: bytes | None) -> AsyncIterator[tuple[Wire, list[int]]]:
+async def raw(*answers: bytes | None) -> AsyncIterator[tuple[Transport, list[int]]]:
     """Ask a server that says these bytes to one request after another, the last for ever; None: it just hangs up.
 
     The list has the number of the connection that each request came by.
@@ -107,7 +107,7 @@ async def raw(*answers: bytes | None) -> AsyncIterator[tuple[Wire, list[int]]]:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    wire = Wire(settings(reranker_api_key=SECRET), url, BACKENDS["vllm"])
+    wire = Transport(settings(reranker_api_key=SECRET), url, BACKENDS["vllm"])
     try:
         yield wire, came
     finally:

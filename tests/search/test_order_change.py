@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.search.order_change import change, drawn
+from es_rerank.search.order_change import change, in_sample
 
 
 @pytest.mark.parametrize(
@@ -40,15 +40,15 @@ def test_every_measure_is_a_share_and_rbo_is_what_its_definition_says(order: lis
 
 @given(st.text())
 def test_nobody_and_everybody_is_drawn_at_the_ends(key: str) -> None:
-    assert not drawn(key, 0.0)
-    assert drawn(key, 1.0)
+    assert not in_sample(key, 0.0)
+    assert in_sample(key, 1.0)
 
 
 def test_a_share_of_keys_is_drawn_each_the_same_every_time() -> None:
     keys = [f"session {at}" for at in range(4000)]
-    few = {key for key in keys if drawn(key, 0.1)}
-    more = {key for key in keys if drawn(key, 0.3)}
+    few = {key for key in keys if in_sample(key, 0.1)}
+    more = {key for key in keys if in_sample(key, 0.3)}
     assert few < more
     assert len(few) / 4000 == pytest.approx(0.1, abs=0.02)
     assert len(more) / 4000 == pytest.approx(0.3, abs=0.03)
-    assert few == {key for key in keys if drawn(key, 0.1)}
+    assert few == {key for key in keys if in_sample(key, 0.1)}

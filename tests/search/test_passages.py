@@ -7,7 +7,7 @@ from hypothesis import given
 
 from es_rerank.model import IndexInfo, Rule, Search
 from es_rerank.search.passages import choose_fields, covered, extra_fields, passage, placeholders, requested_fields
-from es_rerank.search.query_text.extract import Said
+from es_rerank.search.query_text.terms import QueryText
 from tests.search.strategies import JSON
 
 RULE = Rule("docs")
@@ -34,7 +34,7 @@ KINDS = {
     ],
 )
 def test_fields_are_chosen_by_rule_query_and_name(rule: Rule, searched: list[str], expected: tuple[str, ...]) -> None:
-    assert choose_fields(rule, IndexInfo(("docs",), KINDS), [Said("hose", tuple(searched))]) == expected
+    assert choose_fields(rule, IndexInfo(("docs",), KINDS), [QueryText("hose", tuple(searched))]) == expected
 
 
 def test_no_more_than_eight_fields_are_read() -> None:

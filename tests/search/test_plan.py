@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.model import Given, IndexInfo, Plan, Rule, Search, Skip, Why
+from es_rerank.model import IndexInfo, Plan, RerankRequest, Rule, Search, Skip, Why
 from es_rerank.search.plan import CHECKS, early, make, page
 from tests.search.strategies import JSON
 
@@ -40,22 +40,22 @@ def test_the_page_and_what_is_fetched_for_it(start: int, size: int, fetched: tup
 
 
 def test_a_plan_knows_text_fields_and_rule() -> None:
-    plan = make(search(_source=False), RULE, INFO, splits=False)
+    plan = make(search(_source=False), RULE, INFO, two_phase=False)
     assert isinstance(plan, Plan)
     assert (plan.text, plan.passage_fields, plan.rule) == ("hose", ("body", "title"), RULE)
     assert plan.extra_fields == ("body", "title")
 
 
 @pytest.mark.parametrize(
-    ("query", "kinds", "why"),
+    ("query", "field_types", "why"),
     [
-        ({"match": {"tag": "diy"}}, INFO.kinds, Why.NO_QUERY_TEXT),
+        ({"match": {"tag": "diy"}}, INFO.field_types, Why.NO_QUERY_TEXT),
         ({"match": {"x": "diy"}}, {"tag": "keyword"}, Why.NO_TEXT_FIELDS),
         ({"match": {"x": "diy"}}, {}, Why.NO_TEXT_FIELDS),
     ],
 )
-def test_what_the_mapping_rules_out(query: Any, kinds: dict[str, str], why: Why) -> None:
-    assert make(Search("docs", body={"query": query}), RULE, replace(INFO, kinds=kinds)) == Skip(why)
+def test_what_the_mapping_rules_out(query: Any, field_types: dict[str, str], why: Why) -> None:
+    assert make(Search("docs", body={"query": query}), RULE, replace(INFO, field_types=field_types)) == Skip(why)
 
 
 @pytest.mark.parametrize(
@@ -124,19 +124,19 @@ def test_what_a_request_rules_out_itself(params: dict[str, str], body: dict[str,
 @pytest.mark.parametrize(
     ("given_", "page_", "expected"),
     [
-        (Given("q", window=20), (0, 10), (0, 10, 20, 20)),
-        (Given("q", window=20), (15, 10), (15, 5, 20, 20)),
-        (Given("q", window=20), (30, 10), (30, 0, 30, 20)),
-        (Given("q", window=100), (0, 80), (0, 80, 80, 50)),
-        (Given("q", window=100, min_score=0.5), (0, 80), (0, 50, 50, 50)),
-        (Given("q"), (0, 80), (0, 80, 80, 50)),
-        (Given("q"), (60, 10), (60, 10, 10, 0)),
+        (RerankRequest("q", window=20), (0, 10), (0, 10, 20, 20)),
+        (RerankRequest("q", window=20), (15, 10), (15, 5, 20, 20)),
+        (RerankRequest("q", window=20), (30, 10), (30, 0, 30, 20)),
+        (RerankRequest("q", window=100), (0, 80), (0, 80, 80, 50)),
+        (RerankRequest("q", window=100, min_score=0.5), (0, 80), (0, 50, 50, 50)),
+        (RerankRequest("q"), (0, 80), (0, 80, 80, 50)),
+        (RerankRequest("q"), (60, 10), (60, 10, 10, 0)),
     ],
 )
 def test_a_reranker_asked_for_by_name_gives_what_it_reads(
-    given_: Given, page_: tuple[int, int], expected: tuple[int, ...]
+    given_: RerankRequest, page_: tuple[int, int], expected: tuple[int, ...]
 ) -> None:
-    plan = make(replace(search(**{"from": page_[0], "size": page_[1]}), given=given_), RULE, INFO)
+    plan = make(replace(search(**{"from": page_[0], "size": page_[1]}), rerank_request=given_), RULE, INFO)
     assert isinstance(plan, Plan)
     assert (plan.text, plan.min_score) == ("q", given_.min_score)
     assert (plan.start, plan.size, plan.fetch_size, plan.window) == expected
@@ -144,7 +144,7 @@ def test_a_reranker_asked_for_by_name_gives_what_it_reads(
 
 def test_what_is_asked_by_name_stands_above_the_rule() -> None:
     rule = replace(RULE, fields=("title",), template="t: {title}")
-    plan = make(replace(search(), given=Given("q", fields=("body",), chunks=True)), rule, INFO)
+    plan = make(replace(search(), rerank_request=RerankRequest("q", fields=("body",), chunks=True)), rule, INFO)
     assert isinstance(plan, Plan)
     assert (plan.passage_fields, plan.rule.template, plan.rule.long.mode) == (("body",), None, "max_passage")
 
@@ -161,7 +161,7 @@ def test_a_retriever_is_never_asked_for_more_than_it_ranks(ranked: int | None, e
 @pytest.mark.parametrize(("more", "why"), [({}, None), ({"_source": False}, Why.TOP_HITS)])
 def test_top_hits_would_show_what_the_model_reads(more: dict[str, Any], why: Why | None) -> None:
     body = {"query": HOSE, "aggs": {"a": {"top_hits": {}}}, **more}
-    plan = make(Search("docs", body=body, raw=json.dumps(body).encode()), RULE, INFO, splits=False)
+    plan = make(Search("docs", body=body, raw=json.dumps(body).encode()), RULE, INFO, two_phase=False)
     assert (plan.why if isinstance(plan, Skip) else None) is why
 
 

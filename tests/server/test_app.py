@@ -138,7 +138,7 @@ async def test_a_deadline_that_is_none_is_said_to_be() -> None:
     ],
 )
 @pytest.mark.parametrize("host", ["", "127.0.0.1:9281", "evil.example"])
-async def test_where_clients_connect_there_are_no_own_pages(method: str, target: str, host: str) -> None:
+async def test_where_clients_connect_there_are_no_admin_listen(method: str, target: str, host: str) -> None:
     """A name of an index like any other, for what we know."""
     headers = [("Host", host)] if host else []
     body = b'{"query":"q","candidates":["a"]}' if method == "POST" else None
@@ -149,7 +149,7 @@ async def test_where_clients_connect_there_are_no_own_pages(method: str, target:
     assert reranker.seen == []
 
 
-async def test_at_the_address_of_the_own_pages_all_else_is_as_where_clients_connect() -> None:
+async def test_at_the_address_of_the_admin_listen_all_else_is_as_where_clients_connect() -> None:
     async with running() as (proxy, engine, _):
         found = [await one.search("leaking hose", size=3) for one in (proxy, proxy.pages)]
         passed = await proxy.pages.send("GET", "/docs/_source/%2F?a", None, [("Authorization", "ApiKey mine")])
@@ -387,6 +387,6 @@ async def test_how_the_reranker_stands_is_told_to_the_metrics_though_nobody_asks
             async with asyncio.timeout(5):
                 while b"es_rerank_degraded 1.0" not in metrics.text():  # noqa: ASYNC110 - a gauge sets no event
                     await asyncio.sleep(0.02)
-            assert b"es_rerank_servers_out 1.0" in metrics.text()
+            assert b"es_rerank_reranker_servers_unavailable 1.0" in metrics.text()
         finally:
             await running.cleanup()

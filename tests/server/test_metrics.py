@@ -14,7 +14,7 @@ def lines(metrics: Metrics, state: str = "ok") -> list[str]:
 
 def test_a_new_endpoint_has_counted_nothing() -> None:
     found = lines(Metrics())
-    assert "es_rerank_passed_total 0.0" in found
+    assert "es_rerank_passthrough_requests_total 0.0" in found
     assert "es_rerank_degraded 0.0" in found
 
 
@@ -22,7 +22,7 @@ def test_how_the_rerank_servers_stand_is_told() -> None:
     metrics = Metrics()
     metrics.stands(Health("ok", "1 of 2 servers out", out=1, searches=12))
     found = metrics.text().decode().splitlines()
-    assert {"es_rerank_servers_out 1.0", "es_rerank_searches_under_way 12.0"} <= set(found)
+    assert {"es_rerank_reranker_servers_unavailable 1.0", "es_rerank_searches_in_flight 12.0"} <= set(found)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_each_search_is_counted_with_its_reason(outcome: Outcome, labels: str) -
     metrics.searched([outcome], 0.25, 0.5)
     found = lines(metrics)
     assert f"es_rerank_searches_total{{{labels}}} 2.0" in found
-    assert "es_rerank_engine_seconds_sum 0.5" in found
+    assert "es_rerank_engine_duration_seconds_sum 0.5" in found
 
 
 def test_documents_are_counted_by_where_their_score_came_from() -> None:
@@ -49,6 +49,6 @@ def test_documents_are_counted_by_where_their_score_came_from() -> None:
     found = lines(metrics, "degraded")
     assert 'es_rerank_documents_total{from="cache"} 2.0' in found
     assert 'es_rerank_documents_total{from="model"} 3.0' in found
-    assert "es_rerank_rerank_seconds_sum 0.5" in found
-    assert "es_rerank_passed_total 1.0" in found
+    assert "es_rerank_rerank_duration_seconds_sum 0.5" in found
+    assert "es_rerank_passthrough_requests_total 1.0" in found
     assert "es_rerank_degraded 1.0" in found

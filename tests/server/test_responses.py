@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
-from es_rerank.server.responses import Answer, Aside, WholeAnswer, bare, error_answer
+from es_rerank.server.responses import Answer, RerankHeaders, WholeAnswer, bare, error_answer
 
 
 def test_an_error_has_the_engines_shape() -> None:
@@ -57,7 +57,7 @@ async def test_a_client_that_wants_the_connection_closed_is_not_told_so_by_an_en
 
 def test_what_is_said_aside_is_said_once() -> None:
     headers = CIMultiDict([("Warning", "a"), ("X-Rerank", "old")])
-    Aside("new", ["a", "b"]).onto(headers)
+    RerankHeaders("new", ["a", "b"]).onto(headers)
     assert list(headers.items()) == [("Warning", "a"), ("X-Rerank", "new"), ("Warning", "b")]
-    Aside().onto(headers)
+    RerankHeaders().onto(headers)
     assert len(headers) == 3

@@ -101,7 +101,7 @@ async def program(folder: Path, **settings: str) -> AsyncIterator[tuple[Endpoint
     own = {name: value for name, value in os.environ.items() if not name.startswith("ES_RERANK_")}
     asked = {
         "listen": "127.0.0.1:0",
-        "own_pages": "localhost:0",
+        "admin_listen": "localhost:0",
         "log_level": "debug",
         "tokenizer": "estimate",
         "profile": "bge-reranker",
@@ -250,7 +250,7 @@ async def test_a_rerank_server_that_says_all_it_was_sent_is_not_quoted(way: str,
             reranker=reranker.url,
             mappings=mappings(tmp_path),
             deadline="500ms",
-            cache_pairs="0",
+            score_cache_size="0",
             **WAYS[way],
         ) as (proxy, heard),
     ):

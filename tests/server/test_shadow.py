@@ -9,7 +9,7 @@ import pytest
 
 from es_rerank.search.order_change import Change
 from es_rerank.server.metrics import Metrics
-from es_rerank.server.shadow import Shadows
+from es_rerank.server.shadow import ShadowRunner
 from tests.fakes import Endpoint, Said
 from tests.server.handlers.engine import BEST, HOSE, running
 
@@ -62,7 +62,7 @@ async def test_a_model_that_fails_or_is_slow_is_nobodys_loss(model: Said) -> Non
 
 
 async def test_a_split_reranks_the_same_share_every_time(mappings: Path) -> None:
-    async with running(mappings=write(mappings, "mode: split\nshare: 0.5")) as (proxy, _, _):
+    async with running(mappings=write(mappings, "mode: sample\nsample_rate: 0.5")) as (proxy, _, _):
 
         async def arms(name: str, place: str) -> list[str]:
             found = []
@@ -80,9 +80,9 @@ async def test_a_split_reranks_the_same_share_every_time(mappings: Path) -> None
         assert len({(await proxy.search("hose")).headers["X-Rerank"].partition(";")[0] for _ in range(5)}) == 1
 
 
-@pytest.mark.parametrize(("share", "said"), [(0, "skipped; why=split"), (1, "reranked; window=4")])
+@pytest.mark.parametrize(("share", "said"), [(0, "skipped; why=sampled_out"), (1, "reranked; window=4")])
 async def test_the_ends_of_a_split(mappings: Path, share: int, said: str) -> None:
-    async with running(mappings=write(mappings, f"mode: split\nshare: {share}")) as (proxy, _, _):
+    async with running(mappings=write(mappings, f"mode: sample\nsample_rate: {share}")) as (proxy, _, _):
         assert (await proxy.search()).headers["X-Rerank"].startswith(said)
 
 
@@ -93,7 +93,7 @@ async def test_no_more_than_so_many_are_measured_at_a_time() -> None:
         await go_on.wait()
         return Change(1.0, 1.0, top=False)
 
-    shadows = Shadows(metrics, 2)
+    shadows = ShadowRunner(metrics, 2)
     shadows.begin([measuring] * 3)
     go_on.set()
     await asyncio.sleep(0.01)

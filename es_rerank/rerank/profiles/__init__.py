@@ -21,7 +21,7 @@ class Profile:
     """One model family.
 
     `max_tokens` is the longest prompt served, `overhead` the tokens of the prompt beside query and document,
-    `passage_tokens` how much of a document is read by default and `long` what happens to the rest.
+    `max_passage_tokens` how much of a document is read by default and `long` what happens to the rest.
     `query` and `document` are prefixes. A score becomes a probability by sigmoid(slope * (score - center));
     `cosine` tells that scores are cosines of a bi-encoder whatever the backend. `special` are token texts that a
     document must not be able to speak. `languages` is "any" or the one language the model reads.
@@ -29,7 +29,7 @@ class Profile:
 
     model: str
     max_tokens: int
-    passage_tokens: int
+    max_passage_tokens: int
     overhead: int = 8
     long: str = "truncate"
     query: str = ""
@@ -47,7 +47,7 @@ class Profile:
 _QWEN3 = Profile(
     model="Qwen/Qwen3-Reranker-0.6B",
     max_tokens=8192,
-    passage_tokens=1024,
+    max_passage_tokens=1024,
     overhead=128,
     instruction="Given a web search query, retrieve relevant passages that answer the query",
     special=("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<think>", "</think>"),
@@ -63,14 +63,14 @@ PROFILES: Mapping[str, Profile] = {
     "bge-reranker": Profile(
         model="BAAI/bge-reranker-v2-m3",
         max_tokens=8192,
-        passage_tokens=1024,
+        max_passage_tokens=1024,
         special=_XLM_SPECIAL,
     ),
     "e5": Profile(
         model="intfloat/multilingual-e5-small",
         max_tokens=512,
         # Less than it could read: one sentence that answers is lost in the mean over a longer passage.
-        passage_tokens=256,
+        max_passage_tokens=256,
         long="max_passage",
         query="query: ",
         document="passage: ",
@@ -82,7 +82,7 @@ PROFILES: Mapping[str, Profile] = {
     "minilm": Profile(
         model="sentence-transformers/all-MiniLM-L6-v2",
         max_tokens=256,
-        passage_tokens=192,
+        max_passage_tokens=192,
         long="max_passage",
         cosine=True,
         center=0.35,
@@ -104,7 +104,7 @@ def probability(profile: Profile, score: float, raw: bool) -> float:
     return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
 
 
-def defused(profile: Profile, text: str) -> str:
+def escape_special_tokens(profile: Profile, text: str) -> str:
     """Break up the model's special tokens, so that a text cannot steer the prompt, and lone surrogates."""
     text = text.encode("utf-8", "replace").decode()
     for token in profile.special:

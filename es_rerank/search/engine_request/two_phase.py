@@ -46,7 +46,7 @@ _INNER_HITS = b'"inner_hits"'
 _WORTH_IT = 2
 
 
-def worth_it(search: Search, info: IndexInfo, plan: Plan, *, beside: bool) -> bool:
+def two_phase_applies(search: Search, info: IndexInfo, plan: Plan, *, beside: bool) -> bool:
     """Tell whether two requests are better than one and give the same answer.
 
     `beside`: in one, fields would have to be asked for beside the client's own. Only requests made of known parts, on
@@ -68,7 +68,7 @@ def _named(info: IndexInfo) -> bool:
     return bool(info.names) and not any(":" in name for name in info.names)
 
 
-def light(body: bytes, fields: Sequence[str]) -> bytes:
+def query_phase_body(body: bytes, fields: Sequence[str]) -> bytes:
     """Write the wide request: the same hits and scores, with nothing but the fields that the model reads."""
     parts = msgspec.json.decode(body or b"{}", type=dict[str, Raw])
     kept = {name: Raw(_without_inner_hits(bytes(raw))) for name, raw in parts.items() if name not in _DROPPED}
@@ -91,7 +91,7 @@ def _without_inner_hits(text: bytes) -> bytes:
     return b"{" + b",".join(kept) + b"}" if parts else text
 
 
-def only(body: bytes, hits: Sequence[tuple[str, str]]) -> bytes:
+def fetch_phase_body(body: bytes, hits: Sequence[tuple[str, str]]) -> bytes:
     """Write the client's request, cut to these documents, each an index and an id."""
     parts = msgspec.json.decode(body or b"{}", type=dict[str, Raw])
     filters: list[object] = [_documents(hits)]

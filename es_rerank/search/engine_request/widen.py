@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from es_rerank.model import Plan, Search
-from es_rerank.search.engine_request.two_phase import HIT_PARAMETERS, light, only
+from es_rerank.search.engine_request.two_phase import HIT_PARAMETERS, fetch_phase_body, query_phase_body
 
 # `filter_path` is applied to the answer as it leaves. The engine gets one of the same kind that leaves all in, or takes
 # nothing out: with a filter it writes each source anew.
@@ -62,9 +62,9 @@ def unfiltered(query_string: str) -> str:
 def _body(raw: bytes, plan: Plan) -> bytes:
     """Write the body: light, cut to a page, or with what the model reads beside the client's own fields."""
     if plan.light:
-        return light(raw, plan.passage_fields)
+        return query_phase_body(raw, plan.passage_fields)
     if plan.only is not None:
-        return only(raw, plan.only)
+        return fetch_phase_body(raw, plan.only)
     if not plan.bare and not plan.extra_fields:
         return raw
     members = _members(raw)

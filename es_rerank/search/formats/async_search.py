@@ -36,7 +36,7 @@ _Window = Annotated[int, Meta(ge=0, le=1000)]
 
 
 @dataclass(frozen=True, slots=True)
-class Wrapped:
+class AsyncSearchResponse:
     """An asynchronous search's answer: the engine's id and its span, the span of the search answer, where it has them.
 
     `final`: the answer is there, whole, and will not change.
@@ -71,7 +71,7 @@ class _Packed(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 _SHARED = frozenset(_Packed.__struct_fields__) & frozenset(Plan.__dataclass_fields__) - {"rule"}
 
 
-def read(body: bytes) -> Wrapped | None:
+def read(body: bytes) -> AsyncSearchResponse | None:
     """Find the pieces of an asynchronous search's answer or status; None for anything else."""
     try:
         found = members(body)
@@ -84,7 +84,7 @@ def read(body: bytes) -> Wrapped | None:
     engine_id = known.get("id")
     inner = found.get("response")
     response = inner if inner and inner.of(body).startswith(b"{") else None
-    return Wrapped(
+    return AsyncSearchResponse(
         body,
         id=engine_id if isinstance(engine_id, str) else None,
         place=found.get("id") if isinstance(engine_id, str) else None,
@@ -101,7 +101,7 @@ def _over(known: Mapping[str, Any]) -> bool | None:
     return state in _DONE if isinstance(state, str) and state in _STATES else None
 
 
-def write(wrapped: Wrapped, client_id: str | None, response: bytes | None) -> bytes:
+def write(wrapped: AsyncSearchResponse, client_id: str | None, response: bytes | None) -> bytes:
     """Put another id and another search answer into the body (None: as it was); all other bytes stay."""
     new = ((wrapped.place, client_id and json.encode(client_id)), (wrapped.response, response))
     return splice(wrapped.body, [(span.start, span.end, value) for span, value in new if span and value])

@@ -11,7 +11,7 @@ from urllib.parse import unquote, unquote_plus
 import msgspec
 
 from es_rerank.jsonspan import elements, members
-from es_rerank.model import Given, Search, Skip, Why
+from es_rerank.model import RerankRequest, Search, Skip, Why
 from es_rerank.search.formats.native_reranker import resolve
 
 # `X-Rerank-Query` gives the model its query, whatever the search says.
@@ -77,7 +77,7 @@ _OTHER_FORMATS = frozenset({"yaml", "cbor", "smile"})
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class EndpointRequest:
     """One request to a known endpoint, as it came; `target` is the decoded index expression, `path` is not decoded.
 
     What is `ours` is for no engine.
@@ -104,7 +104,7 @@ def in_force(ids: Collection[str]) -> tuple[Endpoint, ...]:
 
 def match(
     method: str, raw_path: str, headers: Mapping[str, str], rows: Iterable[Endpoint] = ENDPOINTS
-) -> Carried | None:
+) -> EndpointRequest | None:
     """Find the row for a request, or None: then the request is streamed through."""
     path, _, query_string = raw_path.partition("?")
     for endpoint in rows:
@@ -113,7 +113,7 @@ def match(
         id_ = groups.get("id", "")
         if found and (endpoint.ids is None or id_ in endpoint.ids):
             target = groups.get("target", parameters(query_string).get("index", ""))
-            return Carried(target, query_string, headers, endpoint.name, path, id_, endpoint.ours)
+            return EndpointRequest(target, query_string, headers, endpoint.name, path, id_, endpoint.ours)
     return None
 
 
@@ -123,48 +123,48 @@ def parameters(query_string: str) -> dict[str, str]:
     return {unquote_plus(name): unquote_plus(value) for name, _, value in pairs}
 
 
-def unreadable(carried: Carried, body: bytes) -> Skip | None:
+def unreadable(request: EndpointRequest, body: bytes) -> Skip | None:
     """Skip a request whose body is no JSON, or that engines refuse or read in ways of their own."""
-    params = carried.params
+    params = request.params
     twice = "source" in params and (bool(body.strip()) or "source_content_type" not in params)
     deep = params.get("filter_path", "").count(".") > _DEEP
-    if twice or deep or ";" in carried.query_string:
+    if twice or deep or ";" in request.query_string:
         return Skip(Why.UNREADABLE)
-    sent = carried.headers.get("Content-Type", "") if body else params.get("source_content_type", "")
+    sent = request.headers.get("Content-Type", "") if body else params.get("source_content_type", "")
     return Skip(Why.FORMAT) if sent and not _JSON_TYPE.match(sent) else None
 
 
-def other_answer(carried: Carried) -> bool:
+def other_answer(request: EndpointRequest) -> bool:
     """Tell whether the answer is asked for as something else than JSON."""
-    accepted = carried.headers.get("Accept", "")
-    known = carried.params.get("format", "json").lower() not in _OTHER_FORMATS
+    accepted = request.headers.get("Accept", "")
+    known = request.params.get("format", "json").lower() not in _OTHER_FORMATS
     return not known or (bool(accepted) and not _JSON_TYPE.match(accepted))
 
 
-def content(carried: Carried, body: bytes) -> bytes:
+def content(request: EndpointRequest, body: bytes) -> bytes:
     """Give the request's body, or what stands for it in the URL."""
-    return body.strip() or carried.params.get("source", "").encode()
+    return body.strip() or request.params.get("source", "").encode()
 
 
-def read(carried: Carried, body: bytes) -> Search | Skip:
+def read(request: EndpointRequest, body: bytes) -> Search | Skip:
     """Decode a request that is one search; what cannot be read is left to the engine, which words its own error."""
-    found = unreadable(carried, body)
-    return found or search(carried, carried.target, carried.params, content(carried, body))
+    found = unreadable(request, body)
+    return found or search(request, request.target, request.params, content(request, body))
 
 
-def search(carried: Carried, target: str, params: Mapping[str, str], raw: bytes) -> Search | Skip:
+def search(request: EndpointRequest, target: str, params: Mapping[str, str], raw: bytes) -> Search | Skip:
     """Decode one of the searches that a request carries; *raw* is its body."""
     try:
         if len(msgspec.json.decode(raw or b"{}", type=dict[str, msgspec.Raw])) > _MOST_MEMBERS:
             return Skip(Why.TOO_LARGE)
         resolved = resolve(raw, params.get("search_pipeline"))
-        found = Search(target, params, _decode(resolved.raw), resolved.raw, resolved.given)
+        found = Search(target, params, _decode(resolved.raw), resolved.raw, resolved.rerank_request)
     except (ValueError, RecursionError):
         return Skip(Why.UNREADABLE)
     if resolved.native:
         return Skip(Why.OWN_RERANKER)
-    wanted = _wanted(carried.headers)
-    return replace(found, given=Given(wanted)) if wanted and not found.given else found
+    wanted = _wanted(request.headers)
+    return replace(found, rerank_request=RerankRequest(wanted)) if wanted and not found.rerank_request else found
 
 
 def _wanted(headers: Mapping[str, str]) -> str:

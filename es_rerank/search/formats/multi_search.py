@@ -45,7 +45,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Responses:
+class MultiSearchResponse:
     """An answer: its bytes, the place of the array in it, and the bytes of each element."""
 
     body: bytes
@@ -105,11 +105,11 @@ def write(lines: Sequence[tuple[bytes, bytes]]) -> bytes:
     return b"".join(header + b"\n" + _one_line(body) + b"\n" for header, body in lines)
 
 
-def responses(answer: bytes) -> Responses | None:
+def responses(answer: bytes) -> MultiSearchResponse | None:
     """Find the answers; None for anything else."""
     try:
         array = members(answer)["responses"]
-        return Responses(answer, array, tuple(elements(array.of(answer))))
+        return MultiSearchResponse(answer, array, tuple(elements(array.of(answer))))
     except (KeyError, ValueError, RecursionError):
         return None
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Raw, Struct, json
 
 from es_rerank.jsonspan import elements, members
-from es_rerank.model import Given
+from es_rerank.model import RerankRequest
 
 Members = dict[str, bytes]
 
@@ -36,7 +36,7 @@ class Resolved:
     """
 
     raw: bytes
-    given: Given | None = None
+    rerank_request: RerankRequest | None = None
     native: bool = False
 
 
@@ -71,7 +71,7 @@ def resolve(raw: bytes, pipeline: str | None = None) -> Resolved:
     return Resolved(_written(found[0]), found[1]) if found else Resolved(raw)
 
 
-def _from_retriever(body: Members) -> tuple[Members, Given] | None:
+def _from_retriever(body: Members) -> tuple[Members, RerankRequest] | None:
     """Take Elasticsearch's reranking retrievers off; None if there are none, raises ValueError if they must stay.
 
     The outermost of those around all others has the last word, and reads what each of them ranks.
@@ -144,11 +144,11 @@ _CHILDREN: Mapping[str, Callable[[bytes, int], tuple[bytes, list[_Reranker]]]] =
 }
 
 
-def _joined(wishes: list[_Reranker]) -> Given:
+def _joined(wishes: list[_Reranker]) -> RerankRequest:
     """Ask once what several ask for. Raises ValueError for different texts, which have no one order."""
     (text,) = {one.inference_text for one in wishes}
     fields = dict.fromkeys(one.field for one in wishes if one.field)
-    return Given(text, tuple(fields), chunks=any(one.chunk_rescorer is not None for one in wishes))
+    return RerankRequest(text, tuple(fields), chunks=any(one.chunk_rescorer is not None for one in wishes))
 
 
 def _filtered(retriever: bytes, more: bytes) -> bytes:
@@ -186,7 +186,7 @@ def _plain(standard: bytes) -> Members:
     return plain
 
 
-def _from_ext(body: Members, pipeline: str | None) -> tuple[Members, Given] | None:
+def _from_ext(body: Members, pipeline: str | None) -> tuple[Members, RerankRequest] | None:
     """Take OpenSearch's query context out; None if there is none, raises ValueError if it must stay."""
     ext = _opened(body.get("ext", b""))
     if "rerank" not in ext:
@@ -195,7 +195,7 @@ def _from_ext(body: Members, pipeline: str | None) -> tuple[Members, Given] | No
     text = context.get("query_text", "") or _at(body, context.get("query_text_path", ""))
     if len(context) > 1 or _pipelined(body, pipeline) or not isinstance(text, str) or not text.strip():
         raise ValueError("its pipeline reranks, or it has not one text")
-    return _replaced(body, "ext", {"ext": _written(ext)} if ext else {}), Given(text)
+    return _replaced(body, "ext", {"ext": _written(ext)} if ext else {}), RerankRequest(text)
 
 
 def _pipelined(body: Members, pipeline: str | None) -> bool:

@@ -18,24 +18,24 @@ from es_rerank.search.query_text.leaf_clauses import (
     kql,
     model_text,
     more_like_this,
+    no_text,
     own_value,
     query_string,
     query_vector,
-    silent,
     simple_query_string,
     span_multi,
     term_value,
     vector_text,
 )
 from es_rerank.search.query_text.lucene import wildcard_words
-from es_rerank.search.query_text.terms import Clause, Context, Said, items, listed, member
+from es_rerank.search.query_text.terms import Clause, Context, QueryText, items, listed, member
 
 # Parts of a clause that are no scoring query, whatever the clause.
 _ASIDE = frozenset({"filter", "must_not", "negative", "exclude", "functions", "inner_hits", "params", "script"})
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
-def walk(value: Any, context: Context) -> Iterator[Said]:
+def walk(value: Any, context: Context) -> Iterator[QueryText]:
     """Read a query or a list of queries; below an unknown clause, those that are known.
 
     Old clients write names in camelCase. Raises RecursionError for what is deeper than any engine takes.
@@ -52,7 +52,7 @@ def walk(value: Any, context: Context) -> Iterator[Said]:
 def inside(*keys: str) -> Clause:
     """Make a compound clause whose scoring queries stand under *keys*."""
 
-    def clause(value: Any, context: Context) -> Iterator[Said]:
+    def clause(value: Any, context: Context) -> Iterator[QueryText]:
         for key in keys:
             yield from walk(member(value, key), context)
 
@@ -62,14 +62,14 @@ def inside(*keys: str) -> Clause:
 def alternatives(key: str) -> Clause:
     """Make a compound clause whose score depends on which of the queries under *key* a document matches."""
 
-    def clause(value: Any, context: Context) -> Iterator[Said]:
+    def clause(value: Any, context: Context) -> Iterator[QueryText]:
         queries = member(value, key)
         yield from walk(queries, context.among(_scoring(queries)))
 
     return clause
 
 
-def _bool(value: Any, context: Context) -> Iterator[Said]:
+def _bool(value: Any, context: Context) -> Iterator[QueryText]:
     """Read `must` and `should`; beside others, a part of `should` makes a difference to the score."""
     must, should = member(value, "must"), member(value, "should")
     yield from walk(must, context)
@@ -81,31 +81,31 @@ def _scoring(queries: Any) -> int:
     return sum(isinstance(one, dict) and "match_all" not in one for one in listed(queries))
 
 
-def _constant_score(value: Any, context: Context) -> Iterator[Said]:
+def _constant_score(value: Any, context: Context) -> Iterator[QueryText]:
     """Read the filter where it is one of several parts that share a score: matching it or not puts hits in order.
 
     Such parts are those of a `should` beside other scoring clauses, and of `dis_max` or `hybrid` with more than one
     query, and all that is below them. Anywhere else all hits get the same from it: it is a filter, without words.
     """
-    if context.several:
+    if context.affects_ranking:
         yield from inside("filter", "query")(value, context)
 
 
-def _function_score(value: Any, context: Context) -> Iterator[Said]:
+def _function_score(value: Any, context: Context) -> Iterator[QueryText]:
     """Read the scored query; a random score wants chance, not relevance."""
     functions = [value, *listed(member(value, "functions"))]
     if not any(member(one, name) is not None for one in functions for name in ("random_score", "randomScore")):
         yield from walk(member(value, "query"), context)
 
 
-def _script_score(value: Any, context: Context) -> Iterator[Said]:
+def _script_score(value: Any, context: Context) -> Iterator[QueryText]:
     """Read the scored query; a script may want chance too."""
     script = member(value, "script")
     if "randomScore" not in str(member(script, "source") or script):
         yield from walk(member(value, "query"), context)
 
 
-def _wrapper(value: Any, context: Context) -> Iterator[Said]:
+def _wrapper(value: Any, context: Context) -> Iterator[QueryText]:
     """Read a query that is sent as JSON in base64."""
     text = member(value, "query")
     try:
@@ -167,27 +167,27 @@ CLAUSES: Mapping[str, Clause] = {
     "has_parent": inside("query"),
     "script_score": _script_score,
     "function_score": _function_score,
-    "match_all": silent,
-    "match_none": silent,
-    "range": silent,
-    "regexp": silent,
-    "exists": silent,
-    "ids": silent,
-    "type": silent,
-    "parent_id": silent,
-    "percolate": silent,
-    "script": silent,
-    "template": silent,
-    "weighted_tokens": silent,
-    "bitmap_terms": silent,
-    "rank_feature": silent,
-    "distance_feature": silent,
-    "geo_bounding_box": silent,
-    "geo_distance": silent,
-    "geo_grid": silent,
-    "geo_polygon": silent,
-    "geo_shape": silent,
-    "shape": silent,
-    "xy_shape": silent,
-    "span_gap": silent,
+    "match_all": no_text,
+    "match_none": no_text,
+    "range": no_text,
+    "regexp": no_text,
+    "exists": no_text,
+    "ids": no_text,
+    "type": no_text,
+    "parent_id": no_text,
+    "percolate": no_text,
+    "script": no_text,
+    "template": no_text,
+    "weighted_tokens": no_text,
+    "bitmap_terms": no_text,
+    "rank_feature": no_text,
+    "distance_feature": no_text,
+    "geo_bounding_box": no_text,
+    "geo_distance": no_text,
+    "geo_grid": no_text,
+    "geo_polygon": no_text,
+    "geo_shape": no_text,
+    "shape": no_text,
+    "xy_shape": no_text,
+    "span_gap": no_text,
 }

@@ -39,35 +39,35 @@ def fold(text: str) -> str:
     return " ".join(filter(None, map(_folded, text.casefold().split())))
 
 
-def joined(texts: Iterable[str]) -> str:
+def join_distinct(texts: Iterable[str]) -> str:
     """Join texts in their order, white space folded; words that are said already are not repeated.
 
     One text that has all words of the others is the whole. `garden`, `hose`, `garden hose` say `garden hose` once.
     """
-    heard = [_read(text) for text in texts]
-    everything = frozenset[str]().union(*(one.words for one in heard))
-    whole = [one for one in heard if one.words == everything]
-    kept = whole[:1] or _longest(_new(heard))
+    read = [_read(text) for text in texts]
+    everything = frozenset[str]().union(*(one.words for one in read))
+    whole = [one for one in read if one.words == everything]
+    kept = whole[:1] or _longest(_new(read))
     return " ".join(" ".join(one.text.split()) for one in kept)
 
 
-def _new(heard: Sequence[_Text]) -> list[_Text]:
+def _new(texts: Sequence[_Text]) -> list[_Text]:
     """Leave out what the texts before have said."""
     known: set[str] = set()
     kept: list[_Text] = []
-    for one in heard:
+    for one in texts:
         if not one.words <= known:
             kept.append(one)
             known |= one.words
     return kept
 
 
-def _longest(heard: list[_Text]) -> list[_Text]:
+def _longest(texts: list[_Text]) -> list[_Text]:
     """Leave out what is a part of another text."""
-    if len(heard) > _MOST_COMPARED:
-        return heard
+    if len(texts) > _MOST_COMPARED:
+        return texts
     return [
-        one for one in heard if not any(len(one.folded) < len(other.folded) and one.within(other) for other in heard)
+        one for one in texts if not any(len(one.folded) < len(other.folded) and one.within(other) for other in texts)
     ]
 
 

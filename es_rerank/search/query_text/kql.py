@@ -6,38 +6,38 @@ import re
 from collections.abc import Callable
 from itertools import pairwise
 
-from es_rerank.search.query_text.dedup import joined
-from es_rerank.search.query_text.lucene import MOST_PARSED, Heard, stripped, unescaped
+from es_rerank.search.query_text.dedup import join_distinct
+from es_rerank.search.query_text.lucene import MOST_PARSED, IsTextField, stripped, unescaped
 
 _PART = re.compile(r'"(?:\\.|[^"\\])*"?|[(){}:]|[<>]=?|(?:\\.|[^\s"(){}:<>\\])+')
 _RELATIONS = frozenset({":", "<", "<=", ">", ">="})
 _CLOSING = frozenset({")", "}"})
 
 
-def kql_words(text: str, heard: Heard, *, bare: bool = True, parses: bool = True) -> str:
+def kql_words(text: str, is_text_field: IsTextField, *, unscoped: bool = True, parses: bool = True) -> str:
     """Reduce KQL to its words: without operators, field names, ranges and negated parts. Raises nothing.
 
-    `bare`: whether words without a field name are heard, which depends on the default fields. What is long, or shall
-    not be parsed, is stripped of operators.
+    `unscoped`: whether words without a field name count, which depends on the default fields. A long text, or one that
+    must not be parsed, is stripped of its operators.
     """
     if not parses or len(text) > MOST_PARSED:
-        return " ".join(stripped(text).split()) * bare
-    reader = _Reader(heard, bare)
+        return " ".join(stripped(text).split()) * unscoped
+    reader = _Reader(is_text_field, unscoped)
     for part, after in pairwise([*_PART.findall(text), ""]):
         reader.read(part, after)
-    return joined(map(" ".join, reader.texts))
+    return join_distinct(map(" ".join, reader.texts))
 
 
 class _Reader:
     """Reads token by token. A group is `(denied, quiet)`: below a `not`, and of a field that holds no words."""
 
-    def __init__(self, heard: Callable[[str], bool], bare: bool) -> None:
+    def __init__(self, is_text_field: Callable[[str], bool], unscoped: bool) -> None:
         """Start outside of all groups."""
         self.texts: list[list[str]] = [[]]
-        self._heard = heard
-        self._groups = [(False, not bare)]
+        self._heard = is_text_field
+        self._groups = [(False, not unscoped)]
         self._denied = False
-        self._quiet = not bare
+        self._quiet = not unscoped
 
     def read(self, part: str, after: str) -> None:
         """Read one token; *after* is the next one."""

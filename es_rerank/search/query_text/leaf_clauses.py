@@ -7,7 +7,7 @@ from typing import Any
 
 from es_rerank.search.query_text.kql import kql_words
 from es_rerank.search.query_text.lucene import lucene_words, simple_words, wildcard_words
-from es_rerank.search.query_text.terms import MOST_CHARACTERS, Clause, Context, Said, items, listed, member
+from es_rerank.search.query_text.terms import MOST_CHARACTERS, Clause, Context, QueryText, items, listed, member
 
 # A longer list of terms was typed by nobody.
 _MOST_TERMS = 32
@@ -15,7 +15,7 @@ _MOST_TERMS = 32
 Reduce = Callable[[str, Context, bool], str]
 
 
-def silent(_value: Any, _context: Context) -> Iterator[Said]:
+def no_text(_value: Any, _context: Context) -> Iterator[QueryText]:
     """Say nothing: a clause without words of a person."""
     return iter(())
 
@@ -23,11 +23,11 @@ def silent(_value: Any, _context: Context) -> Iterator[Said]:
 def field_value(*keys: str, reduce: Callable[[str], str] = str) -> Clause:
     """Make a clause of the form `{field: text}` or `{field: {key: text}}`."""
 
-    def clause(value: Any, context: Context) -> Iterator[Said]:
+    def clause(value: Any, context: Context) -> Iterator[QueryText]:
         for name, inner in items(value):
             text = reduce(_words(_first(inner, keys)))
-            if text and context.heard(name):
-                yield Said(text, (name,))
+            if text and context.is_text_field(name):
+                yield QueryText(text, (name,))
 
     return clause
 
@@ -38,11 +38,11 @@ def term_value(*keys: str, reduce: Callable[[str], str] = str) -> Clause:
     It is a filter unless the mapping says that the field holds words.
     """
 
-    def clause(value: Any, context: Context) -> Iterator[Said]:
+    def clause(value: Any, context: Context) -> Iterator[QueryText]:
         for name, inner in items(value):
             terms = listed(_first(inner, keys)) if context.certain(name) else []
             if len(terms) <= _MOST_TERMS:
-                yield from (Said(reduce(_words(one)), (name,), exact=True) for one in terms)
+                yield from (QueryText(reduce(_words(one)), (name,), exact=True) for one in terms)
 
     return clause
 
@@ -50,27 +50,27 @@ def term_value(*keys: str, reduce: Callable[[str], str] = str) -> Clause:
 def vector_text(*keys: str) -> Clause:
     """Make a clause of the form `{vector: {key: text}}`: the field is a vector, its name says nothing of words."""
 
-    def clause(value: Any, _context: Context) -> Iterator[Said]:
+    def clause(value: Any, _context: Context) -> Iterator[QueryText]:
         for one in listed(value):
-            yield from (Said(_words(_first(inner, keys))) for _, inner in items(one))
+            yield from (QueryText(_words(_first(inner, keys))) for _, inner in items(one))
 
     return clause
 
 
-def _plain(text: str, _context: Context, bare: bool) -> str:
+def _plain(text: str, _context: Context, unscoped: bool) -> str:
     """Take a text as it is."""
-    return text if bare else ""
+    return text if unscoped else ""
 
 
 def own_value(key: str, reduce: Reduce = _plain) -> Clause:
     """Make a clause of the form `{key: text, fields: [...]}`, its text reduced to words."""
 
-    def clause(value: Any, context: Context) -> Iterator[Said]:
+    def clause(value: Any, context: Context) -> Iterator[QueryText]:
         names = tuple(_field_names(value))
-        bare = not names or any(map(context.heard, names))
-        text = reduce(_words(member(value, key)), context, bare)
+        unscoped = not names or any(map(context.is_text_field, names))
+        text = reduce(_words(member(value, key)), context, unscoped)
         if text:
-            yield Said(text, names)
+            yield QueryText(text, names)
 
     return clause
 
@@ -78,28 +78,28 @@ def own_value(key: str, reduce: Reduce = _plain) -> Clause:
 def model_text(key: str) -> Clause:
     """Make a clause of the form `{key: text, field: name}` whose text a model reads, whatever the field's kind."""
 
-    def clause(value: Any, context: Context) -> Iterator[Said]:
+    def clause(value: Any, context: Context) -> Iterator[QueryText]:
         name = _words(member(value, "field"))
-        yield Said(_words(member(value, key)), (name,) if context.certain(name) else ())
+        yield QueryText(_words(member(value, key)), (name,) if context.certain(name) else ())
 
     return clause
 
 
-def more_like_this(value: Any, context: Context) -> Iterator[Said]:
+def more_like_this(value: Any, context: Context) -> Iterator[QueryText]:
     """Read the texts to compare with, and those of artificial documents; an id was typed by nobody."""
     names = tuple(_field_names(value))
     for like in [*listed(member(value, "like")), *listed(member(value, "like_text")), *listed(member(value, "docs"))]:
-        texts = [like] if isinstance(like, str) and (not names or any(map(context.heard, names))) else []
+        texts = [like] if isinstance(like, str) and (not names or any(map(context.is_text_field, names))) else []
         for name, inner in items(member(like, "doc")):
-            texts += listed(inner) if context.heard(name) and (not names or name in names) else []
-        yield Said(" ".join(map(_words, texts)), names)
+            texts += listed(inner) if context.is_text_field(name) and (not names or name in names) else []
+        yield QueryText(" ".join(map(_words, texts)), names)
 
 
-def intervals(value: Any, context: Context) -> Iterator[Said]:
+def intervals(value: Any, context: Context) -> Iterator[QueryText]:
     """Read the rules of `{field: rule}`, whose words stand in order."""
     for name, rule in items(value):
-        if context.heard(name):
-            yield from (Said(text, (name,)) for text in _rule_texts(rule))
+        if context.is_text_field(name):
+            yield from (QueryText(text, (name,)) for text in _rule_texts(rule))
 
 
 _RULES: Mapping[str, tuple[str, Callable[[str], str]]] = {
@@ -121,18 +121,18 @@ def _rule_texts(rule: Any) -> Iterator[str]:
                 yield from _rule_texts(part)
 
 
-def query_vector(value: Any, _context: Context) -> Iterator[Said]:
+def query_vector(value: Any, _context: Context) -> Iterator[QueryText]:
     """Read the text that the engine makes a vector of: `text_embedding`, or `embedding`, which takes images too."""
     builder = member(value, "query_vector_builder")
-    yield Said(_words(member(member(builder, "text_embedding"), "model_text")))
+    yield QueryText(_words(member(member(builder, "text_embedding"), "model_text")))
     for part in listed(member(member(builder, "embedding"), "input")):
-        yield Said(_words(member(part, "value") if member(part, "type") == "text" else part))
+        yield QueryText(_words(member(part, "value") if member(part, "type") == "text" else part))
 
 
-def span_multi(value: Any, context: Context) -> Iterator[Said]:
+def span_multi(value: Any, context: Context) -> Iterator[QueryText]:
     """Read the term-level clause under `match`: in a span it stands for one word of several."""
     for name, inner in items(member(value, "match")):
-        yield from _IN_SPANS.get(name, silent)(inner, context)
+        yield from _IN_SPANS.get(name, no_text)(inner, context)
 
 
 _IN_SPANS: Mapping[str, Clause] = {
@@ -142,10 +142,14 @@ _IN_SPANS: Mapping[str, Clause] = {
 }
 
 query_string = own_value(
-    "query", lambda text, context, bare: lucene_words(text, context.heard, bare=bare, parses=context.parses)
+    "query",
+    lambda text, context, unscoped: lucene_words(text, context.is_text_field, unscoped=unscoped, parses=context.parses),
 )
-simple_query_string = own_value("query", lambda text, _, bare: simple_words(text) if bare else "")
-kql = own_value("query", lambda text, context, bare: kql_words(text, context.heard, bare=bare, parses=context.parses))
+simple_query_string = own_value("query", lambda text, _, unscoped: simple_words(text) if unscoped else "")
+kql = own_value(
+    "query",
+    lambda text, context, unscoped: kql_words(text, context.is_text_field, unscoped=unscoped, parses=context.parses),
+)
 
 
 def _first(inner: Any, keys: tuple[str, ...]) -> Any:

@@ -26,13 +26,13 @@ from luqum.tree import (
     Word,
 )
 
-from es_rerank.search.query_text.dedup import joined
+from es_rerank.search.query_text.dedup import join_distinct
 
 with redirect_stderr(io.StringIO()):
     # Where luqum cannot keep its tables, the parser generator warns of its grammar at every start.
     from luqum.parser import parser
 
-Heard = Callable[[str], bool]
+IsTextField = Callable[[str], bool]
 """Tells whether a field holds text that a person would search in words."""
 
 _SKIPPED = (Not, Prohibit, Range, Regex, From, To)
@@ -51,19 +51,19 @@ _NEGATED = re.compile(r'(?:^|(?<=[\s(]))-(?:"[^"]*"?|\([^)]*\)?|\S+)')
 _SIMPLE = re.compile(r"~\d*|(?<!\\)[+|\"()*]")
 
 
-def lucene_words(text: str, heard: Heard, *, bare: bool = True, parses: bool = True) -> str:
+def lucene_words(text: str, is_text_field: IsTextField, *, unscoped: bool = True, parses: bool = True) -> str:
     """Reduce a `query_string` to its words: without operators, field names, boosts, ranges and negated parts.
 
     Format: Lucene's classic query parser syntax, read by luqum. What luqum cannot parse, or shall not, is stripped of
-    operators. `bare`: whether words without a field name are heard, which depends on the default fields.
+    operators. `unscoped`: whether words without a field name are heard, which depends on the default fields.
     """
     if not _SYNTAX.search(text):
-        return " ".join(text.split()) if bare else ""
+        return " ".join(text.split()) if unscoped else ""
     try:
         tree = _parsed(text) if parses and len(text) <= MOST_PARSED else None
-        spoken = joined(_texts(tree, heard, bare=bare)) if tree else stripped(text) * bare
+        spoken = join_distinct(_texts(tree, is_text_field, unscoped=unscoped)) if tree else stripped(text) * unscoped
     except RecursionError:
-        spoken = stripped(text) * bare
+        spoken = stripped(text) * unscoped
     return " ".join(word for word in spoken.split() if word not in _LONE)
 
 
@@ -96,26 +96,26 @@ def stripped(text: str) -> str:
     return _OPERATOR.sub(" ", _FIELD.sub(" ", _NEGATED.sub(" ", text)))
 
 
-def _texts(node: Item, heard: Heard, *, bare: bool) -> Iterator[str]:
+def _texts(node: Item, is_text_field: IsTextField, *, unscoped: bool) -> Iterator[str]:
     """Walk over the texts below a node of the syntax tree: runs of words, and phrases."""
     if isinstance(node, _SKIPPED):
         return
     if isinstance(node, SearchField):
         name = unescaped(node.name)
-        if name not in _NO_FIELDS and heard(name):
-            yield from _texts(node.expr, heard, bare=True)
+        if name not in _NO_FIELDS and is_text_field(name):
+            yield from _texts(node.expr, is_text_field, unscoped=True)
         return
     if isinstance(node, Word | Phrase):
-        yield _leaf(node) * bare
+        yield _leaf(node) * unscoped
         return
     run: list[str] = []
     for child in node.children:
         if _is_word(child):
-            run.append(_leaf(child) * bare)
+            run.append(_leaf(child) * unscoped)
         else:
             yield " ".join(run)
             run = []
-            yield from _texts(child, heard, bare=bare)
+            yield from _texts(child, is_text_field, unscoped=unscoped)
     yield " ".join(run)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from es_rerank.search.query_text.clauses import walk
-from es_rerank.search.query_text.leaf_clauses import own_value, query_vector, silent
-from es_rerank.search.query_text.terms import Clause, Context, Said, items, listed, member
+from es_rerank.search.query_text.leaf_clauses import no_text, own_value, query_vector
+from es_rerank.search.query_text.terms import Clause, Context, QueryText, items, listed, member
 
 # What Elasticsearch takes where a request names no window.
 _WINDOW = 10
@@ -16,19 +16,19 @@ _SIMPLIFIED = own_value("query")
 _RERANKED = own_value("inference_text")
 
 
-def retrieved(value: Any, context: Context) -> Iterator[Said]:
+def retrieved(value: Any, context: Context) -> Iterator[QueryText]:
     """Read a retriever `{kind: ...}`; one of an unknown kind is read for the retrievers in it."""
     for kind, inner in items(value):
         yield from RETRIEVERS.get(kind, _children)(inner, context)
 
 
-def _children(value: Any, context: Context) -> Iterator[Said]:
+def _children(value: Any, context: Context) -> Iterator[QueryText]:
     """Read `retriever` and `retrievers`, whose entries may be `{retriever, weight, normalizer}`."""
     for one in [*listed(member(value, "retriever")), *listed(member(value, "retrievers"))]:
         yield from retrieved(member(one, "retriever") or one, context)
 
 
-def _standard(value: Any, context: Context) -> Iterator[Said]:
+def _standard(value: Any, context: Context) -> Iterator[QueryText]:
     """Read the query, unless the order asked for is not relevance; its filter chose the documents."""
     first = next(iter(listed(member(value, "sort"))), "_score")
     order = member(first, "_score")
@@ -37,13 +37,13 @@ def _standard(value: Any, context: Context) -> Iterator[Said]:
         yield from walk(member(value, "query"), context)
 
 
-def _fused(value: Any, context: Context) -> Iterator[Said]:
+def _fused(value: Any, context: Context) -> Iterator[QueryText]:
     """Read the retrievers, or in the short form `{query: text, fields}`."""
     yield from _SIMPLIFIED(value, context)
     yield from _children(value, context)
 
 
-def _reranked(value: Any, context: Context) -> Iterator[Said]:
+def _reranked(value: Any, context: Context) -> Iterator[QueryText]:
     """Read the text that hits are compared with: it stands above what the retriever searched."""
     found = list(_RERANKED(value, context))
     yield from found or _children(value, context)
@@ -59,7 +59,7 @@ RETRIEVERS: Mapping[str, Clause] = {
     "rule": _children,
     "diversify": _children,
     "text_similarity_reranker": _reranked,
-    "random_reranker": silent,
+    "random_reranker": no_text,
 }
 
 

@@ -17,7 +17,7 @@ MOST_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class QueryText:
     """Words found in one clause, and the fields they were searched in (boosts and wildcards as written).
 
     `exact`: they stand in a term-level clause, which is a filter wherever a full-text clause stands beside it.
@@ -32,32 +32,32 @@ class Said:
 class Context:
     """Where a clause stands: the mapping's field kinds, and whether it is one of several that share the score.
 
-    `hopeful`: a field of unknown kind may hold words for a term-level clause too. `parses`: a query language is parsed,
-    which takes its time; else its signs are taken out.
+    `mapping_unknown`: a field of unknown type may hold words for a term-level clause too. `parses`: query languages are
+    parsed, which is slow; otherwise only their operators are removed.
     """
 
-    kinds: Mapping[str, str] = field(default_factory=dict)
-    several: bool = False
-    hopeful: bool = False
+    field_types: Mapping[str, str] = field(default_factory=dict)
+    affects_ranking: bool = False
+    mapping_unknown: bool = False
     parses: bool = True
 
-    def heard(self, name: str) -> bool:
+    def is_text_field(self, name: str) -> bool:
         """Tell whether a field holds words rather than codes, numbers or dates; unknown names are taken as text."""
-        kind = self.kinds.get(name)
+        kind = self.field_types.get(name)
         if kind is None:
             return name not in _METADATA and not name.endswith(_CODES)
         return kind in TEXT_KINDS
 
     def certain(self, name: str) -> bool:
         """Tell whether the mapping says that a field holds words."""
-        return (self.hopeful or name in self.kinds) and self.heard(name)
+        return (self.mapping_unknown or name in self.field_types) and self.is_text_field(name)
 
     def among(self, count: int) -> Context:
         """Give the context of *count* clauses that share the score."""
-        return replace(self, several=True) if count > 1 and not self.several else self
+        return replace(self, affects_ranking=True) if count > 1 and not self.affects_ranking else self
 
 
-Clause = Callable[[Any, Context], Iterator[Said]]
+Clause = Callable[[Any, Context], Iterator[QueryText]]
 
 
 def items(value: Any) -> Iterator[tuple[str, Any]]:

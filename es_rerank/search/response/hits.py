@@ -11,7 +11,7 @@ import msgspec
 from es_rerank.jsonspan import Span, elements, members
 
 
-class NotASearchAnswerError(ValueError):
+class NotASearchResponseError(ValueError):
     """The bytes are no search answer that can be rewritten safely."""
 
 
@@ -59,7 +59,7 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
+class SearchResponse:
     """A search answer: its bytes, the spans of `total`, `max_score` and of the array of hits, and the hits."""
 
     body: bytes
@@ -69,7 +69,7 @@ class Envelope:
     hits: tuple[Hit, ...]
 
 
-def read(body: bytes) -> Envelope:
+def read(body: bytes) -> SearchResponse:
     """Find the hits in a search answer. Raises NotASearchAnswerError for anything else, duplicate keys included.
 
     Format: `{"hits": {"max_score": ..., "hits": [{"_score": ..., ...}, ...]}, ...}` (the engines' search API).
@@ -80,8 +80,8 @@ def read(body: bytes) -> Envelope:
         array = inner["hits"]
         found = tuple(Hit(raw, members(raw)) for raw in elements(array.of(body)))
     except (KeyError, ValueError, RecursionError) as error:
-        raise NotASearchAnswerError(str(error)) from error
-    return Envelope(body, inner.get("total"), inner.get("max_score"), array, found)
+        raise NotASearchResponseError(str(error)) from error
+    return SearchResponse(body, inner.get("total"), inner.get("max_score"), array, found)
 
 
 def decoded(value: bytes) -> Any:

@@ -12,7 +12,7 @@ from msgspec import json
 from es_rerank.jsonspan import Edit, Span, elements, members, splice
 from es_rerank.model import Plan
 from es_rerank.search.passages import covered
-from es_rerank.search.response.hits import Envelope, Hit, decoded, number
+from es_rerank.search.response.hits import Hit, SearchResponse, decoded, number
 from es_rerank.search.scoring import POLICIES, Ranking
 
 # Numbers between these are written without an exponent.
@@ -23,14 +23,14 @@ _PRETTY = re.compile(rb"\[\s")
 _MARGIN = re.compile(rb"\n( *)$")
 
 
-class Placed(NamedTuple):
+class RankedHit(NamedTuple):
     """A hit on its new place, with its new score; None keeps the engine's."""
 
     hit: Hit
     score: float | None
 
 
-def rewrite(envelope: Envelope, plan: Plan, ranking: Ranking | None) -> bytes:
+def rewrite(envelope: SearchResponse, plan: Plan, ranking: Ranking | None) -> bytes:
     """Write the page that *plan* promises, in the order and with the scores of *ranking*.
 
     Without a ranking the engine's own order and scores stand, cut to the client's page.
@@ -39,7 +39,7 @@ def rewrite(envelope: Envelope, plan: Plan, ranking: Ranking | None) -> bytes:
     return _written(envelope, paged(envelope, plan, ranking), plan, edits)
 
 
-def rejoin(light: Envelope, full: Envelope, plan: Plan, ranking: Ranking | None) -> bytes | None:
+def rejoin(light: SearchResponse, full: SearchResponse, plan: Plan, ranking: Ranking | None) -> bytes | None:
     """Write the page from two answers: order, total and maximum of the *light* one, all else from the *full* one.
 
     None if the index has changed between them, so that a hit of the page is missing.
@@ -51,24 +51,24 @@ def rejoin(light: Envelope, full: Envelope, plan: Plan, ranking: Ranking | None)
     edits = _max_score(light, full, plan, ranking)
     if light.total and full.total:
         edits.append((full.total.start, full.total.end, light.total.of(light.body)))
-    return _written(full, [Placed(found[one.hit.name], one.score) for one in page], plan, edits)
+    return _written(full, [RankedHit(found[one.hit.name], one.score) for one in page], plan, edits)
 
 
-def paged(envelope: Envelope, plan: Plan, ranking: Ranking | None) -> list[Placed]:
+def paged(envelope: SearchResponse, plan: Plan, ranking: Ranking | None) -> list[RankedHit]:
     """Cut the client's page out of the ranking."""
     order = ranking.order if ranking else range(len(envelope.hits))
     first = plan.start - plan.fetch_from
     places = range(first, min(first + plan.size, len(order)))
-    return [Placed(envelope.hits[order[at]], ranking.scores[at] if ranking else None) for at in places]
+    return [RankedHit(envelope.hits[order[at]], ranking.scores[at] if ranking else None) for at in places]
 
 
-def _written(envelope: Envelope, page: Sequence[Placed], plan: Plan, edits: Sequence[Edit]) -> bytes:
+def _written(envelope: SearchResponse, page: Sequence[RankedHit], plan: Plan, edits: Sequence[Edit]) -> bytes:
     """Write an answer with these hits in it."""
     array = _array(envelope, [_hit(one, plan) for one in page])
     return splice(envelope.body, [*edits, (envelope.array.start, envelope.array.end, array)])
 
 
-def _max_score(seen: Envelope, written: Envelope, plan: Plan, ranking: Ranking | None) -> list[Edit]:
+def _max_score(seen: SearchResponse, written: SearchResponse, plan: Plan, ranking: Ranking | None) -> list[Edit]:
     """Replace `max_score` in what is written by what follows from what was seen; null stays null."""
     old, span = seen.max_score, written.max_score
     if old is None or span is None:
@@ -90,7 +90,7 @@ def _highest(engine: float, plan: Plan, ranking: Ranking) -> float | None:
     return POLICIES[plan.rule.policy.name].tail(engine)
 
 
-def _array(envelope: Envelope, page: Sequence[bytes]) -> bytes:
+def _array(envelope: SearchResponse, page: Sequence[bytes]) -> bytes:
     """Write the array of hits with the white space between them that the engine uses."""
     old = envelope.array.of(envelope.body)
     if not page:
@@ -105,7 +105,7 @@ def _array(envelope: Envelope, page: Sequence[bytes]) -> bytes:
     return opening + between.join(page) + closing
 
 
-def _hit(placed: Placed, plan: Plan) -> bytes:
+def _hit(placed: RankedHit, plan: Plan) -> bytes:
     """Write one hit: new score, agreeing `sort` value and `_explanation`, without the fields that were only for us."""
     hit, score = placed
     edits = _without(hit, [name for name in plan.extra_fields if not covered(name, plan.asked_fields)])

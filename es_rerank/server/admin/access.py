@@ -15,13 +15,13 @@ from aiohttp import web
 from es_rerank.config.settings import Settings
 from es_rerank.config.types import UNIX, host_and_port
 from es_rerank.errors import UpstreamError
-from es_rerank.net.connection_errors import worded
+from es_rerank.net.connection_errors import describe_error
 from es_rerank.net.content_encoding import limited
 from es_rerank.net.messages import Request
 from es_rerank.server import client_request
 from es_rerank.server.listen.connection import Pages, offered
 from es_rerank.server.passthrough import gateway_error
-from es_rerank.server.responses import Aside, WholeAnswer, error_answer
+from es_rerank.server.responses import RerankHeaders, WholeAnswer, error_answer
 from es_rerank.server.state import State
 
 log = structlog.get_logger()
@@ -53,13 +53,13 @@ def foreign(request: web.BaseRequest, settings: Settings) -> bool:
     and no browser reaches a path.
     """
     host = request.headers.get("Host")
-    if host is None or request.secure or settings.own_pages.startswith(UNIX):
+    if host is None or request.secure or settings.admin_listen.startswith(UNIX):
         return False
     try:
         name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
         return True
-    return "." in name and not _is_address(name) and name != host_and_port(settings.own_pages)[0].lower()
+    return "." in name and not _is_address(name) and name != host_and_port(settings.admin_listen)[0].lower()
 
 
 def _is_address(name: str) -> bool:
@@ -75,7 +75,7 @@ async def _addressed(state: State, request: web.Request) -> web.StreamResponse |
     """Refuse a request that came by somebody else's name."""
     if not foreign(request, state.settings):
         return None
-    reason = "the own pages answer to IP addresses, names without a dot, and the host of own_pages"
+    reason = "the own pages answer to IP addresses, names without a dot, and the host of admin_listen"
     return error_answer(HTTPStatus.MISDIRECTED_REQUEST, "illegal_argument_exception", reason)
 
 
@@ -89,9 +89,9 @@ async def _known(state: State, request: web.Request) -> web.StreamResponse | Non
     except UpstreamError as error:
         reason = str(error)
     except aiohttp.ClientError as error:
-        reason = f"the engine broke off: {worded(error)}"
+        reason = f"the engine broke off: {describe_error(error)}"
     log.warning("upstream failed", path=request.path, reason=reason)
-    return gateway_error(reason, Aside())
+    return gateway_error(reason, RerankHeaders())
 
 
 async def _asked(state: State, request: web.Request) -> web.StreamResponse | None:
@@ -102,7 +102,9 @@ async def _asked(state: State, request: web.Request) -> web.StreamResponse | Non
     headers = client_request.headers(request, state.settings, *client_request.OF_THE_BODY)
     headers["Accept"] = "application/json"
     for target in _QUESTIONS:
-        async with state.upstream.open(Request("GET", target, headers, again=True, lent=False)) as answer:
+        async with state.upstream.open(
+            Request("GET", target, headers, again=True, use_service_credentials=False)
+        ) as answer:
             body, _ = await limited(answer.content.iter_any(), state.settings.max_answer)
         if answer.status == HTTPStatus.OK:
             return None

@@ -11,7 +11,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from es_rerank.config.yaml_source import dotted
-from es_rerank.model import Ask, Failed
+from es_rerank.model import Failed, ScoreRequest
 from es_rerank.server.admin.access import foreign, refused
 from es_rerank.server.listen.connection import Pages, offered
 from es_rerank.server.responses import error_answer
@@ -48,9 +48,9 @@ class Candidates(BaseModel):
 async def own_page(state: State, request: web.Request) -> web.StreamResponse:
     """Answer a request to an own page; unknown ones get an error in the engines' shape."""
     page = request.path.removeprefix(PREFIX) or "/"
-    refusal = None if page in _FOR_ANYBODY else await refused(state, request)
-    if refusal is not None:
-        return refusal
+    rejection = None if page in _FOR_ANYBODY else await refused(state, request)
+    if rejection is not None:
+        return rejection
     methods = PAGES.get(page)
     if methods is None:
         return error_answer(HTTPStatus.NOT_FOUND, "resource_not_found_exception", f"no page [{request.path}]")
@@ -84,8 +84,8 @@ async def _rank(state: State, request: web.Request) -> web.StreamResponse:
         return error_answer(
             HTTPStatus.BAD_REQUEST, "illegal_argument_exception", f"{dotted(first['loc']) or 'body'}: {first['msg']}"
         )
-    ask = Ask(
-        asked.query, [text or None for text in asked.candidates], state.rules.everywhere, _PAGE_SECONDS, whole=True
+    ask = ScoreRequest(
+        asked.query, [text or None for text in asked.candidates], state.rules.default_rule, _PAGE_SECONDS, whole=True
     )
     found = await state.reranker.score(ask)
     if isinstance(found, Failed):

@@ -9,14 +9,14 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from es_rerank.server.handlers import async_search, compat, inference, multi_search, rank_eval, search
 from es_rerank.server.handlers.context import Exchange
-from es_rerank.server.handlers.result import Done
+from es_rerank.server.handlers.result import HandlerResult
 
 __all__ = ["FLOWS", "SHOWN", "Done", "Flow"]
 
-Flow = Callable[[Exchange], Awaitable[Done]]
+Handler = Callable[[Exchange], Awaitable[HandlerResult]]
 """Answers the request of an exchange. Raises UpstreamError if the engine cannot be reached."""
 
-FLOWS: Mapping[str, Flow] = {
+HANDLERS: Mapping[str, Handler] = {
     "_search": search.search,
     "_search/template": search.template,
     "_msearch": multi_search.search,
@@ -26,7 +26,7 @@ FLOWS: Mapping[str, Flow] = {
     "_rank_eval": rank_eval.measure,
     "_inference/{id}": inference.rerank,
 }
-SHOWN: Mapping[str, Flow] = {
+COMPAT_HANDLERS: Mapping[str, Handler] = {
     "info": compat.info,
     "_nodes": compat.nodes,
     "_pit": compat.point_in_time,

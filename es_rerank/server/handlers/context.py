@@ -18,12 +18,12 @@ from multidict import CIMultiDict
 from es_rerank.config.rules import hidden
 from es_rerank.errors import UpstreamError
 from es_rerank.model import IndexInfo, Rule, Search, Skip, Why
-from es_rerank.net.connection_errors import worded
+from es_rerank.net.connection_errors import describe_error
 from es_rerank.net.content_encoding import limited, packed, understood, unpacked
-from es_rerank.net.messages import EngineAnswer, Request
+from es_rerank.net.messages import EngineResponse, Request
 from es_rerank.pipeline import Effects, Fetch, measure
-from es_rerank.search.engine_request.by_endpoint import SENDING, Sent
-from es_rerank.search.formats.endpoints import Carried
+from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, EngineRequest
+from es_rerank.search.formats.endpoints import EndpointRequest
 from es_rerank.search.response.filter_path import cut, paths
 from es_rerank.server import client_request
 from es_rerank.server.shadow import Measuring
@@ -52,7 +52,7 @@ class Exchange:
 
     state: State
     request: web.BaseRequest
-    carried: Carried
+    carried: EndpointRequest
     body: bytes
     arrived: float
     most: float = math.inf
@@ -67,7 +67,7 @@ class Exchange:
 
     def effects(self, fetch: Fetch) -> Effects:
         """Hand the pipeline what it may do."""
-        row = SENDING.get(self.carried.endpoint)
+        row = ENGINE_REQUESTS.get(self.carried.endpoint)
         splits = row is not None and row.splits
         made = Effects(self.about, fetch, self.state.reranker.score, self.seconds_left, splits)
         return replace(
@@ -95,7 +95,7 @@ class Exchange:
         The results have the order of the searches; other requests get their turns between them. When one fails the
         others end too, for nobody waits for them any more.
         """
-        turns = asyncio.Semaphore(self.state.settings.concurrency)
+        turns = asyncio.Semaphore(self.state.settings.reranker_max_requests)
 
         async def in_turn(*row: Any) -> Result:
             async with turns:
@@ -115,7 +115,7 @@ class Exchange:
             return Skip(Why.HIDDEN_INDEX)
         who = client_request.headers(self.request, self.state.settings, *client_request.OF_THE_BODY)
         # The rule, and with it the deadline, is not known before the index is.
-        deadline = min(self.state.rules.everywhere.deadline, self.most)
+        deadline = min(self.state.rules.default_rule.deadline, self.most)
         seconds = deadline * _ABOUT_SHARE - (time.monotonic() - self.arrived)
         info = await self.state.indices.about(search, who, seconds)
         if info is None:
@@ -123,7 +123,7 @@ class Exchange:
         rule = self.state.rules.choose(search.target, info.names)
         return Skip(rule) if isinstance(rule, Why) else (rule, info)
 
-    async def ask(self, sent: Sent, method: str = "") -> bytes | None:
+    async def ask(self, sent: EngineRequest, method: str = "") -> bytes | None:
         """Ask the engine in the client's name; None if it answers anything but 200 and a body of moderate size.
 
         The method is the client's own, unless another is named.
@@ -141,12 +141,12 @@ class Exchange:
             async with self.state.upstream.open(request) as answer:
                 return await self._taken(answer)
         except aiohttp.ClientError as error:
-            raise UpstreamError(f"the engine broke off: {worded(error)}") from error
+            raise UpstreamError(f"the engine broke off: {describe_error(error)}") from error
         finally:
             self.last = time.monotonic() - started
             self.engine += self.last
 
-    async def _taken(self, answer: EngineAnswer) -> bytes | None:
+    async def _taken(self, answer: EngineResponse) -> bytes | None:
         """Keep the answer's headers and take its body; others may be under way at the same time."""
         self.status, self.headers, self.elasticsearch = answer.status, answer.headers, answer.elasticsearch
         said = self.headers.getall("Warning", [])

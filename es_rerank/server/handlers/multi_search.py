@@ -9,12 +9,12 @@ from itertools import count
 
 from es_rerank.model import Plan, Search, Skip, Why, skipped
 from es_rerank.pipeline import Effects, Reply, decide, finish
-from es_rerank.search.engine_request.by_endpoint import Sent, searches_at
+from es_rerank.search.engine_request.by_endpoint import EngineRequest, searches_at
 from es_rerank.search.engine_request.widen import unfiltered, widen_item
 from es_rerank.search.formats import endpoints
-from es_rerank.search.formats.multi_search import Item, Responses, options, read, responses, too_many, write
+from es_rerank.search.formats.multi_search import Item, MultiSearchResponse, options, read, responses, too_many, write
 from es_rerank.server.handlers.context import Exchange
-from es_rerank.server.handlers.result import Done, left_alone, refusal, wants_error
+from es_rerank.server.handlers.result import HandlerResult, pass_through, rejection, wants_error
 from es_rerank.server.handlers.search import render
 
 # Stands in the place of a search that cannot be asked for, so that each answer has the place of its search.
@@ -31,34 +31,34 @@ class Part:
     plan: Plan | Skip
 
 
-async def search(exchange: Exchange) -> Done:
+async def search(exchange: Exchange) -> HandlerResult:
     """Answer `_msearch`."""
     items = _items(exchange)
-    return items if isinstance(items, Done) else await _answer(exchange, items, [item.body for item in items])
+    return items if isinstance(items, HandlerResult) else await _answer(exchange, items, [item.body for item in items])
 
 
-async def template(exchange: Exchange) -> Done:
+async def template(exchange: Exchange) -> HandlerResult:
     """Answer `_msearch/template`: each template is rendered, and then searched like any search."""
     items = _items(exchange)
-    if isinstance(items, Done):
+    if isinstance(items, HandlerResult):
         return items
     bodies = await exchange.in_turns(partial(render, exchange), [item.body for item in items])
     return await _answer(exchange, items, bodies)
 
 
-def _items(exchange: Exchange) -> list[Item] | Done:
+def _items(exchange: Exchange) -> list[Item] | HandlerResult:
     """Read the lines of the request."""
     carried = exchange.carried
     if skip := endpoints.unreadable(carried, exchange.body):
-        return left_alone(skip.why)
+        return pass_through(skip.why)
     if endpoints.other_answer(carried):
-        return left_alone(Why.FORMAT)
+        return pass_through(Why.FORMAT)
     if too_many(exchange.body):
-        return left_alone(Why.TOO_LARGE)
-    return read(exchange.body, carried.target) or left_alone(Why.UNREADABLE)
+        return pass_through(Why.TOO_LARGE)
+    return read(exchange.body, carried.target) or pass_through(Why.UNREADABLE)
 
 
-async def _answer(exchange: Exchange, items: Sequence[Item], bodies: Sequence[bytes | None]) -> Done:
+async def _answer(exchange: Exchange, items: Sequence[Item], bodies: Sequence[bytes | None]) -> HandlerResult:
     """Ask the engine for all searches at once, wider where they are planned, and the model for all of them."""
     parts = await exchange.in_turns(partial(_part, exchange), items, bodies)
     planned = any(isinstance(part.plan, Plan) for part in parts)
@@ -77,14 +77,16 @@ async def _answer(exchange: Exchange, items: Sequence[Item], bodies: Sequence[by
     whole = exchange.filtered(first.joined(found))
     if whole is None:
         return _as_they_came(parts, Why.ENGINE_ANSWER)
-    return Done(whole, tuple(reply.outcome for reply in replies))
+    return HandlerResult(whole, tuple(reply.outcome for reply in replies))
 
 
-async def _ask(exchange: Exchange, lines: Sequence[tuple[bytes, bytes]], *, came: bool = False) -> Responses | None:
+async def _ask(
+    exchange: Exchange, lines: Sequence[tuple[bytes, bytes]], *, came: bool = False
+) -> MultiSearchResponse | None:
     """Ask the engine; None unless it answers each search. `came`: at the path of the request itself."""
     carried = exchange.carried
     path = carried.path if came else searches_at(carried.path)
-    answer = await exchange.ask(Sent(path, unfiltered(carried.query_string), write(lines)))
+    answer = await exchange.ask(EngineRequest(path, unfiltered(carried.query_string), write(lines)))
     found = None if answer is None else responses(answer)
     return found if found and len(found.elements) == len(lines) else None
 
@@ -122,7 +124,7 @@ async def _part(exchange: Exchange, item: Item, body: bytes | None) -> Part:
     return replace(part, plan=await decide(found, _effects(exchange, part)))
 
 
-async def _reply(exchange: Exchange, first: Responses, at: int, part: Part) -> Reply:
+async def _reply(exchange: Exchange, first: MultiSearchResponse, at: int, part: Part) -> Reply:
     """Finish one search."""
     if isinstance(part.plan, Skip):
         return Reply(first.elements[at] if part.body is not None else None, skipped(part.plan.why))
@@ -131,9 +133,9 @@ async def _reply(exchange: Exchange, first: Responses, at: int, part: Part) -> R
 
 def _element(reply: Reply, body: bytes) -> bytes:
     """Write the answer of one search; a strict rule makes an error of a fault, in its place."""
-    return refusal(reply.outcome) if wants_error(reply) else body
+    return rejection(reply.outcome) if wants_error(reply) else body
 
 
-def _as_they_came(parts: Sequence[Part], why: Why = Why.ENGINE_ERROR) -> Done:
+def _as_they_came(parts: Sequence[Part], why: Why = Why.ENGINE_ERROR) -> HandlerResult:
     """Leave the whole request to the engine; *why* is the reason of those that were planned."""
-    return left_alone(*(part.plan.why if isinstance(part.plan, Skip) else why for part in parts))
+    return pass_through(*(part.plan.why if isinstance(part.plan, Skip) else why for part in parts))

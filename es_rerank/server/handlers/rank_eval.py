@@ -11,46 +11,46 @@ from functools import partial
 
 from es_rerank.model import Skip, Why, skipped
 from es_rerank.pipeline import Reply
-from es_rerank.search.engine_request.by_endpoint import Sent
+from es_rerank.search.engine_request.by_endpoint import EngineRequest
 from es_rerank.search.engine_request.widen import INLINE, unfiltered, without
 from es_rerank.search.formats import endpoints
 from es_rerank.search.formats.rank_eval import Ranked, Request, ranked, read, too_many, write
 from es_rerank.search.response.hits import read as read_answer
 from es_rerank.server.handlers.context import Exchange
-from es_rerank.server.handlers.result import Done, left_alone
+from es_rerank.server.handlers.result import HandlerResult, pass_through
 from es_rerank.server.handlers.search import render, searched
 
 
-async def measure(exchange: Exchange) -> Done:
+async def measure(exchange: Exchange) -> HandlerResult:
     """Answer `_rank_eval`."""
     carried = exchange.carried
     content = endpoints.content(carried, exchange.body)
     requests = _requests(exchange, content)
-    if isinstance(requests, Done):
+    if isinstance(requests, HandlerResult):
         return requests
     replies = await exchange.in_turns(partial(_rated, exchange), requests)
     outcomes = tuple(one.outcome for one in replies)
     found = {at: ranked(_hits(one.body)) for at, one in enumerate(replies) if one.body is not None}
     if not found:
-        return Done(None, outcomes)
+        return HandlerResult(None, outcomes)
     query_string = unfiltered(without(carried.query_string, INLINE))
-    answer = await exchange.ask(Sent(carried.path, query_string, write(content, found)))
+    answer = await exchange.ask(EngineRequest(carried.path, query_string, write(content, found)))
     if answer is None:
-        return left_alone(*(Why.ENGINE_ERROR for _ in outcomes))
+        return pass_through(*(Why.ENGINE_ERROR for _ in outcomes))
     whole = exchange.filtered(answer)
-    return left_alone(*(Why.ENGINE_ANSWER for _ in outcomes)) if whole is None else Done(whole, outcomes)
+    return pass_through(*(Why.ENGINE_ANSWER for _ in outcomes)) if whole is None else HandlerResult(whole, outcomes)
 
 
-def _requests(exchange: Exchange, content: bytes) -> Sequence[Request] | Done:
+def _requests(exchange: Exchange, content: bytes) -> Sequence[Request] | HandlerResult:
     """Read the searches to be rated."""
     carried = exchange.carried
     if skip := endpoints.unreadable(carried, exchange.body):
-        return left_alone(skip.why)
+        return pass_through(skip.why)
     if endpoints.other_answer(carried):
-        return left_alone(Why.FORMAT)
+        return pass_through(Why.FORMAT)
     if too_many(content):
-        return left_alone(Why.TOO_LARGE)
-    return read(content) or left_alone(Why.UNREADABLE)
+        return pass_through(Why.TOO_LARGE)
+    return read(content) or pass_through(Why.UNREADABLE)
 
 
 async def _rated(exchange: Exchange, request: Request) -> Reply:

@@ -13,7 +13,7 @@ import structlog
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import BadHttpMethod, InvalidHeader, InvalidURLError, LineTooLong
 
-from es_rerank.server.listen.proxy_protocol import NoPrefaceError, read
+from es_rerank.server.listen.proxy_protocol import ProxyProtocolError, read
 from es_rerank.server.responses import error_answer
 
 log = structlog.get_logger()
@@ -80,7 +80,7 @@ class Connection(web.RequestHandler):
         self._before += data
         try:
             preface = read(self._before)
-        except NoPrefaceError as error:
+        except ProxyProtocolError as error:
             # There is no telling who this is, nor in which protocol an answer would be read.
             log.warning("connection refused", reason=str(error))
             self.force_close()

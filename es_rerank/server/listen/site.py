@@ -70,11 +70,11 @@ class Sites:
         """Prepare. Raises ConfigError if the certificate cannot be used."""
         self._settings = settings
         self._tls = tls = server_context(settings)
-        shared = Pages.FOR_THE_KNOWN if settings.own_pages == SHARED else Pages.NONE
+        shared = Pages.FOR_THE_KNOWN if settings.admin_listen == SHARED else Pages.NONE
         preface = settings.proxy_protocol
         self._clients = [Site(running, one, tls, pages=shared, proxy_protocol=preface) for one in bound.listen]
         # No load balancer stands before these.
-        self._own = [Site(running, one, tls, pages=Pages.FOR_ALL) for one in bound.own_pages]
+        self._own = [Site(running, one, tls, pages=Pages.FOR_ALL) for one in bound.admin_listen]
 
     @property
     def names(self) -> list[str]:

@@ -19,11 +19,11 @@ class Sockets(NamedTuple):
     """The bound sockets of an endpoint, by the settings that name their places."""
 
     listen: Sequence[socket.socket] = ()
-    own_pages: Sequence[socket.socket] = ()
+    admin_listen: Sequence[socket.socket] = ()
 
     def close(self) -> None:
         """Close all."""
-        for one in (*self.listen, *self.own_pages):
+        for one in (*self.listen, *self.admin_listen):
             one.close()
 
 

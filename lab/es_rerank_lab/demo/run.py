@@ -75,7 +75,7 @@ def _invite(console: Console, options: Options, access: Access, url: str) -> Non
     curl = shlex.join(["curl", *login, f"{url}/{INDEX}/_search?q=pandas+csv+gbk&size=3&pretty"])
     console.print()
     console.print(f"[bold]endpoint[/bold]  {url}  (the engine itself: {access.url})", highlight=False)
-    console.print(f"[bold]page[/bold]      http://{options.own_pages}/_rerank/", highlight=False)
+    console.print(f"[bold]page[/bold]      http://{options.admin_listen}/_rerank/", highlight=False)
     console.print("[bold]try[/bold]       ", end="")
     console.print(curl, markup=False, highlight=False, soft_wrap=True)
     console.print("\nCtrl-C stops all of it; what dies before is started again.", style="dim")

@@ -51,7 +51,7 @@ class Options:
     window: int = 30
 
     @property
-    def own_pages(self) -> str:
+    def admin_listen(self) -> str:
         """Where the endpoint's own pages are: on the port behind its own."""
         return f"{HOST}:{self.port + 1}"
 
@@ -97,7 +97,7 @@ def model_server(options: Options, reporter: Reporter, parts: list[Running]) -> 
 @contextmanager
 def endpoint(options: Options, access: Access, model: Model, reporter: Reporter, parts: list[Running]) -> Iterator[str]:
     """Start es-rerank in front of the engine and wait until its self-test has passed; gives its URL."""
-    url, pages = f"http://{HOST}:{options.port}", f"http://{options.own_pages}"
+    url, pages = f"http://{HOST}:{options.port}", f"http://{options.admin_listen}"
     run = RunFolder(cache_folder(), "es-rerank")
     command = [sys.executable, "-m", "es_rerank", "serve", *_flags(options, access, model)]
     process = Process(Command(argv=command, log=run.path / "es-rerank.log", env=_environment()))
@@ -109,7 +109,7 @@ def endpoint(options: Options, access: Access, model: Model, reporter: Reporter,
 
 def claim(options: Options) -> None:
     """Check that the endpoint's ports are free. Raises EsRerankError that tells an es-rerank from a stranger."""
-    if _state(f"http://{options.own_pages}"):
+    if _state(f"http://{options.admin_listen}"):
         raise EsRerankError(
             f"an es-rerank is listening on {HOST}:{options.port} already, perhaps another demo: "
             "stop it, or give this one another port with --port"
@@ -130,7 +130,7 @@ def _flags(options: Options, access: Access, model: Model) -> list[str]:
     """List the flags of `es-rerank serve`; the deadline is long, for a processor does a graphics card's work here."""
     flags = {
         "--listen": f"{HOST}:{options.port}",
-        "--own-pages": options.own_pages,
+        "--admin-listen": options.admin_listen,
         "--upstream": access.url,
         "--upstream-ca": access.ca,
         "--reranker": model.url,
@@ -139,7 +139,7 @@ def _flags(options: Options, access: Access, model: Model) -> list[str]:
         "--model": model.model,
         "--tokenizer": model.tokenizer,
         "--window": str(options.window),
-        "--search-tokens": str(_SEARCH_TOKENS) if on_cpu() else None,
+        "--max-search-tokens": str(_SEARCH_TOKENS) if on_cpu() else None,
         "--deadline": "60s",
     }
     return [part for name, value in flags.items() if value is not None for part in (name, value)]

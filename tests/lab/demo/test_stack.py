@@ -26,7 +26,7 @@ def flags(options: Options, access: Access, model: Model) -> dict[str, str]:
 def test_flags_of_the_endpoint() -> None:
     found = flags(Options(), Access("opensearch", "http://127.0.0.1:9200"), Model("http://m", "e5", None, "/weights"))
     assert found["--upstream"] == "http://127.0.0.1:9200"
-    assert (found["--listen"], found["--own-pages"]) == ("127.0.0.1:9280", "127.0.0.1:9281")
+    assert (found["--listen"], found["--admin-listen"]) == ("127.0.0.1:9280", "127.0.0.1:9281")
     assert found["--profile"] == "e5"
     assert found["--tokenizer"] == "/weights"
     assert "--upstream-ca" not in found
@@ -60,13 +60,13 @@ def test_a_port_taken_by_a_stranger_is_named(monkeypatch: pytest.MonkeyPatch) ->
             stack.claim(Options(port=port))
 
 
-def test_the_own_pages_take_the_next_port_which_must_be_free_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_admin_listen_take_the_next_port_which_must_be_free_too(monkeypatch: pytest.MonkeyPatch) -> None:
     claimed: list[int] = []
     monkeypatch.setattr(stack, "_state", lambda _: {})
     monkeypatch.setattr(stack, "claim_port", claimed.append)
     stack.claim(Options(port=7000))
     assert claimed == [7000, 7001]
-    assert Options(port=7000).own_pages == "127.0.0.1:7001"
+    assert Options(port=7000).admin_listen == "127.0.0.1:7001"
 
 
 @pytest.fixture

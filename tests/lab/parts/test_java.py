@@ -61,7 +61,7 @@ def test_a_java_that_does_not_fit_is_passed_over(need: JavaNeed, tmp_path: Path,
 
 def test_no_java_at_all_says_what_to_install(tmp_path: Path, me: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts_java.importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(PartError, match=r"No Java 17 to 25 .*TEST_JAVA_HOME.*es-rerank\[demo\]"):
+    with pytest.raises(PartError, match=r"No Java 17 to 25 .*TEST_JAVA_HOME.*pip install ./lab"):
         packaged_java(NEED, tmp_path, me)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from es_rerank.model import IndexInfo, Plan, Rule, Search
-from es_rerank.search.engine_request.two_phase import light, only, worth_it
+from es_rerank.search.engine_request.two_phase import fetch_phase_body, query_phase_body, two_phase_applies
 
 ONE = IndexInfo(("docs",), {"body": "text"})
 PLAN = Plan("hose", 0, 10, 0, 50, 50, Rule("docs"), ("body",))
@@ -41,7 +41,7 @@ def test_two_requests_are_made_only_where_they_give_the_same_answer(
     params: dict[str, str], body: dict[str, Any], info: IndexInfo, size: int, expected: bool
 ) -> None:
     plan = Plan("hose", 0, size, 0, 50, 50, Rule("docs"), ("body",))
-    assert worth_it(Search("docs", params, body), info, plan, beside=False) is expected
+    assert two_phase_applies(Search("docs", params, body), info, plan, beside=False) is expected
 
 
 @pytest.mark.parametrize(
@@ -58,12 +58,12 @@ def test_where_fields_would_stand_beside_the_clients_view_any_page_is_fetched_in
     params: dict[str, str], body: dict[str, Any], info: IndexInfo, expected: bool
 ) -> None:
     plan = Plan("hose", 0, 50, 0, 50, 50, Rule("docs"), ("body",))
-    assert worth_it(Search("docs", params, body), info, plan, beside=True) is expected
+    assert two_phase_applies(Search("docs", params, body), info, plan, beside=True) is expected
 
 
 def test_the_light_request_asks_for_the_same_hits_and_only_their_text() -> None:
     body = json.dumps({**MARKED, "aggs": {}, "min_score": 1.5, "_source": ["tag"], "fields": ["tag"]}).encode()
-    assert json.loads(light(body, ("title", "body"))) == {
+    assert json.loads(query_phase_body(body, ("title", "body"))) == {
         "query": MARKED["query"],
         "min_score": 1.5,
         "_source": ["title", "body"],
@@ -74,23 +74,23 @@ def test_inner_hits_are_left_out_of_the_light_request_wherever_they_stand() -> N
     inner = '{"nested":{"path":"c","query" : {"term":{"n":123456789012345678901234567890}}%s}}'
     body = '{"query":{"bool":{"must":[%s,{"match":{"inner_hits":"x"}}],"should":%s}}}'
     marked = inner % ',"inner_hits":{"size":1}'
-    found = light((body % (marked, marked)).encode(), ("body",))
+    found = query_phase_body((body % (marked, marked)).encode(), ("body",))
     assert found == (body % (inner % "", inner % ""))[:-1].encode() + b',"_source":["body"]}'
-    assert worth_it(Search("docs", raw=marked.encode(), body={"query": {}}), ONE, PLAN, beside=False)
+    assert two_phase_applies(Search("docs", raw=marked.encode(), body={"query": {}}), ONE, PLAN, beside=False)
 
 
 def test_what_says_a_thing_twice_is_left_to_the_engine_as_it_came() -> None:
     twice = b'{"match":{"body":"a"},"match":{"body":"b"},"inner_hits":{}}'
     clean = b'{"nested":{"path":"c","query":{"match":{"body":"a"}},"inner_hits":{}}}'
-    said = light(b'{"query":{"bool":{"must":[%s,%s]}}}' % (twice, clean), ["body"])
+    said = query_phase_body(b'{"query":{"bool":{"must":[%s,%s]}}}' % (twice, clean), ["body"])
     assert twice in said
     assert clean.replace(b',"inner_hits":{}', b"") in said
 
 
 def test_numbers_keep_their_digits() -> None:
     body = b'{"query":{"term":{"n":123456789012345678901234567890}},"highlight":{}}'
-    assert b"123456789012345678901234567890" in light(body, ("body",))
-    assert b"123456789012345678901234567890" in only(body, (("docs", "1"),))
+    assert b"123456789012345678901234567890" in query_phase_body(body, ("body",))
+    assert b"123456789012345678901234567890" in fetch_phase_body(body, (("docs", "1"),))
 
 
 def documents(index: str, *names: str) -> dict[str, Any]:
@@ -107,11 +107,11 @@ def documents(index: str, *names: str) -> dict[str, Any]:
 def test_the_page_in_full_is_the_clients_request_cut_to_its_documents(
     before: dict[str, Any], filters: list[Any]
 ) -> None:
-    sent = json.loads(only(json.dumps({**MARKED, **before}).encode(), (("docs", "7"), ("docs", "3"))))
+    sent = json.loads(fetch_phase_body(json.dumps({**MARKED, **before}).encode(), (("docs", "7"), ("docs", "3"))))
     assert sent == {**MARKED, "post_filter": {"bool": {"filter": filters}}}
 
 
 def test_an_id_is_looked_for_in_its_own_index() -> None:
-    sent = json.loads(only(b"", (("a", "1"), ("b", "1"), ("a", "2"))))
+    sent = json.loads(fetch_phase_body(b"", (("a", "1"), ("b", "1"), ("a", "2"))))
     each = [documents("a", "1", "2"), documents("b", "1")]
     assert sent == {"post_filter": {"bool": {"filter": [{"bool": {"should": each}}]}}}

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from es_rerank.model import Long, Plan, Rule
-from es_rerank.search.formats.async_search import Wrapped, read, recall, token, write
+from es_rerank.search.formats.async_search import AsyncSearchResponse, read, recall, token, write
 from tests.search.strategies import JSON
 
 ENGINE_ID = "FmFzeW5jLXNlYXJjaC0wMDAxAAAAAAAAAAcbbm9kZS0xOjQyOjEyMw=="
@@ -32,7 +32,7 @@ def plugin(state: str, rest: bytes = b',"response":' + INNER) -> bytes:
     return b'{"id":"%b","state":"%b",%b%b}' % (ENGINE_ID.encode(), state.encode(), TIMES, rest)
 
 
-def wrapped(body: bytes) -> Wrapped:
+def wrapped(body: bytes) -> AsyncSearchResponse:
     found = read(body)
     assert found
     return found
@@ -137,7 +137,7 @@ def only(rule: Rule) -> Callable[[str], Rule | None]:
 )
 def test_a_plan_travels(plan: Plan) -> None:
     ours = token(ENGINE_ID, plan)
-    assert recall(ours, only(replace(RULE, long=Long(None, plan.rule.long.passage_tokens)))) == (ENGINE_ID, plan)
+    assert recall(ours, only(replace(RULE, long=Long(None, plan.rule.long.max_passage_tokens)))) == (ENGINE_ID, plan)
 
 
 def test_an_id_stays_short_and_fit_for_a_url() -> None:

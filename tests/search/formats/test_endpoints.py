@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from es_rerank.model import Search, Skip, Why
-from es_rerank.search.formats.endpoints import Carried, in_force, match, parameters, read
+from es_rerank.search.formats.endpoints import EndpointRequest, in_force, match, parameters, read
 from tests.search.strategies import JSON
 
 
@@ -99,12 +99,12 @@ def test_parameters(query_string: str, expected: dict[str, str]) -> None:
     ],
 )
 def test_what_engines_refuse_or_read_in_their_own_ways_is_left_to_them(query_string: str, body: bytes) -> None:
-    assert read(Carried("", query_string), body) == Skip(Why.UNREADABLE)
+    assert read(EndpointRequest("", query_string), body) == Skip(Why.UNREADABLE)
 
 
 @given(st.binary() | JSON.map(msgspec.json.encode), st.text(), st.text(max_size=20))
 def test_no_bytes_are_an_error(body: bytes, query_string: str, accept: str) -> None:
-    found = read(Carried("", query_string, {"Accept": accept, "Content-Type": accept}), body)
+    found = read(EndpointRequest("", query_string, {"Accept": accept, "Content-Type": accept}), body)
     assert isinstance(found, Search) or found.why in {Why.UNREADABLE, Why.FORMAT}
 
 
@@ -119,7 +119,9 @@ def levels(count: int) -> bytes:
 
 
 def test_what_is_read_can_be_read_again_deeper_in_the_program() -> None:
-    deepest = max(count for count in range(400, 1000) if isinstance(read(Carried("docs"), levels(count)), Search))
+    deepest = max(
+        count for count in range(400, 1000) if isinstance(read(EndpointRequest("docs"), levels(count)), Search)
+    )
 
     def deeper(calls: int) -> object:
         return deeper(calls - 1) if calls else msgspec.json.decode(levels(deepest))

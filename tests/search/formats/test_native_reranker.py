@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.model import Given
+from es_rerank.model import RerankRequest
 from es_rerank.search.formats.native_reranker import Resolved, resolve
 from tests.search.strategies import JSON, SCALARS
 
@@ -29,8 +29,8 @@ def test_what_is_asked_by_name(case: dict[str, Any]) -> None:
         assert resolved == Resolved(raw, None, native=case.get("native", False))
         assert resolved.raw is raw
         return
-    asked = Given(**{**case["given"], "fields": tuple(case["given"].get("fields", ()))})
-    assert (json.loads(resolved.raw), resolved.given, resolved.native) == (case["sent"], asked, False)
+    asked = RerankRequest(**{**case["given"], "fields": tuple(case["given"].get("fields", ()))})
+    assert (json.loads(resolved.raw), resolved.rerank_request, resolved.native) == (case["sent"], asked, False)
 
 
 RERANKED = '{"text_similarity_reranker": {"inference_text": "cellar", "field": "body", "retriever": %s%s}}'
@@ -63,8 +63,8 @@ RERANKED = '{"text_similarity_reranker": {"inference_text": "cellar", "field": "
 def test_values_leave_as_the_bytes_they_came_in(raw: str, expected: str) -> None:
     resolved = resolve(raw.encode())
     assert resolved.raw == expected.encode()
-    assert resolved.given is not None
-    assert resolved.given.text == "cellar"
+    assert resolved.rerank_request is not None
+    assert resolved.rerank_request.text == "cellar"
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"3", b"{", b'{"a": 1, "a": 2}', b"[" * 100_000])
@@ -132,8 +132,8 @@ def test_nothing_but_the_rerankers_goes(retriever: dict[str, Any]) -> None:
     raw = encoded({"retriever": retriever, "size": 7})
     named = b"text_similarity_reranker" in raw
     resolved = resolve(raw)
-    assert (resolved.given is not None or resolved.native) == named
-    if resolved.given is None:
+    assert (resolved.rerank_request is not None or resolved.native) == named
+    if resolved.rerank_request is None:
         assert resolved.raw is raw
         return
     sent = json.loads(resolved.raw)
@@ -167,10 +167,10 @@ RERANKERS = st.dictionaries(_WORDS, ODD | RETRIEVERS).map(
 def test_no_body_is_an_error(body: dict[str, Any], pipeline: str | None) -> None:
     raw = encoded(body)
     resolved = resolve(raw, pipeline)
-    if resolved.given is None:
+    if resolved.rerank_request is None:
         assert resolved.raw is raw
     else:
-        assert resolved.given.text.strip()
+        assert resolved.rerank_request.text.strip()
         assert not resolved.native
         assert isinstance(json.loads(resolved.raw), dict)
 

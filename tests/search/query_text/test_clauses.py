@@ -53,14 +53,14 @@ def test_a_constant_score_speaks_only_as_one_of_several(query: Any, expected: li
 
 
 def test_a_compound_keeps_the_context_of_those_around_it() -> None:
-    several = Context(several=True)
-    assert words(CONSTANT, several) == ["hose"]
-    assert [one.text for one in inside("query")({"query": CONSTANT}, several)] == ["hose"]
-    assert [one.text for one in alternatives("queries")({"queries": [CONSTANT]}, several)] == ["hose"]
+    affects_ranking = Context(affects_ranking=True)
+    assert words(CONSTANT, affects_ranking) == ["hose"]
+    assert [one.text for one in inside("query")({"query": CONSTANT}, affects_ranking)] == ["hose"]
+    assert [one.text for one in alternatives("queries")({"queries": [CONSTANT]}, affects_ranking)] == ["hose"]
 
 
 @given(st.sampled_from(sorted(CLAUSES)), QUERIES, st.booleans())
-def test_no_clause_is_an_error(name: str, value: Any, several: bool) -> None:
+def test_no_clause_is_an_error(name: str, value: Any, affects_ranking: bool) -> None:
     for kind in ("text", "keyword"):
-        found = list(CLAUSES[name](value, Context({"body": kind}, several=several)))
+        found = list(CLAUSES[name](value, Context({"body": kind}, affects_ranking=affects_ranking)))
         assert all(isinstance(one.text, str) for one in found)

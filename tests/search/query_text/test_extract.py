@@ -9,8 +9,9 @@ from hypothesis import given
 
 from es_rerank.model import IndexInfo, Search
 from es_rerank.search.query_text.clauses import CLAUSES
-from es_rerank.search.query_text.extract import Said, could_say, query_text, said
+from es_rerank.search.query_text.extract import may_have_text, query_text, typed_texts
 from es_rerank.search.query_text.retrievers import RETRIEVERS
+from es_rerank.search.query_text.terms import QueryText
 from tests.search.strategies import BODIES
 
 CASES = yaml.safe_load((Path(__file__).parent.parent.parent / "cases" / "query.yaml").read_text(encoding="utf-8"))
@@ -24,7 +25,7 @@ def searched(query: Any, **params: str) -> Search:
 def test_cases(case: dict[str, Any]) -> None:
     info = IndexInfo(("docs",), case["kinds"]) if "kinds" in case else None
     search = Search("docs", body=case.get("body", {"query": case.get("query")}))
-    assert query_text(said(search, info)) == case["text"]
+    assert query_text(typed_texts(search, info)) == case["text"]
 
 
 def test_every_row_has_a_case() -> None:
@@ -34,23 +35,25 @@ def test_every_row_has_a_case() -> None:
 
 def test_q_replaces_the_query_of_the_body() -> None:
     search = searched({"match": {"body": "tap"}}, q="title:hose -old", df="body")
-    assert said(search, None) == [Said("hose", ("body",))]
+    assert typed_texts(search, None) == [QueryText("hose", ("body",))]
 
 
 def test_q_on_a_field_of_codes_hears_only_what_names_another() -> None:
     info = IndexInfo(("docs",), {"sku": "keyword", "title": "text"})
-    assert query_text(said(searched(None, q="AB-12", df="sku"), info)) == ""
-    assert query_text(said(searched(None, q="AB-12 title:hose", df="sku"), info)) == "hose"
+    assert query_text(typed_texts(searched(None, q="AB-12", df="sku"), info)) == ""
+    assert query_text(typed_texts(searched(None, q="AB-12 title:hose", df="sku"), info)) == "hose"
 
 
 def test_a_text_searched_in_many_fields_is_one_text_with_all_of_them() -> None:
     clauses = [{"match": {"title": "Garden  Hose"}}, {"match": {"body": "garden hose"}}, {"match": {"title": " "}}]
-    assert said(searched({"dis_max": {"queries": clauses}}), None) == [Said("Garden Hose", ("title", "body"))]
+    assert typed_texts(searched({"dis_max": {"queries": clauses}}), None) == [
+        QueryText("Garden Hose", ("title", "body"))
+    ]
 
 
 def test_of_texts_that_say_the_same_the_one_said_most_often_stands() -> None:
     clauses = [{"match": {"body": text}} for text in ("wet hose", "wet hoses", "Wet hose", "wet hoses")]
-    assert said(searched({"dis_max": {"queries": clauses}}), None) == [Said("wet hoses", ("body",))]
+    assert typed_texts(searched({"dis_max": {"queries": clauses}}), None) == [QueryText("wet hoses", ("body",))]
 
 
 @pytest.mark.parametrize(
@@ -65,11 +68,11 @@ def test_of_texts_that_say_the_same_the_one_said_most_often_stands() -> None:
     ],
 )
 def test_some_searches_say_nothing_whatever_the_mapping(query: Any, expected: bool) -> None:
-    assert could_say(searched(query)) is expected
+    assert may_have_text(searched(query)) is expected
 
 
 @pytest.mark.parametrize(
-    ("heard", "expected"),
+    ("texts", "expected"),
     [
         ([], ""),
         (["garden hose", "hose"], "garden hose"),
@@ -78,8 +81,8 @@ def test_some_searches_say_nothing_whatever_the_mapping(query: Any, expected: bo
         (["Leaking Hose", "leaking"], "Leaking Hose"),
     ],
 )
-def test_query_text(heard: list[str], expected: str) -> None:
-    assert query_text([Said(text) for text in heard]) == expected
+def test_query_text(texts: list[str], expected: str) -> None:
+    assert query_text([QueryText(text) for text in texts]) == expected
 
 
 @pytest.mark.parametrize("compound", ["bool", "dis_max", "some_plugin"])
@@ -87,29 +90,29 @@ def test_queries_deeper_than_any_engine_takes_say_nothing(compound: str) -> None
     query: dict[str, Any] = {"match": {"body": "hose"}}
     for _ in range(900):
         query = {compound: {"must": [query], "queries": [query]}}
-    assert said(searched(query), None) == []
+    assert typed_texts(searched(query), None) == []
 
 
 def test_retrievers_deeper_than_any_engine_takes_say_nothing() -> None:
     retriever: dict[str, Any] = {"standard": {"query": {"match": {"body": "hose"}}}}
     for _ in range(900):
         retriever = {"pinned": {"retriever": retriever}}
-    assert said(Search("docs", body={"retriever": retriever}), None) == []
+    assert typed_texts(Search("docs", body={"retriever": retriever}), None) == []
 
 
 @given(BODIES)
 def test_no_body_is_an_error(body: dict[str, Any]) -> None:
     search = Search("docs", body=body)
     for info in (None, IndexInfo(("docs",), {"body": "keyword"}), IndexInfo(("docs",), {"body": "text"})):
-        heard = said(search, info)
-        assert all(one.text == " ".join(one.text.split()) != "" for one in heard)
-        assert bool(query_text(heard)) is bool(heard)
-        assert could_say(search) or not heard
+        texts = typed_texts(search, info)
+        assert all(one.text == " ".join(one.text.split()) != "" for one in texts)
+        assert bool(query_text(texts)) is bool(texts)
+        assert may_have_text(search) or not texts
 
 
 def test_no_more_clauses_are_read_than_an_engine_takes() -> None:
     many = [{"match": {"body": f"hose {at}"}} for at in range(2000)]
-    found = said(searched({"bool": {"should": many}}), None)
+    found = typed_texts(searched({"bool": {"should": many}}), None)
     assert [one.text for one in found] == [f"hose {at}" for at in range(1024)]
 
 
@@ -117,7 +120,7 @@ def test_no_more_clauses_are_read_than_an_engine_takes() -> None:
 def test_no_text_is_longer_than_a_person_types(clause: str) -> None:
     long = "hose " * 10_000
     value = {"body": long} if clause == "match" else {"query": long}
-    (one,) = said(searched({clause: value}), None)
+    (one,) = typed_texts(searched({clause: value}), None)
     assert one.text == ("hose " * 4000).strip()
 
 
@@ -125,5 +128,5 @@ def test_no_text_is_longer_than_a_person_types(clause: str) -> None:
 @pytest.mark.parametrize(("size", "text"), [(20_000, "hose"), (20_001, "hose tap")])
 def test_in_a_large_search_query_languages_are_stripped_instead_of_parsed(clause: str, size: int, text: str) -> None:
     body = {"query": {clause: {"query": "hose AND NOT (tap)"}}}
-    found = said(Search("docs", body=body, raw=b" " * size), None)
+    found = typed_texts(Search("docs", body=body, raw=b" " * size), None)
     assert query_text(found) == text

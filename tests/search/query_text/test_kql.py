@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from es_rerank.search.query_text.kql import kql_words
 
 
-def heard(field: str) -> bool:
+def is_text_field(field: str) -> bool:
     return field not in {"tag", "items"}
 
 
@@ -39,17 +39,17 @@ def heard(field: str) -> bool:
     ],
 )
 def test_kql(text: str, words: str, fielded: str) -> None:
-    assert kql_words(text, heard) == words
-    assert kql_words(text, heard, bare=False) == fielded
+    assert kql_words(text, is_text_field) == words
+    assert kql_words(text, is_text_field, unscoped=False) == fielded
 
 
 @given(st.text(st.sampled_from('ab ():{}"\\<>=*notandr\n')) | st.text())
 def test_no_text_is_an_error(text: str) -> None:
-    words = kql_words(text, heard)
+    words = kql_words(text, is_text_field)
     assert words == " ".join(words.split())
 
 
 @pytest.mark.timeout(60)  # what takes time with the square of the length takes hours
 @pytest.mark.parametrize("part", ["hose ", "(", "not ", "a:", '"', "\\", "{a:", "a or "])
 def test_long_texts_end(part: str) -> None:
-    kql_words(part * 50_000, heard)
+    kql_words(part * 50_000, is_text_field)

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from es_rerank.search.query_text.leaf_clauses import field_value, model_text, own_value, term_value, vector_text
-from es_rerank.search.query_text.terms import TEXT_KINDS, Context, Said, listed, member
+from es_rerank.search.query_text.terms import TEXT_KINDS, Context, QueryText, listed, member
 
 KNOWN = Context({"body": "text", "tag": "keyword", "tag.keyword": "text"})
 
 
 @pytest.mark.parametrize(
-    ("context", "name", "heard", "certain"),
+    ("context", "name", "is_text_field", "certain"),
     [
         (KNOWN, "body", True, True),
         (KNOWN, "tag", False, False),
@@ -22,12 +22,12 @@ KNOWN = Context({"body": "text", "tag": "keyword", "tag.keyword": "text"})
         (KNOWN, "_id", False, False),
         (KNOWN, "_all", True, False),
         (Context(), "body", True, False),
-        (Context(hopeful=True), "body", True, True),
-        (Context(hopeful=True), "body.keyword", False, False),
+        (Context(mapping_unknown=True), "body", True, True),
+        (Context(mapping_unknown=True), "body.keyword", False, False),
     ],
 )
-def test_what_is_known_of_a_field(context: Context, name: str, heard: bool, certain: bool) -> None:
-    assert (context.heard(name), context.certain(name)) == (heard, certain)
+def test_what_is_known_of_a_field(context: Context, name: str, is_text_field: bool, certain: bool) -> None:
+    assert (context.is_text_field(name), context.certain(name)) == (is_text_field, certain)
 
 
 @pytest.mark.parametrize("kind", sorted(TEXT_KINDS))
@@ -36,60 +36,63 @@ def test_kinds_of_text_hold_words(kind: str) -> None:
 
 
 def test_among_several() -> None:
-    assert not KNOWN.among(1).several
-    assert KNOWN.among(2).several
-    assert KNOWN.among(2).among(1).several
-    assert KNOWN.among(2).kinds is KNOWN.kinds
+    assert not KNOWN.among(1).affects_ranking
+    assert KNOWN.among(2).affects_ranking
+    assert KNOWN.among(2).among(1).affects_ranking
+    assert KNOWN.among(2).field_types is KNOWN.field_types
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ({"body": "hose"}, [Said("hose", ("body",))]),
-        ({"body": {"query": "hose", "boost": 2}, "tag": "diy"}, [Said("hose", ("body",))]),
-        ({"body": {"value": 7}}, [Said("7", ("body",))]),
+        ({"body": "hose"}, [QueryText("hose", ("body",))]),
+        ({"body": {"query": "hose", "boost": 2}, "tag": "diy"}, [QueryText("hose", ("body",))]),
+        ({"body": {"value": 7}}, [QueryText("7", ("body",))]),
         ({"body": {"boost": 2}, "title": True, "text": None, "other": ["hose"]}, []),
         (["hose"], []),
     ],
 )
-def test_field_value(value: Any, expected: list[Said]) -> None:
+def test_field_value(value: Any, expected: list[QueryText]) -> None:
     assert list(field_value("query", "value")(value, KNOWN)) == expected
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ({"body": "hose"}, [Said("hose", ("body",), exact=True)]),
-        ({"body": ["garden", "hose"]}, [Said("garden", ("body",), exact=True), Said("hose", ("body",), exact=True)]),
+        ({"body": "hose"}, [QueryText("hose", ("body",), exact=True)]),
+        (
+            {"body": ["garden", "hose"]},
+            [QueryText("garden", ("body",), exact=True), QueryText("hose", ("body",), exact=True)],
+        ),
         ({"tag": "diy", "other": "hose"}, []),
         ({"body": ["hose"] * 33}, []),
     ],
 )
-def test_term_value(value: Any, expected: list[Said]) -> None:
+def test_term_value(value: Any, expected: list[QueryText]) -> None:
     assert list(term_value("value")(value, KNOWN)) == expected
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ({"query": "hose", "fields": ["body^2", "tag", 3]}, [Said("hose", ("body", "tag"))]),
-        ({"query": "hose", "fields": "title"}, [Said("hose", ("title",))]),
+        ({"query": "hose", "fields": ["body^2", "tag", 3]}, [QueryText("hose", ("body", "tag"))]),
+        ({"query": "hose", "fields": "title"}, [QueryText("hose", ("title",))]),
         ({"query": "hose", "default_field": "tag"}, []),
-        ({"query": "hose"}, [Said("hose")]),
+        ({"query": "hose"}, [QueryText("hose")]),
         ({"query": ""}, []),
         (5, []),
     ],
 )
-def test_own_value(value: Any, expected: list[Said]) -> None:
+def test_own_value(value: Any, expected: list[QueryText]) -> None:
     assert list(own_value("query")(value, KNOWN)) == expected
 
 
 def test_fields_of_models_are_named_only_where_they_hold_the_text() -> None:
     context = Context({"meaning": "semantic_text", "tokens": "sparse_vector"})
     read = model_text("query")
-    assert list(read({"field": "meaning", "query": "hose"}, context)) == [Said("hose", ("meaning",))]
-    assert list(read({"field": "tokens", "query": "hose"}, context)) == [Said("hose")]
-    assert list(vector_text("query_text")({"tokens": {"query_text": "hose"}}, context)) == [Said("hose")]
+    assert list(read({"field": "meaning", "query": "hose"}, context)) == [QueryText("hose", ("meaning",))]
+    assert list(read({"field": "tokens", "query": "hose"}, context)) == [QueryText("hose")]
+    assert list(vector_text("query_text")({"tokens": {"query_text": "hose"}}, context)) == [QueryText("hose")]
 
 
 def test_parts_of_json() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from es_rerank.search.query_text.lucene import lucene_words, simple_words, unescaped, wildcard_words
 
 
-def heard(field: str) -> bool:
+def is_text_field(field: str) -> bool:
     return field != "tag"
 
 
@@ -51,7 +51,7 @@ def heard(field: str) -> bool:
     ],
 )
 def test_lucene(text: str, words: str) -> None:
-    assert lucene_words(text, heard) == words
+    assert lucene_words(text, is_text_field) == words
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_lucene(text: str, words: str) -> None:
     ],
 )
 def test_lucene_whose_default_field_holds_no_words(text: str, words: str) -> None:
-    assert lucene_words(text, heard, bare=False) == words
+    assert lucene_words(text, is_text_field, unscoped=False) == words
 
 
 @pytest.mark.parametrize(
@@ -100,12 +100,12 @@ SYNTAX = st.text(st.sampled_from('ab1 +-!(){}[]^"~*?:\\/<>=|&.TOANDR\n')) | st.t
 
 @given(SYNTAX)
 def test_no_text_is_an_error(text: str) -> None:
-    for words in (lucene_words(text, heard), lucene_words(text, lambda _: False), simple_words(text)):
+    for words in (lucene_words(text, is_text_field), lucene_words(text, lambda _: False), simple_words(text)):
         assert words == " ".join(words.split())
 
 
 @pytest.mark.timeout(60)  # what takes time with the square of the length takes hours
 @pytest.mark.parametrize("part", ["hose ", "-(", '-"', "a:", "((", "+", "\\", "~1", "a -"])
 def test_long_texts_end(part: str) -> None:
-    lucene_words(part * 50_000, heard)
+    lucene_words(part * 50_000, is_text_field)
     simple_words(part * 50_000)

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from es_rerank.jsonspan import Span
-from es_rerank.search.response.hits import Hit, NotASearchAnswerError, number, read
+from es_rerank.search.response.hits import Hit, NotASearchResponseError, number, read
 from tests.search.answers import VALUES, Answer, answers
 
 PRETTY = b"""{
@@ -51,7 +51,7 @@ def test_the_pieces_of_an_answer() -> None:
     ],
 )
 def test_what_cannot_be_rewritten_safely_is_refused(body: bytes) -> None:
-    with pytest.raises(NotASearchAnswerError):
+    with pytest.raises(NotASearchResponseError):
         read(body)
 
 
@@ -76,7 +76,7 @@ def test_a_member_that_cannot_be_decoded_is_none(text: bytes, expected: object) 
 def test_no_bytes_are_another_error(body: bytes) -> None:
     try:
         scores = [hit.score for hit in read(body).hits]
-    except NotASearchAnswerError:
+    except NotASearchResponseError:
         return
     assert all(score is None for score in scores)
 
@@ -94,6 +94,6 @@ def test_an_answer_that_was_damaged_is_no_crash(answer: Answer, data: st.DataObj
     damaged = answer.text[:at] + data.draw(st.binary(max_size=2)) + answer.text[at + 1 :]
     try:
         scores = [hit.score for hit in read(damaged).hits]
-    except NotASearchAnswerError:
+    except NotASearchResponseError:
         return
     assert len(scores) <= len(answer.hits) + 1

@@ -62,7 +62,7 @@ async def shared(engine: Fake, **more: Any) -> AsyncIterator[tuple[Endpoint, Fak
     async with (
         serving(engine),
         serving(Fake({"": scores()})) as reranker,
-        endpoint(settings(engine, reranker, own_pages="shared", **more)) as proxy,
+        endpoint(settings(engine, reranker, admin_listen="shared", **more)) as proxy,
     ):
         yield proxy, reranker
 
@@ -155,7 +155,7 @@ async def test_health_is_for_everybody_and_says_but_a_word() -> None:
     async with (
         serving(ENGINES["elasticsearch"]()) as engine,
         serving(broken) as reranker,
-        endpoint(settings(engine, reranker, own_pages="shared")) as proxy,
+        endpoint(settings(engine, reranker, admin_listen="shared")) as proxy,
     ):
         await see(proxy, "POST", "/_rerank/rank", ("Authorization", ME))
         asked = len(engine.seen)
@@ -242,7 +242,7 @@ async def test_the_own_address_does_not_answer_to_somebody_elses_name(host: str,
 def test_the_host_of_the_setting_is_nobody_elses_and_no_browser_reaches_a_path(place: str) -> None:
     request = make_mocked_request("GET", "/_rerank/metrics", headers={"Host": "search.example:9281"})
     assert access.foreign(request, Settings())
-    assert not access.foreign(request, Settings(own_pages=place))
+    assert not access.foreign(request, Settings(admin_listen=place))
 
 
 async def test_a_connection_of_which_nothing_is_known_has_no_pages() -> None:

@@ -146,7 +146,7 @@ async def test_what_was_streamed_and_searched_is_counted() -> None:
         await proxy.send("POST", "/docs/_search", {"sort": "x"})
         await proxy.search()
         metrics = (await proxy.pages.send("GET", "/_rerank/metrics")).body.decode()
-    assert "es_rerank_passed_total 1.0" in metrics
+    assert "es_rerank_passthrough_requests_total 1.0" in metrics
     assert 'es_rerank_searches_total{outcome="skipped",why="sort"} 1.0' in metrics
     assert 'es_rerank_searches_total{outcome="skipped",why="mapping"} 1.0' in metrics
 

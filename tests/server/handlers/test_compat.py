@@ -35,7 +35,7 @@ def root(seen: Seen, said: Any) -> Said:
 
 
 async def test_an_opensearch_is_an_elasticsearch_to_its_clients() -> None:
-    async with running(info(OPENSEARCH), present_as="elasticsearch-8") as (proxy, engine, _):
+    async with running(info(OPENSEARCH), emulate="elasticsearch-8") as (proxy, engine, _):
         got = await proxy.send("GET", "/", headers={"Accept": VENDOR})
         head = await proxy.send("HEAD", "/", headers={"Accept": VENDOR})
     assert got.json["version"] == {"build_flavor": "default", "number": "8.19.0"}
@@ -51,7 +51,7 @@ async def test_an_engine_without_a_first_page_has_one_too() -> None:
         "/_nodes/_local": Said(b'{"cluster_name":"c","nodes":{"x":{"name":"n"}}}', headers=[JSON]),
         "/": Said(b'{"error":"Incorrect HTTP method for uri [/]","status":405}', status=405, headers=[JSON]),
     }
-    async with running({"/_search": Said(b""), **says}, present_as="elasticsearch-8") as (proxy, _, _):
+    async with running({"/_search": Said(b""), **says}, emulate="elasticsearch-8") as (proxy, _, _):
         got = await proxy.send("GET", "/", headers={"Accept": VENDOR})
     assert (got.status, got.json["name"], got.json["version"]["number"]) == (200, "n", "8.19.0")
     assert got.headers.getall("X-Elastic-Product") == ["Elasticsearch"]
@@ -64,7 +64,7 @@ async def opened_and_closed(proxy: Endpoint) -> tuple[Any, Any]:
 
 
 async def test_points_in_time_are_opened_and_closed_as_the_engine_does() -> None:
-    async with running(info(OPENSEARCH), present_as="elasticsearch-9") as (proxy, engine, _):
+    async with running(info(OPENSEARCH), emulate="elasticsearch-9") as (proxy, engine, _):
         opened, closed = await opened_and_closed(proxy)
     assert opened.json == {"id": "p1", "_shards": {"total": 1}}
     assert closed.json == {"succeeded": True, "num_freed": 1}
@@ -77,7 +77,7 @@ async def test_points_in_time_are_opened_and_closed_as_the_engine_does() -> None
 
 
 async def test_an_elasticsearch_has_its_own_points_in_time() -> None:
-    async with running(info(ELASTICSEARCH), present_as="elasticsearch-9") as (proxy, engine, _):
+    async with running(info(ELASTICSEARCH), emulate="elasticsearch-9") as (proxy, engine, _):
         opened, closed = await opened_and_closed(proxy)
     assert (opened.status, closed.status) == (404, 404)
     assert [seen.target for seen in engine.seen] == ["/", "/docs/_pit?keep_alive=1m", "/_pit"]
@@ -98,27 +98,27 @@ async def test_where_get_is_not_allowed_the_engines_own_head_tells_which_it_is(o
         status = 403 if seen.target == "/" else 200
         return Said(b'{"pit_id":"p1"}', status=status, headers=[JSON, *own])
 
-    async with running({"/?": Said(b"?"), "/": forbidden}, present_as="elasticsearch-8") as (proxy, engine, _):
+    async with running({"/?": Said(b"?"), "/": forbidden}, emulate="elasticsearch-8") as (proxy, engine, _):
         got = await proxy.send("POST", "/docs/_pit?keep_alive=1m", headers={"Accept": VENDOR})
     assert got.status == 200
     assert [seen.target for seen in engine.seen] == ["/", target]
 
 
 async def test_an_error_and_what_cannot_be_read_are_the_engines_own() -> None:
-    async with running(info(OPENSEARCH), present_as="elasticsearch-8") as (proxy, engine, _):
+    async with running(info(OPENSEARCH), emulate="elasticsearch-8") as (proxy, engine, _):
         failed = await proxy.send("POST", "/docs/_pit", headers={"Accept": VENDOR})
         odd = await proxy.send("DELETE", "/_pit", b"no json", TYPED)
     assert (failed.status, failed.json) == (404, {"mine": True})
     assert (odd.status, engine.seen[-1].body) == (404, b"no json")
 
 
-@pytest.mark.parametrize("advertise", [None, "search.example:80"])
-async def test_clients_that_look_for_nodes_stay(advertise: str | None) -> None:
+@pytest.mark.parametrize("publish_address", [None, "search.example:80"])
+async def test_clients_that_look_for_nodes_stay(publish_address: str | None) -> None:
     said = Said(json.dumps(NODES).encode())
-    async with running({"/_nodes": said}, sniff="rewrite", advertise=advertise) as (proxy, _, _):
+    async with running({"/_nodes": said}, sniff="rewrite", publish_address=publish_address) as (proxy, _, _):
         got = await proxy.send("GET", "/_nodes/_all/http?timeout=1s")
         own = proxy.url.removeprefix("http://")
-    assert got.json == {"nodes": {"a": {"http": {"publish_address": advertise or own}}}}
+    assert got.json == {"nodes": {"a": {"http": {"publish_address": publish_address or own}}}}
 
 
 async def test_a_coded_answer_leaves_coded() -> None:
@@ -137,13 +137,13 @@ async def test_unless_told_otherwise_all_of_it_is_the_engines_own(headers: dict[
 
 
 async def test_to_leave_searches_alone_is_not_to_show_another_engine() -> None:
-    async with running(info(OPENSEARCH), present_as="elasticsearch-8") as (proxy, _, _):
+    async with running(info(OPENSEARCH), emulate="elasticsearch-8") as (proxy, _, _):
         got = await proxy.send("GET", "/", headers={"X-Rerank-Mode": "off"})
     assert got.json["version"]["number"] == "8.19.0"
 
 
 async def test_a_reranked_search_has_the_media_type_of_its_client() -> None:
-    async with running(present_as="elasticsearch-8") as (proxy, engine, _):
+    async with running(emulate="elasticsearch-8") as (proxy, engine, _):
         got = await proxy.send("POST", "/docs/_search", HOSE, TYPED)
     assert got.headers["X-Rerank"].startswith("reranked")
     assert got.headers["Content-Type"] == "application/vnd.elasticsearch+json;compatible-with=8"

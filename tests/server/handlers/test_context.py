@@ -130,7 +130,7 @@ async def test_the_time_for_a_page_that_is_fetched_after_its_window_is_kept_back
 
 async def test_many_searches_are_worked_on_a_few_at_a_time_and_keep_their_order() -> None:
     nothing: Any = None
-    state: Any = SimpleNamespace(settings=settings(concurrency=2))
+    state: Any = SimpleNamespace(settings=settings(reranker_max_requests=2))
     under_way, most = 0, 0
 
     async def work(number: int, letter: str) -> str:
@@ -149,7 +149,7 @@ async def test_many_searches_are_worked_on_a_few_at_a_time_and_keep_their_order(
 
 async def test_of_many_searches_none_goes_on_when_one_fails_and_its_fault_comes_out_as_it_is() -> None:
     nothing: Any = None
-    state: Any = SimpleNamespace(settings=settings(concurrency=3))
+    state: Any = SimpleNamespace(settings=settings(reranker_max_requests=3))
     fault = UpstreamError("the engine broke off")
     begun, ended = [], []
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from es_rerank.model import Failed, Outcome, Rule, Why, failed
 from es_rerank.pipeline import Reply
-from es_rerank.server.handlers.result import answered, broken, left_alone
+from es_rerank.server.handlers.result import answered, broken, pass_through
 
 RULE = Rule("docs")
 FAULT = failed(Failed(Why.DEADLINE, "too slow"))
@@ -20,7 +20,7 @@ def test_only_a_strict_rule_makes_an_error_of_a_fault() -> None:
 
 
 def test_reasons_are_told_in_their_order() -> None:
-    assert [one.header for one in left_alone(Why.SORT, Why.SCROLL).outcomes] == [
+    assert [one.header for one in pass_through(Why.SORT, Why.SCROLL).outcomes] == [
         "skipped; why=sort",
         "skipped; why=scroll",
     ]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.server.listen.proxy_protocol import NoPrefaceError, Preface, read
+from es_rerank.server.listen.proxy_protocol import ProxyHeader, ProxyProtocolError, read
 
 SIGNATURE = bytes.fromhex("0d0a0d0a000d0a515549540a")
 
@@ -33,7 +33,7 @@ WHOLE = [
 
 @pytest.mark.parametrize(("data", "client"), WHOLE)
 def test_whose_connection_it_is_and_where_http_begins(data: bytes, client: str | None) -> None:
-    assert read(data + b"GET / HTTP/1.1\r\n") == Preface(client, len(data))
+    assert read(data + b"GET / HTTP/1.1\r\n") == ProxyHeader(client, len(data))
     assert [read(data[:size]) for size in range(len(data))] == [None] * len(data)
 
 
@@ -51,7 +51,7 @@ def test_whose_connection_it_is_and_where_http_begins(data: bytes, client: str |
     ],
 )
 def test_anything_else_is_refused(data: bytes) -> None:
-    with pytest.raises(NoPrefaceError):
+    with pytest.raises(ProxyProtocolError):
         read(data)
 
 
@@ -59,6 +59,6 @@ def test_anything_else_is_refused(data: bytes) -> None:
 def test_no_bytes_are_another_error(data: bytes, before: bytes) -> None:
     try:
         found = read(before + data)
-    except NoPrefaceError:
+    except ProxyProtocolError:
         return
     assert found is None or found.size <= len(before + data)

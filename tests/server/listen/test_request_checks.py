@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from multidict import CIMultiDict
 
-from es_rerank.server.listen.request_checks import Head, refusal
+from es_rerank.server.listen.request_checks import Head, rejection
 
 
 @pytest.mark.parametrize(
@@ -24,5 +24,5 @@ from es_rerank.server.listen.request_checks import Head, refusal
     ],
 )
 def test_refusal(method: str, target: str, headers: dict[str, str], status: int | None) -> None:
-    found = refusal(Head(method, target, CIMultiDict(headers)))
+    found = rejection(Head(method, target, CIMultiDict(headers)))
     assert (found and found.status) == status

@@ -20,10 +20,10 @@ ENGINES = {"engine": True}
 async def test_sockets_of_the_file_system_are_listened_on(tmp_path: Path) -> None:
     path, pages = tmp_path / "endpoint.sock", tmp_path / "pages.sock"
     async with serving(Fake({"": Said(b'{"engine": true}')})) as engine:
-        chosen = settings(engine, listen=f"unix:{path}", own_pages=f"unix:{pages}")
+        chosen = settings(engine, listen=f"unix:{path}", admin_listen=f"unix:{pages}")
         running = runner(chosen)
         await running.setup()
-        sites = await listen(running, chosen, Sockets(bind(chosen.listen), bind(chosen.own_pages)))
+        sites = await listen(running, chosen, Sockets(bind(chosen.listen), bind(chosen.admin_listen)))
         assert (sites.names, sites.pages) == ([f"unix:{path}"], [f"unix:{pages}"])
         for place, said in ((path, ENGINES), (pages, OURS)):
             async with (
@@ -38,8 +38,8 @@ async def test_all_addresses_of_a_host_are_listened_on() -> None:
     chosen = settings()
     running = runner(chosen)
     await running.setup()
-    everywhere = Sockets(*([*bind("127.0.0.1:0"), *bind("[::1]:0")] for _ in range(2)))
-    sites = await listen(running, chosen, everywhere)
+    default_rule = Sockets(*([*bind("127.0.0.1:0"), *bind("[::1]:0")] for _ in range(2)))
+    sites = await listen(running, chosen, default_rule)
     async with aiohttp.ClientSession() as session:
         for name in sites.pages:
             async with session.get(f"{name}/_rerank/health/live") as answer:
@@ -51,7 +51,7 @@ async def test_all_addresses_of_a_host_are_listened_on() -> None:
 
 
 async def test_shared_pages_stand_where_clients_connect() -> None:
-    async with endpoint(settings(own_pages="shared")) as proxy:
+    async with endpoint(settings(admin_listen="shared")) as proxy:
         assert proxy.own == proxy.url
         assert (await proxy.send("GET", "/_rerank/health/live")).json == OURS
 

@@ -67,23 +67,23 @@ def test_families() -> None:
 
 
 def test_both_places_are_bound_and_one_that_is_given_is_kept() -> None:
-    settings = Settings(listen="127.0.0.1:0", own_pages="127.0.0.1:0")
+    settings = Settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0")
     bound = bind_all(settings)
     again = bind_all(settings, Sockets(bound.listen))
     assert again.listen is bound.listen
-    assert len({address(one) for one in (*bound.listen, *bound.own_pages, *again.own_pages)}) == 3
+    assert len({address(one) for one in (*bound.listen, *bound.admin_listen, *again.admin_listen)}) == 3
     bound.close()
     again.close()
-    assert all(one.fileno() == -1 for one in (*bound.listen, *bound.own_pages, *again.own_pages))
+    assert all(one.fileno() == -1 for one in (*bound.listen, *bound.admin_listen, *again.admin_listen))
 
 
 def test_shared_pages_have_no_socket_of_their_own() -> None:
-    bound = bind_all(Settings(listen="127.0.0.1:0", own_pages="shared"), NONE)
-    assert (len(bound.listen), bound.own_pages) == (1, ())
+    bound = bind_all(Settings(listen="127.0.0.1:0", admin_listen="shared"), NONE)
+    assert (len(bound.listen), bound.admin_listen) == (1, ())
     bound.close()
 
 
-def test_own_pages_that_cannot_stand_there_are_named_and_nothing_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_admin_listen_that_cannot_stand_there_are_named_and_nothing_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[socket.socket] = []
 
     class Noted(socket.socket):
@@ -95,6 +95,6 @@ def test_own_pages_that_cannot_stand_there_are_named_and_nothing_stays_open(monk
     with taken:
         taken.listen()
         monkeypatch.setattr(socket, "socket", Noted)
-        with pytest.raises(EsRerankError, match=r"it is taken by another program; choose another with --own-pages"):
-            bind_all(Settings(listen="127.0.0.1:0", own_pages=address(taken)))
+        with pytest.raises(EsRerankError, match=r"it is taken by another program; choose another with --admin-listen"):
+            bind_all(Settings(listen="127.0.0.1:0", admin_listen=address(taken)))
     assert [one.fileno() for one in opened] == [-1, -1]

@@ -70,10 +70,10 @@ def delete(found: ElasticsearchStore, _: Target) -> object:
 
 def errors(found: ElasticsearchStore, target: Target) -> object:
     absent = store(target, f"{target.index}-absent")
-    refusal = refused(lambda: absent.similarity_search("river"), NotFoundError)
+    rejection = refused(lambda: absent.similarity_search("river"), NotFoundError)
     found.client.indices.delete(index=target.index)
     return {
-        "absent": refusal,
+        "absent": rejection,
         "after": refused(lambda: found.client.search(index=target.index, query=RIVER), NotFoundError),
     }
 
