@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from es_rerank.testing import FakeResponse, FakeServer, ReceivedRequest, serve_fake
 from tests import audit as auditing
 from tests.audit import Found, audit, main, read
-from tests.fakes import Fake, Said, Seen, serving
 
 BAD = "jinja2==2.10"
 VULNERABILITY = {
@@ -32,25 +32,25 @@ def pins(tmp_path: Path) -> Path:
     return file
 
 
-def database(vulnerable: Mapping[str, Any] | None) -> Callable[[Seen], Said]:
+def database(vulnerable: Mapping[str, Any] | None) -> Callable[[ReceivedRequest], FakeResponse]:
     """Answer as OSV does: what is known of one version of one package."""
 
-    def said(seen: Seen) -> Said:
+    def said(seen: ReceivedRequest) -> FakeResponse:
         asked = seen.json
         known = vulnerable and (asked["package"]["name"], asked["version"]) == ("jinja2", "2.10")
-        return Said(json.dumps({"vulns": [vulnerable]} if known else {}).encode())
+        return FakeResponse(json.dumps({"vulns": [vulnerable]} if known else {}).encode())
 
     return said
 
 
-async def audited(pins: Path, fake: Fake) -> Found:
+async def audited(pins: Path, fake: FakeServer) -> Found:
     """Run the auditor itself against a database on loopback."""
-    async with serving(fake) as found:
+    async with serve_fake(fake) as found:
         return await asyncio.to_thread(audit, pins, "--osv-url", f"{found.url}/v1/query")
 
 
 async def test_a_known_vulnerability_fails_and_is_named(pins: Path) -> None:
-    found = await audited(pins, Fake({"": database(VULNERABILITY)}))
+    found = await audited(pins, FakeServer({"": database(VULNERABILITY)}))
     assert found.failed
     assert found.lines == [
         "jinja2 2.10: PYSEC-0000-1, mended in 2.10.1",
@@ -60,12 +60,12 @@ async def test_a_known_vulnerability_fails_and_is_named(pins: Path) -> None:
 
 async def test_one_that_is_accepted_does_not(pins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auditing, "ACCEPTED", {"PYSEC-0000-1": "nobody writes templates here"})
-    found = await audited(pins, Fake({"": database(VULNERABILITY)}))
+    found = await audited(pins, FakeServer({"": database(VULNERABILITY)}))
     assert (found.failed, found.lines[-1]) == (False, f"{pins}: 2 packages audited, 0 known vulnerabilities")
 
 
 async def test_what_is_not_known_to_be_vulnerable_passes(pins: Path) -> None:
-    fake = Fake({"": database(None)})
+    fake = FakeServer({"": database(None)})
     found = await audited(pins, fake)
     assert (found.failed, found.lines) == (False, [f"{pins}: 2 packages audited, 0 known vulnerabilities"])
     assert [(seen.json["package"]["name"], seen.json["version"]) for seen in fake.seen] == [
@@ -76,7 +76,9 @@ async def test_what_is_not_known_to_be_vulnerable_passes(pins: Path) -> None:
 
 async def test_a_database_that_is_down_is_said_and_is_no_failure(pins: Path) -> None:
     words = "NOT AUDITED, the database of vulnerabilities cannot be reached"
-    assert await audited(pins, Fake({"": Said(b"busy", status=503)})) == Found([f"{pins}: {words}"], failed=False)
+    assert await audited(pins, FakeServer({"": FakeResponse(b"busy", status=503)})) == Found(
+        [f"{pins}: {words}"], failed=False
+    )
     nowhere = await asyncio.to_thread(audit, pins, "--osv-url", "http://127.0.0.1:9/v1/query")
     assert nowhere == Found([f"{pins}: {words}"], failed=False)
 

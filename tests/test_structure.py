@@ -23,7 +23,7 @@ LEVELS: Sequence[Sequence[str]] = (
     ("net",),
     ("engine_client", "rerank_client"),
     ("server",),
-    ("cli", "__main__"),
+    ("cli", "testing", "__main__"),
     ("es_rerank_lab",),
 )
 # Packages of one level that must not import each other.
@@ -63,6 +63,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "es_rerank.search.query_text.terms": "values and helpers of tests/search/query_text/test_leaf_clauses.py",
     "es_rerank.server.handlers": "the table of handlers; tests/server/handlers sends requests through each",
     "es_rerank.server.state": "puts the parts together; every test of tests/server/test_app.py runs through it",
+    "es_rerank.testing": "the fakes; most tests of tests/server run through them",
     "es_rerank_lab.cli": "tests/lab/demo runs it",
     "es_rerank_lab.parts.errors": "two classes without code",
 }

@@ -17,8 +17,8 @@ from es_rerank.cli.reload import Reread
 from es_rerank.cli.serve import until_stopped
 from es_rerank.config.settings import Settings
 from es_rerank.errors import ConfigError, EsRerankError
+from es_rerank.testing import until
 from tests.cli.conftest import Run
-from tests.fakes import until
 
 
 def told(lines: Sequence[MutableMapping[str, Any]]) -> list[str]:

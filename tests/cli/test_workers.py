@@ -27,7 +27,7 @@ from es_rerank.config.rules import Rules
 from es_rerank.config.settings import Settings
 from es_rerank.errors import ConfigError, EsRerankError
 from es_rerank.server.listen.sockets import Sockets, address, bind_all
-from tests.fakes import Fake, Said, answer, serving
+from es_rerank.testing import FakeResponse, FakeServer, search_response, serve_fake
 from tests.server.test_app import CAPS, HITS
 
 WORKERS = 2
@@ -149,8 +149,8 @@ def test_a_worker_that_dies_is_replaced_and_the_others_go_on_and_all_stop_togeth
 async def test_a_worker_in_the_place_of_a_dead_one_has_the_rules_of_the_others(reload: str, tmp_path: Path) -> None:
     rule = tmp_path / "docs.yaml"
     rule.write_text("index: docs\n")
-    engine = Fake({"/docs/_field_caps": CAPS, "": Said(answer(*HITS))})
-    async with serving(engine):
+    engine = FakeServer({"/docs/_field_caps": CAPS, "": FakeResponse(search_response(*HITS))})
+    async with serve_fake(engine):
         with team("--upstream", engine.url, "--mappings", str(tmp_path), "--reload", reload) as running:
             assert await said_by_all(running) == {"reranked"}
             rule.write_text("index: docs\nmode: off\n")
@@ -168,8 +168,8 @@ async def test_a_worker_in_the_place_of_a_dead_one_has_the_rules_of_the_others(r
 
 
 async def test_a_reload_that_is_asked_for_too_late_ends_no_search() -> None:
-    engine = Fake({"/docs/_field_caps": CAPS, "": Said(answer(*HITS), seconds=2.0)})
-    async with serving(engine):
+    engine = FakeServer({"/docs/_field_caps": CAPS, "": FakeResponse(search_response(*HITS), seconds=2.0)})
+    async with serve_fake(engine):
         with team("--upstream", engine.url) as running:
             everyone = running.workers()
             searching = asyncio.create_task(asyncio.to_thread(outcome, running.listen))

@@ -12,14 +12,14 @@ from es_rerank.config.settings import Settings
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.errors import ConfigError, RequestError, UpstreamError
 from es_rerank.net.messages import Chunks, Request
-from tests.fakes import Fake, Said, serving, settings
+from es_rerank.testing import FakeResponse, FakeServer, fake_settings, serve_fake
 
 NOWHERE = "http://127.0.0.1:9"
 
 
 @asynccontextmanager
 async def reaching(*urls: str, **more: object) -> AsyncIterator[EngineClient]:
-    upstream = EngineClient(settings(upstream=urls, **more))
+    upstream = EngineClient(fake_settings(upstream=urls, **more))
     try:
         yield upstream
     finally:
@@ -32,7 +32,7 @@ async def said(upstream: EngineClient, request: Request) -> bytes:
 
 
 async def test_a_base_path_stands_before_every_path() -> None:
-    async with serving(Fake({"": Said(b"ok")})) as engine, reaching(f"{engine.url}/base/") as upstream:
+    async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine, reaching(f"{engine.url}/base/") as upstream:
         assert await said(upstream, Request("GET", "/a%2Fb?x=%20")) == b"ok"
     assert engine.seen[0].target == "/base/a%2Fb?x=%20"
 
@@ -44,7 +44,7 @@ async def test_no_answer_is_an_upstream_error() -> None:
 
 
 async def test_an_answer_that_was_not_read_to_its_end_frees_its_connection() -> None:
-    async with serving(Fake({"": Said(b"x" * 1_000_000)})) as engine, reaching(engine.url) as upstream:
+    async with serve_fake(FakeServer({"": FakeResponse(b"x" * 1_000_000)})) as engine, reaching(engine.url) as upstream:
         for _ in range(3):
             async with upstream.open(Request("GET", "/")) as answer:
                 await answer.content.readany()
@@ -58,8 +58,8 @@ def test_an_authority_that_cannot_be_read_is_an_error_at_once(tmp_path: Path) ->
 
 async def test_nodes_take_turns() -> None:
     async with (
-        serving(Fake({"": Said(b"a")})) as one,
-        serving(Fake({"": Said(b"b")})) as other,
+        serve_fake(FakeServer({"": FakeResponse(b"a")})) as one,
+        serve_fake(FakeServer({"": FakeResponse(b"b")})) as other,
         reaching(one.url, other.url) as upstream,
     ):
         assert [await said(upstream, Request("GET", "/")) for _ in range(4)] == [b"a", b"b", b"a", b"b"]
@@ -70,7 +70,7 @@ async def test_a_node_that_is_not_reached_costs_no_request_not_even_a_write_with
         yield b"one "
         yield b"write"
 
-    async with serving(Fake({"": Said(b"ok")})) as engine, reaching(NOWHERE, engine.url) as upstream:
+    async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine, reaching(NOWHERE, engine.url) as upstream:
         assert [await said(upstream, Request("POST", "/_bulk", body=Chunks(body()))) for _ in range(4)] == [b"ok"] * 4
     assert [seen.body for seen in engine.seen] == [b"one write"] * 4
 
@@ -145,7 +145,7 @@ async def test_a_body_that_cannot_be_read_is_the_clients_fault() -> None:
         yield b"good"
         raise RequestError("malformed")
 
-    async with serving(Fake({"": Said(b"ok")})) as engine, reaching(engine.url) as upstream:
+    async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine, reaching(engine.url) as upstream:
         with pytest.raises(RequestError, match="malformed"):
             await said(upstream, Request("POST", "/_bulk", body=Chunks(body())))
 
@@ -154,7 +154,9 @@ async def test_another_engine_is_asked_in_plain_words_and_shown_in_its_own() -> 
     vendor = "application/vnd.elasticsearch+json; compatible-with=8"
     headers = CIMultiDict({"Accept": vendor, "Content-Type": vendor})
     async with (
-        serving(Fake({"": Said(b"{}", headers=[("Content-Type", "application/json; charset=UTF-8")])})) as engine,
+        serve_fake(
+            FakeServer({"": FakeResponse(b"{}", headers=[("Content-Type", "application/json; charset=UTF-8")])})
+        ) as engine,
         reaching(engine.url, emulate="elasticsearch-8") as upstream,
         upstream.open(Request("POST", "/", headers, b"{}")) as answer,
     ):

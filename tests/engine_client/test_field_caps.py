@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.engine_client.field_caps import FieldCapsCache
 from es_rerank.model import IndexInfo, Search
-from tests.fakes import CAPS, Fake, Said, Seen, serving, settings
+from es_rerank.testing import CAPS, FakeResponse, FakeServer, ReceivedRequest, fake_settings, serve_fake
 
 NOBODY: CIMultiDict[str] = CIMultiDict()
 MOST = 1000
@@ -20,10 +20,10 @@ INFO = IndexInfo(("docs",), {"title": "text", "body": "text", "tag": "keyword"})
 
 
 @asynccontextmanager
-async def asking(said: Any = CAPS, clock: Any = lambda: 0.0) -> AsyncIterator[tuple[FieldCapsCache, Fake]]:
-    row = said if isinstance(said, Said) else Said(json.dumps(said).encode())
-    async with serving(Fake({"": row})) as engine:
-        upstream = EngineClient(settings(engine))
+async def asking(said: Any = CAPS, clock: Any = lambda: 0.0) -> AsyncIterator[tuple[FieldCapsCache, FakeServer]]:
+    row = said if isinstance(said, FakeResponse) else FakeResponse(json.dumps(said).encode())
+    async with serve_fake(FakeServer({"": row})) as engine:
+        upstream = EngineClient(fake_settings(engine))
         indices = FieldCapsCache(upstream, MOST, clock)
         yield indices, engine
         await indices.close()
@@ -59,12 +59,12 @@ async def test_an_expression_is_resolved_by_the_engine(target: str, params: dict
         ({"indices": ["a"], "fields": {"x": {"unmapped": {}, "long": {}}}}, IndexInfo(("a",), {"x": "unmapped"})),
         ([], None),
         ({}, None),
-        (Said(b"{"), None),
-        (Said(b'{"error":{}}', status=404), None),
-        (Said(json.dumps(CAPS).encode(), status=403), None),
-        (Said([b'{"fields":'], cut_off=True), None),
-        (Said(json.dumps(CAPS).encode().ljust(MOST)), INFO),
-        (Said(json.dumps(CAPS).encode().ljust(MOST + 1)), None),
+        (FakeResponse(b"{"), None),
+        (FakeResponse(b'{"error":{}}', status=404), None),
+        (FakeResponse(json.dumps(CAPS).encode(), status=403), None),
+        (FakeResponse([b'{"fields":'], cut_off=True), None),
+        (FakeResponse(json.dumps(CAPS).encode().ljust(MOST)), INFO),
+        (FakeResponse(json.dumps(CAPS).encode().ljust(MOST + 1)), None),
     ],
 )
 async def test_answers(said: Any, expected: IndexInfo | None) -> None:
@@ -73,7 +73,7 @@ async def test_answers(said: Any, expected: IndexInfo | None) -> None:
 
 
 async def test_an_engine_that_is_gone_says_nothing() -> None:
-    upstream = EngineClient(settings())
+    upstream = EngineClient(fake_settings())
     assert await FieldCapsCache(upstream, MOST).about(Search("docs"), NOBODY) is None
     await upstream.close()
 
@@ -116,9 +116,9 @@ async def test_whatever_may_say_who_asks_tells_callers_apart_and_is_said_to_the_
 async def test_a_fault_is_kept_by_how_long_it_took_and_for_its_caller(took: float, kept: float) -> None:
     now = [0.0]
 
-    def fails(_seen: Seen) -> Said:
+    def fails(_seen: ReceivedRequest) -> FakeResponse:
         now[0] += took
-        return Said(b"", status=503)
+        return FakeResponse(b"", status=503)
 
     async with asking(clock=lambda: now[0]) as (indices, engine):
         good, engine.says[""] = engine.says[""], fails
@@ -146,7 +146,7 @@ async def test_what_is_asked_already_is_asked_once() -> None:
 
 
 async def test_a_search_that_goes_away_does_not_take_the_answer_from_others() -> None:
-    async with asking(Said(json.dumps(CAPS).encode(), seconds=0.2)) as (indices, engine):
+    async with asking(FakeResponse(json.dumps(CAPS).encode(), seconds=0.2)) as (indices, engine):
         first = asyncio.create_task(indices.about(Search("docs"), NOBODY))
         second = asyncio.create_task(indices.about(Search("docs"), NOBODY))
         await asyncio.sleep(0.05)
@@ -156,7 +156,7 @@ async def test_a_search_that_goes_away_does_not_take_the_answer_from_others() ->
 
 
 async def test_who_can_wait_no_longer_leaves_the_answer_to_the_next() -> None:
-    async with asking(Said(json.dumps(CAPS).encode(), seconds=0.3)) as (indices, engine):
+    async with asking(FakeResponse(json.dumps(CAPS).encode(), seconds=0.3)) as (indices, engine):
         assert await indices.about(Search("docs"), NOBODY, 0.05) is None
         assert await indices.about(Search("docs"), NOBODY) == INFO
         assert await indices.about(Search("docs"), NOBODY, 0.0) == INFO
@@ -165,7 +165,7 @@ async def test_who_can_wait_no_longer_leaves_the_answer_to_the_next() -> None:
 
 async def test_what_has_been_asked_for_longer_than_a_search_can_wait_is_not_waited_for() -> None:
     now = [0.0]
-    async with asking(Said(seconds=60), lambda: now[0]) as (indices, engine):
+    async with asking(FakeResponse(seconds=60), lambda: now[0]) as (indices, engine):
         assert await indices.about(Search("docs"), NOBODY, 0.05) is None
         now[0] = 3.0
         assert await indices.about(Search("docs"), NOBODY, 3.0) is None
@@ -179,7 +179,7 @@ async def test_nothing_is_asked_for_a_search_that_cannot_wait() -> None:
 
 
 async def test_what_is_asked_ends_with_the_endpoint() -> None:
-    async with asking(Said(seconds=60)) as (indices, _):
+    async with asking(FakeResponse(seconds=60)) as (indices, _):
         assert await indices.about(Search("docs"), NOBODY, 0.05) is None
         await indices.close()
         assert indices._asked == {}
@@ -195,9 +195,11 @@ async def test_what_is_asked_ends_with_the_endpoint() -> None:
     ],
 )
 async def test_a_point_in_time_is_resolved_by_a_search(said: Any, expected: IndexInfo | None) -> None:
-    engine = Fake({"/_search": Said(json.dumps(said).encode()), "": Said(json.dumps(CAPS).encode())})
-    async with serving(engine):
-        upstream = EngineClient(settings(engine))
+    engine = FakeServer(
+        {"/_search": FakeResponse(json.dumps(said).encode()), "": FakeResponse(json.dumps(CAPS).encode())}
+    )
+    async with serve_fake(engine):
+        upstream = EngineClient(fake_settings(engine))
         pit = Search("", body={"pit": {"id": "abc", "keep_alive": "1m"}})
         assert await FieldCapsCache(upstream, MOST).about(pit, CIMultiDict(Authorization="a")) == expected
         await upstream.close()

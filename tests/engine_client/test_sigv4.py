@@ -16,7 +16,7 @@ from es_rerank.engine_client.client import EngineClient
 from es_rerank.engine_client.sigv4 import Signer
 from es_rerank.errors import ConfigError, UpstreamError
 from es_rerank.net.messages import Chunks, Request
-from tests.fakes import Fake, Said, Seen, serving, settings
+from es_rerank.testing import FakeResponse, FakeServer, ReceivedRequest, fake_settings, serve_fake
 
 SECRET = "wJalrXUtnFEMI/K7MDENG"
 REGION = "eu-central-1"
@@ -33,7 +33,7 @@ def hashed(key: bytes, text: str) -> bytes:
     return hmac.new(key, text.encode(), hashlib.sha256).digest()
 
 
-def expected(seen: Seen, service: str) -> str:
+def expected(seen: ReceivedRequest, service: str) -> str:
     """Compute the signature (Signature Version 4, "Create a signed AWS API request", steps 1 to 4)."""
     _, _, fields = seen.headers["Authorization"].partition(" ")
     named = dict(field.strip().split("=", 1) for field in fields.split(","))
@@ -78,8 +78,8 @@ async def body() -> AsyncIterator[bytes]:
 async def test_what_arrives_is_signed(method: str, target: str, streamed: bool, service: str) -> None:
     headers = CIMultiDict({"Authorization": "AWS4-HMAC-SHA256 of the client", "x-amz-date": "long ago", "X-A": "1"})
     whole = Chunks(body()) if streamed else b'{"size":1}' if method == "POST" else None
-    async with serving(Fake({"": Said(b"ok")})) as engine:
-        upstream = EngineClient(settings(engine, aws_region=REGION, aws_service=service))
+    async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine:
+        upstream = EngineClient(fake_settings(engine, aws_region=REGION, aws_service=service))
         sent = Request(method, target, headers, whole)
         async with upstream.open(sent) as answer:
             assert answer.status == 200

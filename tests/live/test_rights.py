@@ -19,8 +19,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from es_rerank.testing import FakeServer, score_response, serve_fake
 from es_rerank_lab.parts.engines import Engine, EngineOptions, start_engine
-from tests.fakes import Fake, scores, serving
 
 from .conftest import Serve
 from .endpoint import Endpoint
@@ -170,12 +170,12 @@ async def known(session: aiohttp.ClientSession, engine: Engine) -> None:
 
 
 @pytest.fixture
-async def reranker() -> AsyncIterator[Fake]:
-    async with serving(Fake({"": scores(MODEL)})) as found:
+async def reranker() -> AsyncIterator[FakeServer]:
+    async with serve_fake(FakeServer({"": score_response(MODEL)})) as found:
         yield found
 
 
-async def through(serve: Serve, guarded: Engine, reranker: Fake) -> Endpoint:
+async def through(serve: Serve, guarded: Engine, reranker: FakeServer) -> Endpoint:
     flags = ("--upstream-ca", str(guarded.ca), "--reranker", reranker.url, "--profile", "bge-reranker")
     more = ("--tokenizer", "estimate", "--no-self-test", "--deadline", "30s")
     return await asyncio.to_thread(serve, guarded.url, *flags, *more)
@@ -210,7 +210,7 @@ def best(answer: tuple[int, Mapping[str, str], Any]) -> list[str]:
 
 
 async def test_each_finds_what_it_finds_without_the_endpoint(
-    guarded: Engine, serve: Serve, session: aiohttp.ClientSession, reranker: Fake
+    guarded: Engine, serve: Serve, session: aiohttp.ClientSession, reranker: FakeServer
 ) -> None:
     """In turn, then all at once, again and again: what was remembered for one is nothing to another."""
     proxy = await through(serve, guarded, reranker)
@@ -244,7 +244,7 @@ async def test_each_finds_what_it_finds_without_the_endpoint(
 
 
 async def test_the_order_is_the_models_and_comes_from_what_is_remembered(
-    guarded: Engine, serve: Serve, session: aiohttp.ClientSession, reranker: Fake
+    guarded: Engine, serve: Serve, session: aiohttp.ClientSession, reranker: FakeServer
 ) -> None:
     proxy = await through(serve, guarded, reranker)
     body = {"query": {"match": {"body": "leaking hose bench"}}, "size": 50}
@@ -258,7 +258,7 @@ async def test_the_order_is_the_models_and_comes_from_what_is_remembered(
 
 
 async def test_many_searches_in_one_request_are_each_of_its_caller(
-    guarded: Engine, serve: Serve, session: aiohttp.ClientSession, reranker: Fake
+    guarded: Engine, serve: Serve, session: aiohttp.ClientSession, reranker: FakeServer
 ) -> None:
     proxy = await through(serve, guarded, reranker)
     lines = [part for body in SEARCHES.values() for part in ({"index": INDEX}, {**body, "from": 0, "size": 50})]
@@ -279,7 +279,7 @@ def told(one: Mapping[str, Any]) -> Any:
 
 
 async def test_the_model_reads_nothing_that_its_caller_may_not(
-    guarded: Engine, serve: Serve, session: aiohttp.ClientSession, reranker: Fake
+    guarded: Engine, serve: Serve, session: aiohttp.ClientSession, reranker: FakeServer
 ) -> None:
     """Fields that one may read are known by then, from the search of another."""
     proxy = await through(serve, guarded, reranker)
@@ -300,7 +300,7 @@ async def test_the_model_reads_nothing_that_its_caller_may_not(
 
 
 async def test_who_is_not_let_in_learns_nothing_from_what_others_have_found(
-    guarded: Engine, serve: Serve, session: aiohttp.ClientSession, reranker: Fake
+    guarded: Engine, serve: Serve, session: aiohttp.ClientSession, reranker: FakeServer
 ) -> None:
     proxy = await through(serve, guarded, reranker)
     root, wrong = callers(guarded)["root"], login("ann", "wrong")

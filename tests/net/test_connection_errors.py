@@ -8,7 +8,7 @@ from es_rerank.errors import UpstreamError
 from es_rerank.net.connection_errors import describe_error
 from es_rerank.net.messages import Request
 from es_rerank.net.tls import NotReachedError
-from tests.fakes import Fake, Said, serving, settings
+from es_rerank.testing import FakeResponse, FakeServer, fake_settings, serve_fake
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,8 @@ def test_worded(error: Exception | None, words: str) -> None:
     ],
 )
 async def test_real_faults(url: str, words: str) -> None:
-    async with serving(Fake({"": Said(b"ok")})) as plain:
-        upstream = EngineClient(settings(upstream=plain.url.replace("http", "https") if url == "https" else url))
+    async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as plain:
+        upstream = EngineClient(fake_settings(upstream=plain.url.replace("http", "https") if url == "https" else url))
         with pytest.raises(UpstreamError) as caught:
             async with upstream.open(Request("GET", "/")):
                 pass

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from tests.fakes import Fake, Said, endpoint, serving, settings
+from es_rerank.testing import FakeResponse, FakeServer, fake_settings, running_endpoint, serve_fake
 
 PIECES = [[b"x"], [b"a" * 70_000, b"", b"b", b"c" * 300_000], [b"%d" % at for at in range(500)], [b"y" * 3_000_000]]
 
@@ -24,8 +24,8 @@ async def test_bodies_pass_whole_both_ways(pieces: Sequence[bytes], known: bool)
             await asyncio.sleep(0)
 
     headers = {"Content-Length": str(len(whole))} if known else {}
-    said = Said(pieces, headers=list(headers.items()))
-    async with serving(Fake({"": said})) as engine, endpoint(settings(engine)) as proxy:
+    said = FakeResponse(pieces, headers=list(headers.items()))
+    async with serve_fake(FakeServer({"": said})) as engine, running_endpoint(fake_settings(engine)) as proxy:
         for _ in range(2):
             async with proxy.session.post(f"{proxy.url}/_bulk", data=body(), headers=headers) as answer:
                 assert await answer.read() == whole
@@ -36,7 +36,10 @@ async def test_bodies_pass_whole_both_ways(pieces: Sequence[bytes], known: bool)
 
 @pytest.mark.parametrize("status", [204, 304])
 async def test_answers_without_a_body_end(status: int) -> None:
-    async with serving(Fake({"": Said(b"", status=status)})) as engine, endpoint(settings(engine)) as proxy:
+    async with (
+        serve_fake(FakeServer({"": FakeResponse(b"", status=status)})) as engine,
+        running_endpoint(fake_settings(engine)) as proxy,
+    ):
         assert (await proxy.send("GET", "/x")).status == status
         assert (await proxy.send("HEAD", "/x")).status == status
 
@@ -57,7 +60,7 @@ async def test_a_client_that_does_not_read_holds_the_engine_back() -> None:
 
     async with await asyncio.start_server(engine, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with endpoint(settings(upstream=url)) as proxy:
+        async with running_endpoint(fake_settings(upstream=url)) as proxy:
             host, _, port = urlsplit(proxy.url).netloc.partition(":")
             reader, writer = await asyncio.open_connection(host, int(port), limit=2**16)
             writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -87,7 +90,7 @@ async def test_a_client_that_goes_away_in_the_midst_frees_the_engine() -> None:
 
     async with await asyncio.start_server(engine, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with endpoint(settings(upstream=url)) as proxy:
+        async with running_endpoint(fake_settings(upstream=url)) as proxy:
             async with aiohttp.ClientSession() as session, session.get(f"{proxy.url}/x") as answer:
                 assert await answer.content.readany() == b"hello"
                 answer.close()

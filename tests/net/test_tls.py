@@ -22,7 +22,7 @@ from es_rerank.net.tls import client_context, server_context
 from es_rerank.server.app import runner
 from es_rerank.server.listen.site import listen
 from es_rerank.server.listen.sockets import Sockets, bind
-from tests.fakes import endpoint, settings
+from es_rerank.testing import fake_settings, running_endpoint
 
 AUTHORITY = trustme.CA()
 STRANGER = trustme.CA()
@@ -67,7 +67,7 @@ async def engine(files: Path, *, asks: bool = False, sends_authority: bool = Fal
 
 
 async def reached(url: str, **more: object) -> bool:
-    upstream = EngineClient(settings(upstream=url, **more))
+    upstream = EngineClient(fake_settings(upstream=url, **more))
     try:
         async with upstream.open(Request("GET", "/")) as answer:
             return answer.status == 200
@@ -95,7 +95,7 @@ async def test_a_pin_is_on_the_certificate_or_on_an_authority_that_is_sent_with_
 
 
 async def test_a_pinned_engine_that_is_not_there_is_said_without_its_address() -> None:
-    upstream = EngineClient(settings(upstream="https://127.0.0.1:9", upstream_fingerprint="ab" * 32))
+    upstream = EngineClient(fake_settings(upstream="https://127.0.0.1:9", upstream_fingerprint="ab" * 32))
     with pytest.raises(UpstreamError) as caught:
         async with upstream.open(Request("GET", "/")):
             pass
@@ -136,16 +136,16 @@ async def test_the_endpoint_listens_with_https_and_may_demand_certificates_of_it
     known = ssl.create_default_context(cafile=files / "ca.pem")
     known.load_cert_chain(files / "client.pem", files / "client.key")
     shown = {"listen_certificate": files / "server.pem", "listen_key": files / "server.key"}
-    async with endpoint(settings(**shown)) as proxy:
+    async with running_endpoint(fake_settings(**shown)) as proxy:
         assert proxy.url.startswith("https://")
         assert [await answered(url, trusting) for url in (proxy.url, proxy.own)] == [True, True]
-    async with endpoint(settings(**shown, listen_client_ca=files / "ca.pem")) as proxy:
+    async with running_endpoint(fake_settings(**shown, listen_client_ca=files / "ca.pem")) as proxy:
         assert [await answered(url, trusting) for url in (proxy.url, proxy.own)] == [False, False]
         assert [await answered(url, known) for url in (proxy.url, proxy.own)] == [True, True]
 
 
 async def test_a_renewed_certificate_is_shown_to_those_who_connect_from_then_on(files: Path) -> None:
-    chosen = settings(listen_certificate=files / "server.pem", listen_key=files / "server.key")
+    chosen = fake_settings(listen_certificate=files / "server.pem", listen_key=files / "server.key")
     running = runner(chosen)
     await running.setup()
     sites = await listen(running, chosen, Sockets(bind("127.0.0.1:0")))

@@ -8,7 +8,7 @@ from es_rerank.model import Failed, Why
 from es_rerank.rerank.backends import BACKENDS, Question
 from es_rerank.rerank_client.asker import Asker, cap
 from es_rerank.rerank_client.transport import Transport
-from tests.fakes import Fake, Said, Seen, serving, settings
+from es_rerank.testing import FakeResponse, FakeServer, ReceivedRequest, fake_settings, serve_fake
 
 TEXTS = [f"text {at}" for at in range(7)]
 
@@ -28,24 +28,26 @@ def test_cap(words: str, expected: int | None) -> None:
     assert cap(words) == expected
 
 
-def limited(most: int, length: int = 1000) -> Fake:
+def limited(most: int, length: int = 1000) -> FakeServer:
     """A server that takes so many texts, each of so many characters."""
 
-    def score(seen: Seen) -> Said:
+    def score(seen: ReceivedRequest) -> FakeResponse:
         texts = seen.json["texts"]
         if len(texts) > most:
             words = f"batch size {len(texts)} > maximum allowed batch size {most}"
-            return Said(json.dumps({"error": words, "error_type": "Validation"}).encode(), status=422)
+            return FakeResponse(json.dumps({"error": words, "error_type": "Validation"}).encode(), status=422)
         if any(len(text) > length for text in texts):
-            return Said(b'{"error":"input_tokens: too long","error_type":"Validation"}', status=413)
-        return Said(json.dumps([{"index": at, "score": float(text[-1])} for at, text in enumerate(texts)]).encode())
+            return FakeResponse(b'{"error":"input_tokens: too long","error_type":"Validation"}', status=413)
+        return FakeResponse(
+            json.dumps([{"index": at, "score": float(text[-1])} for at, text in enumerate(texts)]).encode()
+        )
 
-    return Fake({"": score})
+    return FakeServer({"": score})
 
 
-async def asked(server: Fake, texts: list[str]) -> tuple[list[float] | Failed, int, list[int]]:
-    async with serving(server):
-        chosen = settings(reranker=server, backend="tei")
+async def asked(server: FakeServer, texts: list[str]) -> tuple[list[float] | Failed, int, list[int]]:
+    async with serve_fake(server):
+        chosen = fake_settings(reranker=server, backend="tei")
         wire = Transport(chosen, chosen.reranker[0], BACKENDS["tei"])
         asker = Asker(wire, 100)
         found = await asker.ask(Question("query", texts, "model"), 5.0)

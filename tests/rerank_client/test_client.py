@@ -16,7 +16,15 @@ from es_rerank.model import Failed, Long, Rule, Scored, ScoreRequest, Why
 from es_rerank.rerank.batching import cost
 from es_rerank.rerank_client import client, pool, server
 from es_rerank.rerank_client.client import Health, Reranker
-from tests.fakes import Fake, Said, Seen, scores, serving, settings, until
+from es_rerank.testing import (
+    FakeResponse,
+    FakeServer,
+    ReceivedRequest,
+    fake_settings,
+    score_response,
+    serve_fake,
+    until,
+)
 
 RULE = Rule("docs")
 BY_TEXT = {"mend": 2.0, "hose": 1.0, "opening": -3.0}
@@ -31,15 +39,15 @@ def sigmoid(logit: float) -> float:
 
 
 @asynccontextmanager
-async def reranking(says: Any = None, **more: Any) -> AsyncIterator[tuple[Reranker, Fake]]:
-    async with serving(Fake({"/score": says or scores(BY_TEXT)})) as server:
-        reranker = Reranker(settings(reranker=server, **more))
+async def reranking(says: Any = None, **more: Any) -> AsyncIterator[tuple[Reranker, FakeServer]]:
+    async with serve_fake(FakeServer({"/score": says or score_response(BY_TEXT)})) as server:
+        reranker = Reranker(fake_settings(reranker=server, **more))
         with capture_logs():
             yield reranker, server
             await reranker.close()
 
 
-def sent(server: Fake) -> list[list[str]]:
+def sent(server: FakeServer) -> list[list[str]]:
     return [seen.json["text_2"] for seen in server.seen]
 
 
@@ -72,7 +80,7 @@ async def test_equal_texts_of_one_window_are_one_pair() -> None:
 
 
 async def test_equal_pairs_in_flight_are_asked_once() -> None:
-    async with reranking(lambda seen: replace(scores(BY_TEXT)(seen), seconds=0.05)) as (reranker, server):
+    async with reranking(lambda seen: replace(score_response(BY_TEXT)(seen), seconds=0.05)) as (reranker, server):
         found = await asyncio.gather(*(reranker.score(ask("a hose", text)) for text in ("x", "x", "y")))
     assert all(isinstance(one, Scored) for one in found)
     assert sorted(sent(server)) == [["a hose", "x"], ["y"]]
@@ -127,7 +135,7 @@ async def test_a_query_as_long_as_a_book_leaves_room_for_documents() -> None:
 
 
 async def test_a_deadline_is_kept_and_the_late_scores_are_remembered() -> None:
-    async with reranking(lambda seen: replace(scores()(seen), seconds=0.1)) as (reranker, _):
+    async with reranking(lambda seen: replace(score_response()(seen), seconds=0.1)) as (reranker, _):
         assert await reranker.score(ask("a", seconds=0)) == Failed(Why.DEADLINE)
         first, second = await asyncio.gather(
             reranker.score(ask("a", seconds=5)), reranker.score(ask("a", seconds=0.02))
@@ -137,14 +145,14 @@ async def test_a_deadline_is_kept_and_the_late_scores_are_remembered() -> None:
 
 
 async def test_a_server_that_says_nothing_is_a_missed_deadline() -> None:
-    async with reranking(Said(b"", seconds=0.3)) as (reranker, _):
+    async with reranking(FakeResponse(b"", seconds=0.3)) as (reranker, _):
         found = await reranker.score(ask("a", seconds=0.05))
     assert isinstance(found, Failed)
     assert found.why is Why.DEADLINE
 
 
 async def test_too_many_searches_are_shed() -> None:
-    slow = lambda seen: replace(scores()(seen), seconds=0.1)  # noqa: E731
+    slow = lambda seen: replace(score_response()(seen), seconds=0.1)  # noqa: E731
     async with reranking(slow, reranker_queue_size=1, reranker_max_requests=1) as (reranker, _):
         found = await asyncio.gather(*(reranker.score(ask(f"text {at}")) for at in range(4)))
     assert sorted(type(one).__name__ for one in found) == ["Failed", "Failed", "Scored", "Scored"]
@@ -154,8 +162,8 @@ async def test_too_many_searches_are_shed() -> None:
 async def test_the_window_shrinks_while_the_queue_is_long_and_grows_back() -> None:
     ten = [f"text {at}" for at in range(10)]
 
-    def slow(seen: Seen) -> Said:
-        return replace(scores(BY_TEXT)(seen), seconds=0.1)
+    def slow(seen: ReceivedRequest) -> FakeResponse:
+        return replace(score_response(BY_TEXT)(seen), seconds=0.1)
 
     async with reranking(slow, reranker_max_requests=1, reranker_queue_size=4, score_cache_size=0) as (reranker, _):
         asks = [ask(*ten, query=f"query {at}") for at in range(5)]
@@ -170,7 +178,7 @@ async def test_the_window_shrinks_while_the_queue_is_long_and_grows_back() -> No
 
 async def test_what_is_known_is_no_load() -> None:
     async with reranking(
-        lambda seen: replace(scores()(seen), seconds=0.1), reranker_max_requests=1, reranker_queue_size=1
+        lambda seen: replace(score_response()(seen), seconds=0.1), reranker_max_requests=1, reranker_queue_size=1
     ) as (reranker, _):
         await reranker.score(ask("a", "b", "c", "d"))
         waiting = asyncio.create_task(reranker.score(ask("e", query="another")))
@@ -183,7 +191,7 @@ async def test_what_is_known_is_no_load() -> None:
 
 async def test_no_more_is_asked_than_can_be_answered_in_time() -> None:
     ten = ["text " * 70 + str(at) for at in range(10)]
-    async with reranking(lambda seen: replace(scores()(seen), seconds=0.2), reranker_max_requests=1) as (
+    async with reranking(lambda seen: replace(score_response()(seen), seconds=0.2), reranker_max_requests=1) as (
         reranker,
         server,
     ):
@@ -201,8 +209,8 @@ async def test_no_more_is_asked_than_can_be_answered_in_time() -> None:
 
 
 async def test_who_has_more_time_than_the_one_who_asked_first_asks_again() -> None:
-    def says(seen: Seen) -> Said:
-        return replace(scores(BY_TEXT)(seen), seconds=9 if len(server.seen) == 1 else 0)
+    def says(seen: ReceivedRequest) -> FakeResponse:
+        return replace(score_response(BY_TEXT)(seen), seconds=9 if len(server.seen) == 1 else 0)
 
     async with reranking(says) as (reranker, server):
         hurried, patient = await asyncio.gather(
@@ -215,8 +223,8 @@ async def test_who_has_more_time_than_the_one_who_asked_first_asks_again() -> No
 
 
 async def test_a_client_that_goes_away_ends_the_work_for_it() -> None:
-    def says(seen: Seen) -> Said:
-        return replace(scores(BY_TEXT)(seen), seconds=60 if seen.json["text_1"] == "ho0" else 0)
+    def says(seen: ReceivedRequest) -> FakeResponse:
+        return replace(score_response(BY_TEXT)(seen), seconds=60 if seen.json["text_1"] == "ho0" else 0)
 
     async with reranking(says, reranker_max_requests=1) as (reranker, server):
         gone = [asyncio.create_task(reranker.score(ask("mend", query=f"ho{at}", seconds=30))) for at in range(9)]
@@ -231,7 +239,7 @@ async def test_a_client_that_goes_away_ends_the_work_for_it() -> None:
 
 
 async def test_clients_that_go_away_are_no_fault_of_the_server() -> None:
-    async with reranking(lambda seen: replace(scores(BY_TEXT)(seen), seconds=0.1)) as (reranker, server):
+    async with reranking(lambda seen: replace(score_response(BY_TEXT)(seen), seconds=0.1)) as (reranker, server):
         for at in range(5):
             gone = asyncio.create_task(reranker.score(ask("mend", query=f"ho{at}")))
             await server.reached(at + 1)
@@ -243,10 +251,10 @@ async def test_clients_that_go_away_are_no_fault_of_the_server() -> None:
 
 async def parts(known: Sequence[int], **rule: Any) -> Scored | Failed:
     """Search in a window of 40 of a server that is silent but for the requests of these numbers."""
-    answered = scores(BY_TEXT)
+    answered = score_response(BY_TEXT)
 
-    def says(seen: Seen) -> Said:
-        return answered(seen) if len(server.seen) - 1 in known else Said(b"", seconds=9)
+    def says(seen: ReceivedRequest) -> FakeResponse:
+        return answered(seen) if len(server.seen) - 1 in known else FakeResponse(b"", seconds=9)
 
     texts = [f"hose {at}" for at in range(40)]
     async with reranking(says, reranker_max_requests=1 if known == [0, 1] else 8) as (reranker, server):
@@ -268,9 +276,12 @@ async def test_elsewhere_and_of_a_window_without_head_nothing_is_used(known: lis
 
 
 async def test_one_server_of_two_is_enough() -> None:
-    async with serving(Fake({"/": Said(b"oops", status=500)})) as broken, serving(Fake({"/": scores()})) as sound:
+    async with (
+        serve_fake(FakeServer({"/": FakeResponse(b"oops", status=500)})) as broken,
+        serve_fake(FakeServer({"/": score_response()})) as sound,
+    ):
         with capture_logs() as lines:
-            reranker = Reranker(settings(reranker=[broken, sound]))
+            reranker = Reranker(fake_settings(reranker=[broken, sound]))
             assert all([isinstance(await reranker.score(ask(f"text {at}")), Scored) for at in range(6)])
             health = reranker.health
             await reranker.close()
@@ -281,10 +292,13 @@ async def test_one_server_of_two_is_enough() -> None:
 
 
 async def test_a_server_with_another_model_is_not_asked_beside_the_right_one() -> None:
-    right = scores({"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}, default=-3.0)
-    async with serving(Fake({"/": scores({}, default=1.0)})) as wrong, serving(Fake({"/": right})) as fit:
+    right = score_response({"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}, default=-3.0)
+    async with (
+        serve_fake(FakeServer({"/": score_response({}, default=1.0)})) as wrong,
+        serve_fake(FakeServer({"/": right})) as fit,
+    ):
         with capture_logs():
-            reranker = Reranker(settings(reranker=[wrong, fit], self_test=True))
+            reranker = Reranker(fake_settings(reranker=[wrong, fit], self_test=True))
             starting = asyncio.create_task(reranker.start())
             await until(lambda: reranker.health.state == "ok" and "self_test" in reranker.health.why)
             tested = len(wrong.seen)
@@ -298,7 +312,7 @@ async def test_a_server_with_another_model_is_not_asked_beside_the_right_one() -
 
 
 async def test_who_wants_all_or_nothing_gets_all() -> None:
-    async with reranking(replace(Said(b""), seconds=0.1), reranker_max_requests=1, reranker_queue_size=2) as (
+    async with reranking(replace(FakeResponse(b""), seconds=0.1), reranker_max_requests=1, reranker_queue_size=2) as (
         reranker,
         server,
     ):
@@ -310,10 +324,10 @@ async def test_who_wants_all_or_nothing_gets_all() -> None:
 
 
 async def test_texts_that_are_too_long_are_tried_once_more_at_half_their_length() -> None:
-    def refuses(seen: Seen) -> Said:
+    def refuses(seen: ReceivedRequest) -> FakeResponse:
         if any(len(text) > 60 for text in seen.json["text_2"]):
-            return Said(b"input length is too long", status=400)
-        return scores(BY_TEXT)(seen)
+            return FakeResponse(b"input length is too long", status=400)
+        return score_response(BY_TEXT)(seen)
 
     async with reranking(refuses) as (reranker, server):
         found = await reranker.score(ask("mend " * 20))
@@ -326,7 +340,7 @@ async def test_texts_that_are_too_long_are_tried_once_more_at_half_their_length(
 
 
 async def test_texts_that_are_too_long_are_no_fault_of_the_server() -> None:
-    async with reranking(Said(b"input length is too long", status=400)) as (reranker, _):
+    async with reranking(FakeResponse(b"input length is too long", status=400)) as (reranker, _):
         for at in range(5):
             found = await reranker.score(ask(f"mend {at}"))
             assert isinstance(found, Failed)
@@ -337,16 +351,16 @@ async def test_texts_that_are_too_long_are_no_fault_of_the_server() -> None:
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        (Said(b"{}"), Why.BAD_ANSWER),
-        (Said(b'{"data":[{"index":0,"score":null}]}'), Why.BAD_ANSWER),
-        (Said(b'{"data":[{"index":0,"score":1' + b"0" * 400 + b"}]}"), Why.BAD_ANSWER),
-        (Said(b"busy", status=429), Why.OVERLOADED),
-        (Said(b"who are you", status=401), Why.REFUSED),
-        (Said(b"oops", status=500), Why.RERANKER_ERROR),
-        (Said(b"", cut_off=True), Why.BAD_ANSWER),
+        (FakeResponse(b"{}"), Why.BAD_ANSWER),
+        (FakeResponse(b'{"data":[{"index":0,"score":null}]}'), Why.BAD_ANSWER),
+        (FakeResponse(b'{"data":[{"index":0,"score":1' + b"0" * 400 + b"}]}"), Why.BAD_ANSWER),
+        (FakeResponse(b"busy", status=429), Why.OVERLOADED),
+        (FakeResponse(b"who are you", status=401), Why.REFUSED),
+        (FakeResponse(b"oops", status=500), Why.RERANKER_ERROR),
+        (FakeResponse(b"", cut_off=True), Why.BAD_ANSWER),
     ],
 )
-async def test_a_bad_answer_is_a_fault_for_all_who_wait_for_it(said: Said, why: Why) -> None:
+async def test_a_bad_answer_is_a_fault_for_all_who_wait_for_it(said: FakeResponse, why: Why) -> None:
     async with reranking(replace(said, seconds=0.02)) as (reranker, server):
         found = await asyncio.gather(reranker.score(ask("a")), reranker.score(ask("a")))
         assert [one.why for one in found if isinstance(one, Failed)] == [why, why]
@@ -356,8 +370,8 @@ async def test_a_bad_answer_is_a_fault_for_all_who_wait_for_it(said: Said, why: 
 
 
 async def test_nothing_bad_is_remembered() -> None:
-    says: list[Said] = [Said(b"oops", status=500)]
-    async with reranking(lambda seen: says.pop() if says else scores()(seen)) as (reranker, _):
+    says: list[FakeResponse] = [FakeResponse(b"oops", status=500)]
+    async with reranking(lambda seen: says.pop() if says else score_response()(seen)) as (reranker, _):
         assert isinstance(await reranker.score(ask("a")), Failed)
         assert isinstance(await reranker.score(ask("a")), Scored)
         assert reranker.health == Health("ok")
@@ -368,8 +382,8 @@ async def test_after_three_faults_the_server_is_left_in_peace(monkeypatch: pytes
     for module in (client, pool, server):
         monkeypatch.setattr(module, "time", type("Clock", (), {"monotonic": staticmethod(lambda: clock[0])}))
     broken = [True]
-    oops = Said(b"oops", status=500)
-    async with reranking(lambda seen: oops if broken[0] else scores()(seen)) as (reranker, asked):
+    oops = FakeResponse(b"oops", status=500)
+    async with reranking(lambda seen: oops if broken[0] else score_response()(seen)) as (reranker, asked):
         for at in range(5):
             found = await reranker.score(ask(f"text {at}"))
             assert isinstance(found, Failed)
@@ -384,18 +398,20 @@ async def test_after_three_faults_the_server_is_left_in_peace(monkeypatch: pytes
 
 
 async def test_remembered_pairs_need_no_server() -> None:
-    says: list[Said] = []
-    async with reranking(lambda seen: says[0] if says else scores()(seen)) as (reranker, _):
+    says: list[FakeResponse] = []
+    async with reranking(lambda seen: says[0] if says else score_response()(seen)) as (reranker, _):
         await reranker.score(ask("a"))
-        says.append(Said(b"oops", status=500))
+        says.append(FakeResponse(b"oops", status=500))
         assert isinstance(await reranker.score(ask("b")), Failed)
         assert isinstance(await reranker.score(ask("a")), Scored)
 
 
 async def test_a_fault_is_logged_once_a_change() -> None:
-    says = Said(b"oops", status=500)
-    async with serving(Fake({"/": lambda seen: says if len(server.seen) < 3 else scores()(seen)})) as server:
-        reranker = Reranker(settings(reranker=server))
+    says = FakeResponse(b"oops", status=500)
+    async with serve_fake(
+        FakeServer({"/": lambda seen: says if len(server.seen) < 3 else score_response()(seen)})
+    ) as server:
+        reranker = Reranker(fake_settings(reranker=server))
         with capture_logs() as lines:
             for at in range(4):
                 await reranker.score(ask(f"text {at}"))
@@ -407,8 +423,8 @@ async def test_a_fault_is_logged_once_a_change() -> None:
 
 
 async def self_tested(says: Any, **more: Any) -> tuple[Reranker, Sequence[Any]]:
-    async with serving(Fake({"/": says})) as server:
-        reranker = Reranker(settings(reranker=server, self_test=True, **more))
+    async with serve_fake(FakeServer({"/": says})) as server:
+        reranker = Reranker(fake_settings(reranker=server, self_test=True, **more))
         with capture_logs() as lines:
             assert reranker.health == Health("untested")
             testing = asyncio.create_task(reranker.start())
@@ -421,13 +437,13 @@ async def self_tested(says: Any, **more: Any) -> tuple[Reranker, Sequence[Any]]:
 
 async def test_a_model_that_knows_the_known_pairs_passes() -> None:
     right = {"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}
-    reranker, lines = await self_tested(scores(right, default=-3.0))
+    reranker, lines = await self_tested(score_response(right, default=-3.0))
     assert reranker.health == Health("ok")
     assert lines[-1]["event"] == "self-test passed"
 
 
 async def test_a_model_that_does_not_is_not_listened_to() -> None:
-    reranker, lines = await self_tested(scores({}, default=1.0))
+    reranker, lines = await self_tested(score_response({}, default=1.0))
     assert reranker.health.state == "degraded"
     assert "self_test: 4 of 4 known pairs" in reranker.health.why
     assert [line["event"] for line in lines] == ["self-test failed, searches keep the engine's order"]
@@ -437,7 +453,7 @@ async def test_a_model_that_does_not_is_not_listened_to() -> None:
 
 
 async def test_a_server_that_is_not_up_yet_is_waited_for() -> None:
-    reranker, _ = await self_tested(Said(b"starting", status=503))
+    reranker, _ = await self_tested(FakeResponse(b"starting", status=503))
     assert reranker.health.state == "degraded"
     found = await reranker.score(ask("a"))
     assert isinstance(found, Failed)
@@ -452,9 +468,9 @@ async def test_a_model_is_not_listened_to_before_its_self_test() -> None:
 
 
 async def test_a_server_that_was_gone_is_tested_anew() -> None:
-    right = scores({"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}, default=-3.0)
-    async with serving(Fake({"/": right})) as server:
-        reranker = Reranker(settings(reranker=server, self_test=True))
+    right = score_response({"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}, default=-3.0)
+    async with serve_fake(FakeServer({"/": right})) as server:
+        reranker = Reranker(fake_settings(reranker=server, self_test=True))
         await reranker.start()
         before = len(server.seen)
         reranker._pool.servers[0]._note(Failed(Why.UNREACHABLE, "refused"))
@@ -467,7 +483,7 @@ async def test_a_server_that_was_gone_is_tested_anew() -> None:
 
 
 async def test_the_identity_needs_no_server() -> None:
-    reranker = Reranker(settings(backend="identity", self_test=True))
+    reranker = Reranker(fake_settings(backend="identity", self_test=True))
     assert reranker.health == Health("ok")
     found = await reranker.score(ask("a", None, "b"))
     assert found == Scored([0.5, 0.5, 0.5], 0, "identity")
@@ -475,7 +491,7 @@ async def test_the_identity_needs_no_server() -> None:
 
 
 async def test_closing_ends_what_is_in_flight() -> None:
-    async with reranking(Said(b"", seconds=5)) as (reranker, _):
+    async with reranking(FakeResponse(b"", seconds=5)) as (reranker, _):
         waiting = asyncio.create_task(reranker.score(ask("a")))
         await asyncio.sleep(0.05)
         await reranker.close()
@@ -483,7 +499,7 @@ async def test_closing_ends_what_is_in_flight() -> None:
 
 
 async def test_who_waits_when_it_gives_up_has_run_out_of_time() -> None:
-    async with reranking(Said(b"", seconds=9)) as (reranker, server):
+    async with reranking(FakeResponse(b"", seconds=9)) as (reranker, server):
         waiting = [asyncio.create_task(reranker.score(ask("a", seconds=60))) for _ in range(2)]
         await server.reached(1)
         reranker.give_up()
@@ -507,11 +523,11 @@ async def test_where_nobody_may_wait_who_has_to_is_shed() -> None:
 
 async def test_the_first_scores_of_a_server_that_came_back_with_another_model_are_not_used() -> None:
     known = {"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}
-    right = scores({**known, "good": 3.0}, default=-3.0)
-    wrong = scores(dict.fromkeys([*known, "good"], -3.0), default=3.0)
-    async with serving(Fake({"/": right})) as back, serving(Fake({"/": right})) as fit:
+    right = score_response({**known, "good": 3.0}, default=-3.0)
+    wrong = score_response(dict.fromkeys([*known, "good"], -3.0), default=3.0)
+    async with serve_fake(FakeServer({"/": right})) as back, serve_fake(FakeServer({"/": right})) as fit:
         with capture_logs():
-            reranker = Reranker(settings(reranker=[back, fit], self_test=True))
+            reranker = Reranker(fake_settings(reranker=[back, fit], self_test=True))
             await asyncio.wait_for(reranker.start(), 10)
             gone = reranker._pool.servers[0]
             gone._note(Failed(Why.UNREACHABLE, "connection refused"))

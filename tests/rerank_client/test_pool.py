@@ -18,9 +18,9 @@ from es_rerank.rerank_client import circuit_breaker, throughput
 from es_rerank.rerank_client import pool as pool_module
 from es_rerank.rerank_client.pool import Pool
 from es_rerank.rerank_client.server import Server
-from tests.fakes import Fake, Said, Seen, scores, serving, settings
+from es_rerank.testing import FakeResponse, FakeServer, ReceivedRequest, fake_settings, score_response, serve_fake
 
-OOPS = Said(b"oops", status=500)
+OOPS = FakeResponse(b"oops", status=500)
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def quick_study(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throughput, "_ENOUGH_SECONDS", 0.0)
 
 
-def slow(seconds: float) -> Callable[[Seen], Said]:
-    return lambda seen: replace(scores()(seen), seconds=seconds)
+def slow(seconds: float) -> Callable[[ReceivedRequest], FakeResponse]:
+    return lambda seen: replace(score_response()(seen), seconds=seconds)
 
 
 def question(query: str, length: int = 10) -> Question:
@@ -38,13 +38,13 @@ def question(query: str, length: int = 10) -> Question:
 
 
 @asynccontextmanager
-async def pooled(*says: Any, **more: Any) -> AsyncIterator[tuple[Pool, list[Fake]]]:
+async def pooled(*says: Any, **more: Any) -> AsyncIterator[tuple[Pool, list[FakeServer]]]:
     """Servers that answer like this, and the pool of them."""
     async with AsyncExitStack() as stack:
         stack.enter_context(capture_logs())
-        fakes = [await stack.enter_async_context(serving(Fake({"/": one}))) for one in says]
+        fakes = [await stack.enter_async_context(serve_fake(FakeServer({"/": one}))) for one in says]
         reader = PromptBuilder(BACKENDS["vllm"], PROFILES["bge-reranker"], "some/model", 10_000)
-        chosen = settings(**more)
+        chosen = fake_settings(**more)
         pool = Pool([Server(chosen, fake.url, reader, lambda _: None) for fake in fakes])
         for server in pool.servers:
             stack.push_async_callback(server.close)
@@ -53,7 +53,7 @@ async def pooled(*says: Any, **more: Any) -> AsyncIterator[tuple[Pool, list[Fake
         assert [(server.pace.calls, server.pace.tokens) for server in pool.servers] == [(0, 0)] * len(fakes)
 
 
-def asked(fake: Fake) -> list[str]:
+def asked(fake: FakeServer) -> list[str]:
     return [seen.json["text_1"] for seen in fake.seen]
 
 
@@ -70,7 +70,7 @@ async def test_the_server_with_the_least_to_do_is_asked() -> None:
 
 async def test_where_a_server_fails_another_one_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(circuit_breaker, "_PAUSE", 60.0)
-    async with pooled(OOPS, scores()) as (pool, fakes):
+    async with pooled(OOPS, score_response()) as (pool, fakes):
         for at in range(6):
             assert isinstance(await pool.ask(question(f"q{at}"), soon()), list)
     assert len(fakes[0].seen) == 3, "after three faults it is left in peace"
@@ -85,7 +85,7 @@ async def test_where_all_fail_the_fault_is_told() -> None:
 
 
 async def test_texts_that_are_too_long_are_so_everywhere() -> None:
-    async with pooled(Said(b"input length is too long", status=400), scores()) as (pool, fakes):
+    async with pooled(FakeResponse(b"input length is too long", status=400), score_response()) as (pool, fakes):
         found = await pool.ask(question("q"), soon())
     assert isinstance(found, Failed)
     assert found.why is Why.TOO_LONG
@@ -93,7 +93,7 @@ async def test_texts_that_are_too_long_are_so_everywhere() -> None:
 
 
 async def test_a_server_that_was_silent_does_not_take_all_the_time_again() -> None:
-    async with pooled(slow(9), scores()) as (pool, fakes):
+    async with pooled(slow(9), score_response()) as (pool, fakes):
         pool.servers[0]._note(Failed(Why.DEADLINE))
         assert isinstance(await pool.ask(question("q"), soon(2.0)), list)
     assert [len(fake.seen) for fake in fakes] == [1, 1]
@@ -186,7 +186,7 @@ async def test_who_goes_away_while_waiting_holds_nothing_up() -> None:
 
 
 async def test_who_goes_away_just_when_its_turn_comes_gives_the_place_back() -> None:
-    async with pooled(scores(), reranker_max_requests=1) as (pool, (fake,)):
+    async with pooled(score_response(), reranker_max_requests=1) as (pool, (fake,)):
         server = pool.servers[0]
         server.take(time.monotonic(), 10)
         waiting = asyncio.create_task(pool.ask(question("gone"), soon()))
@@ -207,7 +207,7 @@ async def test_when_the_last_server_fails_those_who_wait_are_told_at_once() -> N
 
 
 async def test_servers_that_nobody_has_tested_are_not_trusted() -> None:
-    async with pooled(scores(), self_test=True) as (pool, (fake,)):
+    async with pooled(score_response(), self_test=True) as (pool, (fake,)):
         untested = Failed(Why.SELF_TEST, "the known pairs have not been scored yet")
         assert pool.distrust() == untested
         assert await pool.ask(question("q"), soon()) == untested
@@ -215,8 +215,8 @@ async def test_servers_that_nobody_has_tested_are_not_trusted() -> None:
 
 
 async def test_who_was_refused_by_an_idle_server_keeps_nobody_from_it() -> None:
-    def picky(seen: Seen) -> Said:
-        return Said(b"no", status=400) if seen.json["text_1"] == "odd" else scores()(seen)
+    def picky(seen: ReceivedRequest) -> FakeResponse:
+        return FakeResponse(b"no", status=400) if seen.json["text_1"] == "odd" else score_response()(seen)
 
     async with pooled(picky, slow(1.0), reranker_max_requests=1) as (pool, (one, other)):
         pool.servers[0].take(time.monotonic(), 1)
@@ -233,7 +233,7 @@ async def test_who_was_refused_by_an_idle_server_keeps_nobody_from_it() -> None:
 
 
 async def test_nobody_takes_the_place_that_another_one_waits_for() -> None:
-    async with pooled(OOPS, scores(), reranker_max_requests=1) as (pool, _):
+    async with pooled(OOPS, score_response(), reranker_max_requests=1) as (pool, _):
         one, other = pool.servers
         now = time.monotonic()
         other.take(now, 10)
@@ -258,7 +258,7 @@ async def test_nobody_takes_the_place_that_another_one_waits_for() -> None:
 
 
 async def test_of_a_server_that_is_not_known_no_wonders_are_expected() -> None:
-    async with pooled(scores(), scores()) as (pool, _):
+    async with pooled(score_response(), score_response()) as (pool, _):
         known, fresh = pool.servers
         now = time.monotonic()
         known.pace.done, known.pace.seconds, known.pace.counted = 1000.0, 2.0, now

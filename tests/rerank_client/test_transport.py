@@ -12,15 +12,17 @@ import pytest
 from es_rerank.model import Failed, Why
 from es_rerank.rerank.backends import BACKENDS, Question
 from es_rerank.rerank_client.transport import Transport
-from tests.fakes import Fake, Said, serving, settings
+from es_rerank.testing import FakeResponse, FakeServer, fake_settings, serve_fake
 
 QUESTION = Question("leaking hose", ["a", "b"], "some/model")
-GOOD = Said(json.dumps({"data": [{"index": 0, "score": 1.5}, {"index": 1, "score": -2}]}).encode())
+GOOD = FakeResponse(json.dumps({"data": [{"index": 0, "score": 1.5}, {"index": 1, "score": -2}]}).encode())
 
 
-async def asked(said: Said | None, seconds: float = 5.0, **more: str) -> tuple[list[float] | Failed, Fake]:
-    async with serving(Fake({"/": said or GOOD})) as server:
-        chosen = settings(reranker=server if said else None, **more)
+async def asked(
+    said: FakeResponse | None, seconds: float = 5.0, **more: str
+) -> tuple[list[float] | Failed, FakeServer]:
+    async with serve_fake(FakeServer({"/": said or GOOD})) as server:
+        chosen = fake_settings(reranker=server if said else None, **more)
         wire = Transport(chosen, chosen.reranker[0], BACKENDS["vllm"])
         try:
             return await wire.ask(QUESTION, seconds), server
@@ -44,7 +46,7 @@ async def test_a_key_is_sent_as_a_bearer_token() -> None:
 
 async def test_an_answer_in_pieces_is_one_answer() -> None:
     assert isinstance(GOOD.body, bytes)
-    found, _ = await asked(Said([GOOD.body[:7], GOOD.body[7:]]))
+    found, _ = await asked(FakeResponse([GOOD.body[:7], GOOD.body[7:]]))
     assert found == [1.5, -2.0]
 
 
@@ -52,27 +54,27 @@ async def test_an_answer_in_pieces_is_one_answer() -> None:
     ("said", "why"),
     [
         (None, Why.UNREACHABLE),
-        (Said(GOOD.body, seconds=0.3), Why.DEADLINE),
-        (Said(b"", cut_off=True), Why.BAD_ANSWER),
-        (Said(b""), Why.BAD_ANSWER),
-        (Said(b"<html>"), Why.BAD_ANSWER),
-        (Said(b"\xff"), Why.BAD_ANSWER),
-        (Said(b"[" * 100_000), Why.BAD_ANSWER),
-        (Said(b'{"data":[]}'), Why.BAD_ANSWER),
-        (Said(b'{"data":[{"index":0,"score":1},{"index":1,"score":NaN}]}'), Why.BAD_ANSWER),
-        (Said(b'{"data":[{"index":0,"score":1},{"index":1,"score":1' + b"0" * 400 + b"}]}"), Why.BAD_ANSWER),
-        (Said(GOOD.body, headers=[("Content-Encoding", "gzip")]), Why.BAD_ANSWER),
-        (Said(b"", status=302, headers=[("Location", "/")]), Why.REFUSED),
-        (Said(b'{"message":"maximum context length is 8192"}', status=400), Why.TOO_LONG),
-        (Said(b"too long", status=413), Why.TOO_LONG),
-        (Said(b"no such model", status=404), Why.REFUSED),
-        (Said(b"unprocessable", status=422), Why.REFUSED),
-        (Said(b"busy", status=429), Why.OVERLOADED),
-        (Said(b"out of memory", status=500), Why.RERANKER_ERROR),
-        (Said(b"starting", status=503), Why.RERANKER_ERROR),
+        (FakeResponse(GOOD.body, seconds=0.3), Why.DEADLINE),
+        (FakeResponse(b"", cut_off=True), Why.BAD_ANSWER),
+        (FakeResponse(b""), Why.BAD_ANSWER),
+        (FakeResponse(b"<html>"), Why.BAD_ANSWER),
+        (FakeResponse(b"\xff"), Why.BAD_ANSWER),
+        (FakeResponse(b"[" * 100_000), Why.BAD_ANSWER),
+        (FakeResponse(b'{"data":[]}'), Why.BAD_ANSWER),
+        (FakeResponse(b'{"data":[{"index":0,"score":1},{"index":1,"score":NaN}]}'), Why.BAD_ANSWER),
+        (FakeResponse(b'{"data":[{"index":0,"score":1},{"index":1,"score":1' + b"0" * 400 + b"}]}"), Why.BAD_ANSWER),
+        (FakeResponse(GOOD.body, headers=[("Content-Encoding", "gzip")]), Why.BAD_ANSWER),
+        (FakeResponse(b"", status=302, headers=[("Location", "/")]), Why.REFUSED),
+        (FakeResponse(b'{"message":"maximum context length is 8192"}', status=400), Why.TOO_LONG),
+        (FakeResponse(b"too long", status=413), Why.TOO_LONG),
+        (FakeResponse(b"no such model", status=404), Why.REFUSED),
+        (FakeResponse(b"unprocessable", status=422), Why.REFUSED),
+        (FakeResponse(b"busy", status=429), Why.OVERLOADED),
+        (FakeResponse(b"out of memory", status=500), Why.RERANKER_ERROR),
+        (FakeResponse(b"starting", status=503), Why.RERANKER_ERROR),
     ],
 )
-async def test_every_fault_is_a_value(said: Said | None, why: Why) -> None:
+async def test_every_fault_is_a_value(said: FakeResponse | None, why: Why) -> None:
     found, _ = await asked(said, seconds=0.1 if why is Why.DEADLINE else 5.0)
     assert isinstance(found, Failed)
     assert found.why is why
@@ -107,7 +109,7 @@ async def raw(*answers: bytes | None) -> AsyncIterator[tuple[Transport, list[int
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    wire = Transport(settings(reranker_api_key=SECRET), url, BACKENDS["vllm"])
+    wire = Transport(fake_settings(reranker_api_key=SECRET), url, BACKENDS["vllm"])
     try:
         yield wire, came
     finally:

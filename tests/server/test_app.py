@@ -14,32 +14,44 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from es_rerank import testing
 from es_rerank.model import Why
 from es_rerank.server import app
 from es_rerank.server.state import STATE
-from tests import fakes
-from tests.fakes import Endpoint, Fake, Said, Seen, answer, endpoint, scores, serving, settings
+from es_rerank.testing import (
+    FakeResponse,
+    FakeServer,
+    ReceivedRequest,
+    RunningEndpoint,
+    fake_settings,
+    running_endpoint,
+    score_response,
+    search_response,
+    serve_fake,
+)
 
-CAPS = Said(json.dumps(fakes.CAPS).encode())
+CAPS = FakeResponse(json.dumps(testing.CAPS).encode())
 HITS = (("1", 9.0, "opening hours"), ("2", 8.0, "spare parts"), ("3", 7.0, "mend a hose"), ("4", 6.0, "a hose"))
 MODEL = {"mend": 2.0, "hose": 1.0, "opening": -3.0}
 
 
-def page(seen: Seen) -> Said:
+def page(seen: ReceivedRequest) -> FakeResponse:
     """Answer as an engine does: `from` and `size` of the URL, else of the body."""
     asked = dict(pair.split("=") for pair in seen.target.partition("?")[2].split("&") if "=" in pair)
     body = json.loads(seen.body or b"{}")
     start, size = (int(asked.get(key, body.get(key, default))) for key, default in (("from", 0), ("size", 10)))
-    return Said(answer(*HITS[start : start + size]))
+    return FakeResponse(search_response(*HITS[start : start + size]))
 
 
 @asynccontextmanager
-async def running(search: Any = page, model: Any = None, **more: Any) -> AsyncIterator[tuple[Endpoint, Fake, Fake]]:
-    engine = Fake({"/_field_caps": CAPS, "/docs/_field_caps": CAPS, "": search})
+async def running(
+    search: Any = page, model: Any = None, **more: Any
+) -> AsyncIterator[tuple[RunningEndpoint, FakeServer, FakeServer]]:
+    engine = FakeServer({"/_field_caps": CAPS, "/docs/_field_caps": CAPS, "": search})
     async with (
-        serving(engine),
-        serving(Fake({"": model or scores(MODEL)})) as reranker,
-        endpoint(settings(engine, reranker, **more)) as proxy,
+        serve_fake(engine),
+        serve_fake(FakeServer({"": model or score_response(MODEL)})) as reranker,
+        running_endpoint(fake_settings(engine, reranker, **more)) as proxy,
     ):
         yield proxy, engine, reranker
 
@@ -64,7 +76,7 @@ async def test_the_answers_head_is_the_engines_with_two_lines_more() -> None:
         ("Warning", '299 "a"'),
         ("Warning", '299 "b"'),
     ]
-    async with running(Said(answer(*HITS), headers=said)) as (proxy, _, _):
+    async with running(FakeResponse(search_response(*HITS), headers=said)) as (proxy, _, _):
         got = await proxy.search()
     own = {"content-length", "date", "server"}
     left = [(name, value) for name, value in got.headers.items() if name.lower() not in own]
@@ -99,7 +111,7 @@ async def test_pages_are_slices_of_one_window_and_cost_the_model_once() -> None:
     ],
 )
 async def test_what_is_no_case_for_the_model_goes_as_it_came(method: str, target: str, body: bytes, why: Why) -> None:
-    said = Said(b"anything: at all", status=200, headers=[("Content-Type", "x/y")])
+    said = FakeResponse(b"anything: at all", status=200, headers=[("Content-Type", "x/y")])
     async with running(said) as (proxy, engine, reranker):
         got = await proxy.send(method, target, body or None, {"Content-Type": "application/json"})
     assert (got.body, got.headers["Content-Type"], got.headers["X-Rerank"]) == (said.body, "x/y", f"skipped; why={why}")
@@ -112,7 +124,7 @@ async def test_what_is_no_case_for_the_model_goes_as_it_came(method: str, target
 async def test_a_client_may_wait_for_less_than_the_rule_says_and_never_for_more(
     rule: str, asked: str, why: str
 ) -> None:
-    async with running(model=Said(b"{}", seconds=1), deadline=rule) as (proxy, _, _):
+    async with running(model=FakeResponse(b"{}", seconds=1), deadline=rule) as (proxy, _, _):
         got = await proxy.search(headers=[("X-Rerank-Deadline", asked)])
     assert (got.status, got.ids, got.headers["X-Rerank"]) == (200, ["1", "2", "3", "4"], "failed; why=deadline")
 
@@ -142,7 +154,7 @@ async def test_where_clients_connect_there_are_no_admin_listen(method: str, targ
     """A name of an index like any other, for what we know."""
     headers = [("Host", host)] if host else []
     body = b'{"query":"q","candidates":["a"]}' if method == "POST" else None
-    async with running(search=Said(b'{"engine":1}', 418, [("X-Of", "engine")])) as (proxy, engine, reranker):
+    async with running(search=FakeResponse(b'{"engine":1}', 418, [("X-Of", "engine")])) as (proxy, engine, reranker):
         got = await proxy.send(method, target, body, headers)
     assert (got.status, got.body, got.headers.get("X-Of")) == (418, b'{"engine":1}', "engine")
     assert [(seen.method, seen.target, seen.body) for seen in engine.seen] == [(method, target, body or b"")]
@@ -166,19 +178,23 @@ async def test_off_is_off() -> None:
 
 
 FAULTS = {
-    Why.BAD_ANSWER: Said(b"{}"),
-    Why.RERANKER_ERROR: Said(b"oops", status=500),
-    Why.REFUSED: Said(b"who are you", status=401),
-    Why.OVERLOADED: Said(b"busy", status=429),
-    Why.TOO_LONG: Said(b"too long", status=413),
-    Why.DEADLINE: Said(b"{}", seconds=1),
+    Why.BAD_ANSWER: FakeResponse(b"{}"),
+    Why.RERANKER_ERROR: FakeResponse(b"oops", status=500),
+    Why.REFUSED: FakeResponse(b"who are you", status=401),
+    Why.OVERLOADED: FakeResponse(b"busy", status=429),
+    Why.TOO_LONG: FakeResponse(b"too long", status=413),
+    Why.DEADLINE: FakeResponse(b"{}", seconds=1),
 }
 
 
 async def test_a_mapping_that_does_not_come_in_time_is_left_to_the_next_search() -> None:
     caps = replace(CAPS, seconds=0.6)
-    engine = Fake({"/docs/_field_caps": caps, "": page})
-    async with serving(engine), serving(Fake({"": scores()})) as model, endpoint(settings(engine, model)) as proxy:
+    engine = FakeServer({"/docs/_field_caps": caps, "": page})
+    async with (
+        serve_fake(engine),
+        serve_fake(FakeServer({"": score_response()})) as model,
+        running_endpoint(fake_settings(engine, model)) as proxy,
+    ):
         first = await proxy.search(size=2, headers=[("X-Rerank-Deadline", "500ms")])
         second = await proxy.search()
     assert (first.ids, first.headers["X-Rerank"]) == (["1", "2"], "skipped; why=mapping")
@@ -198,8 +214,8 @@ async def test_whatever_the_model_does_the_client_gets_the_engines_page(why: Why
 
 
 async def test_a_model_that_is_not_there_costs_nothing_but_the_order() -> None:
-    engine = Fake({"/docs/_field_caps": CAPS, "": page})
-    async with serving(engine), endpoint(settings(engine)) as proxy:
+    engine = FakeServer({"/docs/_field_caps": CAPS, "": page})
+    async with serve_fake(engine), running_endpoint(fake_settings(engine)) as proxy:
         got = await proxy.search(size=1)
     assert (got.status, got.ids, got.headers["X-Rerank"]) == (200, ["1"], "failed; why=unreachable")
 
@@ -218,7 +234,7 @@ async def test_a_fault_of_our_own_leaves_the_engines_answer(monkeypatch: pytest.
 
 async def test_strict_rules_want_an_error_that_no_client_retries(tmp_path: Path) -> None:
     (tmp_path / "docs.yaml").write_text("index: docs\nstrict: true\n")
-    async with running(model=Said(b"oops", status=500), mappings=tmp_path) as (proxy, _, _):
+    async with running(model=FakeResponse(b"oops", status=500), mappings=tmp_path) as (proxy, _, _):
         got = await proxy.search()
         skipped = await proxy.search(sort="date")
     assert (got.status, got.headers["X-Rerank"]) == (500, "failed; why=reranker_error")
@@ -235,7 +251,7 @@ async def test_rules_choose_fields_and_template(tmp_path: Path) -> None:
 
 
 async def test_an_engine_error_is_the_engines_own() -> None:
-    error = Said(b'{"error":{"type":"index_not_found_exception"},"status":404}', status=404)
+    error = FakeResponse(b'{"error":{"type":"index_not_found_exception"},"status":404}', status=404)
     async with running(error) as (proxy, _, _):
         got = await proxy.search()
     assert (got.status, got.body, got.headers["X-Rerank"]) == (404, error.body, "skipped; why=engine_error")
@@ -243,24 +259,35 @@ async def test_an_engine_error_is_the_engines_own() -> None:
 
 @pytest.mark.parametrize("body", [{"query": {"match": {"body": "x"}}}, {"sort": "date"}])
 async def test_an_engine_that_is_gone_is_a_bad_gateway(body: dict[str, Any]) -> None:
-    async with endpoint(settings()) as proxy:
+    async with running_endpoint(fake_settings()) as proxy:
         got = await proxy.send("POST", "/docs/_search", body)
     assert (got.status, got.json["error"]["type"]) == (502, "upstream_unreachable_exception")
     assert got.headers["X-Rerank"].startswith("skipped; why=")
 
 
 async def test_an_engine_that_breaks_off_in_its_answer_is_a_bad_gateway() -> None:
-    async with running(Said([b'{"hits":'], cut_off=True)) as (proxy, _, _):
+    async with running(FakeResponse([b'{"hits":'], cut_off=True)) as (proxy, _, _):
         got = await proxy.search()
     assert (got.status, got.headers["X-Rerank"]) == (502, "skipped; why=engine_error")
 
 
 @pytest.mark.parametrize(
-    "caps", [Said(b"", status=403), Said(b"{}"), Said(b"[]"), Said([b'{"fields"'], cut_off=True), Said(b"\xff")]
+    "caps",
+    [
+        FakeResponse(b"", status=403),
+        FakeResponse(b"{}"),
+        FakeResponse(b"[]"),
+        FakeResponse([b'{"fields"'], cut_off=True),
+        FakeResponse(b"\xff"),
+    ],
 )
-async def test_without_the_mapping_a_search_goes_as_it_came(caps: Said) -> None:
-    engine = Fake({"/docs/_field_caps": caps, "": page})
-    async with serving(engine), serving(Fake({"": scores()})) as model, endpoint(settings(engine, model)) as proxy:
+async def test_without_the_mapping_a_search_goes_as_it_came(caps: FakeResponse) -> None:
+    engine = FakeServer({"/docs/_field_caps": caps, "": page})
+    async with (
+        serve_fake(engine),
+        serve_fake(FakeServer({"": score_response()})) as model,
+        running_endpoint(fake_settings(engine, model)) as proxy,
+    ):
         got = await proxy.search(size=2)
     assert (got.ids, got.headers["X-Rerank"]) == (["1", "2"], "skipped; why=mapping")
 
@@ -274,7 +301,7 @@ async def test_a_body_too_large_to_plan_streams_through() -> None:
 
 
 async def test_an_answer_too_large_to_rewrite_streams_through() -> None:
-    async with running(max_answer=1024, search=Said(answer(*HITS) + b" " * 2000)) as (proxy, _, _):
+    async with running(max_answer=1024, search=FakeResponse(search_response(*HITS) + b" " * 2000)) as (proxy, _, _):
         got = await proxy.search()
     assert got.headers["X-Rerank"] == "skipped; why=engine_error"
     assert len(got.body) > 2000
@@ -291,7 +318,7 @@ async def test_an_answer_too_large_to_rewrite_streams_through() -> None:
 )
 async def test_coded_requests(coding: str, body: bytes, why: Why | None) -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": coding}
-    async with running(Said(answer(*HITS))) as (proxy, engine, _):
+    async with running(FakeResponse(search_response(*HITS))) as (proxy, engine, _):
         got = await proxy.send("POST", "/docs/_search", body, headers)
     sent = engine.seen[-1]
     if why:
@@ -320,7 +347,7 @@ async def test_text_that_the_client_does_not_want_to_see_is_read_all_the_same() 
         {"_index": "docs", "_id": str(at), "_score": 9.0 - at, "fields": {"body": [text]}}
         for at, (_, _, text) in enumerate(HITS)
     ]
-    said = Said(json.dumps({"hits": {"max_score": 9.0, "hits": rows}}).encode())
+    said = FakeResponse(json.dumps({"hits": {"max_score": 9.0, "hits": rows}}).encode())
     async with running(said) as (proxy, engine, _):
         got = await proxy.search(_source=False, collapse={"field": "tag"})
     assert engine.seen[-1].json["fields"] == ["body", "title"]
@@ -370,7 +397,7 @@ async def test_an_endpoint_that_ends_gives_the_engines_order_to_who_waits_for_th
 ) -> None:
     monkeypatch.setattr(app, "_GRACE_SECONDS", 20.0)
     monkeypatch.setattr(app, "_LAST_SECONDS", 19.9)
-    async with running(model=Said(b"", seconds=60), deadline="30s") as (proxy, _, reranker):
+    async with running(model=FakeResponse(b"", seconds=60), deadline="30s") as (proxy, _, reranker):
         searching = asyncio.create_task(proxy.search("leaking hose"))
         await reranker.reached(1)
     got = await searching
@@ -379,7 +406,7 @@ async def test_an_endpoint_that_ends_gives_the_engines_order_to_who_waits_for_th
 
 
 async def test_how_the_reranker_stands_is_told_to_the_metrics_though_nobody_asks_here() -> None:
-    running = app.runner(settings(self_test=True))
+    running = app.runner(fake_settings(self_test=True))
     with capture_logs():
         await running.setup()
         metrics = running.app[STATE].metrics

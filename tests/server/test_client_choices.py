@@ -10,7 +10,17 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.fakes import Endpoint, Fake, Got, Said, Seen, endpoint, scores, serving, settings
+from es_rerank.testing import (
+    ClientReply,
+    FakeResponse,
+    FakeServer,
+    ReceivedRequest,
+    RunningEndpoint,
+    fake_settings,
+    running_endpoint,
+    score_response,
+    serve_fake,
+)
 from tests.server.handlers.engine import CAPS, found, msearch, render, running
 from tests.server.test_secrets import raw
 
@@ -131,7 +141,7 @@ ROWS: Mapping[str, tuple[str, str, Mapping[str, str], Any]] = {
 MODEL = "the/operators"
 
 
-async def sent(proxy: Endpoint, row: tuple[str, str, Mapping[str, str], Any], rogue: str) -> Got:
+async def sent(proxy: RunningEndpoint, row: tuple[str, str, Mapping[str, str], Any], rogue: str) -> ClientReply:
     """Send a row, the rogue's URL put in wherever it is named, coded or not."""
     method, target, headers, body = row
 
@@ -150,16 +160,16 @@ async def sent(proxy: Endpoint, row: tuple[str, str, Mapping[str, str], Any], ro
 async def test_nothing_is_chosen(name: str, tmp_path: Path) -> None:
     (tmp_path / "all.yaml").write_text(f"index: '*'\nwindow: 3\ninstruction: {INSTRUCTION}\n")
 
-    def anything(seen: Seen) -> Said:
-        return CAPS if "_field_caps" in seen.target else Said(found({}, seen.target))
+    def anything(seen: ReceivedRequest) -> FakeResponse:
+        return CAPS if "_field_caps" in seen.target else FakeResponse(found({}, seen.target))
 
     # A profile that takes an instruction, so that another one would be seen.
     more = {"profile": "qwen3-reranker-0.6b", "model": MODEL, "mappings": tmp_path, "inference_ids": "mine"}
     async with (
-        serving(Fake({"": Said(b"{}")})) as rogue,
-        serving(Fake({"/_msearch": msearch, "/_render/template": render, "": anything})) as engine,
-        serving(Fake({"": scores({"hose": 1.0})})) as model,
-        endpoint(settings(engine, model, **more)) as proxy,
+        serve_fake(FakeServer({"": FakeResponse(b"{}")})) as rogue,
+        serve_fake(FakeServer({"/_msearch": msearch, "/_render/template": render, "": anything})) as engine,
+        serve_fake(FakeServer({"": score_response({"hose": 1.0})})) as model,
+        running_endpoint(fake_settings(engine, model, **more)) as proxy,
     ):
         got = await sent(proxy, ROWS[name], rogue.url)
     assert got.status in {200, 400, 404}
@@ -182,7 +192,7 @@ async def test_nothing_is_chosen(name: str, tmp_path: Path) -> None:
 )
 async def test_no_target_or_host_leads_elsewhere(head: str) -> None:
     body = json.dumps(HOSE)
-    async with serving(Fake({"": Said(b"{}")})) as rogue, running() as (proxy, engine, _):
+    async with serve_fake(FakeServer({"": FakeResponse(b"{}")})) as rogue, running() as (proxy, engine, _):
         request = head.format(rogue.url) + f"\r\nConnection: close\r\n{': '.join(JSON)}\r\nContent-Length: {len(body)}"
         said = await raw(proxy.url, f"{request}\r\n\r\n{body}".encode())
     assert said.startswith(b"HTTP/1.1 200")

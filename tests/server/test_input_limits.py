@@ -10,13 +10,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from es_rerank.search.formats.endpoints import MOST_SEARCHES
-from tests.fakes import Endpoint, Got, Said, Seen, answer
+from es_rerank.testing import ClientReply, FakeResponse, ReceivedRequest, RunningEndpoint, search_response
 from tests.server.handlers.engine import running
 
 # No interpreter goes as deep as the last; engines refuse about 1,000 levels, Elasticsearch maps 20 of a document.
 DEPTHS = (20, 300, 1_000, 100_000)
 HITS = (("1", 2.0, "spare parts"), ("2", 1.0, "mend a hose"))
-ANSWER = answer(*HITS)
+ANSWER = search_response(*HITS)
 HOSE = '{"query":{"match":{"body":"hose"}}}'
 MATCH = '{"match":{"body":"hose"}}'
 STANDARD = '{"standard":{"query":{"match":{"body":"hose"}}}}'
@@ -97,15 +97,15 @@ SENDS: Mapping[str, tuple[str, str]] = {
 }
 MSEARCH = put(SENDS["msearch"][1], HOSE)
 ENGINE: Mapping[str, Any] = {
-    "/_msearch": Said(b'{"took":1,"responses":[%s]}' % ANSWER),
-    "/docs/_rank_eval": Said(b'{"metric_score":1.0}'),
-    "/docs/_async_search": Said(b'{"is_running":false,"is_partial":false,"response":%s}' % ANSWER),
-    "/docs/_search": Said(ANSWER),
-    "/_render/template": Said(b'{"template_output":%s}' % HOSE.encode()),
+    "/_msearch": FakeResponse(b'{"took":1,"responses":[%s]}' % ANSWER),
+    "/docs/_rank_eval": FakeResponse(b'{"metric_score":1.0}'),
+    "/docs/_async_search": FakeResponse(b'{"is_running":false,"is_partial":false,"response":%s}' % ANSWER),
+    "/docs/_search": FakeResponse(ANSWER),
+    "/_render/template": FakeResponse(b'{"template_output":%s}' % HOSE.encode()),
 }
 
 
-async def sent(proxy: Endpoint, target: str, body: str) -> Got:
+async def sent(proxy: RunningEndpoint, target: str, body: str) -> ClientReply:
     """Send a request and make sure that nothing of it is a fault in the log."""
     place = proxy.pages if target.startswith("/_rerank/") else proxy
     with capture_logs() as lines:
@@ -158,7 +158,7 @@ def with_second(members: str) -> bytes:
 )
 async def test_an_answer_of_any_depth_reaches_the_client(members: str, deep: Deep, depth: int) -> None:
     said = with_second(put(members, deep(depth)))
-    rows = {"/docs/_search": Said(said), "/_msearch": Said(b'{"responses":[%s]}' % said)}
+    rows = {"/docs/_search": FakeResponse(said), "/_msearch": FakeResponse(b'{"responses":[%s]}' % said)}
     async with running(dict(ENGINE) | rows) as (proxy, _, _):
         for target, body in (("/docs/_search", HOSE), ("/_msearch", MSEARCH)):
             got = await sent(proxy, target, body)
@@ -171,10 +171,10 @@ async def test_an_answer_of_any_depth_reaches_the_client(members: str, deep: Dee
 async def test_an_answer_that_is_too_deep_to_be_cut_is_cut_by_the_engine(path: str) -> None:
     said = with_second(put('"_source":{"body":"mend a hose","x":@}', objects('{"zz":1}')(400)))
 
-    def search(seen: Seen) -> Said:
-        return Said(b'{"cut":"by the engine"}' if path in seen.target else said)
+    def search(seen: ReceivedRequest) -> FakeResponse:
+        return FakeResponse(b'{"cut":"by the engine"}' if path in seen.target else said)
 
-    rows = {"/docs/_search": search, "/_msearch": lambda seen: Said(b'{"responses":[%s]}' % search(seen).body)}
+    rows = {"/docs/_search": search, "/_msearch": lambda seen: FakeResponse(b'{"responses":[%s]}' % search(seen).body)}
     async with running(dict(ENGINE) | rows) as (proxy, _, _):
         one = await sent(proxy, f"/docs/_search?filter_path={path}", HOSE)
         many = await sent(proxy, f"/_msearch?filter_path={path}", MSEARCH)
@@ -185,7 +185,7 @@ async def test_an_answer_that_is_too_deep_to_be_cut_is_cut_by_the_engine(path: s
 
 @pytest.mark.parametrize(("depth", "outcome"), [(20, "reranked"), (300, "reranked"), (100_000, "skipped; why=mapping")])
 async def test_a_mapping_of_any_depth_is_no_fault(depth: int, outcome: str) -> None:
-    caps = Said(put('{"indices":["docs"],"fields":{"body":{"text":@}}}', objects()(depth)).encode())
+    caps = FakeResponse(put('{"indices":["docs"],"fields":{"body":{"text":@}}}', objects()(depth)).encode())
     async with running(dict(ENGINE) | {"/docs/_field_caps": caps}) as (proxy, _, _):
         got = await sent(proxy, "/docs/_search", HOSE)
     assert (got.status, got.headers["X-Rerank"].startswith(outcome)) == (200, True)
@@ -206,7 +206,7 @@ def many_ratings(count: int) -> str:
     ids=["msearch", "rank_eval"],
 )
 async def test_a_thousand_searches_are_read_and_more_are_the_engines(target: str, write: Callable[[int], str]) -> None:
-    async with running(dict(ENGINE) | {target: Said(b'{"own":1}')}) as (proxy, engine, _):
+    async with running(dict(ENGINE) | {target: FakeResponse(b'{"own":1}')}) as (proxy, engine, _):
         most = await sent(proxy, target, write(MOST_SEARCHES))
         more = await sent(proxy, target, write(MOST_SEARCHES + 1))
     assert most.headers["X-Rerank"].startswith("skipped; why=no_query_text, skipped; why=no_query_text, ")

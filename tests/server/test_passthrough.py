@@ -10,12 +10,22 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from tests.fakes import Endpoint, Fake, Said, Seen, endpoint, serving, settings
+from es_rerank.testing import (
+    FakeResponse,
+    FakeServer,
+    ReceivedRequest,
+    RunningEndpoint,
+    fake_settings,
+    running_endpoint,
+    serve_fake,
+)
 
 
 @asynccontextmanager
-async def passing(says: Said | Callable[[Seen], Said]) -> AsyncIterator[tuple[Endpoint, Fake]]:
-    async with serving(Fake({"": says})) as engine, endpoint(settings(engine)) as proxy:
+async def passing(
+    says: FakeResponse | Callable[[ReceivedRequest], FakeResponse],
+) -> AsyncIterator[tuple[RunningEndpoint, FakeServer]]:
+    async with serve_fake(FakeServer({"": says})) as engine, running_endpoint(fake_settings(engine)) as proxy:
         yield proxy, engine
 
 
@@ -35,7 +45,7 @@ async def passing(says: Said | Callable[[Seen], Said]) -> AsyncIterator[tuple[En
     ],
 )
 async def test_method_and_raw_path_pass(method: str, target: str) -> None:
-    async with passing(Said(b"ok")) as (proxy, engine):
+    async with passing(FakeResponse(b"ok")) as (proxy, engine):
         got = await proxy.send(method, target, b"{}" if method in {"PUT", "POST"} else None)
     assert (got.status, got.body) == (200, b"ok")
     assert (engine.seen[0].method, engine.seen[0].target) == (method, target)
@@ -44,7 +54,7 @@ async def test_method_and_raw_path_pass(method: str, target: str) -> None:
 async def test_headers_pass_repeated_ones_too_and_in_their_order() -> None:
     said = [("X-Elastic-Product", "Elasticsearch"), ("Warning", '299 "a"'), ("x-a", "1"), ("Warning", '299 "b"')]
     sent = [("Authorization", "ApiKey abc"), ("X-B", "1"), ("Accept", "a/b"), ("X-B", "2"), ("X-Opaque-Id", "é")]
-    async with passing(Said(b"", headers=said)) as (proxy, engine):
+    async with passing(FakeResponse(b"", headers=said)) as (proxy, engine):
         got = await proxy.send("GET", "/_cat/health", headers=sent)
     own = {"content-length", "connection", "host", "server", "date", "content-type"}
     assert [(name, value) for name, value in got.headers.items() if name.lower() not in own] == said
@@ -54,7 +64,10 @@ async def test_headers_pass_repeated_ones_too_and_in_their_order() -> None:
 
 async def test_headers_between_two_neighbours_end_here() -> None:
     sent = [("Connection", "X-Hop"), ("X-Hop", "1"), ("Keep-Alive", "5"), ("TE", "trailers"), ("Expect", "")]
-    async with passing(Said(b"", headers=[("Keep-Alive", "9"), ("Proxy-Authenticate", "x")])) as (proxy, engine):
+    async with passing(FakeResponse(b"", headers=[("Keep-Alive", "9"), ("Proxy-Authenticate", "x")])) as (
+        proxy,
+        engine,
+    ):
         got = await proxy.send("GET", "/", headers=sent)
     assert {"X-Hop", "Keep-Alive", "TE", "Expect"} & set(engine.seen[0].headers) == set()
     assert {"Keep-Alive", "Proxy-Authenticate"} & set(got.headers) == set()
@@ -62,7 +75,7 @@ async def test_headers_between_two_neighbours_end_here() -> None:
 
 async def test_nothing_is_added() -> None:
     """The fake's own server adds Server and Date; one of each is all that arrives, and no default header goes."""
-    async with passing(Said(b"{}")) as (proxy, engine):
+    async with passing(FakeResponse(b"{}")) as (proxy, engine):
         got = await proxy.send("GET", "/")
     assert set(engine.seen[0].headers) == {"Host"}
     assert len(got.headers.getall("Server", [])) <= 1
@@ -71,7 +84,7 @@ async def test_nothing_is_added() -> None:
 
 
 async def test_a_head_keeps_the_length_of_what_is_not_sent() -> None:
-    async with passing(Said(b"", headers=[("Content-Length", "1234")])) as (proxy, _):
+    async with passing(FakeResponse(b"", headers=[("Content-Length", "1234")])) as (proxy, _):
         got = await proxy.send("HEAD", "/docs")
         assert (got.status, got.headers["Content-Length"], got.body) == (200, "1234", b"")
         assert (await proxy.send("HEAD", "/docs/_search")).headers["Content-Length"] == "1234"
@@ -80,7 +93,10 @@ async def test_a_head_keeps_the_length_of_what_is_not_sent() -> None:
 @pytest.mark.parametrize("status", [201, 204, 301, 304, 404, 409, 429, 503])
 async def test_the_engines_status_passes(status: int) -> None:
     body = b"" if status in {204, 304} else b'{"error":"x"}'
-    async with passing(Said(body, status=status, headers=[("Location", "/x"), ("Retry-After", "3")])) as (proxy, _):
+    async with passing(FakeResponse(body, status=status, headers=[("Location", "/x"), ("Retry-After", "3")])) as (
+        proxy,
+        _,
+    ):
         got = await proxy.send("PUT", "/docs/_doc/1", b"{}")
     assert (got.status, got.body, got.headers["Retry-After"]) == (status, body, "3")
 
@@ -88,7 +104,7 @@ async def test_the_engines_status_passes(status: int) -> None:
 async def test_coded_bodies_pass_as_they_are() -> None:
     packed = gzip.compress(b'{"index":{}}\n', mtime=0)
     coded = [("Content-Encoding", "gzip"), ("Content-Type", "application/x-ndjson")]
-    async with passing(Said(packed, headers=coded)) as (proxy, engine):
+    async with passing(FakeResponse(packed, headers=coded)) as (proxy, engine):
         got = await proxy.send("POST", "/_bulk", packed, [*coded, ("Accept-Encoding", "gzip, br")])
     assert (engine.seen[0].body, engine.seen[0].headers["Content-Encoding"]) == (packed, "gzip")
     assert (got.body, got.headers["Content-Encoding"]) == (packed, "gzip")
@@ -97,7 +113,7 @@ async def test_coded_bodies_pass_as_they_are() -> None:
 
 async def test_bodies_of_any_size_pass_both_ways() -> None:
     much = b"0123456789abcdef" * 200_000
-    async with passing(lambda seen: Said([seen.body[:5], seen.body[5:]])) as (proxy, _):
+    async with passing(lambda seen: FakeResponse([seen.body[:5], seen.body[5:]])) as (proxy, _):
         got = await proxy.send("POST", "/_bulk", much)
     assert got.body == much
 
@@ -121,17 +137,17 @@ async def test_an_answer_streams_while_the_engine_still_writes() -> None:
 @asynccontextmanager
 async def raw(
     engine: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object],
-) -> AsyncIterator[Endpoint]:
+) -> AsyncIterator[RunningEndpoint]:
     """Run an endpoint before an engine that is no more than a function of two streams."""
     server = await asyncio.start_server(engine, "127.0.0.1", 0)  # type: ignore[arg-type]
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server, endpoint(settings(upstream=url)) as proxy:
+    async with server, running_endpoint(fake_settings(upstream=url)) as proxy:
         yield proxy
         server.close()
 
 
 async def test_an_answer_that_breaks_off_is_not_taken_for_whole() -> None:
-    async with passing(Said([b"half"], cut_off=True)) as (proxy, _):
+    async with passing(FakeResponse([b"half"], cut_off=True)) as (proxy, _):
         with pytest.raises(aiohttp.ClientError):
             await proxy.send("GET", "/_cat/x")
 
@@ -151,7 +167,7 @@ async def test_an_engine_that_refuses_before_it_has_read_all_is_heard() -> None:
 
 
 async def test_an_engine_that_is_gone_is_a_bad_gateway_in_its_own_words() -> None:
-    async with endpoint(settings()) as proxy:
+    async with running_endpoint(fake_settings()) as proxy:
         got = await proxy.send("GET", "/docs/_doc/1")
     assert (got.status, got.headers["Content-Type"]) == (502, "application/json")
     assert got.json["error"]["type"] == "upstream_unreachable_exception"

@@ -23,7 +23,16 @@ import aiohttp
 import pytest
 
 from es_rerank.config.settings import Settings
-from tests.fakes import Endpoint, Fake, Got, Said, Seen, answer, scores, serving
+from es_rerank.testing import (
+    ClientReply,
+    FakeResponse,
+    FakeServer,
+    ReceivedRequest,
+    RunningEndpoint,
+    score_response,
+    search_response,
+    serve_fake,
+)
 
 LIMIT_S = 30.0
 # Every secret, and every text of a person, has this in it; the second half tells which it was.
@@ -69,7 +78,7 @@ class Heard:
     log: Path
     said: list[str] = field(default_factory=list)
 
-    def note(self, got: Got) -> Got:
+    def note(self, got: ClientReply) -> ClientReply:
         self.said.append(f"{got.status} {dict(got.headers)} {got.body.decode('utf-8', 'replace')}")
         return got
 
@@ -89,13 +98,13 @@ def lines(*bodies: Any) -> bytes:
     return b"".join(json.dumps(one).encode() + b"\n" for one in bodies)
 
 
-def caps(seen: Seen) -> Said:
+def caps(seen: ReceivedRequest) -> FakeResponse:
     name = seen.target.split("/")[1]
-    return Said(json.dumps({"indices": [name], "fields": {"body": {"text": {}}}}).encode())
+    return FakeResponse(json.dumps({"indices": [name], "fields": {"body": {"text": {}}}}).encode())
 
 
 @asynccontextmanager
-async def program(folder: Path, **settings: str) -> AsyncIterator[tuple[Endpoint, Heard]]:
+async def program(folder: Path, **settings: str) -> AsyncIterator[tuple[RunningEndpoint, Heard]]:
     """Run `es-rerank serve` as people do: settings as variables, its words in a file."""
     heard = Heard(folder / "log")
     own = {name: value for name, value in os.environ.items() if not name.startswith("ES_RERANK_")}
@@ -123,7 +132,7 @@ async def program(folder: Path, **settings: str) -> AsyncIterator[tuple[Endpoint
             url, pages = await listening(process, heard)
             timeout = aiohttp.ClientTimeout(total=LIMIT_S)
             async with aiohttp.ClientSession(auto_decompress=False, timeout=timeout) as session:
-                yield Endpoint(url, session, pages), heard
+                yield RunningEndpoint(url, session, pages), heard
         finally:
             process.terminate()
             await asyncio.to_thread(process.wait, LIMIT_S)
@@ -161,7 +170,7 @@ REQUESTS: Mapping[str, tuple[str, str, Any]] = {
 }
 
 
-async def asked(proxy: Endpoint, heard: Heard, names: Sequence[str] = tuple(REQUESTS)) -> None:
+async def asked(proxy: RunningEndpoint, heard: Heard, names: Sequence[str] = tuple(REQUESTS)) -> None:
     """Send requests, each with one of all kinds of credentials, and read the own pages after each."""
     kinds = list(CREDENTIALS.items())
     for at, name in enumerate(names):
@@ -174,7 +183,7 @@ async def asked(proxy: Endpoint, heard: Heard, names: Sequence[str] = tuple(REQU
     await pages(proxy, heard)
 
 
-async def pages(proxy: Endpoint, heard: Heard) -> None:
+async def pages(proxy: RunningEndpoint, heard: Heard) -> None:
     for path in ("/", "/metrics", "/health/ready", "/health/live", "/nothing"):
         heard.note(await proxy.pages.send("GET", f"/_rerank{path}", headers=CREDENTIALS.items()))
     candidates = {"query": f"{TEXT} typed", "candidates": [f"{TEXT} a", f"{TEXT} b"]}
@@ -186,38 +195,40 @@ async def pages(proxy: Endpoint, heard: Heard) -> None:
 
 ENGINE: Mapping[str, Any] = {
     **{f"/{name}/_field_caps": caps for name in ("docs", "strict", "shadow")},
-    "/_render/template": Said(b'{"template_output":%s}' % json.dumps(search("6")).encode()),
-    "/_msearch": Said(b'{"responses":[%s,%s]}' % (answer(*HITS), answer(*HITS))),
-    "/docs/_async_search": Said(b'{"id":"x","is_running":false,"is_partial":false,"response":%s}' % answer(*HITS)),
-    "/docs/_rank_eval": Said(b'{"metric_score":1.0}'),
-    "": Said(answer(*HITS)),
+    "/_render/template": FakeResponse(b'{"template_output":%s}' % json.dumps(search("6")).encode()),
+    "/_msearch": FakeResponse(b'{"responses":[%s,%s]}' % (search_response(*HITS), search_response(*HITS))),
+    "/docs/_async_search": FakeResponse(
+        b'{"id":"x","is_running":false,"is_partial":false,"response":%s}' % search_response(*HITS)
+    ),
+    "/docs/_rank_eval": FakeResponse(b'{"metric_score":1.0}'),
+    "": FakeResponse(search_response(*HITS)),
 }
 
 
-def echo(status: int) -> Callable[[Seen], Said]:
+def echo(status: int) -> Callable[[ReceivedRequest], FakeResponse]:
     """Say all that was sent: headers, body."""
 
-    def said(seen: Seen) -> Said:
+    def said(seen: ReceivedRequest) -> FakeResponse:
         told = {"error": "refused", "headers": dict(seen.headers), "body": seen.body.decode()}
-        return Said(json.dumps(told).encode(), status=status)
+        return FakeResponse(json.dumps(told).encode(), status=status)
 
     return said
 
 
-def rows(seen: Seen) -> Said:
+def rows(seen: ReceivedRequest) -> FakeResponse:
     """Answer as rerank servers that give documents back, but without scores."""
     found = [{"index": at, "document": {"text": text}} for at, text in enumerate(seen.json["text_2"])]
-    return Said(json.dumps({"data": found}).encode())
+    return FakeResponse(json.dumps({"data": found}).encode())
 
 
 RERANKERS: Mapping[str, Any] = {
-    "well": scores({"document 2": 2.0}),
+    "well": score_response({"document 2": 2.0}),
     **{f"refuses with {status}": echo(status) for status in (302, 400, 401, 403, 404, 413, 422, 429, 500, 503)},
     "gives all back": echo(200),
     "gives rows back": rows,
-    "no json": lambda seen: Said(str(dict(seen.headers)).encode() + seen.body),
-    "breaks off": Said([b'{"data":'], cut_off=True),
-    "late": Said(b"{}", seconds=1.0),
+    "no json": lambda seen: FakeResponse(str(dict(seen.headers)).encode() + seen.body),
+    "breaks off": FakeResponse([b'{"data":'], cut_off=True),
+    "late": FakeResponse(b"{}", seconds=1.0),
 }
 
 
@@ -242,8 +253,8 @@ WAYS: Mapping[str, dict[str, str]] = {
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_rerank_server_that_says_all_it_was_sent_is_not_quoted(way: str, tmp_path: Path) -> None:
     async with (
-        serving(Fake(dict(ENGINE))) as engine,
-        serving(Fake()) as reranker,
+        serve_fake(FakeServer(dict(ENGINE))) as engine,
+        serve_fake(FakeServer()) as reranker,
         program(
             tmp_path,
             upstream=engine.url,
@@ -271,13 +282,13 @@ async def test_a_rerank_server_that_says_all_it_was_sent_is_not_quoted(way: str,
     ("scheme", "engine", "more"),
     [
         ("http", None, {}),
-        ("http", {"": Said(b"", cut_off=True)}, {}),
-        ("http", {"": Said(b'{"error":"who are you?"}', status=401)}, {}),
-        ("http", {"": Said(b"<html>", status=500)}, {}),
-        ("http", {"": Said(b"{")}, {}),
-        ("http", {"": Said(b"{}", headers=[("Content-Encoding", "gzip")])}, {}),
-        ("https", {"": Said(b"{}")}, {}),
-        ("https", {"": Said(b"{}")}, {"upstream_fingerprint": "a" * 64}),
+        ("http", {"": FakeResponse(b"", cut_off=True)}, {}),
+        ("http", {"": FakeResponse(b'{"error":"who are you?"}', status=401)}, {}),
+        ("http", {"": FakeResponse(b"<html>", status=500)}, {}),
+        ("http", {"": FakeResponse(b"{")}, {}),
+        ("http", {"": FakeResponse(b"{}", headers=[("Content-Encoding", "gzip")])}, {}),
+        ("https", {"": FakeResponse(b"{}")}, {}),
+        ("https", {"": FakeResponse(b"{}")}, {"upstream_fingerprint": "a" * 64}),
     ],
     ids=["down", "cut off", "401", "500", "no json", "no gzip", "no TLS", "no TLS to pin"],
 )
@@ -285,7 +296,7 @@ async def test_no_fault_of_the_engine_tells_a_secret(
     scheme: str, engine: Mapping[str, Any] | None, more: Mapping[str, str], tmp_path: Path
 ) -> None:
     async with AsyncExitStack() as stack:
-        fake = await stack.enter_async_context(serving(Fake(dict(engine or {}))))
+        fake = await stack.enter_async_context(serve_fake(FakeServer(dict(engine or {}))))
         url = fake.url.replace("http:", f"{scheme}:") if engine else "http://127.0.0.1:9"
         started = program(tmp_path, upstream=url, mappings=mappings(tmp_path), **WAYS["key"], **more)
         proxy, heard = await stack.enter_async_context(started)

@@ -10,7 +10,7 @@ import pytest
 from es_rerank.search.order_change import Change
 from es_rerank.server.metrics import Metrics
 from es_rerank.server.shadow import ShadowRunner
-from tests.fakes import Endpoint, Said
+from es_rerank.testing import FakeResponse, RunningEndpoint
 from tests.server.handlers.engine import BEST, HOSE, running
 
 SHADOW = [("X-Rerank-Mode", "shadow")]
@@ -26,7 +26,7 @@ def write(folder: Path, text: str) -> Path:
     return folder
 
 
-async def counted(proxy: Endpoint, line: str) -> None:
+async def counted(proxy: RunningEndpoint, line: str) -> None:
     """Wait until the metrics have a line."""
     async with asyncio.timeout(5):
         while line.encode() not in (await proxy.pages.send("GET", "/_rerank/metrics")).body:  # noqa: ASYNC110 - from outside
@@ -54,8 +54,8 @@ async def test_a_client_may_ask_for_a_shadow_of_each_of_its_searches() -> None:
         assert (await proxy.send("POST", "/docs/_search", HOSE)).ids == BEST
 
 
-@pytest.mark.parametrize("model", [Said(b"oops", status=500), Said(b"{}", seconds=5)])
-async def test_a_model_that_fails_or_is_slow_is_nobodys_loss(model: Said) -> None:
+@pytest.mark.parametrize("model", [FakeResponse(b"oops", status=500), FakeResponse(b"{}", seconds=5)])
+async def test_a_model_that_fails_or_is_slow_is_nobodys_loss(model: FakeResponse) -> None:
     async with running(model=model) as (proxy, _, _):
         got = await proxy.search(size=2, headers=SHADOW)
         assert (got.status, got.ids, got.headers["X-Rerank"]) == (200, ["1", "2"], "shadow")

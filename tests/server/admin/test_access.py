@@ -14,7 +14,17 @@ from aiohttp.test_utils import make_mocked_request
 from es_rerank.config.settings import Settings
 from es_rerank.server.admin import access
 from es_rerank.server.state import build
-from tests.fakes import Endpoint, Fake, Got, Said, Seen, endpoint, scores, serving, settings
+from es_rerank.testing import (
+    ClientReply,
+    FakeResponse,
+    FakeServer,
+    ReceivedRequest,
+    RunningEndpoint,
+    fake_settings,
+    running_endpoint,
+    score_response,
+    serve_fake,
+)
 
 PAGES = [("GET", "/_rerank/"), ("GET", "/_rerank/metrics"), ("POST", "/_rerank/rank"), ("GET", "/_rerank/nothing")]
 RANK = {"query": "q", "candidates": ["a"]}
@@ -22,28 +32,28 @@ AUTHENTICATE, AUTHINFO = "/_security/_authenticate", "/_plugins/_security/authin
 ME = "Basic " + base64.b64encode(b"me:right").decode()
 NOT_ME = "Basic " + base64.b64encode(b"me:wrong").decode()
 CHALLENGES = ['Basic realm="engine"', "ApiKey"]
-DENIED = Said(
+DENIED = FakeResponse(
     b'{"error":{"type":"security_exception"},"status":401}',
     401,
     [("Content-Type", "application/json"), *(("WWW-Authenticate", one) for one in CHALLENGES)],
 )
-NO_SUCH_PAGE = Said(b'{"error":"no handler found"}', 400)
-KNOWN = Said(b'{"username":"me"}')
+NO_SUCH_PAGE = FakeResponse(b'{"error":"no handler found"}', 400)
+KNOWN = FakeResponse(b'{"username":"me"}')
 
 
-def secured(known: Callable[[Seen], bool], *questions: str, open_to_all: bool = False) -> Fake:
+def secured(known: Callable[[ReceivedRequest], bool], *questions: str, open_to_all: bool = False) -> FakeServer:
     """An engine with security that knows these of the questions; others are answered to some, or are *open_to_all*."""
 
-    def answer(seen: Seen) -> Said:
+    def answer(seen: ReceivedRequest) -> FakeResponse:
         asked = seen.target in questions
         if not known(seen):
             return NO_SUCH_PAGE if open_to_all and not asked else DENIED
         return KNOWN if asked else NO_SUCH_PAGE
 
-    return Fake({"": answer})
+    return FakeServer({"": answer})
 
 
-def by_password(seen: Seen) -> bool:
+def by_password(seen: ReceivedRequest) -> bool:
     return seen.headers.get("Authorization") == ME
 
 
@@ -57,17 +67,17 @@ ENGINES = {
 
 
 @asynccontextmanager
-async def shared(engine: Fake, **more: Any) -> AsyncIterator[tuple[Endpoint, Fake]]:
+async def shared(engine: FakeServer, **more: Any) -> AsyncIterator[tuple[RunningEndpoint, FakeServer]]:
     """Run an endpoint with the own pages where clients connect; gives the rerank server too."""
     async with (
-        serving(engine),
-        serving(Fake({"": scores()})) as reranker,
-        endpoint(settings(engine, reranker, admin_listen="shared", **more)) as proxy,
+        serve_fake(engine),
+        serve_fake(FakeServer({"": score_response()})) as reranker,
+        running_endpoint(fake_settings(engine, reranker, admin_listen="shared", **more)) as proxy,
     ):
         yield proxy, reranker
 
 
-async def see(proxy: Endpoint, method: str, page: str, *headers: tuple[str, str]) -> Got:
+async def see(proxy: RunningEndpoint, method: str, page: str, *headers: tuple[str, str]) -> ClientReply:
     return await proxy.send(method, page, RANK if method == "POST" else None, headers)
 
 
@@ -95,7 +105,7 @@ async def test_whom_the_engine_knows_sees_all(name: str) -> None:
 
 @pytest.mark.parametrize("has", [{"/"}, {"/_nodes/_local?filter_path=cluster_name"}], ids=["engine", "small one"])
 async def test_an_engine_that_lets_everybody_in_lets_everybody_in_here(has: set[str]) -> None:
-    async with shared(Fake({"": lambda seen: KNOWN if seen.target in has else NO_SUCH_PAGE})) as (proxy, _):
+    async with shared(FakeServer({"": lambda seen: KNOWN if seen.target in has else NO_SUCH_PAGE})) as (proxy, _):
         assert [(await see(proxy, *page)).status for page in PAGES] == [200, 200, 200, 404]
 
 
@@ -151,11 +161,11 @@ async def test_no_spelling_of_a_path_leads_round_the_question(target: str) -> No
 
 
 async def test_health_is_for_everybody_and_says_but_a_word() -> None:
-    broken = Fake({"": Said(b"secret of the model", status=500)})
+    broken = FakeServer({"": FakeResponse(b"secret of the model", status=500)})
     async with (
-        serving(ENGINES["elasticsearch"]()) as engine,
-        serving(broken) as reranker,
-        endpoint(settings(engine, reranker, admin_listen="shared")) as proxy,
+        serve_fake(ENGINES["elasticsearch"]()) as engine,
+        serve_fake(broken) as reranker,
+        running_endpoint(fake_settings(engine, reranker, admin_listen="shared")) as proxy,
     ):
         await see(proxy, "POST", "/_rerank/rank", ("Authorization", ME))
         asked = len(engine.seen)
@@ -168,21 +178,21 @@ async def test_health_is_for_everybody_and_says_but_a_word() -> None:
 @pytest.mark.parametrize(
     "says",
     [
-        Said(status=503),
-        Said(status=429),
-        Said(status=302, headers=[("Location", "/")]),
-        Said(status=204),
-        Said(b"{", cut_off=True),
-        Said(seconds=60),
+        FakeResponse(status=503),
+        FakeResponse(status=429),
+        FakeResponse(status=302, headers=[("Location", "/")]),
+        FakeResponse(status=204),
+        FakeResponse(b"{", cut_off=True),
+        FakeResponse(seconds=60),
         None,
     ],
     ids=["not ready", "busy", "elsewhere", "no word", "breaks off", "silent", "down"],
 )
 async def test_without_an_engine_that_says_who_asks_nobody_sees_a_page(
-    says: Said | None, monkeypatch: pytest.MonkeyPatch
+    says: FakeResponse | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(access, "_LIMIT_SECONDS", 0.5)
-    engine = Fake({"": says} if says else {})
+    engine = FakeServer({"": says} if says else {})
     async with shared(engine, **({} if says else {"upstream": "http://127.0.0.1:9"})) as (proxy, reranker):
         found = [await see(proxy, *page, ("Authorization", ME)) for page in PAGES]
         health = [await see(proxy, "GET", f"/_rerank/health/{word}") for word in ("live", "ready")]
@@ -226,8 +236,8 @@ async def test_the_engine_is_asked_as_the_caller_and_not_with_what_the_caller_se
 )
 async def test_the_own_address_does_not_answer_to_somebody_elses_name(host: str, status: int) -> None:
     """A page of evil.example whose name suddenly leads to this machine is of the same origin, to a browser."""
-    broken = Fake({"": Said(b"secret of the model", status=500)})
-    async with serving(broken) as reranker, endpoint(settings(reranker=reranker)) as proxy:
+    broken = FakeServer({"": FakeResponse(b"secret of the model", status=500)})
+    async with serve_fake(broken) as reranker, running_endpoint(fake_settings(reranker=reranker)) as proxy:
         await proxy.pages.send("POST", "/_rerank/rank", RANK)
         asked = len(broken.seen)
         metrics = await proxy.pages.send("GET", "/_rerank/metrics", None, [("Host", host)])
@@ -246,6 +256,6 @@ def test_the_host_of_the_setting_is_nobody_elses_and_no_browser_reaches_a_path(p
 
 
 async def test_a_connection_of_which_nothing_is_known_has_no_pages() -> None:
-    state = build(settings())
+    state = build(fake_settings())
     answer: Any = await access.refused(state, make_mocked_request("GET", "/_rerank/metrics"))
     assert (answer.status, json.loads(answer.body)["status"]) == (404, 404)

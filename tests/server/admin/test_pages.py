@@ -13,16 +13,27 @@ from es_rerank.server.app import runner
 from es_rerank.server.listen.site import listen
 from es_rerank.server.listen.sockets import Sockets, bind
 from es_rerank.server.state import STATE
-from tests.fakes import Endpoint, Fake, Said, endpoint, scores, serving, settings
+from es_rerank.testing import (
+    FakeResponse,
+    FakeServer,
+    RunningEndpoint,
+    fake_settings,
+    running_endpoint,
+    score_response,
+    serve_fake,
+)
 
 MODEL = {"mend": 2.0, "hose": 1.0}
 JSON = [("Content-Type", "application/json")]
 
 
 @asynccontextmanager
-async def running(model: Any = None) -> AsyncIterator[tuple[Endpoint, Fake]]:
+async def running(model: Any = None) -> AsyncIterator[tuple[RunningEndpoint, FakeServer]]:
     """Run an endpoint whose engine must never be asked."""
-    async with serving(Fake({"": model or scores(MODEL)})) as server, endpoint(settings(reranker=server)) as proxy:
+    async with (
+        serve_fake(FakeServer({"": model or score_response(MODEL)})) as server,
+        running_endpoint(fake_settings(reranker=server)) as proxy,
+    ):
         yield proxy, server
 
 
@@ -116,8 +127,8 @@ async def test_only_json_is_ranked_for_other_types_any_page_may_send_from_a_visi
 
 async def test_a_body_without_end_is_refused() -> None:
     async with (
-        serving(Fake({"": scores()})) as server,
-        endpoint(settings(reranker=server, max_body=2048)) as proxy,
+        serve_fake(FakeServer({"": score_response()})) as server,
+        running_endpoint(fake_settings(reranker=server, max_body=2048)) as proxy,
     ):
         got = await proxy.pages.send("POST", "/_rerank/rank", b"x" * 5000, JSON)
     assert got.status == 413
@@ -125,7 +136,7 @@ async def test_a_body_without_end_is_refused() -> None:
 
 
 async def test_a_model_that_fails_is_said_so() -> None:
-    async with running(Said(b"oops", status=500)) as (proxy, _):
+    async with running(FakeResponse(b"oops", status=500)) as (proxy, _):
         got = await proxy.pages.send("POST", "/_rerank/rank", {"query": "q", "candidates": ["a"]})
         ready = await proxy.pages.send("GET", "/_rerank/health/ready")
         live = await proxy.pages.send("GET", "/_rerank/health/live")
@@ -152,8 +163,8 @@ async def test_what_was_streamed_and_searched_is_counted() -> None:
 
 
 async def test_an_endpoint_about_to_end_is_not_ready_and_still_answers() -> None:
-    async with serving(Fake({"": Said(b"ok")})) as engine:
-        chosen = settings(engine)
+    async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine:
+        chosen = fake_settings(engine)
         running = runner(chosen)
         await running.setup()
         (url,) = (await listen(running, chosen, Sockets((), bind("127.0.0.1:0")))).pages

@@ -8,10 +8,20 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs
 
-from tests import fakes
-from tests.fakes import Endpoint, Fake, Said, Seen, answer, endpoint, scores, serving, settings
+from es_rerank import testing
+from es_rerank.testing import (
+    FakeResponse,
+    FakeServer,
+    ReceivedRequest,
+    RunningEndpoint,
+    fake_settings,
+    running_endpoint,
+    score_response,
+    search_response,
+    serve_fake,
+)
 
-CAPS = Said(json.dumps(fakes.CAPS).encode())
+CAPS = FakeResponse(json.dumps(testing.CAPS).encode())
 HITS = (("1", 9.0, "opening hours"), ("2", 8.0, "spare parts"), ("3", 7.0, "mend a hose"), ("4", 6.0, "a hose"))
 MODEL = {"mend": 2.0, "hose": 1.0, "opening": -3.0}
 BEST = ["3", "4", "2", "1"]
@@ -23,44 +33,44 @@ def found(body: Any, target: str = "") -> bytes:
     """Search: `from` and `size` of the URL, else of the body."""
     asked = {name: values[-1] for name, values in parse_qs(target.partition("?")[2]).items()}
     start, size = (int(asked.get(key, body.get(key, default))) for key, default in (("from", 0), ("size", 10)))
-    return answer(*HITS[start : start + size])
+    return search_response(*HITS[start : start + size])
 
 
-def search(seen: Seen) -> Said:
-    return Said(found(json.loads(seen.body or b"{}"), seen.target))
+def search(seen: ReceivedRequest) -> FakeResponse:
+    return FakeResponse(found(json.loads(seen.body or b"{}"), seen.target))
 
 
-def msearch(seen: Seen) -> Said:
+def msearch(seen: ReceivedRequest) -> FakeResponse:
     """Answer each pair of lines; an index that is called `nope` is missing."""
     lines = [json.loads(line) for line in seen.body.splitlines()]
     each = [
         MISSING if header.get("index") == "nope" else {**json.loads(found(body)), "status": 200}
         for header, body in zip(lines[::2], lines[1::2], strict=True)
     ]
-    return Said(json.dumps({"took": 7, "responses": each}).encode())
+    return FakeResponse(json.dumps({"took": 7, "responses": each}).encode())
 
 
-def render(seen: Seen) -> Said:
+def render(seen: ReceivedRequest) -> FakeResponse:
     """Render the one template there is: a match with `q`; any other is unknown."""
     asked = seen.json
     if asked.get("id") == "unknown":
-        return Said(b'{"error":{"type":"resource_not_found_exception"},"status":404}', status=404)
+        return FakeResponse(b'{"error":{"type":"resource_not_found_exception"},"status":404}', status=404)
     text = asked["params"]["q"]
-    return Said(b'{"template_output":{"query":{"match":{"body":%s}},"n":1.50}}' % json.dumps(text).encode())
+    return FakeResponse(b'{"template_output":{"query":{"match":{"body":%s}},"n":1.50}}' % json.dumps(text).encode())
 
 
 @asynccontextmanager
 async def running(
     says: dict[str, Any] | None = None, model: Any = None, **more: Any
-) -> AsyncIterator[tuple[Endpoint, Fake, Fake]]:
+) -> AsyncIterator[tuple[RunningEndpoint, FakeServer, FakeServer]]:
     """Run an endpoint between the engine and the model."""
     known = {"/_field_caps": CAPS, "/docs/_field_caps": CAPS, "/_render/template": render}
     rows = {**{prefix: known[prefix] for prefix in known if prefix not in (says or {})}, **(says or {})}
-    engine = Fake(rows | {"/_msearch": msearch, "/docs/_msearch": msearch, "": search} | (says or {}))
+    engine = FakeServer(rows | {"/_msearch": msearch, "/docs/_msearch": msearch, "": search} | (says or {}))
     async with (
-        serving(engine),
-        serving(Fake({"": model or scores(MODEL)})) as reranker,
-        endpoint(settings(engine, reranker, **more)) as proxy,
+        serve_fake(engine),
+        serve_fake(FakeServer({"": model or score_response(MODEL)})) as reranker,
+        running_endpoint(fake_settings(engine, reranker, **more)) as proxy,
     ):
         yield proxy, engine, reranker
 

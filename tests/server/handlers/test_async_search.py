@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.fakes import Endpoint, Got, Said, Seen
+from es_rerank.testing import ClientReply, FakeResponse, ReceivedRequest, RunningEndpoint
 
 from .engine import BEST, HOSE, found, ids, running
 
@@ -16,7 +16,7 @@ ENGINE_ID = "FmRldE8zREVEUzA2ZVpUeGs2ejJFUFEaMkZ5QTVrSTZSaVN3WlNFVmtlWHJsdzoxMDc
 PATHS = {"elasticsearch": "/docs/_async_search", "opensearch": "/_plugins/_asynchronous_search?index=docs"}
 
 
-def wrapped(kind: str, inner: bytes | None, *, running_still: bool) -> Said:
+def wrapped(kind: str, inner: bytes | None, *, running_still: bool) -> FakeResponse:
     """Write an answer as the documentation of each engine has it."""
     state: dict[str, Any] = (
         {"is_partial": running_still, "is_running": running_still}
@@ -27,18 +27,18 @@ def wrapped(kind: str, inner: bytes | None, *, running_still: bool) -> Said:
     if inner is not None:
         whole["response"] = json.loads(inner)
     head = [("Content-Type", "application/json"), ("X-Elasticsearch-Async-Id", ENGINE_ID)]
-    return Said(json.dumps(whole).encode(), headers=head)
+    return FakeResponse(json.dumps(whole).encode(), headers=head)
 
 
-def engine(kind: str, *, ready_at: int) -> Callable[[Seen], Said]:
+def engine(kind: str, *, ready_at: int) -> Callable[[ReceivedRequest], FakeResponse]:
     """Search in the background: the answer is there at the request with this number."""
     asked: list[str] = []
     stored: list[bytes] = []
 
-    def say(seen: Seen) -> Said:
+    def say(seen: ReceivedRequest) -> FakeResponse:
         asked.append(seen.target)
         if seen.method == "DELETE":
-            return Said(b'{"acknowledged":true}')
+            return FakeResponse(b'{"acknowledged":true}')
         if seen.method == "POST":
             stored.append(found(json.loads(seen.body), seen.target))
         still = len(asked) <= ready_at
@@ -51,7 +51,7 @@ def polled(kind: str, client_id: str) -> str:
     return PATHS[kind].partition("?")[0].replace("/docs", "") + "/" + quote(client_id, safe="")
 
 
-async def submit(proxy: Endpoint, kind: str, **body: Any) -> Got:
+async def submit(proxy: RunningEndpoint, kind: str, **body: Any) -> ClientReply:
     return await proxy.send("POST", PATHS[kind], {**HOSE, **body})
 
 
@@ -94,7 +94,7 @@ async def test_status_and_delete_reach_the_engine_by_its_own_id() -> None:
 
 @pytest.mark.parametrize("client_id", [ENGINE_ID, ENGINE_ID + ".r1xxxx", "x"])
 async def test_an_id_without_a_plan_is_the_engines_own(client_id: str) -> None:
-    async with running({"/_async": Said(b'{"what":"ever"}')}) as (proxy, fake, _):
+    async with running({"/_async": FakeResponse(b'{"what":"ever"}')}) as (proxy, fake, _):
         got = await proxy.send("GET", f"/_async_search/{client_id}")
     assert (got.body, fake.targets()) == (b'{"what":"ever"}', [f"/_async_search/{client_id}"])
     assert "X-Rerank" not in got.headers
@@ -108,7 +108,7 @@ async def test_a_search_that_is_left_alone_is_submitted_as_it_came() -> None:
 
 
 async def test_an_error_of_the_engine_is_its_own() -> None:
-    gone = Said(b'{"error":{"type":"resource_not_found_exception"},"status":404}', status=404)
+    gone = FakeResponse(b'{"error":{"type":"resource_not_found_exception"},"status":404}', status=404)
     async with running({"/": engine("elasticsearch", ready_at=9)}) as (proxy, fake, _):
         client_id = (await submit(proxy, "elasticsearch")).json["id"]
         fake.says["/"] = gone
@@ -130,9 +130,9 @@ async def test_a_rule_that_is_gone_leaves_the_engines_order_and_the_page(tmp_pat
 async def test_a_slow_search_still_has_its_whole_deadline() -> None:
     """The client chose to wait for the engine: that does not count."""
 
-    def slow(seen: Seen) -> Said:
+    def slow(seen: ReceivedRequest) -> FakeResponse:
         said = engine("elasticsearch", ready_at=0)(seen)
-        return Said(said.body, headers=said.headers, seconds=2.2)
+        return FakeResponse(said.body, headers=said.headers, seconds=2.2)
 
     async with running({"/": slow}, deadline="2s") as (proxy, _, _):
         got = await submit(proxy, "elasticsearch")

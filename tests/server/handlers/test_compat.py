@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import Endpoint, Said, Seen
+from es_rerank.testing import FakeResponse, ReceivedRequest, RunningEndpoint
 from tests.server.handlers.engine import HOSE, running
 
 VENDOR = "application/vnd.elasticsearch+json; compatible-with=8"
@@ -21,17 +21,17 @@ NODES = {"nodes": {"a": {"http": {"publish_address": "10.0.0.1:9200"}}}}
 
 def info(said: Any) -> dict[str, Any]:
     """Make a row for `GET /` that is found behind all others."""
-    return {"/?": Said(b"?"), "/": lambda seen: root(seen, said)}
+    return {"/?": FakeResponse(b"?"), "/": lambda seen: root(seen, said)}
 
 
-def root(seen: Seen, said: Any) -> Said:
+def root(seen: ReceivedRequest, said: Any) -> FakeResponse:
     if seen.target == "/":
-        return Said(json.dumps(said).encode(), headers=[JSON])
+        return FakeResponse(json.dumps(said).encode(), headers=[JSON])
     if seen.target.endswith("/point_in_time?keep_alive=1m"):
-        return Said(b'{"pit_id":"p1","_shards":{"total":1}}', headers=[JSON])
+        return FakeResponse(b'{"pit_id":"p1","_shards":{"total":1}}', headers=[JSON])
     if seen.target == "/_search/point_in_time":
-        return Said(b'{"pits":[{"pit_id":"p1","successful":true}]}', headers=[JSON])
-    return Said(b'{"mine":true}', status=404, headers=[JSON])
+        return FakeResponse(b'{"pits":[{"pit_id":"p1","successful":true}]}', headers=[JSON])
+    return FakeResponse(b'{"mine":true}', status=404, headers=[JSON])
 
 
 async def test_an_opensearch_is_an_elasticsearch_to_its_clients() -> None:
@@ -48,16 +48,16 @@ async def test_an_opensearch_is_an_elasticsearch_to_its_clients() -> None:
 
 async def test_an_engine_without_a_first_page_has_one_too() -> None:
     says = {
-        "/_nodes/_local": Said(b'{"cluster_name":"c","nodes":{"x":{"name":"n"}}}', headers=[JSON]),
-        "/": Said(b'{"error":"Incorrect HTTP method for uri [/]","status":405}', status=405, headers=[JSON]),
+        "/_nodes/_local": FakeResponse(b'{"cluster_name":"c","nodes":{"x":{"name":"n"}}}', headers=[JSON]),
+        "/": FakeResponse(b'{"error":"Incorrect HTTP method for uri [/]","status":405}', status=405, headers=[JSON]),
     }
-    async with running({"/_search": Said(b""), **says}, emulate="elasticsearch-8") as (proxy, _, _):
+    async with running({"/_search": FakeResponse(b""), **says}, emulate="elasticsearch-8") as (proxy, _, _):
         got = await proxy.send("GET", "/", headers={"Accept": VENDOR})
     assert (got.status, got.json["name"], got.json["version"]["number"]) == (200, "n", "8.19.0")
     assert got.headers.getall("X-Elastic-Product") == ["Elasticsearch"]
 
 
-async def opened_and_closed(proxy: Endpoint) -> tuple[Any, Any]:
+async def opened_and_closed(proxy: RunningEndpoint) -> tuple[Any, Any]:
     opened = await proxy.send("POST", "/docs/_pit?keep_alive=1m", headers={"Accept": VENDOR})
     closed = await proxy.send("DELETE", "/_pit", {"id": "p1"}, TYPED)
     return opened, closed
@@ -94,11 +94,11 @@ async def test_an_elasticsearch_has_its_own_points_in_time() -> None:
 async def test_where_get_is_not_allowed_the_engines_own_head_tells_which_it_is(own: Any, target: str) -> None:
     """What clients are shown names Elasticsearch in any case, so that cannot tell."""
 
-    def forbidden(seen: Seen) -> Said:
+    def forbidden(seen: ReceivedRequest) -> FakeResponse:
         status = 403 if seen.target == "/" else 200
-        return Said(b'{"pit_id":"p1"}', status=status, headers=[JSON, *own])
+        return FakeResponse(b'{"pit_id":"p1"}', status=status, headers=[JSON, *own])
 
-    async with running({"/?": Said(b"?"), "/": forbidden}, emulate="elasticsearch-8") as (proxy, engine, _):
+    async with running({"/?": FakeResponse(b"?"), "/": forbidden}, emulate="elasticsearch-8") as (proxy, engine, _):
         got = await proxy.send("POST", "/docs/_pit?keep_alive=1m", headers={"Accept": VENDOR})
     assert got.status == 200
     assert [seen.target for seen in engine.seen] == ["/", target]
@@ -114,7 +114,7 @@ async def test_an_error_and_what_cannot_be_read_are_the_engines_own() -> None:
 
 @pytest.mark.parametrize("publish_address", [None, "search.example:80"])
 async def test_clients_that_look_for_nodes_stay(publish_address: str | None) -> None:
-    said = Said(json.dumps(NODES).encode())
+    said = FakeResponse(json.dumps(NODES).encode())
     async with running({"/_nodes": said}, sniff="rewrite", publish_address=publish_address) as (proxy, _, _):
         got = await proxy.send("GET", "/_nodes/_all/http?timeout=1s")
         own = proxy.url.removeprefix("http://")
@@ -122,7 +122,7 @@ async def test_clients_that_look_for_nodes_stay(publish_address: str | None) -> 
 
 
 async def test_a_coded_answer_leaves_coded() -> None:
-    said = Said(gzip.compress(json.dumps(NODES).encode()), headers=[("Content-Encoding", "gzip"), JSON])
+    said = FakeResponse(gzip.compress(json.dumps(NODES).encode()), headers=[("Content-Encoding", "gzip"), JSON])
     async with running({"/_nodes": said}, sniff="rewrite") as (proxy, _, _):
         got = await proxy.send("GET", "/_nodes/http", headers={"Accept-Encoding": "gzip"})
     assert b"10.0.0.1" not in gzip.decompress(got.body)
@@ -131,7 +131,7 @@ async def test_a_coded_answer_leaves_coded() -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"X-Rerank-Mode": "off"}])
 async def test_unless_told_otherwise_all_of_it_is_the_engines_own(headers: dict[str, str]) -> None:
-    async with running({"/_nodes": Said(json.dumps(NODES).encode()), **info(OPENSEARCH)}) as (proxy, _, _):
+    async with running({"/_nodes": FakeResponse(json.dumps(NODES).encode()), **info(OPENSEARCH)}) as (proxy, _, _):
         assert (await proxy.send("GET", "/_nodes/http", headers=headers)).json == NODES
         assert (await proxy.send("GET", "/", headers=headers)).json == OPENSEARCH
 

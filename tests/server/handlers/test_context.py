@@ -12,14 +12,29 @@ import pytest
 from es_rerank.errors import UpstreamError
 from es_rerank.model import Rule
 from es_rerank.server.handlers.context import Exchange
-from tests.fakes import Fake, Said, Seen, answer, endpoint, scores, serving, settings
+from es_rerank.testing import (
+    FakeResponse,
+    FakeServer,
+    ReceivedRequest,
+    fake_settings,
+    running_endpoint,
+    score_response,
+    search_response,
+    serve_fake,
+)
 from tests.server.test_app import CAPS, HITS
 
 
-async def sent(headers: list[tuple[str, str]], said: Said | None = None) -> tuple[Fake, dict[str, str], bytes]:
+async def sent(
+    headers: list[tuple[str, str]], said: FakeResponse | None = None
+) -> tuple[FakeServer, dict[str, str], bytes]:
     """Search with these headers; give the engine, and what came back of head and body."""
-    engine = Fake({"/docs/_field_caps": CAPS, "": said or Said(answer(*HITS))})
-    async with serving(engine), serving(Fake({"": scores()})) as model, endpoint(settings(engine, model)) as proxy:
+    engine = FakeServer({"/docs/_field_caps": CAPS, "": said or FakeResponse(search_response(*HITS))})
+    async with (
+        serve_fake(engine),
+        serve_fake(FakeServer({"": score_response()})) as model,
+        running_endpoint(fake_settings(engine, model)) as proxy,
+    ):
         got = await proxy.search(headers=headers)
         return engine, dict(got.headers), got.body
 
@@ -53,7 +68,9 @@ async def test_only_codings_that_can_be_read_are_asked_for(accepts: str, asked: 
 
 @pytest.mark.parametrize(("coding", "module"), [("gzip", gzip), ("deflate", zlib)])
 async def test_a_coded_answer_leaves_coded(coding: str, module: Any) -> None:
-    coded = Said(module.compress(answer(*HITS)), headers=[("Content-Encoding", coding), ("Warning", '299 "x"')])
+    coded = FakeResponse(
+        module.compress(search_response(*HITS)), headers=[("Content-Encoding", coding), ("Warning", '299 "x"')]
+    )
     _, headers, body = await sent([("Accept-Encoding", coding)], coded)
     assert (headers["Content-Encoding"], headers["Warning"]) == (coding, '299 "x"')
     assert headers["X-Rerank"].startswith("reranked")
@@ -63,13 +80,19 @@ async def test_a_coded_answer_leaves_coded(coding: str, module: Any) -> None:
 async def test_a_warning_is_passed_on_whichever_answer_it_came_with() -> None:
     said = iter(["first", "second"])
 
-    def search(seen: Seen) -> Said:
+    def search(seen: ReceivedRequest) -> FakeResponse:
         ids = {"1", "2"} if "post_filter" in seen.json else None
         hits = [hit for hit in HITS if ids is None or hit[0] in ids]
-        return Said(answer(*hits), headers=[("Warning", f'299 "{next(said)}"'), ("Content-Type", "application/json")])
+        return FakeResponse(
+            search_response(*hits), headers=[("Warning", f'299 "{next(said)}"'), ("Content-Type", "application/json")]
+        )
 
-    engine = Fake({"/docs/_field_caps": CAPS, "": search})
-    async with serving(engine), serving(Fake({"": scores()})) as model, endpoint(settings(engine, model)) as proxy:
+    engine = FakeServer({"/docs/_field_caps": CAPS, "": search})
+    async with (
+        serve_fake(engine),
+        serve_fake(FakeServer({"": score_response()})) as model,
+        running_endpoint(fake_settings(engine, model)) as proxy,
+    ):
         got = await proxy.search(size=2, highlight={"fields": {"body": {}}})
     assert (len(engine.targets()), got.ids) == (2, ["1", "2"])
     assert sorted(got.headers.getall("Warning")) == ['299 "first"', '299 "second"']
@@ -78,14 +101,14 @@ async def test_a_warning_is_passed_on_whichever_answer_it_came_with() -> None:
 @pytest.mark.parametrize(
     "said",
     [
-        Said(b"coded", headers=[("Content-Encoding", "br")]),
-        Said(b"no gzip", headers=[("Content-Encoding", "gzip")]),
-        Said(b'{"error":{}}', status=400),
-        Said(b'{"error":{}}', status=429),
-        Said(b""),
+        FakeResponse(b"coded", headers=[("Content-Encoding", "br")]),
+        FakeResponse(b"no gzip", headers=[("Content-Encoding", "gzip")]),
+        FakeResponse(b'{"error":{}}', status=400),
+        FakeResponse(b'{"error":{}}', status=429),
+        FakeResponse(b""),
     ],
 )
-async def test_an_answer_that_cannot_be_read_is_asked_for_once_more_as_the_client_did(said: Said) -> None:
+async def test_an_answer_that_cannot_be_read_is_asked_for_once_more_as_the_client_did(said: FakeResponse) -> None:
     engine, headers, body = await sent([("Accept-Encoding", "gzip, br")], said)
     assert body == said.body
     assert headers["X-Rerank"] in {"skipped; why=engine_error", "skipped; why=engine_answer"}
@@ -119,10 +142,14 @@ def test_a_part_of_the_deadline_is_kept_for_writing_the_answers(
 async def test_the_time_for_a_page_that_is_fetched_after_its_window_is_kept_back(
     body: dict[str, Any], state: str
 ) -> None:
-    slow = Said(answer(*HITS), seconds=1.6)
-    engine = Fake({"/docs/_field_caps": CAPS, "": slow})
-    model = Fake({"": scores()})
-    async with serving(engine), serving(model), endpoint(settings(engine, model, deadline="3s")) as proxy:
+    slow = FakeResponse(search_response(*HITS), seconds=1.6)
+    engine = FakeServer({"/docs/_field_caps": CAPS, "": slow})
+    model = FakeServer({"": score_response()})
+    async with (
+        serve_fake(engine),
+        serve_fake(model),
+        running_endpoint(fake_settings(engine, model, deadline="3s")) as proxy,
+    ):
         got = await proxy.search(**body)
     assert len(engine.targets()) == 1 + bool(body)
     assert got.headers["X-Rerank"].startswith(state)
@@ -130,7 +157,7 @@ async def test_the_time_for_a_page_that_is_fetched_after_its_window_is_kept_back
 
 async def test_many_searches_are_worked_on_a_few_at_a_time_and_keep_their_order() -> None:
     nothing: Any = None
-    state: Any = SimpleNamespace(settings=settings(reranker_max_requests=2))
+    state: Any = SimpleNamespace(settings=fake_settings(reranker_max_requests=2))
     under_way, most = 0, 0
 
     async def work(number: int, letter: str) -> str:
@@ -149,7 +176,7 @@ async def test_many_searches_are_worked_on_a_few_at_a_time_and_keep_their_order(
 
 async def test_of_many_searches_none_goes_on_when_one_fails_and_its_fault_comes_out_as_it_is() -> None:
     nothing: Any = None
-    state: Any = SimpleNamespace(settings=settings(reranker_max_requests=3))
+    state: Any = SimpleNamespace(settings=fake_settings(reranker_max_requests=3))
     fault = UpstreamError("the engine broke off")
     begun, ended = [], []
 

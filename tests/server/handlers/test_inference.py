@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import Said
+from es_rerank.testing import FakeResponse
 
 from .engine import running
 
@@ -32,7 +32,7 @@ async def test_a_client_of_a_version_gets_its_media_type() -> None:
 
 
 async def test_any_other_id_is_the_engines_own() -> None:
-    async with running({"/_inference": Said(b'{"rerank":[]}')}, inference_ids="mine") as (proxy, engine, _):
+    async with running({"/_inference": FakeResponse(b'{"rerank":[]}')}, inference_ids="mine") as (proxy, engine, _):
         got = await proxy.send("POST", "/_inference/rerank/theirs", ASKED)
     assert (got.body, "X-Rerank" in got.headers) == (b'{"rerank":[]}', False)
     assert engine.seen[0].json == ASKED
@@ -47,7 +47,7 @@ async def test_what_cannot_be_read_is_an_error_that_names_the_field(body: Any, n
 
 
 async def test_a_fault_of_the_model_is_an_error_that_no_client_retries() -> None:
-    async with running(model=Said(b"busy", status=429), inference_ids="mine") as (proxy, _, _):
+    async with running(model=FakeResponse(b"busy", status=429), inference_ids="mine") as (proxy, _, _):
         got = await proxy.send("POST", "/_inference/rerank/mine", ASKED)
     assert (got.status, got.headers["X-Rerank"]) == (500, "failed; why=overloaded")
 

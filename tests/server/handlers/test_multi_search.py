@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import Got, Said, Seen
+from es_rerank.testing import ClientReply, FakeResponse, ReceivedRequest
 
 from .engine import BEST, HITS, HOSE, MISSING, found, ids, msearch, render, running
 
@@ -19,14 +19,14 @@ def lines(*pairs: tuple[Any, Any]) -> bytes:
     return b"".join(json.dumps(one).encode() + b"\n" for pair in pairs for one in pair)
 
 
-def orders(got: Got) -> list[Any]:
+def orders(got: ClientReply) -> list[Any]:
     return [ids(one) if "hits" in one else one for one in got.json["responses"]]
 
 
 async def test_each_search_is_reranked_or_left_alone_in_its_place() -> None:
     body = lines(({}, SORTED), ({}, {**HOSE, "size": 2}), ({"index": "nope"}, HOSE), ({"index": "docs"}, HOSE))
     async with running() as (proxy, engine, _):
-        engine.says["/nope/_field_caps"] = Said(b"", status=404)
+        engine.says["/nope/_field_caps"] = FakeResponse(b"", status=404)
         engine.says = {"/nope": engine.says.pop("/nope/_field_caps"), **engine.says}
         got = await proxy.send("POST", "/docs/_msearch?typed_keys=true", body, NDJSON)
     engines = [key for key, _, _ in HITS]
@@ -52,7 +52,7 @@ async def test_the_model_is_asked_once_for_equal_searches() -> None:
     "body", [lines(({}, SORTED), ({}, {"query": {"match_all": {}}})), b"{}\n{}\n{}\n", b"no json\n"]
 )
 async def test_a_request_without_a_planned_search_goes_as_it_came(body: bytes) -> None:
-    said = Said(b'{"responses": "whatever"}')
+    said = FakeResponse(b'{"responses": "whatever"}')
     async with running({"/docs/_msearch": said}) as (proxy, engine, _):
         got = await proxy.send("POST", "/docs/_msearch", body, NDJSON)
     assert (got.body, engine.seen[-1].body) == (said.body, body)
@@ -60,9 +60,15 @@ async def test_a_request_without_a_planned_search_goes_as_it_came(body: bytes) -
 
 
 @pytest.mark.parametrize(
-    "said", [Said(b'{"error":{}}', status=400), Said(b"[]"), Said(b'{"responses":[]}'), Said(b'{"took":1}')]
+    "said",
+    [
+        FakeResponse(b'{"error":{}}', status=400),
+        FakeResponse(b"[]"),
+        FakeResponse(b'{"responses":[]}'),
+        FakeResponse(b'{"took":1}'),
+    ],
 )
-async def test_an_answer_that_cannot_be_read_is_asked_for_once_more_as_the_client_did(said: Said) -> None:
+async def test_an_answer_that_cannot_be_read_is_asked_for_once_more_as_the_client_did(said: FakeResponse) -> None:
     body = lines(({}, SORTED), ({}, HOSE))
     async with running({"/docs/_msearch": said}) as (proxy, engine, _):
         got = await proxy.send("POST", "/docs/_msearch", body, NDJSON)
@@ -71,7 +77,7 @@ async def test_an_answer_that_cannot_be_read_is_asked_for_once_more_as_the_clien
 
 
 async def test_a_search_that_fails_when_it_is_widened_is_asked_for_as_it_came() -> None:
-    def narrow(seen: Seen) -> Said:
+    def narrow(seen: ReceivedRequest) -> FakeResponse:
         said = msearch(seen)
         assert isinstance(said.body, bytes)
         whole = json.loads(said.body)
@@ -79,7 +85,7 @@ async def test_a_search_that_fails_when_it_is_widened_is_asked_for_as_it_came() 
         for at, one in enumerate(bodies):
             if one.get("size", 0) > 20:
                 whole["responses"][at] = {"error": {"type": "too_many"}, "status": 400}
-        return Said(json.dumps(whole).encode())
+        return FakeResponse(json.dumps(whole).encode())
 
     body = lines(({}, {**HOSE, "size": 2}), ({}, SORTED))
     async with running({"/docs/_msearch": narrow}) as (proxy, engine, _):
@@ -97,7 +103,7 @@ async def test_filter_path_cuts_the_whole_answer() -> None:
 
 
 async def test_a_fault_of_the_model_leaves_each_page_in_the_engines_order() -> None:
-    async with running(model=Said(b"oops", status=500)) as (proxy, _, _):
+    async with running(model=FakeResponse(b"oops", status=500)) as (proxy, _, _):
         got = await proxy.send("POST", "/docs/_msearch", lines(({}, {**HOSE, "size": 2}), ({}, HOSE)), NDJSON)
     assert (got.status, orders(got)) == (200, [["1", "2"], ["1", "2", "3", "4"]])
     assert got.headers["X-Rerank"] == "failed; why=reranker_error, failed; why=reranker_error"
@@ -105,7 +111,7 @@ async def test_a_fault_of_the_model_leaves_each_page_in_the_engines_order() -> N
 
 async def test_a_strict_rule_makes_an_error_of_its_own_search_alone(tmp_path: Path) -> None:
     (tmp_path / "docs.yaml").write_text("index: docs\nstrict: true\n")
-    async with running(model=Said(b"oops", status=500), mappings=tmp_path) as (proxy, _, _):
+    async with running(model=FakeResponse(b"oops", status=500), mappings=tmp_path) as (proxy, _, _):
         got = await proxy.send("POST", "/docs/_msearch", lines(({}, HOSE), ({}, SORTED)), NDJSON)
     first, second = got.json["responses"]
     assert (got.status, first["status"], first["error"]["type"]) == (200, 500, "rerank_exception")
@@ -115,7 +121,7 @@ async def test_a_strict_rule_makes_an_error_of_its_own_search_alone(tmp_path: Pa
 async def test_a_light_window_is_followed_by_its_page_alone() -> None:
     marked = {**HOSE, "size": 1, "highlight": {"fields": {"body": {}}}}
 
-    def marking(seen: Seen) -> Said:
+    def marking(seen: ReceivedRequest) -> FakeResponse:
         said = msearch(seen)
         assert isinstance(said.body, bytes)
         whole = json.loads(said.body)
@@ -127,7 +133,7 @@ async def test_a_light_window_is_followed_by_its_page_alone() -> None:
                 wanted = documents["bool"]["filter"][1]["ids"]["values"]
                 rows = json.loads(found(HOSE))["hits"]["hits"]
                 one["hits"]["hits"] = [row | {"highlight": {}} for row in rows if row["_id"] in wanted]
-        return Said(json.dumps(whole).encode())
+        return FakeResponse(json.dumps(whole).encode())
 
     async with running({"/docs/_msearch": marking}) as (proxy, engine, _):
         got = await proxy.send("POST", "/docs/_msearch", lines(({}, marked), ({}, HOSE)), NDJSON)
@@ -153,7 +159,7 @@ class TestTemplates:
 
     async def test_one_that_cannot_be_rendered_keeps_its_own_error(self) -> None:
         error = {"error": {"type": "resource_not_found_exception"}, "status": 404}
-        own = Said(json.dumps({"responses": [error, {}]}).encode())
+        own = FakeResponse(json.dumps({"responses": [error, {}]}).encode())
         body = lines(({"index": "docs"}, {"id": "unknown"}), ({"index": "docs"}, self.asked("hose")))
         async with running({"/_msearch/template": own}) as (proxy, engine, _):
             got = await proxy.send("POST", "/_msearch/template", body, NDJSON)
@@ -165,12 +171,12 @@ class TestTemplates:
 async def test_answers_that_are_zipped_and_plain_may_come_at_the_same_time() -> None:
     """An engine zips or not as it likes: here the renderings come plain and slow, and zipped and fast, in turn."""
 
-    def rendering(seen: Seen) -> Said:
+    def rendering(seen: ReceivedRequest) -> FakeResponse:
         said = render(seen)
         assert isinstance(said.body, bytes)
         if seen.json["params"]["q"] == "hose":
-            return Said([said.body[:5], said.body[5:]], pause=0.1)
-        return Said(gzip.compress(said.body), headers=[("Content-Encoding", "gzip")], seconds=0.05)
+            return FakeResponse([said.body[:5], said.body[5:]], pause=0.1)
+        return FakeResponse(gzip.compress(said.body), headers=[("Content-Encoding", "gzip")], seconds=0.05)
 
     pairs = [({"index": "docs"}, {"id": "t", "params": {"q": text}}) for text in ("hose", "mend", "hose", "parts")]
     async with running({"/_render/template": rendering}) as (proxy, _, _):

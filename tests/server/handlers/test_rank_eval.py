@@ -3,18 +3,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.fakes import Said, Seen
+from es_rerank.testing import FakeResponse, ReceivedRequest
 
 from .engine import BEST, HOSE, render, running
 
 
-def evaluated(seen: Seen) -> Said:
+def evaluated(seen: ReceivedRequest) -> FakeResponse:
     """Give back what was asked: the ids each request can find, best first."""
     found = {}
     for one in seen.json["requests"]:
         text = json.dumps(one.get("request"))
         found[one["id"]] = sorted((text.find(f'["{key}"]'), key) for key in BEST if f'["{key}"]' in text)
-    return Said(json.dumps({"metric_score": 1.50, "details": found}).encode())
+    return FakeResponse(json.dumps({"metric_score": 1.50, "details": found}).encode())
 
 
 def asked(*requests: Any, **more: Any) -> dict[str, Any]:

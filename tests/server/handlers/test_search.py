@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import Said
+from es_rerank.testing import FakeResponse
 
 from .engine import BEST, HOSE, ids, running
 
@@ -25,8 +25,8 @@ async def test_a_search_template_is_rendered_and_then_searched() -> None:
 
 @pytest.mark.parametrize("body", [b'{"id":"unknown"}', b"no json", b"[]", b""])
 async def test_a_template_that_cannot_be_rendered_goes_as_it_came(body: bytes) -> None:
-    refused = Said(b'{"error":"x"}', status=400)
-    says = {"/docs/_search/template": refused, "/_render/template": Said(b"{}", status=400)}
+    refused = FakeResponse(b'{"error":"x"}', status=400)
+    says = {"/docs/_search/template": refused, "/_render/template": FakeResponse(b"{}", status=400)}
     async with running(says) as (proxy, engine, _):
         got = await proxy.send("POST", "/docs/_search/template", body, [("Content-Type", "application/json")])
     assert (got.status, got.body, got.headers["X-Rerank"]) == (400, refused.body, "skipped; why=unreadable")
@@ -34,7 +34,7 @@ async def test_a_template_that_cannot_be_rendered_goes_as_it_came(body: bytes) -
 
 
 async def test_a_template_that_is_no_relevance_search_goes_as_it_came() -> None:
-    rendered = Said(b'{"template_output":{"sort":"date","query":{"match":{"body":"x"}}}}')
+    rendered = FakeResponse(b'{"template_output":{"sort":"date","query":{"match":{"body":"x"}}}}')
     async with running({"/_render/template": rendered}) as (proxy, engine, _):
         got = await proxy.send("POST", "/docs/_search/template", {"id": "t"})
     assert (got.headers["X-Rerank"], engine.targets()[-1]) == ("skipped; why=sort", "/docs/_search/template")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.fakes import Fake, Said, endpoint, serving, settings
+from es_rerank.testing import FakeResponse, FakeServer, fake_settings, running_endpoint, serve_fake
 
 CHUNKED = b"POST %b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 OK = b"GET /_cat/health HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -57,7 +57,10 @@ async def spoken(url: str, *pieces: bytes, limit: float = 10.0) -> bytes:
 async def test_what_cannot_be_read_is_refused_in_the_engines_shape_and_ends_the_connection(
     pieces: list[bytes], status: int, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with serving(Fake({"": Said(b"ok")})) as engine, endpoint(settings(engine)) as proxy:
+    async with (
+        serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine,
+        running_endpoint(fake_settings(engine)) as proxy,
+    ):
         head, _, body = (await spoken(proxy.url, *pieces, OK)).partition(b"\r\n\r\n")
     assert head.startswith((b"HTTP/1.1 %d " % status, b"HTTP/1.0 %d " % status))
     assert b"content-type: application/json" in head.lower()
@@ -70,14 +73,17 @@ async def test_what_cannot_be_read_is_refused_in_the_engines_shape_and_ends_the_
 
 
 async def test_secrets_in_a_head_that_is_too_long_are_not_repeated() -> None:
-    async with endpoint(settings()) as proxy:
+    async with running_endpoint(fake_settings()) as proxy:
         said = await spoken(proxy.url, b"GET / HTTP/1.1\r\nAuthorization: Basic " + b"c2VjcmV0" * 10_000 + b"\r\n\r\n")
     assert b"c2VjcmV0" not in said
 
 
 @pytest.mark.parametrize("line", [b"OPTIONS * HTTP/1.1", b"GET http://engine HTTP/1.1", b"GET /a%0d%0ab HTTP/1.1"])
 async def test_any_target_is_for_the_engine(line: bytes) -> None:
-    async with serving(Fake({"": Said(b"ok")})) as engine, endpoint(settings(engine)) as proxy:
+    async with (
+        serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine,
+        running_endpoint(fake_settings(engine)) as proxy,
+    ):
         said = await spoken(proxy.url, line + b"\r\nHost: x\r\n\r\n")
     assert said.startswith(b"HTTP/1.1 200 OK\r\n")
     assert len(engine.seen) == 1
@@ -86,7 +92,10 @@ async def test_any_target_is_for_the_engine(line: bytes) -> None:
 async def test_bytes_that_are_no_ascii_mean_what_they_mean_to_the_engine() -> None:
     line = "GET /é/_doc/検?q=ü HTTP/1.1\r\nX-Name: é\r\n".encode()
     body = "POST /_bulk HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\né\n".encode()
-    async with serving(Fake({"": Said(b"ok")})) as engine, endpoint(settings(engine)) as proxy:
+    async with (
+        serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine,
+        running_endpoint(fake_settings(engine)) as proxy,
+    ):
         said = await spoken(
             proxy.url, line[:7], line[7:] + b"Host: x\r\n\r\n", body[:60], body[60:], line + b"Host: x\r\n\r\n"
         )
@@ -97,7 +106,10 @@ async def test_bytes_that_are_no_ascii_mean_what_they_mean_to_the_engine() -> No
 
 
 async def test_another_version_gets_no_answer_that_it_cannot_read() -> None:
-    async with serving(Fake({"": Said(b"ok")})) as engine, endpoint(settings(engine)) as proxy:
+    async with (
+        serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine,
+        running_endpoint(fake_settings(engine)) as proxy,
+    ):
         assert await spoken(proxy.url, b"DELETE /docs HTTP/2.0\r\nHost: x\r\n\r\n") == b""
     assert engine.seen == []
 
@@ -106,7 +118,10 @@ async def test_another_version_gets_no_answer_that_it_cannot_read() -> None:
 async def test_an_upgrade_is_declined_and_the_connection_goes_on(upgrade: bytes) -> None:
     asked = b"POST /_bulk HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMA\r\n"
     asked += b"Content-Length: 5\r\nUpgrade: " + upgrade + b"\r\n\r\n"
-    async with serving(Fake({"": Said(b"ok")})) as engine, endpoint(settings(engine)) as proxy:
+    async with (
+        serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine,
+        running_endpoint(fake_settings(engine)) as proxy,
+    ):
         said = await spoken(proxy.url, asked + b"hello", OK, asked, b"again", OK)
     assert said.count(b"HTTP/1.1 200 OK") == 4
     assert [seen.body for seen in engine.seen] == [b"hello", b"", b"again", b""]
@@ -119,7 +134,10 @@ async def test_an_upgrade_is_declined_and_the_connection_goes_on(upgrade: bytes)
 )
 async def test_a_load_balancer_says_whose_connection_it_is(pieces: list[bytes], client: str) -> None:
     chosen = {"proxy_protocol": True, "forwarded": "replace"}
-    async with serving(Fake({"": Said(b"ok")})) as engine, endpoint(settings(engine, **chosen)) as proxy:
+    async with (
+        serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine,
+        running_endpoint(fake_settings(engine, **chosen)) as proxy,
+    ):
         said = await spoken(proxy.url, *pieces[:-1], pieces[-1] + OK)
         assert await spoken(proxy.url, OK) == b""
     assert said.startswith(b"HTTP/1.1 200 OK")

@@ -9,7 +9,7 @@ import pytest
 from es_rerank.server.app import runner
 from es_rerank.server.listen.site import listen
 from es_rerank.server.listen.sockets import Sockets, bind
-from tests.fakes import Fake, Said, endpoint, serving, settings
+from es_rerank.testing import FakeResponse, FakeServer, fake_settings, running_endpoint, serve_fake
 from tests.server.listen.test_connection import spoken
 
 LIVE = b"GET /_rerank/health/live HTTP/1.0\r\n\r\n"
@@ -19,8 +19,8 @@ ENGINES = {"engine": True}
 
 async def test_sockets_of_the_file_system_are_listened_on(tmp_path: Path) -> None:
     path, pages = tmp_path / "endpoint.sock", tmp_path / "pages.sock"
-    async with serving(Fake({"": Said(b'{"engine": true}')})) as engine:
-        chosen = settings(engine, listen=f"unix:{path}", admin_listen=f"unix:{pages}")
+    async with serve_fake(FakeServer({"": FakeResponse(b'{"engine": true}')})) as engine:
+        chosen = fake_settings(engine, listen=f"unix:{path}", admin_listen=f"unix:{pages}")
         running = runner(chosen)
         await running.setup()
         sites = await listen(running, chosen, Sockets(bind(chosen.listen), bind(chosen.admin_listen)))
@@ -35,7 +35,7 @@ async def test_sockets_of_the_file_system_are_listened_on(tmp_path: Path) -> Non
 
 
 async def test_all_addresses_of_a_host_are_listened_on() -> None:
-    chosen = settings()
+    chosen = fake_settings()
     running = runner(chosen)
     await running.setup()
     default_rule = Sockets(*([*bind("127.0.0.1:0"), *bind("[::1]:0")] for _ in range(2)))
@@ -51,7 +51,7 @@ async def test_all_addresses_of_a_host_are_listened_on() -> None:
 
 
 async def test_shared_pages_stand_where_clients_connect() -> None:
-    async with endpoint(settings(admin_listen="shared")) as proxy:
+    async with running_endpoint(fake_settings(admin_listen="shared")) as proxy:
         assert proxy.own == proxy.url
         assert (await proxy.send("GET", "/_rerank/health/live")).json == OURS
 
@@ -59,8 +59,8 @@ async def test_shared_pages_stand_where_clients_connect() -> None:
 @pytest.mark.parametrize("preface", [b"PROXY UNKNOWN\r\n", b""])
 async def test_only_clients_come_through_a_load_balancer_that_speaks_the_proxy_protocol(preface: bytes) -> None:
     async with (
-        serving(Fake({"": Said(b'{"engine": true}')})) as engine,
-        endpoint(settings(engine, proxy_protocol=True)) as proxy,
+        serve_fake(FakeServer({"": FakeResponse(b'{"engine": true}')})) as engine,
+        running_endpoint(fake_settings(engine, proxy_protocol=True)) as proxy,
     ):
         balanced, own = [await spoken(url, preface + LIVE) for url in (proxy.url, proxy.own)]
     if preface:
