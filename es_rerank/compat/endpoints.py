@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from es_rerank.search.formats.endpoints import Endpoint, row
+from es_rerank.search.formats.endpoints import Endpoint, EndpointRow, row
 
-SNIFFED = (row("_nodes", {"GET"}, r"^/_nodes(?:/(?!(?:hot_threads|stats|usage)\b)[^/]+){0,2}"),)
+SNIFFED = (row(Endpoint.NODES, {"GET"}, r"^/_nodes(?:/(?!(?:hot_threads|stats|usage)\b)[^/]+){0,2}"),)
 PRESENTED = (
-    row("info", {"GET"}, r"^"),
-    row("_pit", {"POST"}, r"^/(?P<target>[^/_][^/]*|_all)/_pit"),
-    row("_pit", {"DELETE"}, r"^/_pit"),
+    row(Endpoint.ROOT, {"GET"}, r"^"),
+    row(Endpoint.POINT_IN_TIME, {"POST"}, r"^/(?P<target>[^/_][^/]*|_all)/_pit"),
+    row(Endpoint.POINT_IN_TIME, {"DELETE"}, r"^/_pit"),
 )
 
 
-def rows(*, sniffed: bool, presented: bool) -> tuple[Endpoint, ...]:
+def rows(*, sniffed: bool, presented: bool) -> tuple[EndpointRow, ...]:
     """List the rows in force: where clients look for nodes, and where an engine shows which one it is."""
     return (SNIFFED if sniffed else ()) + (PRESENTED if presented else ())

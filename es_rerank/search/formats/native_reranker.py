@@ -132,7 +132,7 @@ def _freed_inside(value: bytes, depth: int) -> tuple[bytes, list[_Reranker]]:
 
 def _freed_each(listed: bytes, depth: int) -> tuple[bytes, list[_Reranker]]:
     """Take the rerankers off a list of retrievers, or of objects with a `retriever` and its weight."""
-    entries = elements(listed) if listed.startswith(b"[") else []
+    entries = [span.of(listed) for span in elements(listed)] if listed.startswith(b"[") else []
     done = [_freed_inside(one, depth) if "retriever" in _opened(one) else _freed(one, depth) for one in entries]
     found = [one for _, more in done for one in more]
     return b"[%b]" % b",".join(left for left, _ in done) if found else listed, found
@@ -165,7 +165,7 @@ def _filtered(retriever: bytes, more: bytes) -> bytes:
 
 def _filters(value: bytes) -> list[bytes]:
     """List filters, of which there may be one or many. Raises ValueError for what is neither object nor list."""
-    found = [value] if value.startswith(b"{") else elements(value)
+    found = [value] if value.startswith(b"{") else [span.of(value) for span in elements(value)]
     if all(one.startswith(b"{") for one in found):
         return found
     raise ValueError("no filter")

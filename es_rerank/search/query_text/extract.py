@@ -43,9 +43,9 @@ def query_text(texts: list[QueryText]) -> str:
 
 def _texts(search: Search, context: Context) -> list[QueryText]:
     """Read all parts of a search, no more than an engine would; one deeper than any engine takes says nothing."""
-    context = replace(context, parses=len(search.raw) <= _MOST_PARSED)
+    context = replace(context, parses=len(search.body.raw) <= _MOST_PARSED)
     try:
-        found = _typed(search, context) if "q" in search.params else _parts(search.body, context)
+        found = _typed(search, context) if "q" in search.params else _parts(search.body.values, context)
         return list(islice(found, _MOST_CLAUSES))
     except RecursionError:
         return []

@@ -127,9 +127,4 @@ def _spans(text: bytes) -> Sequence[tuple[str | None, Span]]:
         return []
     if text.startswith(b"{"):
         return list(members(text).items())
-    spans, end = [], 1
-    for raw in elements(text):
-        start = text.index(raw, end)
-        end = start + len(raw)
-        spans.append((None, Span(start, end, start)))
-    return spans
+    return [(None, span) for span in elements(text)]
