@@ -15,7 +15,7 @@ from es_rerank.config import yaml_source
 from es_rerank.config.settings import Settings
 from es_rerank.config.types import Duration, LongMode, Policy, policy_spec
 from es_rerank.errors import ConfigError
-from es_rerank.model import Long, Rule, Why
+from es_rerank.model import LongDocumentMode, LongDocuments, Rule, RuleMode, Why
 from es_rerank.search.passages import placeholders
 
 # The backing index of a data stream: `.ds-NAME-DATE-GENERATION`.
@@ -114,7 +114,7 @@ class Rules:
         if len(found) > 1:
             return Why.RULES_DIFFER if None not in found else Why.NO_RULE
         rule = found.pop()
-        return Why.NO_RULE if rule is None else Why.OFF if rule.mode == "off" else rule
+        return Why.NO_RULE if rule is None else Why.OFF if rule.mode is RuleMode.OFF else rule
 
     def _first(self, name: str, said: str) -> Rule | None:
         """Find the first rule for a concrete index or for the name the client said."""
@@ -185,13 +185,13 @@ def _rule(name: str, file: RuleFile, settings: Settings) -> Rule:
         window=file.window or settings.window,
         deadline=file.deadline or settings.deadline,
         policy=policy_spec(file.policy or settings.policy),
-        long=Long(
-            mode=None if mode == "profile" else mode,
+        long=LongDocuments(
+            mode=None if mode == "profile" else LongDocumentMode(mode),
             max_passage_tokens=file.max_passage_tokens or settings.max_passage_tokens,
             max_search_tokens=file.max_search_tokens or settings.max_search_tokens,
         ),
         instruction=file.instruction or settings.instruction,
-        mode=file.mode,
+        mode=RuleMode(file.mode),
         sample_rate=1.0 if file.sample_rate is None else file.sample_rate,
         strict=file.strict,
         partial=file.partial == "allow",

@@ -145,7 +145,7 @@ def _anybodys(name: str) -> bool:
 
 def _pit(search: Search) -> str:
     """Give the id of the point in time that a search looks at; empty if there is none."""
-    pit = search.body.get("pit")
+    pit = search.body.values.get("pit")
     found = pit.get("id") if isinstance(pit, dict) else None
     return found if isinstance(found, str) else ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from es_rerank.model import Long, Rule, ScoreRequest
+from es_rerank.model import LongDocuments, Rule, ScoreRequest
 from es_rerank.rerank.backends import Backend, Question
 from es_rerank.rerank.chunking import Limits, Tokens, estimate, passages
 from es_rerank.rerank.profiles import Profile, escape_special_tokens, probability
@@ -51,7 +51,7 @@ class PromptBuilder:
         """Map a score of the server to a probability."""
         return probability(self.profile, score, self.backend.raw)
 
-    def _limits(self, long: Long, room: int) -> Limits:
+    def _limits(self, long: LongDocuments, room: int) -> Limits:
         """Apply the rule's limits, and the profile's where it has none, within *room* tokens."""
         limit = min(long.max_passage_tokens or self.profile.max_passage_tokens, room)
         return Limits(long.mode or self.profile.long, limit, long.max_search_tokens or self.max_search_tokens)

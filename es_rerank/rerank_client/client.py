@@ -124,7 +124,7 @@ class Reranker:
             return Scored(backend.decode(None, len(ask.documents)), 0, self.model)
         if distrust := self._pool.distrust():
             return distrust
-        if ask.seconds <= 0:
+        if ask.deadline <= time.monotonic():
             return Failed(Why.DEADLINE)
         if self._queued() >= self._settings.reranker_queue_size and not self._pool.drop_late():
             return Failed(Why.OVERLOADED)
@@ -140,8 +140,8 @@ class Reranker:
         queued = self._queued()
         self.searches += 1
         try:
-            async with asyncio.timeout(work.ask.seconds + _BACKSTOP_SECONDS):
-                fault = await self._worked(work, time.monotonic() + work.ask.seconds, queued)
+            async with asyncio.timeout_at(work.ask.deadline + _BACKSTOP_SECONDS):
+                fault = await self._worked(work, work.ask.deadline, queued)
         except TimeoutError:
             fault = Failed(Why.DEADLINE)
         finally:

@@ -123,7 +123,7 @@ class Server:
         """Score a known pair on the real path; nothing of it is remembered."""
         query, cut = self._reader.cut(ask)
         question = self._reader.question(query, [text for row in cut for text in row], ask.rule)
-        answer = await self._asked(question, ask.seconds)
+        answer = await self._asked(question, ask.deadline - time.monotonic())
         if isinstance(answer, Failed):
             return answer
         return Scored([self._reader.probability(score) for score in answer], 0, self._reader.model)

@@ -21,7 +21,7 @@ from es_rerank.net.messages import Request
 from es_rerank.server import client_request
 from es_rerank.server.listen.connection import Pages, offered
 from es_rerank.server.passthrough import gateway_error
-from es_rerank.server.responses import RerankHeaders, WholeAnswer, error_answer
+from es_rerank.server.responses import RerankHeaders, WholeResponse, error_answer
 from es_rerank.server.state import State
 
 log = structlog.get_logger()
@@ -110,7 +110,7 @@ async def _asked(state: State, request: web.Request) -> web.StreamResponse | Non
             return None
         if answer.status in _STRANGER:
             answer.headers.popall("Content-Length", None)
-            return WholeAnswer(status=answer.status, reason=answer.reason, headers=answer.headers, body=body or b"")
+            return WholeResponse(status=answer.status, reason=answer.reason, headers=answer.headers, body=body or b"")
     raise UpstreamError(f"the engine does not say who asks: HTTP {answer.status}")
 
 

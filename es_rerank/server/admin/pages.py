@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from importlib.resources import files
@@ -84,9 +85,9 @@ async def _rank(state: State, request: web.Request) -> web.StreamResponse:
         return error_answer(
             HTTPStatus.BAD_REQUEST, "illegal_argument_exception", f"{dotted(first['loc']) or 'body'}: {first['msg']}"
         )
-    ask = ScoreRequest(
-        asked.query, [text or None for text in asked.candidates], state.rules.default_rule, _PAGE_SECONDS, whole=True
-    )
+    deadline = time.monotonic() + _PAGE_SECONDS
+    documents = [text or None for text in asked.candidates]
+    ask = ScoreRequest(asked.query, documents, state.rules.default_rule, deadline, whole=True)
     found = await state.reranker.score(ask)
     if isinstance(found, Failed):
         return error_answer(
@@ -118,7 +119,7 @@ async def _ready(state: State, request: web.Request) -> web.StreamResponse:
 
 async def _metrics(state: State, _request: web.Request) -> web.StreamResponse:
     """Write the metrics."""
-    state.metrics.stands(state.reranker.health)
+    state.metrics.update_reranker(state.reranker.health)
     text = state.metrics.text()
     return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
