@@ -7,7 +7,7 @@ import pytest
 import yaml
 from hypothesis import given
 
-from es_rerank.model import IndexInfo, Search
+from es_rerank.model import IndexInfo, Search, SearchBody
 from es_rerank.search.query_text.clauses import CLAUSES
 from es_rerank.search.query_text.extract import may_have_text, query_text, typed_texts
 from es_rerank.search.query_text.retrievers import RETRIEVERS
@@ -17,14 +17,19 @@ from tests.search.strategies import BODIES
 CASES = yaml.safe_load((Path(__file__).parent.parent.parent / "cases" / "query.yaml").read_text(encoding="utf-8"))
 
 
+def with_values(values: dict[str, Any], params: dict[str, str] | None = None, raw: bytes = b"") -> Search:
+    """Return a search whose body has these values, which need not fit into JSON text."""
+    return Search("docs", params or {}, SearchBody(raw, values=values))
+
+
 def searched(query: Any, **params: str) -> Search:
-    return Search("docs", params, {"query": query})
+    return with_values({"query": query}, params)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{at}-{next(iter(case.values()))}" for at, case in enumerate(CASES)])
 def test_cases(case: dict[str, Any]) -> None:
     info = IndexInfo(("docs",), case["kinds"]) if "kinds" in case else None
-    search = Search("docs", body=case.get("body", {"query": case.get("query")}))
+    search = with_values(case.get("body", {"query": case.get("query")}))
     assert query_text(typed_texts(search, info)) == case["text"]
 
 
@@ -97,12 +102,12 @@ def test_retrievers_deeper_than_any_engine_takes_say_nothing() -> None:
     retriever: dict[str, Any] = {"standard": {"query": {"match": {"body": "hose"}}}}
     for _ in range(900):
         retriever = {"pinned": {"retriever": retriever}}
-    assert typed_texts(Search("docs", body={"retriever": retriever}), None) == []
+    assert typed_texts(with_values({"retriever": retriever}), None) == []
 
 
 @given(BODIES)
 def test_no_body_is_an_error(body: dict[str, Any]) -> None:
-    search = Search("docs", body=body)
+    search = with_values(body)
     for info in (None, IndexInfo(("docs",), {"body": "keyword"}), IndexInfo(("docs",), {"body": "text"})):
         texts = typed_texts(search, info)
         assert all(one.text == " ".join(one.text.split()) != "" for one in texts)
@@ -128,5 +133,5 @@ def test_no_text_is_longer_than_a_person_types(clause: str) -> None:
 @pytest.mark.parametrize(("size", "text"), [(20_000, "hose"), (20_001, "hose tap")])
 def test_in_a_large_search_query_languages_are_stripped_instead_of_parsed(clause: str, size: int, text: str) -> None:
     body = {"query": {clause: {"query": "hose AND NOT (tap)"}}}
-    found = typed_texts(Search("docs", body=body, raw=b" " * size), None)
+    found = typed_texts(with_values(body, raw=b" " * size), None)
     assert query_text(found) == text
