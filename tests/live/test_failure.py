@@ -1,4 +1,4 @@
-"""Never worse than the engine alone: what clients see when the model, the engine, a worker or another client dies."""
+"""What clients see when the model, the engine, a worker or another client dies: writes a table of docs/faults.md."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ AT_ONCE = 10
 KILL_AFTER = 50
 BACK_LIMIT_S = 60
 PAUSE_S = 0.1
-MEASURED = ("answered 200", "answered 502 or 503", "broken off", "back after (s)", "reranked again after (s)")
+MEASURED = ("answered 200", "answered 502 or 503", "connection lost", "back after (s)", "reranked again after (s)")
 TABLE = Table(
     DOCS / "faults.md",
-    "## What a kill costs",
+    "## When a process is killed",
     f"""
-Each row: this is killed with `kill -9` while {AT_ONCE} connections search without end, and started again. What is said
-of clients, and that no page is wrong, is asserted by each run; the numbers are those of the run that wrote the page:
-searches from first to last, seconds from the kill until what was killed answers again, and from then until a search
-is reranked. The last must be {RECOVERY_S} s at most on the page; a run has {LIMIT_S} s, for machines that stall.
-`.venv/bin/pytest tests/live/test_failure.py --update-cases` writes it.
+Each row is a process that is killed with `kill -9`, and started again, while {AT_ONCE} connections send searches.
+Every run checks what clients see, and that no page is wrong. The numbers are those of the run that wrote the page:
+searches from start to end, seconds from the kill until the process responds again, and from then until a search is
+reranked. The latter is at most {RECOVERY_S} s on this page; a run accepts {LIMIT_S} s, for machines that stall. The
+table is generated: `.venv/bin/pytest tests/live/test_failure.py --update-cases`.
 """,
-    ("killed", "what clients see", "wrong pages", "well again", *MEASURED),
+    ("process", "what clients see", "wrong pages", "recovered", *MEASURED),
     measured=frozenset(MEASURED),
 )
 VLLM = ("a real vLLM", "the engine's order")
-ENGINE = ("the engine", "502 in its shape, or its own 503 while it opens its indices")
-WORKER = ("one of two workers", "broken connections: those that it had, and who connects while it dies")
+ENGINE = ("the engine", "a 502 in the engine's format, or the engine's own 503 while it opens its indices")
+WORKER = ("one of two workers", "broken connections: its own, and new ones while it dies")
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Whatever the model does, 200 searches at a time get a right page: the table of docs/faults.md, as found."""
+"""Whatever the model does, 200 concurrent searches get a correct page: writes the table of docs/faults.md."""
 
 from __future__ import annotations
 
@@ -31,16 +31,20 @@ TABLE = Table(
     DOCS / "faults.md",
     "# When the model fails",
     f"""
-Each row: a rerank server that does this, and {SEARCHES} searches at once through an endpoint in front of a real
-OpenSearch, with a deadline of {DEADLINE_S} s. Every one must be answered with status 200, and with the engine's own
-page or, where the server did answer in the end, with the page in the model's order; and when the server is well again,
-searches must be reranked again. Beside what a row says, some may be told `breaker`, which a fault opened, and, for so
-many at once, `overloaded` or `deadline`. 99 of 100 answers must be there within the deadline and {GRACE_MS} ms, and the
-first reranked search within {RECOVERY_S} s: these two columns are what was measured when the page was written, on two
-cores that client, endpoint, engine and rerank server shared. It is written by the run and never by hand:
-`.venv/bin/pytest tests/live/test_faults.py --update-cases`.
+A failing rerank server never costs a client its page. Each row is a fault: while the server has it, {SEARCHES}
+concurrent searches go through es-rerank to a real OpenSearch, with a deadline of {DEADLINE_S} s. These are checked:
+
+- Every response has status 200 and the engine's page or, if the server did respond in the end, the page in the model's
+  order.
+- `X-Rerank` has the outcome of the row ([reasons](reference.md#reasons)). Some responses may have `breaker`, since a
+  fault opens the circuit breaker, or, with this many concurrent searches, `overloaded` or `deadline`.
+- 99 of 100 responses arrive within the deadline plus {GRACE_MS} ms.
+- Searches are reranked again at most {RECOVERY_S} s after the server has recovered.
+
+The last two columns were measured when the page was written, with client, es-rerank, engine and rerank server on the
+same two cores. The page is generated: `.venv/bin/pytest tests/live/test_faults.py --update-cases`.
 """,
-    ("the rerank server", "`X-Rerank`", "errors", "wrong pages", P99, AGAIN),
+    ("fault", "`X-Rerank`", "errors", "wrong pages", P99, AGAIN),
     measured=frozenset({P99, AGAIN}),
 )
 
