@@ -122,8 +122,9 @@ def functions(module: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     return (node for node in ast.walk(tree(module)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
-def parameters(one: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
-    return [each.arg for each in (*one.args.posonlyargs, *one.args.args, *one.args.kwonlyargs)]
+def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    arguments = function.args
+    return [argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
 
 
 LEVEL_MODULES = tuple(module for module in MODULES if module != "es_rerank")
@@ -141,7 +142,9 @@ def file_of_tests(module: str) -> Path:
 
 
 def test_packages_import_only_from_their_own_level_and_lower_ones() -> None:
-    assert [(one, name) for one in LEVEL_MODULES for name in own_imports(one) if level(name) > level(one)] == []
+    assert [
+        (module, name) for module in LEVEL_MODULES for name in own_imports(module) if level(name) > level(module)
+    ] == []
 
 
 def test_there_are_no_circular_imports() -> None:
@@ -150,26 +153,26 @@ def test_there_are_no_circular_imports() -> None:
 
 def test_pure_modules_import_no_io_clock_randomness_or_logging() -> None:
     pure = [module for module in LEVEL_MODULES if level(module) <= PURE]
-    assert [(one, name) for one in pure for name in imports(one) if name.split(".")[0] in IMPURE] == []
+    assert [(module, name) for module in pure for name in imports(module) if name.split(".")[0] in IMPURE] == []
 
 
 @pytest.mark.parametrize("pair", INDEPENDENT)
 def test_the_engine_side_and_the_model_side_do_not_import_each_other(pair: tuple[str, str]) -> None:
     assert [
-        (one, name)
-        for one in modules_of(*pair)
-        for name in own_imports(one)
-        if package(name) in set(pair) - {package(one)}
+        (module, name)
+        for module in modules_of(*pair)
+        for name in own_imports(module)
+        if package(name) in set(pair) - {package(module)}
     ] == []
 
 
 def test_the_parts_of_the_lab_do_not_import_the_endpoint() -> None:
     known = {"es_rerank.errors", "es_rerank.cli.vllm_command"}
-    parts = [one for one in LEVEL_MODULES if one.startswith("es_rerank_lab.parts")]
+    parts = [module for module in LEVEL_MODULES if module.startswith("es_rerank_lab.parts")]
     assert [
-        (one, name)
-        for one in parts
-        for name in own_imports(one)
+        (module, name)
+        for module in parts
+        for name in own_imports(module)
         if not name.startswith("es_rerank_lab") and name not in known
     ] == []
 
@@ -212,10 +215,10 @@ def test_half_of_the_functions_have_at_most_seven_lines(root: Path) -> None:
 
 def test_functions_take_few_parameters() -> None:
     assert [
-        (module, one.name)
+        (module, function.name)
         for module in MODULES
-        for one in functions(module)
-        if len([name for name in parameters(one) if name not in {"self", "cls"}]) > MAX_PARAMETERS
+        for function in functions(module)
+        if len([name for name in parameters(function) if name not in {"self", "cls"}]) > MAX_PARAMETERS
     ] == []
 
 
@@ -245,7 +248,7 @@ def test_every_module_has_its_test() -> None:
 
 
 def test_each_module_without_a_test_file_needs_its_exception() -> None:
-    assert [one for one in TESTED_ELSEWHERE if one not in MODULES or file_of_tests(one).is_file()] == []
+    assert [module for module in TESTED_ELSEWHERE if module not in MODULES or file_of_tests(module).is_file()] == []
 
 
 def test_the_code_names_no_other_host() -> None:

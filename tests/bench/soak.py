@@ -1,10 +1,10 @@
-"""Mixed traffic for half an hour, and what it leaves behind: `python -m tests.bench.soak --minutes 30`.
+"""Soak test with mixed traffic for half an hour: `python -m tests.bench.soak --minutes 30`.
 
-In front of a real OpenSearch, all at the same time: searches new and repeated, in several carriers and on several
-pages; bulk writes; streamed reads; clients that hang up; bodies that cannot be read; a rerank server that falls
-from one fault into the next and is well in between; rules that are reloaded; own pages that are read. The resident
-memory and the open descriptors of the endpoint are noted all the while. What is compared is the median of the second
-fifth of the time, when caches are full, with that of the last fifth.
+All of this runs at the same time, in front of a real OpenSearch: new and repeated searches, on several endpoints and
+pages; bulk writes; streamed reads; clients that disconnect; unreadable bodies; a rerank server that goes from one fault
+to the next and recovers in between; rule reloads; reads of the admin pages. Resident memory and open descriptors of the
+endpoint are sampled. The median of the second fifth of the time, when caches are full, is compared with that of the
+last fifth.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ BODIES = (b"{", b"[]", b'{"query":{"match":{"body":{}}}}', b'{"query":' * 50, b"
 
 @dataclass
 class Soak:
-    """What the traffic shares: the endpoint, a session, chance with a seed, and what has come of it so far."""
+    """State that the traffic shares: the endpoint, a session, a seeded random generator, and the results so far."""
 
     endpoint: Endpoint
     session: aiohttp.ClientSession
@@ -56,14 +56,14 @@ class Soak:
     async def send(
         self, kind: str, method: str, target: str, body: bytes = b"", headers: dict[str, str] = JSON
     ) -> None:
-        """Send a request and note its status and what became of it."""
+        """Send a request, and count its status and outcome."""
         async with self.session.request(method, self.endpoint.url + target, data=body, headers=headers) as answer:
             await answer.read()
             said = answer.headers.get("X-Rerank", "").partition(";")[0].partition(",")[0]
             self.counts[f"{kind}: {answer.status} {said}".rstrip()] += 1
 
     def body(self, number: int, **more: object) -> bytes:
-        """Write a search with words of its own."""
+        """Return a search with different words for each number."""
         word = WORDS[number % len(WORDS)]
         return json.dumps({"query": {"match": {"body": f"rain {word} nr{number}"}}, "size": 10, **more}).encode()
 
@@ -108,7 +108,7 @@ async def unreadable(soak: Soak) -> None:
 
 
 async def hang_up(soak: Soak) -> None:
-    """Begin a search and go away at some moment of it."""
+    """Start a search, and disconnect at a random moment."""
     host, port = urlsplit(soak.endpoint.url).netloc.split(":")
     body = soak.body(soak.chance.randrange(10**9))
     whole = f"POST /{INDEX}/_search HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()
@@ -119,7 +119,7 @@ async def hang_up(soak: Soak) -> None:
         await writer.drain()
         await asyncio.sleep(soak.chance.random() * 0.1)
     writer.transport.abort()
-    soak.counts["hung up"] += 1
+    soak.counts["disconnected"] += 1
 
 
 async def reload(soak: Soak) -> None:
@@ -132,7 +132,7 @@ async def admin_listen(soak: Soak) -> None:
     for target in ("/_rerank/metrics", "/_rerank/health/ready"):
         async with soak.session.get(soak.endpoint.admin_listen + target) as answer:
             await answer.read()
-            soak.counts[f"own page: {answer.status}"] += 1
+            soak.counts[f"admin page: {answer.status}"] += 1
 
 
 async def note(soak: Soak) -> None:
@@ -158,14 +158,14 @@ TRAFFIC: tuple[tuple[Callable[[Soak], Awaitable[None]], float], ...] = (
 
 
 async def over_and_over(soak: Soak, step: Callable[[Soak], Awaitable[None]], pause: float) -> None:
-    """Do one kind of thing until the time is up."""
+    """Send one kind of traffic until the end."""
     while time.monotonic() < soak.until:
         await step(soak)
         await asyncio.sleep(pause * soak.chance.uniform(0.5, 1.5))
 
 
 async def misbehave(soak: Soak, server: Faulty) -> None:
-    """Let the rerank server fall from one fault into the next, and be well in between."""
+    """Let the rerank server go from one fault to the next, and recover in between."""
     while time.monotonic() < soak.until:
         server.well()
         await asyncio.sleep(8)
@@ -174,7 +174,7 @@ async def misbehave(soak: Soak, server: Faulty) -> None:
 
 
 async def soaked(endpoint: Endpoint, rules: Path, server: Faulty, seconds: float) -> Soak:
-    """Let all of it go on at the same time."""
+    """Run all traffic at the same time."""
     timeout = aiohttp.ClientTimeout(total=60)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
         soak = Soak(endpoint, session, rules, time.monotonic() + seconds)
@@ -185,7 +185,7 @@ async def soaked(endpoint: Endpoint, rules: Path, server: Faulty, seconds: float
 
 
 def report(soak: Soak, minutes: float) -> str:
-    """Word what was found."""
+    """Format the results."""
     fifth = len(soak.samples) // 5
     early, late = soak.samples[fifth : 2 * fifth], soak.samples[-fifth:]
     before, after = (median(rss for rss, _ in part) / 2**20 for part in (early, late))
@@ -197,7 +197,7 @@ def report(soak: Soak, minutes: float) -> str:
         f"resident memory: {before:.1f} MiB in the second fifth, {after:.1f} in the last: {growth:+.1%}, {verdict}"
     )
     fds = [count for _, count in soak.samples]
-    lines.append(f"open descriptors: {min(fds)} to {max(fds)} on the way, {fds[-1]} two seconds after the end")
+    lines.append(f"open descriptors: {min(fds)} to {max(fds)} during the run, {fds[-1]} two seconds after the end")
     return "\n".join(lines) + "\n"
 
 
