@@ -1,9 +1,9 @@
 """Load test at three times the throughput of the model: `python -m tests.bench.load [--vllm] [-- FLAGS]`.
 
 First the best throughput is measured, with enough concurrent searches to keep the model busy, each followed by the
-next. Then searches arrive at three times that rate, whether or not earlier ones have been answered. Both run against the
-same real OpenSearch, or against an engine that returns recorded documents (`--engine recorded`). The rerank server has
-a fixed throughput, so that it does not compete for the processor; with `--vllm` it is a real vLLM, which does, and with
+next. Then searches arrive at three times that rate, whether or not earlier ones have been answered. Both run against
+the same real OpenSearch, or against an engine that returns recorded documents (`--engine recorded`). The rerank server
+has a fixed throughput, so that it does not compete for the processor; with `--vllm` it is a real vLLM, which does, and with
 `--reranker` any other. FLAGS are passed to the endpoint, as in `-- --reranker-max-requests 16`.
 """
 
@@ -195,7 +195,7 @@ async def measured(endpoint: Endpoint, asked: argparse.Namespace) -> str:
         during = resident(endpoint)
         again = await client.best(asked.best)
     after = resident(endpoint)
-    memory = f"resident memory: {before:.1f} MiB before, {during:.1f} at the end, {after:.1f} after {len(again)} more searches"
+    memory = f"resident memory: {before:.1f} MiB before, {during:.1f} at the end, {after:.1f} after {len(again)} more"
     return f"{table(best, best_s, flood, flood_s, asked.deadline)}\n{memory}\n"
 
 
