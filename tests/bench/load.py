@@ -3,7 +3,7 @@
 First the best throughput is measured, with enough concurrent searches to keep the model busy, each followed by the
 next. Then searches arrive at three times that rate, whether or not earlier ones have been answered. Both run against
 the same real OpenSearch, or against an engine that returns recorded documents (`--engine recorded`). The rerank server
-has a fixed throughput, so that it does not compete for the processor; with `--vllm` it is a real vLLM, which does, and with
+has a fixed throughput and does not compete for the processor; with `--vllm` it is a real vLLM, which does, and with
 `--reranker` any other. FLAGS are passed to the endpoint, as in `-- --reranker-max-requests 16`.
 """
 
