@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from tempfile import TemporaryDirectory
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -25,3 +29,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def update(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--update-cases"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_byte_code() -> Iterator[None]:
+    """Let child processes share byte code where the environment disables it, since they start in half the time."""
+    if not sys.dont_write_bytecode:
+        yield
+        return
+    with TemporaryDirectory(prefix="es-rerank-byte-code-") as folder, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PYTHONPYCACHEPREFIX", folder)
+        environment.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        yield

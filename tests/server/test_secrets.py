@@ -142,7 +142,7 @@ async def listening(process: subprocess.Popen[bytes], heard: Heard) -> tuple[str
     for _ in range(int(LIMIT_S / 0.05)):
         found = [json.loads(line) for line in heard.logged().splitlines() if '"event": "listening"' in line]
         if found:
-            return found[0]["url"], found[0]["page"].removesuffix("/_rerank/")
+            return found[0]["url"], found[0]["admin_url"].removesuffix("/_rerank/")
         assert process.poll() is None, heard.logged()
         await asyncio.sleep(0.05)
     raise AssertionError(heard.logged())
