@@ -115,6 +115,6 @@ def test_a_command_imports_only_what_it_needs(arguments: list[str], allowed: set
 
 
 def test_the_server_runs_without_the_packages_of_the_lab() -> None:
-    """Only structlog asks for one of them: rich, which it uses if it is installed."""
-    asked = [line.split() for line in python(SERVE_WITHOUT.format(absent=ABSENT)).splitlines()]
-    assert [(name, importer) for name, importer in asked if "structlog" not in importer] == []
+    """Only structlog tries to import one of them: rich, which it uses if it is installed."""
+    attempts = [line.split() for line in python(SERVE_WITHOUT.format(absent=ABSENT)).splitlines()]
+    assert [(name, importer) for name, importer in attempts if "structlog" not in importer] == []

@@ -24,7 +24,7 @@ def test_every_setting_is_an_option_in_the_order_of_the_fields() -> None:
 
 def test_the_help_of_an_option_has_description_default_and_placeholder(run: Run) -> None:
     text = " ".join(run("serve", "--help").output.split())
-    assert "--deadline DURATION Time for a whole search; over it, the engine's order is given. [default: 3s]" in text
+    assert f"--deadline DURATION {Settings.model_fields['deadline'].description} [default: 3s]" in text
     assert "--listen HOST:PORT" in text
     assert "--upstream URL" in text
     assert "--reranker-api-key TOKEN" in text

@@ -15,7 +15,7 @@ from rich.console import Console
 from es_rerank_lab.demo import run as story
 from es_rerank_lab.demo import show
 from es_rerank_lab.demo.client import INDEX
-from es_rerank_lab.demo.measure import Asked, Row, right
+from es_rerank_lab.demo.measure import Comparison, Row, first_hit_answers
 from es_rerank_lab.demo.stack import Options
 from es_rerank_lab.parts.running import Running
 from es_rerank_lab.parts.supervisor import Supervisor
@@ -32,7 +32,7 @@ LANGUAGES = {"ar", "de", "en", "es", "fr", "hi", "ja", "ko", "ru", "zh"}
 class Shown:
     """What the demo showed and said; its last search before all parts were killed, and its first reranked one after."""
 
-    scenarios: list[Asked] = field(default_factory=list)
+    scenarios: list[Comparison] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     out: io.StringIO = field(default_factory=io.StringIO)
     parts: Sequence[Running] = ()
@@ -85,8 +85,8 @@ def shown(models: Models) -> Shown:
 
 @pytest.mark.timeout(1200)
 def test_the_right_document_comes_first_in_all_scenarios(shown: Shown) -> None:
-    assert [one.query.id for one in shown.scenarios if not right(one.query, one.after)] == []
-    assert [one.query.id for one in shown.scenarios if right(one.query, one.before)] == []
+    assert [one.query.id for one in shown.scenarios if not first_hit_answers(one.query, one.after)] == []
+    assert [one.query.id for one in shown.scenarios if first_hit_answers(one.query, one.before)] == []
     assert len(shown.scenarios) == 5
 
 
@@ -97,8 +97,8 @@ def test_what_is_killed_comes_back_in_its_place_and_the_person_is_told(shown: Sh
     assert shown.after.ids == shown.before.ids
     assert [part.title.partition("-")[0] for part in shown.parts] == ["opensearch", "vLLM", "es"]
     for part in shown.parts:
-        assert f"{part.title} ended with exit code -9; it is started again in 1 s" in shown.out.getvalue()
-        assert f"{part.title} answers again, after " in shown.out.getvalue()
+        assert f"{part.title} ended with exit code -9; restarting in 1 s" in shown.out.getvalue()
+        assert f"{part.title} answers again after " in shown.out.getvalue()
         assert part.exit_code is not None
 
 
