@@ -1,4 +1,4 @@
-"""Waiting for child processes of tests."""
+"""Waiting for child processes, for all tests."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ LIMIT_SECONDS = 60.0
 _POLL_SECONDS = 0.005
 
 
-def wait_for(condition: Callable[[], Any], what: str = "") -> None:
-    """Wait until a condition holds; fail with *what* after LIMIT_SECONDS. In coroutines: es_rerank.testing.until."""
-    limit = time.monotonic() + LIMIT_SECONDS
+def wait_for(condition: Callable[[], Any], what: str = "", limit_s: float = LIMIT_SECONDS) -> None:
+    """Wait until a condition holds, or fail with *what* after *limit_s* seconds. In coroutines use `testing.until`."""
+    limit = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < limit, what
         time.sleep(_POLL_SECONDS)

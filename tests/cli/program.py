@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from es_rerank.cli import main, reload, serve, workers
+import sys
+
+# Not in the production image either; structlog imports it if it is installed.
+sys.modules["rich"] = None  # type: ignore[assignment]
+
+from es_rerank.cli import main, reload, serve, workers  # noqa: E402
 
 reload.POLL_SECONDS = 0.02
 workers._RESTART_DELAY_SECONDS = 0.02

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 
 import opensearchpy
 import pytest
 from elasticsearch import Elasticsearch
 
 from es_rerank_lab.parts.engines import Engine
+from tests.processes import wait_for
 
 from .books import DOCUMENTS, INDEX, MAPPINGS
 from .conftest import Serve
@@ -44,14 +44,6 @@ def searching(engine: Engine) -> int:
     return sum(len(node["tasks"]) for node in nodes.values())
 
 
-def until(holds: object, what: str, limit_s: float = 20.0) -> None:
-    assert callable(holds)
-    limit = time.monotonic() + limit_s
-    while not holds():
-        assert time.monotonic() < limit, what
-        time.sleep(0.05)
-
-
 @pytest.mark.parametrize("size", [0, 10], ids=["streamed", "reranked"])
 def test_a_search_is_cancelled_with_its_client(size: int, slow: Engine, serve: Serve) -> None:
     endpoint = serve(slow.url, *IDENTITY)
@@ -61,8 +53,8 @@ def test_a_search_is_cancelled_with_its_client(size: int, slow: Engine, serve: S
     )
     with Peer(endpoint.url) as peer:
         peer.send(head + body)
-        until(lambda: searching(slow) > 0, "the search never began")
-    until(lambda: searching(slow) == 0, "the search goes on without its client", CANCEL_LIMIT_S)
+        wait_for(lambda: searching(slow) > 0, "the search never began", 20.0)
+    wait_for(lambda: searching(slow) == 0, "the search goes on without its client", CANCEL_LIMIT_S)
 
 
 def test_a_refusal_comes_while_the_client_still_sends(engine: Engine, serve: Serve) -> None:

@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from es_rerank.testing import until
 from es_rerank_lab.parts.engines import Engine, start_engine
 from es_rerank_lab.parts.vllm import ModelServer
-from tests.cli.test_workers import children
+from tests.cli.test_workers import listening_children
 
 from .conftest import Serve
 from .endpoint import Endpoint
@@ -103,7 +104,8 @@ async def under_load(
         await asyncio.to_thread(kill)
         await back()
         returned = time.monotonic()
-        well = await until(lambda: reranked_since(stream.sent, returned), LIMIT_S)
+        await until(lambda: reranked_since(stream.sent, returned), LIMIT_S)
+        well = time.monotonic()
         await asyncio.sleep(0.5)
     finally:
         stream.stop()
@@ -114,15 +116,6 @@ async def under_load(
 def reranked_since(sent: Sequence[EngineRequest], moment: float) -> bool:
     """Tell whether one of the last searches was sent after the moment, and reranked."""
     return any(one.sent >= moment and not one.taken.lost and told(one.taken.answer) == "reranked" for one in sent[-50:])
-
-
-async def until(found: Callable[[], bool], limit_s: float) -> float:
-    """Wait for it, and tell when it came."""
-    limit = time.monotonic() + limit_s
-    while not found():
-        assert time.monotonic() < limit
-        await asyncio.sleep(0.02)
-    return time.monotonic()
 
 
 @pytest.fixture
@@ -175,24 +168,24 @@ async def test_a_killed_worker_costs_at_most_what_was_under_way_there(storm: Eng
     with Faulty() as faulty:
         endpoint = plain(serve, storm, faulty, "--workers", "2")
         team = endpoint.process.pid
-        await until(lambda: len(children(team)) == 2, BACK_LIMIT_S)
+        await until(lambda: len(listening_children(team)) == 2, BACK_LIMIT_S)
         there: dict[int, int] = {}
 
         def kill() -> None:
-            for pid in children(team):
+            for pid in listening_children(team):
                 there[pid] = connections(pid, endpoint.url)
             os.kill(max(there, key=lambda pid: there[pid]), signal.SIGKILL)
 
         async def back() -> None:
             victim = max(there, key=lambda pid: there[pid])
-            await until(lambda: len(children(team) - {victim}) == 2, BACK_LIMIT_S)
+            await until(lambda: len(listening_children(team) - {victim}) == 2, BACK_LIMIT_S)
 
         cost = await under_load(endpoint, kill, back, 0.0, 300_000)
         cost.note(WORKER, cost.wrong(storm.url, by_number))
     assert cost.errors == []
     # Who tries again at once may meet the socket of the dying process before the kernel has closed it.
     assert cost.lost <= 2 * max(there.values())
-    assert len(children(team)) == 2
+    assert len(listening_children(team)) == 2
 
 
 def connections(pid: int, url: str) -> int:
