@@ -24,7 +24,10 @@ def model() -> None:
 @_PROFILE
 @_FLAGS
 def serve(name: str, flags: tuple[str, ...]) -> None:
-    """Start vLLM for PROFILE; arguments after `--` are passed to vLLM unchanged."""
+    """Start vLLM for PROFILE.
+
+    Arguments after `--` are passed to vLLM unchanged.
+    """
     if not vllm_installed():
         raise click.ClickException("vLLM is not installed: pip install 'es-rerank[vllm]', or `make demo` for a CPU")
     argv = [*server_flags(PROFILES[name]), *flags]

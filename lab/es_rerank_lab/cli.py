@@ -21,7 +21,13 @@ _PORT = "Port of the endpoint; the admin pages use the next port."
 
 @click.command()
 @click.option("--once", is_flag=True, help="Exit after the comparison.")
-@click.option("--engine", type=click.Choice(["opensearch", "elasticsearch"]), default="opensearch", show_default=True)
+@click.option(
+    "--engine",
+    type=click.Choice(["opensearch", "elasticsearch"]),
+    default="opensearch",
+    show_default=True,
+    help="Engine to start.",
+)
 @click.option(
     "--engine-url", metavar="URL", help="Use this engine instead of starting one; can contain user:password@."
 )
