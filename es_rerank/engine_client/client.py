@@ -16,12 +16,12 @@ from es_rerank.compat.dialects import DIALECTS, PRODUCT
 from es_rerank.config.settings import Settings
 from es_rerank.engine_client.credentials import Credentials, credentials
 from es_rerank.engine_client.node_pool import NodePool
-from es_rerank.engine_client.upload import Payload, Watched
+from es_rerank.engine_client.upload import UploadPayload, WatchedUpload
 from es_rerank.errors import UpstreamError
 from es_rerank.net.connection_errors import describe_error
-from es_rerank.net.headers import passing
-from es_rerank.net.messages import Body, EngineResponse, Request, Stream
-from es_rerank.net.tls import NotReachedError, Trust
+from es_rerank.net.headers import end_to_end_headers
+from es_rerank.net.messages import Body, EngineResponse, OutgoingRequest, Stream
+from es_rerank.net.tls import EngineTrust, NotReachedError
 
 log = structlog.get_logger()
 
@@ -55,7 +55,7 @@ class EngineClient:
         self._dialect = DIALECTS[settings.emulate]
         self._credentials: Credentials = credentials(settings)
         self._nodes = NodePool(settings.upstream)
-        self._trust = Trust(settings)
+        self._trust = EngineTrust(settings)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self.distribution: str | None = None
 
@@ -65,13 +65,13 @@ class EngineClient:
             await session.close()
 
     @asynccontextmanager
-    async def open(self, request: Request) -> AsyncIterator[EngineResponse]:
+    async def open(self, request: OutgoingRequest) -> AsyncIterator[EngineResponse]:
         """Send a request and give the answer once its head is here. Raises UpstreamError if none comes.
 
         Raises RequestError if the body that streams cannot be read. There is no limit on time: `_reindex` may take
         hours.
         """
-        body = Watched(request.body) if isinstance(request.body, Stream) else None
+        body = WatchedUpload(request.body) if isinstance(request.body, Stream) else None
         asked = replace(request, body=body) if body else request
         try:
             answer = await self._answer(self._plain(asked))
@@ -92,19 +92,19 @@ class EngineClient:
             if body:
                 await body.stopped()
 
-    def _plain(self, request: Request) -> Request:
+    def _plain(self, request: OutgoingRequest) -> OutgoingRequest:
         """Write a request in words that every engine takes."""
         return replace(request, headers=self._dialect.asked(request.headers)) if self._dialect else request
 
-    def _shown(self, request: Request, answer: aiohttp.ClientResponse) -> EngineResponse:
+    def _shown(self, request: OutgoingRequest, answer: aiohttp.ClientResponse) -> EngineResponse:
         """Write the head of an answer as the client is to see it."""
-        headers = passing(answer.raw_headers)
+        headers = end_to_end_headers(answer.raw_headers)
         elasticsearch = PRODUCT in headers
         if self._dialect:
             headers = self._dialect.said(request.headers.get("Accept", ""), headers)
         return EngineResponse(answer.status, answer.reason, headers, answer.content, elasticsearch)
 
-    async def _answer(self, request: Request) -> aiohttp.ClientResponse:
+    async def _answer(self, request: OutgoingRequest) -> aiohttp.ClientResponse:
         """Ask the nodes in turn until one is reached; a connection it had closed is a reason to send once more."""
         fault: Exception | None = None
         sends = 0
@@ -118,14 +118,14 @@ class EngineClient:
                     break
                 except (aiohttp.ClientError, OSError) as error:
                     fault = error
-                    sends = sends + 1 if request.again else _MOST_SENDS
+                    sends = sends + 1 if request.retryable else _MOST_SENDS
                 else:
                     self._found(url)
                     return answer
         silent = isinstance(fault, aiohttp.ServerDisconnectedError)
         raise UpstreamError(f"the engine cannot be reached: {describe_error(fault)}", silent=silent) from fault
 
-    async def _send(self, url: str, request: Request) -> aiohttp.ClientResponse:
+    async def _send(self, url: str, request: OutgoingRequest) -> aiohttp.ClientResponse:
         """Send one request; the path goes as the client wrote it."""
         signed = await self._credentials(url, request) if request.use_service_credentials else request
         return await self._pool(once=_is_long(signed)).request(
@@ -167,14 +167,14 @@ class EngineClient:
         return self._sessions[once]
 
 
-def _data(body: Body) -> Payload | BytesIO | bytes | None:
+def _data(body: Body) -> UploadPayload | BytesIO | bytes | None:
     """Hand a body to the HTTP client; a large one goes bit by bit, so that other requests get their turns."""
     if isinstance(body, Stream):
-        return Payload(body)
+        return UploadPayload(body)
     return BytesIO(body) if body and len(body) > _LARGE else body
 
 
-def _is_long(request: Request) -> bool:
+def _is_long(request: OutgoingRequest) -> bool:
     """Tell whether an engine may find the head of a request too long."""
     size = sum(len(name) + len(value) for name, value in request.headers.items())
     return len(request.target) > _LONG_LINE or size > _LONG_HEAD

@@ -10,11 +10,11 @@ from multidict import CIMultiDict
 
 from es_rerank.config.settings import Settings
 from es_rerank.engine_client.sigv4 import Signer
-from es_rerank.net.messages import Request
+from es_rerank.net.messages import OutgoingRequest
 
 _AUTHORIZATION = "Authorization"
 
-Credentials = Callable[[str, Request], Awaitable[Request]]
+Credentials = Callable[[str, OutgoingRequest], Awaitable[OutgoingRequest]]
 """Writes a request to the node of a URL as the one who asks."""
 
 
@@ -36,7 +36,7 @@ def _ours(settings: Settings) -> str:
     return ""
 
 
-async def _callers(_url: str, request: Request) -> Request:
+async def _callers(_url: str, request: OutgoingRequest) -> OutgoingRequest:
     """Leave the caller's own."""
     return request
 
@@ -48,7 +48,7 @@ class _Service:
         """Hold the value of the header."""
         self._value = value
 
-    async def __call__(self, _url: str, request: Request) -> Request:
+    async def __call__(self, _url: str, request: OutgoingRequest) -> OutgoingRequest:
         """Add them where there are none."""
         if _AUTHORIZATION in request.headers:
             return request

@@ -23,8 +23,8 @@ from multidict import CIMultiDict
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.errors import UpstreamError
 from es_rerank.model import IndexInfo, Search
-from es_rerank.net.content_encoding import limited
-from es_rerank.net.messages import Request
+from es_rerank.net.content_encoding import read_limited
+from es_rerank.net.messages import OutgoingRequest
 from es_rerank.search.formats.endpoints import INDEX_OPTIONS
 from es_rerank.search.query_text.terms import TEXT_KINDS
 
@@ -75,7 +75,7 @@ class FieldCapsCache:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def about(
+    async def resolve(
         self, search: Search, headers: CIMultiDict[str], seconds: float = _LIMIT_SECONDS
     ) -> IndexInfo | None:
         """Resolve what a search names, as the caller of these headers; None if the engine does not say in *seconds*.
@@ -120,21 +120,23 @@ class FieldCapsCache:
         """Ask for the fields of an index expression."""
         path = f"/{quote(target, safe='')}/_field_caps" if target else "/_field_caps"
         query = urlencode({"fields": "*", **options})
-        body = await self._answer(Request("GET", f"{path}?{query}", headers, again=True))
+        body = await self._answer(OutgoingRequest("GET", f"{path}?{query}", headers, retryable=True))
         return None if body is None else _read(body)
 
     async def _ask_pit(self, pit: str, headers: CIMultiDict[str]) -> IndexInfo | None:
         """Ask for the indices a point in time looks at, by the names of those with documents; then for their fields."""
         search = {"pit": {"id": pit}, "size": 0, "aggs": {"names": {"terms": {"field": "_index", "size": _MOST_NAMES}}}}
         sent = CIMultiDict([*headers.items(), ("Content-Type", "application/json")])
-        body = await self._answer(Request("POST", "/_search", sent, msgspec.json.encode(search), again=True))
+        body = await self._answer(
+            OutgoingRequest("POST", "/_search", sent, msgspec.json.encode(search), retryable=True)
+        )
         names = [one["key"] for one in msgspec.json.decode(body)["aggregations"]["names"]["buckets"]] if body else []
         return await self._ask(",".join(names), {}, headers) if names else None
 
-    async def _answer(self, request: Request) -> bytes | None:
+    async def _answer(self, request: OutgoingRequest) -> bytes | None:
         """Give the body of an answer; None for one that is no success, or too long."""
         async with self._upstream.open(request) as answer:
-            body, _ = await limited(answer.content.iter_any(), self._most)
+            body, _ = await read_limited(answer.content.iter_any(), self._most)
             return body if answer.status == HTTPStatus.OK else None
 
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from multidict import CIMultiDict
 
 from es_rerank.errors import ConfigError, UpstreamError
-from es_rerank.net.messages import Chunks, Request, Stream
+from es_rerank.net.messages import Chunks, OutgoingRequest, Stream
 
 _IN_MEMORY = 1024 * 1024
 _CHUNK = 256 * 1024
@@ -36,7 +36,7 @@ class Signer:
         self._region = region
         self._service = service
 
-    async def __call__(self, url: str, request: Request) -> Request:
+    async def __call__(self, url: str, request: OutgoingRequest) -> OutgoingRequest:
         """Sign a request to the node at *url*. A stream is kept aside first, for its digest stands in the head."""
         target = _canonical(request.target)
         body = request.body

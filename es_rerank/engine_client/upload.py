@@ -14,7 +14,7 @@ from es_rerank.errors import RequestError
 from es_rerank.net.messages import Stream
 
 
-class Watched(Stream):
+class WatchedUpload(Stream):
     """A body of which is known whether it `ended`, or what is wrong with it (`fault`).
 
     An answer may come before its end, and then nobody reads the rest of it.
@@ -51,7 +51,7 @@ class Watched(Stream):
         await self._rests.wait()
 
 
-class Payload(aiohttp.Payload):
+class UploadPayload(aiohttp.Payload):
     """The form in which the HTTP client takes a body."""
 
     def __init__(self, body: Stream) -> None:

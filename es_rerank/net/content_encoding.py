@@ -14,7 +14,7 @@ _MOST_MEMBERS = 100
 _LEVEL = 3
 
 
-def understood(accepted: str) -> str:
+def supported_encodings(accepted: str) -> str:
     """Leave of an `Accept-Encoding` what an answer can be read and written in, each with its weight as it came.
 
     Any coding at all means one of these.
@@ -30,7 +30,7 @@ def _coding(item: str) -> str:
     return item.partition(";")[0].strip().lower().removeprefix("x-")
 
 
-def unpacked(body: bytes, coding: str, most: int) -> bytes | None:
+def decompress(body: bytes, coding: str, most: int) -> bytes | None:
     """Decode a body; None for an unknown coding, for more than *most* bytes, and for what is damaged."""
     coding = coding.strip().lower() or _IDENTITY
     if coding == _IDENTITY or not body:
@@ -53,7 +53,7 @@ def unpacked(body: bytes, coding: str, most: int) -> bytes | None:
     return None
 
 
-def packed(body: bytes, coding: str) -> bytes:
+def compress(body: bytes, coding: str) -> bytes:
     """Encode a body in a coding that an answer came in."""
     if coding not in _WINDOW_BITS:
         return body
@@ -61,7 +61,7 @@ def packed(body: bytes, coding: str) -> bytes:
     return coder.compress(body) + coder.flush()
 
 
-async def limited(chunks: AsyncIterator[bytes], most: int) -> tuple[bytes | None, list[bytes]]:
+async def read_limited(chunks: AsyncIterator[bytes], most: int) -> tuple[bytes | None, list[bytes]]:
     """Read a stream whole if it has at most *most* bytes; else None, with the chunks that were read."""
     parts: list[bytes] = []
     size = 0

@@ -30,7 +30,7 @@ Raw = Iterable[tuple[bytes, bytes]]
 """The headers of a message as they were written: the parser's own names are in a case of its choice."""
 
 
-def passing(headers: Raw, *without: str) -> CIMultiDict[str]:
+def end_to_end_headers(headers: Raw, *without: str) -> CIMultiDict[str]:
     """Copy the headers that pass, in their order and repeated ones too; *without* names more that end here."""
     read = [(name.decode("utf-8", _BYTES), value.decode("utf-8", _BYTES)) for name, value in headers]
     tokens = ",".join(value for name, value in read if name.lower() == "connection").split(",")

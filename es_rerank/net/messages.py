@@ -40,8 +40,8 @@ Body = bytes | Stream | None
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What is sent to the engine. `target` is the raw path with its query string, `again` allows a second try.
+class OutgoingRequest:
+    """What is sent to the engine. `target` is the raw path with its query string, `retryable` allows a second try.
 
     A request whose connection the engine had closed is tried once more if it only reads; a write never is. Where not
     `use_service_credentials`, a caller without credentials gets none of the endpoint's own, and no signature.
@@ -51,7 +51,7 @@ class Request:
     target: str
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
     body: Body = None
-    again: bool = False
+    retryable: bool = False
     use_service_credentials: bool = True
 
 

@@ -26,7 +26,7 @@ class NotReachedError(OSError):
     """No TLS connection came about to see which certificate the engine has."""
 
 
-class Trust:
+class EngineTrust:
     """What is demanded of the engine's certificate. State: the pinned certificate, once the engine has shown it.
 
     A pin names a certificate by its digest alone, that of the engine or of a CA that it sends with it. The certificate

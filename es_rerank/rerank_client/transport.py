@@ -11,7 +11,7 @@ import msgspec
 from es_rerank.config.settings import Settings
 from es_rerank.model import Failed, Why
 from es_rerank.net.connection_errors import describe_error
-from es_rerank.net.content_encoding import limited
+from es_rerank.net.content_encoding import read_limited
 from es_rerank.rerank.backends import Backend, BadAnswerError, Question
 from es_rerank.rerank_client.redact import quoted
 
@@ -71,7 +71,7 @@ class Transport:
     async def _sent(self, question: Question, body: bytes) -> list[float] | Failed:
         """Send one request and read its scores."""
         async with self._pool().post(self._url, data=body, allow_redirects=False) as answer:
-            text, _ = await limited(answer.content.iter_any(), _MOST_BYTES)
+            text, _ = await read_limited(answer.content.iter_any(), _MOST_BYTES)
             if text is None:
                 raise BadAnswerError(f"the answer is longer than {_MOST_BYTES} bytes")
             if answer.status != HTTPStatus.OK:

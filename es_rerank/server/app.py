@@ -1,4 +1,4 @@
-"""The endpoint: own pages where they are offered, searches through the pipeline, everything else streamed both ways."""
+"""The endpoint: admin pages where they are served, searches through the pipeline, everything else passed through."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from es_rerank.config.rules import Rules
 from es_rerank.config.settings import Settings
 from es_rerank.errors import RequestError, UpstreamError
 from es_rerank.model import Why, header
-from es_rerank.net.content_encoding import limited, unpacked
+from es_rerank.net.content_encoding import decompress, read_limited
 from es_rerank.net.messages import Body
 from es_rerank.search.formats.endpoints import EndpointRequest, match
 from es_rerank.server import client_request
-from es_rerank.server.admin.pages import PREFIX, own_page
+from es_rerank.server.admin.pages import PREFIX, admin_page
 from es_rerank.server.handlers import COMPAT_HANDLERS, HANDLERS
 from es_rerank.server.handlers.context import Exchange
 from es_rerank.server.handlers.result import HandlerResult, broken, pass_through
-from es_rerank.server.listen.connection import Pages, offered
-from es_rerank.server.listen.request_checks import Head, Rejection, malformed, rejection
+from es_rerank.server.listen.connection import AdminAccess, admin_access
+from es_rerank.server.listen.request_checks import Rejection, RequestHead, check_request, malformed
 from es_rerank.server.passthrough import gateway_error, relay
 from es_rerank.server.responses import RerankHeaders, WholeAnswer, bare, error_answer
 from es_rerank.server.state import STATE, State, build
@@ -67,7 +67,7 @@ async def _go_on(request: web.Request) -> None:
 
 async def handle(request: web.Request) -> web.StreamResponse:
     """Answer one request; a fault of ours is an error in the engines' shape, which no client tries again."""
-    refused = rejection(Head(request.method, request.raw_path, request.headers, request.version))
+    refused = check_request(RequestHead(request.method, request.raw_path, request.headers, request.version))
     if refused:
         return _refused(request, refused)
     try:
@@ -84,7 +84,7 @@ async def handle(request: web.Request) -> web.StreamResponse:
 
 def _refused(request: web.Request, found: Rejection) -> web.Response:
     """Refuse a request; what comes behind it on the connection is not read any more."""
-    if found.mute and request.transport:
+    if found.silent and request.transport:
         request.transport.abort()
     if request.content.exception():
         # The server library waits for the rest of a body, and would meet the same fault again.
@@ -97,8 +97,8 @@ def _refused(request: web.Request, found: Rejection) -> web.Response:
 async def _routed(request: web.Request) -> web.StreamResponse:
     """Choose the way of one request."""
     state = request.app[STATE]
-    if offered(request) is not Pages.NONE and (request.path + "/").startswith(PREFIX + "/"):
-        return await own_page(state, request)
+    if admin_access(request) is not AdminAccess.NONE and (request.path + "/").startswith(PREFIX + "/"):
+        return await admin_page(state, request)
     carried = match(request.method, client_request.target(request), request.headers, state.endpoints)
     if carried is None:
         state.metrics.passed()
@@ -109,14 +109,14 @@ async def _routed(request: web.Request) -> web.StreamResponse:
 async def answer(state: State, request: web.Request, carried: EndpointRequest) -> web.StreamResponse:
     """Answer what a request carries, or send it on as it came with the reason why."""
     arrived = time.monotonic()
-    whole, parts = await limited(aiter(client_request.ClientBody(request)), state.settings.max_body)
+    whole, parts = await read_limited(aiter(client_request.ClientBody(request)), state.settings.max_body)
     if whole is None and carried.ours:
         return _too_long(state.settings.max_body)
     if whole is None:
         return await _sent_on(
             state, request, pass_through(Why.TOO_LARGE), client_request.ClientBody(request, parts), ()
         )
-    body = unpacked(whole, request.headers.get("Content-Encoding", ""), state.settings.max_body)
+    body = decompress(whole, request.headers.get("Content-Encoding", ""), state.settings.max_body)
     exchange = Exchange(state, request, carried, body or b"", arrived, client_request.deadline(request))
     try:
         done = pass_through(Why.FORMAT) if body is None else await _done(exchange)

@@ -14,7 +14,7 @@ from multidict import CIMultiDict
 from es_rerank.config.settings import Settings
 from es_rerank.config.types import seconds
 from es_rerank.errors import RequestError
-from es_rerank.net.headers import FORWARDING, passing
+from es_rerank.net.headers import FORWARDING, end_to_end_headers
 from es_rerank.net.messages import Stream
 from es_rerank.net.stream_copy import copy_stream
 
@@ -85,6 +85,6 @@ def _readable() -> Iterator[None]:
 
 def headers(request: web.BaseRequest, settings: Settings, *without: str) -> CIMultiDict[str]:
     """Copy the headers that pass to the engine; *without* names more that do not."""
-    found = passing(request.raw_headers, *without)
+    found = end_to_end_headers(request.raw_headers, *without)
     FORWARDING[settings.forwarded](found, request.remote or "", request.host, request.scheme)
     return found

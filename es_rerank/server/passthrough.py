@@ -14,7 +14,7 @@ from aiohttp.http import StreamWriter
 from es_rerank.config.settings import Settings
 from es_rerank.errors import UpstreamError
 from es_rerank.net.connection_errors import describe_error
-from es_rerank.net.messages import Body, EngineResponse, Request
+from es_rerank.net.messages import Body, EngineResponse, OutgoingRequest
 from es_rerank.net.stream_copy import copy_stream
 from es_rerank.search.engine_request.by_endpoint import EngineRequest
 from es_rerank.server import client_request
@@ -58,14 +58,14 @@ def gateway_error(reason: str, aside: RerankHeaders) -> web.Response:
     return answer
 
 
-def _as_it_came(request: web.BaseRequest, settings: Settings, body: Body, *, searched: bool) -> Request:
+def _as_it_came(request: web.BaseRequest, settings: Settings, body: Body, *, searched: bool) -> OutgoingRequest:
     """Copy a request. Searches and reads without a streamed body may be tried again on a stale connection."""
-    again = isinstance(body, bytes | None) and (searched or request.method in _READS)
+    retryable = isinstance(body, bytes | None) and (searched or request.method in _READS)
     headers = client_request.headers(request, settings)
-    return Request(request.method, client_request.target(request), headers, body or None, again)
+    return OutgoingRequest(request.method, client_request.target(request), headers, body or None, retryable)
 
 
-def _instead(request: Request, to: EngineRequest) -> Request:
+def _instead(request: OutgoingRequest, to: EngineRequest) -> OutgoingRequest:
     """Put another target, and another body if it has one, in the place of the request's own."""
     if not to.body:
         return replace(request, target=to.target)

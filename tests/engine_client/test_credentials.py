@@ -8,7 +8,7 @@ from multidict import CIMultiDict
 from es_rerank.config.settings import Settings
 from es_rerank.engine_client.credentials import credentials
 from es_rerank.engine_client.sigv4 import Signer
-from es_rerank.net.messages import Request
+from es_rerank.net.messages import OutgoingRequest
 
 BASIC = "Basic " + base64.b64encode("search:pä:ss".encode()).decode()
 
@@ -26,7 +26,7 @@ BASIC = "Basic " + base64.b64encode("search:pä:ss".encode()).decode()
 async def test_a_callers_own_credentials_are_never_replaced(
     given: dict[str, str], own: str | None, expected: str | None
 ) -> None:
-    request = Request("GET", "/", CIMultiDict({"Authorization": own} if own else {}))
+    request = OutgoingRequest("GET", "/", CIMultiDict({"Authorization": own} if own else {}))
     sent = await credentials(Settings.model_validate(given))("http://engine", request)
     assert sent.headers.getall("Authorization", []) == ([expected] if expected else [])
     assert request.headers.get("Authorization") == own

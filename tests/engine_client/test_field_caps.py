@@ -42,7 +42,7 @@ async def asking(said: Any = CAPS, clock: Any = lambda: 0.0) -> AsyncIterator[tu
 )
 async def test_an_expression_is_resolved_by_the_engine(target: str, params: dict[str, str], asked: str) -> None:
     async with asking() as (indices, engine):
-        assert await indices.about(Search(target, params), NOBODY) == INFO
+        assert await indices.resolve(Search(target, params), NOBODY) == INFO
     assert engine.seen[0].target == asked
 
 
@@ -69,12 +69,12 @@ async def test_an_expression_is_resolved_by_the_engine(target: str, params: dict
 )
 async def test_answers(said: Any, expected: IndexInfo | None) -> None:
     async with asking(said) as (indices, _):
-        assert await indices.about(Search("docs"), NOBODY) == expected
+        assert await indices.resolve(Search("docs"), NOBODY) == expected
 
 
 async def test_an_engine_that_is_gone_says_nothing() -> None:
     upstream = EngineClient(fake_settings())
-    assert await FieldCapsCache(upstream, MOST).about(Search("docs"), NOBODY) is None
+    assert await FieldCapsCache(upstream, MOST).resolve(Search("docs"), NOBODY) is None
     await upstream.close()
 
 
@@ -82,10 +82,10 @@ async def test_answers_are_kept_for_a_minute_and_for_their_caller() -> None:
     now = [0.0]
     async with asking(clock=lambda: now[0]) as (indices, engine):
         for who in ({}, {"Authorization": "a"}, {"Authorization": "b"}, {"authorization": "a"}, {"X-Opaque-Id": "9"}):
-            assert await indices.about(Search("docs"), CIMultiDict(who)) == INFO
+            assert await indices.resolve(Search("docs"), CIMultiDict(who)) == INFO
         assert [seen.headers.get("Authorization") for seen in engine.seen] == [None, "a", "b"]
         now[0] = 61.0
-        await indices.about(Search("docs"), NOBODY)
+        await indices.resolve(Search("docs"), NOBODY)
         assert len(engine.seen) == 4
 
 
@@ -108,7 +108,7 @@ async def test_answers_are_kept_for_a_minute_and_for_their_caller() -> None:
 async def test_whatever_may_say_who_asks_tells_callers_apart_and_is_said_to_the_engine(name: str, asked: int) -> None:
     async with asking() as (indices, engine):
         for value in ("one", "two", "one"):
-            await indices.about(Search("docs"), CIMultiDict([("Authorization", "same"), (name.upper(), value)]))
+            await indices.resolve(Search("docs"), CIMultiDict([("Authorization", "same"), (name.upper(), value)]))
     assert [seen.headers.getall(name)[-1] for seen in engine.seen] == ["one", "two"][:asked]
 
 
@@ -122,33 +122,33 @@ async def test_a_fault_is_kept_by_how_long_it_took_and_for_its_caller(took: floa
 
     async with asking(clock=lambda: now[0]) as (indices, engine):
         good, engine.says[""] = engine.says[""], fails
-        assert await indices.about(Search("docs"), NOBODY) is None
+        assert await indices.resolve(Search("docs"), NOBODY) is None
         engine.says[""] = good
-        assert await indices.about(Search("docs"), CIMultiDict(Authorization="a")) == INFO
+        assert await indices.resolve(Search("docs"), CIMultiDict(Authorization="a")) == INFO
         if kept:
             now[0] = took + kept - 0.01
-            assert await indices.about(Search("docs"), NOBODY) is None
+            assert await indices.resolve(Search("docs"), NOBODY) is None
         now[0] = took + kept + 0.01
-        assert await indices.about(Search("docs"), NOBODY) == INFO
+        assert await indices.resolve(Search("docs"), NOBODY) == INFO
 
 
 async def test_memory_is_bounded() -> None:
     async with asking() as (indices, _):
         for at in range(1002):
-            await indices.about(Search("docs", {"expand_wildcards": str(at)}), NOBODY)
+            await indices.resolve(Search("docs", {"expand_wildcards": str(at)}), NOBODY)
         assert len(indices._known) == 1000
 
 
 async def test_what_is_asked_already_is_asked_once() -> None:
     async with asking() as (indices, engine):
-        found = await asyncio.gather(*(indices.about(Search("docs"), NOBODY) for _ in range(5)))
+        found = await asyncio.gather(*(indices.resolve(Search("docs"), NOBODY) for _ in range(5)))
     assert (found, len(engine.seen)) == ([INFO] * 5, 1)
 
 
 async def test_a_search_that_goes_away_does_not_take_the_answer_from_others() -> None:
     async with asking(FakeResponse(json.dumps(CAPS).encode(), seconds=0.2)) as (indices, engine):
-        first = asyncio.create_task(indices.about(Search("docs"), NOBODY))
-        second = asyncio.create_task(indices.about(Search("docs"), NOBODY))
+        first = asyncio.create_task(indices.resolve(Search("docs"), NOBODY))
+        second = asyncio.create_task(indices.resolve(Search("docs"), NOBODY))
         await asyncio.sleep(0.05)
         first.cancel()
         assert await second == INFO
@@ -157,30 +157,30 @@ async def test_a_search_that_goes_away_does_not_take_the_answer_from_others() ->
 
 async def test_who_can_wait_no_longer_leaves_the_answer_to_the_next() -> None:
     async with asking(FakeResponse(json.dumps(CAPS).encode(), seconds=0.3)) as (indices, engine):
-        assert await indices.about(Search("docs"), NOBODY, 0.05) is None
-        assert await indices.about(Search("docs"), NOBODY) == INFO
-        assert await indices.about(Search("docs"), NOBODY, 0.0) == INFO
+        assert await indices.resolve(Search("docs"), NOBODY, 0.05) is None
+        assert await indices.resolve(Search("docs"), NOBODY) == INFO
+        assert await indices.resolve(Search("docs"), NOBODY, 0.0) == INFO
     assert len(engine.seen) == 1
 
 
 async def test_what_has_been_asked_for_longer_than_a_search_can_wait_is_not_waited_for() -> None:
     now = [0.0]
     async with asking(FakeResponse(seconds=60), lambda: now[0]) as (indices, engine):
-        assert await indices.about(Search("docs"), NOBODY, 0.05) is None
+        assert await indices.resolve(Search("docs"), NOBODY, 0.05) is None
         now[0] = 3.0
-        assert await indices.about(Search("docs"), NOBODY, 3.0) is None
+        assert await indices.resolve(Search("docs"), NOBODY, 3.0) is None
         assert (len(indices._asked), len(engine.seen)) == (1, 1)
 
 
 async def test_nothing_is_asked_for_a_search_that_cannot_wait() -> None:
     async with asking() as (indices, engine):
-        assert await indices.about(Search("docs"), NOBODY, -0.1) is None
+        assert await indices.resolve(Search("docs"), NOBODY, -0.1) is None
     assert engine.seen == []
 
 
 async def test_what_is_asked_ends_with_the_endpoint() -> None:
     async with asking(FakeResponse(seconds=60)) as (indices, _):
-        assert await indices.about(Search("docs"), NOBODY, 0.05) is None
+        assert await indices.resolve(Search("docs"), NOBODY, 0.05) is None
         await indices.close()
         assert indices._asked == {}
 
@@ -201,7 +201,7 @@ async def test_a_point_in_time_is_resolved_by_a_search(said: Any, expected: Inde
     async with serve_fake(engine):
         upstream = EngineClient(fake_settings(engine))
         pit = Search("", body={"pit": {"id": "abc", "keep_alive": "1m"}})
-        assert await FieldCapsCache(upstream, MOST).about(pit, CIMultiDict(Authorization="a")) == expected
+        assert await FieldCapsCache(upstream, MOST).resolve(pit, CIMultiDict(Authorization="a")) == expected
         await upstream.close()
     assert engine.seen[0].json["pit"] == {"id": "abc"}
     assert engine.seen[0].headers["Authorization"] == "a"

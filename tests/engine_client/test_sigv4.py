@@ -15,7 +15,7 @@ from es_rerank.config.settings import Settings
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.engine_client.sigv4 import Signer
 from es_rerank.errors import ConfigError, UpstreamError
-from es_rerank.net.messages import Chunks, Request
+from es_rerank.net.messages import Chunks, OutgoingRequest
 from es_rerank.testing import FakeResponse, FakeServer, ReceivedRequest, fake_settings, serve_fake
 
 SECRET = "wJalrXUtnFEMI/K7MDENG"
@@ -80,7 +80,7 @@ async def test_what_arrives_is_signed(method: str, target: str, streamed: bool, 
     whole = Chunks(body()) if streamed else b'{"size":1}' if method == "POST" else None
     async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine:
         upstream = EngineClient(fake_settings(engine, aws_region=REGION, aws_service=service))
-        sent = Request(method, target, headers, whole)
+        sent = OutgoingRequest(method, target, headers, whole)
         async with upstream.open(sent) as answer:
             assert answer.status == 200
         await upstream.close()
@@ -98,7 +98,7 @@ async def test_without_credentials_nothing_is_sent(monkeypatch: pytest.MonkeyPat
     signer = Signer(REGION, "es")
     monkeypatch.setattr(signer._session, "get_credentials", lambda: None)
     with pytest.raises(UpstreamError, match="no AWS credentials"):
-        await signer("http://engine", Request("GET", "/"))
+        await signer("http://engine", OutgoingRequest("GET", "/"))
 
 
 def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from es_rerank.engine_client.upload import Payload, Watched
+from es_rerank.engine_client.upload import UploadPayload, WatchedUpload
 from es_rerank.errors import RequestError
 from es_rerank.net.messages import Chunks
 
@@ -27,14 +27,14 @@ async def body(*, breaks: bool = False) -> AsyncIterator[bytes]:
     yield b"body"
 
 
-async def poured(watched: Watched) -> bytes:
+async def poured(watched: WatchedUpload) -> bytes:
     sink: Any = Sink()
-    await Payload(watched).write_with_length(sink, 8)
+    await UploadPayload(watched).write_with_length(sink, 8)
     return bytes(sink.taken)
 
 
 async def test_a_body_that_ended() -> None:
-    watched = Watched(Chunks(body()))
+    watched = WatchedUpload(Chunks(body()))
     assert not watched.ended
     assert await poured(watched) == b"one body"
     assert (watched.ended, watched.fault) == (True, None)
@@ -42,13 +42,13 @@ async def test_a_body_that_ended() -> None:
 
 
 async def test_a_body_that_is_read_bit_by_bit_ends_too() -> None:
-    watched = Watched(Chunks(body()))
+    watched = WatchedUpload(Chunks(body()))
     assert [chunk async for chunk in watched] == [b"one ", b"body"]
     assert watched.ended
 
 
 async def test_a_body_that_breaks() -> None:
-    watched = Watched(Chunks(body(breaks=True)))
+    watched = WatchedUpload(Chunks(body(breaks=True)))
     with pytest.raises(RequestError):
         await poured(watched)
     assert not watched.ended
@@ -58,4 +58,4 @@ async def test_a_body_that_breaks() -> None:
 
 def test_it_is_not_decoded() -> None:
     with pytest.raises(TypeError):
-        Payload(Chunks(body())).decode()
+        UploadPayload(Chunks(body())).decode()

@@ -15,8 +15,8 @@ from es_rerank.compat import dialects
 from es_rerank.compat import endpoints as compat_endpoints
 from es_rerank.jsonspan import elements, members
 from es_rerank.model import IndexInfo, Long, Plan, PolicySpec, Rule, Search, Skip
-from es_rerank.net.content_encoding import packed, understood, unpacked
-from es_rerank.net.headers import HOP_BY_HOP, passing
+from es_rerank.net.content_encoding import compress, decompress, supported_encodings
+from es_rerank.net.headers import HOP_BY_HOP, end_to_end_headers
 from es_rerank.search import plan
 from es_rerank.search.engine_request import two_phase
 from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, engine_request
@@ -38,7 +38,7 @@ from es_rerank.search.response import filter_path
 from es_rerank.server import client_request
 from es_rerank.server.listen import proxy_protocol
 from es_rerank.server.listen.connection import escaped
-from es_rerank.server.listen.request_checks import Head, rejection
+from es_rerank.server.listen.request_checks import RequestHead, check_request
 from tests.fuzz.inputs import Knobs, parted, text
 
 ROWS = (*ENDPOINTS, *compat_endpoints.rows(sniffed=True, presented=True))
@@ -77,24 +77,26 @@ def wire(data: bytes) -> None:
     turn = Knobs(knobs)
     _prefaced(payload, turn.number(255))
     for coding in ("gzip", "deflate", "x-gzip", ""):
-        found = unpacked(payload, coding, _MOST)
+        found = decompress(payload, coding, _MOST)
         assert found is None or not coding or len(found) <= _MOST
     coding = turn.one(("gzip", "deflate"))
-    assert unpacked(packed(payload, coding), coding, len(payload)) == payload
-    assert not payload or unpacked(packed(payload, coding), coding, len(payload) - 1) is None
+    assert decompress(compress(payload, coding), coding, len(payload)) == payload
+    assert not payload or decompress(compress(payload, coding), coding, len(payload) - 1) is None
 
 
 def _prefaced(payload: bytes, cut: int) -> None:
     try:
-        found = proxy_protocol.read(payload)
+        found = proxy_protocol.read_proxy_header(payload)
     except proxy_protocol.ProxyProtocolError:
         return
     if found is None:
         return
     assert 0 < found.size <= len(payload)
-    assert proxy_protocol.read(payload[: found.size]) == found, "what follows makes a difference"
+    assert proxy_protocol.read_proxy_header(payload[: found.size]) == found, "what follows makes a difference"
     if cut < found.size:
-        assert proxy_protocol.read(payload[:cut]) is None, "a part of it is refused, or taken for the whole"
+        assert proxy_protocol.read_proxy_header(payload[:cut]) is None, (
+            "a part of it is refused, or taken for the whole"
+        )
 
 
 def requests(data: bytes) -> None:
@@ -102,9 +104,9 @@ def requests(data: bytes) -> None:
     line, head, body = parted(data, 3)
     method, _, raw = escaped(line.split(b"\n")[0]).decode("latin-1").partition(" ")
     raw_headers = [(name, value.strip()) for name, _, value in (one.partition(b":") for one in head.split(b"\n"))]
-    headers = passing(raw_headers)
+    headers = end_to_end_headers(raw_headers)
     assert not {name.lower() for name in headers} & HOP_BY_HOP
-    if rejection(Head(method, raw, headers)):
+    if check_request(RequestHead(method, raw, headers)):
         return
     _typed(headers)
     target = client_request.target(cast("Any", SimpleNamespace(raw_path=raw)))
@@ -122,7 +124,7 @@ def requests(data: bytes) -> None:
 def _typed(headers: CIMultiDict[str]) -> None:
     """Media types and codings: what is asked for is among what came."""
     accepted = headers.get("Accept-Encoding", "")
-    left = [item.partition(";")[0].strip().lower() for item in understood(accepted).split(",")]
+    left = [item.partition(";")[0].strip().lower() for item in supported_encodings(accepted).split(",")]
     assert set(left) <= {"", "gzip", "x-gzip", "deflate", "x-deflate", "identity", "x-identity"}
     dialect = dialects.DIALECTS["elasticsearch-9"]
     assert dialect is not None

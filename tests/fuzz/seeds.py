@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from es_rerank.model import Plan, Rule
-from es_rerank.net.content_encoding import packed
+from es_rerank.net.content_encoding import compress
 from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS
 from es_rerank.search.formats.async_search import token
 from tests.fuzz.inputs import joined
@@ -161,7 +161,7 @@ def seeds(target: str, folder: Path | None = None) -> list[bytes]:
     recorded = list(_recorded(folder))
     answers = list(_answers())
     table: Mapping[str, Iterator[bytes]] = {
-        "wire": _with_knobs([*_PREFACES, *(packed(b"hose" * 9, one) for one in ("gzip", "deflate"))]),
+        "wire": _with_knobs([*_PREFACES, *(compress(b"hose" * 9, one) for one in ("gzip", "deflate"))]),
         "requests": _requests(recorded),
         "words": _with_knobs(_encoded(_TYPED_WORDS)),
         "plans": _plans(recorded),

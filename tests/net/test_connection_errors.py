@@ -6,7 +6,7 @@ import pytest
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.errors import UpstreamError
 from es_rerank.net.connection_errors import describe_error
-from es_rerank.net.messages import Request
+from es_rerank.net.messages import OutgoingRequest
 from es_rerank.net.tls import NotReachedError
 from es_rerank.testing import FakeResponse, FakeServer, fake_settings, serve_fake
 
@@ -41,7 +41,7 @@ async def test_real_faults(url: str, words: str) -> None:
     async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as plain:
         upstream = EngineClient(fake_settings(upstream=plain.url.replace("http", "https") if url == "https" else url))
         with pytest.raises(UpstreamError) as caught:
-            async with upstream.open(Request("GET", "/")):
+            async with upstream.open(OutgoingRequest("GET", "/")):
                 pass
         await upstream.close()
     assert str(caught.value) == f"the engine cannot be reached: {words}"

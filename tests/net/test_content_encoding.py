@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.net.content_encoding import limited, packed, understood, unpacked
+from es_rerank.net.content_encoding import compress, decompress, read_limited, supported_encodings
 
 
 async def stream(chunks: Sequence[bytes]) -> AsyncIterator[bytes]:
@@ -25,7 +25,7 @@ async def stream(chunks: Sequence[bytes]) -> AsyncIterator[bytes]:
     ],
 )
 async def test_limited(chunks: list[bytes], expected: tuple[bytes | None, list[bytes]]) -> None:
-    assert await limited(stream(chunks), 3) == expected
+    assert await read_limited(stream(chunks), 3) == expected
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ async def test_limited(chunks: list[bytes], expected: tuple[bytes | None, list[b
     ],
 )
 def test_gzip_that_is_whole_and_not_too_much_is_unpacked(body: bytes, expected: bytes | None) -> None:
-    assert unpacked(body, "gzip", 100) == expected
+    assert decompress(body, "gzip", 100) == expected
 
 
 @pytest.mark.parametrize(
@@ -51,14 +51,14 @@ def test_gzip_that_is_whole_and_not_too_much_is_unpacked(body: bytes, expected: 
     ],
 )
 def test_what_is_damaged_cannot_be_read(coding: str, body: bytes) -> None:
-    assert unpacked(body, coding, 100) is None
+    assert decompress(body, coding, 100) is None
 
 
 @given(st.binary())
 def test_no_bytes_are_an_error(body: bytes) -> None:
     for coding in ("gzip", "deflate", "br", ""):
-        unpacked(body, coding, 100)
-        assert unpacked(packed(body, coding), coding, 1000) == (None if coding == "br" and body else body)
+        decompress(body, coding, 100)
+        assert decompress(compress(body, coding), coding, 1000) == (None if coding == "br" and body else body)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_no_bytes_are_an_error(body: bytes) -> None:
     ],
 )
 def test_codings(coding: str, body: bytes, expected: bytes | None) -> None:
-    assert unpacked(body, coding, 100) == expected
+    assert decompress(body, coding, 100) == expected
 
 
 @pytest.mark.parametrize(
@@ -95,4 +95,4 @@ def test_codings(coding: str, body: bytes, expected: bytes | None) -> None:
     ],
 )
 def test_codings_that_are_understood_keep_their_weight(accepted: str, expected: str) -> None:
-    assert understood(accepted) == expected
+    assert supported_encodings(accepted) == expected

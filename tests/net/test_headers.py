@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from multidict import CIMultiDict
 
-from es_rerank.net.headers import FORWARDING, passing
+from es_rerank.net.headers import FORWARDING, end_to_end_headers
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from es_rerank.net.headers import FORWARDING, passing
 )
 def test_passing(headers: list[tuple[str, str]], without: tuple[str, ...], expected: list[tuple[str, str]]) -> None:
     raw = [(name.encode(), value.encode()) for name, value in headers]
-    assert list(passing(raw, *without).items()) == expected
+    assert list(end_to_end_headers(raw, *without).items()) == expected
 
 
 CAME = [("X-Forwarded-For", "10.0.0.1"), ("X-Forwarded-Host", "shop.example"), ("Forwarded", "for=10.0.0.1")]

@@ -17,7 +17,7 @@ from aiohttp import web
 from es_rerank.config.settings import Settings
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.errors import ConfigError, UpstreamError
-from es_rerank.net.messages import Request
+from es_rerank.net.messages import OutgoingRequest
 from es_rerank.net.tls import client_context, server_context
 from es_rerank.server.app import runner
 from es_rerank.server.listen.site import listen
@@ -69,7 +69,7 @@ async def engine(files: Path, *, asks: bool = False, sends_authority: bool = Fal
 async def reached(url: str, **more: object) -> bool:
     upstream = EngineClient(fake_settings(upstream=url, **more))
     try:
-        async with upstream.open(Request("GET", "/")) as answer:
+        async with upstream.open(OutgoingRequest("GET", "/")) as answer:
             return answer.status == 200
     except UpstreamError:
         return False
@@ -97,7 +97,7 @@ async def test_a_pin_is_on_the_certificate_or_on_an_authority_that_is_sent_with_
 async def test_a_pinned_engine_that_is_not_there_is_said_without_its_address() -> None:
     upstream = EngineClient(fake_settings(upstream="https://127.0.0.1:9", upstream_fingerprint="ab" * 32))
     with pytest.raises(UpstreamError) as caught:
-        async with upstream.open(Request("GET", "/")):
+        async with upstream.open(OutgoingRequest("GET", "/")):
             pass
     await upstream.close()
     assert str(caught.value) == "the engine cannot be reached: no TLS connection came about to see its certificate"

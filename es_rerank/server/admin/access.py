@@ -16,10 +16,10 @@ from es_rerank.config.settings import Settings
 from es_rerank.config.types import UNIX, host_and_port
 from es_rerank.errors import UpstreamError
 from es_rerank.net.connection_errors import describe_error
-from es_rerank.net.content_encoding import limited
-from es_rerank.net.messages import Request
+from es_rerank.net.content_encoding import read_limited
+from es_rerank.net.messages import OutgoingRequest
 from es_rerank.server import client_request
-from es_rerank.server.listen.connection import Pages, offered
+from es_rerank.server.listen.connection import AdminAccess, admin_access
 from es_rerank.server.passthrough import gateway_error
 from es_rerank.server.responses import RerankHeaders, WholeAnswer, error_answer
 from es_rerank.server.state import State
@@ -41,9 +41,9 @@ Guard = Callable[[State, web.Request], Awaitable[web.StreamResponse | None]]
 """Gives the answer to a caller who may not see the page; None to one who may."""
 
 
-async def refused(state: State, request: web.Request) -> web.StreamResponse | None:
+async def deny_access(state: State, request: web.Request) -> web.StreamResponse | None:
     """Refuse a caller as the address demands that the request came by; None if the page may be shown."""
-    return await _GUARDS[offered(request)](state, request)
+    return await _GUARDS[admin_access(request)](state, request)
 
 
 def foreign(request: web.BaseRequest, settings: Settings) -> bool:
@@ -103,9 +103,9 @@ async def _asked(state: State, request: web.Request) -> web.StreamResponse | Non
     headers["Accept"] = "application/json"
     for target in _QUESTIONS:
         async with state.upstream.open(
-            Request("GET", target, headers, again=True, use_service_credentials=False)
+            OutgoingRequest("GET", target, headers, retryable=True, use_service_credentials=False)
         ) as answer:
-            body, _ = await limited(answer.content.iter_any(), state.settings.max_answer)
+            body, _ = await read_limited(answer.content.iter_any(), state.settings.max_answer)
         if answer.status == HTTPStatus.OK:
             return None
         if answer.status in _STRANGER:
@@ -119,4 +119,8 @@ async def _never(_state: State, request: web.Request) -> web.StreamResponse | No
     return error_answer(HTTPStatus.NOT_FOUND, "resource_not_found_exception", f"no page [{request.path}]")
 
 
-_GUARDS: Mapping[Pages, Guard] = {Pages.NONE: _never, Pages.FOR_ALL: _addressed, Pages.FOR_THE_KNOWN: _known}
+_GUARDS: Mapping[AdminAccess, Guard] = {
+    AdminAccess.NONE: _never,
+    AdminAccess.ALL: _addressed,
+    AdminAccess.AUTHENTICATED: _known,
+}

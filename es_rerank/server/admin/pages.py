@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from es_rerank.config.yaml_source import dotted
 from es_rerank.model import Failed, ScoreRequest
-from es_rerank.server.admin.access import foreign, refused
-from es_rerank.server.listen.connection import Pages, offered
+from es_rerank.server.admin.access import deny_access, foreign
+from es_rerank.server.listen.connection import AdminAccess, admin_access
 from es_rerank.server.responses import error_answer
 from es_rerank.server.state import State
 
@@ -45,10 +45,10 @@ class Candidates(BaseModel):
     )
 
 
-async def own_page(state: State, request: web.Request) -> web.StreamResponse:
+async def admin_page(state: State, request: web.Request) -> web.StreamResponse:
     """Answer a request to an own page; unknown ones get an error in the engines' shape."""
     page = request.path.removeprefix(PREFIX) or "/"
-    rejection = None if page in _FOR_ANYBODY else await refused(state, request)
+    rejection = None if page in _FOR_ANYBODY else await deny_access(state, request)
     if rejection is not None:
         return rejection
     methods = PAGES.get(page)
@@ -112,7 +112,7 @@ async def _ready(state: State, request: web.Request) -> web.StreamResponse:
     if state.life.draining:
         return web.json_response({"status": "draining"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
     health = state.reranker.health
-    told = health.why and offered(request) is Pages.FOR_ALL and not foreign(request, state.settings)
+    told = health.why and admin_access(request) is AdminAccess.ALL and not foreign(request, state.settings)
     return web.json_response({"status": health.state, **({"why": health.why} if told else {})})
 
 

@@ -19,8 +19,8 @@ from es_rerank.config.rules import hidden
 from es_rerank.errors import UpstreamError
 from es_rerank.model import IndexInfo, Rule, Search, Skip, Why
 from es_rerank.net.connection_errors import describe_error
-from es_rerank.net.content_encoding import limited, packed, understood, unpacked
-from es_rerank.net.messages import EngineResponse, Request
+from es_rerank.net.content_encoding import compress, decompress, read_limited, supported_encodings
+from es_rerank.net.messages import EngineResponse, OutgoingRequest
 from es_rerank.pipeline import Effects, Fetch, measure
 from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, EngineRequest
 from es_rerank.search.formats.endpoints import EndpointRequest
@@ -117,7 +117,7 @@ class Exchange:
         # The rule, and with it the deadline, is not known before the index is.
         deadline = min(self.state.rules.default_rule.deadline, self.most)
         seconds = deadline * _ABOUT_SHARE - (time.monotonic() - self.arrived)
-        info = await self.state.indices.about(search, who, seconds)
+        info = await self.state.indices.resolve(search, who, seconds)
         if info is None:
             return Skip(Why.MAPPING)
         rule = self.state.rules.choose(search.target, info.names)
@@ -130,12 +130,14 @@ class Exchange:
         """
         own = ("Content-Length", "Content-Encoding", "Accept-Encoding")
         headers = client_request.headers(self.request, self.state.settings, *own)
-        if accepted := understood(", ".join(self.request.headers.getall("Accept-Encoding", ()))):
+        if accepted := supported_encodings(", ".join(self.request.headers.getall("Accept-Encoding", ()))):
             headers["Accept-Encoding"] = accepted
         # A body of ours needs a type; that of a client is sent on with the one it has, or has not.
         if sent.body and not self.body and "Content-Type" not in headers:
             headers["Content-Type"] = "application/json"
-        request = Request(method or self.request.method, sent.target, headers, sent.body or None, again=True)
+        request = OutgoingRequest(
+            method or self.request.method, sent.target, headers, sent.body or None, retryable=True
+        )
         started = time.monotonic()
         try:
             async with self.state.upstream.open(request) as answer:
@@ -156,8 +158,8 @@ class Exchange:
         if answer.status != HTTPStatus.OK:
             return None
         most = self.state.settings.max_answer
-        whole, _ = await limited(answer.content.iter_any(), most)
-        return None if whole is None else unpacked(whole, coding, most)
+        whole, _ = await read_limited(answer.content.iter_any(), most)
+        return None if whole is None else decompress(whole, coding, most)
 
     def filtered(self, body: bytes) -> bytes | None:
         """Cut a body as `filter_path` says, None if it cannot be.
@@ -170,4 +172,4 @@ class Exchange:
         """Code a body for the client as the engine coded its own."""
         if self.coding:
             self.headers["Content-Encoding"] = self.coding
-        return packed(body, self.coding)
+        return compress(body, self.coding)

@@ -13,7 +13,7 @@ import structlog
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import BadHttpMethod, InvalidHeader, InvalidURLError, LineTooLong
 
-from es_rerank.server.listen.proxy_protocol import ProxyProtocolError, read
+from es_rerank.server.listen.proxy_protocol import ProxyProtocolError, read_proxy_header
 from es_rerank.server.responses import error_answer
 
 log = structlog.get_logger()
@@ -37,12 +37,12 @@ def escaped(line: bytes) -> bytes:
     return _NOT_ASCII.sub(lambda found: quote(found[0].decode("latin-1")).encode(), line)
 
 
-class Pages(Enum):
+class AdminAccess(Enum):
     """What an address has below `/_rerank`: what the engine has there, or the own pages, for all or for some."""
 
     NONE = auto()
-    FOR_ALL = auto()
-    FOR_THE_KNOWN = auto()
+    ALL = auto()
+    AUTHENTICATED = auto()
 
 
 class Connection(web.RequestHandler):
@@ -54,7 +54,7 @@ class Connection(web.RequestHandler):
         self,
         manager: web.Server,
         *,
-        pages: Pages = Pages.NONE,
+        pages: AdminAccess = AdminAccess.NONE,
         proxy_protocol: bool = False,
         **options: Any,
     ) -> None:
@@ -79,7 +79,7 @@ class Connection(web.RequestHandler):
             return
         self._before += data
         try:
-            preface = read(self._before)
+            preface = read_proxy_header(self._before)
         except ProxyProtocolError as error:
             # There is no telling who this is, nor in which protocol an answer would be read.
             log.warning("connection refused", reason=str(error))
@@ -122,7 +122,7 @@ class Connection(web.RequestHandler):
         return answer
 
 
-def offered(request: web.BaseRequest) -> Pages:
+def admin_access(request: web.BaseRequest) -> AdminAccess:
     """Say which own pages the address has that a request came by."""
     came_by = request.protocol
-    return came_by.pages if isinstance(came_by, Connection) else Pages.NONE
+    return came_by.pages if isinstance(came_by, Connection) else AdminAccess.NONE

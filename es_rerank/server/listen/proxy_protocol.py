@@ -32,7 +32,7 @@ class ProxyHeader:
     size: int
 
 
-def read(data: bytes) -> ProxyHeader | None:
+def read_proxy_header(data: bytes) -> ProxyHeader | None:
     """Read the preface from the first bytes of a connection; None if more must come. Raises NoPrefaceError."""
     if data.startswith(_V2[: len(data)]):
         return _second(data)

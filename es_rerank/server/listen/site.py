@@ -14,7 +14,7 @@ from es_rerank.config.settings import Settings
 from es_rerank.config.types import SHARED
 from es_rerank.engine_client.client import MAX_HEADERS, MAX_LINE, READ_BUFFER
 from es_rerank.net.tls import load_certificate, server_context
-from es_rerank.server.listen.connection import Connection, Pages
+from es_rerank.server.listen.connection import AdminAccess, Connection
 from es_rerank.server.listen.sockets import Sockets, address
 
 _BACKLOG = 1024
@@ -70,11 +70,11 @@ class Sites:
         """Prepare. Raises ConfigError if the certificate cannot be used."""
         self._settings = settings
         self._tls = tls = server_context(settings)
-        shared = Pages.FOR_THE_KNOWN if settings.admin_listen == SHARED else Pages.NONE
+        shared = AdminAccess.AUTHENTICATED if settings.admin_listen == SHARED else AdminAccess.NONE
         preface = settings.proxy_protocol
         self._clients = [Site(running, one, tls, pages=shared, proxy_protocol=preface) for one in bound.listen]
         # No load balancer stands before these.
-        self._own = [Site(running, one, tls, pages=Pages.FOR_ALL) for one in bound.admin_listen]
+        self._own = [Site(running, one, tls, pages=AdminAccess.ALL) for one in bound.admin_listen]
 
     @property
     def names(self) -> list[str]:

@@ -257,5 +257,5 @@ def test_the_host_of_the_setting_is_nobody_elses_and_no_browser_reaches_a_path(p
 
 async def test_a_connection_of_which_nothing_is_known_has_no_pages() -> None:
     state = build(fake_settings())
-    answer: Any = await access.refused(state, make_mocked_request("GET", "/_rerank/metrics"))
+    answer: Any = await access.deny_access(state, make_mocked_request("GET", "/_rerank/metrics"))
     assert (answer.status, json.loads(answer.body)["status"]) == (404, 404)

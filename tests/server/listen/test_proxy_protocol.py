@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.server.listen.proxy_protocol import ProxyHeader, ProxyProtocolError, read
+from es_rerank.server.listen.proxy_protocol import ProxyHeader, ProxyProtocolError, read_proxy_header
 
 SIGNATURE = bytes.fromhex("0d0a0d0a000d0a515549540a")
 
@@ -33,8 +33,8 @@ WHOLE = [
 
 @pytest.mark.parametrize(("data", "client"), WHOLE)
 def test_whose_connection_it_is_and_where_http_begins(data: bytes, client: str | None) -> None:
-    assert read(data + b"GET / HTTP/1.1\r\n") == ProxyHeader(client, len(data))
-    assert [read(data[:size]) for size in range(len(data))] == [None] * len(data)
+    assert read_proxy_header(data + b"GET / HTTP/1.1\r\n") == ProxyHeader(client, len(data))
+    assert [read_proxy_header(data[:size]) for size in range(len(data))] == [None] * len(data)
 
 
 @pytest.mark.parametrize(
@@ -52,13 +52,13 @@ def test_whose_connection_it_is_and_where_http_begins(data: bytes, client: str |
 )
 def test_anything_else_is_refused(data: bytes) -> None:
     with pytest.raises(ProxyProtocolError):
-        read(data)
+        read_proxy_header(data)
 
 
 @given(st.binary(), st.sampled_from([b"", b"PROXY ", SIGNATURE, SIGNATURE + b"\x21\x11\x00"]))
 def test_no_bytes_are_another_error(data: bytes, before: bytes) -> None:
     try:
-        found = read(before + data)
+        found = read_proxy_header(before + data)
     except ProxyProtocolError:
         return
     assert found is None or found.size <= len(before + data)

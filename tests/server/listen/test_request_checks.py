@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from multidict import CIMultiDict
 
-from es_rerank.server.listen.request_checks import Head, rejection
+from es_rerank.server.listen.request_checks import RequestHead, check_request
 
 
 @pytest.mark.parametrize(
@@ -24,5 +24,5 @@ from es_rerank.server.listen.request_checks import Head, rejection
     ],
 )
 def test_refusal(method: str, target: str, headers: dict[str, str], status: int | None) -> None:
-    found = rejection(Head(method, target, CIMultiDict(headers)))
+    found = check_request(RequestHead(method, target, CIMultiDict(headers)))
     assert (found and found.status) == status
