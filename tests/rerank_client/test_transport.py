@@ -131,7 +131,7 @@ async def test_a_kept_connection_that_the_server_closes_costs_no_search() -> Non
 
 async def test_a_server_that_always_hangs_up_is_asked_twice() -> None:
     async with raw(None) as (wire, came):
-        assert await wire.ask(QUESTION, 5.0) == Failed(Why.UNREACHABLE, "it closed the connection without an answer")
+        assert await wire.ask(QUESTION, 5.0) == Failed(Why.UNREACHABLE, "it closed the connection without a response")
     assert came == [0, 1]
 
 

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from es_rerank.config.settings import Settings
 from es_rerank.config.types import SHARED
-from es_rerank.engine_client.client import MAX_HEADERS, MAX_LINE, READ_BUFFER
+from es_rerank.net.limits import MAX_FIELD_BYTES, MAX_HEADERS, MAX_LINE_BYTES, READ_BUFFER_BYTES
 from es_rerank.net.tls import load_certificate, server_context
 from es_rerank.server.listen.connection import AdminAccess, Connection
 from es_rerank.server.listen.sockets import Sockets, address
@@ -53,9 +53,9 @@ class Site(web.BaseSite):
             access_log=None,
             # Bodies stay coded, and lines may be as long as the engine takes them.
             auto_decompress=False,
-            read_bufsize=READ_BUFFER,
-            max_line_size=MAX_LINE,
-            max_field_size=MAX_LINE,
+            read_bufsize=READ_BUFFER_BYTES,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_FIELD_BYTES,
             max_headers=MAX_HEADERS,
             keepalive_timeout=_KEEPALIVE_SECONDS,
         )
