@@ -66,6 +66,7 @@ def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes | None:
 
 def compress(body: bytes, encoding: str) -> bytes:
     """Encode a body in the encoding that an engine's response had; other encodings leave it unchanged."""
+    encoding = encoding.strip().lower()
     if encoding not in _WINDOW_BITS:
         return body
     encoder = zlib.compressobj(level=_LEVEL, wbits=_WINDOW_BITS[encoding])
