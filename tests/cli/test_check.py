@@ -44,7 +44,7 @@ def test_rules_are_shown_with_their_gaps_filled(run: Run, tmp_path: Path) -> Non
         ([], {"ES_RERANK_WINDWO": "1"}, "ES_RERANK_WINDWO: unknown variable"),
         (["--config", "s.yaml"], {}, "s.yaml:2: reranker_queue_size: Input should be greater"),
         ([], {"ES_RERANK_CONFIG": "s.yaml"}, "s.yaml:2: reranker_queue_size: Input should be greater"),
-        (["--mappings", "none"], {}, "none: no such folder of rules"),
+        (["--mappings", "none"], {}, "none: no such folder of rule files"),
         (["--mappings", "."], {}, "s.yaml:1: index: Field required"),
     ],
 )

@@ -133,7 +133,7 @@ async def test_a_deadline_that_is_none_is_said_to_be() -> None:
     async with running() as (proxy, engine, _):
         got = await proxy.search(headers=[("X-Rerank-Deadline", "soon")])
     assert (got.status, engine.seen) == (400, [])
-    assert got.json["error"]["reason"].startswith("X-Rerank-Deadline: no duration up to 10m; write it")
+    assert got.json["error"]["reason"].startswith("X-Rerank-Deadline: must be a duration of at most 10m")
 
 
 @pytest.mark.parametrize(
