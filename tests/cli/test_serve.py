@@ -36,7 +36,7 @@ def test_a_taken_port_is_said_in_a_sentence(run: Run, flag: str) -> None:
         result = run("serve", *words, "--no-self-test", "--tokenizer", "estimate")
     assert isinstance(result.exception, EsRerankError)
     assert str(result.exception) == (
-        f"cannot listen on {place}: it is taken by another program; choose another with --{flag}"
+        f"cannot listen on {place}: it is in use by another program; choose another with --{flag}"
     )
 
 

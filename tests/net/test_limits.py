@@ -10,7 +10,7 @@ import pytest
 
 from es_rerank.net.limits import MAX_FIELD_BYTES, MAX_HEADERS, MAX_LINE_BYTES
 from es_rerank.testing import FakeResponse, FakeServer, fake_settings, running_endpoint, serve_fake
-from tests.server.listen.test_connection import spoken
+from tests.server.listen.test_connection import send_raw
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 LINE = b"GET /%b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
@@ -45,7 +45,7 @@ async def limitless_engine(seen: list[int]) -> AsyncIterator[str]:
 async def test_requests_within_the_limits_reach_the_engine(head: bytes, status: int) -> None:
     seen: list[int] = []
     async with limitless_engine(seen) as url, running_endpoint(fake_settings(upstream=url)) as proxy:
-        answer = await spoken(proxy.url, head + b"\r\n")
+        answer = await send_raw(proxy.url, head + b"\r\n")
     assert answer.split(b" ", 2)[1] == b"%d" % status
     assert len(seen) == (status == 200)
 
@@ -57,6 +57,6 @@ async def test_response_headers_within_the_limit_reach_the_client(size: int, sta
         serve_fake(FakeServer({"": says})) as engine,
         running_endpoint(fake_settings(engine)) as proxy,
     ):
-        answer = await spoken(proxy.url, LINE % b"" + b"\r\n")
+        answer = await send_raw(proxy.url, LINE % b"" + b"\r\n")
     assert answer.split(b" ", 2)[1] == b"%d" % status
     assert (b"a" * size in answer) is (status == 200)
