@@ -39,7 +39,7 @@ REASONS: Mapping[Why, Reason] = {
     Why.SLICE: Reason("A sliced search exports hits in the engine's order.", _NOTHING),
     Why.SIZE_ZERO: Reason("No hits are requested.", _NOTHING),
     Why.STORED_FIELDS: Reason(
-        "With `stored_fields: _none_`, highlights or inner hits depend on the engine's version.",
+        "With `stored_fields: _none_`, the content of hits with highlights or inner hits differs between engines.",
         "Remove either of them from the request.",
     ),
     Why.TOP_HITS: Reason(

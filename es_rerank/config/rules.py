@@ -49,7 +49,7 @@ class RuleFile(BaseModel):
     window: int | None = Field(
         None, ge=2, le=1000, description="Number of hits that the model scores per search, 2 to 1000."
     )
-    deadline: Duration | None = Field(None, description="Time limit of a whole search, such as 500ms, at most 10m.")
+    deadline: Duration | None = Field(None, description="Time limit of a search, such as 500ms, at most 10m.")
     policy: Policy | None = Field(
         None, description="How `_score` is computed: replace, probability, keep, linear(w) or rrf(k)."
     )

@@ -135,7 +135,7 @@ class Settings(BaseModel):
     deadline: Duration = Field(
         3.0,
         validate_default=False,
-        description="Time limit of a whole search, at most 10m; after it the engine's order is returned.",
+        description="Time limit of a search, at most 10m; after it the engine's order is returned.",
     )
     policy: Policy = Field(
         "replace", description=f"How `_score` is computed from engine and model scores. One of: {', '.join(POLICIES)}."

@@ -22,7 +22,7 @@ def _system(error: Exception) -> str:
     return os.strerror(number).lower() if number else type(error).__name__
 
 
-# The first row whose type matches describes the error: subclasses stand above their base classes.
+# The first row whose type matches describes the error: subclasses come before their base classes.
 _DESCRIPTIONS: Sequence[tuple[type[Exception], Callable[[Exception], str]]] = (
     (aiohttp.ClientConnectorCertificateError, _certificate),
     (NotReachedError, str),

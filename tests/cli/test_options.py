@@ -24,7 +24,7 @@ def test_every_setting_is_an_option_in_the_order_of_the_table() -> None:
 
 def test_an_option_says_its_sentence_its_default_and_its_kind(run: Run) -> None:
     words = " ".join(run("serve", "--help").output.split())
-    assert "--deadline DURATION Time limit of a whole search, at most 10m; after it the" in words
+    assert "--deadline DURATION Time limit of a search, at most 10m; after it the" in words
     assert "engine's order is returned. [default: 3s]" in words
     assert "--listen HOST:PORT" in words
     assert "--upstream URL" in words
