@@ -107,7 +107,8 @@ def _url(value: str) -> str:
         raise ValueError("must be a URL such as http://127.0.0.1:9200")
     if parts.username is not None:
         raise ValueError("must not contain credentials, which have settings of their own")
-    return value.rstrip("/")
+    # The scheme decides whether TLS is used, so it has one spelling.
+    return f"{parts.scheme}://{value.partition('://')[2].rstrip('/')}"
 
 
 def _policy(value: str) -> str:
