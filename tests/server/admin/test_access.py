@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -196,6 +197,8 @@ async def test_without_an_engine_that_authenticates_callers_no_page_is_shown(
     says: FakeResponse | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(access, "_TIMEOUT_SECONDS", 0.1)
+    logged: list[str] = []
+    monkeypatch.setattr(access, "log", SimpleNamespace(warning=lambda _event, **fields: logged.append(fields["path"])))
     engine = FakeServer({"": says} if says else {})
     async with shared(engine, **({} if says else {"upstream": "http://127.0.0.1:9"})) as (proxy, reranker):
         found = [await visit(proxy, *page, ("Authorization", ME)) for page in PAGES]
@@ -204,6 +207,7 @@ async def test_without_an_engine_that_authenticates_callers_no_page_is_shown(
         (502, "upstream_unreachable_exception") for _ in PAGES
     ]
     assert [got.status for got in health] == [200, 200]
+    assert logged == [path for _, path in PAGES]
     assert reranker.seen == []
 
 
