@@ -36,10 +36,10 @@ async def fetch(engine: EngineClient, request: OutgoingRequest = GET) -> bytes:
         return await response.content.read()
 
 
-async def test_a_base_path_is_prepended_to_every_path() -> None:
+async def test_a_base_path_is_prepended_to_the_raw_target() -> None:
     async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as node, client_of(f"{node.url}/base/") as engine:
-        assert await fetch(engine, OutgoingRequest("GET", "/a%2Fb?x=%20")) == b"ok"
-    assert node.seen[0].target == "/base/a%2Fb?x=%20"
+        assert await fetch(engine, OutgoingRequest("GET", "/a%2Fb%61?x=%20&y=%61")) == b"ok"
+    assert node.seen[0].target == "/base/a%2Fb%61?x=%20&y=%61"
 
 
 async def test_no_response_is_an_upstream_error() -> None:

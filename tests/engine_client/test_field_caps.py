@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from es_rerank.engine_client import field_caps
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.engine_client.field_caps import FieldCapsCache
 from es_rerank.model import IndexInfo, Search
+from es_rerank.net.messages import EngineResponse, OutgoingRequest
 from es_rerank.testing import CAPS, FakeResponse, FakeServer, ReceivedRequest, fake_settings, serve_fake
 
 ANONYMOUS: CIMultiDict[str] = CIMultiDict()
@@ -179,7 +180,9 @@ async def test_a_request_in_flight_for_longer_than_the_timeout_is_not_waited_for
 async def test_nothing_is_requested_for_a_search_without_time() -> None:
     async with cached() as (caps, engine):
         assert await caps.resolve(Search("docs"), ANONYMOUS, -0.1) is None
-    assert engine.seen == []
+        assert await caps.resolve(Search("docs"), ANONYMOUS, 0.0) is None
+        assert engine.seen == []
+        assert await caps.resolve(Search("docs"), ANONYMOUS, 0.9) == INFO
 
 
 async def test_requests_in_flight_are_cancelled_on_close() -> None:
@@ -246,3 +249,18 @@ async def test_repr_shows_how_many_entries_and_requests_there_are() -> None:
         assert repr(caps) == "FieldCapsCache(entries=0, in_flight=1)"
         await resolving
         assert repr(caps) == "FieldCapsCache(entries=1, in_flight=0)"
+
+
+@pytest.mark.parametrize("search", [Search("docs"), Search("", body={"pit": {"id": "abc"}})])
+async def test_requests_are_retried_on_a_stale_connection(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[OutgoingRequest] = []
+    async with cached() as (caps, _):
+        open_ = caps._engine.open
+
+        def recorded(request: OutgoingRequest) -> AbstractAsyncContextManager[EngineResponse]:
+            sent.append(request)
+            return open_(request)
+
+        monkeypatch.setattr(caps._engine, "open", recorded)
+        await caps.resolve(search, ANONYMOUS)
+    assert [request.retryable for request in sent] == [True]

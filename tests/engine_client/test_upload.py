@@ -37,6 +37,7 @@ async def sent(watched: WatchedUpload) -> bytes:
 async def test_a_body_that_was_written_has_ended() -> None:
     watched = WatchedUpload(Chunks(body()))
     assert not watched.ended
+    await asyncio.wait_for(watched.stopped(), 5)
     assert await sent(watched) == b"one body"
     assert (watched.ended, watched.fault) == (True, None)
     await watched.stopped()
