@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from es_rerank.search.engine_request.two_phase import two_phase_applies
 from es_rerank.search.passages import SOURCE_FILTERS, choose_fields, extra_fields, requested_fields
 from es_rerank.search.query_text.extract import may_have_text, query_text, typed_texts
 from es_rerank.search.query_text.retrievers import candidates
+from es_rerank.search.relevance_sort import is_relevance_sort
 
 DEFAULT_SIZE = 10
 # As far as the engines count hits.
@@ -95,18 +96,7 @@ def _sorted_otherwise(search: Search) -> bool:
         first: Any = search.params["sort"].split(",")[0].strip()
         return first not in {"", "_score", "_score:desc"}
     sort = search.body.get("sort")
-    first = sort[0] if isinstance(sort, list) and sort else sort
-    return bool(first) and not _by_score(first)
-
-
-def _by_score(first: Any) -> bool:
-    """Tell whether a sort criterion is `_score`, descending."""
-    if isinstance(first, Mapping):
-        if list(first) != ["_score"]:
-            return False
-        order = first["_score"]
-        return bool((order.get("order", "desc") if isinstance(order, Mapping) else order) == "desc")
-    return bool(first == "_score")
+    return sort is not None and not is_relevance_sort(sort)
 
 
 def _unpaged(search: Search) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from es_rerank.search.query_text.clauses import walk
 from es_rerank.search.query_text.leaf_clauses import no_text, own_value, query_vector
 from es_rerank.search.query_text.terms import Clause, Context, QueryText, items, listed, member
+from es_rerank.search.relevance_sort import is_relevance_sort
 
 # What Elasticsearch takes where a request names no window.
 _WINDOW = 10
@@ -30,10 +31,7 @@ def _children(value: Any, context: Context) -> Iterator[QueryText]:
 
 def _standard(value: Any, context: Context) -> Iterator[QueryText]:
     """Read the query, unless the order asked for is not relevance; its filter chose the documents."""
-    first = next(iter(listed(member(value, "sort"))), "_score")
-    order = member(first, "_score")
-    by_score = first == "_score" or "desc" in (order, isinstance(order, dict) and order.get("order", "desc"))
-    if by_score and member(value, "search_after") is None:
+    if is_relevance_sort(member(value, "sort")) and member(value, "search_after") is None:
         yield from walk(member(value, "query"), context)
 
 
