@@ -16,6 +16,7 @@ import msgspec
 
 from es_rerank.jsonspan import Span, elements, members, splice
 from es_rerank.search.formats.endpoints import INDEX_OPTIONS, MOST_SEARCHES
+from es_rerank.search.naming import snake_case
 
 _TARGET = ("index", "indices")
 # What a header may say of its search beside the indices, and that a URL may say in the same words.
@@ -27,8 +28,6 @@ _OPTIONS = INDEX_OPTIONS | {
     "routing",
     "search_type",
 }
-# The engines take these names in camelCase too.
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 # In a list of names a comma is part of a name, and no name is empty.
 _ONE = re.compile(r"[^,]+")
 _BLANK = b" \t\r"
@@ -120,7 +119,7 @@ def _item(header: bytes, body: bytes, target: str) -> Item:
     members(header)  # refuses a member that is there twice
     said = msgspec.json.decode(header, type=dict[str, Any])
     msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    known = {_HUMP.sub("_", name).lower(): value for name, value in said.items() if value is not None}
+    known = {snake_case(name): value for name, value in said.items() if value is not None}
     options = {name: _text(value) for name, value in known.items() if name in _OPTIONS}
     return Item(header, _target(said, target), options, body)
 

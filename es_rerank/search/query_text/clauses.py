@@ -5,13 +5,13 @@ Only scoring context counts: what stands in `filter` or `must_not` chose the doc
 
 from __future__ import annotations
 
-import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
+from es_rerank.search.naming import snake_case
 from es_rerank.search.query_text.leaf_clauses import (
     field_value,
     intervals,
@@ -32,7 +32,6 @@ from es_rerank.search.query_text.terms import Clause, Context, QueryText, items,
 
 # Parts of a clause that are no scoring query, whatever the clause.
 _ASIDE = frozenset({"filter", "must_not", "negative", "exclude", "functions", "inner_hits", "params", "script"})
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def walk(value: Any, context: Context) -> Iterator[QueryText]:
@@ -42,7 +41,7 @@ def walk(value: Any, context: Context) -> Iterator[QueryText]:
     """
     for query in listed(value):
         for written, inner in items(query):
-            name = written if written in CLAUSES else _HUMP.sub("_", written).lower()
+            name = written if written in CLAUSES else snake_case(written)
             if name in CLAUSES:
                 yield from CLAUSES[name](inner, context)
             elif isinstance(inner, dict | list) and name not in _ASIDE:
