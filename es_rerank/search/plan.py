@@ -10,7 +10,7 @@ from es_rerank.model import IndexInfo, Plan, RerankRequest, Rule, Search, Skip, 
 from es_rerank.search.engine_request.two_phase import two_phase_applies
 from es_rerank.search.passages import SOURCE_FILTERS, choose_fields, extra_fields, requested_fields
 from es_rerank.search.query_text.extract import may_have_text, query_text, typed_texts
-from es_rerank.search.query_text.retrievers import candidates
+from es_rerank.search.query_text.retrievers import rank_window_size
 from es_rerank.search.relevance_sort import is_relevance_sort
 
 DEFAULT_SIZE = 10
@@ -36,7 +36,7 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True)
     if not rerank_request.text or not fields:
         return Skip(Why.NO_TEXT_FIELDS if rerank_request.text else Why.NO_QUERY_TEXT)
     start, size = page(search)
-    most = candidates(search.body)
+    most = rank_window_size(search.body) if {"retriever", "rank"} & search.body.keys() else None
     if most is not None and start + size > most:
         return Skip(Why.BEYOND_WINDOW)
     plan = Plan(

@@ -31,7 +31,7 @@ from es_rerank.search.formats import (
 )
 from es_rerank.search.formats.endpoints import ENDPOINTS, EndpointRequest
 from es_rerank.search.formats.native_reranker import resolve
-from es_rerank.search.query_text.dedup import join_distinct as put_together
+from es_rerank.search.query_text.dedup import merge_texts
 from es_rerank.search.query_text.kql import kql_words
 from es_rerank.search.query_text.lucene import lucene_words, simple_words, wildcard_words
 from es_rerank.search.response import filter_path
@@ -230,12 +230,12 @@ def words(data: bytes) -> None:
     bare, fields = turn.switch(), turn.one((frozenset(), frozenset({"title"}), frozenset({"title", "body", "a"})))
     known = {*given, " "}
     for found in (
-        lucene_words(given, fields.__contains__, unscoped=bare),
-        kql_words(given, fields.__contains__, unscoped=bare),
+        lucene_words(given, fields.__contains__, default_field_is_text=bare),
+        kql_words(given, fields.__contains__, default_field_is_text=bare),
         simple_words(given),
         wildcard_words(given),
-        put_together(given.split("\n")),
-        put_together(given.split()),
+        merge_texts(given.split("\n")),
+        merge_texts(given.split()),
     ):
         assert set(found) <= known, "a character came from nowhere"
     assert simple_words(given) == simple_words(given).strip()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.search.query_text.clauses import CLAUSES, alternatives, inside, walk
+from es_rerank.search.query_text.clauses import CLAUSES, alternatives, inside, read_query
 from es_rerank.search.query_text.terms import Context
 from tests.search.strategies import QUERIES
 
@@ -17,7 +17,7 @@ CONSTANT = {"constant_score": {"filter": HOSE}}
 
 
 def words(query: Any, context: Context = Context()) -> list[str]:  # noqa: B008 - a frozen value
-    return [one.text for one in walk(query, context)]
+    return [one.text for one in read_query(query, context)]
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def words(query: Any, context: Context = Context()) -> list[str]:  # noqa: B008 
         ("hose", []),
     ],
 )
-def test_walk(query: Any, expected: list[str]) -> None:
+def test_read_query(query: Any, expected: list[str]) -> None:
     assert words(query) == expected
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.search.query_text.dedup import fold, join_distinct
+from es_rerank.search.query_text.dedup import fold, merge_texts
 
 
 @pytest.mark.parametrize(
@@ -55,14 +55,14 @@ def test_texts_that_do_not(one: str, other: str) -> None:
     ],
 )
 def test_joined(texts: list[str], expected: str) -> None:
-    assert join_distinct(texts) == expected
+    assert merge_texts(texts) == expected
 
 
 @given(st.lists(st.text(st.sampled_from('ab庭ホ éS!" ')) | st.text()))
 def test_no_word_is_lost_and_none_is_made(texts: list[str]) -> None:
-    said = join_distinct(texts)
+    said = merge_texts(texts)
     assert said == " ".join(said.split())
-    assert join_distinct([said]) == said
+    assert merge_texts([said]) == said
     spaceless = fold(said)
     assert all(word in spaceless for text in texts for word in fold(text).split())
     assert set(said.split()) <= {word for text in texts for word in text.split()}
@@ -70,5 +70,5 @@ def test_no_word_is_lost_and_none_is_made(texts: list[str]) -> None:
 
 @pytest.mark.timeout(60)  # what takes time with the square of the length takes hours
 def test_many_texts_end() -> None:
-    join_distinct([f"{at} word" for at in range(20_000)])
-    join_distinct(["word " * 200_000])
+    merge_texts([f"{at} word" for at in range(20_000)])
+    merge_texts(["word " * 200_000])

@@ -23,7 +23,7 @@ def searched(query: Any, **params: str) -> Search:
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{at}-{next(iter(case.values()))}" for at, case in enumerate(CASES)])
 def test_cases(case: dict[str, Any]) -> None:
-    info = IndexInfo(("docs",), case["kinds"]) if "kinds" in case else None
+    info = IndexInfo(("docs",), case["field_types"]) if "field_types" in case else None
     search = Search("docs", body=case.get("body", {"query": case.get("query")}))
     assert query_text(typed_texts(search, info)) == case["text"]
 

@@ -40,7 +40,7 @@ def is_text_field(field: str) -> bool:
 )
 def test_kql(text: str, words: str, fielded: str) -> None:
     assert kql_words(text, is_text_field) == words
-    assert kql_words(text, is_text_field, unscoped=False) == fielded
+    assert kql_words(text, is_text_field, default_field_is_text=False) == fielded
 
 
 @given(st.text(st.sampled_from('ab ():{}"\\<>=*notandr\n')) | st.text())

@@ -11,7 +11,7 @@ KNOWN = Context({"body": "text", "tag": "keyword", "tag.keyword": "text"})
 
 
 @pytest.mark.parametrize(
-    ("context", "name", "is_text_field", "certain"),
+    ("context", "name", "is_text_field", "is_known_text_field"),
     [
         (KNOWN, "body", True, True),
         (KNOWN, "tag", False, False),
@@ -26,20 +26,20 @@ KNOWN = Context({"body": "text", "tag": "keyword", "tag.keyword": "text"})
         (Context(mapping_unknown=True), "body.keyword", False, False),
     ],
 )
-def test_what_is_known_of_a_field(context: Context, name: str, is_text_field: bool, certain: bool) -> None:
-    assert (context.is_text_field(name), context.certain(name)) == (is_text_field, certain)
+def test_what_is_known_of_a_field(context: Context, name: str, is_text_field: bool, is_known_text_field: bool) -> None:
+    assert (context.is_text_field(name), context.is_known_text_field(name)) == (is_text_field, is_known_text_field)
 
 
 @pytest.mark.parametrize("kind", sorted(TEXT_KINDS))
 def test_kinds_of_text_hold_words(kind: str) -> None:
-    assert Context({"field": kind}).certain("field")
+    assert Context({"field": kind}).is_known_text_field("field")
 
 
 def test_among_several() -> None:
-    assert not KNOWN.among(1).affects_ranking
-    assert KNOWN.among(2).affects_ranking
-    assert KNOWN.among(2).among(1).affects_ranking
-    assert KNOWN.among(2).field_types is KNOWN.field_types
+    assert not KNOWN.one_of(1).affects_ranking
+    assert KNOWN.one_of(2).affects_ranking
+    assert KNOWN.one_of(2).one_of(1).affects_ranking
+    assert KNOWN.one_of(2).field_types is KNOWN.field_types
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,10 @@ def test_field_value(value: Any, expected: list[QueryText]) -> None:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ({"body": "hose"}, [QueryText("hose", ("body",), exact=True)]),
+        ({"body": "hose"}, [QueryText("hose", ("body",), term_level=True)]),
         (
             {"body": ["garden", "hose"]},
-            [QueryText("garden", ("body",), exact=True), QueryText("hose", ("body",), exact=True)],
+            [QueryText("garden", ("body",), term_level=True), QueryText("hose", ("body",), term_level=True)],
         ),
         ({"tag": "diy", "other": "hose"}, []),
         ({"body": ["hose"] * 33}, []),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.search.query_text.lucene import lucene_words, simple_words, unescaped, wildcard_words
+from es_rerank.search.query_text.lucene import lucene_words, simple_words, unescape, wildcard_words
 
 
 def is_text_field(field: str) -> bool:
@@ -65,7 +65,7 @@ def test_lucene(text: str, words: str) -> None:
     ],
 )
 def test_lucene_whose_default_field_holds_no_words(text: str, words: str) -> None:
-    assert lucene_words(text, is_text_field, unscoped=False) == words
+    assert lucene_words(text, is_text_field, default_field_is_text=False) == words
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_wildcards(text: str, words: str) -> None:
     assert wildcard_words(text) == words
 
 
-def test_unescaped() -> None:
-    assert unescaped(r"a\:b\\c\ ") == "a:b\\c "
+def test_unescape() -> None:
+    assert unescape(r"a\:b\\c\ ") == "a:b\\c "
 
 
 @pytest.mark.parametrize(

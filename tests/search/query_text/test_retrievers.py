@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.search.query_text.retrievers import RETRIEVERS, candidates, retrieved
+from es_rerank.search.query_text.retrievers import RETRIEVERS, rank_window_size, read_retriever
 from es_rerank.search.query_text.terms import Context
 from tests.search.strategies import BODIES, QUERIES
 
@@ -46,7 +46,7 @@ STANDARD = {"standard": {"query": {"match": {"body": "hose"}}}}
     ],
 )
 def test_candidates_of_retrievers(retriever: Any, most: int | None) -> None:
-    assert candidates({"retriever": retriever}) == most
+    assert rank_window_size({"retriever": retriever}) == most
 
 
 @pytest.mark.parametrize(
@@ -62,18 +62,18 @@ def test_candidates_of_retrievers(retriever: Any, most: int | None) -> None:
     ],
 )
 def test_candidates_of_rank(rank: Any, most: int | None) -> None:
-    assert candidates({"rank": rank}) == most
+    assert rank_window_size({"rank": rank}) == most
 
 
 def test_a_plain_search_sets_no_limit() -> None:
-    assert candidates({"query": {"match": {"body": "hose"}}, "size": 5}) is None
+    assert rank_window_size({"query": {"match": {"body": "hose"}}, "size": 5}) is None
 
 
 @given(BODIES)
 def test_no_body_is_an_error(body: dict[str, Any]) -> None:
-    assert candidates(body) is None or candidates(body) > 0
+    assert rank_window_size(body) is None or rank_window_size(body) > 0
 
 
 @given(st.sampled_from(sorted(RETRIEVERS)), QUERIES)
 def test_no_retriever_is_an_error(kind: str, value: Any) -> None:
-    assert all(isinstance(one.text, str) for one in retrieved({kind: value}, Context({"body": "text"})))
+    assert all(isinstance(one.text, str) for one in read_retriever({kind: value}, Context({"body": "text"})))
