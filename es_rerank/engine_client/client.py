@@ -12,7 +12,7 @@ import aiohttp
 import structlog
 from yarl import URL
 
-from es_rerank.compat.dialects import DIALECTS, PRODUCT
+from es_rerank.compat.dialects import DIALECTS, PRODUCT_HEADER
 from es_rerank.config.settings import Settings
 from es_rerank.engine_client.credentials import Credentials, credentials
 from es_rerank.engine_client.node_pool import NodePool
@@ -94,14 +94,14 @@ class EngineClient:
 
     def _plain(self, request: Request) -> Request:
         """Write a request in words that every engine takes."""
-        return replace(request, headers=self._dialect.asked(request.headers)) if self._dialect else request
+        return replace(request, headers=self._dialect.request_headers(request.headers)) if self._dialect else request
 
     def _shown(self, request: Request, answer: aiohttp.ClientResponse) -> EngineResponse:
         """Write the head of an answer as the client is to see it."""
         headers = passing(answer.raw_headers)
-        elasticsearch = PRODUCT in headers
+        elasticsearch = PRODUCT_HEADER in headers
         if self._dialect:
-            headers = self._dialect.said(request.headers.get("Accept", ""), headers)
+            headers = self._dialect.response_headers(request.headers.get("Accept", ""), headers)
         return EngineResponse(answer.status, answer.reason, headers, answer.content, elasticsearch)
 
     async def _answer(self, request: Request) -> aiohttp.ClientResponse:

@@ -45,7 +45,7 @@ STATE = web.AppKey("state", State)
 def build(settings: Settings, rules: Rules | None = None) -> State:
     """Put the parts together; without *rules* they are read. Raises ConfigError if they cannot be used."""
     upstream = EngineClient(settings)
-    shown = rows(sniffed=settings.sniff == "rewrite", presented=settings.emulate != "engine")
+    shown = rows(sniffing=settings.sniff == "rewrite", emulation=settings.emulate != "engine")
     endpoints = in_force(settings.inference_ids) + shown
     metrics = Metrics()
     parts = (

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from multidict import CIMultiDict
 
-from es_rerank.compat.dialects import DIALECTS, plain, vendor
+from es_rerank.compat.dialects import DIALECTS, plain_media_types, vendor_media_type
 
 JSON = "application/vnd.elasticsearch+json;compatible-with=8"
 
@@ -22,7 +22,7 @@ JSON = "application/vnd.elasticsearch+json;compatible-with=8"
     ],
 )
 def test_plain(value: str, expected: str) -> None:
-    assert plain(value) == expected
+    assert plain_media_types(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_plain(value: str, expected: str) -> None:
     ],
 )
 def test_vendor(accepted: str, said: str, expected: str) -> None:
-    assert vendor(accepted, said) == expected
+    assert vendor_media_type(accepted, said) == expected
 
 
 @pytest.mark.parametrize("name", ["elasticsearch-8", "elasticsearch-9"])
@@ -48,9 +48,9 @@ def test_a_dialect_changes_media_types_and_names_the_product_once(name: str) -> 
     assert dialect
     came = CIMultiDict([("Accept", JSON), ("A", JSON), ("content-type", JSON), ("A", "2")])
     asked = [("Accept", "application/json"), ("A", JSON), ("content-type", "application/json"), ("A", "2")]
-    assert list(dialect.asked(came).items()) == asked
+    assert list(dialect.request_headers(came).items()) == asked
     for headers in ({}, {"x-elastic-product": "Elasticsearch"}):
-        said = dialect.said(JSON, CIMultiDict({**headers, "Content-Type": "application/json"}))
+        said = dialect.response_headers(JSON, CIMultiDict({**headers, "Content-Type": "application/json"}))
         assert said.getall("X-Elastic-Product") == ["Elasticsearch"]
         assert said["Content-Type"] == JSON
     assert dialect.version.startswith(name.removeprefix("elasticsearch-") + ".")

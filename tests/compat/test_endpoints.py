@@ -31,11 +31,11 @@ from es_rerank.search.formats.endpoints import match
     ],
 )
 def test_rows(method: str, path: str, expected: str | None) -> None:
-    found = match(method, path, {}, rows(sniffed=True, presented=True))
+    found = match(method, path, {}, rows(sniffing=True, emulation=True))
     assert (found and found.endpoint) == expected
 
 
 def test_only_what_is_wanted_is_in_force() -> None:
-    assert rows(sniffed=False, presented=False) == ()
-    assert [row.name for row in rows(sniffed=True, presented=False)] == ["_nodes"]
-    assert {row.name for row in rows(sniffed=False, presented=True)} == {"info", "_pit"}
+    assert rows(sniffing=False, emulation=False) == ()
+    assert [row.name for row in rows(sniffing=True, emulation=False)] == ["_nodes"]
+    assert {row.name for row in rows(sniffing=False, emulation=True)} == {"info", "_pit"}

@@ -378,11 +378,11 @@ def _names(pattern: Sequence[str], path: Sequence[str]) -> bool:
 
 
 _SHOWN: Sequence[Callable[[bytes], bytes]] = (
-    lambda body: responses.info(body, "8.19.0"),
-    lambda body: responses.nodes(body, "127.0.0.1:9280"),
-    responses.opened,
-    responses.closing,
-    responses.closed,
+    lambda body: responses.emulated_root(body, "8.19.0"),
+    lambda body: responses.with_node_address(body, "127.0.0.1:9280"),
+    responses.from_opensearch_open_pit,
+    responses.to_opensearch_close_pit,
+    responses.from_opensearch_close_pit,
 )
 
 
@@ -390,7 +390,7 @@ def presented(data: bytes) -> None:
     """What an engine says of itself: shown in other words, or left to it by a fault that the flows know."""
     (body,) = parted(data, 1)
     assert isinstance(responses.distribution(body), str)
-    named = responses.root(body, "8.19.0")
+    named = responses.root_response(body, "8.19.0")
     assert named is None or msgspec.json.decode(named)["tagline"]
     for show in _SHOWN:
         try:

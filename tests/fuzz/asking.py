@@ -41,7 +41,7 @@ from es_rerank.server.listen.connection import escaped
 from es_rerank.server.listen.request_checks import Head, rejection
 from tests.fuzz.inputs import Knobs, parted, text
 
-ROWS = (*ENDPOINTS, *compat_endpoints.rows(sniffed=True, presented=True))
+ROWS = (*ENDPOINTS, *compat_endpoints.rows(sniffing=True, emulation=True))
 KINDS = {
     "title": "text",
     "title.english": "text",
@@ -126,8 +126,8 @@ def _typed(headers: CIMultiDict[str]) -> None:
     assert set(left) <= {"", "gzip", "x-gzip", "deflate", "x-deflate", "identity", "x-identity"}
     dialect = dialects.DIALECTS["elasticsearch-9"]
     assert dialect is not None
-    assert len(dialect.asked(headers)) == len(headers)
-    dialect.said(headers.get("Accept", ""), headers)
+    assert len(dialect.request_headers(headers)) == len(headers)
+    dialect.response_headers(headers.get("Accept", ""), headers)
 
 
 def _one(carried: EndpointRequest, content: bytes) -> None:

@@ -23,10 +23,10 @@ async def info(exchange: Exchange) -> HandlerResult:
     dialect = DIALECTS[exchange.state.settings.emulate]
     if dialect is None:
         return HandlerResult(None)
-    shown = await _shown(exchange, lambda body: responses.info(body, dialect.version))
+    shown = await _shown(exchange, lambda body: responses.emulated_root(body, dialect.version))
     if shown.body is None and exchange.status in _NO_SUCH_PAGE:
         node = await exchange.ask(_NODE)
-        named = None if node is None else responses.root(node, dialect.version)
+        named = None if node is None else responses.root_response(node, dialect.version)
         return shown if named is None else HandlerResult(named)
     return shown
 
@@ -34,7 +34,7 @@ async def info(exchange: Exchange) -> HandlerResult:
 async def nodes(exchange: Exchange) -> HandlerResult:
     """Answer `_nodes` with this endpoint's address for each node, so that clients that look for nodes stay here."""
     address = exchange.state.settings.publish_address or exchange.request.host
-    return await _shown(exchange, lambda body: responses.nodes(body, address))
+    return await _shown(exchange, lambda body: responses.with_node_address(body, address))
 
 
 async def point_in_time(exchange: Exchange) -> HandlerResult:
@@ -45,11 +45,12 @@ async def point_in_time(exchange: Exchange) -> HandlerResult:
     index = carried.path.rstrip("/").removesuffix("/_pit")
     opens = exchange.request.method == "POST"
     try:
-        body = exchange.body if opens else responses.closing(exchange.body)
+        body = exchange.body if opens else responses.to_opensearch_close_pit(exchange.body)
     except (ValueError, LookupError, RecursionError):
         return HandlerResult(None)
     to = EngineRequest(index + _OPENSEARCH_PIT, carried.query_string, body)
-    return await _shown(exchange, responses.opened if opens else responses.closed, to)
+    convert = responses.from_opensearch_open_pit if opens else responses.from_opensearch_close_pit
+    return await _shown(exchange, convert, to)
 
 
 async def _shown(exchange: Exchange, show: Callable[[bytes], bytes], to: EngineRequest | None = None) -> HandlerResult:
