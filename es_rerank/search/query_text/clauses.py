@@ -28,7 +28,7 @@ from es_rerank.search.query_text.leaf_clauses import (
     vector_text,
 )
 from es_rerank.search.query_text.lucene import wildcard_words
-from es_rerank.search.query_text.terms import Clause, Context, QueryText, items, listed, member
+from es_rerank.search.query_text.terms import Clause, Context, QueryText, listed, member
 
 # Members that never contain a query in query context, in any clause.
 _NON_SCORING_MEMBERS = frozenset(
@@ -48,8 +48,8 @@ def read_query(value: Any, context: Context) -> Iterator[QueryText]:
         RecursionError: The query is nested more deeply than the engines accept.
 
     """
-    for query in listed(value):
-        for member_name, inner in items(query):
+    for query in value if isinstance(value, list) else (value,):
+        for member_name, inner in query.items() if isinstance(query, dict) else ():
             name = member_name if member_name in CLAUSES else snake_case(member_name)
             if name in CLAUSES:
                 yield from CLAUSES[name](inner, context)
