@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -160,6 +162,18 @@ SYNTAX = st.text(st.sampled_from('ab1 +-!(){}[]^"~*?:\\/<>=|&.TOANDR\n')) | st.t
 def test_no_text_is_an_error(text: str) -> None:
     for words in (lucene_words(text, is_text_field), lucene_words(text, lambda _: False), simple_words(text)):
         assert words == " ".join(words.split())
+
+
+def at_depth(frames: int, call: Callable[[], str]) -> str:
+    return at_depth(frames - 1, call) if frames else call()
+
+
+def test_a_tree_too_deep_to_be_walked_loses_its_operators_instead() -> None:
+    """Only the parser knows that the value of `tag` is no text; the fallback keeps it."""
+    text = "(" * 700 + "tag:diy" + ")" * 700
+    assert lucene_words(text, is_text_field) == ""
+    assert at_depth(400, lambda: lucene_words(text, is_text_field)) == "diy"
+    assert at_depth(400, lambda: lucene_words(text, is_text_field, default_field_is_text=False)) == ""
 
 
 @pytest.mark.timeout(60)  # what takes time with the square of the length takes hours
