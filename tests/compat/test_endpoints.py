@@ -35,7 +35,7 @@ def test_rows(method: str, path: str, expected: str | None) -> None:
     assert (found and found.endpoint) == expected
 
 
-def test_only_what_is_wanted_is_in_force() -> None:
+def test_only_the_rows_that_are_switched_on_are_active() -> None:
     assert rows(sniffing=False, emulation=False) == ()
     assert [row.name for row in rows(sniffing=True, emulation=False)] == ["_nodes"]
     assert {row.name for row in rows(sniffing=False, emulation=True)} == {"info", "_pit"}

@@ -35,11 +35,11 @@ def test_an_opensearch_is_shown_as_an_elasticsearch_and_nothing_else_changes() -
     ).replace(b"3.6.0", b"8.19.0").replace(b"The OpenSearch Project: https://opensearch.org/", b"You Know, for Search")
 
 
-def test_an_elasticsearch_has_another_number_alone() -> None:
+def test_of_an_elasticsearch_only_the_version_number_changes() -> None:
     assert emulated_root(ELASTICSEARCH, "9.2.0") == ELASTICSEARCH.replace(b"8.19.21", b"9.2.0")
 
 
-def test_an_engine_without_a_first_page_is_shown_by_its_names() -> None:
+def test_an_engine_without_a_root_response_gets_one_from_its_names() -> None:
     shown = json.loads(root_response(b'{"cluster_name":"c","nodes":{"x":{"name":"n"}}}', "8.19.0") or b"")
     assert (shown["name"], shown["cluster_name"], shown["version"]["number"]) == ("n", "c", "8.19.0")
     assert shown["tagline"] == "You Know, for Search"
@@ -47,7 +47,7 @@ def test_an_engine_without_a_first_page_is_shown_by_its_names() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"nodes":1}', b'{"nodes":{"x":"n"}}', b'{"nodes":{"x":{"name":1}}}'])
-def test_what_names_no_nodes_is_not_shown_as_an_engine(body: bytes) -> None:
+def test_a_body_that_is_no_response_of_nodes_gives_no_root_response(body: bytes) -> None:
     assert root_response(body, "8.19.0") is None
 
 
@@ -59,7 +59,7 @@ def test_distribution(body: bytes, expected: str) -> None:
     assert distribution(body) == expected
 
 
-def test_every_node_is_at_the_address() -> None:
+def test_every_node_with_an_http_address_gets_the_address() -> None:
     body = (
         b'{"_nodes":{"total":2},"nodes":{'
         b'"a":{"http":{"bound_address":["[::]:9200"],"publish_address":"es/10.0.0.1:9200"},"x":1.50},'
@@ -70,7 +70,7 @@ def test_every_node_is_at_the_address() -> None:
     assert with_node_address(body, "search.example:9280") == shown
 
 
-def test_an_answer_without_nodes_stays() -> None:
+def test_a_response_without_nodes_stays_unchanged() -> None:
     assert with_node_address(b'{ "cluster_name":"x" }', "a:1") == b'{ "cluster_name":"x" }'
 
 
@@ -87,7 +87,7 @@ def test_points_in_time() -> None:
 
 
 @given(st.binary() | st.sampled_from([b"[]", b"{}", b"null", b'{"version":[]}', b'{"nodes":1}', b'{"pits":{}}']))
-def test_other_bytes_raise_what_callers_expect(body: bytes) -> None:
+def test_other_bytes_raise_only_the_errors_that_callers_catch(body: bytes) -> None:
     for show in (
         lambda: emulated_root(body, "8"),
         lambda: with_node_address(body, "a:1"),

@@ -7,13 +7,13 @@ requests and responses are checked on valid values first, then on valid values w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from es_rerank.search.query_text.clauses import CLAUSES
@@ -260,21 +260,29 @@ def _paths(value: Any) -> Iterator[tuple[Any, ...]]:
         yield from ((key, *path) for path in _paths(part))
 
 
-def _replaced(value: Any, path: tuple[Any, ...], part: Any) -> Any:
+def _with_part(value: Any, path: Sequence[Any], part: Any) -> Any:
     """Return a copy of a JSON value with another part at a path."""
-    if not path:
-        return part
+    key, *rest = path
     copy = dict(value) if isinstance(value, dict) else list(value)
-    copy[path[0]] = _replaced(value[path[0]], path[1:], part)
+    copy[key] = _with_part(copy[key], rest, part) if rest else part
     return copy
 
 
 @st.composite
 def damaged(draw: st.DrawFn, values: st.SearchStrategy[Any], parts: st.SearchStrategy[Any] = JSON) -> Any:
-    """Draw a JSON value and replace one of its parts, at any depth, by another value."""
+    """Draw a JSON value and put another value in the place of one of its parts, or next to it as a new member."""
     value = draw(values)
     paths = list(_paths(value))
-    return _replaced(value, draw(st.sampled_from(paths)), draw(parts)) if paths else value
+    if not paths:
+        return value
+    *parent, key = draw(st.sampled_from(paths))
+    if isinstance(key, str) and draw(st.booleans()):
+        key = draw(_NAMES)
+    return _with_part(value, [*parent, key], draw(parts))
+
+
+# With fewer examples their share would depend too much on chance.
+_MIN_EXAMPLES = 100
 
 
 def reaching(share: float, *strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., bool]], Callable[[], None]]:
@@ -289,6 +297,7 @@ def reaching(share: float, *strategies: st.SearchStrategy[Any]) -> Callable[[Cal
         def test() -> None:
             reached: list[bool] = []
 
+            @settings(max_examples=max(settings().max_examples, _MIN_EXAMPLES))
             @given(*strategies)
             @wraps(holds)
             def example(*values: Any, **named: Any) -> None:

@@ -55,7 +55,7 @@ def test_most_responses_have_hits_in_the_order_of_their_scores(search: Any, asyn
 @reaching(0.8, VALID_QUERIES.flatmap(lambda query: st.tuples(st.just(query), damaged(st.just(query)))))
 def test_damage_is_in_one_place_and_leaves_the_original(pair: tuple[Any, Any]) -> bool:
     query, other = pair
-    return bool(query != other) and isinstance(other, dict) and query.keys() == other.keys()
+    return bool(query != other) and isinstance(other, dict) and query.keys() <= other.keys()
 
 
 def test_a_property_that_is_reached_too_seldom_fails() -> None:

@@ -20,7 +20,7 @@ from es_rerank.search.query_text.dedup import fold, merge_texts
         ("ＡＢＣ", "abc"),
     ],
 )
-def test_texts_that_say_the_same(one: str, other: str) -> None:
+def test_texts_that_are_equal_when_folded(one: str, other: str) -> None:
     assert fold(one) == fold(other)
 
 
@@ -28,7 +28,7 @@ def test_texts_that_say_the_same(one: str, other: str) -> None:
     ("one", "other"),
     [("c++", "c#"), ("-5", "5"), ("hose", "hosepipe"), ("bus", "bu"), ("かき", "かぎ"), ("garden hose", "gardenhose")],
 )
-def test_texts_that_do_not(one: str, other: str) -> None:
+def test_texts_that_are_different_when_folded(one: str, other: str) -> None:
     assert fold(one) != fold(other)
 
 
@@ -54,21 +54,21 @@ def test_texts_that_do_not(one: str, other: str) -> None:
         (["สายยางรดน้ำ", "สายยาง"], "สายยางรดน้ำ"),
     ],
 )
-def test_joined(texts: list[str], expected: str) -> None:
+def test_merged(texts: list[str], expected: str) -> None:
     assert merge_texts(texts) == expected
 
 
 @given(st.lists(st.text(st.sampled_from('ab庭ホ éS!" ')) | st.text()))
 def test_no_word_is_lost_and_none_is_made(texts: list[str]) -> None:
-    said = merge_texts(texts)
-    assert said == " ".join(said.split())
-    assert merge_texts([said]) == said
-    spaceless = fold(said)
-    assert all(word in spaceless for text in texts for word in fold(text).split())
-    assert set(said.split()) <= {word for text in texts for word in text.split()}
+    merged = merge_texts(texts)
+    assert merged == " ".join(merged.split())
+    assert merge_texts([merged]) == merged
+    folded = fold(merged)
+    assert all(word in folded for text in texts for word in fold(text).split())
+    assert set(merged.split()) <= {word for text in texts for word in text.split()}
 
 
-@pytest.mark.timeout(60)  # what takes time with the square of the length takes hours
-def test_many_texts_end() -> None:
-    merge_texts([f"{at} word" for at in range(20_000)])
+@pytest.mark.timeout(60)  # quadratic time would be hours
+def test_many_texts_take_no_quadratic_time() -> None:
+    merge_texts([f"{number} word" for number in range(20_000)])
     merge_texts(["word " * 200_000])

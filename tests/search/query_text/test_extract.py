@@ -97,7 +97,7 @@ def test_retrievers_nested_deeper_than_the_engine_accepts_have_no_text() -> None
     assert typed_texts(Search("docs", body={"retriever": retriever}), None) == []
 
 
-@reaching(0.4, damaged(SEARCH_BODIES | RETRIEVER_BODIES, JSON | MISPLACED))
+@reaching(0.3, damaged(SEARCH_BODIES | RETRIEVER_BODIES, JSON | MISPLACED))
 def test_a_body_with_an_invalid_part_is_not_an_error(body: dict[str, Any]) -> bool:
     search = Search("docs", body=body)
     texts = []

@@ -26,16 +26,18 @@ KNOWN = Context({"body": "text", "tag": "keyword", "tag.keyword": "text"})
         (Context(mapping_unknown=True), "body.keyword", False, False),
     ],
 )
-def test_what_is_known_of_a_field(context: Context, name: str, is_text_field: bool, is_known_text_field: bool) -> None:
+def test_whether_a_field_holds_words(
+    context: Context, name: str, is_text_field: bool, is_known_text_field: bool
+) -> None:
     assert (context.is_text_field(name), context.is_known_text_field(name)) == (is_text_field, is_known_text_field)
 
 
 @pytest.mark.parametrize("kind", sorted(TEXT_KINDS))
-def test_kinds_of_text_hold_words(kind: str) -> None:
+def test_field_types_that_hold_words(kind: str) -> None:
     assert Context({"field": kind}).is_known_text_field("field")
 
 
-def test_among_several() -> None:
+def test_one_of_several_clauses_affects_the_ranking() -> None:
     assert not KNOWN.one_of(1).affects_ranking
     assert KNOWN.one_of(2).affects_ranking
     assert KNOWN.one_of(2).one_of(1).affects_ranking
@@ -87,7 +89,7 @@ def test_own_value(value: Any, expected: list[QueryText]) -> None:
     assert list(own_value("query")(value, KNOWN)) == expected
 
 
-def test_fields_of_models_are_named_only_where_they_hold_the_text() -> None:
+def test_the_field_of_a_model_is_listed_only_if_it_is_a_text_field() -> None:
     context = Context({"meaning": "semantic_text", "tokens": "sparse_vector"})
     read = model_text("query")
     assert list(read({"field": "meaning", "query": "hose"}, context)) == [QueryText("hose", ("meaning",))]
@@ -95,6 +97,6 @@ def test_fields_of_models_are_named_only_where_they_hold_the_text() -> None:
     assert list(vector_text("query_text")({"tokens": {"query_text": "hose"}}, context)) == [QueryText("hose")]
 
 
-def test_parts_of_json() -> None:
+def test_helpers_for_json() -> None:
     assert [listed(value) for value in (None, [], [1], 1, {})] == [[], [], [1], [1], [{}]]
     assert [member(value, "a") for value in ({"a": 1}, {}, [1], None, "a")] == [1, None, None, None, None]
