@@ -26,6 +26,8 @@ OPENSEARCH = b"""{
   "tagline" : "The OpenSearch Project: https://opensearch.org/"
 }
 """
+# Deeper than any decoder goes.
+DEEP = b"[" * 5000 + b"]" * 5000
 ELASTICSEARCH = b'{"name":"n","version":{"number":"8.19.21","build_flavor":"default"},"tagline":"You Know, for Search"}'
 
 
@@ -39,21 +41,40 @@ def test_of_an_elasticsearch_only_the_version_number_changes() -> None:
     assert emulated_root(ELASTICSEARCH, "9.2.0") == ELASTICSEARCH.replace(b"8.19.21", b"9.2.0")
 
 
+def test_a_root_response_without_tagline_gets_none() -> None:
+    assert emulated_root(b'{"version":{"number":"2.0"}}', "8.19.0") == b'{"version":{"number":"8.19.0"}}'
+
+
 def test_an_engine_without_a_root_response_gets_one_from_its_names() -> None:
-    shown = json.loads(root_response(b'{"cluster_name":"c","nodes":{"x":{"name":"n"}}}', "8.19.0") or b"")
-    assert (shown["name"], shown["cluster_name"], shown["version"]["number"]) == ("n", "c", "8.19.0")
-    assert shown["tagline"] == "You Know, for Search"
+    assert json.loads(root_response(b'{"cluster_name":"c","nodes":{"x":{"name":"n"},"y":{}}}', "8.19.0") or b"") == {
+        "name": "n",
+        "cluster_name": "c",
+        "cluster_uuid": "_na_",
+        "version": {"number": "8.19.0", "build_flavor": "default"},
+        "tagline": "You Know, for Search",
+    }
     assert json.loads(root_response(b"{}", "9.2.0") or b"")["name"] == ""
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"nodes":1}', b'{"nodes":{"x":"n"}}', b'{"nodes":{"x":{"name":1}}}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"nodes":1}', b'{"nodes":{"x":"n"}}', b'{"nodes":{"x":{"name":1}}}', b'{"x":%b}' % DEEP]
+)
 def test_a_body_that_is_no_response_of_nodes_gives_no_root_response(body: bytes) -> None:
     assert root_response(body, "8.19.0") is None
 
 
 @pytest.mark.parametrize(
     ("body", "expected"),
-    [(OPENSEARCH, "opensearch"), (ELASTICSEARCH, ""), (b"", ""), (b"[]", ""), (b'{"version":1}', "")],
+    [
+        (OPENSEARCH, "opensearch"),
+        (ELASTICSEARCH, ""),
+        (b"", ""),
+        (b"[]", ""),
+        (b'{"version":1}', ""),
+        (b"{}", ""),
+        (b'{"version":{"distribution":1}}', ""),
+        (b'{"version":%b}' % DEEP, ""),
+    ],
 )
 def test_distribution(body: bytes, expected: str) -> None:
     assert distribution(body) == expected

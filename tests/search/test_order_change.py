@@ -44,6 +44,17 @@ def test_a_sample_rate_of_0_draws_no_key_and_a_rate_of_1_every_key(key: str) -> 
     assert in_sample(key, 1.0)
 
 
+def test_the_place_of_a_key_is_the_same_in_all_replicas_and_versions() -> None:
+    assert not in_sample("session 1", 0.354048)
+    assert in_sample("session 1", 0.354049)
+    assert not in_sample("session 2", 0.99173)
+    assert in_sample("session 2", 0.991731)
+
+
+def test_a_key_that_is_not_valid_unicode_is_a_key() -> None:
+    assert in_sample("\ud800", 1.0)
+
+
 def test_a_sample_has_its_share_of_keys_and_is_part_of_every_larger_sample() -> None:
     keys = [f"session {number}" for number in range(4000)]
     few = {key for key in keys if in_sample(key, 0.1)}
