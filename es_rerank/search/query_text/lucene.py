@@ -43,14 +43,18 @@ _EXISTS_FIELDS = frozenset({"_exists_", "_missing_"})
 MAX_PARSED_CHARACTERS = 2000
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPE_OR_WILDCARD = re.compile(r"\\(.)|[*?]", re.DOTALL)
+# `!rusty`, but not `!!!`, which people type after a word.
 _NEGATED_WORD = re.compile(r"![^!]")
 # Operators that luqum may return as words.
 _OPERATOR_WORDS = frozenset({"&&", "||", "!", "+", "-"})
 # Any sign of the syntax: a text without one is plain words.
 _SYNTAX = re.compile(r"[!(){}\[\]^\"~*?:\\/<>=|&]|(?:^|\s)[-+]|\b(?:AND|OR|NOT|TO)\b")
+# What is removed from a text that is not parsed: operators, field names such as `title:`, and excluded terms such as
+# `-rusty`, `-"old lead"` and `-(old lead)`. A hyphen inside a word is no operator.
 _OPERATOR = re.compile(r"\b(?:AND|OR|NOT|TO)\b|&&|\|\||[+!(){}\[\]^\"~*?:\\/<>=|]")
 _FIELD = re.compile(r"(?<![\w.])[A-Za-z_][\w.]*:(?=[\w\"(])")
 _EXCLUDED = re.compile(r'(?:^|(?<=[\s(]))-(?:"[^"]*"?|\([^)]*\)?|\S+)')
+# `simple_query_string` has no field names, and no AND, OR and NOT.
 _SIMPLE_OPERATOR = re.compile(r"~\d*|(?<!\\)[+|\"()*]")
 
 

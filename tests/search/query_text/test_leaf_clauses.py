@@ -32,15 +32,40 @@ def test_whether_a_field_holds_words(
     assert (context.is_text_field(name), context.is_known_text_field(name)) == (is_text_field, is_known_text_field)
 
 
-@pytest.mark.parametrize("kind", sorted(TEXT_KINDS))
-def test_field_types_that_hold_words(kind: str) -> None:
-    assert Context({"field": kind}).is_known_text_field("field")
+@pytest.mark.parametrize(
+    "field_type",
+    [
+        "text",
+        "match_only_text",
+        "pattern_text",
+        "search_as_you_type",
+        "annotated_text",
+        "semantic_text",
+        "semantic",
+    ],
+)
+def test_field_types_that_hold_words(field_type: str) -> None:
+    assert Context({"field": field_type}).is_known_text_field("field")
+    assert field_type in TEXT_KINDS
+
+
+def test_other_field_types_hold_no_words() -> None:
+    assert len(TEXT_KINDS) == 7
+    for field_type in ("keyword", "constant_keyword", "wildcard", "long", "date", "dense_vector", "object"):
+        assert not Context({"field": field_type}).is_text_field("field")
+
+
+@pytest.mark.parametrize("name", ["_id", "_index", "_type", "_routing", "_ignored", "_tier"])
+def test_metadata_fields_hold_no_words(name: str) -> None:
+    assert not Context().is_text_field(name)
 
 
 def test_one_of_several_clauses_affects_the_ranking() -> None:
     assert not KNOWN.one_of(1).affects_ranking
     assert KNOWN.one_of(2).affects_ranking
     assert KNOWN.one_of(2).one_of(1).affects_ranking
+    several = KNOWN.one_of(2)
+    assert several.one_of(2) is several
     assert KNOWN.one_of(2).field_types is KNOWN.field_types
 
 
