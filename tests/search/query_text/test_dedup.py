@@ -58,6 +58,16 @@ def test_merged(texts: list[str], expected: str) -> None:
     assert merge_texts(texts) == expected
 
 
+@pytest.mark.parametrize(("count", "first"), [(64, "word1 hose"), (65, "hose word1 hose")])
+def test_only_a_few_texts_are_compared_in_pairs(count: int, first: str) -> None:
+    texts = ["hose", *(f"word{number} hose" for number in range(1, count))]
+    assert merge_texts(texts).startswith(first)
+
+
+def test_the_first_of_texts_with_all_words_is_the_result() -> None:
+    assert merge_texts(["hose", "Hose, garden", "garden hose", "garden"]) == "Hose, garden"
+
+
 @given(st.lists(st.text(st.sampled_from('ab庭ホ éS!" ')) | st.text()))
 def test_no_word_is_lost_and_none_is_made(texts: list[str]) -> None:
     merged = merge_texts(texts)

@@ -120,6 +120,32 @@ def test_a_text_that_begins_with_more_white_space_than_a_query_is_long_is_read()
     assert typed_texts(searched({"more_like_this": {"like": {"doc": {"body": like}}}}), None) == [QueryText("hose")]
 
 
+@pytest.mark.parametrize(("size", "expected"), [(20_000, False), (20_001, True)])
+def test_in_a_large_body_an_excluded_word_may_be_a_text(size: int, expected: bool) -> None:
+    """Only the parser knows what NOT excludes."""
+    search = Search("docs", body={"query": {"query_string": {"query": "NOT (tap)"}}}, raw=b" " * size)
+    assert may_have_text(search) is expected
+    assert bool(typed_texts(search, None)) is expected
+
+
+def test_q_is_cut_to_the_length_of_a_query() -> None:
+    (text,) = typed_texts(searched(None, q="hose " * 10_000), None)
+    assert text.text == ("hose " * 4000).strip()
+    (text,) = typed_texts(searched(None, q="x" * 20_001), None)
+    assert text.text == "x" * 20_000
+
+
+def test_q_with_a_default_field_has_its_texts_under_the_mapping_only() -> None:
+    search = searched({"match": {"body": "tap"}}, q="AB-12", df="sku")
+    assert may_have_text(search)
+    assert typed_texts(search, IndexInfo(("docs",), {"sku": "keyword"})) == []
+
+
+def test_equal_fields_are_listed_once_also_for_a_single_text() -> None:
+    query = {"multi_match": {"query": " garden  hose ", "fields": ["title^2", "body", "title"]}}
+    assert typed_texts(searched(query), None) == [QueryText("garden hose", ("title", "body"))]
+
+
 def test_whether_a_search_has_a_text_is_known_from_the_first_one() -> None:
     deep: dict[str, Any] = {"match": {"body": "hose"}}
     for _ in range(900):

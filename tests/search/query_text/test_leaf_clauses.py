@@ -92,6 +92,7 @@ def test_field_value(value: Any, expected: list[QueryText]) -> None:
             [QueryText("garden", ("body",), term_level=True), QueryText("hose", ("body",), term_level=True)],
         ),
         ({"tag": "diy", "other": "hose"}, []),
+        ({"body": ["hose"] * 32}, [QueryText("hose", ("body",), term_level=True)] * 32),
         ({"body": ["hose"] * 33}, []),
     ],
 )
