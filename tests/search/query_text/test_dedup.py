@@ -41,6 +41,7 @@ def test_texts_that_are_different_when_folded(one: str, other: str) -> None:
         ([" garden \n hose "], "garden hose"),
         (["garden hose", "garden hose", "garden"], "garden hose"),
         (["hose", "garden", "garden hose"], "garden hose"),
+        (["hose", "hosepipe tap"], "hose hosepipe tap"),
         (["hose garden", "garden hose"], "hose garden"),
         (["mend", "garden", "hose", "mend garden", "garden hose"], "mend garden hose"),
         (["garden hose", "leaking tap", "hose tap"], "garden hose leaking tap"),
