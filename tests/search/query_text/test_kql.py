@@ -30,6 +30,8 @@ def is_text_field(field: str) -> bool:
         ('"say \\"hello\\""', 'say "hello"', ""),
         (r"garden\:hose \(old\) \and*", "garden:hose (old) and", ""),
         ("*: hose or title: *", "hose", "hose"),
+        ('"tag": diy and "title": hose', "hose", "hose"),
+        ("garden title: garden", "garden", "garden"),
         ("庭: ホース", "ホース", "ホース"),
         # Invalid queries, which Elasticsearch rejects, are not an error here.
         ('"leaking hose', "leaking hose", ""),
@@ -42,6 +44,16 @@ def is_text_field(field: str) -> bool:
 def test_kql(text: str, words: str, fielded: str) -> None:
     assert kql_words(text, is_text_field) == words
     assert kql_words(text, is_text_field, default_field_is_text=False) == fielded
+
+
+def test_a_text_that_is_not_parsed_loses_its_operators() -> None:
+    assert kql_words("hose AND (tap)", is_text_field, parse=False) == "hose tap"
+    assert kql_words("hose AND (tap)", is_text_field, default_field_is_text=False, parse=False) == ""
+
+
+@pytest.mark.parametrize(("size", "words"), [(2000, "hose"), (2001, "diy hose")])
+def test_a_text_of_more_characters_than_a_person_types_is_not_parsed(size: int, words: str) -> None:
+    assert kql_words("tag:diy and hose".ljust(size), is_text_field).replace(" and ", " ") == words
 
 
 @given(st.text(st.sampled_from('ab ():{}"\\<>=*notandr\n')) | st.text())

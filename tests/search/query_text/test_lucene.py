@@ -164,6 +164,11 @@ def test_no_text_is_an_error(text: str) -> None:
         assert words == " ".join(words.split())
 
 
+@pytest.mark.parametrize(("size", "words"), [(2000, "hose"), (2001, "diy hose")])
+def test_a_text_of_more_characters_than_a_person_types_is_not_parsed(size: int, words: str) -> None:
+    assert lucene_words("tag:diy AND hose".ljust(size), is_text_field) == words
+
+
 def at_depth(frames: int, call: Callable[[], str]) -> str:
     return at_depth(frames - 1, call) if frames else call()
 

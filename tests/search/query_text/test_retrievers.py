@@ -36,6 +36,7 @@ STANDARD = {"standard": {"query": {"match": {"body": "hose"}}}}
         ({"rrf": {"retrievers": [STANDARD], "rank_window_size": 0}}, 10),
         ({"rrf": {"retrievers": [STANDARD], "rank_window_size": 0, "window_size": 7}}, 7),
         ({"rrf": {"retrievers": [STANDARD], "rank_window_size": 1e999}}, 10),
+        ({"rrf": {"retrievers": [STANDARD], "rank_window_size": "0"}}, 10),
         ({"some_retriever": {"rank_window_size": 7}}, 7),
         ({"standard": {"rank_window_size": 7}}, None),
         ({"pinned": {"ids": ["1"], "retriever": STANDARD}}, 10),
