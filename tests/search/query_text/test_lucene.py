@@ -169,6 +169,10 @@ def test_a_text_of_more_characters_than_a_person_types_is_not_parsed(size: int, 
     assert lucene_words("tag:diy AND hose".ljust(size), is_text_field) == words
 
 
+def test_a_text_that_is_not_parsed_loses_its_operators() -> None:
+    assert lucene_words("tag:diy AND hose", is_text_field, parse=False) == "diy hose"
+
+
 def at_depth(frames: int, call: Callable[[], str]) -> str:
     return at_depth(frames - 1, call) if frames else call()
 
