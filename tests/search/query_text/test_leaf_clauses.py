@@ -4,8 +4,17 @@ from typing import Any
 
 import pytest
 
-from es_rerank.search.query_text.leaf_clauses import field_value, model_text, own_value, term_value, vector_text
-from es_rerank.search.query_text.terms import TEXT_KINDS, Context, QueryText, listed, member
+from es_rerank.search.query_text.leaf_clauses import (
+    field_value,
+    kql,
+    model_text,
+    own_value,
+    query_string,
+    simple_query_string,
+    term_value,
+    vector_text,
+)
+from es_rerank.search.query_text.terms import TEXT_KINDS, Clause, Context, QueryText, listed, member
 
 KNOWN = Context({"body": "text", "tag": "keyword", "tag.keyword": "text"})
 
@@ -126,3 +135,11 @@ def test_the_field_of_a_model_is_listed_only_if_it_is_a_text_field() -> None:
 def test_helpers_for_json() -> None:
     assert [listed(value) for value in (None, [], [1], 1, {})] == [[], [], [1], [1], [{}]]
     assert [member(value, "a") for value in ({"a": 1}, {}, [1], None, "a")] == [1, None, None, None, None]
+
+
+@pytest.mark.parametrize("clause", [query_string, simple_query_string, kql])
+def test_a_query_language_without_a_text_field_has_no_text(clause: Clause) -> None:
+    assert list(clause({"query": "hose tap", "fields": ["tag"]}, KNOWN)) == []
+    assert list(clause({"query": "hose tap", "fields": ["tag", "body^2"]}, KNOWN)) == [
+        QueryText("hose tap", ("tag", "body"))
+    ]
