@@ -6,22 +6,18 @@ import math
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from es_rerank.model import Failed, IndexInfo, Plan, PolicySpec, Rule, Scored, ScoreRequest, Search, Skip, Why
 from es_rerank.pipeline import Effects, Reply, decide, page, run
-from es_rerank.search.engine_request.widen import widen
 from es_rerank.search.scoring import POLICIES
 
 INFO = IndexInfo(("docs",), {"title": "text", "body": "text"})
 RULE = Rule("docs", window=5)
-CASES = Path(__file__).parent / "cases" / "searches"
 
 
 @dataclass
@@ -209,20 +205,6 @@ async def test_the_engines_order_cut_to_the_page() -> None:
 def test_equal_probabilities_keep_the_engines_order(world: World) -> None:
     world = replace(world, hits=[(text or "a", score) for text, score in world.hits], model={})
     assert ids(asyncio.run(world.search(size=20))) == [str(at) for at in range(len(world.hits))]
-
-
-@pytest.mark.parametrize("folder", sorted(CASES.iterdir()), ids=lambda folder: folder.name)
-async def test_whole_searches(folder: Path, update: bool) -> None:
-    """A folder holds what was asked (`case.yaml`), the engine's answer, and what the client gets, byte for byte."""
-    case = yaml.safe_load((folder / "case.yaml").read_text(encoding="utf-8"))
-    engine = (folder / "engine.json").read_bytes()
-    world = World(answer=engine, model=case["model"], rule=replace(RULE, **case.get("rule", {})), splits=False)
-    reply = await world.search(case.get("params"), **case["body"])
-    if update:
-        (folder / "client.json").write_bytes(reply.body or b"")
-    assert reply.body == (folder / "client.json").read_bytes()
-    assert reply.outcome.header == case["outcome"]
-    assert widen("", Search("docs", raw=json.dumps(case["body"]).encode()), world.plans[0])[0] == case["sent"]
 
 
 class TestAPageInFull:
