@@ -66,6 +66,11 @@ class GoldenSearch:
         """The name of the folder."""
         return self.folder.name
 
+    @property
+    def expected(self) -> dict[str, Any]:
+        """What expected.yaml says."""
+        return dict(yaml.safe_load((self.folder / "expected.yaml").read_text(encoding="utf-8")))
+
     def with_rule(self, folder: Path) -> dict[str, Any]:
         """Return the settings of the endpoint, with the rule written to a file in *folder*."""
         if not self.rule:
