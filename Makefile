@@ -7,12 +7,13 @@ UV := $(BIN)/uv
 KIND ?= $(if $(shell command -v nvidia-smi 2>/dev/null),gpu,cpu)
 READY := $(VENV)/.ready-$(KIND)
 FUZZER := $(VENV)/.fuzzer
+MUTATOR := .venv-mutants
 LOCK := requirements
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test pure check fuzz bench bench-streaming bench-load bench-soak docs lock clean
+.PHONY: help demo test pure check fuzz mutants bench bench-streaming bench-load bench-soak docs lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +41,9 @@ check: $(READY) ## Lint, types, structure, docs, Dockerfile and known vulnerabil
 fuzz: $(READY) $(FUZZER) ## Feed all that reads foreign bytes with odd ones (ARGS="plans pages --inputs 500000")
 	$(BIN)/python -m tests.fuzz.run $(ARGS)
 
+mutants: $(READY) $(MUTATOR)/.ready ## Check that the tests notice small changes of the code (ARGS="--budget 20 search/")
+	$(MUTATOR)/bin/python -m tests.mutants.run --python $(BIN)/python $(ARGS)
+
 bench: $(READY) ## How long planning a search takes (ARGS=FOLDER for recorded requests)
 	$(BIN)/python -m tests.bench.planning $(ARGS)
 
@@ -62,12 +66,14 @@ lock: $(UV) ## Resolve all dependencies anew and pin them with hashes
 	$(COMPILE) pyproject.toml lab/pyproject.toml -U --extra aws --extra templates --extra vllm --group build --group check --group test -o $(LOCK)/gpu.txt
 	$(UV) pip compile --group fuzz --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
 		-U -o $(LOCK)/fuzz.txt
+	$(UV) pip compile --group mutants --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
+		-U -o $(LOCK)/mutants.txt
 	$(BIN)/python -m tests.live.clients.lock
 	echo uv | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
 		-U -o $(LOCK)/uv.txt
 
 clean: ## Remove the virtual environment and what tools leave behind
-	rm -rf $(VENV) .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) $(MUTATOR) .fuzz .mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 
 $(UV): $(LOCK)/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -83,4 +89,9 @@ $(READY): $(UV) $(LOCK)/$(KIND).txt pyproject.toml lab/pyproject.toml
 
 $(FUZZER): $(READY) $(LOCK)/fuzz.txt
 	$(UV) pip install --python $(BIN)/python --quiet --require-hashes --no-deps -r $(LOCK)/fuzz.txt
+	@touch $@
+
+$(MUTATOR)/.ready: $(READY) $(LOCK)/mutants.txt
+	$(UV) venv --quiet --allow-existing --python $(BIN)/python $(MUTATOR)
+	$(UV) pip install --python $(MUTATOR)/bin/python --quiet --require-hashes --no-deps -r $(LOCK)/mutants.txt
 	@touch $@
