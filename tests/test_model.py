@@ -19,15 +19,15 @@ from es_rerank.model import Failed, Outcome, Why, failed, skipped
         ),
     ],
 )
-def test_what_the_client_reads_of_an_outcome(outcome: Outcome, header: str) -> None:
+def test_the_header_reports_the_outcome(outcome: Outcome, header: str) -> None:
     assert outcome.header == header
 
 
-def test_reasons_are_one_word_each() -> None:
+def test_each_reason_is_one_word_of_letters_and_underscores() -> None:
     assert all(why.value == why.name.lower() and why.value.replace("_", "").isalpha() for why in Why)
 
 
-def test_errors_have_the_engines_shape() -> None:
+def test_errors_have_the_form_of_the_engines() -> None:
     assert json.loads(error_body(502, "some_exception", 'no "engine"')) == {
         "error": {
             "root_cause": [{"type": "some_exception", "reason": 'no "engine"'}],

@@ -1,6 +1,6 @@
-"""How long planning takes: `make bench`. Each request is read, its words are found and it is planned, with a mapping.
+"""Time for planning a search: `make bench`. It includes parsing the request and extracting the query text.
 
-The requests are those of tests/cases/requests.yaml, or of a folder of recorded ones: `make bench ARGS=FOLDER`.
+The requests are those of tests/cases/requests.yaml, or recorded ones: `make bench ARGS=FOLDER`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ INFO = IndexInfo(("library",), {"title": "text", "abstract": "text", "body": "te
 
 
 def requests(folder: str | None) -> Iterator[tuple[str, str, str, bytes]]:
-    """List name, method, path and body."""
+    """Yield name, method, path and body of each request."""
     if folder:
         for file in sorted(Path(folder).glob("*.json")):
             case = json.loads(file.read_text(encoding="utf-8"))
@@ -45,7 +45,7 @@ def _body(lines: list[Any]) -> bytes:
 
 
 def planned(carried: EndpointRequest, body: bytes) -> Callable[[], None]:
-    """Make the work of one request."""
+    """Return a function that plans the searches of one request."""
 
     def one(search: object) -> None:
         if isinstance(search, Search) and plan.early(search) is None:
@@ -59,12 +59,12 @@ def planned(carried: EndpointRequest, body: bytes) -> Callable[[], None]:
 
 
 def seconds(work: Callable[[], None]) -> float:
-    """Time the work: the median of many rounds."""
+    """Return the median time of many rounds in seconds."""
     taken = []
     for _ in range(ROUNDS):
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         work()
-        taken.append(time.perf_counter() - began)
+        taken.append(time.perf_counter() - started_at)
     return median(taken)
 
 
@@ -76,10 +76,11 @@ def main() -> None:
             found.append((seconds(planned(carried, body)) * 1e3, name))
     found.sort()
     times = [one for one, _ in found]
-    most, slowest = found[-1]
+    highest, slowest = found[-1]
     sys.stdout.write(
-        f"{len(found)} requests, {ROUNDS} rounds each, milliseconds to plan one:\n"
-        f"  median {median(times):.3f}   95 % {quantiles(times, n=20)[-1]:.3f}   most {most:.3f} ({slowest})\n"
+        f"{len(found)} requests, {ROUNDS} rounds each, milliseconds per request:\n"
+        f"  median {median(times):.3f}   95th percentile {quantiles(times, n=20)[-1]:.3f}"
+        f"   highest {highest:.3f} ({slowest})\n"
     )
 
 
