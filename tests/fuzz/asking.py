@@ -1,4 +1,4 @@
-"""Promises about what clients send: connections, heads, bodies, the words in them, and the plans made of them."""
+"""Invariants of requests: connections, heads, bodies, query text, and plans."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from es_rerank.server import client_request
 from es_rerank.server.listen import proxy_protocol
 from es_rerank.server.listen.connection import escaped
 from es_rerank.server.listen.request_checks import Head, rejection
-from tests.fuzz.inputs import Knobs, parted, text
+from tests.fuzz.inputs import Choices, parted, text
 
 ROWS = (*ENDPOINTS, *compat_endpoints.rows(sniffed=True, presented=True))
 KINDS = {
@@ -66,25 +66,25 @@ RULES = (
     Rule("docs", window=5, fields=("title", "comments.said"), template="{title}\n> {comments.said}"),
     Rule("docs", window=1000, policy=PolicySpec("rrf", 1.0), long=Long("max_passage", 16, 512), instruction="Judge"),
 )
-# What a body may be asked for without being planned as the client wrote it: it goes to the URL, or is asked beside.
+# Members that the engine request may change: the page, which goes to the URL, and additional fields.
 _OURS = frozenset({"from", "size", "fields"})
-_MOST = 10_000
+_MAX_BYTES = 10_000
 
 
 def wire(data: bytes) -> None:
-    """First bytes of a connection: whose it is, or that more must come. Coded bodies: never more than is allowed."""
-    knobs, payload = parted(data, 2)
-    turn = Knobs(knobs)
-    _prefaced(payload, turn.number(255))
+    """PROXY headers are parsed the same in any pieces; decompression never exceeds its limit."""
+    prefix, payload = parted(data, 2)
+    choose = Choices(prefix)
+    _proxy_header(payload, choose.number(255))
     for coding in ("gzip", "deflate", "x-gzip", ""):
-        found = unpacked(payload, coding, _MOST)
-        assert found is None or not coding or len(found) <= _MOST
-    coding = turn.one(("gzip", "deflate"))
+        found = unpacked(payload, coding, _MAX_BYTES)
+        assert found is None or not coding or len(found) <= _MAX_BYTES
+    coding = choose.one(("gzip", "deflate"))
     assert unpacked(packed(payload, coding), coding, len(payload)) == payload
     assert not payload or unpacked(packed(payload, coding), coding, len(payload) - 1) is None
 
 
-def _prefaced(payload: bytes, cut: int) -> None:
+def _proxy_header(payload: bytes, cut: int) -> None:
     try:
         found = proxy_protocol.read(payload)
     except proxy_protocol.ProxyProtocolError:
@@ -92,13 +92,13 @@ def _prefaced(payload: bytes, cut: int) -> None:
     if found is None:
         return
     assert 0 < found.size <= len(payload)
-    assert proxy_protocol.read(payload[: found.size]) == found, "what follows makes a difference"
+    assert proxy_protocol.read(payload[: found.size]) == found, "the bytes after the header make a difference"
     if cut < found.size:
-        assert proxy_protocol.read(payload[:cut]) is None, "a part of it is refused, or taken for the whole"
+        assert proxy_protocol.read(payload[:cut]) is None, "a part of the header is rejected, or accepted as a whole"
 
 
 def requests(data: bytes) -> None:
-    """Head and body of a request: refused, streamed through, or read as its endpoint says. Nothing raises."""
+    """Head and body of a request: rejected, passed through, or parsed by its endpoint, without an exception."""
     line, head, body = parted(data, 3)
     method, _, raw = escaped(line.split(b"\n")[0]).decode("latin-1").partition(" ")
     raw_headers = [(name, value.strip()) for name, _, value in (one.partition(b":") for one in head.split(b"\n"))]
@@ -120,7 +120,7 @@ def requests(data: bytes) -> None:
 
 
 def _typed(headers: CIMultiDict[str]) -> None:
-    """Media types and codings: what is asked for is among what came."""
+    """Media types and content encodings: the engine is offered only what the client accepts."""
     accepted = headers.get("Accept-Encoding", "")
     left = [item.partition(";")[0].strip().lower() for item in understood(accepted).split(",")]
     assert set(left) <= {"", "gzip", "x-gzip", "deflate", "x-deflate", "identity", "x-identity"}
@@ -135,7 +135,7 @@ def _one(carried: EndpointRequest, content: bytes) -> None:
 
 
 def _read(found: Search | Skip, content: bytes) -> None:
-    """A body is an object or nothing, and stays as it came unless a reranker was asked for in it."""
+    """A body is an object or empty, and is unchanged unless it names a reranker."""
     if isinstance(found, Search):
         assert not found.raw or isinstance(msgspec.json.decode(found.raw), dict)
         assert found.rerank_request or found.raw == content
@@ -166,10 +166,10 @@ def _rated(_carried: EndpointRequest, content: bytes) -> None:
 
 
 def rated(data: bytes) -> None:
-    """Searches to be rated: those that are replaced are, and all others stay as they came."""
-    knobs, body = parted(data, 2)
-    turn = Knobs(knobs)
-    _evaluated(body, {at for at in range(8) if turn.switch()})
+    """Rated searches: the given ones are replaced, all others are unchanged."""
+    prefix, body = parted(data, 2)
+    choose = Choices(prefix)
+    _evaluated(body, {at for at in range(8) if choose.switch()})
 
 
 def _evaluated(content: bytes, places: set[int]) -> None:
@@ -224,10 +224,10 @@ _READERS: Mapping[str, Callable[[EndpointRequest, bytes], None]] = {
 
 
 def words(data: bytes) -> None:
-    """Query languages: of any text words are left, and no character that was not in it."""
-    knobs, typed = parted(data, 2)
-    turn, given = Knobs(knobs), text(typed)
-    bare, fields = turn.switch(), turn.one((frozenset(), frozenset({"title"}), frozenset({"title", "body", "a"})))
+    """Query languages: the words of a text contain no character that is not in it."""
+    prefix, typed = parted(data, 2)
+    choose, given = Choices(prefix), text(typed)
+    bare, fields = choose.switch(), choose.one((frozenset(), frozenset({"title"}), frozenset({"title", "body", "a"})))
     known = {*given, " "}
     for found in (
         lucene_words(given, fields.__contains__, unscoped=bare),
@@ -237,15 +237,15 @@ def words(data: bytes) -> None:
         put_together(given.split("\n")),
         put_together(given.split()),
     ):
-        assert set(found) <= known, "a character came from nowhere"
+        assert set(found) <= known, "a character is not in the text"
     assert simple_words(given) == simple_words(given).strip()
 
 
 def plans(data: bytes) -> None:
-    """Search bodies with URL parameters: a plan keeps the client's page and query, all else is skipped."""
-    knobs, query_string, body = parted(data, 3)
-    turn = Knobs(knobs)
-    endpoint, rule, info = turn.one(tuple(ENGINE_REQUESTS)), turn.one(RULES), turn.one(INFOS)
+    """Search bodies with URL parameters: a plan keeps the client's page and query, or the search is skipped."""
+    prefix, query_string, body = parted(data, 3)
+    choose = Choices(prefix)
+    endpoint, rule, info = choose.one(tuple(ENGINE_REQUESTS)), choose.one(RULES), choose.one(INFOS)
     carried = EndpointRequest("library", text(query_string), {}, endpoint, f"/library/{endpoint}")
     if endpoints.unreadable(carried, body):
         return
@@ -258,12 +258,12 @@ def plans(data: bytes) -> None:
     made = plan.make(found, rule, info, two_phase=ENGINE_REQUESTS[endpoint].splits)
     if isinstance(made, Plan):
         _planned(made, found, rule)
-        _sent(carried, found, made)
-        _carried_on(made)
+        _engine_request(carried, found, made)
+        _restored(made)
 
 
 def _asked(content: bytes, pipeline: str | None) -> None:
-    """Taking a named reranker out of a body moves values and writes none anew; a second look finds none."""
+    """Taking a native reranker out of a body moves values without changing them; a second pass finds none."""
     resolved = resolve(content, pipeline)
     if resolved.native or resolved.rerank_request is None:
         assert resolved.raw == content
@@ -272,7 +272,7 @@ def _asked(content: bytes, pipeline: str | None) -> None:
     before, after = members(content), members(resolved.raw)
     for name in after.keys() - {"retriever", "ext"}:
         came = before[name].of(content) if name in before else after[name].of(resolved.raw)
-        assert name in before or name in native_reranker._PLAIN, "a member came from nowhere"
+        assert name in before or name in native_reranker._PLAIN, "a member is not in the request"
         assert after[name].of(resolved.raw) == came, name
     again = resolve(resolved.raw, pipeline)
     assert again.rerank_request is None
@@ -290,8 +290,8 @@ def _planned(made: Plan, found: Search, rule: Rule) -> None:
     assert made.fetch_size >= made.window
 
 
-def _sent(carried: EndpointRequest, found: Search, made: Plan) -> None:
-    """What the engine is asked holds the client's query, and all else that is not about the page or its fields."""
+def _engine_request(carried: EndpointRequest, found: Search, made: Plan) -> None:
+    """The engine request has the client's query, and every other member but those of the page and its fields."""
     to = engine_request(carried, found, made)
     body = _body(to.body, carried)
     before = msgspec.json.decode(found.raw or b"{}", type=dict[str, Raw])
@@ -321,7 +321,7 @@ def _sent(carried: EndpointRequest, found: Search, made: Plan) -> None:
 
 
 def _body(body: bytes, carried: EndpointRequest) -> dict[str, Raw]:
-    """Read the body of a search, or that which a template renders to."""
+    """Decode the body of a search, or the search that a template renders to."""
     found = msgspec.json.decode(body or b"{}", type=dict[str, Raw])
     if carried.endpoint != "_search/template":
         return found
@@ -329,8 +329,8 @@ def _body(body: bytes, carried: EndpointRequest) -> dict[str, Raw]:
     return msgspec.json.decode(params["search"], type=dict[str, Raw])
 
 
-def _carried_on(made: Plan) -> None:
-    """A plan that travels in the id of an asynchronous search comes back as it was, or with its page alone."""
+def _restored(made: Plan) -> None:
+    """A plan in the id of an asynchronous search is restored unchanged, or with its page alone."""
     known = async_search.recall(async_search.token("FmRldE8zREVEUzA2ZVpUeGs2ejJFUFEa", made), lambda _: made.rule)
     if known is None:
         assert max(made.start, made.size, made.fetch_size) > 2**31 - 1
