@@ -1,11 +1,10 @@
-"""Load of three times the model's throughput, for a minute: `python -m tests.bench.load [--vllm] [-- FLAGS]`.
+"""Load test at three times the throughput of the model: `python -m tests.bench.load [--vllm] [-- FLAGS]`.
 
-First the highest throughput is measured in a closed loop: a fixed number of searches is in flight, and each response
-is followed by the next search. Then searches arrive at three times that rate, whether or not earlier ones have been
-answered. The engine is a real OpenSearch, or one that serves documents from memory (`--engine recorded`) on machines
-without one. The rerank server works at a fixed rate and needs no processor time; `--vllm` runs a real vLLM on the same
-processor, and `--reranker` names any other server. FLAGS are options of the endpoint, as in
-`-- --reranker-max-requests 16`.
+First the best throughput is measured, with enough concurrent searches to keep the model busy, each followed by the
+next. Then searches arrive at three times that rate, whether or not earlier ones have been answered. Both run against
+the same real OpenSearch, or against an engine that returns recorded documents (`--engine recorded`). The rerank server
+has a fixed throughput and does not compete for the processor; with `--vllm` it is a real vLLM, which does, and with
+`--reranker` any other. FLAGS are passed to the endpoint, as in `-- --reranker-max-requests 16`.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ DOCUMENTS = 400
 
 
 def document(number: int, length: int = DOCUMENT_WORDS) -> dict[str, str]:
-    """Write a document of *length* words; documents differ in how often they contain each word."""
+    """Return one of many documents that differ in the frequency of each word."""
     words = " ".join(WORDS[(number * step + number // 3) % len(WORDS)] for step in range(1, length))
     return {"body": f"Report number {number}: {words}"}
 
@@ -55,7 +54,7 @@ OVERLOAD = 3
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One search: its number, status, seconds since it was due, and its outcome (`X-Rerank`)."""
+    """One search: its number, status, seconds since it was due, and outcome."""
 
     number: int
     status: int
@@ -68,12 +67,12 @@ class Sample:
 
     @property
     def read(self) -> int:
-        """The number of documents that the model read."""
+        """The number of documents that the model read for it."""
         return int(self.outcome.partition("window=")[2].partition(";")[0]) if self.reranked else 0
 
 
 class Client:
-    """Sends searches, each with a query of its own, so that no score is cached."""
+    """Searches, each with different words, so that no score is cached."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self._session = session
@@ -89,7 +88,7 @@ class Client:
             return Sample(number, answer.status, time.monotonic() - due, answer.headers.get("X-Rerank", ""))
 
     async def best(self, seconds: float) -> list[Sample]:
-        """Search in a closed loop, so that the model is always busy."""
+        """Keep the model busy."""
         until = time.monotonic() + seconds
 
         async def samples() -> AsyncIterator[Sample]:
@@ -99,10 +98,10 @@ class Client:
         async def collected() -> list[Sample]:
             return [sample async for sample in samples()]
 
-        return [one for some in await asyncio.gather(*(collected() for _ in range(IN_FLIGHT))) for one in some]
+        return [one for found in await asyncio.gather(*(collected() for _ in range(IN_FLIGHT))) for one in found]
 
     async def flood(self, rate: float, seconds: float) -> list[Sample]:
-        """Search at *rate* searches per second, without waiting for responses (an open loop)."""
+        """Search at a fixed rate, whether or not earlier searches have been answered."""
         started_at, running = time.monotonic(), []
         for number in range(int(rate * seconds)):
             due = started_at + number / rate
@@ -113,7 +112,7 @@ class Client:
 
 @contextmanager
 def real_engine(words: int) -> Iterator[str]:
-    """Run OpenSearch with the documents; yield its URL."""
+    """Run OpenSearch with the documents, and yield its URL."""
     with start_engine("opensearch") as engine:
         documents = {f"d{number}": document(number, words) for number in range(DOCUMENTS)}
         fill(engine.url, INDEX, {"properties": {"body": {"type": "text"}}}, documents)
@@ -127,13 +126,13 @@ ENGINES: Mapping[str, Callable[[int], AbstractContextManager[str]]] = {
 
 
 def reranker_flags(url: str) -> list[str]:
-    """Return the endpoint's options for a server with meaningless scores."""
+    """Return the endpoint's flags for a rerank server with meaningless scores."""
     return ["--reranker", url, "--profile", "bge-reranker", "--tokenizer", "estimate", "--no-self-test"]
 
 
 @contextmanager
 def real_vllm(folder: Path) -> Iterator[list[str]]:
-    """Run vLLM with MiniLM; yield the endpoint's options for it."""
+    """Run vLLM with MiniLM, and yield the endpoint's flags for it."""
     models = Models(folder)
     try:
         models.alive("minilm")
@@ -144,7 +143,7 @@ def real_vllm(folder: Path) -> Iterator[list[str]]:
 
 @contextmanager
 def model(options: argparse.Namespace, folder: Path) -> Iterator[list[str]]:
-    """Run the rerank server that the command line names; yield the endpoint's options for it."""
+    """Run the selected model, and yield the endpoint's flags for it."""
     if options.vllm:
         with real_vllm(folder) as flags:
             yield flags
@@ -161,29 +160,26 @@ def resident(endpoint: Endpoint) -> float:
 
 
 def table(best: Sequence[Sample], best_s: float, flood: Sequence[Sample], flood_s: float, deadline: float) -> str:
-    """Format the result."""
+    """Format the results."""
     took = quantiles([one.seconds for one in flood], n=100)
     late = sum(one.seconds > deadline for one in flood)
     outcomes = Counter(one.outcome.partition("; model")[0].partition("; cached")[0] for one in flood)
-    rows = [("reranked searches per second", "reranked"), ("documents read per second", "read")]
+    rows = [("reranked searches per second", "reranked"), ("documents per second", "read")]
     lines = []
     for words, name in rows:
-        highest = sum(getattr(one, name) for one in best) / best_s
-        overloaded = sum(getattr(one, name) for one in flood if one.seconds <= deadline) / flood_s
-        lines.append(
-            f"{words:30} highest {highest:7.1f}   at {OVERLOAD} times the load {overloaded:7.1f}"
-            f"   ratio {overloaded / highest:.2f}"
-        )
+        able = sum(getattr(one, name) for one in best) / best_s
+        done = sum(getattr(one, name) for one in flood if one.seconds <= deadline) / flood_s
+        lines.append(f"{words:30} best {able:7.1f}   under load {done:7.1f}   ratio {done / able:.2f}")
     statuses = dict(Counter(one.status for one in flood))
     lines.append(f"{len(flood)} searches: status {statuses}, {late} over the deadline of {deadline:g} s;")
     last = max(one.seconds for one in flood)
-    lines.append(f"median {took[49]:.2f} s, 99th percentile {took[98]:.2f} s, slowest {last:.2f} s")
+    lines.append(f"response time: p50 {took[49]:.2f} s, p99 {took[98]:.2f} s, maximum {last:.2f} s")
     lines += [f"  {count:6} {outcome}" for outcome, count in outcomes.most_common()]
     return "\n".join(lines)
 
 
 async def measured(endpoint: Endpoint, options: argparse.Namespace) -> str:
-    """Measure the highest throughput, then overload the endpoint."""
+    """Measure the best throughput, then apply the load."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as session:
         client = Client(session, endpoint.url)
@@ -204,20 +200,25 @@ async def measured(endpoint: Endpoint, options: argparse.Namespace) -> str:
 
 
 def arguments() -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.load", description=__doc__.partition(":")[0])
-    parser.add_argument("--seconds", type=float, default=60, help="duration of the overload")
-    parser.add_argument("--best", type=float, default=20, help="seconds for measuring the highest throughput")
-    parser.add_argument("--deadline", type=float, default=2, help="deadline of a search in seconds")
+    parser.add_argument("--seconds", type=float, default=60, help="duration of the load in seconds")
     parser.add_argument(
-        "--rate", type=float, default=TOKENS_PER_SECOND, help="tokens per second of the fixed-rate server"
+        "--best", type=float, default=20, help="duration of the measurement of the best throughput, in seconds"
+    )
+    parser.add_argument("--deadline", type=float, default=2, help="deadline of every search, in seconds")
+    parser.add_argument(
+        "--rate",
+        type=float,
+        default=TOKENS_PER_SECOND,
+        help="throughput of the server with a fixed throughput, in tokens per second",
     )
     parser.add_argument("--words", type=int, default=DOCUMENT_WORDS, help="words per document")
     parser.add_argument("--engine", choices=ENGINES, default="opensearch", help="the engine")
     server = parser.add_mutually_exclusive_group()
-    server.add_argument("--vllm", action="store_true", help="run a real vLLM with a small model")
+    server.add_argument("--vllm", action="store_true", help="use a real vLLM with a small model")
     server.add_argument("--reranker", help="use the rerank server at this URL")
-    parser.add_argument("flags", nargs="*", help="more options of the endpoint")
+    parser.add_argument("flags", nargs="*", help="flags for the endpoint")
     return parser.parse_args()
 
 

@@ -1,10 +1,10 @@
-"""Mixed traffic for half an hour, to find leaks: `python -m tests.bench.soak --minutes 30`.
+"""Soak test with mixed traffic for half an hour: `python -m tests.bench.soak --minutes 30`.
 
-In front of a real OpenSearch, at the same time: new and repeated searches through several endpoints and on several
-pages; bulk writes; streamed reads; clients that disconnect; malformed bodies; a rerank server with one fault after
-another and healthy periods in between; reloads of the rules; requests for admin pages. Resident memory and open file
-descriptors of the endpoint are sampled throughout. The median of the second fifth of the time, when caches are full, is
-compared with that of the last fifth.
+All of this runs at the same time, in front of a real OpenSearch: new and repeated searches, on several endpoints and
+pages; bulk writes; streamed reads; clients that disconnect; unreadable bodies; a rerank server that goes from one fault
+to the next and recovers in between; rule reloads; reads of the admin pages. Resident memory and open descriptors of the
+endpoint are sampled. The median of the second fifth of the time, when caches are full, is compared with that of the
+last fifth.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ BODIES = (b"{", b"[]", b'{"query":{"match":{"body":{}}}}', b'{"query":' * 50, b"
 
 @dataclass
 class Soak:
-    """State shared by all traffic: endpoint, session, a seeded random generator, and the counts so far."""
+    """State that the traffic shares: the endpoint, a session, a seeded random generator, and the results so far."""
 
     endpoint: Endpoint
     session: aiohttp.ClientSession
@@ -56,14 +56,14 @@ class Soak:
     async def send(
         self, kind: str, method: str, target: str, body: bytes = b"", headers: dict[str, str] = JSON
     ) -> None:
-        """Send a request and count its status and outcome."""
+        """Send a request, and count its status and outcome."""
         async with self.session.request(method, self.endpoint.url + target, data=body, headers=headers) as answer:
             await answer.read()
             outcome = answer.headers.get("X-Rerank", "").partition(";")[0].partition(",")[0]
             self.counts[f"{kind}: {answer.status} {outcome}".rstrip()] += 1
 
     def body(self, number: int, **more: object) -> bytes:
-        """Write a search with its own query text."""
+        """Return a search with different words for each number."""
         word = WORDS[number % len(WORDS)]
         return json.dumps({"query": {"match": {"body": f"rain {word} nr{number}"}}, "size": 10, **more}).encode()
 
@@ -81,7 +81,7 @@ async def page(soak: Soak) -> None:
     await soak.send("page", "POST", f"/{INDEX}/_search", body)
 
 
-async def multi_search(soak: Soak) -> None:
+async def many(soak: Soak) -> None:
     searches = [soak.body(soak.random.randrange(10**9)) for _ in range(4)]
     lines = b"".join(b'{"index":"%b"}\n%b\n' % (INDEX.encode(), search) for search in searches)
     await soak.send("_msearch", "POST", "/_msearch", lines, NDJSON)
@@ -108,7 +108,7 @@ async def malformed(soak: Soak) -> None:
 
 
 async def disconnect(soak: Soak) -> None:
-    """Begin a search and disconnect at a random moment."""
+    """Start a search, and disconnect at a random moment."""
     host, port = urlsplit(soak.endpoint.url).netloc.split(":")
     body = soak.body(soak.random.randrange(10**9))
     whole = f"POST /{INDEX}/_search HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()
@@ -128,7 +128,7 @@ async def reload(soak: Soak) -> None:
     soak.counts["reload"] += 1
 
 
-async def admin_page(soak: Soak) -> None:
+async def admin_pages(soak: Soak) -> None:
     for target in ("/_rerank/metrics", "/_rerank/health/ready"):
         async with soak.session.get(soak.endpoint.admin_listen + target) as answer:
             await answer.read()
@@ -140,32 +140,32 @@ async def sample(soak: Soak) -> None:
     soak.samples.append((process.memory_info().rss, process.num_fds()))
 
 
-# Kinds of requests, with the mean pause after each in seconds.
+# Kinds of traffic, with the mean pause after each in seconds.
 TRAFFIC: tuple[tuple[Callable[[Soak], Awaitable[None]], float], ...] = (
     (new, 0.05),
     (repeated, 0.05),
     (page, 0.1),
-    (multi_search, 0.3),
+    (many, 0.3),
     (template, 0.2),
     (write, 1.0),
     (stream, 0.3),
     (malformed, 0.3),
     (disconnect, 0.1),
     (reload, 20.0),
-    (admin_page, 5.0),
+    (admin_pages, 5.0),
     (sample, 5.0),
 )
 
 
 async def repeat(soak: Soak, step: Callable[[Soak], Awaitable[None]], pause: float) -> None:
-    """Send one kind of request until time is up."""
+    """Send one kind of traffic until the end."""
     while time.monotonic() < soak.until:
         await step(soak)
         await asyncio.sleep(pause * soak.random.uniform(0.5, 1.5))
 
 
 async def misbehave(soak: Soak, server: Faulty) -> None:
-    """Give the rerank server one fault after another, with healthy periods in between."""
+    """Let the rerank server go from one fault to the next, and recover in between."""
     while time.monotonic() < soak.until:
         server.well()
         await asyncio.sleep(8)
@@ -185,7 +185,7 @@ async def soaked(endpoint: Endpoint, rules: Path, server: Faulty, seconds: float
 
 
 def report(soak: Soak, minutes: float) -> str:
-    """Format the result."""
+    """Format the results."""
     fifth = len(soak.samples) // 5
     early, late = soak.samples[fifth : 2 * fifth], soak.samples[-fifth:]
     before, after = (median(rss for rss, _ in part) / 2**20 for part in (early, late))
@@ -197,7 +197,7 @@ def report(soak: Soak, minutes: float) -> str:
         f"resident memory: {before:.1f} MiB in the second fifth, {after:.1f} in the last: {growth:+.1%}, {verdict}"
     )
     fds = [count for _, count in soak.samples]
-    lines.append(f"open file descriptors: {min(fds)} to {max(fds)} during the run, {fds[-1]} two seconds after it")
+    lines.append(f"open descriptors: {min(fds)} to {max(fds)} during the run, {fds[-1]} two seconds after the end")
     return "\n".join(lines) + "\n"
 
 
