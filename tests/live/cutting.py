@@ -1,4 +1,4 @@
-"""An engine that cuts its connections where a seed says, and notes what it was asked: whole, once, and how often."""
+"""An engine that closes connections at points chosen by a seed, and records the requests that it receives."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TOKEN = re.compile(rb"\bt\d+x\b")
 
 
 def cut(writer: asyncio.StreamWriter, *, hard: bool) -> None:
-    """Close a connection with what was written so far: with FIN, or with RST if *hard*."""
+    """Close a connection after what has been written so far: with FIN, or with RST if *hard*."""
     if hard and not writer.is_closing():
         taken = writer.get_extra_info("socket")
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -32,12 +32,12 @@ def cut(writer: asyncio.StreamWriter, *, hard: bool) -> None:
 
 
 def document(token: str, size: int = 0) -> bytes:
-    """Write the document of a token."""
+    """Return the document of a token."""
     return json.dumps({"token": token, "pad": "x" * size, "end": token}).encode()
 
 
 def hits(token: str) -> bytes:
-    """Write the answer of a search for a token."""
+    """Return the response to a search for a token."""
     rows = [
         {"_index": "idx", "_id": f"{token}-{at}", "_score": 3.0 - at, "_source": {"body": f"{token} river"}}
         for at in range(3)
@@ -56,7 +56,7 @@ def _caps() -> bytes:
 
 @dataclass
 class Notes:
-    """What an engine saw, by token: requests begun, and bodies that came whole."""
+    """Requests that an engine received, by token: started ones, and those with a complete body."""
 
     begun: Counter[str] = field(default_factory=Counter)
     whole: Counter[str] = field(default_factory=Counter)
@@ -67,7 +67,7 @@ class Notes:
 
 
 class CuttingEngine:
-    """An engine in a thread of its own. While `calm` it cuts nothing."""
+    """An engine in its own thread. While `calm`, it does not close connections early."""
 
     def __init__(self, seed: int) -> None:
         self.notes = Notes()
@@ -102,7 +102,7 @@ class CuttingEngine:
         await asyncio.gather(*others, return_exceptions=True)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection until a cut or its end."""
+        """Serve one connection until it is closed by either side."""
         self.notes.open += 1
         self.notes.accepted += 1
         chance = random.Random(f"{self._seed}-{self.notes.accepted}")
@@ -120,7 +120,7 @@ class CuttingEngine:
             writer.close()
 
     async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, chance: random.Random) -> bool:
-        """Answer one request, or cut; False ends the connection."""
+        """Answer one request or close the connection; return whether the connection stays open."""
         head = await reader.readuntil(HEAD_END)
         point = chance.choice(CUTS) if not self.calm and chance.random() < CUT_SHARE else ""
         self.notes.cuts[point] += 1
@@ -141,12 +141,12 @@ class CuttingEngine:
             cut(writer, hard=hard)
             return False
         await asyncio.sleep(chance.choice((0, 0, 0.001, 0.01)))
-        return await _answer(writer, _said(head, body, token), _Cut(point, hard, chance))
+        return await _answer(writer, _response(head, body, token), _Cut(point, hard, chance))
 
 
 @dataclass(frozen=True)
 class _Cut:
-    """Where an answer is cut, and how."""
+    """Where in a response the connection is closed, and how."""
 
     point: str
     hard: bool
@@ -154,7 +154,7 @@ class _Cut:
 
 
 async def _body(reader: asyncio.StreamReader, head: bytes, *, half: bool) -> bytes | None:
-    """Read a body; None once half of it is read, if that was all that is wanted."""
+    """Read a body; None after the first half if *half*."""
     if found := re.search(rb"(?i)content-length: *(\d+)", head):
         size = int(found[1])
         read = await reader.readexactly(size // 2 if half else size)
@@ -170,8 +170,8 @@ async def _body(reader: asyncio.StreamReader, head: bytes, *, half: bool) -> byt
     return None if half else b"".join(parts)
 
 
-def _said(head: bytes, body: bytes, named: str) -> bytes:
-    """Word the answer; the token is taken from where a mix-up would show, the body of the request if it has one."""
+def _response(head: bytes, body: bytes, named: str) -> bytes:
+    """Return the response, with the token of the request's body if it has one, so that a mix-up is noticed."""
     if b"_field_caps" in head.partition(b"\r\n")[0]:
         return _caps()
     found = _TOKEN.search(body)
@@ -179,16 +179,16 @@ def _said(head: bytes, body: bytes, named: str) -> bytes:
     return hits(token) if b"_search" in head.partition(b"\r\n")[0] else document(token, 2000)
 
 
-async def _answer(writer: asyncio.StreamWriter, said: bytes, wanted: _Cut) -> bool:
-    """Write an answer up to where it is cut; False ends the connection."""
+async def _answer(writer: asyncio.StreamWriter, response: bytes, wanted: _Cut) -> bool:
+    """Write a response up to its cut; return whether the connection stays open."""
     chance = wanted.chance
-    parts = [said[: len(said) // 3], said[len(said) // 3 :]]
+    parts = [response[: len(response) // 3], response[len(response) // 3 :]]
     kind = b"Content-Type: application/json\r\n"
     if chance.random() < 0.5 or wanted.point == "chunk":
         frame = kind + b"Transfer-Encoding: chunked\r\n\r\n"
         pieces = [b"%x\r\n%s\r\n" % (len(part), part) for part in parts] + [b"0\r\n\r\n"]
     else:
-        frame = kind + b"Content-Length: %d\r\n\r\n" % len(said)
+        frame = kind + b"Content-Length: %d\r\n\r\n" % len(response)
         pieces = parts
     ends: dict[str, Callable[[], list[bytes]]] = {
         "status": lambda: [b"HTTP/1.1 2"],
