@@ -1,4 +1,4 @@
-"""Ten thousand requests through connections that are cut on both sides wherever it hurts."""
+"""Ten thousand requests through connections that either side closes at any point of a message."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One request: what is sent, what a whole answer says, and where the client cuts."""
+class ClientRequest:
+    """One request: what is sent, the expected response, and where the client closes the connection."""
 
     token: str
     method: str
@@ -51,7 +51,7 @@ class Asked:
 
     @property
     def sent(self) -> tuple[bytes, bytes]:
-        """Write head and body."""
+        """The encoded head and body."""
         frame = "Transfer-Encoding: chunked" if self.chunked and self.body else f"Content-Length: {len(self.body)}"
         head = f"{self.method} {self.target} HTTP/1.1\r\nHost: x\r\nContent-Type: {self.kind}\r\n{frame}\r\n\r\n"
         half = len(self.body) // 2
@@ -62,15 +62,15 @@ class Asked:
 
 @dataclass
 class Outcome:
-    """How the requests ended: counted, and what is wrong in words."""
+    """The results: counts of how requests ended, and a list of errors."""
 
     ends: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     answered: set[str] = field(default_factory=set)
 
 
-def asked(at: int, *, calm: bool = False) -> Asked:
-    """Choose a request by its number."""
+def asked(at: int, *, calm: bool = False) -> ClientRequest:
+    """Derive a request from its number."""
     chance = random.Random(f"{SEED}-{at}")
     token = f"t{at}x"
     what = chance.choice(("search", "search", "search", "put", "post", "bulk", "delete"))
@@ -86,7 +86,7 @@ def asked(at: int, *, calm: bool = False) -> Asked:
     }[what]
     where = chance.choice(CUTS) if not calm and chance.random() < CUT_SHARE else ""
     pause = chance.choice((0.0, 0.0, 0.002, 0.02))
-    return Asked(token, method, target, body, kind, chance.random() < 0.4, where, chance.random() < 0.5, pause)
+    return ClientRequest(token, method, target, body, kind, chance.random() < 0.4, where, chance.random() < 0.5, pause)
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def endpoint(engine: CuttingEngine, serve: Serve) -> Endpoint:
 
 
 async def worker(url: str, numbers: Iterator[int], outcome: Outcome, *, calm: bool = False) -> None:
-    """Send requests one after another, over the same connection as long as it lives."""
+    """Send requests one after another, on the same connection as long as it is open."""
     streams: Streams | None = None
     for at in numbers:
         one = asked(at, calm=calm)
@@ -127,8 +127,8 @@ async def opened(url: str) -> Streams:
     return await asyncio.open_connection(address.hostname, address.port)
 
 
-async def ended(streams: Streams, one: Asked, outcome: Outcome) -> bool:
-    """Send one request and see how it ends; tell whether the connection lives on."""
+async def ended(streams: Streams, one: ClientRequest, outcome: Outcome) -> bool:
+    """Send one request and count how it ends; return whether the connection stays open."""
     reader, writer = streams
     try:
         if not await sent(writer, one):
@@ -155,8 +155,8 @@ async def ended(streams: Streams, one: Asked, outcome: Outcome) -> bool:
     return b"connection: close" not in head.lower()
 
 
-async def sent(writer: asyncio.StreamWriter, one: Asked) -> bool:
-    """Send a request; False if the client cut it off."""
+async def sent(writer: asyncio.StreamWriter, one: ClientRequest) -> bool:
+    """Send a request; return False if the client has closed the connection."""
     head, body = one.sent
     upto = {"head": (len(head) // 2, 0), "body": (len(head), len(body) // 3)}.get(one.cut, (len(head), len(body)))
     writer.write(head[: upto[0]] + body[: upto[1]])
@@ -169,7 +169,7 @@ async def sent(writer: asyncio.StreamWriter, one: Asked) -> bool:
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-    """Read a whole answer; anything less is IncompleteReadError."""
+    """Read a complete response. Raises IncompleteReadError."""
     head = await reader.readuntil(HEAD_END)
     fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
     if b"content-length" in fields:
@@ -182,8 +182,8 @@ async def answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
     return head, b"".join(parts)
 
 
-def check(one: Asked, head: bytes, body: bytes) -> str:
-    """Say what is wrong about a whole answer; "" if nothing is."""
+def check(one: ClientRequest, head: bytes, body: bytes) -> str:
+    """Return what is wrong with a complete response; "" if nothing is."""
     status = head[9:12]
     if status == b"502":
         error = json.loads(body)
@@ -198,7 +198,7 @@ def check(one: Asked, head: bytes, body: bytes) -> str:
 
 
 def engine_side(engine: CuttingEngine, answered: set[str]) -> list[str]:
-    """Say what the engine saw and should not have."""
+    """Return what is wrong with the requests that the engine received."""
     notes, wrong = engine.notes, []
     for token in notes.begun:
         if not token:
@@ -216,7 +216,7 @@ def engine_side(engine: CuttingEngine, answered: set[str]) -> list[str]:
 
 
 def sockets(endpoint: Endpoint) -> Counter[str]:
-    """Count the endpoint's connections to its clients and to the engine; one that the other side closed is a leak."""
+    """Count the endpoint's connections to clients and to the engine; one that the peer has closed is a leak."""
     port = urlsplit(endpoint.url).port
     found: Counter[str] = Counter()
     for one in psutil.Process(endpoint.process.pid).net_connections("tcp"):
@@ -226,7 +226,7 @@ def sockets(endpoint: Endpoint) -> Counter[str]:
 
 
 async def settled(endpoint: Endpoint, engine: CuttingEngine, files: int) -> str:
-    """Wait until no more is open than idle connections to the engine; say what stays open."""
+    """Wait until only idle connections to the engine are open; return what else stays open."""
     deadline = time.monotonic() + SETTLE_S
     while True:
         open_now, descriptors = sockets(endpoint), psutil.Process(endpoint.process.pid).num_fds()
@@ -250,7 +250,7 @@ async def run(url: str, first: int, last: int, *, calm: bool = False) -> Outcome
     return outcome
 
 
-async def test_cut_connections_mix_up_nothing_leak_nothing_and_write_nothing_twice(
+async def test_closed_connections_never_mix_up_responses_leak_or_write_twice(
     engine: CuttingEngine, endpoint: Endpoint
 ) -> None:
     warm = await run(endpoint.url, 1_000_000, 1_000_001, calm=True)

@@ -1,4 +1,4 @@
-"""`make demo` on this machine: the real parts, the five scenarios, every language; what is killed comes back."""
+"""`make demo` on this machine: real engine and model, the five scenarios, every language; killed processes restart."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LANGUAGES = {"ar", "de", "en", "es", "fr", "hi", "ja", "ko", "ru", "zh"}
 
 @dataclass
 class Shown:
-    """What the demo showed and said; its last search before all parts were killed, and its first reranked one after."""
+    """The output of the demo; its last search before the kill, and the first reranked one afterwards."""
 
     scenarios: list[Asked] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
@@ -40,14 +40,14 @@ class Shown:
     after: Answer | None = None
 
     def search(self) -> Answer | None:
-        """Search through the endpoint; None while nobody listens."""
+        """Search through the endpoint; return None while it does not listen."""
         try:
             return ask(self.parts[-1].url, "GET", f"/{INDEX}/_search?q=pandas+csv+gbk&size=3")
         except OSError:
             return None
 
     def killed(self) -> None:
-        """Kill engine, model and endpoint at once, and wait until all are said to answer and a search is reranked."""
+        """Kill engine, model and endpoint, and wait until the demo reports them as running and reranks a search."""
         self.before = self.search()
         for part in self.parts:
             os.kill(part.pid, signal.SIGKILL)
@@ -57,7 +57,7 @@ class Shown:
             time.sleep(0.5)
 
     def again(self) -> bool:
-        """Search once; tell whether it was reranked, and the person told that all parts answer."""
+        """Search once; return whether it was reranked, and the demo has reported all processes as running."""
         self.after = self.search()
         told = self.out.getvalue().count("answers again")
         return told == len(self.parts) and bool(self.after) and self.after.outcome.startswith("reranked")
@@ -65,7 +65,7 @@ class Shown:
 
 @pytest.fixture(scope="module")
 def shown(models: Models) -> Shown:
-    """Run the demo once, keeping what it shows beside printing it; kill all of its parts before it ends."""
+    """Run the demo once and record its output; kill all of its processes before it ends."""
     models.stop()
     found = Shown()
 
@@ -84,13 +84,13 @@ def shown(models: Models) -> Shown:
 
 
 @pytest.mark.timeout(1200)
-def test_the_right_document_comes_first_in_all_scenarios(shown: Shown) -> None:
+def test_the_right_document_is_first_in_all_scenarios(shown: Shown) -> None:
     assert [one.query.id for one in shown.scenarios if not right(one.query, one.after)] == []
     assert [one.query.id for one in shown.scenarios if right(one.query, one.before)] == []
     assert len(shown.scenarios) == 5
 
 
-def test_what_is_killed_comes_back_in_its_place_and_the_person_is_told(shown: Shown) -> None:
+def test_a_killed_process_is_restarted_and_reported(shown: Shown) -> None:
     assert shown.before
     assert shown.after
     assert shown.before.outcome.startswith("reranked")
@@ -102,7 +102,7 @@ def test_what_is_killed_comes_back_in_its_place_and_the_person_is_told(shown: Sh
         assert part.exit_code is not None
 
 
-def test_every_language_is_better_or_says_why_not(shown: Shown) -> None:
+def test_every_language_is_improved_or_the_output_says_why_not(shown: Shown) -> None:
     rows = shown.rows
     assert {row.language for row in rows} == LANGUAGES | {"all"}
     assert all(row.after.top_1 > row.before.top_1 or show.note(row) for row in rows)

@@ -54,7 +54,7 @@ WORKER = ("one of two workers", "broken connections: those that it had, and who 
 
 @dataclass
 class Cost:
-    """What was sent, and when all was well: the seconds (monotonic) of the kill, the return, the first rerank."""
+    """The requests, and the times (monotonic seconds) of the kill, the restart and the first reranked search."""
 
     sent: Sequence[EngineRequest]
     killed: float
@@ -62,7 +62,7 @@ class Cost:
     well: float
 
     def wrong(self, engine: str, order: Order | None) -> int:
-        """Count the pages that are not what the engine's window, asked for now, makes them."""
+        """Count the pages that do not match the engine's current window."""
         good = [(one.number, one.taken.answer) for one in self.sent if not one.taken.lost]
         good = [(number, answer) for number, answer in good if answer.status == 200]
         found = windows(engine, [number for number, _ in good])
@@ -81,7 +81,7 @@ class Cost:
         return [one for one in self.sent if one.sent >= moment]
 
     def note(self, row: tuple[str, str], wrong: int) -> None:
-        """Write the row; all that is sent once a search was reranked again is answered."""
+        """Add the row; all requests after the first reranked search must have been answered."""
         after = self.since(self.well)
         well = bool(after) and all(not one.taken.lost and one.taken.answer.status == 200 for one in after)
         good = len(self.sent) - self.lost - len(self.errors)
@@ -94,7 +94,7 @@ class Cost:
 async def under_load(
     endpoint: Endpoint, kill: Callable[[], object], back: Callable[[], Awaitable[object]], pause: float, first: int
 ) -> Cost:
-    """Search on some connections, kill in the midst of it, wait for the return and go on a little."""
+    """Search on several connections, kill a process, wait for its restart, and continue for a while."""
     stream = Stream(endpoint.url, search, first, pause)
     running = asyncio.create_task(stream.run(AT_ONCE))
     try:
@@ -112,12 +112,12 @@ async def under_load(
 
 
 def reranked_since(sent: Sequence[EngineRequest], moment: float) -> bool:
-    """Tell whether one of the last searches was sent after the moment, and reranked."""
+    """Return whether one of the last searches was sent after a time, and reranked."""
     return any(one.sent >= moment and not one.taken.lost and told(one.taken.answer) == "reranked" for one in sent[-50:])
 
 
 async def until(found: Callable[[], bool], limit_s: float) -> float:
-    """Wait for it, and tell when it came."""
+    """Wait for a condition, and return the time when it became true."""
     limit = time.monotonic() + limit_s
     while not found():
         assert time.monotonic() < limit
@@ -127,26 +127,26 @@ async def until(found: Callable[[], bool], limit_s: float) -> float:
 
 @pytest.fixture
 def storm(opensearch: Engine) -> Engine:
-    """OpenSearch with a few storms."""
+    """OpenSearch with the documents about storms."""
     filled(opensearch.url)
     return opensearch
 
 
 @pytest.fixture
 def endpoint(storm: Engine, serve: Serve, models: Models, minilm: ModelServer) -> Endpoint:
-    """An endpoint with a real model that reads ten hits."""
+    """An endpoint with a real model and a window of ten hits."""
     found = serve(storm.url, *models.flags("minilm"), "--window", f"{WINDOW}")
     found.await_health("ok")
     return found
 
 
 def plain(serve: Serve, engine: Engine, faulty: Faulty, *flags: str) -> Endpoint:
-    """An endpoint with a model that orders by number."""
+    """An endpoint with a model that sorts by number."""
     model = ("--reranker", faulty.url, "--profile", "bge-reranker", "--tokenizer", "estimate", "--no-self-test")
     return serve(engine.url, *model, "--window", f"{WINDOW}", *flags)
 
 
-async def test_a_killed_engine_is_an_error_in_its_own_shape_until_it_is_back(serve: Serve) -> None:
+async def test_a_killed_engine_is_an_error_in_its_format_until_it_is_back(serve: Serve) -> None:
     with Faulty() as faulty, start_engine("elasticsearch") as engine:
         endpoint = plain(serve, engine, faulty)
         filled(engine.url)
@@ -171,7 +171,7 @@ async def test_a_killed_engine_is_an_error_in_its_own_shape_until_it_is_back(ser
     assert 502 in {answer.status for answer in cost.errors}
 
 
-async def test_a_killed_worker_costs_at_most_what_was_under_way_there(storm: Engine, serve: Serve) -> None:
+async def test_a_killed_worker_costs_at_most_its_requests_in_flight(storm: Engine, serve: Serve) -> None:
     with Faulty() as faulty:
         endpoint = plain(serve, storm, faulty, "--workers", "2")
         team = endpoint.process.pid
@@ -190,13 +190,13 @@ async def test_a_killed_worker_costs_at_most_what_was_under_way_there(storm: Eng
         cost = await under_load(endpoint, kill, back, 0.0, 300_000)
         cost.note(WORKER, cost.wrong(storm.url, by_number))
     assert cost.errors == []
-    # Who tries again at once may meet the socket of the dying process before the kernel has closed it.
+    # An immediate retry may reach the socket of the dying process before the kernel has closed it.
     assert cost.lost <= 2 * max(there.values())
     assert len(children(team)) == 2
 
 
 def connections(pid: int, url: str) -> int:
-    """Count the connections of clients that a worker has."""
+    """Return the number of client connections of a worker."""
     port = urlsplit(url).port
     found = psutil.Process(pid).net_connections("tcp")
     return sum(one.status == psutil.CONN_ESTABLISHED and one.laddr.port == port for one in found)
@@ -226,17 +226,17 @@ async def test_a_killed_model_costs_no_search_and_a_restarted_one_is_used_within
     assert endpoint.await_health("ok") == {"status": "ok"}
 
 
-def test_the_page_says_what_was_found(minilm: ModelServer, update: bool) -> None:
+def test_the_page_has_the_results_of_the_run(minilm: ModelServer, update: bool) -> None:
     TABLE.check([VLLM[0], ENGINE[0], WORKER[0]], update=update)
 
 
-# As the one before: without a model it would come first, before a run has written the page.
+# With the model as a fixture, since tests without one run first, before the page has been written.
 @pytest.mark.usefixtures("minilm")
-def test_the_page_was_written_from_a_run_that_was_well_again_in_time() -> None:
+def test_the_page_is_of_a_run_that_recovered_in_time() -> None:
     assert [took for took in TABLE.column(MEASURED[-1]) if float(took) > RECOVERY_S] == []
 
 
-def test_clients_that_go_away_hold_nothing_up(endpoint: Endpoint) -> None:
+def test_clients_that_disconnect_do_not_delay_others(endpoint: Endpoint) -> None:
     host, _, port = urlsplit(endpoint.url).netloc.partition(":")
     body = b'{"query":{"match":{"body":"wind and rain for those who stay"}},"size":10}'
     head = f"POST /{INDEX}/_search HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"

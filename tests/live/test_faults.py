@@ -19,12 +19,12 @@ from .page import DOCS, Table
 from .storm import WINDOW, filled, right, search, told, windows
 
 SEARCHES = 200
-# A machine that stalls for as long as a search may take has all told `deadline`: then the words come with the next.
+# On a machine that stalls for the whole deadline, all outcomes are `deadline`: then the next burst is used.
 BURSTS = 3
 DEADLINE_S, GRACE_MS = 2, 50
-# What may be said in any row: so many searches at once may be more than a small machine does in time.
+# Outcomes that any row may have: a small machine may be too slow for this many concurrent searches.
 LATE = frozenset({"deadline", "overloaded"})
-# So many times as many searches as are measured, before: engines and endpoints are slow at first.
+# Bursts before the measured one, since engines and endpoints are slow at first.
 WARM = 5
 P99, AGAIN = "p99 (ms)", "reranked again after (s)"
 TABLE = Table(
@@ -59,7 +59,7 @@ def engine(opensearch: Engine) -> Engine:
 
 @pytest.fixture(scope="module")
 async def endpoint(engine: Engine, faulty: Faulty, serve: Serve) -> Endpoint:
-    """An endpoint that has worked for a while."""
+    """An endpoint that has been warmed up."""
     flags = ("--reranker", faulty.url, "--profile", "bge-reranker", "--tokenizer", "estimate", "--no-self-test")
     found = serve(
         engine.url,
@@ -77,7 +77,7 @@ async def endpoint(engine: Engine, faulty: Faulty, serve: Serve) -> Endpoint:
 
 
 async def reranks_again(url: str, first: int) -> float:
-    """Search until a search is reranked, and tell how many seconds that took."""
+    """Search until a search is reranked; return the time in seconds."""
     began = time.monotonic()
     async with Connection(url) as connection:
         while (took := time.monotonic() - began) < LIMIT_S:
@@ -94,7 +94,7 @@ def words(fault: Fault) -> str:
 
 @dataclass(frozen=True)
 class Burst:
-    """What came of so many searches at once: what clients were told, how many lost their page, and how long it took."""
+    """The result of many concurrent searches: outcomes, errors, wrong pages, and response time."""
 
     told: set[str]
     errors: int
@@ -104,7 +104,7 @@ class Burst:
 
 
 async def burst(fault: Fault, first: int, urls: tuple[str, str], faulty: Faulty) -> Burst:
-    """Search while the server has a fault, then until it is used again; the engine and the endpoint are at *urls*."""
+    """Search while the server has a fault, then until it is used again; *urls* are those of engine and endpoint."""
     engine, endpoint = urls
     numbers = range(first, first + SEARCHES)
     direct = windows(engine, numbers)
@@ -122,12 +122,12 @@ async def burst(fault: Fault, first: int, urls: tuple[str, str], faulty: Faulty)
 
 
 @pytest.mark.parametrize("name", FAULTS)
-async def test_a_fault_of_the_model_costs_nobody_a_page(
+async def test_a_fault_of_the_model_costs_no_client_its_page(
     name: str, engine: Engine, endpoint: Endpoint, faulty: Faulty
 ) -> None:
     fault, urls = FAULTS[name], (engine.url, endpoint.url)
     first = 10_000 * (1 + list(FAULTS).index(name))
-    # A breaker is opened by a fault.
+    # A fault opens the circuit breaker.
     allowed = fault.told | LATE | (set() if "reranked" in fault.told else {"breaker"})
     for at in range(BURSTS):
         one = await burst(fault, first + 300 * at, urls, faulty)
@@ -139,13 +139,13 @@ async def test_a_fault_of_the_model_costs_nobody_a_page(
     raise AssertionError(f"nobody was told {words(fault)}")
 
 
-def test_the_page_says_what_was_found(update: bool) -> None:
+def test_the_page_has_the_results_of_the_run(update: bool) -> None:
     TABLE.check(list(FAULTS), update=update)
 
 
-def test_the_page_was_written_from_a_run_that_kept_its_deadlines() -> None:
+def test_the_page_is_of_a_run_that_kept_its_deadlines() -> None:
     assert [took for took in TABLE.column(P99) if int(took) > 1000 * DEADLINE_S + GRACE_MS] == []
 
 
-def test_the_page_was_written_from_a_run_that_was_well_again_in_time() -> None:
+def test_the_page_is_of_a_run_that_recovered_in_time() -> None:
     assert [took for took in TABLE.column(AGAIN) if float(took) > RECOVERY_S] == []

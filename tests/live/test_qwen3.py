@@ -1,4 +1,4 @@
-"""The Qwen3-Reranker profile: prompt, template, overrides and logits through vLLM give what transformers gives."""
+"""The Qwen3-Reranker profile: prompt, template, overrides and logits through vLLM give the scores of transformers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DOCUMENTS = {
 
 @pytest.fixture
 def start(opensearch: Engine, serve: Serve, models: Models, qwen3: ModelServer) -> Callable[..., Endpoint]:
-    """Start an endpoint with further flags in front of an index of the documents."""
+    """Start an endpoint with more flags in front of an index with the documents."""
     documents = {name: {"body": text} for name, text in DOCUMENTS.items()}
     fill(opensearch.url, INDEX, {"properties": {"body": {"type": "text"}}}, documents)
     return partial(serve, opensearch.url, *models.flags("qwen3"))
