@@ -135,7 +135,7 @@ def real_vllm(folder: Path) -> Iterator[list[str]]:
     """Run vLLM with MiniLM, and yield the endpoint's flags for it."""
     models = Models(folder)
     try:
-        models.alive("minilm")
+        models.running("minilm")
         yield models.flags("minilm")
     finally:
         models.stop()

@@ -96,16 +96,16 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
 @pytest.fixture
 def e5(models: Models) -> ModelServer:
     """Run vLLM with multilingual-e5-small."""
-    return models.alive("e5")
+    return models.running("e5")
 
 
 @pytest.fixture
 def minilm(models: Models) -> ModelServer:
     """Run vLLM with all-MiniLM-L6-v2."""
-    return models.alive("minilm")
+    return models.running("minilm")
 
 
 @pytest.fixture
 def qwen3(models: Models) -> ModelServer:
     """Run vLLM with a tiny Qwen3-Reranker."""
-    return models.alive("qwen3")
+    return models.running("qwen3")

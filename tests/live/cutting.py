@@ -59,7 +59,7 @@ class Notes:
     """Requests that an engine received, by token: started ones, and those with a complete body."""
 
     begun: Counter[str] = field(default_factory=Counter)
-    whole: Counter[str] = field(default_factory=Counter)
+    complete: Counter[str] = field(default_factory=Counter)
     bodies: dict[str, bytes] = field(default_factory=dict)
     cuts: Counter[str] = field(default_factory=Counter)
     accepted: int = 0
@@ -105,13 +105,13 @@ class CuttingEngine:
         """Serve one connection until it is closed by either side."""
         self.notes.open += 1
         self.notes.accepted += 1
-        chance = random.Random(f"{self._seed}-{self.notes.accepted}")
+        rng = random.Random(f"{self._seed}-{self.notes.accepted}")
         try:
-            if not self.calm and chance.random() < ACCEPT_SHARE:
+            if not self.calm and rng.random() < ACCEPT_SHARE:
                 self.notes.cuts["accept"] += 1
-                cut(writer, hard=chance.random() < 0.5)
+                cut(writer, hard=rng.random() < 0.5)
                 return
-            while await self._request(reader, writer, chance):
+            while await self._request(reader, writer, rng):
                 pass
         except _GONE:
             pass
@@ -119,12 +119,12 @@ class CuttingEngine:
             self.notes.open -= 1
             writer.close()
 
-    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, chance: random.Random) -> bool:
+    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, rng: random.Random) -> bool:
         """Answer one request or close the connection; return whether the connection stays open."""
         head = await reader.readuntil(HEAD_END)
-        point = chance.choice(CUTS) if not self.calm and chance.random() < CUT_SHARE else ""
+        point = rng.choice(CUTS) if not self.calm and rng.random() < CUT_SHARE else ""
         self.notes.cuts[point] += 1
-        hard = chance.random() < 0.5
+        hard = rng.random() < 0.5
         named = _TOKEN.search(head.partition(b"\r\n")[0])
         token = named[0].decode() if named else ""
         self.notes.begun[token] += 1
@@ -135,13 +135,13 @@ class CuttingEngine:
         if body is None:
             cut(writer, hard=hard)
             return False
-        self.notes.whole[token] += 1
+        self.notes.complete[token] += 1
         self.notes.bodies[token] = body
         if point == "read":
             cut(writer, hard=hard)
             return False
-        await asyncio.sleep(chance.choice((0, 0, 0.001, 0.01)))
-        return await _answer(writer, _response(head, body, token), _Cut(point, hard, chance))
+        await asyncio.sleep(rng.choice((0, 0, 0.001, 0.01)))
+        return await _answer(writer, _response(head, body, token), _Cut(point, hard, rng))
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class _Cut:
 
     point: str
     hard: bool
-    chance: random.Random
+    rng: random.Random
 
 
 async def _body(reader: asyncio.StreamReader, head: bytes, *, half: bool) -> bytes | None:
@@ -179,12 +179,12 @@ def _response(head: bytes, body: bytes, named: str) -> bytes:
     return hits(token) if b"_search" in head.partition(b"\r\n")[0] else document(token, 2000)
 
 
-async def _answer(writer: asyncio.StreamWriter, response: bytes, wanted: _Cut) -> bool:
+async def _answer(writer: asyncio.StreamWriter, response: bytes, place: _Cut) -> bool:
     """Write a response up to its cut; return whether the connection stays open."""
-    chance = wanted.chance
+    rng = place.rng
     parts = [response[: len(response) // 3], response[len(response) // 3 :]]
     kind = b"Content-Type: application/json\r\n"
-    if chance.random() < 0.5 or wanted.point == "chunk":
+    if rng.random() < 0.5 or place.point == "chunk":
         frame = kind + b"Transfer-Encoding: chunked\r\n\r\n"
         pieces = [b"%x\r\n%s\r\n" % (len(part), part) for part in parts] + [b"0\r\n\r\n"]
     else:
@@ -196,14 +196,14 @@ async def _answer(writer: asyncio.StreamWriter, response: bytes, wanted: _Cut) -
         "answer": lambda: [b"HTTP/1.1 200 OK\r\n", frame, pieces[0][:-3]],
         "chunk": lambda: [b"HTTP/1.1 200 OK\r\n", frame, *pieces[:-1]],
     }
-    written = ends.get(wanted.point, lambda: [b"HTTP/1.1 200 OK\r\n" + frame, *pieces])()
+    written = ends.get(place.point, lambda: [b"HTTP/1.1 200 OK\r\n" + frame, *pieces])()
     for piece in written:
         writer.write(piece)
         await writer.drain()
-        if chance.random() < 0.1:
+        if rng.random() < 0.1:
             await asyncio.sleep(0.001)
-    if wanted.point == "idle":
-        await asyncio.sleep(chance.choice((0, 0.001, 0.01, 0.03)))
-    if wanted.point:
-        cut(writer, hard=wanted.hard)
-    return not wanted.point
+    if place.point == "idle":
+        await asyncio.sleep(rng.choice((0, 0.001, 0.01, 0.03)))
+    if place.point:
+        cut(writer, hard=place.hard)
+    return not place.point

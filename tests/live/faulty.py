@@ -232,15 +232,15 @@ class Fault:
     """
 
     begin: Callable[[Faulty], None]
-    told: frozenset[str]
+    outcomes: frozenset[str]
     order: Order = by_number
 
 
-def behaving(behave: Behaviour, *told: str, order: Order = by_number) -> Fault:
+def behaving(behave: Behaviour, *outcomes: str, order: Order = by_number) -> Fault:
     def begin(server: Faulty) -> None:
         server.behave = behave
 
-    return Fault(begin, frozenset(told), order)
+    return Fault(begin, frozenset(outcomes), order)
 
 
 def dying(server: Faulty) -> None:

@@ -44,8 +44,8 @@ class Taken:
         first, *lines = head.decode("latin-1").split("\r\n")
         pairs = (line.partition(":") for line in lines)
         headers = tuple((name, value.strip()) for name, _, value in pairs)
-        whole = b"".join(_chunks(body)) if _LENGTH not in head.lower() else body
-        return Answer(int(first.split()[1]), headers, whole)
+        content = b"".join(_chunks(body)) if _LENGTH not in head.lower() else body
+        return Answer(int(first.split()[1]), headers, content)
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -136,8 +136,8 @@ async def at_once(url: str, requests: Sequence[bytes]) -> list[Taken]:
     async with AsyncExitStack() as opened:
         connections = [await opened.enter_async_context(Connection(url)) for _ in requests]
         with _undisturbed():
-            asked = (one.ask(request) for one, request in zip(connections, requests, strict=True))
-            return await asyncio.gather(*asked)
+            pending = (one.ask(request) for one, request in zip(connections, requests, strict=True))
+            return await asyncio.gather(*pending)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class Models:
         """Return the folder of a model, which is created if necessary."""
         return self._weights[name]()
 
-    def alive(self, name: str) -> ModelServer:
+    def running(self, name: str) -> ModelServer:
         """Return the running server of a model."""
         if self._name != name or self._server is None:
             self.stop()

@@ -17,12 +17,12 @@ _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 @dataclass(frozen=True)
 class Raw:
-    """A response, unparsed; it is incomplete unless `whole`, and not HTTP/1 if its status is 0."""
+    """A response, unparsed; it is incomplete unless `complete`, and not HTTP/1 if its status is 0."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
-    whole: bool
+    complete: bool
     interim: tuple[int, ...] = ()
 
     def header(self, name: str) -> str:
@@ -74,13 +74,13 @@ class Peer:
             first, *lines = head.decode("latin-1").splitlines()
             found = re.match(r"HTTP/1\.[01] (\d{3})", first)
             if found is None:
-                return Raw(0, (), head + self._all(), whole=True)
+                return Raw(0, (), head + self._all(), complete=True)
             status = int(found[1])
             if status >= 200:
                 headers = tuple((name, value.strip()) for name, _, value in (line.partition(":") for line in lines))
                 bodiless = method == "HEAD" or status in {204, 304}
-                body, whole = (b"", True) if bodiless else self._body(headers)
-                return Raw(status, headers, body, whole, tuple(interim))
+                body, complete = (b"", True) if bodiless else self._body(headers)
+                return Raw(status, headers, body, complete, tuple(interim))
             interim.append(status)
         return None
 

@@ -66,7 +66,7 @@ def windows(engine: str, numbers: Sequence[int]) -> list[Window]:
     return found
 
 
-def told(answer: Answer) -> str:
+def outcome_of(answer: Answer) -> str:
     """Return the outcome in `X-Rerank`: `reranked`, or a reason."""
     state, _, why = answer.outcome.partition("; why=")
     return why or state.partition(";")[0]
@@ -78,7 +78,7 @@ def right(answer: Answer, window: Window, order: Order | None) -> bool:
     The scores of a reranked page are not compared, nor its order if *order* is None.
     """
     hits = window["hits"]
-    if told(answer) != "reranked":
+    if outcome_of(answer) != "reranked":
         return answer.json["hits"] == {**window, "hits": hits[:SIZE]}
     read = int(_READ.findall(answer.outcome)[0])
     scores = [hit["_score"] for hit in answer.hits]

@@ -77,7 +77,7 @@ def both(engine: Engine, serve: Serve) -> tuple[str, Endpoint]:
     return engine.url, serve(engine.url, *IDENTITY, *ALONE)
 
 
-def settled(body: bytes) -> Any:
+def normalized(body: bytes) -> Any:
     """Decode a response without `took`, and without the endpoint's node above an explanation."""
     answer = json.loads(took(body), parse_float=str)
     for hit in answer.get("hits", {}).get("hits", []):
@@ -93,6 +93,6 @@ def test_a_body_that_the_engine_accepts_is_never_an_error(both: tuple[str, Endpo
     direct, through = (ask(base, "POST", f"/{INDEX}/_search", body) for base in (both[0], both[1].url))
     if direct.status == 200:
         assert through.status == 200, (body, through.body)
-        assert settled(through.body) == settled(direct.body), body
+        assert normalized(through.body) == normalized(direct.body), body
     elif "ext" not in body:
         assert (through.status, through.body) == (direct.status, direct.body), body

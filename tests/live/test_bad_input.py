@@ -43,13 +43,13 @@ def both(engine: Engine, serve: Serve) -> tuple[str, str]:
 def test_malformed_input_gets_the_engines_response_or_an_error_in_its_format(row: Row, both: tuple[str, str]) -> None:
     engine, endpoint = both
     direct, _ = exchange(engine, row, row.as_if or row.sent, row.engine_limit_s)
-    alive(engine)
+    assert_serves(engine)
     through, token = exchange(endpoint, row, row.sent, row.limit_s)
     if (problem := judge(row, direct, through)) and "hangs" in direct:
         # The engine may have been slow.
         direct, _ = exchange(engine, row, row.as_if or row.sent, row.limit_s)
         problem = judge(row, direct, through)
-    alive(endpoint)
+    assert_serves(endpoint)
     assert not problem, f"{problem}\nthe engine: {direct}\nthe endpoint: {through}"
     written = ask(engine, "GET", f"/{WRITES}/_doc/{token.decode()}").json
     assert written.get("_version", 0) <= 1, written
@@ -67,19 +67,19 @@ def exchange(url: str, row: Row, sent: Sequence[bytes], limit_s: float) -> tuple
             peer.finish()
         try:
             while len(got) < row.answers and (answer := peer.answer(row.method)):
-                got.append(settled(answer, token))
+                got.append(normalized(answer, token))
             got.append(probed(peer))
         except TimeoutError:
             got.append("hangs")
     return got, token
 
 
-def settled(answer: Raw, token: bytes) -> Raw:
+def normalized(answer: Raw, token: bytes) -> Raw:
     """Return a response without the parts that differ from request to request."""
     body = re.sub(rb'("took"? ?: ?)\d+', rb"\g<1>0", answer.body.replace(token, TOKEN))
     body = re.sub(rb'"_seq_no":\d+', b'"_seq_no":0', body)
     headers = tuple((name, value.replace(token.decode(), TOKEN.decode())) for name, value in answer.headers)
-    return Raw(answer.status, headers, body, answer.whole, answer.interim)
+    return Raw(answer.status, headers, body, answer.complete, answer.interim)
 
 
 def probed(peer: Peer) -> str:
@@ -88,8 +88,8 @@ def probed(peer: Peer) -> str:
     answer = peer.answer()
     if answer is None:
         return "closed"
-    own = (answer.status, answer.header("X-Opaque-Id"), answer.whole) == (200, "probe", True)
-    return "alive" if own else f"gives to another request {answer}"
+    own = (answer.status, answer.header("X-Opaque-Id"), answer.complete) == (200, "probe", True)
+    return "open" if own else f"answers another request with {answer}"
 
 
 def judge(row: Row, direct: Sequence[Raw | str], through: Sequence[Raw | str]) -> str:
@@ -97,7 +97,7 @@ def judge(row: Row, direct: Sequence[Raw | str], through: Sequence[Raw | str]) -
     *answers, end = through
     if row.mute and through == ["closed"]:
         return ""
-    if end not in {"alive", "closed"}:
+    if end not in {"open", "closed"}:
         return f"the connection {end}"
     engines = [answer for answer in direct if isinstance(answer, Raw)]
     for at, answer in enumerate(answers):
@@ -113,11 +113,11 @@ def judge(row: Row, direct: Sequence[Raw | str], through: Sequence[Raw | str]) -
 
 def equal(one: Raw, other: Raw) -> bool:
     """Compare two responses; the endpoint may frame the body differently."""
-    return (one.status, content(one), one.header("X-Opaque-Id"), one.whole) == (
+    return (one.status, content(one), one.header("X-Opaque-Id"), one.complete) == (
         other.status,
         content(other),
         other.header("X-Opaque-Id"),
-        other.whole,
+        other.complete,
     )
 
 
@@ -138,7 +138,7 @@ def unclean(answer: Raw) -> str:
     return "an error that speaks of the inside" if INSIDE.search(answer.body) else ""
 
 
-def alive(url: str) -> None:
+def assert_serves(url: str) -> None:
     """Send a few requests at the same time, each on its own connection."""
 
     def one(at: int) -> tuple[int, str]:
@@ -153,12 +153,12 @@ def alive(url: str) -> None:
 
 
 def test_100_continue_is_sent_before_the_body_and_the_response_after_it(both: tuple[str, str]) -> None:
-    whole = post(SEARCH, QUERY, "Expect: 100-continue")[0]
+    request = post(SEARCH, QUERY, "Expect: 100-continue")[0]
     with Peer(both[1]) as peer:
-        peer.send(whole[: -len(QUERY)])
+        peer.send(request[: -len(QUERY)])
         assert peer.line() == b"HTTP/1.1 100 Continue"
         assert peer.line() == b""
-        peer.send(whole[-len(QUERY) :])
+        peer.send(request[-len(QUERY) :])
         answer = peer.answer()
     assert answer is not None
     assert (answer.status, answer.interim) == (200, ())

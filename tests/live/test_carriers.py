@@ -162,9 +162,9 @@ def test_search_templates(body: Any, outcome: str, templated: tuple[str, Endpoin
 
 
 def test_a_template_with_explain_and_typed_keys(templated: tuple[str, Endpoint]) -> None:
-    asked = {"id": "by-words", "params": {"words": "river", "n": 2}, "explain": True}
+    body = {"id": "by-words", "params": {"words": "river", "n": 2}, "explain": True}
     direct, through = (
-        ask(base, "POST", f"/{INDEX}/_search/template?typed_keys=true", asked)
+        ask(base, "POST", f"/{INDEX}/_search/template?typed_keys=true", body)
         for base in (
             templated[0],
             templated[1].url,
@@ -280,8 +280,8 @@ RERANKER = {
 def test_a_text_similarity_reranker_works_on_both_engines(
     standard: Any, direct: Any, both: tuple[str, Endpoint]
 ) -> None:
-    asked = {"retriever": {"text_similarity_reranker": {"retriever": {"standard": standard}, **RERANKER}}, "size": 3}
-    through = both[1].ask("POST", f"/{INDEX}/_search", asked)
+    body = {"retriever": {"text_similarity_reranker": {"retriever": {"standard": standard}, **RERANKER}}, "size": 3}
+    through = both[1].ask("POST", f"/{INDEX}/_search", body)
     expected = ask(both[0], "POST", f"/{INDEX}/_search", {**direct, "size": 3})
     assert (through.status, through.ids) == (200, expected.ids)
     assert through.outcome.startswith(f"reranked; window={min(4, expected.json['hits']['total']['value'])}")

@@ -69,12 +69,12 @@ class Outcome:
     answered: set[str] = field(default_factory=set)
 
 
-def asked(at: int, *, calm: bool = False) -> ClientRequest:
+def request_for(at: int, *, calm: bool = False) -> ClientRequest:
     """Derive a request from its number."""
-    chance = random.Random(f"{SEED}-{at}")
+    rng = random.Random(f"{SEED}-{at}")
     token = f"t{at}x"
-    what = chance.choice(("search", "search", "search", "put", "post", "bulk", "delete"))
-    size = chance.choice((0, 100, 5_000, 100_000))
+    what = rng.choice(("search", "search", "search", "put", "post", "bulk", "delete"))
+    size = rng.choice((0, 100, 5_000, 100_000))
     query = json.dumps({"query": {"match": {"body": f"{token} river"}}}).encode()
     lines = b'{"index":{"_index":"idx"}}\n' + document(token, size) + b"\n"
     method, target, body, kind = {
@@ -84,9 +84,9 @@ def asked(at: int, *, calm: bool = False) -> ClientRequest:
         "delete": ("DELETE", f"/idx/_doc/{token}", b"", "application/json"),
         "bulk": ("POST", f"/_bulk?routing={token}", lines, "application/x-ndjson"),
     }[what]
-    where = chance.choice(CUTS) if not calm and chance.random() < CUT_SHARE else ""
-    pause = chance.choice((0.0, 0.0, 0.002, 0.02))
-    return ClientRequest(token, method, target, body, kind, chance.random() < 0.4, where, chance.random() < 0.5, pause)
+    where = rng.choice(CUTS) if not calm and rng.random() < CUT_SHARE else ""
+    pause = rng.choice((0.0, 0.0, 0.002, 0.02))
+    return ClientRequest(token, method, target, body, kind, rng.random() < 0.4, where, rng.random() < 0.5, pause)
 
 
 @pytest.fixture
@@ -104,18 +104,18 @@ async def worker(url: str, numbers: Iterator[int], outcome: Outcome, *, calm: bo
     """Send requests one after another, on the same connection as long as it is open."""
     streams: Streams | None = None
     for at in numbers:
-        one = asked(at, calm=calm)
+        one = request_for(at, calm=calm)
         try:
             async with asyncio.timeout(LIMIT_S):
                 streams = streams or await opened(url)
-                alive = await ended(streams, one, outcome)
+                is_open = await ended(streams, one, outcome)
         except TimeoutError:
             outcome.wrong.append(f"{one.token} hangs: {one.method} {one.target} cut={one.cut} chunked={one.chunked}")
-            alive = False
+            is_open = False
         except ConnectionError:
             outcome.ends["not connected"] += 1
-            alive = False
-        if not alive and streams:
+            is_open = False
+        if not is_open and streams:
             streams[1].close()
             streams = None
     if streams:
@@ -203,15 +203,15 @@ def engine_side(engine: CuttingEngine, answered: set[str]) -> list[str]:
     for token in notes.begun:
         if not token:
             continue
-        one = asked(int(token[1:-1]))
+        one = request_for(int(token[1:-1]))
         most = 1 if one.writes else 2
         if notes.begun[token] > most:
-            wrong.append(f"{token} ({one.target}) was asked {notes.begun[token]} times")
-        if one.writes and notes.whole[token] > 1:
-            wrong.append(f"{token} ({one.target}) was written {notes.whole[token]} times")
-        if one.writes and notes.whole[token] and notes.bodies[token] != one.body:
-            wrong.append(f"{token} ({one.target}) was taken for whole with {len(notes.bodies[token])} bytes")
-    wrong += [f"{token} was answered without the engine" for token in answered if not notes.whole[token]]
+            wrong.append(f"{token} ({one.target}) was requested {notes.begun[token]} times")
+        if one.writes and notes.complete[token] > 1:
+            wrong.append(f"{token} ({one.target}) was written {notes.complete[token]} times")
+        if one.writes and notes.complete[token] and notes.bodies[token] != one.body:
+            wrong.append(f"{token} ({one.target}) was accepted as complete with {len(notes.bodies[token])} bytes")
+    wrong += [f"{token} was answered without the engine" for token in answered if not notes.complete[token]]
     return wrong
 
 
@@ -225,7 +225,7 @@ def sockets(endpoint: Endpoint) -> Counter[str]:
     return found
 
 
-async def settled(endpoint: Endpoint, engine: CuttingEngine, files: int) -> str:
+async def leaks(endpoint: Endpoint, engine: CuttingEngine, files: int) -> str:
     """Wait until only idle connections to the engine are open; return what else stays open."""
     deadline = time.monotonic() + SETTLE_S
     while True:
@@ -259,10 +259,10 @@ async def test_closed_connections_never_mix_up_responses_leak_or_write_twice(
     engine.calm = False
     outcome = await run(endpoint.url, 0, REQUESTS)
     engine.calm = True
-    said = f"seed {SEED}; clients: {dict(outcome.ends)}; engine: {dict(engine.notes.cuts)}"
+    summary = f"seed {SEED}; clients: {dict(outcome.ends)}; engine: {dict(engine.notes.cuts)}"
     wrong = outcome.wrong + engine_side(engine, outcome.answered)
-    assert not wrong, "\n".join([said, f"{len(wrong)} faults", *wrong[:20]])
-    assert outcome.ends["200"] > REQUESTS // 4, said
-    assert not (left := await settled(endpoint, engine, files)), f"{left}; {said}"
+    assert not wrong, "\n".join([summary, f"{len(wrong)} faults", *wrong[:20]])
+    assert outcome.ends["200"] > REQUESTS // 4, summary
+    assert not (left := await leaks(endpoint, engine, files)), f"{left}; {summary}"
     after = await run(endpoint.url, 2_000_000, 2_000_200, calm=True)
-    assert (after.ends, after.wrong) == (Counter({"200": 200}), []), said
+    assert (after.ends, after.wrong) == (Counter({"200": 200}), []), summary

@@ -59,8 +59,8 @@ class Shown:
     def again(self) -> bool:
         """Search once; return whether it was reranked, and the demo has reported all processes as running."""
         self.after = self.search()
-        told = self.out.getvalue().count("answers again")
-        return told == len(self.parts) and bool(self.after) and self.after.outcome.startswith("reranked")
+        reported = self.out.getvalue().count("answers again")
+        return reported == len(self.parts) and bool(self.after) and self.after.outcome.startswith("reranked")
 
 
 @pytest.fixture(scope="module")

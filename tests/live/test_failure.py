@@ -26,7 +26,7 @@ from .faulty import LIMIT_S, RECOVERY_S, Faulty
 from .load import EngineRequest, Stream
 from .models import Models
 from .page import DOCS, Table
-from .storm import INDEX, WINDOW, Order, by_number, filled, query, right, search, told, windows
+from .storm import INDEX, WINDOW, Order, by_number, filled, outcome_of, query, right, search, windows
 from .wire import Answer, ask
 
 AT_ONCE = 10
@@ -113,7 +113,9 @@ async def under_load(
 
 def reranked_since(sent: Sequence[EngineRequest], moment: float) -> bool:
     """Return whether one of the last searches was sent after a time, and reranked."""
-    return any(one.sent >= moment and not one.taken.lost and told(one.taken.answer) == "reranked" for one in sent[-50:])
+    return any(
+        one.sent >= moment and not one.taken.lost and outcome_of(one.taken.answer) == "reranked" for one in sent[-50:]
+    )
 
 
 async def until(found: Callable[[], bool], limit_s: float) -> float:
@@ -208,20 +210,25 @@ async def test_a_killed_model_costs_no_search_and_a_restarted_one_is_used_within
     (tmp_path / "strict.yaml").write_text(f"index: {INDEX}\nstrict: true\n")
     started = math.inf
 
-    def meanwhile() -> None:
+    def check_and_restart() -> None:
         nonlocal started
         endpoint.await_health("degraded")
         strict = serve(storm.url, *models.flags("minilm"), "--mappings", str(tmp_path)).search(INDEX, query(0))
         assert (strict.status, strict.json["error"]["type"]) == (500, "rerank_exception")
         started = time.monotonic()
-        models.alive("minilm")
+        models.running("minilm")
 
-    cost = await under_load(endpoint, models.kill, lambda: asyncio.to_thread(meanwhile), PAUSE_S, 400_000)
+    cost = await under_load(endpoint, models.kill, lambda: asyncio.to_thread(check_and_restart), PAUSE_S, 400_000)
     cost.note(VLLM, cost.wrong(storm.url, None))
     assert (cost.lost, cost.errors) == (0, [])
-    assert {told(one.taken.answer) for one in cost.sent if one.sent < cost.killed} >= {"reranked"}
+    assert {outcome_of(one.taken.answer) for one in cost.sent if one.sent < cost.killed} >= {"reranked"}
     away = [one for one in cost.since(cost.killed) if one.sent < started]
-    assert {told(one.taken.answer) for one in away[AT_ONCE:]} <= {"unreachable", "breaker", "self_test", "bad_answer"}
+    assert {outcome_of(one.taken.answer) for one in away[AT_ONCE:]} <= {
+        "unreachable",
+        "breaker",
+        "self_test",
+        "bad_answer",
+    }
     assert len(away) > AT_ONCE
     assert endpoint.await_health("ok") == {"status": "ok"}
 

@@ -16,7 +16,7 @@ from .endpoint import Endpoint
 from .faulty import FAULTS, LIMIT_S, RECOVERY_S, Fault, Faulty
 from .load import Connection, at_once, p99_ms
 from .page import DOCS, Table
-from .storm import WINDOW, filled, right, search, told, windows
+from .storm import WINDOW, filled, outcome_of, right, search, windows
 
 SEARCHES = 200
 # On a machine that stalls for the whole deadline, all outcomes are `deadline`: then the next burst is used.
@@ -82,21 +82,21 @@ async def reranks_again(url: str, first: int) -> float:
     async with Connection(url) as connection:
         while (took := time.monotonic() - began) < LIMIT_S:
             first += 1
-            if told((await connection.ask(search(first))).answer) == "reranked":
+            if outcome_of((await connection.ask(search(first))).answer) == "reranked":
                 return took
             await asyncio.sleep(0.1)
     raise AssertionError(f"no search was reranked within {LIMIT_S} s")
 
 
 def words(fault: Fault) -> str:
-    return "reranked" if "reranked" in fault.told else f"failed; why={', '.join(sorted(fault.told))}"
+    return "reranked" if "reranked" in fault.outcomes else f"failed; why={', '.join(sorted(fault.outcomes))}"
 
 
 @dataclass(frozen=True)
 class Burst:
     """The result of many concurrent searches: outcomes, errors, wrong pages, and response time."""
 
-    told: set[str]
+    outcomes: set[str]
     errors: int
     wrong: int
     p99_ms: float
@@ -118,7 +118,7 @@ async def burst(fault: Fault, first: int, urls: tuple[str, str], faulty: Faulty)
     found = [(one.answer, window) for one, window in zip(through, direct, strict=True) if not one.lost]
     found = [(answer, window) for answer, window in found if answer.status == 200]
     wrong = sum(not right(answer, window, fault.order) for answer, window in found)
-    return Burst({told(answer) for answer, _ in found}, SEARCHES - len(found), wrong, p99_ms(through), again)
+    return Burst({outcome_of(answer) for answer, _ in found}, SEARCHES - len(found), wrong, p99_ms(through), again)
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -128,15 +128,15 @@ async def test_a_fault_of_the_model_costs_no_client_its_page(
     fault, urls = FAULTS[name], (engine.url, endpoint.url)
     first = 10_000 * (1 + list(FAULTS).index(name))
     # A fault opens the circuit breaker.
-    allowed = fault.told | LATE | (set() if "reranked" in fault.told else {"breaker"})
+    allowed = fault.outcomes | LATE | (set() if "reranked" in fault.outcomes else {"breaker"})
     for at in range(BURSTS):
         one = await burst(fault, first + 300 * at, urls, faulty)
         TABLE.found(name, words(fault), one.errors, one.wrong, f"{one.p99_ms:.0f}", f"{one.again_s:.1f}")
         assert (one.errors, one.wrong) == (0, 0)
-        assert one.told <= allowed
-        if one.told & fault.told:
+        assert one.outcomes <= allowed
+        if one.outcomes & fault.outcomes:
             return
-    raise AssertionError(f"nobody was told {words(fault)}")
+    raise AssertionError(f"no search had the outcome {words(fault)}")
 
 
 def test_the_page_has_the_results_of_the_run(update: bool) -> None:

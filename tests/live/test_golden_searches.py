@@ -96,9 +96,9 @@ def test_with_the_policy_keep_every_byte_but_took_is_the_engines(
 ) -> None:
     through = send(serve(filled.url, *IDENTITY, *flags(case, policy="keep")).url, case)
     assert through.status == direct.status
-    if "filter_path" in case.target:  # the engines write each source anew when they filter a response
+    if "filter_path" in case.target:  # the engines serialize each source again when they filter a response
         assert json.loads(took(through.body)) == json.loads(took(direct.body))
-    elif "_rank_eval" in case.target:  # the engine evaluates the order; the scores of the rated hits are only near
+    elif "_rank_eval" in case.target:  # the scores of the rated hits are close to the engine's own
         assert unordered(through.json) == unordered(direct.json)
     else:
         assert took(through.body) == took(direct.body)

@@ -62,8 +62,8 @@ def test_the_page_has_the_results_of_the_run(matrix: Matrix, update: bool) -> No
     found = compatibility.page(matrix)
     if update:
         compatibility.PAGE.write_text(found, encoding="utf-8")
-    said = compatibility.PAGE.read_text(encoding="utf-8")
+    written = compatibility.PAGE.read_text(encoding="utf-8")
     if matrix.whole:  # the page is of the minimal distributions; full ones support more
-        assert all(map(ge, compatibility.counts(found), compatibility.counts(said)))
+        assert all(map(ge, compatibility.counts(found), compatibility.counts(written)))
     else:
-        assert said == found, "run it with --update-cases"
+        assert written == found, "run it with --update-cases"

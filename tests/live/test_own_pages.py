@@ -39,12 +39,12 @@ def shared(secured: Engine, serve: Serve) -> Endpoint:
 
 @pytest.mark.parametrize("headers", [{}, basic("elastic", "wrong"), {"Authorization": "ApiKey bm86bm8="}])
 def test_unknown_callers_get_the_engines_own_error(shared: Endpoint, headers: dict[str, str]) -> None:
-    asked = shared.ask("GET", "/_security/_authenticate", None, headers)
-    assert (asked.status, asked.json["error"]["type"]) == (401, "security_exception")
+    direct = shared.ask("GET", "/_security/_authenticate", None, headers)
+    assert (direct.status, direct.json["error"]["type"]) == (401, "security_exception")
     for method, path, body in PAGES:
         got = shared.page(method, path, body, headers)
-        assert (got.status, got.body) == (401, asked.body)
-        assert got.header("WWW-Authenticate") == asked.header("WWW-Authenticate")
+        assert (got.status, got.body) == (401, direct.body)
+        assert got.header("WWW-Authenticate") == direct.header("WWW-Authenticate")
         assert "Basic" in got.header("WWW-Authenticate")
 
 

@@ -156,8 +156,8 @@ async def filled(root: Place) -> None:
     lines = [
         json.dumps(part) for at, document in enumerate(DOCUMENTS) for part in ({"index": {"_id": str(at)}}, document)
     ]
-    status, _, said = await root.ask(f"/{INDEX}/_bulk?refresh=true", ("\n".join(lines) + "\n").encode())
-    assert (status, said["errors"]) == (200, False)
+    status, _, bulk = await root.ask(f"/{INDEX}/_bulk?refresh=true", ("\n".join(lines) + "\n").encode())
+    assert (status, bulk["errors"]) == (200, False)
 
 
 async def known(session: aiohttp.ClientSession, engine: Engine) -> None:
@@ -194,7 +194,7 @@ def order(answer: tuple[int, Mapping[str, str], Any]) -> list[str]:
     return [hit["_id"] for hit in answer[2]["hits"]["hits"]]
 
 
-def whole(body: Mapping[str, Any]) -> dict[str, Any]:
+def all_hits(body: Mapping[str, Any]) -> dict[str, Any]:
     """Fetch all hits of a search in the engine's order."""
     return {**body, "from": 0, "size": 50}
 
@@ -217,7 +217,7 @@ async def test_each_user_gets_the_hits_that_the_engine_returns(
     direct: dict[tuple[str, str], Any] = {}
     for who, headers in callers(guarded).items():
         for name, body in SEARCHES.items():
-            direct[who, name] = await Place(session, guarded.url, headers).ask(f"/{INDEX}/_search", whole(body))
+            direct[who, name] = await Place(session, guarded.url, headers).ask(f"/{INDEX}/_search", all_hits(body))
     counts = {who: len(order(direct[who, "plain"])) for who in ("ann", "bob", "root", "root as bob")}
     assert counts == {"ann": 20, "bob": 20, "root": 30, "root as bob": 20}
     assert order(direct["ann", "plain"]) != order(direct["bob", "plain"])
@@ -264,17 +264,17 @@ async def test_each_search_of_a_multi_search_has_the_privileges_of_its_caller(
     lines = [part for body in SEARCHES.values() for part in ({"index": INDEX}, {**body, "from": 0, "size": 50})]
     body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
-    async def asked(who: str) -> tuple[Any, Any]:
+    async def responses_of(who: str) -> tuple[Any, Any]:
         places = [Place(session, url, callers(guarded)[who]) for url in (guarded.url, proxy.url)]
         direct, got = await asyncio.gather(*(place.ask("/_msearch", body) for place in places))
         return direct[2]["responses"], got[2]["responses"]
 
-    found = await asyncio.gather(*(asked(who) for _ in range(5) for who in callers(guarded)))
+    found = await asyncio.gather(*(responses_of(who) for _ in range(5) for who in callers(guarded)))
     for direct, got in found:
-        assert [told(one) for one in got] == [told(one) for one in direct]
+        assert [comparable(one) for one in got] == [comparable(one) for one in direct]
 
 
-def told(one: Mapping[str, Any]) -> Any:
+def comparable(one: Mapping[str, Any]) -> Any:
     return seen((one["status"], {}, one))
 
 

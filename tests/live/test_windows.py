@@ -71,6 +71,6 @@ def test_max_score_is_the_highest_score_of_the_window_on_every_page(endpoint: En
 
 @pytest.mark.parametrize(("start", "size"), [(0, 60), (0, 1), (19, 2), (5, 40)])
 def test_any_page_is_a_slice_of_the_same_list(endpoint: Endpoint, start: int, size: int) -> None:
-    whole = endpoint.search(INDEX, {"query": QUERY, "size": COUNT})
+    full = endpoint.search(INDEX, {"query": QUERY, "size": COUNT})
     page = endpoint.search(INDEX, {"query": QUERY, "from": start, "size": size})
-    assert page.hits == whole.hits[start : start + size]
+    assert page.hits == full.hits[start : start + size]

@@ -17,8 +17,8 @@ LIMIT_S = 300
 
 def tool(name: str) -> str:
     """Return the path of a program next to this Python or on PATH; fail if it is missing."""
-    beside = Path(sys.executable).with_name(name)
-    found = str(beside) if beside.is_file() else shutil.which(name)
+    sibling = Path(sys.executable).with_name(name)
+    found = str(sibling) if sibling.is_file() else shutil.which(name)
     assert found, f"{name} is missing: the matrix of clients needs it"
     return found
 
