@@ -41,7 +41,7 @@ check: $(READY) ## Lint, types, structure, docs, Dockerfile and known vulnerabil
 fuzz: $(READY) $(FUZZER) ## Feed all that reads foreign bytes with odd ones (ARGS="plans pages --inputs 500000")
 	$(BIN)/python -m tests.fuzz.run $(ARGS)
 
-mutants: $(READY) $(MUTATOR)/.ready ## Check that the tests notice small changes of the code (ARGS="--budget 20 search/")
+mutants: $(READY) $(MUTATOR)/.ready ## Mutation test: small changes of the code must make tests fail (ARGS="--budget 20 search/")
 	$(MUTATOR)/bin/python -m tests.mutants.run --python $(BIN)/python $(ARGS)
 
 bench: $(READY) ## How long planning a search takes (ARGS=FOLDER for recorded requests)

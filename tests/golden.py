@@ -1,12 +1,12 @@
-"""Golden searches: whole requests with the engine's recorded responses, in tests/cases/searches, one folder each.
+"""Golden searches: requests with the engine's recorded responses, in tests/cases/searches, one folder each.
 
     case.yaml      what the case shows; settings, rule, rerank server, and the engines that can run it
     request.http   the client's request: method and target, headers, an empty line, body
     engine*.json   the engine's responses, in the order of their names
-    scores.json    the probability of each passage, by a part of its text (left out where the model is not asked)
+    scores.json    the probability of each passage, by a part of its text (missing where the model is not called)
     expected.json  the response body that the client gets, byte for byte
-    expected.yaml  status, `X-Rerank`, the query texts that the model got, and each engine request, where
-                   `body: unchanged` is the client's own body
+    expected.yaml  status, `X-Rerank`, the query texts that the model received, and each engine request,
+                   where `body: unchanged` is the client's own body
 
 `pytest tests/test_golden_searches.py --update-cases` rewrites the expected files.
 """

@@ -1,4 +1,4 @@
-"""Whole searches through a real endpoint, between a fake engine that replays recorded responses and a fake model."""
+"""Golden searches through a real endpoint, with a fake engine that replays recorded responses and a fake model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def dumped(value: Any) -> str:
 
 
 async def run(case: GoldenSearch, folder: Path) -> tuple[bytes, dict[str, Any]]:
-    """Send the request of a case through an endpoint; return the response body, and what expected.yaml says."""
+    """Send the request of a case through an endpoint; return the response body and the contents of expected.yaml."""
     engine, reranker = fake_engine(case), fake_reranker(case)
     async with serve_fake(engine), serve_fake(reranker):
         reachable = reranker if case.model_status else None
@@ -43,7 +43,7 @@ async def run(case: GoldenSearch, folder: Path) -> tuple[bytes, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("case", SEARCHES, ids=lambda case: case.name)
-async def test_a_whole_search_gives_the_expected_bytes_and_engine_requests(
+async def test_a_search_gives_the_expected_bytes_and_engine_requests(
     case: GoldenSearch, tmp_path: Path, update: bool
 ) -> None:
     body, head = case.folder / "expected.json", case.folder / "expected.yaml"

@@ -48,7 +48,7 @@ class Table:
         return [row[self.columns.index(name)] for row in self.read()]
 
     def _settled(self, rows: Sequence[Sequence[str]]) -> list[list[str]]:
-        """Replace values that differ from run to run."""
+        """Return rows without the measured columns."""
         kept = [at for at, name in enumerate(self.columns) if name not in self.measured]
         return [[row[at] for at in kept] for row in rows]
 

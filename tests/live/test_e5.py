@@ -125,9 +125,9 @@ def test_multi_search_and_ranking_evaluation_over_all_languages(opensearch: Engi
         }
         for language, body in queries.items()
     ]
-    body = {"requests": requests, "metric": {"mean_reciprocal_rank": {"k": 3}}}
-    before = ask(opensearch.url, "POST", "/language-*/_rank_eval", body).json["metric_score"]
-    after = endpoint.ask("POST", "/language-*/_rank_eval", body).json["metric_score"]
+    evaluation = {"requests": requests, "metric": {"mean_reciprocal_rank": {"k": 3}}}
+    before = ask(opensearch.url, "POST", "/language-*/_rank_eval", evaluation).json["metric_score"]
+    after = endpoint.ask("POST", "/language-*/_rank_eval", evaluation).json["metric_score"]
     assert before < 0.7
     assert after == 1
 

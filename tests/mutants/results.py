@@ -1,4 +1,4 @@
-"""Results of mutants: kept between runs, compared with the known equivalents, and shown as a table."""
+"""Results of mutants: stored between runs, compared with known equivalents, and reported as a table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EQUIVALENT = Path(__file__).parent / "equivalent.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one mutant.
+    """The result of one mutant.
 
     Attributes:
         key: Digest of the mutant and of the module that it changes.
@@ -43,7 +43,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Equivalent:
-    """A mutant that no test can tell from the program, and the reason why."""
+    """A mutant that behaves like the original, and the reason why."""
 
     path: str
     old: str
@@ -62,7 +62,7 @@ class Store:
         self._known = {one.key: one for one in known if one.status != Status.SURVIVED or one.tests == tests}
 
     def get(self, key: str) -> Result | None:
-        """Return the result of a mutant that need not be tried again."""
+        """Return the stored result of a mutant, if it is still valid."""
         return self._known.get(key)
 
     def add(self, result: Result) -> None:
@@ -111,7 +111,7 @@ def table(results: Iterable[Result], known: Sequence[Equivalent]) -> tuple[list[
 
 
 def survivors(results: Iterable[Result], known: Sequence[Equivalent]) -> Iterator[str]:
-    """Write each mutant that no test noticed: file, line and difference."""
+    """List each mutant that survived: file, line and difference."""
     for result in results:
         if result.status == Status.SURVIVED and not _is_known(result, known):
             yield f"{result.path}:{result.line}"

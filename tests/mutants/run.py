@@ -1,8 +1,8 @@
 """Mutation test of the pure packages and the handlers: `make mutants`.
 
 A sample of small changes is drawn with a seed; each is put into a temporary copy of the tree and must make a test
-fail: first the tests that mirror the changed module, then those of whole searches. Results are kept in .mutants, so
-that a run that was interrupted goes on, and only survivors are tried again when tests have changed. Known equivalent
+fail: first the tests that mirror the changed module, then the end-to-end tests. Results are kept in .mutants, so that
+an interrupted run can be resumed, and only survivors are tried again when tests have changed. Known equivalent
 mutants, with the reason, are in tests/mutants/equivalent.yaml.
 """
 
@@ -30,7 +30,7 @@ from tests.mutants.results import (
     survivors,
     table,
 )
-from tests.mutants.scope import WHOLE_SEARCHES, mirror, modules
+from tests.mutants.scope import END_TO_END, mirror, modules
 from tests.mutants.workers import BrokenTestsError, Worker, default_python
 
 ROOT = Path(__file__).parent.parent.parent
@@ -78,7 +78,7 @@ class Trial:
         worker = self._free.get()
         try:
             started = time.monotonic()
-            status = worker.judge(mutant.path, changed, [mirror(ROOT, mutant.path), WHOLE_SEARCHES])
+            status = worker.judge(mutant.path, changed, [mirror(ROOT, mutant.path), END_TO_END])
             seconds = time.monotonic() - started
         finally:
             self._free.put(worker)

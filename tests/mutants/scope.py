@@ -1,4 +1,4 @@
-"""What is mutated, and the tests that must notice: those that mirror the module, then those of whole searches."""
+"""The modules to mutate, and the tests of each: those that mirror the module, then end-to-end tests of searches."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ SCOPE = ("jsonspan.py", "model.py", "pipeline.py", "compat", "search", "rerank",
 # Of `rerank_client`, the modules without I/O.
 _PURE_ONLY = "rerank_client"
 _IO = frozenset({"aiohttp", "asyncio"})
-# Whole searches: what the mirror of a module misses, they may notice.
-WHOLE_SEARCHES = ("tests/test_pipeline.py", "tests/test_golden_searches.py", "tests/server/handlers")
+# End-to-end tests, for mutants that the mirror of a module does not kill.
+END_TO_END = ("tests/test_pipeline.py", "tests/test_golden_searches.py", "tests/server/handlers")
 
 
 def modules(root: Path) -> list[str]:
@@ -45,7 +45,7 @@ def _in_scope(root: Path) -> Iterator[Path]:
 
 
 def _does_io(root: Path, path: Path) -> bool:
-    """Return whether a module of the rerank client imports what reads sockets or clocks."""
+    """Return whether a module of the rerank client imports the event loop or HTTP."""
     if path.relative_to(root / PACKAGE).parts[0] != _PURE_ONLY:
         return False
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ from tests.mutants.results import (
     survivors,
     table,
 )
-from tests.mutants.scope import WHOLE_SEARCHES, mirror, modules
+from tests.mutants.scope import END_TO_END, mirror, modules
 from tests.mutants.workers import BrokenTestsError, Status, Worker
 
 ROOT = Path(__file__).parent.parent.parent
@@ -31,7 +31,7 @@ def test_each_mutated_module_has_tests_that_mirror_it() -> None:
     found = modules(ROOT)
     assert len(found) > 40
     assert [path for path in found for tests in mirror(ROOT, path) if not (ROOT / tests).exists()] == []
-    assert [tests for tests in WHOLE_SEARCHES if not (ROOT / tests).exists()] == []
+    assert [tests for tests in END_TO_END if not (ROOT / tests).exists()] == []
 
 
 def test_modules_that_do_io_are_not_mutated() -> None:

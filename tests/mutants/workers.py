@@ -18,12 +18,12 @@ _IGNORED = shutil.ignore_patterns("__pycache__", "node_modules", ".*_cache", "li
 _PYTEST = ("-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider")
 # Exit statuses of pytest.
 _PASSED, _FAILED = 0, 1
-# A mutant may take this many times as long as the tests without one, and a little more, since machines are shared.
+# Timeout: a multiple of the time without a mutant, plus a margin for shared machines.
 _TIMES, _MORE_SECONDS = 4, 20.0
 
 
 class Status(StrEnum):
-    """What became of a mutant: noticed by a test, not noticed, or of no use because the tests cannot start with it."""
+    """The result of a mutant: killed by a test, survived all tests, or invalid because tests cannot be collected."""
 
     KILLED = "killed"
     SURVIVED = "survived"
@@ -64,7 +64,7 @@ class Worker:
             raise BrokenTestsError(f"the tests would import {where.strip()}, not the copy in {self.root}")
 
     def judge(self, path: str, changed: str, stages: Sequence[Sequence[str]]) -> Status:
-        """Run the sets of tests one after the other, until one fails, with *changed* as the text of a module."""
+        """Run sets of tests until one fails, with *changed* as the source of a module."""
         for tests in stages:
             self._measure(tuple(tests))
         module = self.root / path
@@ -80,7 +80,7 @@ class Worker:
             module.write_bytes(original)
 
     def _measure(self, tests: tuple[str, ...]) -> None:
-        """Run tests without a mutant, once: they must pass, and their time is the measure for mutants."""
+        """Run tests once without a mutant: they must pass, and their time determines the timeout."""
         if tests in self.limits:
             return
         started = time.monotonic()
