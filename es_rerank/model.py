@@ -173,16 +173,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
-    """What the model is asked: one query, the documents of a window (None: no text), within seconds.
+    """A request for the scores of one window.
 
-    `rule` carries the instruction, what happens to long documents, and whether a part of the scores is welcome;
-    `whole` asks for all documents or nothing, whatever the load.
+    `documents` are the texts of the hits (None: no text), `deadline` is absolute, in monotonic seconds. `rule` has the
+    instruction, the limits for long documents, and whether partial scores are used. `whole`: all documents or none.
     """
 
     query: str
     documents: Sequence[str | None]
     rule: Rule
-    seconds: float
+    deadline: float
     whole: bool = False
 
 

@@ -146,8 +146,8 @@ async def _ranking(envelope: SearchResponse, plan: Plan, effects: Effects) -> tu
     documents = _documents(envelope, plan, engine)
     if not any(documents):
         return None, skipped(Why.NO_PASSAGES)
-    seconds = effects.seconds_left(plan.rule) - (effects.fetching() if plan.light else 0.0)
-    found = await effects.score(ScoreRequest(plan.text, documents, plan.rule, seconds))
+    deadline = effects.seconds_left(plan.rule) - (effects.fetching() if plan.light else 0.0)
+    found = await effects.score(ScoreRequest(plan.text, documents, plan.rule, deadline))
     if isinstance(found, Failed):
         return None, failed(found)
     read = len(documents) if found.window is None else found.window

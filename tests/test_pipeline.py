@@ -91,7 +91,7 @@ async def test_a_search_comes_back_in_the_models_order() -> None:
 async def test_the_time_for_a_second_fetch_is_kept_back(body: dict[str, Any], left: float) -> None:
     world = World()
     await world.search(size=2, **body)
-    assert (len(world.plans), world.asks[0].seconds) == (1 + bool(body), left)
+    assert (len(world.plans), world.asks[0].deadline) == (1 + bool(body), left)
 
 
 async def test_the_model_reads_the_window_and_no_more() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import replace
 
 import structlog
@@ -34,27 +33,26 @@ class Asker:
         self._wire = wire
         self.most = most
 
-    async def ask(self, question: Question, seconds: float) -> list[float] | Failed:
-        """Ask, and within the same *seconds* once more for less: shorter texts, or fewer at a time."""
-        until = time.monotonic() + seconds
-        answer = await self._wire.ask(question, seconds)
+    async def ask(self, question: Question, deadline: float) -> list[float] | Failed:
+        """Ask, and by the same *deadline* (monotonic seconds) once more for less: shorter texts, or fewer at a time."""
+        answer = await self._wire.ask(question, deadline)
         if not isinstance(answer, Failed):
             return answer
         most = cap(answer.detail)
         if most and most < len(question.texts):
             self.most = min(self.most, most)
             log.info("batch size learnt from the rerank server", most=self.most)
-            return await self._in_parts(question, most, until)
+            return await self._in_parts(question, most, deadline)
         if answer.why is Why.TOO_LONG:
-            return await self._wire.ask(question.halved(), until - time.monotonic())
+            return await self._wire.ask(question.halved(), deadline)
         return answer
 
-    async def _in_parts(self, question: Question, most: int, until: float) -> list[float] | Failed:
+    async def _in_parts(self, question: Question, most: int, deadline: float) -> list[float] | Failed:
         """Ask for so many texts at a time; a fault of one part is a fault of all."""
         scores: list[float] = []
         for at in range(0, len(question.texts), most):
             part = replace(question, texts=question.texts[at : at + most])
-            answer = await self._wire.ask(part, until - time.monotonic())
+            answer = await self._wire.ask(part, deadline)
             if isinstance(answer, Failed):
                 return answer
             scores += answer

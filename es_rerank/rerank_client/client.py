@@ -124,31 +124,32 @@ class Reranker:
             return Scored(backend.decode(None, len(ask.documents)), 0, self.model)
         if distrust := self._pool.distrust():
             return distrust
-        if ask.seconds <= 0:
+        now = time.monotonic()
+        if ask.deadline <= now:
             return Failed(Why.DEADLINE)
         if self._queued() >= self._settings.reranker_queue_size and not self._pool.drop_late():
             return Failed(Why.OVERLOADED)
-        return await self._bounded(_Work(ask))
+        return await self._bounded(_Work(ask), now)
 
     def _queued(self) -> int:
         """Count the searches that wait for a server; below zero there are servers that wait for a search."""
         return self.searches - self._settings.reranker_max_requests * len(self._pool.servers)
 
-    async def _bounded(self, work: _Work) -> Scored | Failed:
+    async def _bounded(self, work: _Work, now: float) -> Scored | Failed:
         """Keep a search within its deadline."""
         # Read before the search itself counts among those that wait.
         queued = self._queued()
         self.searches += 1
         try:
-            async with asyncio.timeout(work.ask.seconds + _BACKSTOP_SECONDS):
-                fault = await self._worked(work, time.monotonic() + work.ask.seconds, queued)
+            async with asyncio.timeout(work.ask.deadline - now + _BACKSTOP_SECONDS):
+                fault = await self._worked(work, queued)
         except TimeoutError:
             fault = Failed(Why.DEADLINE)
         finally:
             self.searches -= 1
         return self._result(work, fault)
 
-    async def _worked(self, work: _Work, until: float, queued: int) -> Failed | None:
+    async def _worked(self, work: _Work, queued: int) -> Failed | None:
         """Cut the documents, decide how many are read, and find the score of each of their passages."""
         ask = work.ask
         query, cut = await asyncio.to_thread(self._reader.cut, ask) if much(ask) else self._reader.cut(ask)
@@ -157,11 +158,11 @@ class Reranker:
         work.values = {key: score for key in texts if (score := self._cache.get(key)) is not None}
         work.cached = frozenset(work.values)
         costs = [cost(texts[key] for key in row if key not in work.values) for row in work.rows]
-        work.count = self._readable(costs, ask, max(until - time.monotonic(), _LEAST_SECONDS), queued)
+        work.count = self._readable(costs, ask, max(ask.deadline - time.monotonic(), _LEAST_SECONDS), queued)
         if not work.count:
             return Failed(Why.OVERLOADED)
         wanted = dict.fromkeys(key for row in work.rows[: work.count] for key in row if key not in work.values)
-        return await self._gathered(query, {key: texts[key] for key in wanted}, work, until)
+        return await self._gathered(query, {key: texts[key] for key in wanted}, work)
 
     def _readable(self, costs: Sequence[int], ask: ScoreRequest, seconds: float, queued: int) -> int:
         """Decide how many documents are read, by the queue and by what can be done in the seconds that are left."""
@@ -190,12 +191,12 @@ class Reranker:
         """Name a pair by all that its score depends on."""
         return pair_key(self.model, self._settings.profile, rule.instruction or "", query, text)
 
-    async def _gathered(self, query: str, texts: Mapping[bytes, str], work: _Work, until: float) -> Failed | None:
+    async def _gathered(self, query: str, texts: Mapping[bytes, str], work: _Work) -> Failed | None:
         """Ask for what is not being asked for already, and wait for all of it."""
         if self._given_up:
             return Failed(Why.DEADLINE)
         own = {key: text for key, text in texts.items() if key not in self._flights}
-        self._launch(query, own, work.ask.rule, until)
+        self._launch(query, own, work.ask)
         again: dict[bytes, str] = {}
         with self._flights.awaited(texts) as flights:
             for flight, keys in flights.items():
@@ -207,15 +208,15 @@ class Reranker:
                     again |= {key: texts[key] for key in keys}
                 else:
                     return answer
-        return await self._gathered(query, again, work, until) if again else None
+        return await self._gathered(query, again, work) if again else None
 
-    def _launch(self, query: str, texts: Mapping[bytes, str], rule: Rule, until: float) -> None:
+    def _launch(self, query: str, texts: Mapping[bytes, str], ask: ScoreRequest) -> None:
         """Ask for one batch after another."""
-        keys = list(texts)
+        keys, rule = list(texts), ask.rule
         most = min(_STEP, self._pool.most) if rule.partial else self._pool.most
         for part in batches(list(texts.values()), most, self._settings.reranker_max_tokens):
             question = self._reader.question(query, [texts[key] for key in keys[part]], rule)
-            self._flights.begin(keys[part], partial(self._pool.ask, question, until, rule.deadline * _PATIENCE))
+            self._flights.begin(keys[part], partial(self._pool.ask, question, ask.deadline, rule.deadline * _PATIENCE))
 
     def _retest(self, server: Server) -> None:
         """Trust a server that was gone only after a new self-test: it may have come back with another model."""

@@ -26,7 +26,7 @@ class _Request(NamedTuple):
 
     question: Question
     tokens: int
-    until: float
+    deadline: float
     patience: float
 
 
@@ -43,9 +43,9 @@ class QueueEstimate(NamedTuple):
 
 @dataclass(order=True, slots=True)
 class _Job:
-    """A request that waits for a server; `until` is when it must be answered, `tried` are servers that failed it."""
+    """A request that waits for a server; `deadline` is when it must be answered, `tried` are servers that failed it."""
 
-    until: float
+    deadline: float
     number: int
     tokens: int = field(compare=False)
     tried: Sequence[Server] = field(compare=False)
@@ -87,7 +87,7 @@ class Pool:
         ahead = sum(server.pace.tokens for server in self.servers)
         late = []
         for job in sorted(job for job in self._line if not job.turn.done()):
-            if now + (ahead + job.tokens) / rate > job.until:
+            if now + (ahead + job.tokens) / rate > job.deadline:
                 late.append(job)
             else:
                 ahead += job.tokens
@@ -95,15 +95,15 @@ class Pool:
             job.turn.set_result(Failed(Why.DEADLINE))
         return bool(late)
 
-    async def ask(self, question: Question, until: float, patience: float = 0.0) -> list[float] | Failed:
-        """Ask for raw scores by *until* (monotonic seconds); where a server fails another gets what time is left.
+    async def ask(self, question: Question, deadline: float, patience: float = 0.0) -> list[float] | Failed:
+        """Ask for raw scores by *deadline* (monotonic seconds); where a server fails another gets what time is left.
 
         No server is blamed for what it has not answered within fewer seconds than *patience*.
         """
-        request = _Request(question, cost(question.texts), until, patience)
+        request = _Request(question, cost(question.texts), deadline, patience)
         tried: list[Server] = []
         answer: list[float] | Failed = Failed(Why.DEADLINE)
-        while len(tried) < len(self.servers) and time.monotonic() < until:
+        while len(tried) < len(self.servers) and time.monotonic() < deadline:
             server = await self._turn(request, tried)
             if isinstance(server, Failed):
                 return answer if tried else server
@@ -117,11 +117,12 @@ class Pool:
         """Ask one server, whose place is reserved, and give the place to the next."""
         began = time.monotonic()
         share = _PROBE_SHARE if server.fault is not None and len(self.servers) > 1 else 1.0
-        seconds, patience = (request.until - began) * share, request.patience * share
+        seconds, patience = (request.deadline - began) * share, request.patience * share
+        # A probe gets a share of the time that is left, so that there is some for another server.
         # Who goes away, or was in a hurry, teaches nothing.
         answered = telling = False
         try:
-            answer = await server.ask(request.question, seconds, patience)
+            answer = await server.ask(request.question, began + seconds, patience)
             answered = not isinstance(answer, Failed)
             telling = answered or seconds >= patience
         finally:
@@ -135,10 +136,10 @@ class Pool:
     async def _turn(self, request: _Request, tried: Sequence[Server]) -> Server | Failed:
         """Wait for a place at a server that has not been tried; Failed where there is none in time."""
         turn: asyncio.Future[Server | Failed] = asyncio.get_running_loop().create_future()
-        heappush(self._line, _Job(request.until, next(self._numbers), request.tokens, tried, turn))
+        heappush(self._line, _Job(request.deadline, next(self._numbers), request.tokens, tried, turn))
         self._next()
         try:
-            async with asyncio.timeout(request.until - time.monotonic()):
+            async with asyncio.timeout(request.deadline - time.monotonic()):
                 return await turn
         except (TimeoutError, asyncio.CancelledError) as end:
             # Its turn may have come in the same moment: then it has a place that it does not need.
@@ -184,7 +185,7 @@ class Pool:
         # Of a server whose pace is not known yet nothing better is expected than of the others.
         best = max((rate for one in self.servers if (rate := one.pace.rate)), default=None)
         server = min(free, key=lambda one: (one.pace.needs(job.tokens, best), one.pace.tokens))
-        if now + server.pace.needs(job.tokens) > job.until:
+        if now + server.pace.needs(job.tokens) > job.deadline:
             return Failed(Why.DEADLINE)
         server.take(now, job.tokens)
         return server

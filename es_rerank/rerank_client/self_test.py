@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
@@ -68,7 +69,7 @@ class SelfTest:
         margins = []
         for pair in pairs_for(self._profile):
             texts = (pair.answer, pair.distractor)
-            found = await self._score(ScoreRequest(pair.query, texts, Rule("self-test"), _SECONDS))
+            found = await self._score(ScoreRequest(pair.query, texts, Rule("self-test"), time.monotonic() + _SECONDS))
             if isinstance(found, Failed):
                 return None
             answer, distractor = found.probabilities

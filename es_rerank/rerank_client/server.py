@@ -82,28 +82,28 @@ class Server:
         self.breaker.spared()
         self.pace.dropped(tokens)
 
-    async def ask(self, question: Question, seconds: float, patience: float = 0.0) -> list[float] | Failed:
-        """Ask for raw scores in the order of the texts; a fault is noted.
+    async def ask(self, question: Question, deadline: float, patience: float = 0.0) -> list[float] | Failed:
+        """Ask for raw scores in the order of the texts by *deadline* (monotonic seconds); a fault is noted.
 
         To give no answer within fewer seconds than *patience* is no fault.
         """
-        answer = await self._asked(question, seconds, patience)
+        answer = await self._asked(question, deadline, patience)
         if isinstance(answer, Failed) or self.trial.passed:
             return answer
         # It was gone meanwhile, and may have come back with another model.
         return Failed(Why.SELF_TEST, UNTESTED)
 
-    async def _asked(self, question: Question, seconds: float, patience: float = 0.0) -> list[float] | Failed:
+    async def _asked(self, question: Question, deadline: float, patience: float = 0.0) -> list[float] | Failed:
         """Ask, whether it is trusted or not."""
         began = time.monotonic()
         try:
-            answer = await self._asker.ask(question, seconds)
+            answer = await self._asker.ask(question, deadline)
         except asyncio.CancelledError:
             # Nobody wants to know any more: that says nothing of the server.
             self.breaker.spared()
             raise
         late = isinstance(answer, Failed) and answer.why is Why.DEADLINE
-        if late and (seconds < patience or not self._is_silent(began)):
+        if late and (deadline - began < patience or not self._is_silent(began)):
             self.breaker.spared()
         else:
             self._note(answer)
@@ -123,7 +123,7 @@ class Server:
         """Score a known pair on the real path; nothing of it is remembered."""
         query, cut = self._reader.cut(ask)
         question = self._reader.question(query, [text for row in cut for text in row], ask.rule)
-        answer = await self._asked(question, ask.seconds)
+        answer = await self._asked(question, ask.deadline)
         if isinstance(answer, Failed):
             return answer
         return Scored([self._reader.probability(score) for score in answer], 0, self._reader.model)

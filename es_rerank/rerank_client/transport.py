@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from http import HTTPStatus
 
 import aiohttp
@@ -41,8 +42,9 @@ class Transport:
         if self._session:
             await self._session.close()
 
-    async def ask(self, question: Question, seconds: float) -> list[float] | Failed:
-        """Ask for raw scores in the order of the texts."""
+    async def ask(self, question: Question, deadline: float) -> list[float] | Failed:
+        """Ask for raw scores in the order of the texts by *deadline* (monotonic seconds)."""
+        seconds = deadline - time.monotonic()
         try:
             async with asyncio.timeout(seconds):
                 return await self._exchange(question)

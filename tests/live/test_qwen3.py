@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -70,7 +71,7 @@ async def reranker(server: ModelServer, folder: Path, backend: str) -> AsyncIter
 
 
 async def test_both_calls_of_vllm_give_equal_scores(models: Models, qwen3: ModelServer) -> None:
-    ask = ScoreRequest(QUERIES[0], [*DOCUMENTS.values(), None], Rule("all"), 60.0)
+    ask = ScoreRequest(QUERIES[0], [*DOCUMENTS.values(), None], Rule("all"), time.monotonic() + 60.0)
     scores = []
     for backend in ("vllm", "vllm-rerank"):
         async with reranker(qwen3, models.weights("qwen3"), backend) as client:

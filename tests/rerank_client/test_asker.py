@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -50,7 +51,7 @@ async def asked(server: FakeServer, texts: list[str]) -> tuple[list[float] | Fai
         chosen = fake_settings(reranker=server, backend="tei")
         wire = Transport(chosen, chosen.reranker[0], BACKENDS["tei"])
         asker = Asker(wire, 100)
-        found = await asker.ask(Question("query", texts, "model"), 5.0)
+        found = await asker.ask(Question("query", texts, "model"), time.monotonic() + 5.0)
         await wire.close()
         return found, asker.most, [len(seen.json["texts"]) for seen in server.seen]
 

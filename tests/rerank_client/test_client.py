@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from es_rerank.model import Failed, Long, Rule, Scored, ScoreRequest, Why
 from es_rerank.rerank.batching import cost
-from es_rerank.rerank_client import client, pool, server
+from es_rerank.rerank_client import client, pool, server, transport
 from es_rerank.rerank_client.client import Health, Reranker
 from es_rerank.testing import (
     FakeResponse,
@@ -31,7 +31,7 @@ BY_TEXT = {"mend": 2.0, "hose": 1.0, "opening": -3.0}
 
 
 def ask(*documents: str | None, query: str = "leaking hose", seconds: float = 5.0, **rule: Any) -> ScoreRequest:
-    return ScoreRequest(query, documents, replace(RULE, **rule), seconds)
+    return ScoreRequest(query, documents, replace(RULE, **rule), client.time.monotonic() + seconds)
 
 
 def sigmoid(logit: float) -> float:
@@ -379,7 +379,7 @@ async def test_nothing_bad_is_remembered() -> None:
 
 async def test_after_three_faults_the_server_is_left_in_peace(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    for module in (client, pool, server):
+    for module in (client, pool, server, transport):
         monkeypatch.setattr(module, "time", type("Clock", (), {"monotonic": staticmethod(lambda: clock[0])}))
     broken = [True]
     oops = FakeResponse(b"oops", status=500)

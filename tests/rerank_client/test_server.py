@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -28,6 +29,10 @@ QUESTION = Question("leaking hose", ["a", "b"], "some/model")
 RIGHT = score_response({"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}, default=-3.0)
 
 
+def soon(seconds: float = 5.0) -> float:
+    return time.monotonic() + seconds
+
+
 @asynccontextmanager
 async def one(says: Any, **more: Any) -> AsyncIterator[tuple[Server, list[Server]]]:
     """A server, and those that have returned."""
@@ -44,12 +49,12 @@ async def one(says: Any, **more: Any) -> AsyncIterator[tuple[Server, list[Server
 async def test_an_answer_and_a_fault() -> None:
     says = [FakeResponse(b"oops", status=500)]
     async with one(lambda seen: says[0] if says else score_response()(seen)) as (server, returned):
-        fault = await server.ask(QUESTION, 5.0)
+        fault = await server.ask(QUESTION, soon())
         assert isinstance(fault, Failed)
         assert server.complaint == "reranker_error: HTTP 500: oops"
         assert not server.sound
         says.clear()
-        assert isinstance(await server.ask(QUESTION, 5.0), list)
+        assert isinstance(await server.ask(QUESTION, soon()), list)
         assert (server.complaint, server.sound, returned) == ("", True, [])
 
 
@@ -67,7 +72,7 @@ async def test_it_takes_so_many_requests_at_a_time_and_so_many_tokens() -> None:
 async def test_a_place_that_is_not_used_is_given_back_and_so_is_the_right_to_probe() -> None:
     async with one(FakeResponse(b"oops", status=500)) as (server, _):
         for _ in range(3):
-            await server.ask(QUESTION, 5.0)
+            await server.ask(QUESTION, soon())
         assert server.breaker.opened is not None
         later = server.breaker.opened + 2
         assert server.usable(later)
@@ -85,10 +90,10 @@ async def test_a_server_that_has_too_much_to_do_is_not_silent(others: bool, sile
 
     async with one(says) as (server, _):
         seconds = 3.0 if others else 0.2  # others must be answered meanwhile, however slow the machine is
-        waiting = [asyncio.create_task(server.ask(replace(QUESTION, query="slow"), seconds)) for _ in range(9)]
+        waiting = [asyncio.create_task(server.ask(replace(QUESTION, query="slow"), soon(seconds))) for _ in range(9)]
         await asyncio.sleep(0.05)
         if others:
-            await server.ask(QUESTION, 5.0)
+            await server.ask(QUESTION, soon())
         found = await asyncio.gather(*waiting)
         assert {one.why for one in found if isinstance(one, Failed)} == {Why.DEADLINE}
         assert server.sound is not silent
@@ -98,16 +103,16 @@ async def test_a_server_that_has_too_much_to_do_is_not_silent(others: bool, sile
 async def test_clients_in_a_hurry_do_not_have_it_left_in_peace() -> None:
     async with one(lambda seen: replace(score_response()(seen), seconds=0.1)) as (server, _):
         for _ in range(6):
-            assert isinstance(await server.ask(QUESTION, 0.01), Failed)
+            assert isinstance(await server.ask(QUESTION, soon(0.01)), Failed)
         assert server.sound
         assert server.breaker.opened is None
-        assert isinstance(await server.ask(QUESTION, 5.0), list)
+        assert isinstance(await server.ask(QUESTION, soon()), list)
 
 
 async def test_a_server_that_was_gone_is_told_of() -> None:
     async with one(score_response()) as (server, returned):
         server._note(Failed(Why.UNREACHABLE, "refused"))
-        assert isinstance(await server.ask(QUESTION, 5.0), list)
+        assert isinstance(await server.ask(QUESTION, soon()), list)
         assert returned == [server]
 
 
@@ -139,17 +144,17 @@ async def test_the_fault_of_a_self_test_is_its_complaint() -> None:
 
 async def test_texts_that_are_too_long_are_no_fault_of_it() -> None:
     async with one(FakeResponse(b"input length is too long", status=400)) as (server, _):
-        found = await server.ask(QUESTION, 5.0)
+        found = await server.ask(QUESTION, soon())
         assert isinstance(found, Failed)
         assert (found.why, server.fault) == (Why.TOO_LONG, None)
 
 
 async def test_clients_that_wait_for_less_than_others_do_not_have_it_left_in_peace() -> None:
     async with one(FakeResponse(b"", seconds=9)) as (server, _):
-        hurried = [server.ask(QUESTION, 0.2, patience=0.3) for _ in range(9)]
+        hurried = [server.ask(QUESTION, soon(0.2), patience=0.3) for _ in range(9)]
         assert {answer.why for answer in await asyncio.gather(*hurried) if isinstance(answer, Failed)} == {Why.DEADLINE}
         assert server.sound
-        patient = [server.ask(QUESTION, 0.4, patience=0.3) for _ in range(9)]
+        patient = [server.ask(QUESTION, soon(0.4), patience=0.3) for _ in range(9)]
         await asyncio.gather(*patient)
         assert not server.sound
         assert server.breaker.opened is not None
@@ -163,10 +168,10 @@ async def test_a_server_that_was_gone_is_asked_in_earnest_only_once_it_has_passe
         await asyncio.wait_for(server.trial.run(), 5)
         server._note(Failed(Why.UNREACHABLE, "connection refused"))
         loading.append(FakeResponse(b"loading", status=503))
-        first = await server.ask(QUESTION, 5.0)
+        first = await server.ask(QUESTION, soon())
         assert isinstance(first, Failed)
         assert first.why is Why.RERANKER_ERROR
-        assert await server.ask(QUESTION, 5.0) == Failed(Why.SELF_TEST, "the known pairs have not been scored yet")
+        assert await server.ask(QUESTION, soon()) == Failed(Why.SELF_TEST, "the known pairs have not been scored yet")
         assert (returned, server.usable(0.0)) == ([server], False)
         await asyncio.wait_for(server.trial.run(), 5)
-        assert await server.ask(QUESTION, 5.0) == [-3.0, -3.0]
+        assert await server.ask(QUESTION, soon()) == [-3.0, -3.0]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -25,7 +26,7 @@ async def asked(
         chosen = fake_settings(reranker=server if said else None, **more)
         wire = Transport(chosen, chosen.reranker[0], BACKENDS["vllm"])
         try:
-            return await wire.ask(QUESTION, seconds), server
+            return await wire.ask(QUESTION, time.monotonic() + seconds), server
         finally:
             await wire.close()
 
@@ -124,14 +125,16 @@ def http(body: bytes | Sequence[bytes]) -> bytes:
 
 async def test_a_kept_connection_that_the_server_closes_costs_no_search() -> None:
     async with raw(http(GOOD.body), None, http(GOOD.body)) as (wire, came):
-        assert await wire.ask(QUESTION, 5.0) == [1.5, -2.0]
-        assert await wire.ask(QUESTION, 5.0) == [1.5, -2.0]
+        assert await wire.ask(QUESTION, time.monotonic() + 5.0) == [1.5, -2.0]
+        assert await wire.ask(QUESTION, time.monotonic() + 5.0) == [1.5, -2.0]
     assert came == [0, 0, 1]
 
 
 async def test_a_server_that_always_hangs_up_is_asked_twice() -> None:
     async with raw(None) as (wire, came):
-        assert await wire.ask(QUESTION, 5.0) == Failed(Why.UNREACHABLE, "it closed the connection without an answer")
+        assert await wire.ask(QUESTION, time.monotonic() + 5.0) == Failed(
+            Why.UNREACHABLE, "it closed the connection without an answer"
+        )
     assert came == [0, 1]
 
 
@@ -148,7 +151,7 @@ async def test_a_server_that_always_hangs_up_is_asked_twice() -> None:
 )
 async def test_an_answer_that_cannot_be_read_is_not_repeated(said: str) -> None:
     async with raw(said.encode()) as (wire, _):
-        found = await wire.ask(replace(QUESTION, texts=[TEXT]), 5.0)
+        found = await wire.ask(replace(QUESTION, texts=[TEXT]), time.monotonic() + 5.0)
     assert isinstance(found, Failed)
     assert found.why is Why.BAD_ANSWER
     assert not any(hidden in found.detail for hidden in (SECRET, TEXT[:16], "127.0.0.1", "Error"))

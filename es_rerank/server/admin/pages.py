@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from importlib.resources import files
@@ -84,9 +85,8 @@ async def _rank(state: State, request: web.Request) -> web.StreamResponse:
         return error_answer(
             HTTPStatus.BAD_REQUEST, "illegal_argument_exception", f"{dotted(first['loc']) or 'body'}: {first['msg']}"
         )
-    ask = ScoreRequest(
-        asked.query, [text or None for text in asked.candidates], state.rules.default_rule, _PAGE_SECONDS, whole=True
-    )
+    texts, deadline = [text or None for text in asked.candidates], time.monotonic() + _PAGE_SECONDS
+    ask = ScoreRequest(asked.query, texts, state.rules.default_rule, deadline, whole=True)
     found = await state.reranker.score(ask)
     if isinstance(found, Failed):
         return error_answer(

@@ -69,7 +69,11 @@ class Exchange:
         """Hand the pipeline what it may do."""
         row = ENGINE_REQUESTS.get(self.carried.endpoint)
         splits = row is not None and row.splits
-        made = Effects(self.about, fetch, self.state.reranker.score, self.seconds_left, splits)
+
+        def deadline(rule: Rule) -> float:
+            return time.monotonic() + self.seconds_left(rule)
+
+        made = Effects(self.about, fetch, self.state.reranker.score, deadline, splits)
         return replace(
             made,
             aside=lambda plan: self.aside.append(partial(measure, plan, made)),

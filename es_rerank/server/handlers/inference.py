@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from http import HTTPStatus
 
 from es_rerank.errors import error_body
@@ -20,7 +21,8 @@ async def rerank(exchange: Exchange) -> HandlerResult:
         body = error_body(HTTPStatus.BAD_REQUEST, "action_request_validation_exception", question)
         return HandlerResult(body, status=HTTPStatus.BAD_REQUEST)
     rule = exchange.state.rules.default_rule
-    ask = ScoreRequest(question.query, question.documents, rule, exchange.seconds_left(rule), whole=True)
+    deadline = time.monotonic() + exchange.seconds_left(rule)
+    ask = ScoreRequest(question.query, question.documents, rule, deadline, whole=True)
     found = await exchange.state.reranker.score(ask)
     if isinstance(found, Failed):
         outcome = failed(found)
