@@ -19,7 +19,8 @@ from es_rerank.rerank_client.inflight import InFlight
 from es_rerank.rerank_client.load_shedding import whole, window
 from es_rerank.rerank_client.pool import Pool
 from es_rerank.rerank_client.score_cache import ScoreCache, pair_key
-from es_rerank.rerank_client.server import Server
+from es_rerank.rerank_client.server import RerankServer
+from es_rerank.rerank_client.server_health import HealthState
 from es_rerank.rerank_client.tokenizer import load_tokens
 
 # A window of which a part is welcome is asked for in so many passages at a time, so that there are parts.
@@ -75,7 +76,9 @@ class Reranker:
         backend, profile = BACKENDS[settings.backend], PROFILES[settings.profile]
         self.model = "identity" if backend.local else settings.model or profile.model
         self._reader = PromptBuilder(backend, profile, self.model, settings.max_search_tokens)
-        self._pool = Pool([Server(settings, url, self._reader, self._retest) for url in settings.reranker])
+        self._pool = Pool(
+            [RerankServer(settings, url, self._reader, self._server_returned) for url in settings.reranker]
+        )
         self._cache = ScoreCache(settings.score_cache_size)
         self._flights = InFlight(self._cache.put)
         self._tests: set[asyncio.Task[None]] = set()
@@ -86,7 +89,7 @@ class Reranker:
         """Load the tokenizer, which may take a download, then test the model; until then the engine's order stands."""
         if not self._reader.backend.local:
             self._reader.tokens = await asyncio.to_thread(load_tokens, self._settings.tokenizer, self.model)
-        await asyncio.gather(*(server.trial.run() for server in self._pool.servers))
+        await asyncio.gather(*(server.self_test.run() for server in self._pool.servers))
 
     async def close(self) -> None:
         """Stop the work in flight and close all connections."""
@@ -106,8 +109,8 @@ class Reranker:
     def health(self) -> Health:
         """Tell how it stands; it is well as long as one server is."""
         servers = self._pool.servers
-        out = [server for server in servers if not server.sound]
-        said = "; ".join(dict.fromkeys(why for server in out if (why := server.complaint)))
+        out = [server for server in servers if server.health.state is not HealthState.HEALTHY]
+        said = "; ".join(dict.fromkeys(why for server in out if (why := server.health.problem)))
         if len(out) < len(servers):
             state, said = "ok", f"{len(out)} of {len(servers)} servers out: {said}" if said else ""
         else:
@@ -218,10 +221,10 @@ class Reranker:
             question = self._reader.question(query, [texts[key] for key in keys[part]], rule)
             self._flights.begin(keys[part], partial(self._pool.ask, question, ask.deadline, rule.deadline * _PATIENCE))
 
-    def _retest(self, server: Server) -> None:
-        """Trust a server that was gone only after a new self-test: it may have come back with another model."""
+    def _server_returned(self, server: RerankServer, retest: bool) -> None:
+        """Forget the scores of a server that was unreachable and test it again: it may serve another model now."""
         self._cache.clear()
-        if server.trial.again():
-            task = asyncio.create_task(server.trial.run())
+        if retest:
+            task = asyncio.create_task(server.self_test.run())
             self._tests.add(task)
             task.add_done_callback(self._tests.discard)

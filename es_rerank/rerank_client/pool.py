@@ -14,8 +14,8 @@ from typing import NamedTuple
 from es_rerank.model import Failed, Why
 from es_rerank.rerank.backends import Question
 from es_rerank.rerank.batching import cost
-from es_rerank.rerank_client.self_test import UNTESTED
-from es_rerank.rerank_client.server import Server
+from es_rerank.rerank_client.server import RerankServer
+from es_rerank.rerank_client.server_health import NOT_TESTED, TRUSTED_STATES
 
 # A server that failed before gets this share of the time left to answer, as long as there is another one to ask.
 _PROBE_SHARE = 0.25
@@ -48,14 +48,14 @@ class _Job:
     deadline: float
     number: int
     tokens: int = field(compare=False)
-    tried: Sequence[Server] = field(compare=False)
-    turn: asyncio.Future[Server | Failed] = field(compare=False)
+    tried: Sequence[RerankServer] = field(compare=False)
+    turn: asyncio.Future[RerankServer | Failed] = field(compare=False)
 
 
 class Pool:
     """The servers of one model. State: who waits for them."""
 
-    def __init__(self, servers: Sequence[Server]) -> None:
+    def __init__(self, servers: Sequence[RerankServer]) -> None:
         """Share the work among *servers*."""
         self.servers = servers
         self._line: list[_Job] = []
@@ -64,27 +64,27 @@ class Pool:
     @property
     def most(self) -> int:
         """How many texts every server takes at a time."""
-        return min(server.most for server in self.servers)
+        return min(server.max_batch for server in self.servers)
 
     def distrust(self) -> Failed | None:
         """Say why no server is trusted; None if one is."""
-        return None if any(server.trial.passed for server in self.servers) else self._excuse()
+        return None if any(server.health.state in TRUSTED_STATES for server in self.servers) else self._excuse()
 
     def outlook(self) -> QueueEstimate:
         """Look ahead; of servers that are idle, or of which nothing is known yet, the best is expected."""
         now = time.monotonic()
         usable = [server for server in self.servers if server.usable(now)]
-        rates = [server.pace.rate for server in usable if server.pace.calls]
+        rates = [server.throughput.rate for server in usable if server.throughput.requests]
         known = [rate for rate in rates if rate]
         if not known or len(known) < len(usable):
             return QueueEstimate(0.0, math.inf)
-        ahead = self._waiting() + sum(server.pace.tokens for server in usable)
+        ahead = self._waiting() + sum(server.throughput.tokens for server in usable)
         return QueueEstimate(ahead / sum(known), sum(known))
 
     def drop_late(self) -> bool:
         """Let those go who wait in vain, for their turn would come too late; tell whether there were any."""
         rate, now = self.outlook().rate, time.monotonic()
-        ahead = sum(server.pace.tokens for server in self.servers)
+        ahead = sum(server.throughput.tokens for server in self.servers)
         late = []
         for job in sorted(job for job in self._line if not job.turn.done()):
             if now + (ahead + job.tokens) / rate > job.deadline:
@@ -101,7 +101,7 @@ class Pool:
         No server is blamed for what it has not answered within fewer seconds than *patience*.
         """
         request = _Request(question, cost(question.texts), deadline, patience)
-        tried: list[Server] = []
+        tried: list[RerankServer] = []
         answer: list[float] | Failed = Failed(Why.DEADLINE)
         while len(tried) < len(self.servers) and time.monotonic() < deadline:
             server = await self._turn(request, tried)
@@ -113,10 +113,10 @@ class Pool:
             tried.append(server)
         return answer
 
-    async def _asked(self, server: Server, request: _Request) -> list[float] | Failed:
+    async def _asked(self, server: RerankServer, request: _Request) -> list[float] | Failed:
         """Ask one server, whose place is reserved, and give the place to the next."""
         began = time.monotonic()
-        share = _PROBE_SHARE if server.fault is not None and len(self.servers) > 1 else 1.0
+        share = _PROBE_SHARE if server.health.fault is not None and len(self.servers) > 1 else 1.0
         seconds, patience = (request.deadline - began) * share, request.patience * share
         # A probe gets a share of the time that is left, so that there is some for another server.
         # Who goes away, or was in a hurry, teaches nothing.
@@ -127,15 +127,15 @@ class Pool:
             telling = answered or seconds >= patience
         finally:
             if telling:
-                server.pace.ended(time.monotonic(), request.tokens, began, answered=answered)
+                server.throughput.ended(time.monotonic(), request.tokens, began, answered=answered)
             else:
-                server.pace.dropped(request.tokens)
+                server.throughput.dropped(request.tokens)
             self._next()
         return answer
 
-    async def _turn(self, request: _Request, tried: Sequence[Server]) -> Server | Failed:
+    async def _turn(self, request: _Request, tried: Sequence[RerankServer]) -> RerankServer | Failed:
         """Wait for a place at a server that has not been tried; Failed where there is none in time."""
-        turn: asyncio.Future[Server | Failed] = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[RerankServer | Failed] = asyncio.get_running_loop().create_future()
         heappush(self._line, _Job(request.deadline, next(self._numbers), request.tokens, tried, turn))
         self._next()
         try:
@@ -143,7 +143,7 @@ class Pool:
                 return await turn
         except (TimeoutError, asyncio.CancelledError) as end:
             # Its turn may have come in the same moment: then it has a place that it does not need.
-            if turn.done() and not turn.cancelled() and isinstance(found := turn.result(), Server):
+            if turn.done() and not turn.cancelled() and isinstance(found := turn.result(), RerankServer):
                 found.spare(request.tokens)
                 self._next()
             if isinstance(end, TimeoutError):
@@ -170,33 +170,33 @@ class Pool:
         for job in held:
             heappush(self._line, job)
 
-    def _fit(self, job: _Job, now: float) -> list[Server]:
+    def _fit(self, job: _Job, now: float) -> list[RerankServer]:
         """List the servers that may be asked."""
         return [server for server in self.servers if server not in job.tried and server.usable(now)]
 
-    def _choice(self, job: _Job, now: float, kept: Sequence[Server]) -> Server | Failed | None:
+    def _choice(self, job: _Job, now: float, kept: Sequence[RerankServer]) -> RerankServer | Failed | None:
         """Choose the server with the least to do; None while all that would do are busy, or *kept* for others."""
         usable = self._fit(job, now)
         if not usable:
             return self._excuse()
-        free = [server for server in usable if server.fits(job.tokens) and server not in kept]
+        free = [server for server in usable if server.has_room(job.tokens) and server not in kept]
         if not free:
             return None
         # Of a server whose pace is not known yet nothing better is expected than of the others.
-        best = max((rate for one in self.servers if (rate := one.pace.rate)), default=None)
-        server = min(free, key=lambda one: (one.pace.needs(job.tokens, best), one.pace.tokens))
-        if now + server.pace.needs(job.tokens) > job.deadline:
+        best = max((rate for one in self.servers if (rate := one.throughput.rate)), default=None)
+        server = min(free, key=lambda one: (one.throughput.seconds_for(job.tokens, best), one.throughput.tokens))
+        if now + server.throughput.seconds_for(job.tokens) > job.deadline:
             return Failed(Why.DEADLINE)
         server.take(now, job.tokens)
         return server
 
     def _excuse(self) -> Failed:
         """Say why no server can be asked."""
-        failure = next((server.trial.failure for server in self.servers if server.trial.failure), None)
-        fault = next((server.fault for server in self.servers if server.fault), None)
-        if failure or not fault:
-            untested = any(not server.trial.passed for server in self.servers)
-            return Failed(Why.SELF_TEST, failure or UNTESTED) if untested else Failed(Why.BREAKER)
+        mismatch = next((server.health.mismatch for server in self.servers if server.health.mismatch), None)
+        fault = next((server.health.fault for server in self.servers if server.health.fault), None)
+        if mismatch or not fault:
+            untested = any(server.health.state not in TRUSTED_STATES for server in self.servers)
+            return Failed(Why.SELF_TEST, mismatch or NOT_TESTED) if untested else Failed(Why.BREAKER)
         return fault
 
     def _waiting(self) -> int:

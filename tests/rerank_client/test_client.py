@@ -196,8 +196,8 @@ async def test_no_more_is_asked_than_can_be_answered_in_time() -> None:
         server,
     ):
         # What is known of its pace is that ten texts take a minute.
-        pace = reranker._pool.servers[0].pace
-        pace.done, pace.seconds, pace.counted = cost(ten), 60.0, time.monotonic()
+        pace = reranker._pool.servers[0].throughput
+        pace.done_tokens, pace.busy_seconds, pace.busy_until = cost(ten), 60.0, time.monotonic()
         busy = asyncio.create_task(reranker.score(ask(*ten, query="ahead", seconds=300)))
         await server.reached(1)
         late = asyncio.create_task(reranker.score(ask(*ten, query="late", seconds=105)))
@@ -473,8 +473,8 @@ async def test_a_server_that_was_gone_is_tested_anew() -> None:
         reranker = Reranker(fake_settings(reranker=server, self_test=True))
         await reranker.start()
         before = len(server.seen)
-        reranker._pool.servers[0]._note(Failed(Why.UNREACHABLE, "refused"))
-        reranker._pool.servers[0]._note([1.0])
+        reranker._pool.servers[0].health.failed(Failed(Why.UNREACHABLE, "refused"), 0.0)
+        reranker._pool.servers[0]._answered(0.0)
         assert reranker.health == Health("untested")
         await asyncio.wait_for(asyncio.gather(*reranker._tests), 5)
         assert reranker.health == Health("ok")
@@ -530,13 +530,13 @@ async def test_the_first_scores_of_a_server_that_came_back_with_another_model_ar
             reranker = Reranker(fake_settings(reranker=[back, fit], self_test=True))
             await asyncio.wait_for(reranker.start(), 10)
             gone = reranker._pool.servers[0]
-            gone._note(Failed(Why.UNREACHABLE, "connection refused"))
+            gone.health.failed(Failed(Why.UNREACHABLE, "connection refused"), time.monotonic())
             back.says["/"] = wrong
             for _ in range(2):
                 found = await reranker.score(ask("bad", "good"))
                 assert isinstance(found, Scored)
                 assert found.probabilities == [pytest.approx(sigmoid(-3)), pytest.approx(sigmoid(3))]
-            await until(lambda: gone.trial.failure)
+            await until(lambda: gone.health.mismatch)
             assert reranker.health.out == 1
             await reranker.close()
     assert ["bad", "good"] in sent(back)

@@ -14,10 +14,10 @@ from es_rerank.model import Failed, Why
 from es_rerank.rerank.backends import BACKENDS, Question
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.prompt import PromptBuilder
-from es_rerank.rerank_client import circuit_breaker, throughput
 from es_rerank.rerank_client import pool as pool_module
+from es_rerank.rerank_client import server_health, throughput
 from es_rerank.rerank_client.pool import Pool
-from es_rerank.rerank_client.server import Server
+from es_rerank.rerank_client.server import RerankServer
 from es_rerank.testing import FakeResponse, FakeServer, ReceivedRequest, fake_settings, score_response, serve_fake
 
 OOPS = FakeResponse(b"oops", status=500)
@@ -26,7 +26,7 @@ OOPS = FakeResponse(b"oops", status=500)
 @pytest.fixture
 def quick_study(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the pace of a server known from its first answer on."""
-    monkeypatch.setattr(throughput, "_ENOUGH_SECONDS", 0.0)
+    monkeypatch.setattr(throughput, "_MIN_BUSY_SECONDS", 0.0)
 
 
 def slow(seconds: float) -> Callable[[ReceivedRequest], FakeResponse]:
@@ -45,12 +45,14 @@ async def pooled(*says: Any, **more: Any) -> AsyncIterator[tuple[Pool, list[Fake
         fakes = [await stack.enter_async_context(serve_fake(FakeServer({"/": one}))) for one in says]
         reader = PromptBuilder(BACKENDS["vllm"], PROFILES["bge-reranker"], "some/model", 10_000)
         chosen = fake_settings(**more)
-        pool = Pool([Server(chosen, fake.url, reader, lambda _: None) for fake in fakes])
+        pool = Pool([RerankServer(chosen, fake.url, reader, lambda *_: None) for fake in fakes])
         for server in pool.servers:
             stack.push_async_callback(server.close)
         yield pool, fakes
         # Whatever happened, nobody holds a place.
-        assert [(server.pace.calls, server.pace.tokens) for server in pool.servers] == [(0, 0)] * len(fakes)
+        assert [(server.throughput.requests, server.throughput.tokens) for server in pool.servers] == [(0, 0)] * len(
+            fakes
+        )
 
 
 def asked(fake: FakeServer) -> list[str]:
@@ -69,7 +71,7 @@ async def test_the_server_with_the_least_to_do_is_asked() -> None:
 
 
 async def test_where_a_server_fails_another_one_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(circuit_breaker, "_PAUSE", 60.0)
+    monkeypatch.setattr(server_health, "PAUSE_SECONDS", 60.0)
     async with pooled(OOPS, score_response()) as (pool, fakes):
         for at in range(6):
             assert isinstance(await pool.ask(question(f"q{at}"), soon()), list)
@@ -94,7 +96,7 @@ async def test_texts_that_are_too_long_are_so_everywhere() -> None:
 
 async def test_a_server_that_was_silent_does_not_take_all_the_time_again() -> None:
     async with pooled(slow(9), score_response()) as (pool, fakes):
-        pool.servers[0]._note(Failed(Why.DEADLINE))
+        pool.servers[0].health.failed(Failed(Why.DEADLINE), 0.0)
         assert isinstance(await pool.ask(question("q"), soon(2.0)), list)
     assert [len(fake.seen) for fake in fakes] == [1, 1]
 
@@ -191,7 +193,7 @@ async def test_who_goes_away_just_when_its_turn_comes_gives_the_place_back() -> 
         server.take(time.monotonic(), 10)
         waiting = asyncio.create_task(pool.ask(question("gone"), soon()))
         await asyncio.sleep(0)
-        server.pace.dropped(10)
+        server.throughput.dropped(10)
         pool._next()
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
@@ -261,11 +263,11 @@ async def test_of_a_server_that_is_not_known_no_wonders_are_expected() -> None:
     async with pooled(score_response(), score_response()) as (pool, _):
         known, fresh = pool.servers
         now = time.monotonic()
-        known.pace.done, known.pace.seconds, known.pace.counted = 1000.0, 2.0, now
+        known.throughput.done_tokens, known.throughput.busy_seconds, known.throughput.busy_until = 1000.0, 2.0, now
         for _ in range(8):
             found = pool._choice(pool_module._Job(now + 60, 0, 100, [], asyncio.Future()), now, [])
-            assert isinstance(found, Server)
-        assert (known.pace.calls, fresh.pace.calls) == (4, 4)
+            assert isinstance(found, RerankServer)
+        assert (known.throughput.requests, fresh.throughput.requests) == (4, 4)
         for server in (known, fresh):
             for _ in range(4):
                 server.spare(100)
@@ -277,7 +279,7 @@ async def test_clients_in_a_hurry_teach_nothing_of_the_pace() -> None:
         await fake.reached(1)
         hurried = [pool.ask(question(f"hurried {at}"), soon(0.05), 10.0) for at in range(5)]
         assert {answer.why for answer in await asyncio.gather(*hurried) if isinstance(answer, Failed)} == {Why.DEADLINE}
-        learnt = pool.servers[0].pace
-        assert (learnt.done, learnt.seconds) == (0.0, 0.0)
+        learnt = pool.servers[0].throughput
+        assert (learnt.done_tokens, learnt.busy_seconds) == (0.0, 0.0)
         assert isinstance(await patient, list)
-        assert learnt.done > 0
+        assert learnt.done_tokens > 0
