@@ -10,14 +10,13 @@ from yarl import URL
 
 from es_rerank.config.settings import Settings
 from es_rerank.model import Failed, Scored, ScoreRequest, Why
-from es_rerank.rerank.backends import Question
+from es_rerank.rerank.backends import RerankCall
 from es_rerank.rerank.prompt import PromptBuilder
-from es_rerank.rerank_client.asker import Asker
 from es_rerank.rerank_client.self_test import SelfTest
 from es_rerank.rerank_client.server_health import NOT_TESTED, TRUSTED_STATES, HealthState, ServerHealth
 from es_rerank.rerank_client.state_log import StateLog
 from es_rerank.rerank_client.throughput import Throughput
-from es_rerank.rerank_client.transport import Transport
+from es_rerank.rerank_client.transport import RerankTransport
 
 Returned = Callable[["RerankServer", bool], None]
 """Called when a server answers after it was unreachable; the flag is whether it must be self-tested again."""
@@ -36,8 +35,7 @@ class RerankServer:
         self._returned = returned
         self._log = StateLog(url)
         self._max_requests, self._max_tokens = settings.reranker_max_requests, settings.reranker_max_tokens
-        self._wire = Transport(settings, url, prompts.backend)
-        self._transport = Asker(self._wire, prompts.backend.max_batch)
+        self._transport = RerankTransport(settings, url, prompts.backend)
 
     def __repr__(self) -> str:
         return f"<RerankServer {URL(self.url).with_user(None)} {self.health!r} {self.throughput!r}>"
@@ -45,11 +43,11 @@ class RerankServer:
     @property
     def max_batch(self) -> int:
         """How many texts one request may have."""
-        return self._transport.most
+        return self._transport.max_batch
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._wire.close()
+        await self._transport.close()
 
     def usable(self, now: float) -> bool:
         """Return whether searches may be sent to it at *now* (monotonic seconds)."""
@@ -71,26 +69,26 @@ class RerankServer:
         self.health.probe_spared()
         self.throughput.dropped(tokens)
 
-    async def ask(self, question: Question, deadline: float, patience: float = 0.0) -> list[float] | Failed:
+    async def ask(self, call: RerankCall, deadline: float, patience: float = 0.0) -> list[float] | Failed:
         """Request raw scores in the order of the texts; a fault is recorded.
 
         Args:
-            question: The request.
+            call: The query and the texts.
             deadline: When the answer must be there, in monotonic seconds.
             patience: To be silent for less than this many seconds is no fault.
 
         """
-        answer = await self._send(question, deadline, patience)
+        answer = await self._send(call, deadline, patience)
         if self.health.state in TRUSTED_STATES or isinstance(answer, Failed):
             return answer
         # It was unreachable since the request was sent, and may serve another model now.
         return Failed(Why.SELF_TEST, NOT_TESTED)
 
-    async def _send(self, question: Question, deadline: float, patience: float = 0.0) -> list[float] | Failed:
+    async def _send(self, call: RerankCall, deadline: float, patience: float = 0.0) -> list[float] | Failed:
         """Send a request, whether the server is trusted or not, and record how it ended."""
         sent_at = time.monotonic()
         try:
-            answer = await self._transport.ask(question, deadline)
+            answer = await self._transport.ask(call, deadline)
         except asyncio.CancelledError:
             # The client has gone away: that says nothing about the server.
             self.health.probe_spared()
@@ -122,9 +120,9 @@ class RerankServer:
 
     async def _score_pair(self, request: ScoreRequest) -> Scored | Failed:
         """Score a known pair on the real path; the scores are not cached."""
-        query, passages = self._prompts.cut(request)
-        question = self._prompts.question(query, [text for texts in passages for text in texts], request.rule)
-        answer = await self._send(question, request.deadline)
+        query, rows = self._prompts.split(request)
+        call = self._prompts.call(query, [passage.text for row in rows for passage in row], request.rule)
+        answer = await self._send(call, request.deadline)
         if isinstance(answer, Failed):
             return answer
-        return Scored([self._prompts.probability(score) for score in answer], 0, self._prompts.model)
+        return Scored(self._prompts.probabilities(answer), 0, self._prompts.model)

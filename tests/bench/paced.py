@@ -11,7 +11,7 @@ import sys
 
 from aiohttp import web
 
-from es_rerank.rerank.batching import cost
+from es_rerank.rerank.prompt import approximate_tokens
 from tests.bench.serving import serve
 
 
@@ -22,7 +22,7 @@ def application(rate: float) -> web.Application:
     async def score(request: web.Request) -> web.Response:
         texts = (await request.json())["text_2"]
         async with busy:
-            await asyncio.sleep(cost(texts) / rate)
+            await asyncio.sleep(sum(map(approximate_tokens, texts)) / rate)
         # Some order other than the engine's, the same each time.
         return web.json_response({"data": [{"index": at, "score": len(text) % 7} for at, text in enumerate(texts)]})
 

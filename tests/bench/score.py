@@ -16,7 +16,7 @@ from statistics import median
 
 import aiohttp
 
-from es_rerank.rerank.batching import cost
+from es_rerank.rerank.prompt import approximate_tokens
 from tests.bench.load import WORDS
 
 LENGTHS = (128, 256, 512)
@@ -60,8 +60,9 @@ async def main() -> None:
             began = time.monotonic()
             found = await took(session, texts, at_a_time, asked.seconds)
             rate = len(found) / (time.monotonic() - began)
+            tokens = sum(map(approximate_tokens, texts))
             sys.stdout.write(
-                f"{length:6} {window:6} {at_a_time:9} {rate:10.1f} {rate * window:10.0f} {rate * cost(texts):10.0f} "
+                f"{length:6} {window:6} {at_a_time:9} {rate:10.1f} {rate * window:10.0f} {rate * tokens:10.0f} "
                 f"{median(found) * 1000:9.0f} {max(found) * 1000:8.0f}\n"
             )
             sys.stdout.flush()

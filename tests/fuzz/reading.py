@@ -13,7 +13,8 @@ from es_rerank.model import PolicySpec, Rule
 from es_rerank.rerank.backends import BACKENDS, BadAnswerError
 from es_rerank.rerank.chunking import Limits, Tokens, estimate
 from es_rerank.rerank.chunking import passages as cut
-from es_rerank.rerank.profiles import PROFILES, escape_special_tokens, probability
+from es_rerank.rerank.profiles import PROFILES
+from es_rerank.rerank.prompt import escape_special_tokens, probabilities
 from es_rerank.search.passages import passage
 from es_rerank.search.response.hits import Hit
 from es_rerank.search.scoring import POLICIES, rank
@@ -115,7 +116,7 @@ def scores(data: bytes) -> None:
     turn = Knobs(knobs)
     count = turn.number(5)
     profile = turn.one(tuple(PROFILES.values()))
-    escape_special_tokens(profile, text(body))
+    escape_special_tokens(profile.special, [text(body)])
     try:
         answer = msgspec.json.decode(body)
     except (ValueError, RecursionError):
@@ -127,7 +128,7 @@ def scores(data: bytes) -> None:
             continue
         assert len(found) == count
         assert all(type(score) is float and math.isfinite(score) for score in found)
-        _ordered([probability(profile, score, backend.raw) for score in found])
+        _ordered(probabilities(profile, found, backend.raw))
 
 
 def _ordered(probabilities: Sequence[float]) -> None:

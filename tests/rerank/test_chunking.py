@@ -13,7 +13,7 @@ from es_rerank.rerank.chunking import Limits, estimate, passages
 
 def words(text: str) -> Sequence[tuple[int, int]]:
     """Take each word for a token."""
-    return [found.span() for found in re.finditer(r"\S+", text)]
+    return [match.span() for match in re.finditer(r"\S+", text)]
 
 
 def cut(text: str, mode: str, limit: int, budget: int = 10_000) -> list[str]:
@@ -42,7 +42,7 @@ def test_no_text_is_no_passage() -> None:
     assert passages([None, "", "hose"], "q", Limits("truncate", 10, 100), words) == [[], [], ["hose"]]
 
 
-def test_passages_overlap_and_reach_to_the_end() -> None:
+def test_passages_overlap_and_cover_the_whole_text() -> None:
     pieces = cut(LONG, "max_passage", 20)
     assert pieces[0].split()[0] == "w0"
     assert pieces[-1].split()[-1] == "w99"
@@ -50,7 +50,7 @@ def test_passages_overlap_and_reach_to_the_end() -> None:
         assert set(one.split()) & set(other.split())
 
 
-def test_later_passages_carry_the_headline() -> None:
+def test_later_passages_start_with_the_headline() -> None:
     pieces = cut("About hoses\n" + LONG, "max_passage", 20)
     assert all(piece.startswith("About hoses\n") for piece in pieces)
     assert max(len(words(piece)) for piece in pieces) <= 20
@@ -61,7 +61,7 @@ def test_a_first_line_that_is_half_a_passage_is_no_headline() -> None:
     assert not any(piece.startswith("long") for piece in pieces[1:])
 
 
-def test_over_budget_the_passages_with_the_words_of_the_query_are_kept() -> None:
+def test_above_the_budget_the_passages_with_words_of_the_query_are_kept() -> None:
     about = " ".join(["noise"] * 50 + ["leaking", "hose"] + ["noise"] * 50)
     documents = [about, " ".join(["other"] * 100)]
     kept = passages(documents, "a leaking hose", Limits("max_passage", 20, 60), words)
@@ -113,3 +113,83 @@ def test_no_text_is_an_error(text: str, limit: int, budget: int, mode: str) -> N
     pieces = passages([text], text, Limits(mode, limit, budget), estimate)[0]
     assert bool(pieces) is bool(text)
     assert all(piece in text or text.partition("\n")[0] in piece for piece in pieces)
+
+
+def numbered(count: int, word: str = "w") -> str:
+    return " ".join(f"{word}{number}" for number in range(count))
+
+
+def test_short_documents_leave_most_of_the_budget_to_long_ones() -> None:
+    # Each short document is 20 bytes, counted as 7 tokens: 100 of them take 700.
+    short = ["four words and a bit"] * 100
+    budget = Limits("max_passage", 20, 1000)
+    *others, pieces = passages([*short, numbered(200)], "w199", budget, words)
+    assert others == [["four words and a bit"]] * 100
+    assert len(pieces) == len(cut(numbered(200), "max_passage", 20)) > 10
+
+
+@pytest.mark.parametrize(("budget", "count"), [(19, 1), (20, 1), (39, 1), (40, 2), (59, 2), (60, 3)])
+def test_first_passages_and_later_ones_share_one_budget(budget: int, count: int) -> None:
+    # Each passage counts as 20 tokens.
+    assert len(passages([numbered(100)], "none", Limits("max_passage", 20, budget), words)[0]) == count
+
+
+def test_the_rarest_word_of_the_query_decides() -> None:
+    common = [" ".join(["hose"] * 20 + ["hose"] * 20) for _ in range(3)]
+    rare = " ".join(["noise"] * 20 + ["leak"] * 20)
+    kept = passages([*common, rare], "hose leak", Limits("max_passage", 20, 4 * 20 + 25), words)
+    assert [len(pieces) for pieces in kept] == [1, 1, 1, 2]
+
+
+def test_a_text_of_exactly_the_limit_is_one_passage() -> None:
+    text = numbered(20)
+    assert cut(text, "max_passage", 20) == cut(text, "truncate", 20) == [text]
+    assert len(cut(text, "max_passage", 19)) == 2
+
+
+def test_a_text_within_the_limit_in_bytes_is_not_tokenized() -> None:
+    def never(_text: str) -> Sequence[tuple[int, int]]:
+        raise AssertionError
+
+    assert passages(["a" * 20, "ü" * 10], "q", Limits("truncate", 20, 100), never) == [["a" * 20], ["ü" * 10]]
+
+
+def test_only_the_head_of_a_huge_text_is_tokenized() -> None:
+    seen: list[int] = []
+
+    def spy(text: str) -> Sequence[tuple[int, int]]:
+        seen.append(len(text))
+        return words(text)
+
+    passages(["word " * 10_000], "q", Limits("truncate", 20, 100), spy)
+    passages(["word " * 10_000], "q", Limits("max_passage", 20, 100), spy)
+    assert seen == [20 * 12, 100 * 12]
+
+
+def test_passages_overlap_by_fifteen_percent() -> None:
+    first, second, *_ = cut(numbered(300), "max_passage", 100)
+    assert len(set(first.split()) & set(second.split())) == 15
+    assert len(second.split()) >= 99
+
+
+@pytest.mark.parametrize(("count", "is_headline"), [(4, True), (5, False)])
+def test_a_headline_takes_at_most_a_fifth_of_a_passage(count: int, is_headline: bool) -> None:
+    line = numbered(count, "h")
+    pieces = cut(line + "\n" + numbered(100), "max_passage", 20)
+    assert [piece.startswith(line + "\n") for piece in pieces[1:]] == [is_headline] * (len(pieces) - 1)
+
+
+def test_a_single_line_is_no_headline() -> None:
+    assert not any(piece.startswith("w0 ") for piece in cut(numbered(100) + "\n", "max_passage", 20)[1:])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("aaaa bbbb. cccc dddd eeee ffff", "aaaa bbbb. cccc dddd eeee"),
+        ("aaaa bbbb cccc dddd. eeee ffff", "aaaa bbbb cccc dddd."),
+        ("aaaa bbbb cccc dddd\neeee ffff", "aaaa bbbb cccc dddd"),
+    ],
+)
+def test_a_boundary_is_looked_for_in_the_last_quarter(text: str, expected: str) -> None:
+    assert cut(text, "truncate", 5) == [expected]

@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from es_rerank.model import Failed, Long, Rule, Scored, ScoreRequest, Why
-from es_rerank.rerank.batching import cost
+from es_rerank.rerank.prompt import approximate_tokens
 from es_rerank.rerank_client import client, pool, server, transport
 from es_rerank.rerank_client.client import Health, Reranker
 from es_rerank.testing import (
@@ -197,7 +197,7 @@ async def test_no_more_is_asked_than_can_be_answered_in_time() -> None:
     ):
         # What is known of its pace is that ten texts take a minute.
         pace = reranker._pool.servers[0].throughput
-        pace.done_tokens, pace.busy_seconds, pace.busy_until = cost(ten), 60.0, time.monotonic()
+        pace.done_tokens, pace.busy_seconds, pace.busy_until = sum(map(approximate_tokens, ten)), 60.0, time.monotonic()
         busy = asyncio.create_task(reranker.score(ask(*ten, query="ahead", seconds=300)))
         await server.reached(1)
         late = asyncio.create_task(reranker.score(ask(*ten, query="late", seconds=105)))
@@ -476,7 +476,7 @@ async def test_a_server_that_was_gone_is_tested_anew() -> None:
         reranker._pool.servers[0].health.failed(Failed(Why.UNREACHABLE, "refused"), 0.0)
         reranker._pool.servers[0]._answered(0.0)
         assert reranker.health == Health("untested")
-        await asyncio.wait_for(asyncio.gather(*reranker._tests), 5)
+        await asyncio.wait_for(asyncio.gather(*reranker._self_tests), 5)
         assert reranker.health == Health("ok")
         assert len(server.seen) > before
         await reranker.close()
@@ -517,8 +517,8 @@ async def test_half_a_surrogate_is_no_error() -> None:
 
 async def test_where_nobody_may_wait_who_has_to_is_shed() -> None:
     async with reranking(reranker_queue_size=0) as (reranker, _):
-        assert reranker._readable([10, 10], ask("a", "b"), 1.0, 0) == 2
-        assert reranker._readable([10, 10], ask("a", "b"), 1.0, 1) == 0
+        assert reranker._readable([10, 10], ask("a", "b"), 0) == 2
+        assert reranker._readable([10, 10], ask("a", "b"), 1) == 0
 
 
 async def test_the_first_scores_of_a_server_that_came_back_with_another_model_are_not_used() -> None:

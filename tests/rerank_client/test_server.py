@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from es_rerank.model import Failed, Why
-from es_rerank.rerank.backends import BACKENDS, Question
+from es_rerank.rerank.backends import BACKENDS, RerankCall
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.prompt import PromptBuilder
 from es_rerank.rerank_client import server as server_module
@@ -18,7 +18,7 @@ from es_rerank.rerank_client.server import RerankServer
 from es_rerank.rerank_client.server_health import HealthState
 from es_rerank.testing import FakeResponse, FakeServer, fake_settings, score_response, serve_fake, until
 
-QUESTION = Question("leaking hose", ["a", "b"], "some/model")
+CALL = RerankCall("leaking hose", ["a", "b"], "some/model")
 RIGHT = score_response({"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}, default=-3.0)
 OOPS = FakeResponse(b"oops", status=500)
 LATE = Failed(Why.DEADLINE)
@@ -61,14 +61,14 @@ class Script:
     def monotonic(self) -> float:
         return self.now
 
-    async def _ask(self, _question: Question, _deadline: float) -> list[float] | Failed:
+    async def _ask(self, _call: RerankCall, _deadline: float) -> list[float] | Failed:
         self.waiting.append(asyncio.get_running_loop().create_future())
         return await self.waiting[-1]
 
     async def send(self, count: int, seconds: float = 5.0, patience: float = 0.0) -> list[asyncio.Task[Any]]:
         """Send this many requests, each with so many seconds until its deadline."""
         ask = self.server.ask
-        tasks = [asyncio.create_task(ask(QUESTION, self.now + seconds, patience)) for _ in range(count)]
+        tasks = [asyncio.create_task(ask(CALL, self.now + seconds, patience)) for _ in range(count)]
         await asyncio.sleep(0)
         return tasks
 
@@ -88,10 +88,10 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
 async def test_a_fault_makes_it_suspect_and_an_answer_healthy() -> None:
     says = [OOPS]
     async with serving(lambda seen: says[0] if says else score_response()(seen)) as (server, returned):
-        assert await server.ask(QUESTION, soon()) == Failed(Why.RERANKER_ERROR, "HTTP 500: oops")
+        assert await server.ask(CALL, soon()) == Failed(Why.RERANKER_ERROR, "HTTP 500: oops")
         assert (server.health.state, server.health.problem) == (HealthState.SUSPECT, "reranker_error: HTTP 500: oops")
         says.clear()
-        assert isinstance(await server.ask(QUESTION, soon()), list)
+        assert isinstance(await server.ask(CALL, soon()), list)
         assert (server.health.state, server.health.problem, returned) == (HealthState.HEALTHY, "", [])
 
 
@@ -196,17 +196,17 @@ async def test_the_return_of_a_server_that_was_unreachable_is_reported(self_test
     async with serving(score_response(), self_test=self_test) as (server, returned):
         server.health.self_test_passed()
         server.health.failed(UNREACHABLE, 0.0)
-        answer = await server.ask(QUESTION, soon())
+        answer = await server.ask(CALL, soon())
         assert answer == (NOT_TESTED if self_test else [0.0, 0.0])
         assert returned == [(server, self_test)]
-        assert await server.ask(QUESTION, soon()) == answer
+        assert await server.ask(CALL, soon()) == answer
         assert len(returned) == 1
 
 
 async def test_a_server_that_returns_while_it_is_untested_needs_no_further_self_test() -> None:
     async with serving(score_response(), self_test=True) as (server, returned):
         server.health.failed(UNREACHABLE, 0.0)
-        assert await server.ask(QUESTION, soon()) == NOT_TESTED
+        assert await server.ask(CALL, soon()) == NOT_TESTED
         assert returned == [(server, False)]
 
 
@@ -252,7 +252,7 @@ async def test_a_model_that_ranks_the_known_pairs_wrongly_is_its_problem() -> No
 async def test_texts_that_are_too_long_are_no_fault_of_the_server() -> None:
     async with serving(FakeResponse(b"input length is too long", status=400)) as (server, _):
         server.health.failed(UNREACHABLE, 0.0)
-        found = await server.ask(QUESTION, soon())
+        found = await server.ask(CALL, soon())
         assert isinstance(found, Failed)
         assert (found.why, server.health.fault) == (Why.TOO_LONG, None)
 
@@ -263,13 +263,13 @@ async def test_the_first_scores_of_a_server_that_was_unreachable_are_not_used() 
         await asyncio.wait_for(server.self_test.run(), 5)
         server.health.failed(UNREACHABLE, 0.0)
         says.append(FakeResponse(b"loading", status=503))
-        first = await server.ask(QUESTION, soon())
+        first = await server.ask(CALL, soon())
         assert isinstance(first, Failed)
         assert first.why is Why.RERANKER_ERROR
-        assert await server.ask(QUESTION, soon()) == NOT_TESTED
+        assert await server.ask(CALL, soon()) == NOT_TESTED
         assert (returned, server.usable(0.0)) == ([(server, True)], False)
         await asyncio.wait_for(server.self_test.run(), 5)
-        assert await server.ask(QUESTION, soon()) == [-3.0, -3.0]
+        assert await server.ask(CALL, soon()) == [-3.0, -3.0]
 
 
 def test_repr_shows_state_and_load_and_no_credentials() -> None:
