@@ -1,6 +1,6 @@
 """What the model reads: query and passages within its limits, with its prefixes and without its special tokens.
 
-Pure but for `tokens`. Short texts, which are most, are never tokenized: a text has at most as many tokens as bytes.
+Pure except for `tokens`. Most texts are short and never tokenized: a text has at most as many tokens as bytes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Passage(NamedTuple):
 
 @dataclass(slots=True)
 class PromptBuilder:
-    """How the prompts of one model are made.
+    """Makes the prompts of one model.
 
     Attributes:
         backend: The dialect of the rerank server.

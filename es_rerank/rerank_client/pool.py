@@ -142,7 +142,7 @@ class ServerPool:
         return answer
 
     async def _send(self, server: RerankServer, request: _Request) -> list[float] | Failed:
-        """Send a request to a server with a reserved place, then pass the place on."""
+        """Send a request to a server with a reserved slot, then pass the slot on."""
         sent_at = time.monotonic()
         deadline, patience = request.deadline, request.patience
         if server.health.fault is not None and len(self.servers) > 1:
@@ -162,7 +162,7 @@ class ServerPool:
         return answer
 
     async def _acquire(self, request: _Request, tried: Sequence[RerankServer]) -> RerankServer | Failed:
-        """Reserve a place at a server that has not been tried, waiting for one if necessary."""
+        """Reserve a slot at a server that has not been tried, waiting for one if necessary."""
         assigned: asyncio.Future[RerankServer | Failed] = asyncio.get_running_loop().create_future()
         queued = _QueuedRequest(request.deadline, next(self._numbers), request.tokens, tried, assigned)
         if not self._queue and (chosen := self._choose(queued, time.monotonic(), ())) is not None:
@@ -173,16 +173,16 @@ class ServerPool:
             async with asyncio.timeout(request.deadline - time.monotonic()):
                 return await assigned
         except (TimeoutError, asyncio.CancelledError) as end:
-            # A server may have been assigned in the same moment: then its place must be returned.
+            # A server may have been assigned in the same moment: then its slot must be released.
             if assigned.done() and not assigned.cancelled() and isinstance(server := assigned.result(), RerankServer):
-                server.spare(request.tokens)
+                server.release(request.tokens)
                 self._dispatch()
             if isinstance(end, TimeoutError):
                 return Failed(Why.DEADLINE)
             raise
 
     def _dispatch(self) -> None:
-        """Assign free places to the queued requests with the nearest deadlines."""
+        """Assign free slots to the queued requests with the nearest deadlines."""
         now = time.monotonic()
         # A request that waits for a server other than the one that failed it does not hold up those behind it.
         passed_over: list[_QueuedRequest] = []
@@ -208,7 +208,7 @@ class ServerPool:
     def _choose(
         self, queued: _QueuedRequest, now: float, reserved: Sequence[RerankServer]
     ) -> RerankServer | Failed | None:
-        """Reserve a place at the server that will answer first; None while all are busy or *reserved* for others."""
+        """Reserve a slot at the server that will answer first; None while all are busy or *reserved* for others."""
         usable = self._usable(queued, now)
         if not usable:
             return self._refusal()
@@ -220,7 +220,7 @@ class ServerPool:
         wait = 0.0 if idle else server.throughput.seconds_for(queued.tokens)
         if now + wait > queued.deadline:
             return Failed(Why.DEADLINE)
-        server.take(now, queued.tokens)
+        server.reserve(now, queued.tokens)
         return server
 
     def _fastest(self, servers: Sequence[RerankServer], tokens: int) -> RerankServer | None:

@@ -58,15 +58,15 @@ class RerankServer:
         load = self.throughput
         return not load.requests or (load.requests < self._max_requests and load.tokens + tokens <= self._max_tokens)
 
-    def take(self, now: float, tokens: int) -> None:
-        """Reserve a place for a request of *tokens* at *now* (monotonic seconds)."""
+    def reserve(self, now: float, tokens: int) -> None:
+        """Reserve a slot for a request of *tokens* at *now* (monotonic seconds)."""
         if self.health.state is HealthState.OPEN:
-            self.health.probe_taken()
+            self.health.probe_sent()
         self.throughput.started(now, tokens)
 
-    def spare(self, tokens: int) -> None:
-        """Return a place that was not used."""
-        self.health.probe_spared()
+    def release(self, tokens: int) -> None:
+        """Release a slot that was not used."""
+        self.health.probe_released()
         self.throughput.dropped(tokens)
 
     async def ask(self, call: RerankCall, deadline: float, patience: float = 0.0) -> list[float] | Failed:
@@ -91,14 +91,14 @@ class RerankServer:
             answer = await self._transport.ask(call, deadline)
         except asyncio.CancelledError:
             # The client has gone away: that says nothing about the server.
-            self.health.probe_spared()
+            self.health.probe_released()
             raise
         now = time.monotonic()
         if not isinstance(answer, Failed) or answer.why is Why.TOO_LONG:
             # A text that is too long is the fault of one search, not of the server that refused it.
             self._answered(now)
         elif answer.why is Why.DEADLINE and (deadline - sent_at < patience or not self.health.is_silent(sent_at, now)):
-            self.health.probe_spared()
+            self.health.probe_released()
         else:
             self.health.failed(answer, now)
             self._log.failed(answer)

@@ -9,10 +9,10 @@ Pure: times are passed in, in monotonic seconds. A dot leaves the state as it is
     returned          .         untested  untested  untested  .
     failed            .         suspect   .         .         .
     failed_too_often  .         open      open      .         .
-    probe_taken       .         .         .         .         .
-    probe_spared      .         .         .         .         .
+    probe_sent        .         .         .         .         .
+    probe_released    .         .         .         .         .
 
-The last two decide whether another probe may be sent while the circuit breaker is open.
+The last two decide whether a probe may be sent while the circuit breaker is open.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class HealthEvent(StrEnum):
     FAILED = auto()
     FAILED_TOO_OFTEN = auto()
     """The third fault in a row, or a later one."""
-    PROBE_TAKEN = auto()
-    PROBE_SPARED = auto()
+    PROBE_SENT = auto()
+    PROBE_RELEASED = auto()
     """A request ended without saying anything about the server."""
 
 
@@ -129,7 +129,7 @@ class ServerHealth:
 
     @property
     def problem(self) -> str:
-        """What is wrong, for people; empty if nothing is."""
+        """What is wrong, as shown in logs and on the admin pages; empty if nothing is."""
         if self.mismatch:
             return f"{Why.SELF_TEST}: {self.mismatch}"
         return f"{self.fault.why}: {self.fault.detail}" if self.fault else ""
@@ -175,14 +175,14 @@ class ServerHealth:
         self._unanswered_seconds += now - sent_at
         return self._unanswered_seconds >= SILENCE_SECONDS
 
-    def probe_taken(self) -> None:
+    def probe_sent(self) -> None:
         """Record that a request is sent; if the circuit breaker is open, no other one is sent until it ends."""
-        self._apply(HealthEvent.PROBE_TAKEN)
+        self._apply(HealthEvent.PROBE_SENT)
         self._probing = self.state is HealthState.OPEN
 
-    def probe_spared(self) -> None:
+    def probe_released(self) -> None:
         """Record that a request ended without saying anything about the server."""
-        self._apply(HealthEvent.PROBE_SPARED)
+        self._apply(HealthEvent.PROBE_RELEASED)
         self._probing = False
 
     def self_test_passed(self) -> None:

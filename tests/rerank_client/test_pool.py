@@ -117,7 +117,7 @@ def answers(tasks: Sequence[asyncio.Task[Answer]]) -> list[Any]:
 
 @pytest.fixture
 def make(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Make a bench; in the end no place may be held."""
+    """Make a bench; in the end no slot may be held."""
     made: list[Bench] = []
 
     def bench(servers: int = 1, **settings: Any) -> Bench:
@@ -319,10 +319,10 @@ async def test_a_canceled_request_holds_nothing_up(make: Any) -> None:
     assert answers(tasks[2:]) == [SCORES] * 2
 
 
-async def test_a_request_that_is_canceled_just_when_it_gets_a_server_returns_the_place(make: Any) -> None:
+async def test_a_request_that_is_canceled_just_when_it_gets_a_server_releases_the_slot(make: Any) -> None:
     bench = make(1, reranker_max_requests=1)
     (server,) = bench.servers
-    server.take(bench.now, 10)
+    server.reserve(bench.now, 10)
     (canceled,) = await bench.send("canceled")
     server.throughput.dropped(10)
     bench.pool._dispatch()
@@ -385,9 +385,9 @@ async def test_a_request_without_a_server_that_it_may_use_says_that_the_circuit_
 
 async def test_a_request_that_an_idle_server_refused_keeps_no_other_one_from_it(make: Any) -> None:
     bench = make(2, reranker_max_requests=1)
-    bench.servers[0].take(bench.now, 1)
+    bench.servers[0].reserve(bench.now, 1)
     busy = await bench.send("busy", seconds=30)
-    bench.servers[0].spare(1)
+    bench.servers[0].release(1)
     odd = await bench.send("odd", seconds=10)
     await bench.answer(0, Failed(Why.REFUSED, "no"))
     even = await bench.send("even", seconds=30)
@@ -405,23 +405,23 @@ def queued(bench: Bench, number: int, tried: Sequence[RerankServer] = ()) -> Any
     return pool_module._QueuedRequest(bench.now + 10 * (number + 1), number, 10, tried, future)
 
 
-async def test_no_request_takes_the_place_that_another_one_waits_for(make: Any) -> None:
+async def test_no_request_takes_the_slot_that_another_one_waits_for(make: Any) -> None:
     bench = make(2, reranker_max_requests=1)
     one, other = bench.servers
-    other.take(bench.now, 10)
+    other.reserve(bench.now, 10)
     requests = [queued(bench, 0, [one]), queued(bench, 1), queued(bench, 2)]
     bench.pool._queue = list(requests)
     bench.pool._dispatch()
     assert [request.assigned.done() for request in requests] == [False, True, False]
     assert requests[1].assigned.result() is one
-    other.spare(10)
+    other.release(10)
     bench.pool._dispatch()
     assert requests[0].assigned.result() is other
-    one.spare(10)
+    one.release(10)
     bench.pool._dispatch()
     assert requests[2].assigned.result() is one
-    one.spare(10)
-    other.spare(10)
+    one.release(10)
+    other.release(10)
 
 
 async def test_a_server_of_unknown_rate_is_assumed_to_be_as_fast_as_the_others(make: Any) -> None:
@@ -432,7 +432,7 @@ async def test_a_server_of_unknown_rate_is_assumed_to_be_as_fast_as_the_others(m
     assert [requests for requests, _ in bench.loads()] == [4, 4]
     for server in bench.servers:
         for _ in range(4):
-            server.spare(10)
+            server.release(10)
 
 
 async def test_the_faster_server_gets_more_requests(make: Any) -> None:

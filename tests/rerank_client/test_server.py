@@ -98,22 +98,22 @@ async def test_a_fault_makes_it_suspect_and_an_answer_healthy() -> None:
 def test_requests_and_tokens_in_flight_are_limited() -> None:
     server = make("http://one", [], reranker_max_requests=2, reranker_max_tokens=1000)
     assert server.has_room(5000), "a request above the limit is sent alone"
-    server.take(0.0, 400)
+    server.reserve(0.0, 400)
     assert [server.has_room(600), server.has_room(601)] == [True, False]
-    server.take(0.0, 400)
+    server.reserve(0.0, 400)
     assert not server.has_room(1)
     server.throughput.dropped(400)
     assert server.has_room(600)
 
 
-def test_a_place_that_is_not_used_is_returned_and_so_is_the_probe() -> None:
+def test_a_slot_that_is_not_used_is_released_and_so_is_the_probe() -> None:
     server = make("http://one", [])
     for _ in range(3):
         server.health.failed(UNREACHABLE, 0.0)
     assert [server.usable(0.5), server.usable(2.0)] == [False, True]
-    server.take(2.0, 10)
+    server.reserve(2.0, 10)
     assert not server.usable(2.0)
-    server.spare(10)
+    server.release(10)
     assert server.usable(2.0)
     assert (server.throughput.requests, server.throughput.tokens) == (0, 0)
 
@@ -171,7 +171,7 @@ async def test_a_request_whose_client_has_gone_says_nothing_and_leaves_the_probe
     await script.send(3)
     await script.answer(*[UNREACHABLE] * 3)
     script.now += 1.0
-    script.server.take(script.now, 10)
+    script.server.reserve(script.now, 10)
     (probe,) = await script.send(1)
     assert not script.server.usable(script.now)
     probe.cancel()
@@ -180,11 +180,11 @@ async def test_a_request_whose_client_has_gone_says_nothing_and_leaves_the_probe
     assert script.server.usable(script.now)
 
 
-async def test_a_late_probe_that_says_nothing_leaves_the_place(script: Script) -> None:
+async def test_a_late_probe_that_says_nothing_leaves_the_slot(script: Script) -> None:
     await script.send(3)
     await script.answer(*[UNREACHABLE] * 3)
     script.now += 1.0
-    script.server.take(script.now, 10)
+    script.server.reserve(script.now, 10)
     await script.send(1, 0.1, patience=1.0)
     script.now += 0.1
     await script.answer(LATE)
@@ -222,10 +222,10 @@ async def test_the_throughput_is_forgotten_with_the_first_answer_after_a_fault(s
 
 
 async def test_a_healthy_server_is_only_looked_at(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("answered", "admits", "probe_taken", "probe_spared", "_apply"):
+    for name in ("answered", "admits", "probe_sent", "probe_released", "_apply"):
         monkeypatch.setattr(type(script.server.health), name, None)
     assert script.server.usable(0.0)
-    script.server.take(script.now, 10)
+    script.server.reserve(script.now, 10)
     (task,) = await script.send(1)
     script.now += 1.0
     await script.answer([1.0])
@@ -274,7 +274,7 @@ async def test_the_first_scores_of_a_server_that_was_unreachable_are_not_used() 
 
 def test_repr_shows_state_and_load_and_no_credentials() -> None:
     server = make("http://user:s3cret@gpu:8000/v1", [], reranker_api_key="k3y")
-    server.take(0.0, 10)
+    server.reserve(0.0, 10)
     text = repr(server)
     assert text.startswith("<RerankServer http://gpu:8000/v1 <ServerHealth healthy: 0 faults in a row> <Throughput")
     assert not any(secret in text for secret in ("s3cret", "user", "k3y"))

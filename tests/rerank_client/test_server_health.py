@@ -65,8 +65,8 @@ HAPPENS: dict[HealthEvent, Callable[[ServerHealth], object]] = {
     HealthEvent.RETURNED: returned,
     HealthEvent.FAILED: lambda health: health.failed(ERROR, 1.0),
     HealthEvent.FAILED_TOO_OFTEN: failed_too_often,
-    HealthEvent.PROBE_TAKEN: lambda health: health.probe_taken(),
-    HealthEvent.PROBE_SPARED: lambda health: health.probe_spared(),
+    HealthEvent.PROBE_SENT: lambda health: health.probe_sent(),
+    HealthEvent.PROBE_RELEASED: lambda health: health.probe_released(),
 }
 
 
@@ -120,7 +120,7 @@ def probe(health: ServerHealth, now: float) -> bool:
     """Send a request if that is permitted."""
     admitted = health.admits(now)
     if admitted:
-        health.probe_taken()
+        health.probe_sent()
     return admitted
 
 
@@ -150,10 +150,10 @@ def test_a_probe_that_is_answered_closes_the_circuit_breaker() -> None:
     assert health.state is HealthState.SUSPECT
 
 
-def test_a_probe_that_says_nothing_leaves_the_place_to_another_one() -> None:
+def test_a_probe_that_says_nothing_leaves_the_slot_to_another_one() -> None:
     health = in_state(HealthState.OPEN)
     assert probe(health, 2.0)
-    health.probe_spared()
+    health.probe_released()
     assert [probe(health, 2.0), probe(health, 2.0)] == [True, False]
 
 
