@@ -40,8 +40,8 @@ def sigmoid(logit: float) -> float:
 
 
 @asynccontextmanager
-async def reranking(says: Any = None, **more: Any) -> AsyncIterator[tuple[Reranker, FakeServer]]:
-    async with serve_fake(FakeServer({"/score": says or score_response(BY_TEXT)})) as server:
+async def reranking(response: Any = None, **more: Any) -> AsyncIterator[tuple[Reranker, FakeServer]]:
+    async with serve_fake(FakeServer({"/score": response or score_response(BY_TEXT)})) as server:
         reranker = Reranker(fake_settings(reranker=server, **more))
         with capture_logs():
             yield reranker, server
@@ -221,16 +221,16 @@ async def test_a_search_with_more_time_than_the_one_that_sent_the_request_sends_
 
 
 async def test_a_client_that_disconnects_ends_the_work_for_it() -> None:
-    def says(seen: ReceivedRequest) -> FakeResponse:
+    def respond(seen: ReceivedRequest) -> FakeResponse:
         return replace(score_response(BY_TEXT)(seen), seconds=60 if seen.json["text_1"] == "ho0" else 0)
 
-    async with reranking(says, reranker_max_requests=1) as (reranker, server):
-        gone = [asyncio.create_task(reranker.score(ask("mend", query=f"ho{at}", seconds=30))) for at in range(9)]
+    async with reranking(respond, reranker_max_requests=1) as (reranker, server):
+        canceled = [asyncio.create_task(reranker.score(ask("mend", query=f"ho{at}", seconds=30))) for at in range(9)]
         await server.reached(1)
         stays = asyncio.create_task(reranker.score(ask("mend", query="ho1", seconds=30)))
         await asyncio.sleep(0.01)
-        for one in gone:
-            one.cancel()
+        for search in canceled:
+            search.cancel()
         assert isinstance(await asyncio.wait_for(stays, 20), Scored)
         assert reranker.health.searches == 0
     assert [seen.json["text_1"] for seen in server.seen] == ["ho0", "ho1"]
@@ -239,9 +239,9 @@ async def test_a_client_that_disconnects_ends_the_work_for_it() -> None:
 async def test_clients_that_disconnect_are_no_fault_of_the_server() -> None:
     async with reranking(lambda seen: replace(score_response(BY_TEXT)(seen), seconds=0.1)) as (reranker, server):
         for at in range(5):
-            gone = asyncio.create_task(reranker.score(ask("mend", query=f"ho{at}")))
+            canceled = asyncio.create_task(reranker.score(ask("mend", query=f"ho{at}")))
             await server.reached(at + 1)
-            gone.cancel()
+            canceled.cancel()
         assert isinstance(await reranker.score(ask("mend")), Scored)
         assert reranker.health == Health("ok")
         assert len(server.seen) == 6
@@ -361,7 +361,7 @@ async def test_texts_that_are_too_long_are_no_fault_of_the_server() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("response", "why"),
     [
         (FakeResponse(b"{}"), Why.BAD_ANSWER),
         (FakeResponse(b'{"data":[{"index":0,"score":null}]}'), Why.BAD_ANSWER),
@@ -372,8 +372,8 @@ async def test_texts_that_are_too_long_are_no_fault_of_the_server() -> None:
         (FakeResponse(b"", cut_off=True), Why.BAD_ANSWER),
     ],
 )
-async def test_a_fault_reaches_all_searches_that_wait_for_it(said: FakeResponse, why: Why) -> None:
-    async with reranking(replace(said, seconds=0.02)) as (reranker, server):
+async def test_a_fault_reaches_all_searches_that_wait_for_it(response: FakeResponse, why: Why) -> None:
+    async with reranking(replace(response, seconds=0.02)) as (reranker, server):
         found = await asyncio.gather(reranker.score(ask("a")), reranker.score(ask("a")))
         assert [one.why for one in found if isinstance(one, Failed)] == [why, why]
         assert len(server.seen) == 1
@@ -382,8 +382,8 @@ async def test_a_fault_reaches_all_searches_that_wait_for_it(said: FakeResponse,
 
 
 async def test_a_fault_is_not_cached() -> None:
-    says: list[FakeResponse] = [FakeResponse(b"oops", status=500)]
-    async with reranking(lambda seen: says.pop() if says else score_response()(seen)) as (reranker, _):
+    responses: list[FakeResponse] = [FakeResponse(b"oops", status=500)]
+    async with reranking(lambda seen: responses.pop() if responses else score_response()(seen)) as (reranker, _):
         assert isinstance(await reranker.score(ask("a")), Failed)
         assert isinstance(await reranker.score(ask("a")), Scored)
         assert reranker.health == Health("ok")
@@ -395,12 +395,12 @@ async def test_after_three_faults_the_circuit_breaker_is_open_for_a_second(monke
         monkeypatch.setattr(module, "time", type("Clock", (), {"monotonic": staticmethod(lambda: clock[0])}))
     broken = [True]
     oops = FakeResponse(b"oops", status=500)
-    async with reranking(lambda seen: oops if broken[0] else score_response()(seen)) as (reranker, asked):
+    async with reranking(lambda seen: oops if broken[0] else score_response()(seen)) as (reranker, fake):
         for at in range(5):
             found = await reranker.score(ask(f"text {at}"))
             assert isinstance(found, Failed)
             assert found.why is Why.RERANKER_ERROR
-        assert len(asked.seen) == 3
+        assert len(fake.seen) == 3
         broken[0] = False
         assert isinstance(await reranker.score(ask("x")), Failed)
         clock[0] += 1.5
@@ -410,18 +410,18 @@ async def test_after_three_faults_the_circuit_breaker_is_open_for_a_second(monke
 
 
 async def test_cached_pairs_need_no_server() -> None:
-    says: list[FakeResponse] = []
-    async with reranking(lambda seen: says[0] if says else score_response()(seen)) as (reranker, _):
+    responses: list[FakeResponse] = []
+    async with reranking(lambda seen: responses[0] if responses else score_response()(seen)) as (reranker, _):
         await reranker.score(ask("a"))
-        says.append(FakeResponse(b"oops", status=500))
+        responses.append(FakeResponse(b"oops", status=500))
         assert isinstance(await reranker.score(ask("b")), Failed)
         assert isinstance(await reranker.score(ask("a")), Scored)
 
 
 async def test_each_change_is_logged_once() -> None:
-    says = FakeResponse(b"oops", status=500)
+    oops = FakeResponse(b"oops", status=500)
     async with serve_fake(
-        FakeServer({"/": lambda seen: says if len(server.seen) < 3 else score_response()(seen)})
+        FakeServer({"/": lambda seen: oops if len(server.seen) < 3 else score_response()(seen)})
     ) as server:
         reranker = Reranker(fake_settings(reranker=server))
         with capture_logs() as lines:
@@ -434,8 +434,8 @@ async def test_each_change_is_logged_once() -> None:
     ]
 
 
-async def self_tested(says: Any, **more: Any) -> tuple[Reranker, Sequence[Any]]:
-    async with serve_fake(FakeServer({"/": says})) as server:
+async def self_tested(response: Any, **more: Any) -> tuple[Reranker, Sequence[Any]]:
+    async with serve_fake(FakeServer({"/": response})) as server:
         reranker = Reranker(fake_settings(reranker=server, self_test=True, **more))
         with capture_logs() as lines:
             assert reranker.health == Health("untested")
@@ -541,14 +541,14 @@ async def test_the_first_scores_of_a_server_that_returned_with_another_model_are
         with capture_logs():
             reranker = Reranker(fake_settings(reranker=[back, fit], self_test=True))
             await asyncio.wait_for(reranker.start(), 10)
-            gone = reranker._pool.servers[0]
-            gone.health.failed(Failed(Why.UNREACHABLE, "connection refused"), time.monotonic())
+            returned = reranker._pool.servers[0]
+            returned.health.failed(Failed(Why.UNREACHABLE, "connection refused"), time.monotonic())
             back.says["/"] = wrong
             for _ in range(2):
                 found = await reranker.score(ask("bad", "good"))
                 assert isinstance(found, Scored)
                 assert found.probabilities == [pytest.approx(sigmoid(-3)), pytest.approx(sigmoid(3))]
-            await until(lambda: gone.health.mismatch)
+            await until(lambda: returned.health.mismatch)
             assert reranker.health.out == 1
             await reranker.close()
     assert ["bad", "good"] in sent(back)

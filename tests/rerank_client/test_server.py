@@ -38,9 +38,9 @@ def make(url: str, returned: Returned, **settings: Any) -> RerankServer:
 
 
 @asynccontextmanager
-async def serving(says: Any, **settings: Any) -> AsyncIterator[tuple[RerankServer, Returned]]:
+async def serving(response: Any, **settings: Any) -> AsyncIterator[tuple[RerankServer, Returned]]:
     """A server that answers like this, and what was reported of its return."""
-    async with serve_fake(FakeServer({"/": says})) as fake:
+    async with serve_fake(FakeServer({"/": response})) as fake:
         returned: Returned = []
         with capture_logs():
             server = make(fake.url, returned, **settings)
@@ -86,11 +86,11 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
 
 
 async def test_a_fault_makes_it_suspect_and_an_answer_healthy() -> None:
-    says = [OOPS]
-    async with serving(lambda seen: says[0] if says else score_response()(seen)) as (server, returned):
+    responses = [OOPS]
+    async with serving(lambda seen: responses[0] if responses else score_response()(seen)) as (server, returned):
         assert await server.ask(CALL, soon()) == Failed(Why.RERANKER_ERROR, "HTTP 500: oops")
         assert (server.health.state, server.health.problem) == (HealthState.SUSPECT, "reranker_error: HTTP 500: oops")
-        says.clear()
+        responses.clear()
         assert isinstance(await server.ask(CALL, soon()), list)
         assert (server.health.state, server.health.problem, returned) == (HealthState.HEALTHY, "", [])
 
@@ -258,11 +258,14 @@ async def test_texts_that_are_too_long_are_no_fault_of_the_server() -> None:
 
 
 async def test_the_first_scores_of_a_server_that_was_unreachable_are_not_used() -> None:
-    says: list[FakeResponse] = []
-    async with serving(lambda seen: says.pop() if says else RIGHT(seen), self_test=True) as (server, returned):
+    responses: list[FakeResponse] = []
+    async with serving(lambda seen: responses.pop() if responses else RIGHT(seen), self_test=True) as (
+        server,
+        returned,
+    ):
         await asyncio.wait_for(server.self_test.run(), 5)
         server.health.failed(UNREACHABLE, 0.0)
-        says.append(FakeResponse(b"loading", status=503))
+        responses.append(FakeResponse(b"loading", status=503))
         first = await server.ask(CALL, soon())
         assert isinstance(first, Failed)
         assert first.why is Why.RERANKER_ERROR
