@@ -258,14 +258,14 @@ async def test_texts_that_are_too_long_are_no_fault_of_the_server() -> None:
 
 
 async def test_the_first_scores_of_a_server_that_was_unreachable_are_not_used() -> None:
-    responses: list[FakeResponse] = []
-    async with serving(lambda seen: responses.pop() if responses else RIGHT(seen), self_test=True) as (
+    pending: list[FakeResponse] = []
+    async with serving(lambda seen: pending.pop() if pending else RIGHT(seen), self_test=True) as (
         server,
         returned,
     ):
         await asyncio.wait_for(server.self_test.run(), 5)
         server.health.failed(UNREACHABLE, 0.0)
-        responses.append(FakeResponse(b"loading", status=503))
+        pending.append(FakeResponse(b"loading", status=503))
         first = await server.ask(CALL, soon())
         assert isinstance(first, Failed)
         assert first.why is Why.RERANKER_ERROR
