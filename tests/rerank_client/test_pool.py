@@ -333,6 +333,20 @@ async def test_a_request_that_is_canceled_just_when_it_gets_a_server_releases_th
     assert bench.log == [["next"]]
 
 
+async def test_a_slot_that_a_canceled_request_just_got_goes_to_the_next_one(make: Any) -> None:
+    bench = make(1, reranker_max_requests=1)
+    (server,) = bench.servers
+    server.reserve(bench.now, 10)
+    canceled, waiting = await bench.send("canceled", "waiting")
+    server.throughput.dropped(10)
+    bench.pool._dispatch()
+    canceled.cancel()
+    await turn()
+    assert bench.log == [["waiting"]]
+    await bench.answer_all()
+    assert answers([waiting]) == [SCORES]
+
+
 async def test_when_the_last_server_fails_the_queued_requests_fail_at_once(make: Any) -> None:
     bench = make(1, reranker_max_requests=1)
     tasks = await bench.send(*"abcdefghi")
