@@ -738,3 +738,12 @@ async def test_repr_shows_state_and_counts_and_no_text_or_secret() -> None:
         "<Reranker BAAI/bge-reranker-v2-m3 ok: 0 searches in progress, 2 cached scores, "
         "<ServerPool 1 servers: 1 healthy; 0 requests queued>>"
     )
+
+
+async def test_little_time_leaves_room_for_few_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    reranker = Reranker(fake_settings())
+    monkeypatch.setattr(client, "time", type("Clock", (), {"monotonic": staticmethod(lambda: 100.0)}))
+    monkeypatch.setattr(reranker._pool, "queue_estimate", lambda: pool.QueueEstimate(0.0, 10.0))
+    request = ask("a")
+    read = [reranker._readable([1] * 10, replace(request, deadline=100.0 + left), 0) for left in (1.0, 0.5, 0.2, 0.0)]
+    assert read == [10, 5, 2, 0]

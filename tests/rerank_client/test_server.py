@@ -13,6 +13,7 @@ from es_rerank.model import Failed, Why
 from es_rerank.rerank.backends import BACKENDS, RerankCall
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.prompt import PromptBuilder
+from es_rerank.rerank_client import self_test as self_test_module
 from es_rerank.rerank_client import server as server_module
 from es_rerank.rerank_client.server import RerankServer
 from es_rerank.rerank_client.server_health import HealthState
@@ -238,6 +239,23 @@ async def test_it_is_used_once_it_has_passed_its_own_self_test() -> None:
         assert not server.usable(0.0)
         await asyncio.wait_for(server.self_test.run(), 5)
         assert server.usable(0.0)
+
+
+async def test_a_server_that_fails_during_its_self_test_is_tested_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(self_test_module, "_PAUSE_SECONDS", 0.0)
+    pending = [OOPS]
+    async with serving(lambda seen: pending.pop() if pending else RIGHT(seen), self_test=True) as (server, _):
+        await asyncio.wait_for(server.self_test.run(), 5)
+        assert server.health.state is HealthState.HEALTHY
+
+
+async def test_without_patience_every_late_request_of_a_silent_server_is_a_fault(script: Script) -> None:
+    tasks = [asyncio.create_task(script.server.ask(CALL, script.now + 0.5)) for _ in range(2)]
+    await asyncio.sleep(0)
+    script.now += 0.5
+    await script.answer(LATE, LATE)
+    assert script.server.health.state is HealthState.SUSPECT
+    assert [task.result() for task in tasks] == [LATE, LATE]
 
 
 async def test_a_model_that_ranks_the_known_pairs_wrongly_is_its_problem() -> None:

@@ -10,6 +10,7 @@ from itertools import count
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from es_rerank.model import Failed, Why
 from es_rerank.rerank.backends import BACKENDS, RerankCall
@@ -207,7 +208,11 @@ async def send_texts(server: FakeServer, texts: list[str]) -> tuple[list[float] 
 
 
 async def test_a_batch_that_is_too_large_is_split_and_the_limit_is_kept() -> None:
-    assert await send_texts(limited(3), TEXTS) == ([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3, [7, 3, 3, 1])
+    with capture_logs() as lines:
+        assert await send_texts(limited(3), TEXTS) == ([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3, [7, 3, 3, 1])
+    assert [(line["event"], line["max_batch"]) for line in lines] == [
+        ("batch size limit learned from the rerank server", 3)
+    ]
 
 
 async def test_a_batch_within_the_limit_is_one_request() -> None:
@@ -303,3 +308,11 @@ async def test_the_requests_of_a_split_batch_share_one_deadline() -> None:
         await transport.close()
     assert isinstance(found, Failed)
     assert (found.why, len(server.seen)) == (Why.DEADLINE, 2)
+
+
+async def test_an_idle_connection_is_closed_before_the_server_does_it() -> None:
+    transport = RerankTransport(fake_settings(), "http://one", BACKENDS["vllm"])
+    connector = transport._open_session().connector
+    assert connector is not None
+    assert 0 < connector._keepalive_timeout < 5.0, "uvicorn waits for five seconds"
+    await transport.close()
