@@ -1,4 +1,4 @@
-"""The few errors that reach a person, and the Elasticsearch shape of an error body."""
+"""The exceptions of this package, and the error body of Elasticsearch."""
 
 from __future__ import annotations
 
@@ -7,30 +7,41 @@ from typing import Any
 
 
 class EsRerankError(Exception):
-    """Something a person must repair; the text says what and where."""
+    """An error that an operator or client has to fix; the message says what is wrong and where."""
 
 
 class ConfigError(EsRerankError):
-    """A configuration or rule file that cannot be used; names file, line and field."""
+    """An invalid configuration or rule file; the message names file, line and field."""
 
 
 class RequestError(EsRerankError):
-    """A client's request whose body cannot be read: a chunk is malformed, or the end does not come."""
+    """A client request whose body cannot be read: a chunk is malformed, or the body is incomplete."""
 
 
 class UpstreamError(EsRerankError):
-    """The engine could not be reached or broke off before it answered; *silent*: it closed without a word."""
+    """The engine cannot be reached, or closed the connection before its response was complete.
 
-    def __init__(self, words: str, *, silent: bool = False) -> None:
-        """Say what happened."""
-        super().__init__(words)
+    Attributes:
+        silent: the engine closed the connection without sending a byte of the response.
+
+    """
+
+    def __init__(self, message: str, *, silent: bool = False) -> None:
+        """Create the error with its message."""
+        super().__init__(message)
         self.silent = silent
 
 
 def error_body(status: int, kind: str, reason: str) -> bytes:
-    """Write an error in the shape that every Elasticsearch and OpenSearch client can read.
+    """Return an error as a response body that every Elasticsearch and OpenSearch client can read.
 
     Format: `{"error": {"root_cause": [{type, reason}], "type", "reason"}, "status"}`, the engines' REST error body.
+
+    Args:
+        status: the HTTP status of the response.
+        kind: the error type in snake_case, such as `illegal_argument_exception`.
+        reason: the message.
+
     """
     cause: dict[str, Any] = {"type": kind, "reason": reason}
     return json.dumps({"error": {"root_cause": [cause], **cause}, "status": status}).encode()

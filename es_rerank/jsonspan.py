@@ -1,13 +1,14 @@
-"""Finds values in JSON text as byte spans, so that what is rewritten can be spliced in and all else stays as it came.
+"""Locations of values in JSON text, as byte spans: rewritten values are spliced in, and all other bytes stay.
 
-msgspec skips over values at C speed and tells their length; only keys and separators are walked here.
+msgspec skips over values at C speed and returns their length; only keys and separators are read here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -15,62 +16,164 @@ from msgspec import Raw
 Edit = tuple[int, int, bytes]
 """New bytes for the span `[start, end)`."""
 
-_KEY = re.compile(rb'\s*("(?:[^"\\]|\\.)*")\s*:\s*')
+# The separator before a key, the key, and the colon; msgspec has checked the grammar already.
+_KEY = re.compile(rb'[\s,]*("(?:[^"\\]|\\.)*")\s*:\s*')
 _GAP = re.compile(rb"[\s,]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A value's place in its buffer: `[start, end)` in bytes; `key` is where its key begins."""
+    """The location of a value: `[start, end)` in bytes; `key` is where its key begins, or the value in an array."""
 
     start: int
     end: int
     key: int
 
-    def of(self, buffer: bytes) -> bytes:
-        """Cut the value out of its buffer."""
-        return buffer[self.start : self.end]
+    def of(self, text: bytes) -> bytes:
+        """Return the bytes of the value in the text that the span was found in."""
+        return text[self.start : self.end]
 
-    def moved(self, by: int) -> Span:
-        """Shift a span found in a slice to its place in the whole."""
-        return Span(self.start + by, self.end + by, self.key + by)
+    def moved(self, offset: int) -> Span:
+        """Return the span of a value that was found in a slice that begins at *offset*."""
+        return Span(self.start + offset, self.end + offset, self.key + offset)
 
 
 def members(text: bytes) -> dict[str, Span]:
-    """Find the members of an object, relative to *text*. Raises ValueError for anything but one clean object."""
+    """Locate the members of an object.
+
+    Args:
+        text: The JSON text of one object.
+
+    Returns:
+        The span of each member's value, in the order of the text.
+
+    Raises:
+        ValueError: The text is no JSON object, or a key is repeated.
+        RecursionError: The text is nested too deeply.
+
+    """
     decoded = msgspec.json.decode(text, type=dict[str, Raw])
     spans: dict[str, Span] = {}
-    at = _after_gap(text, text.index(b"{") + 1)
+    position = text.index(b"{") + 1
     for name, raw in decoded.items():
-        key = _KEY.match(text, at)
-        if key is None or msgspec.json.decode(key.group(1)) != name:
-            raise ValueError(f"duplicate key near byte {at}")
-        end = key.end() + len(memoryview(raw))
-        if text[key.end() : end] != bytes(raw):
-            raise ValueError(f"duplicate key near byte {at}")
-        spans[name] = Span(key.end(), end, key.start(1))
-        at = _after_gap(text, end)
-    if text[at : at + 1] != b"}":
-        raise ValueError(f"duplicate key near byte {at}")
+        key = _KEY.match(text, position)
+        start = key.end() if key else 0
+        end = start + len(memoryview(raw))
+        if key is None or not _is_key(key[1], name) or text[start:end] != bytes(raw):
+            raise ValueError(f"duplicate key near byte {position}")
+        spans[name] = Span(start, end, key.start(1))
+        position = end
+    closing = _after_gap(text, position)
+    if text[closing : closing + 1] != b"}":
+        raise ValueError(f"duplicate key near byte {position}")
     return spans
 
 
+def elements(text: bytes) -> list[Span]:
+    """Locate the elements of an array.
+
+    Raises:
+        ValueError: The text is no JSON array.
+        RecursionError: The text is nested too deeply.
+
+    """
+    spans = []
+    position = text.find(b"[") + 1
+    for raw in msgspec.json.decode(text, type=list[Raw]):
+        start = _after_gap(text, position)
+        position = start + len(memoryview(raw))
+        spans.append(Span(start, position, start))
+    return spans
+
+
+def objects(text: bytes) -> list[tuple[bytes, dict[str, Span]]]:
+    """Return the bytes of each object of an array, and the spans of its members within them.
+
+    Raises:
+        ValueError: The text is no JSON array of objects, or a key of one of them is repeated.
+        RecursionError: The text is nested too deeply.
+
+    """
+    return [(raw, members(raw)) for raw in (span.of(text) for span in elements(text))]
+
+
+def decode_member(objects_: Iterable[tuple[bytes, Mapping[str, Span]]], name: str) -> list[Any]:
+    """Decode the same member of many objects.
+
+    Returns:
+        One value per object; None if the member is missing or cannot be decoded, such as a number that no float can
+        hold.
+
+    """
+    return [_decode(text, spans.get(name)) for text, spans in objects_]
+
+
+def member(text: bytes, path: Iterable[str]) -> Span | None:
+    """Locate a value by the keys on the way to it; None if there is no such member. Raises like `members`."""
+    start, end = 0, len(text)
+    span = None
+    for name in path:
+        found = members(text[start:end]).get(name)
+        if found is None:
+            return None
+        span = found.moved(start)
+        start, end = span.start, span.end
+    return span
+
+
+def remove_members(spans: Mapping[str, Span], names: Collection[str]) -> list[Edit]:
+    """Return the edits that remove members, each with the comma before it, or after it where none is left before.
+
+    Args:
+        spans: All members of the object, as `members` returns them.
+        names: The keys to remove; those that the object does not have are ignored.
+
+    """
+    edits: list[Edit] = []
+    ordered = list(spans.items())
+    is_first = True
+    for position, (name, span) in enumerate(ordered):
+        if name not in names:
+            is_first = False
+        elif not is_first:
+            edits.append((ordered[position - 1][1].end, span.end, b""))
+        else:
+            following = ordered[position + 1][1].key if position + 1 < len(ordered) else span.end
+            edits.append((span.key, following, b""))
+    return edits
+
+
 def splice(text: bytes, edits: Iterable[Edit]) -> bytes:
-    """Replace spans `[start, end)` that do not overlap; everything between them stays."""
+    """Replace spans that do not overlap; all bytes between them stay."""
     parts: list[bytes] = []
-    at = 0
+    position = 0
     for start, end, new in sorted(edits):
-        parts += [text[at:start], new]
-        at = end
-    return b"".join([*parts, text[at:]])
+        parts += [text[position:start], new]
+        position = end
+    return b"".join([*parts, text[position:]])
 
 
-def elements(text: bytes) -> list[bytes]:
-    """Cut the elements out of an array, each as the bytes it came in."""
-    return [bytes(raw) for raw in msgspec.json.decode(text, type=list[Raw])]
+def splice_all(texts: Iterable[tuple[bytes, Iterable[Edit]]]) -> list[bytes]:
+    """Splice many texts, each with its own edits."""
+    return [splice(text, edits) for text, edits in texts]
 
 
-def _after_gap(text: bytes, at: int) -> int:
-    """Step over white space and commas; msgspec has checked the grammar already."""
-    gap = _GAP.match(text, at)
-    return gap.end() if gap else at
+def _is_key(quoted: bytes, name: str) -> bool:
+    """Return whether a quoted key has a name; only a key with escapes must be decoded for it."""
+    return quoted[1:-1] == name.encode() or msgspec.json.decode(quoted) == name
+
+
+def _after_gap(text: bytes, position: int) -> int:
+    """Return the position behind white space and commas; msgspec has checked the grammar already."""
+    gap = _GAP.match(text, position)
+    return gap.end() if gap else position
+
+
+def _decode(text: bytes, span: Span | None) -> Any:
+    """Decode the value at a span; None if there is none, or it cannot be decoded."""
+    if span is None:
+        return None
+    try:
+        return msgspec.json.decode(span.of(text))
+    except (ValueError, RecursionError):
+        return None

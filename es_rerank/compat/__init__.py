@@ -1,1 +1,1 @@
-"""What clients see of the engine behind: its media types, its version, its nodes, its points in time. Pure."""
+"""Emulates another engine version for clients: its media types, version, node addresses and points in time."""

@@ -1,1 +1,1 @@
-"""Settings and rules: what the operator writes, checked and typed."""
+"""Settings and rules: reading, validation and types of the operator's configuration."""

@@ -1,1 +1,1 @@
-"""The engine behind: its nodes, how they are reached, and what is said to them and by them."""
+"""The client of the search engine: its nodes, connections, credentials and field capabilities."""

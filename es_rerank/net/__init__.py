@@ -1,1 +1,1 @@
-"""HTTP bytes: TLS, headers, messages, content encodings, stream copies and connection errors."""
+"""HTTP messages as bytes: TLS, headers, bodies, content encodings, limits and connection errors."""

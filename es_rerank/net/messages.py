@@ -1,4 +1,4 @@
-"""What is said to the engine, and what it says."""
+"""Requests to the engine and the engine's responses."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from multidict import CIMultiDict
 
 
 class Stream(ABC):
-    """A body that comes bit by bit, once."""
+    """A body that is read once, chunk by chunk."""
 
     @abstractmethod
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """Give the bits. Raises RequestError where the body cannot be read."""
+        """Iterate over the chunks. Raises RequestError if the body cannot be read."""
 
     async def copy_stream(self, sink: StreamWriter) -> None:
-        """Write all of it."""
+        """Write the whole body to *sink*. Raises RequestError if it cannot be read."""
         async for chunk in self:
             await sink.write(chunk)
 
 
 class Chunks(Stream):
-    """A body made of chunks."""
+    """A body that comes from an asynchronous iterable."""
 
     def __init__(self, chunks: AsyncIterable[bytes]) -> None:
-        """Pass *chunks* on."""
+        """Read the body from *chunks*."""
         self._chunks = chunks
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """Give them."""
+        """Iterate over the chunks."""
         return aiter(self._chunks)
 
 
@@ -40,26 +40,31 @@ Body = bytes | Stream | None
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What is sent to the engine. `target` is the raw path with its query string, `again` allows a second try.
+class OutgoingRequest:
+    """A request to the engine.
 
-    A request whose connection the engine had closed is tried once more if it only reads; a write never is. Where not
-    `use_service_credentials`, a caller without credentials gets none of the endpoint's own, and no signature.
+    Attributes:
+        target: The raw path with its query string.
+        retryable: Whether the request is sent again if the engine had closed the connection; never true of a write.
+        use_service_credentials: Whether the endpoint's own credentials or signature are added for a caller without.
+
     """
 
     method: str
     target: str
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
     body: Body = None
-    again: bool = False
+    retryable: bool = False
     use_service_credentials: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class EngineResponse:
-    """The head of an answer as clients are to see it, and the stream of its body.
+    """The head of an engine's response as the client will see it, and the stream of its body.
 
-    `elasticsearch`: the engine itself names that product, whatever clients are shown.
+    Attributes:
+        elasticsearch: Whether the engine itself is Elasticsearch, whatever engine is emulated for clients.
+
     """
 
     status: int

@@ -1,1 +1,1 @@
-"""The model side: how rerank servers and model families are asked. Knows nothing of Elasticsearch."""
+"""The model side of reranking: dialects of rerank servers, model families, prompts. Independent of the engine."""

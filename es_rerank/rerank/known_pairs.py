@@ -1,7 +1,7 @@
-"""Known pairs: a model asked rightly puts the answer above the stray by a clear margin.
+"""Known pairs: query, answer and distractor. A model with the right prompt scores the answer clearly higher.
 
-Qwen3-Reranker without its prompt template scores almost at random and every search would come back in a worse order:
-so the real path is tried with pairs that no working reranker gets wrong.
+Qwen3-Reranker without its prompt template scores almost at random, and every search would be ranked worse than by the
+engine. So the pairs are scored on the real path before any score is used.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from es_rerank.rerank.profiles import Profile
 
-# The least mean difference in probability between answers and strays.
-_SPREAD = 0.05
+# The mean difference in probability between answers and distractors.
+_MIN_MEAN_MARGIN = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +54,25 @@ PAIRS = (
 
 
 def pairs_for(profile: Profile) -> Sequence[KnownPair]:
-    """Choose the pairs in languages that the model reads."""
+    """Return the pairs in the languages of the model."""
     return [pair for pair in PAIRS if profile.languages in ("any", pair.language)]
 
 
 def verdict(margins: Sequence[float]) -> str | None:
-    """Judge the differences answer minus stray, in probability; None is a pass, else what is wrong."""
+    """Judge the scores of the known pairs.
+
+    Args:
+        margins: Answer minus distractor of each pair, in probability.
+
+    Returns:
+        None if the self-test passes, what is wrong otherwise.
+
+    """
     wrong = sum(margin <= 0 for margin in margins)
     if wrong:
         return f"{wrong} of {len(margins)} known pairs came out in the wrong order: is the prompt template set?"
     mean = sum(margins) / len(margins)
-    if mean < _SPREAD:
-        return f"known pairs lie only {mean:.3f} apart (at least {_SPREAD}): is this the right profile for the model?"
+    if mean < _MIN_MEAN_MARGIN:
+        least = _MIN_MEAN_MARGIN
+        return f"known pairs are only {mean:.3f} apart (at least {least}): is this the right profile for the model?"
     return None

@@ -17,14 +17,41 @@ from msgspec import Raw
 
 from es_rerank.compat import responses
 from es_rerank.jsonspan import elements, members, splice
-from es_rerank.model import Failed, IndexInfo, Plan, PolicySpec, Rule, Scored, ScoreRequest, Search, Skip, Why
-from es_rerank.pipeline import Effects, finish, measure, page, run
+from es_rerank.model import (
+    CallOptions,
+    EngineReply,
+    Failed,
+    FetchPhase,
+    FetchSpec,
+    HitKey,
+    IndexInfo,
+    OutcomeState,
+    Plan,
+    PolicySpec,
+    Rule,
+    Scored,
+    ScoreRequest,
+    Search,
+    Skip,
+    Why,
+)
+from es_rerank.pipeline import (
+    Ports,
+    RankedWindow,
+    SearchResult,
+    engine_order,
+    measure,
+    page_result,
+    rank_window,
+    run,
+)
 from es_rerank.search.formats import async_search, multi_search, rank_eval
 from es_rerank.search.response import filter_path
-from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, read
+from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, keys, read
 from es_rerank.search.scoring import POLICIES
-from tests.fuzz.inputs import Knobs, parted, text
+from tests.fuzz.inputs import Choices, parted, text
 from tests.fuzz.mutate import Members, parsed
+from tests.search.builders import a_plan, a_search
 
 Value = TypeVar("Value")
 
@@ -63,20 +90,27 @@ class World:
     whole: SearchResponse | None = None
     model: int = 0
 
-    def effects(self, *, splits: bool = True) -> Effects:
-        return Effects(self._about, self._fetch, self._score, lambda _: 1.0, splits)
+    @property
+    def ports(self) -> Ports:
+        return Ports(self._about, self._fetch, self._score)
+
+    def finish(self, plan: Plan, body: bytes) -> SearchResult:
+        """Rank the window of a response, and write the client's page."""
+        window = done(rank_window(plan, EngineReply(body=body), self.ports, CallOptions()))
+        return page_result(window) if isinstance(window, RankedWindow) else window
 
     async def _about(self, _search: Search) -> tuple[Rule, IndexInfo] | Skip:
         return self.rule, INFO
 
-    async def _fetch(self, plan: Plan) -> bytes | None:
+    async def _fetch(self, plan: Plan) -> EngineReply:
         """Answer with the hits that are asked for."""
         if self.whole is None:
-            return self.answer
-        array = self.whole.array
-        hits = [hit for hit in self.whole.hits if plan.only is None or hit.name in plan.only]
-        some = hits[plan.fetch_from : plan.fetch_from + plan.fetch_size]
-        return splice(self.answer, [(array.start, array.end, b"[%b]" % b",".join(hit.raw for hit in some))])
+            return EngineReply(body=self.answer)
+        array, fetch = self.whole.array, plan.fetch
+        hits = [hit for hit, key in zip(self.whole.hits, keys(self.whole.hits), strict=True) if _fetched(fetch, key)]
+        some = hits[fetch.from_ : fetch.from_ + fetch.size]
+        new = b"[%b]" % b",".join(hit.raw for hit in some)
+        return EngineReply(body=splice(self.answer, [(array.start, array.end, new)]))
 
     async def _score(self, ask: ScoreRequest) -> Scored | Failed:
         if self.model == 1:
@@ -86,16 +120,21 @@ class World:
         return Scored(read, 0, "m")
 
 
+def _fetched(fetch: FetchSpec, key: HitKey) -> bool:
+    """Return whether a hit is among those that a request asks for."""
+    return fetch.phase is not FetchPhase.FETCH or key in fetch.only
+
+
 def answers(data: bytes) -> None:
     """One answer, any plan, any probabilities: the page holds the hits it must, each once; all else is untouched."""
     knobs, body = parted(data, 2)
-    turn = Knobs(knobs)
+    turn = Choices(knobs)
     rule = Rule("docs", fields=("title", "body"), window=turn.number(6), policy=turn.one(SPECS))
     plan = _plan(turn, rule)
     world = World(body, rule, model=turn.number(3))
-    reply = done(finish(plan, body, world.effects()))
-    cut = page(plan, body, Why.PARTIAL)
-    done(measure(plan, world.effects()))
+    reply = world.finish(plan, body)
+    cut = engine_order(plan, EngineReply(body=body), Why.PARTIAL)
+    done(measure(plan, world.ports, CallOptions()))
     try:
         envelope = read(body)
     except NotASearchResponseError:
@@ -108,28 +147,27 @@ def answers(data: bytes) -> None:
     for out in (reply.body, cut.body):
         _untouched(envelope, out, plan)
     hits = read(reply.body).hits
-    msgspec.json.decode(rank_eval.ranked([rank_eval.Ranked(hit.index, hit.id, hit.score or 0.0) for hit in hits]))
-    if reply.outcome.state == "reranked" or reply.outcome.why is Why.BEYOND_WINDOW:
+    ranked = [rank_eval.RankedHit(key, hit.score or 0.0) for key, hit in zip(keys(hits), hits, strict=True)]
+    msgspec.json.decode(rank_eval.ranked(ranked))
+    if reply.outcome.state is OutcomeState.RERANKED or reply.outcome.why is Why.BEYOND_WINDOW:
         _falling([hit.score for hit in envelope.hits], [hit.score for hit in hits])
 
 
-def _plan(turn: Knobs, rule: Rule) -> Plan:
+def _plan(turn: Choices, rule: Rule) -> Plan:
     """Make a plan as `plan.make` could, for any page."""
     start, size = turn.number(6), turn.number(6)
     beyond = start >= rule.window
-    return Plan(
-        text="hose",
+    return a_plan(
         start=start,
         size=size,
-        fetch_from=start if beyond else 0,
-        fetch_size=size if beyond else max(rule.window, start + size),
+        fetch=FetchSpec(FetchPhase.WINDOW, start if beyond else 0, size if beyond else max(rule.window, start + size)),
         window=0 if beyond else rule.window,
         rule=rule,
         passage_fields=rule.fields,
         extra_fields=turn.one(((), (), ("body",), ("title", "comments.said", "body"))),
-        asked_fields=turn.one(((), ("title",), ("b*",))),
+        client_fields=turn.one(((), ("title",), ("b*",))),
         min_score=turn.one((None, None, None, 0.5, 0.0)),
-        bare=turn.one((False, False, True)),
+        without_stored_fields=turn.one((False, False, True)),
     )
 
 
@@ -143,9 +181,9 @@ def _untouched(envelope: SearchResponse, out: bytes, plan: Plan) -> None:
     assert list(left) == list(right)
     assert {**left, **changing} == {**right, **changing}
     came = Counter(_bones(hit.raw, plan) for hit in envelope.hits)
-    page_ = Counter(_bones(raw, plan) for raw in elements(right["hits"]))
+    page_ = Counter(_bones(raw, plan) for raw in _items(right["hits"]))
     assert page_ <= came, "a hit is invented, or there twice"
-    first = plan.start - plan.fetch_from
+    first = plan.start - plan.fetch.from_
     wanted = len(envelope.hits[first : first + plan.size])
     assert page_.total() == wanted or (plan.min_score is not None and page_.total() < wanted), "a hit is lost"
     _readable(envelope.body, out)
@@ -160,6 +198,11 @@ def _readable(body: bytes, out: bytes) -> None:
     msgspec.json.decode(out)
 
 
+def _items(text: bytes) -> list[bytes]:
+    """Return the bytes of each element of an array."""
+    return [span.of(text) for span in elements(text)]
+
+
 def _raws(text: bytes) -> dict[str, bytes]:
     return {name: bytes(raw) for name, raw in msgspec.json.decode(text, type=dict[str, Raw]).items()}
 
@@ -168,8 +211,8 @@ def _bones(raw: bytes, plan: Plan) -> tuple[object, ...]:
     """Give what a hit keeps on its way: all but its score, and what is asked for the model alone."""
     kept = _raws(raw)
     sort = kept.get("sort", b"")
-    values = elements(sort)[1:] if sort.startswith(b"[") else sort
-    dropped = _SCORED | (_IDENTITY if plan.bare else frozenset())
+    values = _items(sort)[1:] if sort.startswith(b"[") else sort
+    dropped = _SCORED | (_IDENTITY if plan.without_stored_fields else frozenset())
     fields = kept.pop("fields", b"")
     return (
         tuple((name, value) for name, value in kept.items() if name not in dropped),
@@ -180,7 +223,7 @@ def _bones(raw: bytes, plan: Plan) -> tuple[object, ...]:
 
 def _left(fields: bytes, plan: Plan) -> object:
     """Give what is left of `fields` where the model's own go; an object that becomes empty goes."""
-    ours = [name for name in plan.extra_fields if not any(fnmatchcase(name, one) for one in plan.asked_fields)]
+    ours = [name for name in plan.extra_fields if not any(fnmatchcase(name, one) for one in plan.client_fields)]
     if not ours or not fields.startswith(b"{"):
         return fields or None
     try:
@@ -205,7 +248,7 @@ def _falling(engine: Sequence[float | None], shown: Sequence[float | None]) -> N
 def pages(data: bytes) -> None:
     """All pages of a search, whatever their size: together one permutation of the engine's hits, scores falling."""
     knobs, body = parted(data, 2)
-    turn = Knobs(knobs)
+    turn = Choices(knobs)
     window, policy, size = turn.number(5) + 2, turn.one(SPECS), turn.number(4) + 1
     rule = Rule("docs", fields=("title", "body"), window=window, policy=policy)
     search, splits, model = turn.one(_BODIES), turn.switch(), turn.one((0, 2, 3))
@@ -214,18 +257,19 @@ def pages(data: bytes) -> None:
     except NotASearchResponseError:
         return
     scores = [hit.score for hit in whole.hits]
-    names = {hit.name for hit in whole.hits}
+    names = set(keys(whole.hits))
     sorted_ = all(one is not None and one >= 0 for one in scores) and scores == sorted(scores, key=_negative)
     if not sorted_ or len(names) < len(whole.hits):
         return  # no engine answers so
     world = World(body, rule, whole, model)
     raw = json.dumps(search).encode()
+    options = CallOptions(two_phase=splits)
     found: list[bytes] = []
     shown: list[float | None] = []
-    plan = replace(_plan(Knobs(b""), rule), extra_fields=() if "_source" not in search else rule.fields)
+    plan = replace(_plan(Choices(b""), rule), extra_fields=() if "_source" not in search else rule.fields)
     for start in range(0, len(whole.hits) + size, size):
-        asked = Search("docs", {"from": str(start), "size": str(size)}, search, raw)
-        reply = done(run(asked, world.effects(splits=splits)))
+        asked = a_search(raw, {"from": str(start), "size": str(size)})
+        reply = done(run(asked, world.ports, options))
         if reply.body is None:
             assert _depth(body) > _DEEP, reply.outcome
             return
@@ -253,24 +297,26 @@ def many(data: bytes) -> None:
     found = multi_search.responses(body)
     if found is None:
         return
-    assert found.joined({}) == body
-    at = Knobs(knobs).number(max(0, min(9, len(found.elements) - 1)))
-    for place in range(len(found.elements)):
-        whole = found.whole(place)
-        assert whole in (None, found.elements[place])
-    out = found.joined({at: b'{"hits":{"hits":[]}}'})
+    assert found.with_responses({}) == body
+    responses_ = [found.response(place) for place in range(len(found.responses))]
+    if not responses_:
+        return
+    at = Choices(knobs).number(min(9, len(responses_) - 1))
+    for place, response in enumerate(responses_):
+        assert found.success(place) in (None, response)
+    out = found.with_responses({at: b'{"hits":{"hits":[]}}'})
     again = multi_search.responses(out)
     assert again is not None
     assert {**_raws(out), "responses": b""} == {**_raws(body), "responses": b""}
-    expected = [b'{"hits":{"hits":[]}}' if place == at else raw for place, raw in enumerate(found.elements)]
-    assert list(again.elements) == expected
+    expected = [b'{"hits":{"hits":[]}}' if place == at else raw for place, raw in enumerate(responses_)]
+    assert [again.response(place) for place in range(len(again.responses))] == expected
     _readable(body, out)
 
 
 def wrapped(data: bytes) -> None:
     """Answers of asynchronous searches, and the ids that clients poll with."""
     knobs, client_id, body = parted(data, 3)
-    turn = Knobs(knobs)
+    turn = Choices(knobs)
     known = async_search.recall(text(client_id), {"docs": Rule("docs")}.get)
     found = async_search.read(body)
     if found is None:
@@ -278,7 +324,7 @@ def wrapped(data: bytes) -> None:
     assert async_search.write(found, None, None) == body
     plan = known[1] if known else _plan(turn, Rule("docs", window=turn.number(6)))
     inner = found.response.of(body) if found.response else None
-    reply = None if inner is None else done(finish(plan, inner, World(b"", plan.rule).effects()))
+    reply = None if inner is None else World(b"", plan.rule).finish(plan, inner)
     out = async_search.write(found, found.id and async_search.token(found.id, plan), reply and reply.body)
     again = async_search.read(out)
     assert again is not None
@@ -299,7 +345,7 @@ def filters(data: bytes) -> None:
     """`filter_path` over any object: what is left is what the paths name, as a reading of them leaf by leaf says."""
     knobs, expression, body = parted(data, 3)
     wanted = filter_path.paths({"filter_path": text(expression)})
-    keeps_empty = Knobs(knobs).switch()
+    keeps_empty = Choices(knobs).switch()
     out = filter_path.cut(body, wanted, keeps_empty=keeps_empty)
     if not wanted:
         assert out == body
@@ -378,11 +424,11 @@ def _names(pattern: Sequence[str], path: Sequence[str]) -> bool:
 
 
 _SHOWN: Sequence[Callable[[bytes], bytes]] = (
-    lambda body: responses.info(body, "8.19.0"),
-    lambda body: responses.nodes(body, "127.0.0.1:9280"),
-    responses.opened,
-    responses.closing,
-    responses.closed,
+    lambda body: responses.emulated_root(body, "8.19.0"),
+    lambda body: responses.with_node_address(body, "127.0.0.1:9280"),
+    responses.from_opensearch_open_pit,
+    responses.to_opensearch_close_pit,
+    responses.from_opensearch_close_pit,
 )
 
 
@@ -390,7 +436,7 @@ def presented(data: bytes) -> None:
     """What an engine says of itself: shown in other words, or left to it by a fault that the flows know."""
     (body,) = parted(data, 1)
     assert isinstance(responses.distribution(body), str)
-    named = responses.root(body, "8.19.0")
+    named = responses.root_response(body, "8.19.0")
     assert named is None or msgspec.json.decode(named)["tagline"]
     for show in _SHOWN:
         try:

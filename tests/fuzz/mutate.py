@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
 from typing import Any
 
-from es_rerank.search.engine_request.two_phase import _DROPPED, _KEPT, HIT_PARAMETERS
+from es_rerank.search.engine_request.two_phase import PAGE_PARAMETERS
+from es_rerank.search.plan import _WINDOW_PARTS, PAGE_PARTS
 from es_rerank.search.query_text.clauses import CLAUSES
 from es_rerank.search.query_text.retrievers import RETRIEVERS
 from tests.fuzz.inputs import SEPARATOR
@@ -28,7 +29,9 @@ search_pipeline should slice sort source source_content_type state status sub_se
 template_id template_output templates text text_embedding took top_hits top_n total value version weight window_size
 title body tag secret title.english comments.said _all _none_ * ** a.b -hits hits.*._id
 """
-WORDS = tuple(dict.fromkeys([*CLAUSES, *RETRIEVERS, *sorted(_KEPT | _DROPPED | HIT_PARAMETERS), *_MORE_WORDS.split()]))
+WORDS = tuple(
+    dict.fromkeys([*CLAUSES, *RETRIEVERS, *sorted(_WINDOW_PARTS | PAGE_PARTS | PAGE_PARAMETERS), *_MORE_WORDS.split()])
+)
 _ODD_NUMBERS = """
 0 -0 -0.0 1 -1 2 10 50 10000 2147483647 2147483648 9223372036854775807 9223372036854775808 18446744073709551616
 1e2 1E+2 1.0E-5 1e308 1e309 -1e309 1e-400 0.1 1.50 1.7014122E38 1.7E38 3.4028235E38 4.9E-324

@@ -9,15 +9,16 @@ from collections.abc import Sequence
 import msgspec
 
 from es_rerank.jsonspan import members
-from es_rerank.model import PolicySpec, Rule
+from es_rerank.model import LongDocumentMode, PolicySpec, Rule
 from es_rerank.rerank.backends import BACKENDS, BadAnswerError
 from es_rerank.rerank.chunking import Limits, Tokens, estimate
 from es_rerank.rerank.chunking import passages as cut
-from es_rerank.rerank.profiles import PROFILES, escape_special_tokens, probability
-from es_rerank.search.passages import passage
-from es_rerank.search.response.hits import Hit
+from es_rerank.rerank.profiles import PROFILES
+from es_rerank.rerank.prompt import escape_special_tokens, probabilities
+from es_rerank.search import passages as texts
+from es_rerank.search.response.hits import Hit, sources
 from es_rerank.search.scoring import POLICIES, rank
-from tests.fuzz.inputs import Knobs, parted, text
+from tests.fuzz.inputs import Choices, parted, text
 
 _MOST_FIELDS = 6
 
@@ -30,9 +31,9 @@ def passages(data: bytes) -> None:
     except (ValueError, RecursionError):
         return
     fields = tuple(name for name in text(names).split("\n") if name)[:_MOST_FIELDS]
-    source, flat = hit.object("_source"), hit.object("fields")
+    ((source, flat),) = sources([hit])
     for form in (None, text(template) or None):
-        found = passage(source, flat, Rule("docs", fields=fields, template=form), fields)
+        (found,) = texts.passages([(source, flat)], Rule("docs", fields=fields, template=form), fields)
         if found is None:
             continue
         assert found
@@ -71,10 +72,10 @@ _TOKENS: Sequence[Tokens] = (estimate, _each, _pieces)
 def cuts(data: bytes) -> None:
     """Documents of any length: each passage is within the limit, and is a piece of its document."""
     knobs, query, body = parted(data, 3)
-    turn = Knobs(knobs)
+    turn = Choices(knobs)
     tokens = turn.one(_TOKENS)
     each = turn.number(40) + 1
-    limits = Limits(turn.one(("truncate", "max_passage")), each, turn.one((1, each, 5 * each, 10_000)))
+    limits = Limits(turn.one(tuple(LongDocumentMode)), each, turn.one((1, each, 5 * each, 10_000)))
     documents = _documents(body)
     found = cut(documents, text(query), limits, tokens)
     assert len(found) == len(documents)
@@ -106,16 +107,16 @@ def _cut(document: str, pieces: Sequence[str], limits: Limits, tokens: Tokens) -
         assert len(tokens(piece)) <= max(limits.max_passage_tokens, 1), "a passage is longer than the model reads"
         headed = place and piece.startswith(first + newline)
         assert piece in document or (headed and piece.removeprefix(first + newline) in document), "invented"
-    assert limits.mode == "max_passage" or len(pieces) <= 1
+    assert limits.mode == LongDocumentMode.MAX_PASSAGE or len(pieces) <= 1
 
 
 def scores(data: bytes) -> None:
     """Answers of rerank servers: a finite score a text, or a fault that the wire knows; then an order of all texts."""
     knobs, body = parted(data, 2)
-    turn = Knobs(knobs)
+    turn = Choices(knobs)
     count = turn.number(5)
     profile = turn.one(tuple(PROFILES.values()))
-    escape_special_tokens(profile, text(body))
+    escape_special_tokens(profile.special, [text(body)])
     try:
         answer = msgspec.json.decode(body)
     except (ValueError, RecursionError):
@@ -127,7 +128,7 @@ def scores(data: bytes) -> None:
             continue
         assert len(found) == count
         assert all(type(score) is float and math.isfinite(score) for score in found)
-        _ordered([probability(profile, score, backend.raw) for score in found])
+        _ordered(probabilities(profile, found, backend.raw))
 
 
 def _ordered(probabilities: Sequence[float]) -> None:

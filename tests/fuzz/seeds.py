@@ -9,11 +9,12 @@ from typing import Any
 
 import yaml
 
-from es_rerank.model import Plan, Rule
-from es_rerank.net.content_encoding import packed
+from es_rerank.model import FetchPhase, FetchSpec, Rule
+from es_rerank.net.content_encoding import compress
 from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS
 from es_rerank.search.formats.async_search import token
 from tests.fuzz.inputs import joined
+from tests.search.builders import a_plan
 
 CASES = Path(__file__).parent.parent / "cases"
 FOUND = CASES / "fuzz"
@@ -84,6 +85,14 @@ _PREFACES = (
     b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x01\xc0\x00\x02\x02\xdc\x04\x01\xbbGET /",
     b"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00",
 )
+_POLLED = a_plan(
+    start=1,
+    size=2,
+    fetch=FetchSpec(FetchPhase.WINDOW, 0, 5),
+    window=5,
+    rule=Rule("docs"),
+    passage_fields=("body",),
+)
 _PATHS = ("hits.hits._id", "hits.**", "-hits.hits._source", "took,hits.*._score,-**.body", "**.title,-hits.total")
 _KNOBS = (b"0", b"1", b"0000000000", b"512041", b"3321012010", b"42310223")
 
@@ -123,7 +132,7 @@ def _requests(recorded: Recorded) -> Iterator[bytes]:
     for line, headers, body in recorded:
         head = "\n".join(f"{name}: {value}" for name, value in headers.items()).encode()
         yield joined(line.encode(), head, body)
-    plan = Plan("hose", 2, 3, 0, 50, 50, Rule("docs"), ("body",))
+    plan = a_plan(start=2, size=3, rule=Rule("docs"), passage_fields=("body",))
     typed = b"Content-Type: application/json\nAccept-Encoding: gzip, br;q=0.1, *"
     for line, body in (
         ("GET /_async_search/" + token("FmRldE8z==", plan), ""),
@@ -161,7 +170,7 @@ def seeds(target: str, folder: Path | None = None) -> list[bytes]:
     recorded = list(_recorded(folder))
     answers = list(_answers())
     table: Mapping[str, Iterator[bytes]] = {
-        "wire": _with_knobs([*_PREFACES, *(packed(b"hose" * 9, one) for one in ("gzip", "deflate"))]),
+        "wire": _with_knobs([*_PREFACES, *(compress(b"hose" * 9, one) for one in ("gzip", "deflate"))]),
         "requests": _requests(recorded),
         "words": _with_knobs(_encoded(_TYPED_WORDS)),
         "plans": _plans(recorded),
@@ -179,10 +188,7 @@ def seeds(target: str, folder: Path | None = None) -> list[bytes]:
         "answers": _with_knobs(answers * 3),
         "pages": _with_knobs(answers * 3),
         "many": _with_knobs(_encoded(_MANY)),
-        "wrapped": (
-            joined(b"32", token("abc", Plan("hose", 1, 2, 0, 5, 5, Rule("docs"), ("body",))).encode(), one)
-            for one in _encoded(_WRAPPED)
-        ),
+        "wrapped": (joined(b"32", token("abc", _POLLED).encode(), one) for one in _encoded(_WRAPPED)),
         "filters": (joined(b"0", path.encode(), one) for path in _PATHS for one in answers),
         "presented": iter(_encoded(_PRESENTED)),
     }

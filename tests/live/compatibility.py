@@ -1,4 +1,4 @@
-"""Writes docs/compatibility.md from what a run of the matrix found."""
+"""Write docs/compatibility.md from the results of a run of the client matrix."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ from .columns import COLUMNS, Column
 from .matrix import Cell, Matrix
 
 PAGE = ROOT / "docs" / "compatibility.md"
-_LONGEST = 200
+_MAX_MESSAGE_CHARACTERS = 200
 _TEXT = """# Clients and engines
 
-Each client below is a small program in [tests/live/clients](../tests/live/clients) that does on a running engine what
-an application does. It runs twice: against the engine, and through an endpoint that reranks its searches with a model
-that changes no order. Both must see the same: every id, score, count and error. The table counts the steps that go well
-both ways.
-
-It is written by the run and never by hand: `.venv/bin/pytest tests/live/test_matrix.py --update-cases`; without the
-flag the run fails where the table is not what it found.
+Each client of this table is a small program in [tests/live/clients](../tests/live/clients) that uses a running engine
+as an application does. It runs twice: directly against the engine, and through es-rerank with a model that keeps the
+order. Both runs must return the same ids, scores, counts and errors. A cell counts the steps that succeed both ways.
 
 {table}
 
-*as elasticsearch-8* (or 9): the client does not take this engine as it is; it does the steps through an endpoint that
-was started with `--emulate elasticsearch-8`.
+*as elasticsearch-8* (or 9): the client rejects this engine, so it runs through es-rerank with
+[`--emulate elasticsearch-8`](reference.md#clients-of-another-engine-or-version).
 
-The engines are the small distributions that Maven repositories carry. They lack modules of the vendors' whole ones, so
-that a note below may name a limit of theirs: no `GET /`, no points in time, no API keys.
+The engines are the minimal distributions in Maven repositories. They lack modules of the vendors' full distributions,
+so that some notes are about a missing `GET /`, points in time or API keys.
+
+The page is generated: `.venv/bin/pytest tests/live/test_matrix.py --update-cases`. Without the option, the run fails
+if the table differs from its result.
 
 {notes}
 
@@ -43,7 +42,7 @@ that a note below may name a limit of theirs: no `GET /`, no points in time, no 
 
 
 class Notes:
-    """Numbers notes in the order of their first use."""
+    """Notes, numbered in the order of their first use."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -54,12 +53,12 @@ class Notes:
         return self.lines.index(line) + 1
 
     def marks(self, lines: Iterable[str]) -> str:
-        found = sorted({self.number(line) for line in lines})
-        return f" <sup>{', '.join(map(str, found))}</sup>" if found else ""
+        numbers = sorted({self.number(line) for line in lines})
+        return f" <sup>{', '.join(map(str, numbers))}</sup>" if numbers else ""
 
 
 def page(matrix: Matrix) -> str:
-    """Write the whole page."""
+    """Return the page."""
     cells, notes = matrix.cells(), Notes()
     head = ["", *(_title(column, matrix, notes) for column in COLUMNS)]
     rows = [[_row(client), *(_cell(cells[column, client], client, notes) for column in COLUMNS)] for client in CLIENTS]
@@ -71,8 +70,8 @@ def _title(column: Column, matrix: Matrix, notes: Notes) -> str:
     title = f"{column.title} {ENGINES[column.engine].version}"
     if not column.security:
         return title
-    said = f"Clients come with a password. Asked for an API key the engine says `{_short(matrix.keys[column])}`."
-    return f"{title}, TLS and users" + notes.marks([said])
+    note = f"Clients use a password; a request for an API key returns `{_short(matrix.keys[column])}`."
+    return f"{title}, TLS and users" + notes.marks([note])
 
 
 def _row(client: Client) -> str:
@@ -84,38 +83,38 @@ def _cell(cell: Cell, client: Client, notes: Notes) -> str:
     count = f"{passed(cell.best)} of {len(cell.best)}"
     if not cell.is_presented:
         return count + notes.marks(failures(cell.best))
-    refusals = Counter(_said(step.outcome) for step in cell.direct.values() if not step.ok)
-    usual, _ = refusals.most_common(1)[0]
+    errors = Counter(_error(step.outcome) for step in cell.direct.values() if not step.ok)
+    usual, _ = errors.most_common(1)[0]
     return f"{count} as {client.presented}" + notes.marks([*failures(cell.best), f"Without `--emulate`: {usual}"])
 
 
 def failures(run: Run) -> Iterator[str]:
-    """Say what went wrong, once for all steps that say the same."""
+    """List the errors of a run, each with the steps that had it."""
     failed: dict[str, list[str]] = {}
     for name, step in run.items():
         if not step.ok:
-            failed.setdefault(_said(step.outcome), []).append(name)
-    for said, names in failed.items():
-        yield f"{', '.join(names) if len(names) < len(run) else 'every step'}: {said}"
+            failed.setdefault(_error(step.outcome), []).append(name)
+    for error, names in failed.items():
+        yield f"{', '.join(names) if len(names) < len(run) else 'every step'}: {error}"
 
 
 def counts(text: str) -> list[int]:
-    """Read the numbers of steps that go well from a page, cell by cell."""
+    """Return the number of successful steps of each cell of a page."""
     return [int(count) for count in re.findall(r"\| (\d+) of \d+", text)]
 
 
-def _said(outcome: str) -> str:
-    """Keep an engine's own words without the class that a client wraps them in; a client's own, with it."""
+def _error(outcome: str) -> str:
+    """Return an engine's error without the exception class of the client, and a client's own error with it."""
     return f"`{_short(re.sub(r'^[A-Za-z]+: (?=[1-5][0-9]{2} )', '', outcome))}`"
 
 
 def _short(text: str) -> str:
     line = " ".join(text.split()).replace("`", "'")
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+    return line if len(line) <= _MAX_MESSAGE_CHARACTERS else f"{line[:_MAX_MESSAGE_CHARACTERS]}…"
 
 
 def _steps(cells: Mapping[tuple[Column, Client], Cell]) -> str:
-    """List which client takes which steps."""
+    """List the steps of each client."""
     taken: dict[str, list[str]] = {}
     for client in CLIENTS:
         steps = ", ".join(cells[COLUMNS[0], client].direct)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from base64 import b64encode
@@ -32,6 +33,7 @@ from es_rerank.testing import (
     score_response,
     search_response,
     serve_fake,
+    until,
 )
 
 LIMIT_S = 30.0
@@ -52,8 +54,8 @@ CREDENTIALS: Mapping[str, str] = {
     "X-Api-Key": TOKEN,
 }
 HITS = [(str(at), 9.0 - at, f"{TEXT} of document {at}, which is long enough to be quoted from") for at in range(3)]
-STRICT = "index: strict\nstrict: true\n"
-SHADOW = "index: shadow\nmode: shadow\n"
+STRICT = "index: strict*\nstrict: true\n"
+SHADOW = "index: shadow*\nmode: shadow\n"
 OTHERS = "index: '*'\n"
 
 
@@ -77,6 +79,8 @@ class Heard:
 
     log: Path
     said: list[str] = field(default_factory=list)
+    # Where its log began when this test did: tests share programs.
+    start: int = 0
 
     def note(self, got: ClientReply) -> ClientReply:
         self.said.append(f"{got.status} {dict(got.headers)} {got.body.decode('utf-8', 'replace')}")
@@ -87,7 +91,7 @@ class Heard:
         return [line for line in everything if any(form in line for form in FORBIDDEN)]
 
     def logged(self) -> str:
-        return self.log.read_text(errors="replace")
+        return self.log.read_bytes()[self.start :].decode(errors="replace")
 
 
 def search(text: str) -> dict[str, Any]:
@@ -103,9 +107,32 @@ def caps(seen: ReceivedRequest) -> FakeResponse:
     return FakeResponse(json.dumps({"indices": [name], "fields": {"body": {"text": {}}}}).encode())
 
 
+@dataclass
+class Program:
+    """A running `es-rerank serve`, shared by tests, and the fakes that it is connected to."""
+
+    process: subprocess.Popen[bytes]
+    endpoint: RunningEndpoint
+    log: Path
+    engine: FakeServer
+    reranker: FakeServer
+
+    def heard(self) -> Heard:
+        """Return all that the program says of itself from now on."""
+        return Heard(self.log, start=self.log.stat().st_size)
+
+
 @asynccontextmanager
-async def program(folder: Path, **settings: str) -> AsyncIterator[tuple[RunningEndpoint, Heard]]:
+async def program(folder: Path, scheme: str = "http", **settings: str) -> AsyncIterator[Program]:
     """Run `es-rerank serve` as people do: settings as variables, its words in a file."""
+    async with serve_fake(FakeServer(dict(ENGINE))) as engine, serve_fake(FakeServer()) as reranker:
+        urls = {"upstream": engine.url.replace("http:", f"{scheme}:"), "reranker": reranker.url}
+        async with _serving(folder, **urls | settings) as (process, endpoint):
+            yield Program(process, endpoint, folder / "log", engine, reranker)
+
+
+@asynccontextmanager
+async def _serving(folder: Path, **settings: str) -> AsyncIterator[tuple[subprocess.Popen[bytes], RunningEndpoint]]:
     heard = Heard(folder / "log")
     own = {name: value for name, value in os.environ.items() if not name.startswith("ES_RERANK_")}
     asked = {
@@ -132,20 +159,17 @@ async def program(folder: Path, **settings: str) -> AsyncIterator[tuple[RunningE
             url, pages = await listening(process, heard)
             timeout = aiohttp.ClientTimeout(total=LIMIT_S)
             async with aiohttp.ClientSession(auto_decompress=False, timeout=timeout) as session:
-                yield RunningEndpoint(url, session, pages), heard
+                yield process, RunningEndpoint(url, session, pages)
         finally:
             process.terminate()
             await asyncio.to_thread(process.wait, LIMIT_S)
 
 
 async def listening(process: subprocess.Popen[bytes], heard: Heard) -> tuple[str, str]:
-    for _ in range(int(LIMIT_S / 0.05)):
-        found = [json.loads(line) for line in heard.logged().splitlines() if '"event": "listening"' in line]
-        if found:
-            return found[0]["url"], found[0]["page"].removesuffix("/_rerank/")
-        assert process.poll() is None, heard.logged()
-        await asyncio.sleep(0.05)
-    raise AssertionError(heard.logged())
+    await until(lambda: '"event": "listening"' in heard.logged() or process.poll() is not None, LIMIT_S)
+    found = [json.loads(line) for line in heard.logged().splitlines() if '"event": "listening"' in line]
+    assert found, heard.logged()
+    return found[0]["url"], found[0]["admin_url"].removesuffix("/_rerank/")
 
 
 REQUESTS: Mapping[str, tuple[str, str, Any]] = {
@@ -170,11 +194,19 @@ REQUESTS: Mapping[str, tuple[str, str, Any]] = {
 }
 
 
-async def asked(proxy: RunningEndpoint, heard: Heard, names: Sequence[str] = tuple(REQUESTS)) -> None:
-    """Send requests, each with one of all kinds of credentials, and read the own pages after each."""
+async def asked(
+    proxy: RunningEndpoint, heard: Heard, names: Sequence[str] = tuple(REQUESTS), *, suffix: str = ""
+) -> None:
+    """Send requests, each with one of all kinds of credentials, and read the own pages after each.
+
+    With a *suffix* the indices have other names.
+    """
     kinds = list(CREDENTIALS.items())
     for at, name in enumerate(names):
         method, target, body = REQUESTS[name]
+        target = re.sub(r"^/(docs|strict|shadow)\b", rf"/\1{suffix}", target)
+        if isinstance(body, bytes):
+            body = re.sub(rb'"index": "(docs|strict)"', rb'"index": "\1%s"' % suffix.encode(), body)
         header, value = kinds[at % len(kinds)]
         coding = [("Content-Encoding", "gzip")] if name == "coded body" else []
         kind = ("Content-Type", "application/x-ndjson" if "_msearch" in target else "application/json")
@@ -250,27 +282,48 @@ WAYS: Mapping[str, dict[str, str]] = {
 }
 
 
+ENGINE_FAULTS = {"reranker": "http://127.0.0.1:9", **WAYS["key"]}
+PROGRAMS: Mapping[str, dict[str, str]] = {
+    "down": {"upstream": "http://127.0.0.1:9", **ENGINE_FAULTS},
+    "faults": ENGINE_FAULTS,
+    "https": {"scheme": "https", **ENGINE_FAULTS},
+    "https pinned": {"scheme": "https", "upstream_fingerprint": "a" * 64, **ENGINE_FAULTS},
+    **{way: {"deadline": "500ms", "score_cache_size": "0", **WAYS[way]} for way in WAYS},
+}
+
+
+@pytest.fixture(scope="module")
+async def programs(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mapping[str, Program]]:
+    async with AsyncExitStack() as stack:
+        started: dict[str, Program] = {}
+
+        async def start(name: str) -> None:
+            folder = tmp_path_factory.mktemp(name.replace(" ", "-"))
+            running = program(folder, mappings=mappings(folder), **PROGRAMS[name])
+            started[name] = await stack.enter_async_context(running)
+
+        first, *others = PROGRAMS
+        await start(first)  # by itself, so that the others find byte code
+        async with asyncio.TaskGroup() as starting:
+            for name in others:
+                starting.create_task(start(name))
+        yield started
+        for one in started.values():
+            one.process.terminate()
+
+
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_rerank_server_that_says_all_it_was_sent_is_not_quoted(way: str, tmp_path: Path) -> None:
-    async with (
-        serve_fake(FakeServer(dict(ENGINE))) as engine,
-        serve_fake(FakeServer()) as reranker,
-        program(
-            tmp_path,
-            upstream=engine.url,
-            reranker=reranker.url,
-            mappings=mappings(tmp_path),
-            deadline="500ms",
-            score_cache_size="0",
-            **WAYS[way],
-        ) as (proxy, heard),
-    ):
-        for name, said in RERANKERS.items():
-            reranker.says = {"": said}
-            await asked(proxy, heard, ["strict search"] if name != "well" else tuple(REQUESTS))
-            reranker.says = {"": RERANKERS["well"]}  # so that the breaker does not open
-            await asked(proxy, heard, ["search"])
-        assert {seen.headers["Authorization"] for seen in reranker.seen} == {f"Bearer {OURS['reranker_api_key']}"}
+async def test_a_rerank_server_that_says_all_it_was_sent_is_not_quoted(
+    way: str, programs: Mapping[str, Program]
+) -> None:
+    running, heard = programs[way], programs[way].heard()
+    for name, said in RERANKERS.items():
+        running.reranker.says = {"": said}
+        await asked(running.endpoint, heard, ["strict search"] if name != "well" else tuple(REQUESTS))
+        running.reranker.says = {"": RERANKERS["well"]}  # so that the breaker does not open
+        await asked(running.endpoint, heard, ["search"])
+    sent = {seen.headers["Authorization"] for seen in running.reranker.seen}
+    assert sent == {f"Bearer {OURS['reranker_api_key']}"}
     assert sum("rerank_exception" in said for said in heard.said) >= len(RERANKERS) - 2
     failed = [json.loads(line)["why"] for line in heard.logged().splitlines() if "reranker failed" in line]
     assert {"refused", "overloaded", "reranker_error", "bad_answer"} <= set(failed)
@@ -279,28 +332,28 @@ async def test_a_rerank_server_that_says_all_it_was_sent_is_not_quoted(way: str,
 
 
 @pytest.mark.parametrize(
-    ("scheme", "engine", "more"),
+    ("name", "answer"),
     [
-        ("http", None, {}),
-        ("http", {"": FakeResponse(b"", cut_off=True)}, {}),
-        ("http", {"": FakeResponse(b'{"error":"who are you?"}', status=401)}, {}),
-        ("http", {"": FakeResponse(b"<html>", status=500)}, {}),
-        ("http", {"": FakeResponse(b"{")}, {}),
-        ("http", {"": FakeResponse(b"{}", headers=[("Content-Encoding", "gzip")])}, {}),
-        ("https", {"": FakeResponse(b"{}")}, {}),
-        ("https", {"": FakeResponse(b"{}")}, {"upstream_fingerprint": "a" * 64}),
+        ("down", FakeResponse()),
+        ("faults", FakeResponse(b"", cut_off=True)),
+        ("faults", FakeResponse(b'{"error":"who are you?"}', status=401)),
+        ("faults", FakeResponse(b"<html>", status=500)),
+        ("faults", FakeResponse(b"{")),
+        ("faults", FakeResponse(b"{}", headers=[("Content-Encoding", "gzip")])),
+        ("https", FakeResponse(b"{}")),
+        ("https pinned", FakeResponse(b"{}")),
     ],
     ids=["down", "cut off", "401", "500", "no json", "no gzip", "no TLS", "no TLS to pin"],
 )
 async def test_no_fault_of_the_engine_tells_a_secret(
-    scheme: str, engine: Mapping[str, Any] | None, more: Mapping[str, str], tmp_path: Path
+    name: str, answer: FakeResponse, programs: Mapping[str, Program], request: pytest.FixtureRequest
 ) -> None:
-    async with AsyncExitStack() as stack:
-        fake = await stack.enter_async_context(serve_fake(FakeServer(dict(engine or {}))))
-        url = fake.url.replace("http:", f"{scheme}:") if engine else "http://127.0.0.1:9"
-        started = program(tmp_path, upstream=url, mappings=mappings(tmp_path), **WAYS["key"], **more)
-        proxy, heard = await stack.enter_async_context(started)
-        await asked(proxy, heard)
+    running, heard = programs[name], programs[name].heard()
+    running.engine.says = {"": answer}
+    # Fields of an index are remembered, and so are faults for a moment: each test has indices of its own.
+    case = request.node.callspec.id.replace(" ", "-").lower()
+    await asked(running.endpoint, heard, suffix=f"-{case}")
+    assert heard.logged()
     assert heard.secrets() == []
     assert [line for line in heard.logged().splitlines() if TEXT in line] == []
 
@@ -327,12 +380,12 @@ HEADS: Mapping[str, str] = {
 }
 
 
-async def test_no_head_that_cannot_be_read_is_quoted(tmp_path: Path) -> None:
-    async with program(tmp_path, upstream="http://127.0.0.1:9", **WAYS["key"]) as (proxy, heard):
-        for target in (proxy.url, proxy.own):
-            for head in HEADS.values():
-                said = await raw(target, (head.replace("\r\n", "\r\nConnection: close\r\n", 1) + END).encode("latin-1"))
-                heard.said.append(said.decode("utf-8", "replace"))
+async def test_no_head_that_cannot_be_read_is_quoted(programs: Mapping[str, Program]) -> None:
+    running, heard = programs["down"], programs["down"].heard()
+    for target in (running.endpoint.url, running.endpoint.own):
+        for head in HEADS.values():
+            said = await raw(target, (head.replace("\r\n", "\r\nConnection: close\r\n", 1) + END).encode("latin-1"))
+            heard.said.append(said.decode("utf-8", "replace"))
     assert {said[9:10] for said in heard.said} == {"4", "5"}
     assert sum(said[9:10] == "4" for said in heard.said) > len(HEADS)
     assert heard.secrets() == []

@@ -1,7 +1,7 @@
 """Backends: the wire dialects of rerank servers. One row each; adding one touches nothing else.
 
-All dialects share one discipline: send query and texts, never `top_n`; read index and score only; demand one finite
-score for each text; order is decided elsewhere.
+All dialects follow the same rules: send the query and the texts, never `top_n`; read only index and score; demand one
+finite score for each text; leave the order to the caller.
 """
 
 from __future__ import annotations
@@ -11,22 +11,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from es_rerank.rerank.backends import cohere, infinity, tei, vllm
-from es_rerank.rerank.backends.answer import BadAnswerError, Question
+from es_rerank.rerank.backends.answer import BadAnswerError, RerankCall
 
-__all__ = ["BACKENDS", "Backend", "BadAnswerError", "Question"]
+__all__ = ["BACKENDS", "Backend", "BadAnswerError", "RerankCall"]
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
     """One dialect.
 
-    `path` is appended to the server's URL. `encode` writes the request, `decode` reads the answer's JSON into one
-    score a text, in the order sent; it raises BadAnswerError. `raw` tells that a cross-encoder's scores are logits,
-    not probabilities. `max_batch` is how many texts one request may carry. `local` needs no server.
+    Attributes:
+        path: Appended to the URL of the server.
+        encode: Writes the body of a request.
+        decode: Reads the decoded body of a response into one score for each of so many texts, in the order sent;
+            raises BadAnswerError.
+        raw: Whether the scores of a cross-encoder are logits, not probabilities.
+        max_batch: How many texts one request may have.
+        local: Whether no server is needed.
+
     """
 
     path: str
-    encode: Callable[[Question], Mapping[str, Any]]
+    encode: Callable[[RerankCall], Mapping[str, Any]]
     decode: Callable[[Any, int], list[float]]
     raw: bool
     max_batch: int
@@ -40,6 +46,6 @@ BACKENDS: Mapping[str, Backend] = {
     "infinity": Backend("/rerank", infinity.encode, infinity.decode, raw=True, max_batch=256),
     "cohere": Backend("/v2/rerank", cohere.encode, cohere.decode, raw=False, max_batch=500),
     "jina": Backend("/v1/rerank", cohere.encode, cohere.decode, raw=False, max_batch=500),
-    # The engine's own order: every text is as good as every other, and ties keep the engine's order.
+    # Keeps the engine's order: all scores are equal, and ties keep their order.
     "identity": Backend("", lambda _: {}, lambda _, count: [0.5] * count, raw=False, max_batch=2**31, local=True),
 }

@@ -1,16 +1,16 @@
-"""Infinity: Cohere-like, with logits on request."""
+"""Infinity: as Cohere, but with logits on request."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from es_rerank.rerank.backends.answer import Question, member, scores
+from es_rerank.rerank.backends.answer import RerankCall, member, scores
 
 
-def encode(question: Question) -> Mapping[str, Any]:
-    """Write a `/rerank` request for logits."""
-    return {"model": question.model, "query": question.query, "documents": list(question.texts), "raw_scores": True}
+def encode(call: RerankCall) -> Mapping[str, Any]:
+    """Write the body of a `/rerank` request for logits."""
+    return {"model": call.model, "query": call.query, "documents": list(call.texts), "raw_scores": True}
 
 
 def decode(body: Any, count: int) -> list[float]:

@@ -1,16 +1,16 @@
-"""Text Embeddings Inference: a bare array comes back; equal scores in reverse order, so order is never read from it."""
+"""Text Embeddings Inference: the response is an array, ordered by score with ties reversed; only the index counts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from es_rerank.rerank.backends.answer import Question, scores
+from es_rerank.rerank.backends.answer import RerankCall, scores
 
 
-def encode(question: Question) -> Mapping[str, Any]:
-    """Write a `/rerank` request for logits; what is too long is cut by the server instead of refused."""
-    return {"query": question.query, "texts": list(question.texts), "raw_scores": True, "truncate": True}
+def encode(call: RerankCall) -> Mapping[str, Any]:
+    """Write the body of a `/rerank` request for logits; the server truncates long texts instead of refusing them."""
+    return {"query": call.query, "texts": list(call.texts), "raw_scores": True, "truncate": True}
 
 
 def decode(body: Any, count: int) -> list[float]:

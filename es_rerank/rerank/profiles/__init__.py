@@ -1,12 +1,13 @@
-"""Profiles: how each model family must be asked. One row each; the flags are those of vLLM's server."""
+"""Profiles: how each model family is prompted and limited. One row each; `flags` are those of `vllm serve`."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
+
+from es_rerank.model import LongDocumentMode
 
 _QWEN3_TEMPLATE = "qwen3_reranker.jinja"
 _QWEN3_OVERRIDES = {
@@ -20,18 +21,30 @@ _QWEN3_OVERRIDES = {
 class Profile:
     """One model family.
 
-    `max_tokens` is the longest prompt served, `overhead` the tokens of the prompt beside query and document,
-    `max_passage_tokens` how much of a document is read by default and `long` what happens to the rest.
-    `query` and `document` are prefixes. A score becomes a probability by sigmoid(slope * (score - center));
-    `cosine` tells that scores are cosines of a bi-encoder whatever the backend. `special` are token texts that a
-    document must not be able to speak. `languages` is "any" or the one language the model reads.
+    Attributes:
+        model: Its name at the model hub.
+        max_tokens: The longest prompt, in tokens.
+        max_passage_tokens: How much of a document is read unless a rule says otherwise.
+        overhead: Tokens of the prompt besides query and document.
+        long: What is done with the rest of a long document: `truncate` or `max_passage`.
+        query: Prefix of the query.
+        document: Prefix of each passage.
+        instruction: The default instruction; None if the model takes none.
+        cosine: Whether scores are cosines of a bi-encoder, whatever the backend.
+        center: With `slope`: a score becomes the probability sigmoid(slope * (score - center)).
+        slope: See `center`.
+        special: Special tokens, which a text must not contain.
+        languages: `any`, or the one language of the model.
+        template: File name of the chat template, next to this module; None if vLLM needs none.
+        flags: Flags of `vllm serve`.
+
     """
 
     model: str
     max_tokens: int
     max_passage_tokens: int
     overhead: int = 8
-    long: str = "truncate"
+    long: LongDocumentMode = LongDocumentMode.TRUNCATE
     query: str = ""
     document: str = ""
     instruction: str | None = None
@@ -69,9 +82,9 @@ PROFILES: Mapping[str, Profile] = {
     "e5": Profile(
         model="intfloat/multilingual-e5-small",
         max_tokens=512,
-        # Less than it could read: one sentence that answers is lost in the mean over a longer passage.
+        # Below its context: in the mean over a longer passage, the one sentence that answers is lost.
         max_passage_tokens=256,
-        long="max_passage",
+        long=LongDocumentMode.MAX_PASSAGE,
         query="query: ",
         document="passage: ",
         cosine=True,
@@ -83,7 +96,7 @@ PROFILES: Mapping[str, Profile] = {
         model="sentence-transformers/all-MiniLM-L6-v2",
         max_tokens=256,
         max_passage_tokens=192,
-        long="max_passage",
+        long=LongDocumentMode.MAX_PASSAGE,
         cosine=True,
         center=0.35,
         slope=10.0,
@@ -93,33 +106,19 @@ PROFILES: Mapping[str, Profile] = {
 }
 
 
-def probability(profile: Profile, score: float, raw: bool) -> float:
-    """Map a model's score to a probability in [0, 1], in float64.
-
-    *raw* tells that the server gave a logit; else a cross-encoder's score is a probability already.
-    """
-    if not raw and not profile.cosine:
-        return min(max(score, 0.0), 1.0)
-    logit = profile.slope * (score - profile.center)
-    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
-
-
-def escape_special_tokens(profile: Profile, text: str) -> str:
-    """Break up the model's special tokens, so that a text cannot steer the prompt, and lone surrogates."""
-    text = text.encode("utf-8", "replace").decode()
-    for token in profile.special:
-        if token in text:
-            text = text.replace(token, f"{token[0]} {token[1:]}")
-    return text
-
-
 def template_path(profile: Profile) -> str | None:
-    """Name the file of the profile's chat template; None if the model needs none."""
+    """Return the path of the profile's chat template; None if the model needs none."""
     return str(files(__name__) / profile.template) if profile.template else None
 
 
 def server_flags(profile: Profile, model: str | None = None) -> list[str]:
-    """List vLLM's flags for a profile: model, pooling, overrides, template. The name served is the profile's model."""
+    """Return the flags of `vllm serve` for a profile.
+
+    Args:
+        profile: The model family.
+        model: The name or folder of the weights; the profile's model if None. It is served under the profile's name.
+
+    """
     template = template_path(profile)
     named = ["--served-model-name", profile.model] if model and model != profile.model else []
     chat = ["--chat-template", template] if template else []

@@ -1,63 +1,86 @@
-"""Which requests carry searches. One row an endpoint; a request without a row is streamed through."""
+"""Which requests carry searches: one row per method and path. A request without a row is passed through."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from enum import StrEnum
 from urllib.parse import unquote, unquote_plus
 
 import msgspec
 
-from es_rerank.jsonspan import elements, members
-from es_rerank.model import RerankRequest, Search, Skip, Why
-from es_rerank.search.formats.native_reranker import resolve
+from es_rerank.jsonspan import elements
+from es_rerank.model import RerankRequest, Search, SearchBody, Skip, Why
+from es_rerank.search.formats.native_reranker import Resolved, resolve
 
-# `X-Rerank-Query` gives the model its query, whatever the search says.
+# Gives the model its query text, whatever the search says.
 QUERY_HEADER = "X-Rerank-Query"
 
-# They say which indices an expression may leave out.
+# URL parameters that say which indices an expression may leave out.
 INDEX_OPTIONS = frozenset({"allow_no_indices", "expand_wildcards", "ignore_unavailable"})
 
-_READ = frozenset({"GET", "POST"})
-_TARGET = r"^/(?:(?P<target>[^/_][^/]*|_all)/)?"
-# Elasticsearch 7 still takes a type after the index.
-_TYPED = r"^/(?:(?P<target>[^/_][^/]*|_all)/(?:[^/_][^/]*/)?)?"
-_ASYNC = r"^/_(?:plugins|opendistro)/_asynchronous_search"
+
+class Endpoint(StrEnum):
+    """Every endpoint that is not just passed through, named as in the documentation of the engines."""
+
+    SEARCH = "_search"
+    SEARCH_TEMPLATE = "_search/template"
+    MULTI_SEARCH = "_msearch"
+    MULTI_SEARCH_TEMPLATE = "_msearch/template"
+    ASYNC_SEARCH = "_async_search"
+    ASYNC_SEARCH_ID = "_async_search/{id}"
+    RANK_EVAL = "_rank_eval"
+    INFERENCE = "_inference/{id}"
+    # Only their responses are changed, and only if the settings ask for it.
+    ROOT = "/"
+    NODES = "_nodes"
+    POINT_IN_TIME = "_pit"
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Methods and a path that carry searches; its group `target` is the index expression, `id` an id in the path.
+class EndpointRow:
+    """Methods and a path of an endpoint.
 
-    What is `ours` no engine has to answer; then it is for these `ids` alone, if they are listed.
+    Attributes:
+        endpoint: The endpoint.
+        methods: HTTP methods.
+        path: Pattern of the raw path; its group `target` is the index expression, `id` an id.
+        own: Whether es-rerank answers by itself, without an engine.
+        ids: The ids that the row is for; None means all.
+
     """
 
-    name: str
+    endpoint: Endpoint
     methods: frozenset[str]
     path: re.Pattern[str]
-    ours: bool = False
+    own: bool = False
     ids: frozenset[str] | None = None
 
 
-def row(name: str, methods: Collection[str], path: str, *, ours: bool = False) -> Endpoint:
-    """Make a row; a slash at the end is as good as none."""
-    return Endpoint(name, frozenset(methods), re.compile(path + "/?$"), ours)
+def row(endpoint: Endpoint, methods: Collection[str], path: str, *, own: bool = False) -> EndpointRow:
+    """Return a row; a trailing slash in the path makes no difference."""
+    return EndpointRow(endpoint, frozenset(methods), re.compile(path + "/?$"), own)
 
+
+_READ = frozenset({"GET", "POST"})
+_TARGET = r"^/(?:(?P<target>[^/_][^/]*|_all)/)?"
+# Elasticsearch 7 still accepts a type after the index.
+_TYPED = r"^/(?:(?P<target>[^/_][^/]*|_all)/(?:[^/_][^/]*/)?)?"
+_OPENSEARCH_ASYNC = r"^/_(?:plugins|opendistro)/_asynchronous_search"
 
 ENDPOINTS = (
-    row("_search", _READ, _TYPED + "_search"),
-    row("_search/template", _READ, _TYPED + "_search/template"),
-    row("_msearch", _READ, _TYPED + "_msearch"),
-    row("_msearch/template", _READ, _TYPED + "_msearch/template"),
-    row("_async_search", {"POST"}, _TARGET + "_async_search"),
-    row("_async_search", {"POST"}, _ASYNC),
-    row("_async_search/{id}", {"GET", "DELETE"}, r"^/_async_search/(?P<id>(?!status/?$)[^/]+)"),
-    row("_async_search/{id}", {"GET"}, r"^/_async_search/status/(?P<id>[^/]+)"),
-    row("_async_search/{id}", {"GET", "DELETE"}, _ASYNC + r"/(?P<id>(?!stats/?$)[^/]+)"),
-    row("_rank_eval", _READ, _TARGET + "_rank_eval"),
-    row("_inference/{id}", {"POST"}, r"^/_inference/(?:rerank/)?(?P<id>[^/_][^/]*)", ours=True),
+    row(Endpoint.SEARCH, _READ, _TYPED + "_search"),
+    row(Endpoint.SEARCH_TEMPLATE, _READ, _TYPED + "_search/template"),
+    row(Endpoint.MULTI_SEARCH, _READ, _TYPED + "_msearch"),
+    row(Endpoint.MULTI_SEARCH_TEMPLATE, _READ, _TYPED + "_msearch/template"),
+    row(Endpoint.ASYNC_SEARCH, {"POST"}, _TARGET + "_async_search"),
+    row(Endpoint.ASYNC_SEARCH, {"POST"}, _OPENSEARCH_ASYNC),
+    row(Endpoint.ASYNC_SEARCH_ID, {"GET", "DELETE"}, r"^/_async_search/(?P<id>(?!status/?$)[^/]+)"),
+    row(Endpoint.ASYNC_SEARCH_ID, {"GET"}, r"^/_async_search/status/(?P<id>[^/]+)"),
+    row(Endpoint.ASYNC_SEARCH_ID, {"GET", "DELETE"}, _OPENSEARCH_ASYNC + r"/(?P<id>(?!stats/?$)[^/]+)"),
+    row(Endpoint.RANK_EVAL, _READ, _TARGET + "_rank_eval"),
+    row(Endpoint.INFERENCE, {"POST"}, r"^/_inference/(?:rerank/)?(?P<id>[^/_][^/]*)", own=True),
 )
 
 # Media types whose body is JSON text: application/json and the vendor types of Elasticsearch 8 and 9.
@@ -66,54 +89,83 @@ _JSON_TYPE = re.compile(
     re.IGNORECASE,
 )
 # Far below the depth of `filter_path` that Elasticsearch refuses (1,024).
-_DEEP = 500
-# No client waits for more searches in one request; each keeps its plan and its answer in memory.
-MOST_SEARCHES = 1000
-# No search has that many members; the engines know fewer than a hundred, and refuse any other.
-_MOST_MEMBERS = 1000
-# Levels that are left for those who read a search once more, deeper in the program than its first reader.
-_ROOM = 50
+_MAX_FILTER_PATH_DEPTH = 500
+# Each search of a request keeps its plan and its response in memory.
+MAX_SEARCHES = 1000
+# The engines know fewer than a hundred members, and refuse any other.
+_MAX_MEMBERS = 1000
+# Levels of nesting that are kept free for functions that read a search again at a greater depth of the call stack.
+_SPARE_LEVELS = 50
 _OTHER_FORMATS = frozenset({"yaml", "cbor", "smile"})
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointRequest:
-    """One request to a known endpoint, as it came; `target` is the decoded index expression, `path` is not decoded.
+    """One request to a known endpoint.
 
-    What is `ours` is for no engine.
+    Attributes:
+        target: The decoded index expression; empty means every index.
+        query_string: The raw query string.
+        headers: The request headers; names in any case.
+        endpoint: The endpoint.
+        path: The raw path.
+        id: The decoded id of the path; empty if it has none.
+        own: Whether es-rerank answers by itself, without an engine.
+        params: The decoded URL parameters.
+
     """
 
     target: str
     query_string: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    endpoint: str = "_search"
+    endpoint: Endpoint = Endpoint.SEARCH
     path: str = ""
     id: str = ""
-    ours: bool = False
+    own: bool = False
+    params: Mapping[str, str] = field(init=False, compare=False)
 
-    @property
-    def params(self) -> dict[str, str]:
+    def __post_init__(self) -> None:
         """Decode the URL parameters."""
-        return parameters(self.query_string)
+        object.__setattr__(self, "params", parameters(self.query_string))
 
 
-def in_force(ids: Collection[str]) -> tuple[Endpoint, ...]:
-    """List the rows, those of ours for such ids; any other id is the engine's own."""
-    return tuple(replace(one, ids=frozenset(ids)) if one.ours else one for one in ENDPOINTS)
+@dataclass(frozen=True, slots=True)
+class ParsedSearch:
+    """One search of a request, not yet decoded.
+
+    Attributes:
+        target: The decoded index expression.
+        params: The decoded URL parameters that apply to this search.
+        body: The search body; of a template, what the client sent in its place.
+        template: The body for `_render/template`, which returns the search body; None for a plain search.
+        header: The header line in an `_msearch`; None elsewhere.
+
+    """
+
+    target: str
+    params: Mapping[str, str]
+    body: bytes
+    template: bytes | None = None
+    header: bytes | None = None
+
+
+def in_force(ids: Collection[str]) -> tuple[EndpointRow, ...]:
+    """Return the rows, those that es-rerank answers by itself only for these ids."""
+    return tuple(replace(one, ids=frozenset(ids)) if one.own else one for one in ENDPOINTS)
 
 
 def match(
-    method: str, raw_path: str, headers: Mapping[str, str], rows: Iterable[Endpoint] = ENDPOINTS
+    method: str, raw_path: str, headers: Mapping[str, str], rows: Iterable[EndpointRow] = ENDPOINTS
 ) -> EndpointRequest | None:
-    """Find the row for a request, or None: then the request is streamed through."""
+    """Return the request as one of its endpoint; None if it is passed through."""
     path, _, query_string = raw_path.partition("?")
-    for endpoint in rows:
-        found = endpoint.path.match(path) if method in endpoint.methods else None
+    for candidate in rows:
+        found = candidate.path.match(path) if method in candidate.methods else None
         groups = {name: unquote(value or "") for name, value in found.groupdict().items()} if found else {}
         id_ = groups.get("id", "")
-        if found and (endpoint.ids is None or id_ in endpoint.ids):
-            target = groups.get("target", parameters(query_string).get("index", ""))
-            return EndpointRequest(target, query_string, headers, endpoint.name, path, id_, endpoint.ours)
+        if found and (candidate.ids is None or id_ in candidate.ids):
+            target = groups["target"] if "target" in groups else parameters(query_string).get("index", "")
+            return EndpointRequest(target, query_string, headers, candidate.endpoint, path, id_, candidate.own)
     return None
 
 
@@ -124,61 +176,65 @@ def parameters(query_string: str) -> dict[str, str]:
 
 
 def unreadable(request: EndpointRequest, body: bytes) -> Skip | None:
-    """Skip a request whose body is no JSON, or that engines refuse or read in ways of their own."""
+    """Return the skip of a request whose body is no JSON, or that engines refuse or read in different ways."""
     params = request.params
-    twice = "source" in params and (bool(body.strip()) or "source_content_type" not in params)
-    deep = params.get("filter_path", "").count(".") > _DEEP
-    if twice or deep or ";" in request.query_string:
+    ambiguous = "source" in params and (bool(body.strip()) or "source_content_type" not in params)
+    deep = params.get("filter_path", "").count(".") > _MAX_FILTER_PATH_DEPTH
+    if ambiguous or deep or ";" in request.query_string:
         return Skip(Why.UNREADABLE)
-    sent = request.headers.get("Content-Type", "") if body else params.get("source_content_type", "")
-    return Skip(Why.FORMAT) if sent and not _JSON_TYPE.match(sent) else None
+    media_type = request.headers.get("Content-Type", "") if body else params.get("source_content_type", "")
+    return Skip(Why.FORMAT) if media_type and not _JSON_TYPE.match(media_type) else None
 
 
-def other_answer(request: EndpointRequest) -> bool:
-    """Tell whether the answer is asked for as something else than JSON."""
+def wants_other_format(request: EndpointRequest) -> bool:
+    """Return whether the response is asked for as something else than JSON."""
     accepted = request.headers.get("Accept", "")
-    known = request.params.get("format", "json").lower() not in _OTHER_FORMATS
-    return not known or (bool(accepted) and not _JSON_TYPE.match(accepted))
+    is_json = request.params.get("format", "json").lower() not in _OTHER_FORMATS
+    return not is_json or (bool(accepted) and not _JSON_TYPE.match(accepted))
 
 
 def content(request: EndpointRequest, body: bytes) -> bytes:
-    """Give the request's body, or what stands for it in the URL."""
+    """Return the body of a request, or the URL parameter that stands for it."""
     return body.strip() or request.params.get("source", "").encode()
 
 
-def read(request: EndpointRequest, body: bytes) -> Search | Skip:
-    """Decode a request that is one search; what cannot be read is left to the engine, which words its own error."""
-    found = unreadable(request, body)
-    return found or search(request, request.target, request.params, content(request, body))
+def decode(request: EndpointRequest, parsed: ParsedSearch, rendered: bytes | None = None) -> Search | Skip:
+    """Decode one search of a request, once.
 
+    Args:
+        request: The request that carries the search.
+        parsed: The search.
+        rendered: The body that its template rendered to.
 
-def search(request: EndpointRequest, target: str, params: Mapping[str, str], raw: bytes) -> Search | Skip:
-    """Decode one of the searches that a request carries; *raw* is its body."""
+    Returns:
+        The search, or a skip if it cannot be read: then the engine words its own error.
+
+    """
+    if parsed.template is not None and rendered is None:
+        return Skip(Why.UNREADABLE)
     try:
-        if len(msgspec.json.decode(raw or b"{}", type=dict[str, msgspec.Raw])) > _MOST_MEMBERS:
-            return Skip(Why.TOO_LARGE)
-        resolved = resolve(raw, params.get("search_pipeline"))
-        found = Search(target, params, _decode(resolved.raw), resolved.raw, resolved.rerank_request)
+        return _decode(request, parsed, parsed.body if rendered is None else rendered)
     except (ValueError, RecursionError):
         return Skip(Why.UNREADABLE)
+
+
+def _decode(request: EndpointRequest, parsed: ParsedSearch, raw: bytes) -> Search | Skip:
+    """Decode a body, and what it asks of a reranker. Raises ValueError or RecursionError if it cannot be read."""
+    if raw and len(msgspec.json.decode(raw, type=dict[str, msgspec.Raw])) > _MAX_MEMBERS:
+        return Skip(Why.TOO_LARGE)
+    # A native reranker has one of these in its name, which may be written with escapes.
+    asks_by_name = b"rerank" in raw or b"\\u" in raw
+    resolved = resolve(raw, parsed.params.get("search_pipeline")) if asks_by_name else Resolved(raw)
+    if resolved.raw:
+        elements(b"[" * _SPARE_LEVELS + resolved.raw + b"]" * _SPARE_LEVELS)
+    body = SearchBody.parse(resolved.raw)
     if resolved.native:
         return Skip(Why.OWN_RERANKER)
-    wanted = _wanted(request.headers)
-    return replace(found, rerank_request=RerankRequest(wanted)) if wanted and not found.rerank_request else found
+    return Search(parsed.target, parsed.params, body, resolved.rerank_request or _from_header(request.headers))
 
 
-def _wanted(headers: Mapping[str, str]) -> str:
-    """Read the query for the model from its header, whose bytes are UTF-8."""
-    return headers.get(QUERY_HEADER, "").encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip()
-
-
-def _decode(text: bytes) -> dict[str, Any]:
-    """Decode a search body; an empty one is an empty search. Raises ValueError for one that says a thing twice.
-
-    Raises RecursionError for one so deep that not all could read it who will.
-    """
-    if not text:
-        return {}
-    members(text)
-    elements(b"[" * _ROOM + text + b"]" * _ROOM)
-    return msgspec.json.decode(text, type=dict[str, Any])
+def _from_header(headers: Mapping[str, str]) -> RerankRequest | None:
+    """Read the query text for the model from its header, whose bytes are UTF-8."""
+    value = headers.get(QUERY_HEADER, "")
+    text = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip() if value else ""
+    return RerankRequest(text) if text else None
