@@ -2,10 +2,10 @@
 
 Glossary, used with the same meaning in code, settings, metrics, headers and docs:
 
-endpoint      a method and path that carries searches (`_search`, `_msearch`, ...); all else is passed through
-search        one search, whichever endpoint carried it
+endpoint      a method and path for searches (`_search`, `_msearch`, ...); all other requests are passed through
+search        one search, independent of its endpoint
 rule          one file in mappings/: index pattern -> passage text, window, model settings, score policy
-plan / skip   what will be done for a search, or the reason why nothing is
+plan / skip   how a search will be handled, or the reason why it is not reranked
 query phase   a request for the window, with only the fields that the model reads
 fetch phase   a request for the page in full
 window        the hits that the model reads (Elasticsearch: rank window)

@@ -1,4 +1,4 @@
-"""The exceptions of this package, and the error body of Elasticsearch."""
+"""The exceptions of this package, and error responses in Elasticsearch's format."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any
 
 
 class EsRerankError(Exception):
-    """An error that an operator or client has to fix; the message says what is wrong and where."""
+    """An error that an operator or client has to fix. The message describes the problem and where it is."""
 
 
 class ConfigError(EsRerankError):
-    """An invalid configuration or rule file; the message names file, line and field."""
+    """An invalid setting or rule file. The message names the setting, or the file, line and field."""
 
 
 class RequestError(EsRerankError):
-    """A client request whose body cannot be read: a chunk is malformed, or the body is incomplete."""
+    """A client request that is invalid: for example, its body is malformed or incomplete."""
 
 
 class UpstreamError(EsRerankError):
     """The engine cannot be reached, or closed the connection before its response was complete.
 
     Attributes:
-        silent: the engine closed the connection without sending a byte of the response.
+        silent: Whether the engine closed the connection without sending any part of a response.
 
     """
 
@@ -33,14 +33,14 @@ class UpstreamError(EsRerankError):
 
 
 def error_body(status: int, kind: str, reason: str) -> bytes:
-    """Return an error as a response body that every Elasticsearch and OpenSearch client can read.
+    """Return an error response body that every Elasticsearch and OpenSearch client can parse.
 
     Format: `{"error": {"root_cause": [{type, reason}], "type", "reason"}, "status"}`, the engines' REST error body.
 
     Args:
-        status: the HTTP status of the response.
-        kind: the error type in snake_case, such as `illegal_argument_exception`.
-        reason: the message.
+        status: HTTP status of the response.
+        kind: Error type in snake_case, such as `illegal_argument_exception`.
+        reason: Error message.
 
     """
     cause: dict[str, Any] = {"type": kind, "reason": reason}

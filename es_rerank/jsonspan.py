@@ -1,6 +1,6 @@
-"""Locations of values in JSON text, as byte spans: rewritten values are spliced in, and all other bytes stay.
+"""Byte spans of values in JSON text. Edits replace single values and leave all other bytes unchanged.
 
-msgspec skips over values at C speed and returns their length; only keys and separators are read here.
+msgspec skips each value at C speed and returns its raw bytes; the Python code here only reads keys and separators.
 """
 
 from __future__ import annotations
@@ -14,32 +14,39 @@ import msgspec
 from msgspec import Raw
 
 Edit = tuple[int, int, bytes]
-"""New bytes for the span `[start, end)`."""
+"""An edit `(start, end, new)`: replace the bytes `[start, end)` by *new*."""
 
-# The separator before a key, the key, and the colon; msgspec has checked the grammar already.
+# The separator before a key, the key, and the colon. msgspec has already checked that the JSON is valid.
 _KEY = re.compile(rb'[\s,]*("(?:[^"\\]|\\.)*")\s*:\s*')
 _GAP = re.compile(rb"[\s,]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The location of a value: `[start, end)` in bytes; `key` is where its key begins, or the value in an array."""
+    """The byte span `[start, end)` of a value.
+
+    Attributes:
+        start: Offset of the first byte of the value.
+        end: Offset after the last byte of the value.
+        key: Offset of the member's key; for an array element, the same as `start`.
+
+    """
 
     start: int
     end: int
     key: int
 
     def of(self, text: bytes) -> bytes:
-        """Return the bytes of the value in the text that the span was found in."""
+        """Return the bytes that this span covers in *text*, the text that the span was computed from."""
         return text[self.start : self.end]
 
     def moved(self, offset: int) -> Span:
-        """Return the span of a value that was found in a slice that begins at *offset*."""
+        """Return this span shifted by *offset*, to convert from positions in a slice to positions in the full text."""
         return Span(self.start + offset, self.end + offset, self.key + offset)
 
 
 def members(text: bytes) -> dict[str, Span]:
-    """Locate the members of an object.
+    """Return the span of each member of an object.
 
     Args:
         text: The JSON text of one object.
@@ -48,7 +55,7 @@ def members(text: bytes) -> dict[str, Span]:
         The span of each member's value, in the order of the text.
 
     Raises:
-        ValueError: The text is no JSON object, or a key is repeated.
+        ValueError: The text is not a JSON object, or has a duplicate key.
         RecursionError: The text is nested too deeply.
 
     """
@@ -70,10 +77,10 @@ def members(text: bytes) -> dict[str, Span]:
 
 
 def elements(text: bytes) -> list[Span]:
-    """Locate the elements of an array.
+    """Return the span of each element of an array.
 
     Raises:
-        ValueError: The text is no JSON array.
+        ValueError: The text is not a JSON array.
         RecursionError: The text is nested too deeply.
 
     """
@@ -87,10 +94,10 @@ def elements(text: bytes) -> list[Span]:
 
 
 def objects(text: bytes) -> list[tuple[bytes, dict[str, Span]]]:
-    """Return the bytes of each object of an array, and the spans of its members within them.
+    """Return the bytes of each object in an array, and the spans of its members relative to those bytes.
 
     Raises:
-        ValueError: The text is no JSON array of objects, or a key of one of them is repeated.
+        ValueError: The text is not a JSON array of objects, or an object has a duplicate key.
         RecursionError: The text is nested too deeply.
 
     """
@@ -98,18 +105,18 @@ def objects(text: bytes) -> list[tuple[bytes, dict[str, Span]]]:
 
 
 def decode_member(objects_: Iterable[tuple[bytes, Mapping[str, Span]]], name: str) -> list[Any]:
-    """Decode the same member of many objects.
+    """Decode the same member of each object.
 
     Returns:
-        One value per object; None if the member is missing or cannot be decoded, such as a number that no float can
-        hold.
+        One value per object; None if the member is missing or cannot be decoded, such as a number too large for a
+        float.
 
     """
     return [_decode(text, spans.get(name)) for text, spans in objects_]
 
 
 def member(text: bytes, path: Iterable[str]) -> Span | None:
-    """Locate a value by the keys on the way to it; None if there is no such member. Raises like `members`."""
+    """Return the span of the value at a path of keys, or None if it does not exist. Raises like `members`."""
     start, end = 0, len(text)
     span = None
     for name in path:
@@ -122,11 +129,11 @@ def member(text: bytes, path: Iterable[str]) -> Span | None:
 
 
 def remove_members(spans: Mapping[str, Span], names: Collection[str]) -> list[Edit]:
-    """Return the edits that remove members, each with the comma before it, or after it where none is left before.
+    """Return the edits that remove members and the comma that separates each from its neighbor.
 
     Args:
-        spans: All members of the object, as `members` returns them.
-        names: The keys to remove; those that the object does not have are ignored.
+        spans: All members of the object, as returned by `members`.
+        names: The keys to remove; keys that the object does not have are ignored.
 
     """
     edits: list[Edit] = []
@@ -144,7 +151,7 @@ def remove_members(spans: Mapping[str, Span], names: Collection[str]) -> list[Ed
 
 
 def splice(text: bytes, edits: Iterable[Edit]) -> bytes:
-    """Replace spans that do not overlap; all bytes between them stay."""
+    """Apply edits whose spans do not overlap; all other bytes are unchanged."""
     parts: list[bytes] = []
     position = 0
     for start, end, new in sorted(edits):
@@ -154,23 +161,23 @@ def splice(text: bytes, edits: Iterable[Edit]) -> bytes:
 
 
 def splice_all(texts: Iterable[tuple[bytes, Iterable[Edit]]]) -> list[bytes]:
-    """Splice many texts, each with its own edits."""
+    """Apply to each text its own edits."""
     return [splice(text, edits) for text, edits in texts]
 
 
 def _is_key(quoted: bytes, name: str) -> bool:
-    """Return whether a quoted key has a name; only a key with escapes must be decoded for it."""
+    """Return whether a quoted JSON key is *name*; only a key with escapes needs decoding."""
     return quoted[1:-1] == name.encode() or msgspec.json.decode(quoted) == name
 
 
 def _after_gap(text: bytes, position: int) -> int:
-    """Return the position behind white space and commas; msgspec has checked the grammar already."""
+    """Return the position after whitespace and commas. msgspec has already checked that the JSON is valid."""
     gap = _GAP.match(text, position)
     return gap.end() if gap else position
 
 
 def _decode(text: bytes, span: Span | None) -> Any:
-    """Decode the value at a span; None if there is none, or it cannot be decoded."""
+    """Decode the value at a span; None if there is no span or the value cannot be decoded."""
     if span is None:
         return None
     try:

@@ -1,6 +1,6 @@
-"""The story of one search: decide, query phase, score, fetch phase, rewrite. Its effects are passed in as functions.
+"""The steps of one search: plan, query phase, scoring, fetch phase, rewriting. I/O functions are passed in as `Ports`.
 
-`run` tells it for one search. A request with many searches uses the same steps, each for all of its searches at once.
+`run` runs all steps for one search. A request with many searches runs each step for all of its searches at once.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from es_rerank.search.response.hits import NotASearchResponseError, SearchRespon
 from es_rerank.search.response.rewrite import page_keys, rejoin, rewrite
 from es_rerank.search.scoring import PINNED, Ranking, rank
 
-# One hit is in order whatever the model says.
+# A single hit has nothing to reorder.
 _MIN_HITS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What the pipeline may do to the outside world.
+    """The functions with which the pipeline does I/O.
 
     Attributes:
-        resolve_index: Returns the rule and the mapping of what a search names, or the skip if there are none.
-        fetch: Asks the engine for what a plan fetches.
-        score: Asks the model; a failure is a value.
+        resolve_index: Returns the rule and the mapping of a search's indices, or a skip if either is not available.
+        fetch: Sends the engine request that a plan describes.
+        score: Scores a window with the model. Failures are returned, not raised.
 
     """
 
@@ -57,14 +57,14 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What became of a search.
+    """The result of one search.
 
     Attributes:
-        body: The response body; None if the request is passed to the engine unchanged.
-        outcome: What happened.
-        rule: The rule of the search, if it had one.
-        reply: The engine's reply to the client's own search, whose status and headers the client gets.
-        shadow: The plan to measure after the response.
+        body: The response body; None if the request must be passed to the engine unchanged.
+        outcome: What happened to the search.
+        rule: The rule of the search, if there is one.
+        reply: The engine's reply whose status and headers are used for the client's response.
+        shadow: The plan to measure after the response, in shadow mode.
 
     """
 
@@ -77,7 +77,10 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class RankedWindow:
-    """A window that the engine returned, with the new order of its hits (None: the engine's) and the outcome."""
+    """A window that the engine returned, the new ranking of its hits and the outcome.
+
+    `ranking` is None if the hits keep the engine's order.
+    """
 
     plan: Plan
     reply: EngineReply
@@ -87,7 +90,7 @@ class RankedWindow:
 
 
 async def run(search: Search, ports: Ports, options: CallOptions) -> SearchResult:
-    """Handle one search from its parsed body to the response; every way out keeps the engine's hits."""
+    """Handle one search from its parsed body to the response. Whatever fails, the client gets the engine's hits."""
     plan = await decide(search, ports, options)
     if isinstance(plan, Skip):
         return skip_result(plan)
@@ -99,7 +102,7 @@ async def run(search: Search, ports: Ports, options: CallOptions) -> SearchResul
 
 
 async def decide(search: Search, ports: Ports, options: CallOptions) -> Plan | Skip:
-    """Decide by the search alone, which is cheap, then with the rule and the mapping of its index."""
+    """Return the plan of a search, or a skip. Checks of the search itself come before resolving its indices."""
     early = planning.early(search)
     if early:
         return early
@@ -109,7 +112,7 @@ async def decide(search: Search, ports: Ports, options: CallOptions) -> Plan | S
 
 
 def _rolled_out(plan: Plan, search: Search, options: CallOptions) -> Plan | Skip:
-    """Skip a search that is not in the rule's sample, or that is only measured."""
+    """Return the plan, or a skip if the search is not in the rule's sample or is in shadow mode."""
     mode = plan.rule.mode
     key = options.sampling_key or search.params.get("preference") or plan.text
     if mode is RuleMode.SAMPLE and not in_sample(key, plan.rule.sample_rate):
@@ -128,20 +131,20 @@ async def measure(plan: Plan, ports: Ports, options: CallOptions) -> Change | No
 async def rank_window(
     plan: Plan, reply: EngineReply, ports: Ports, options: CallOptions
 ) -> RankedWindow | SearchResult:
-    """Read the engine's reply and have the model rank its hits; a reply without a search response is a result."""
+    """Parse the engine's reply and rank its hits with the model; a reply that is not a search response is skipped."""
     response = _read(reply)
     if isinstance(response, Skip):
         return skip_result(response, plan.rule)
     deadline = options.deadline_of(plan.rule)
     if plan.fetch.phase is FetchPhase.QUERY:
-        # The fetch phase that follows is expected to take as long as the query phase.
+        # Reserve time for the fetch phase, which is expected to take as long as the query phase.
         deadline -= reply.seconds
     ranking, outcome = await _rank(response, plan, deadline, ports)
     return RankedWindow(plan, reply, response, ranking, outcome)
 
 
 def fetch_phase(window: RankedWindow) -> Plan | None:
-    """Return the plan of the fetch phase for the page of a window; None if the window was fetched in full."""
+    """Return the plan of the fetch phase for the window's page; None if the window already has complete hits."""
     if window.plan.fetch.phase is not FetchPhase.QUERY:
         return None
     keys = page_keys(window.response, window.plan, window.ranking)
@@ -149,14 +152,20 @@ def fetch_phase(window: RankedWindow) -> Plan | None:
 
 
 def page_result(window: RankedWindow, why: Why | None = None) -> SearchResult:
-    """Write the client's page from a window that was fetched in full; *why* replaces the outcome by a skip."""
+    """Return the client's page from a window with complete hits.
+
+    Args:
+        window: The ranked window.
+        why: If set, the search is reported as skipped for this reason.
+
+    """
     outcome = skipped(why) if why else window.outcome
     body = rewrite(window.response, window.plan, window.ranking)
     return SearchResult(body, outcome, window.plan.rule, window.reply)
 
 
 def joined_result(window: RankedWindow, reply: EngineReply) -> SearchResult:
-    """Write the client's page from a window and the reply of its fetch phase."""
+    """Return the client's page from a ranked window and the reply to its fetch phase."""
     page = _read(reply)
     if isinstance(page, Skip):
         return skip_result(page, window.plan.rule)
@@ -167,7 +176,7 @@ def joined_result(window: RankedWindow, reply: EngineReply) -> SearchResult:
 
 
 def engine_order(plan: Plan, reply: EngineReply, why: Why) -> SearchResult:
-    """Write the client's page in the engine's order."""
+    """Return the client's page in the engine's order, reported as skipped with the reason *why*."""
     response = _read(reply)
     if isinstance(response, Skip):
         return skip_result(response, plan.rule)
@@ -180,7 +189,7 @@ def skip_result(skip: Skip, rule: Rule | None = None) -> SearchResult:
 
 
 def _read(reply: EngineReply) -> SearchResponse | Skip:
-    """Read the engine's response; one that cannot be rewritten safely is a skip."""
+    """Parse the engine's search response; return a skip if it cannot be rewritten safely."""
     if reply.body is None:
         return Skip(Why.ENGINE_ERROR)
     try:
@@ -190,7 +199,7 @@ def _read(reply: EngineReply) -> SearchResponse | Skip:
 
 
 async def _rank(response: SearchResponse, plan: Plan, deadline: float, ports: Ports) -> tuple[Ranking | None, Outcome]:
-    """Return the new order of the hits, None for the engine's, and the outcome."""
+    """Return the ranking of the hits (None for the engine's order) and the outcome."""
     engine = [hit.score for hit in response.hits if hit.score is not None]
     if len(engine) < len(response.hits):
         return None, skipped(Why.ENGINE_ANSWER)
@@ -210,6 +219,6 @@ async def _rank(response: SearchResponse, plan: Plan, deadline: float, ports: Po
 
 
 def _documents(response: SearchResponse, plan: Plan, engine: Sequence[float]) -> list[str | None]:
-    """Build the passage of each hit in the window; pinned hits keep their place, so the model does not read them."""
+    """Build the passage of each hit in the window; None for pinned hits, which keep their rank and are not scored."""
     texts = passages(sources(response.hits[: plan.window]), plan.rule, plan.passage_fields)
     return [None if score >= PINNED else text for text, score in zip(texts, engine, strict=False)]

@@ -27,7 +27,7 @@ from tests.test_structure import LEVELS, PACKAGES
 _ENGINES = {"elasticsearch": "Elasticsearch 8.19", "opensearch": "OpenSearch 3.6"}
 _OPENSEARCH = _ENGINES["opensearch"]
 _BOTH = ", ".join(_ENGINES.values())
-_DOCUMENTATION = "no, implemented from its documentation"
+_DOCUMENTATION = "not tested; implemented from its documentation"
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
@@ -35,7 +35,7 @@ SCHEMA = ROOT / "mappings" / "rule.schema.json"
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Write a Markdown table."""
+    """Return a Markdown table."""
     names = list(head)
     lines = [names, ["---"] * len(names), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
@@ -54,16 +54,16 @@ def rule_keys() -> str:
     return table(("key", "description"), rows)
 
 
-# What happens to the searches of an endpoint, and which engines of the tests it runs on.
+# The searches that an endpoint carries, and the engines that it is tested on.
 _ENDPOINTS: Mapping[str, tuple[str, str]] = {
     "_search": ("one search", _BOTH),
-    "_search/template": ("one search; the engine renders the template, stored or inline", _OPENSEARCH),
-    "_msearch": ("many searches, each reranked independently", _BOTH),
-    "_msearch/template": ("as `_msearch`; the engine renders the templates", _OPENSEARCH),
-    "_async_search": ("one search; its final response is reranked, on submit or in a later poll", _DOCUMENTATION),
-    "_async_search/{id}": ("poll, status and delete, by the id that the submit returned", _DOCUMENTATION),
-    "_rank_eval": ("each request is reranked; the engine evaluates the resulting order", _OPENSEARCH),
-    "_inference/{id}": ("Elasticsearch's rerank inference API, for the ids in `inference_ids`", "needs no engine"),
+    "_search/template": ("one search; the engine renders the stored or inline template", _OPENSEARCH),
+    "_msearch": ("several searches, each reranked independently", _BOTH),
+    "_msearch/template": ("several searches, as in `_msearch`; the engine renders the templates", _OPENSEARCH),
+    "_async_search": ("one search; the final response to the submit or to a later poll is reranked", _DOCUMENTATION),
+    "_async_search/{id}": ("poll, status and delete, with the id that the submit returned", _DOCUMENTATION),
+    "_rank_eval": ("one search per rated request; the engine evaluates the reranked order", _OPENSEARCH),
+    "_inference/{id}": ("none; Elasticsearch's rerank API, for the ids in `inference_ids`", "needs no engine"),
 }
 
 
@@ -92,13 +92,13 @@ def _run_on(clause: str) -> str:
     return ", ".join(_ENGINES[name] for name in names) or _DOCUMENTATION
 
 
-# The `_score` of a hit in the window, and below it; b is the engine's score, p the model's probability.
+# The `_score` of a hit in the window and of a hit below it. b is the engine's score, p the model's probability.
 _SCORES: Mapping[str, tuple[str, str]] = {
     "replace": ("1 + p", "b / (b + 10)"),
-    "probability": ("p", "a millionth of b / (b + 10)"),
+    "probability": ("p", "0.000001 b / (b + 10)"),
     "linear": ("1 + w p + (1 - w) b / (b + 10)", "b / (b + 10)"),
-    "rrf": ("1 + the mean of both reciprocal ranks", "b / (b + 10)"),
-    "keep": ("the engine's scores, in the new order", "the engine's"),
+    "rrf": ("1 + the mean of (k + 1) / (k + rank) for the engine's rank and the model's rank", "b / (b + 10)"),
+    "keep": ("the engine's scores of the window, assigned in the new order", "the engine's score"),
 }
 
 
@@ -106,7 +106,7 @@ def policies() -> str:
     rows = [
         (f"`{name}`", *_SCORES[name], f"{row.parameter:g}" if row.parameter else "") for name, row in POLICIES.items()
     ]
-    return table(("policy", "`_score` in the window", "`_score` below the window", "default parameter"), rows)
+    return table(("policy", "`_score` in the window", "`_score` below the window", "default w or k"), rows)
 
 
 def backends() -> str:
@@ -119,7 +119,7 @@ def backends() -> str:
         )
         for name, row in BACKENDS.items()
     ]
-    return table(("backend", "path", "scores", "texts per request, at most"), rows)
+    return table(("backend", "path", "scores in responses", "maximum texts per request"), rows)
 
 
 def profiles() -> str:
@@ -127,15 +127,15 @@ def profiles() -> str:
         (f"`{name}`", row.model, f"{row.max_tokens}", f"{row.max_passage_tokens}", row.long, row.languages)
         for name, row in PROFILES.items()
     ]
-    return table(("profile", "model", "context (tokens)", "passage (tokens)", "long documents", "languages"), rows)
+    return table(("profile", "model", "context (tokens)", "passage (max. tokens)", "long documents", "languages"), rows)
 
 
 def reasons() -> str:
     rows = [(f"`{why}`", reason.means, reason.do) for why, reason in REASONS.items()]
-    return table(("why", "meaning", "what to do"), rows)
+    return table(("reason", "meaning", "what to do"), rows)
 
 
-# Labels of the metrics that have any.
+# The labels of metrics that have labels.
 METRIC_LABELS: Mapping[str, str] = {
     "es_rerank_searches_total": "`outcome`, `why`",
     "es_rerank_documents_total": "`from`: `cache` or `model`",
@@ -144,7 +144,7 @@ METRIC_LABELS: Mapping[str, str] = {
 
 
 def metric_rows() -> dict[str, tuple[str, str]]:
-    """Return type and help text of each metric, by its name."""
+    """Return the type and help text of each metric, by metric name."""
     lines = [line.split(" ", 3) for line in Metrics().text().decode().splitlines() if line.startswith("#")]
     lines = [line for line in lines if not line[2].endswith("_created")]
     kinds = {name: kind for _, key, name, kind in lines if key == "TYPE"}
@@ -184,7 +184,7 @@ def _first_line(package: str) -> str:
 
 def extensions() -> str:
     rows = [(one.what, f"`{one.example}`", _files(one), _tests(one)) for one in EXTENSIONS]
-    return table(("to add", "example", "files to change", "tests to add"), rows)
+    return table(("to add", "existing example", "files to change", "tests and docs to change"), rows)
 
 
 def _files(extension: Extension) -> str:
@@ -197,7 +197,7 @@ def _tests(extension: Extension) -> str:
 
 Blocks = Mapping[str, Callable[[], str]]
 
-# The generated parts of each page, by the name in their markers.
+# The generated parts of each page, by the name in the part's markers.
 PAGES: Mapping[Path, Blocks] = {
     REFERENCE: {
         "settings": settings,

@@ -1,7 +1,7 @@
-"""What a contributor changes to add something: the table in CONTRIBUTING.md, checked by tests/test_extensions.py.
+"""The files to change for each kind of addition: the table in CONTRIBUTING.md, checked by tests/test_extensions.py.
 
-Each row has an example that exists. The test searches es_rerank/ for the files that name the example: they must be
-exactly the files of the row, so that the table stays complete and no addition touches more files than it says.
+Each row has an existing example. The test searches es_rerank/ for the files that name the example. These files must be
+exactly the files of the row, so that the table is complete and no addition changes more files than the row lists.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Place:
-    """A file or folder that names the example, and the change in it. `optional`: only some additions need it."""
+    """A file or folder that names the example, and the change in it. Only some additions need an *optional* place."""
 
     path: str
     change: str
@@ -27,12 +27,12 @@ class Extension:
 
     Attributes:
         what: What is added.
-        example: One that exists.
-        names: The identifiers and strings in the code that stand for the example; () where other code uses it too.
+        example: An existing example.
+        names: Identifiers and strings that refer to the example in the code; empty if other code uses them, too.
         files: The files in es_rerank/ to change.
         tests: The files outside of es_rerank/ to change.
-        max_files: The promised number of files in es_rerank/.
-        homonyms: Files that use a name of the example for something else, and for what.
+        max_files: Maximum number of files in es_rerank/ to change.
+        homonyms: Files that use a name of the example with another meaning, and that meaning.
     """
 
     what: str
@@ -57,12 +57,12 @@ EXTENSIONS = (
         files=(
             Place(
                 "es_rerank/search/query_text/clauses.py",
-                "a row in `CLAUSES`, usually with a helper (`field_value`, `own_value`, `inside`, `no_text`)",
+                "a row in `CLAUSES`, usually with an existing helper (`field_value`, `own_value`, `inside`, `no_text`)",
             ),
         ),
         tests=(
-            Place("tests/cases/query.yaml", "a query and its text"),
-            Place("tests/live/clauses.py", "a query, and the engines that run it"),
+            Place("tests/cases/query.yaml", "a query with the clause, and the query text to extract from it"),
+            Place("tests/live/clauses.py", "a query with the clause, and the engines that support it"),
         ),
         max_files=1,
     ),
@@ -71,7 +71,7 @@ EXTENSIONS = (
         example="tei",
         names=frozenset({"tei"}),
         files=(
-            Place("es_rerank/rerank/backends/tei.py", "`encode` and `decode`"),
+            Place("es_rerank/rerank/backends/tei.py", "the functions `encode` and `decode`"),
             Place("es_rerank/rerank/backends/__init__.py", "a row in `BACKENDS`"),
         ),
         tests=(Place("tests/cases/backends/tei", "a recorded request and response"),),
@@ -81,7 +81,10 @@ EXTENSIONS = (
         example="minilm",
         names=frozenset({"minilm"}),
         files=(
-            Place("es_rerank/rerank/profiles/__init__.py", "a row in `PROFILES`; a prompt template goes next to it"),
+            Place(
+                "es_rerank/rerank/profiles/__init__.py",
+                "a row in `PROFILES`; a prompt template goes into the same folder",
+            ),
         ),
         max_files=1,
     ),
@@ -90,10 +93,10 @@ EXTENSIONS = (
         example="rrf",
         names=frozenset({"rrf", "_rrf"}),
         files=(
-            Place("es_rerank/search/scoring.py", "a function and a row in `POLICIES`"),
-            Place("es_rerank/config/types.py", "the check of its parameter, if it takes one", optional=True),
+            Place("es_rerank/search/scoring.py", "a function, and a row in `POLICIES`"),
+            Place("es_rerank/config/types.py", "the check of the policy's parameter, if it has one", optional=True),
         ),
-        tests=(Place("tests/docs.py", "its formula in `_SCORES`, for the reference"),),
+        tests=(Place("tests/docs.py", "a row in `_SCORES`: the formula, for the reference"),),
         homonyms=(Place("es_rerank/search/query_text/retrievers.py", "the retriever"),),
     ),
     Extension(
@@ -101,16 +104,24 @@ EXTENSIONS = (
         example="_rank_eval",
         names=frozenset({"_rank_eval", "rank_eval", "RANK_EVAL"}),
         files=(
-            Place("es_rerank/search/formats/endpoints.py", "a member of `Endpoint` and a row in `ENDPOINTS`"),
-            Place("es_rerank/search/formats/rank_eval.py", "the format, if it is a new one", optional=True),
+            Place("es_rerank/search/formats/endpoints.py", "a member of `Endpoint`, and a row in `ENDPOINTS`"),
+            Place(
+                "es_rerank/search/formats/rank_eval.py",
+                "parsing and serialization, if the request format is new",
+                optional=True,
+            ),
             Place("es_rerank/search/engine_request/by_endpoint.py", "a row in `ENGINE_REQUESTS`"),
             Place("es_rerank/server/handlers/__init__.py", "a row in `HANDLERS`"),
-            Place("es_rerank/server/handlers/rank_eval.py", "its handler, if no other one fits", optional=True),
-            Place("es_rerank/search/formats/parse.py", "a row in `PARSERS`, if it carries searches", optional=True),
+            Place("es_rerank/server/handlers/rank_eval.py", "the handler, if no existing handler fits", optional=True),
+            Place(
+                "es_rerank/search/formats/parse.py",
+                "a row in `PARSERS`, if the endpoint carries searches",
+                optional=True,
+            ),
         ),
         tests=(
-            Place("tests/docs.py", "its row in `_ENDPOINTS`, for the reference"),
-            Place("tests/server/handlers/test_rank_eval.py", "requests through its handler"),
+            Place("tests/docs.py", "a row in `_ENDPOINTS`, for the reference"),
+            Place("tests/server/handlers/test_rank_eval.py", "tests that send requests through the handler"),
         ),
         max_files=6,
     ),
@@ -126,9 +137,9 @@ EXTENSIONS = (
         example="nodes",
         names=frozenset(),
         files=(
-            Place("es_rerank/compat/endpoints.py", "a row with its path"),
-            Place("es_rerank/compat/responses.py", "a function that rewrites it"),
-            Place("es_rerank/server/handlers/compat.py", "its handler"),
+            Place("es_rerank/compat/endpoints.py", "a row with the path"),
+            Place("es_rerank/compat/responses.py", "a function that rewrites the response"),
+            Place("es_rerank/server/handlers/compat.py", "the handler"),
             Place("es_rerank/server/handlers/__init__.py", "a row in `COMPAT_HANDLERS`"),
         ),
         max_files=4,
@@ -144,7 +155,12 @@ EXTENSIONS = (
         what="a setting",
         example="sniff",
         names=frozenset(),
-        files=(Place("es_rerank/config/settings.py", "a field of `Settings`; flag, variable and key follow from it"),),
+        files=(
+            Place(
+                "es_rerank/config/settings.py",
+                "a field of `Settings`, from which the flag, variable and key are derived",
+            ),
+        ),
     ),
     Extension(
         what="a reason",
@@ -152,7 +168,7 @@ EXTENSIONS = (
         names=frozenset(),
         files=(
             Place(_existing("es_rerank/model/why.py", "es_rerank/model.py"), "a member of `Why`"),
-            Place("es_rerank/reasons.py", "a row in `REASONS`: meaning and remedy"),
+            Place("es_rerank/reasons.py", "a row in `REASONS`: the meaning, and what to do"),
         ),
     ),
     Extension(
@@ -161,10 +177,10 @@ EXTENSIONS = (
         names=frozenset({"opensearch-py-3"}),
         files=(),
         tests=(
-            Place("tests/live/clients/__init__.py", "a row in `CLIENTS`, with its program next to it"),
+            Place("tests/live/clients/__init__.py", "a row in `CLIENTS`, and a program in the same folder"),
             Place(
                 "requirements/clients/opensearch-py-3.txt",
-                "its pins: `make lock`, then `.venv/bin/pytest tests/live/test_matrix.py --update-cases`",
+                "pinned packages: run `make lock`, then `.venv/bin/pytest tests/live/test_matrix.py --update-cases`",
             ),
         ),
         max_files=0,
@@ -177,7 +193,7 @@ EXTENSIONS = (
         tests=(
             Place(
                 "tests/live/faulty.py",
-                "a row in `FAULTS`, then `.venv/bin/pytest tests/live/test_faults.py --update-cases`",
+                "a row in `FAULTS`; then run `.venv/bin/pytest tests/live/test_faults.py --update-cases`",
             ),
         ),
         max_files=0,
@@ -188,8 +204,8 @@ EXTENSIONS = (
         names=frozenset(),
         files=(),
         tests=(
-            Place("tests/fuzz/targets.py", "a row in `TARGETS`, and its function in a module next to it"),
-            Place("tests/fuzz/seeds.py", "its seeds"),
+            Place("tests/fuzz/targets.py", "a row in `TARGETS`, and a function in a module of the same folder"),
+            Place("tests/fuzz/seeds.py", "the inputs that fuzzing starts from"),
         ),
         max_files=0,
     ),

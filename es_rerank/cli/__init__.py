@@ -1,4 +1,4 @@
-"""The `es-rerank` command, which imports the module of a subcommand only when that subcommand runs."""
+"""The command-line interface. A subcommand's module is imported only when the subcommand runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["COMMANDS", "cli", "main"]
 
 
 class CommandRow(NamedTuple):
-    """Where a subcommand is defined: a module with a function of the same name, and its one-sentence summary."""
+    """One subcommand: the module that defines a function of the same name, and the summary for the help text."""
 
     module: str
     summary: str
@@ -30,17 +30,17 @@ COMMANDS: Mapping[str, CommandRow] = {
 
 
 class LazyGroup(click.Group):
-    """A group whose subcommands are the rows of COMMANDS.
+    """A click group that imports the subcommands of `COMMANDS` on demand.
 
-    Click's own groups need every command imported, with the HTTP server and its libraries, to print the list.
+    A regular click group would have to import every subcommand, including the HTTP server, to print the help text.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return the names of the subcommands in the order of the table."""
+        """Return the names of the subcommands in the order of `COMMANDS`."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import and return a subcommand, or None if there is none of this name."""
+        """Import and return a subcommand, or None if the name is unknown."""
         row = COMMANDS.get(cmd_name)
         if row is None:
             return None
@@ -63,7 +63,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; an error that the operator can fix is printed in one line, with exit status 1."""
+    """Run the command line. An EsRerankError is printed without a traceback, with exit status 1."""
     try:
         cli()
     except EsRerankError as error:

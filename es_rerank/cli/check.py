@@ -27,7 +27,7 @@ def check(**flags: Any) -> None:
 
 
 def _effective(rule: Rule) -> dict[str, Any]:
-    """Return the keys of a rule, with inherited and default values filled in."""
+    """Return the keys of a rule file, including values that the rule takes from settings and defaults."""
     policy = rule.policy
     return {
         "name": rule.name,

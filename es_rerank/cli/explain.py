@@ -1,4 +1,4 @@
-"""`es-rerank explain`: show what the endpoint would do with a request, without an engine or a model."""
+"""`es-rerank explain`: show what es-rerank would do with a request, without connecting to an engine or a model."""
 
 from __future__ import annotations
 
@@ -57,19 +57,25 @@ def explain(**options: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Resolver:
-    """Resolves the rule and the mapping of a search: from files, instead of the engine."""
+    """Finds the rule and the field types for a search in files, instead of requesting them from the engine.
+
+    Attributes:
+        rules: The rules.
+        mapping: Index names and field types in the mapping file; None without a file.
+
+    """
 
     rules: Rules
     mapping: tuple[Sequence[str], Mapping[str, str]] | None
 
     async def __call__(self, search: Search) -> tuple[Rule, IndexInfo] | Skip:
-        """Return rule and mapping for the indices of a search."""
+        """Return the rule and the field types for a search's indices, or why the search is not reranked."""
         info = self._info(search)
         rule = self.rules.choose(search.target, info.names)
         return Skip(rule) if isinstance(rule, Why) else (rule, info)
 
     def _info(self, search: Search) -> IndexInfo:
-        """Return the indices and fields in the mapping file; without one, all searched fields count as text."""
+        """Return the indices and fields in the mapping file. Without a file, all searched fields count as text."""
         if self.mapping is None:
             searched = [name for text in typed_texts(search, None) for name in text.fields if "*" not in name]
             return IndexInfo((), dict.fromkeys(searched or ["*"], "text"))
@@ -80,7 +86,7 @@ class _Resolver:
 
 
 def _explained(request: EndpointRequest, method: str, parsed: ParsedSearch, resolver: _Resolver) -> dict[str, Any]:
-    """Explain one search of a request."""
+    """Return the output for one search of a request."""
     if parsed.template is not None and not mustache.can_render():
         return _entry("unknown", note=_NOT_RENDERED)
     search = decode(request, parsed, mustache.render(parsed.template) if parsed.template is not None else None)
@@ -91,19 +97,19 @@ def _explained(request: EndpointRequest, method: str, parsed: ParsedSearch, reso
     if isinstance(plan, Skip):
         return _skipped(plan)
     if wants_other_format(request):
-        # The text is what would be reranked in JSON.
+        # Show the query text, which would be reranked if the response format were JSON.
         return _skipped(Skip(Why.FORMAT), plan.text)
     return _planned(request, method, search, plan, parsed.header)
 
 
 def _skipped(skip: Skip, text: str | None = None) -> dict[str, Any]:
-    """Explain a search that is not reranked: why, what that means, and what to do about it."""
+    """Return the output for a search that is not reranked: the reason, its meaning, and what to do about it."""
     reason = REASONS[skip.why]
     return _entry("skip", why=skip.why, means=reason.means, do=reason.do, query_text=text)
 
 
 def _planned(request: EndpointRequest, method: str, search: Search, plan: Plan, header: bytes | None) -> dict[str, Any]:
-    """Explain a search that is planned."""
+    """Return the output for a search that would be reranked."""
     sent = engine_request(request, search, plan)
     upstream = {"method": method, "path": sent.target, "body": Raw(sent.body) if sent.body else None}
     if header is not None:
@@ -119,7 +125,7 @@ def _planned(request: EndpointRequest, method: str, search: Search, plan: Plan, 
 
 
 def _entry(decision: str, **members: Any) -> dict[str, Any]:
-    """Return the JSON object of one search, with all members in a fixed order."""
+    """Return the JSON object for one search, with default values for the members that are not given."""
     return {
         "decision": decision,
         "why": None,
@@ -136,7 +142,7 @@ def _entry(decision: str, **members: Any) -> dict[str, Any]:
 
 
 def _ports(resolver: _Resolver) -> Ports:
-    """Return ports that never reach an engine or a model."""
+    """Return pipeline ports that do not connect to an engine or a model."""
 
     async def no_hits(_plan: Plan) -> EngineReply:
         return EngineReply()
@@ -148,7 +154,7 @@ def _ports(resolver: _Resolver) -> Ports:
 
 
 def _header(text: str) -> tuple[str, str]:
-    """Parse `Name: value`. Raises EsRerankError for any other form, without quoting it: it can hold credentials."""
+    """Parse `Name: value`. Raises EsRerankError if malformed; the message omits the header, which may be a secret."""
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
         raise EsRerankError("--header: use the form NAME:VALUE")
@@ -156,7 +162,7 @@ def _header(text: str) -> tuple[str, str]:
 
 
 def _mapping(file: Any) -> tuple[Sequence[str], Mapping[str, str]]:
-    """Read the mapping file. Raises ConfigError, which names the file."""
+    """Read the mapping file. Raises ConfigError, which names the file, if it is invalid."""
     try:
         return mapping_file.read(file.read())
     except ConfigError as error:

@@ -1,7 +1,7 @@
-"""Reads field types from an index mapping in a file, for use without an engine.
+"""Reads the field types from a file with index mappings, for use without an engine.
 
-Format: the response of `GET /idx/_mapping`, `{index: {"mappings": {"properties": ...}}}` (with mapping types in between
-for Elasticsearch 5 to 7), or only the part of it below `mappings` or `properties`.
+Format: the response to `GET /idx/_mapping`, `{index: {"mappings": {"properties": ...}}}`, or a single object with
+`mappings` or `properties`. Elasticsearch 5 to 7 can have mapping types between `mappings` and `properties`.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import msgspec
 from es_rerank.errors import ConfigError
 from es_rerank.search.query_text.terms import TEXT_KINDS
 
-# Members of a mapping that can contain `properties` but are no mapping types.
+# Members of `mappings` that can contain `properties` but are not mapping types.
 _NOT_MAPPING_TYPES = frozenset({"_meta", "runtime"})
 
 
 def read(text: bytes) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Read a mapping file.
+    """Parse the content of a mapping file.
 
     Returns:
-        The index names (empty if the file names none), and the type of each field by its dotted path. A field that is
-        text in one of several indices counts as text.
+        The index names (empty if the file names no index), and the type of each field by its dotted path. A field that
+        is a text field in one of several indices is returned as a text field.
 
     Raises:
-        ConfigError: The file is no mapping; the message names the location.
+        ConfigError: If the file is not a mapping. The message names the location of the error.
 
     """
     try:
@@ -46,7 +46,7 @@ def read(text: bytes) -> tuple[tuple[str, ...], dict[str, str]]:
 
 
 def _types_of_index(index: Any, place: str) -> dict[str, str]:
-    """Return the field types of one index, named as in the field capabilities API."""
+    """Return the field types of one index as the field capabilities API names them. *place* is for error messages."""
     field_types: dict[str, str] = {}
     # A runtime field shadows a mapped field of the same name.
     for part in ("properties", "runtime"):
@@ -57,7 +57,7 @@ def _types_of_index(index: Any, place: str) -> dict[str, str]:
 
 
 def _mappings(index: Any, place: str) -> list[Mapping[str, Any]]:
-    """Return the mapping of one index, or one for each of its mapping types. Raises ConfigError if there is none."""
+    """Return the mappings of one index, one per mapping type. Raises ConfigError if there are none."""
     mapping = index.get("mappings", index if "properties" in index else None) if isinstance(index, dict) else None
     if not isinstance(mapping, dict):
         raise ConfigError(f"{place}there is no `mappings` object")
@@ -68,7 +68,7 @@ def _mappings(index: Any, place: str) -> list[Mapping[str, Any]]:
 
 
 def _fields(properties: Mapping[str, Any], prefix: str, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """List the fields with their dotted paths, including subfields and multi-fields."""
+    """Iterate over all fields, including object subfields and multi-fields, with their dotted paths."""
     for name, field in properties.items():
         path = prefix + name
         if not isinstance(field, dict) or not isinstance(field.get("type", ""), str):
@@ -79,7 +79,7 @@ def _fields(properties: Mapping[str, Any], prefix: str, place: str) -> Iterator[
 
 
 def _object(holder: Mapping[str, Any], name: str, place: str) -> Mapping[str, Any]:
-    """Return a member that is an object; an empty one if it is missing. Raises ConfigError for any other value."""
+    """Return the object in member *name*, empty if it is missing. Raises ConfigError if it is not an object."""
     member = holder.get(name, {})
     if not isinstance(member, dict):
         raise ConfigError(f"{place}`{name}` is not an object")
@@ -87,7 +87,7 @@ def _object(holder: Mapping[str, Any], name: str, place: str) -> Mapping[str, An
 
 
 def _type(field: Mapping[str, Any], fields: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the type of a field; for an alias that of its target, if the target exists."""
+    """Return a field's type. The type of an alias is that of its target, if the target exists."""
     target = fields.get(str(field.get("path")), field) if field.get("type") == "alias" else field
     field_type = str(target.get("type", "object"))
     return "object" if field_type == "passthrough" else field_type

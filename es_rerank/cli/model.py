@@ -1,4 +1,4 @@
-"""`es-rerank model`: start vLLM with the flags that the model of a profile needs, or print the command line."""
+"""`es-rerank model`: start vLLM with the flags that a profile's model needs, or print the command line."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Renders inline search templates offline, for `es-rerank explain`.
+"""Renders inline search templates for `es-rerank explain`, with the optional package pystache.
 
-While the endpoint runs, the engine renders templates. Rendering needs the optional package pystache.
+The running endpoint does not use this module, because the engine renders templates.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ def can_render() -> bool:
 
 
 def render(template: bytes) -> bytes | None:
-    """Render an inline template into a search body; call it only if `can_render()`.
+    """Render an inline search template. Requires pystache, see `can_render`.
 
-    Format: `{"source": ..., "params": {...}}`, Mustache with the engines' sections `toJson`, `join` and `url`; values
-    are escaped for JSON strings.
+    The engines' Mustache functions `toJson`, `join` and `url` are supported. Values are escaped for JSON strings.
+
+    Args:
+        template: The request body of a template search, `{"source": ..., "params": {...}}`.
 
     Returns:
-        The search body, or None for a stored template or an invalid one.
+        The search body, or None if the template is stored in the engine or invalid.
 
     """
     from pystache.parser import ParsingError  # noqa: PLC0415 - an optional package
@@ -56,7 +58,7 @@ def _escape(text: str) -> str:
 
 
 def _sections(params: Mapping[str, Any]) -> dict[str, Callable[[str], str]]:
-    """Return the sections that both engines add to Mustache; the body of each names a parameter."""
+    """Return the functions that both engines add to Mustache, such as `{{#toJson}}name{{/toJson}}`."""
     return {
         "toJson": lambda name: msgspec.json.encode(_value(params, name)).decode(),
         "join": lambda name: ",".join(map(str, _value(params, name) or ())),
@@ -65,7 +67,7 @@ def _sections(params: Mapping[str, Any]) -> dict[str, Callable[[str], str]]:
 
 
 def _value(params: Mapping[str, Any], name: str) -> Any:
-    """Return the parameter with a dotted name, or None."""
+    """Return the value of the parameter with a dotted name, or None if there is none."""
     value: Any = params
     for part in name.strip().strip("{}").split("."):
         value = value.get(part) if isinstance(value, dict) else None

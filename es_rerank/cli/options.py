@@ -1,4 +1,4 @@
-"""Command-line options, generated from the fields of `Settings` with their descriptions and defaults."""
+"""Command-line options, generated from the fields of `Settings`."""
 
 from __future__ import annotations
 
@@ -33,16 +33,24 @@ def setting_options(command: Command) -> Command:
 
 
 def settings_from(flags: dict[str, Any]) -> Settings:
-    """Load the effective settings from flags, environment variables and the file of `--config`. Raises ConfigError."""
+    """Load the settings from flags, environment variables and the `--config` file.
+
+    Args:
+        flags: The value of each command-line flag, including `config`; None if the flag was not used.
+
+    Raises:
+        ConfigError: If a setting is invalid.
+
+    """
     values = dict(flags)
     file: Path | None = values.pop("config")
     return settings.load(values, os.environ, file)
 
 
 def _option(name: str, row: FieldInfo) -> Callable[[Command], Command]:
-    """Return the option of one setting.
+    """Return the click option for one setting.
 
-    Its value is a string here: `Settings` validates flags, variables and file alike, with the same messages.
+    Click does not convert or validate values, because `Settings` does so for all sources of settings.
     """
     flag = "--" + name.replace("_", "-")
     text = f"{row.description} [default: {shown(name, row)}]"
@@ -52,7 +60,7 @@ def _option(name: str, row: FieldInfo) -> Callable[[Command], Command]:
 
 
 def shown(name: str, row: FieldInfo) -> str:
-    """Format the default value of a setting for help texts and documentation."""
+    """Return a setting's default value as shown in help texts and documentation."""
     match row.default:
         case None | ():
             return "none"
@@ -67,7 +75,7 @@ def shown(name: str, row: FieldInfo) -> str:
 
 
 def _metavar(name: str, row: FieldInfo) -> str:
-    """Return the placeholder of the value in help texts."""
+    """Return the placeholder for a setting's value in help texts."""
     if name in _LONG_NAMES:
         return _LONG_NAMES[name]
     kinds = {"int": "N", "Path": "PATH", "SecretStr": "TOKEN"}

@@ -1,7 +1,7 @@
-"""Reloads rules and TLS certificates while the endpoint runs, all or nothing: on SIGHUP, or when a file changes.
+"""Reloads rules and TLS certificates on SIGHUP or when a file changes. If one of them is invalid, none is replaced.
 
-Files are polled. inotify would notice a change sooner, but not on network file systems, and it reports each step of an
-update: of an editor that saves a file, or of Kubernetes, which swaps a symbolic link to a folder.
+Files are polled. inotify would detect a change sooner, but it does not work on network file systems, and it reports
+every intermediate step when an editor saves a file or Kubernetes replaces the symbolic link to a folder.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ log = structlog.get_logger()
 POLL_SECONDS = 1.0
 
 Fingerprint = Mapping[Path, tuple[int, ...] | None]
-"""State of files for comparison: inode, size, mtime and ctime (ns) of each; None for a file that cannot be read."""
+"""Inode, size, mtime and ctime (ns) of each file, for detecting changes; None for a file that cannot be read."""
 
 
 class SettingsReader:
-    """Reads the settings from their sources: command-line flags, environment variables and the settings file.
+    """Reads the settings from command-line flags, environment variables and the settings file.
 
     Attributes:
         file: The settings file, if there is one.
-        initial: Fingerprint of all configuration files before they were first read; None until then.
+        initial: Fingerprint of all configuration files at startup; None until the settings are read.
 
     """
 
     def __init__(self, flags: Mapping[str, Any]) -> None:
-        """Prepare to read; nothing is read yet."""
+        """Store the command-line flags without reading any file."""
         self._flags = dict(flags)
         self.file: Path | None = self._flags.get("config")
         self.initial: Fingerprint | None = None
 
     def __repr__(self) -> str:
-        """Return the settings file, without flags, which can be secrets."""
+        """Return the settings file. Flags are omitted, because they can contain secrets."""
         return f"SettingsReader(file={str(self.file) if self.file else None!r})"
 
     def __call__(self) -> Settings:
-        """Read the settings. Raises ConfigError."""
+        """Read the settings. Raises ConfigError if they are invalid."""
         before = fingerprint([self.file] if self.file else [])
         settings = settings_from(self._flags)
         if self.initial is None:
@@ -58,15 +58,15 @@ class SettingsReader:
 
 
 class ChangeDetector:
-    """Detects changes of the settings file and of the files that the settings name.
+    """Detects changes of the settings file, the rule files, and the TLS certificate and key.
 
     Attributes:
-        settings: The settings in use; they name the files.
+        settings: The settings in use, with the paths of the files.
 
     """
 
     def __init__(self, settings: Settings, read_settings: SettingsReader) -> None:
-        """Compare with the files as they were read at startup."""
+        """Use the state of the files at startup as the reference for changes."""
         self.settings = settings
         self._file = read_settings.file
         self._loaded = read_settings.initial
@@ -77,10 +77,10 @@ class ChangeDetector:
         return f"ChangeDetector(files={[str(path) for path in configuration_files(self.settings, self._file)]})"
 
     def changed(self) -> bool:
-        """Poll the files and return whether a complete change is to be loaded.
+        """Poll the files and return whether they have changed and must be reloaded.
 
-        A change is complete when two consecutive polls return the same state, so that a file is not read while it is
-        written. It is reported once, even if it cannot be loaded; the next change of a file is reported again.
+        A change is reported when two consecutive polls find the same state, so that a file is not read while it is
+        being written. Each change is reported once, even if the changed files turn out to be invalid.
         """
         before, self._previous = self._previous, fingerprint(configuration_files(self.settings, self._file))
         complete = self._loaded != self._previous == before
@@ -92,7 +92,7 @@ class ChangeDetector:
 def load_configuration(
     read_settings: Callable[[], Settings], load_certificates: Callable[[], object]
 ) -> tuple[Settings, Rules]:
-    """Read settings, rules and certificates. Raises ConfigError, before anything is in use, if one is invalid."""
+    """Read settings, rules and certificates. Raises ConfigError if one of them is invalid."""
     settings = read_settings()
     rules = Rules(settings)
     load_certificates()
@@ -100,10 +100,10 @@ def load_configuration(
 
 
 def reload(state: State, sites: Sites, read_settings: Callable[[], Settings]) -> Settings | None:
-    """Reload rules and TLS certificates; after an error the previous configuration stays in use.
+    """Reload rules and TLS certificates. If anything is invalid, the previous configuration stays in use.
 
     Returns:
-        The settings as they are now, or None if the configuration is invalid.
+        The settings that were read, or None if the configuration is invalid.
 
     """
     try:
@@ -121,7 +121,7 @@ def reload(state: State, sites: Sites, read_settings: Callable[[], Settings]) ->
 
 @asynccontextmanager
 async def watching(state: State, sites: Sites, read_settings: SettingsReader) -> AsyncIterator[None]:
-    """Reload after each change of a file while the block runs, if the setting `reload` is `change`."""
+    """Watch the files and reload after each change until the block ends, if the setting `reload` is `change`."""
     if state.settings.reload != "change":
         yield
         return
@@ -135,17 +135,17 @@ async def watching(state: State, sites: Sites, read_settings: SettingsReader) ->
 
 
 async def _watch(state: State, sites: Sites, read_settings: SettingsReader) -> None:
-    """Poll the files until cancelled."""
+    """Poll the files and reload after each change, until canceled."""
     detector = ChangeDetector(state.settings, read_settings)
     while True:
         await asyncio.sleep(POLL_SECONDS)
-        # In a thread, since a network file system can block.
+        # In a thread, because a network file system can block.
         if await asyncio.to_thread(detector.changed):
             detector.settings = reload(state, sites, read_settings) or detector.settings
 
 
 def configuration_files(settings: Settings, file: Path | None) -> list[Path]:
-    """List the files that a reload reads: rules, settings file, and certificate and key of the listener."""
+    """Return the files that a reload reads: rule files, settings file, and the TLS certificate and key."""
     try:
         rules = files(settings.mappings)
     except ConfigError:
@@ -155,12 +155,12 @@ def configuration_files(settings: Settings, file: Path | None) -> list[Path]:
 
 
 def fingerprint(paths: Iterable[Path]) -> Fingerprint:
-    """Return the fingerprint of files; symbolic links are followed."""
+    """Return the fingerprint of files. Symbolic links are followed."""
     return {path: _file_state(path) for path in paths}
 
 
 def _file_state(path: Path) -> tuple[int, ...] | None:
-    """Return the state of one file."""
+    """Return inode, size, mtime and ctime of a file, or None if it cannot be read."""
     try:
         status = path.stat()
     except OSError:
@@ -169,7 +169,7 @@ def _file_state(path: Path) -> tuple[int, ...] | None:
 
 
 def _restart_required(before: Settings, now: Settings) -> dict[str, list[str]]:
-    """Return the names of changed settings that take effect only after a restart, for the log event."""
+    """Return a log field with the names of changed settings that require a restart; empty if there are none."""
     changed = [
         name for name in Settings.model_fields if name not in INHERITED and getattr(before, name) != getattr(now, name)
     ]

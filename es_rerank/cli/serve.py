@@ -27,8 +27,8 @@ from es_rerank.server.state import STATE
 
 log = structlog.get_logger()
 
-# Signals within this time after the first are the same request to stop: a service manager can signal all processes of
-# the service, and the parent then signals its workers once more.
+# Signals within this time after the first signal count as the same request to stop. A worker can receive two signals:
+# one from a service manager that signals all processes, and one from its parent process.
 _REPEATED_SIGNAL_SECONDS = 0.5
 _LOGGED_SETTINGS = ("upstream", "reranker", "backend", "profile")
 
@@ -41,7 +41,7 @@ def serve(**flags: Any) -> None:
     Connect clients to it instead of to the engine. Every setting can also be an environment variable or a key of the
     settings file.
     """
-    # SIGHUP stays pending until its handler is installed; its default action would end the process.
+    # Block SIGHUP until its handler is installed, because its default action ends the process.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     read_settings = SettingsReader(flags)
     settings = read_settings()
@@ -61,15 +61,15 @@ def work(read_settings: SettingsReader, settings: Settings, bound: Sockets, rule
 async def until_stopped(
     settings: Settings, read_settings: SettingsReader, bound: Sockets = NONE, rules: Rules | None = None
 ) -> None:
-    """Serve until SIGINT or SIGTERM, or, in a worker, until the parent process has ended.
+    """Run the endpoint until SIGINT or SIGTERM is received, or, in a worker, until the parent process ends.
 
-    Requests in flight are finished. SIGHUP reloads rules and certificates.
+    Requests in flight are completed before this function returns. SIGHUP reloads rules and certificates.
 
     Args:
-        settings: Settings at startup.
+        settings: The settings at startup.
         read_settings: Reads the settings again for a reload.
-        bound: Sockets to listen on; addresses without one are bound here.
-        rules: The rules in use; without them they are read from the files.
+        bound: Sockets to listen on. Addresses without a socket are bound here.
+        rules: The rules to use; if None, they are read from the rule files.
 
     """
     stopped = asyncio.Event()
@@ -92,7 +92,7 @@ async def until_stopped(
             log.info("draining", seconds=settings.drain_delay)
             await _drain(stopped, settings.drain_delay)
     finally:
-        # A reload has no effect from here on.
+        # From now on, ignore requests to reload.
         loop.add_signal_handler(signal.SIGHUP, lambda: None)
         if parent:
             loop.remove_reader(parent.sentinel)
@@ -101,13 +101,13 @@ async def until_stopped(
 
 
 def _log_listening(sites: Sites, settings: Settings) -> None:
-    """Log the addresses in use, with the most important settings."""
+    """Log the addresses that the endpoint listens on and the most important settings."""
     shown = {name: in_force(settings)[name] for name in _LOGGED_SETTINGS}
     log.info("listening", url=sites.names[0], admin_url=f"{sites.pages[0]}{PREFIX}/", **shown)
 
 
 async def _drain(stopped: asyncio.Event, seconds: float) -> None:
-    """Wait for *seconds*, or until a second request to stop."""
+    """Wait for *seconds*, or until a second signal to stop."""
     repeated = min(_REPEATED_SIGNAL_SECONDS, seconds)
     await _ignore_repeated_signals(repeated)
     stopped.clear()
@@ -116,5 +116,5 @@ async def _drain(stopped: asyncio.Event, seconds: float) -> None:
 
 
 async def _ignore_repeated_signals(seconds: float) -> None:
-    """Wait while further signals count as the first one."""
+    """Wait for *seconds*, during which further signals are not counted as a second request to stop."""
     await asyncio.sleep(seconds)

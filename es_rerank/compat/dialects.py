@@ -1,6 +1,7 @@
-"""The engines that clients can be shown instead of the real one. One row each.
+"""The Elasticsearch versions that es-rerank can emulate in front of another engine. One row of `DIALECTS` each.
 
-Elasticsearch's clients check the product header and send vendor media types, which other engines reject.
+Official Elasticsearch clients require the header `X-Elastic-Product` and send vendor media types, which OpenSearch and
+older Elasticsearch versions reject.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from multidict import CIMultiDict
 
 PRODUCT_HEADER = "X-Elastic-Product"
 
-# `application/vnd.elasticsearch+json; compatible-with=8`, Elasticsearch's own media types since 7.11.
+# Elasticsearch's vendor media types since 7.11, such as `application/vnd.elasticsearch+json; compatible-with=8`.
 _VENDOR_TYPE = re.compile(
     r"application/vnd\.elasticsearch\+([\w-]+)(?:\s*;\s*compatible-with\s*=\s*\"?(\d+)\"?)?", re.IGNORECASE
 )
@@ -22,28 +23,28 @@ _PLAIN_TYPE = re.compile(r"application/([\w-]+)\s*(?:;\s*charset=utf-8)?\s*$", r
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """An Elasticsearch version as its official clients recognise it.
+    """An emulated Elasticsearch version.
 
     Attributes:
-        version: the number in the response of `GET /`.
+        version: The version number to return in the response to `GET /`, such as `8.19.0`.
 
     """
 
     version: str
 
     def request_headers(self, headers: CIMultiDict[str]) -> CIMultiDict[str]:
-        """Return a client's request headers with media types that every engine accepts."""
+        """Return the client's request headers with plain media types, which every engine accepts."""
         return CIMultiDict(
             (name, plain_media_types(value) if name.lower() in _MEDIA_TYPE_HEADERS else value)
             for name, value in headers.items()
         )
 
     def response_headers(self, accept: str, headers: CIMultiDict[str]) -> CIMultiDict[str]:
-        """Return the engine's response headers as this Elasticsearch version would send them.
+        """Return the engine's response headers with the product header and media type of this Elasticsearch version.
 
         Args:
-            accept: the `Accept` header of the client's request.
-            headers: the engine's response headers.
+            accept: The `Accept` header of the client's request.
+            headers: The engine's response headers.
 
         """
         emulated = CIMultiDict(headers)
@@ -63,16 +64,18 @@ _MEDIA_TYPE_HEADERS = frozenset({"accept", "content-type"})
 
 
 def plain_media_types(value: str) -> str:
-    """Replace vendor media types in a header by the plain ones: `application/vnd.elasticsearch+json` by JSON's."""
+    """Replace vendor media types, such as `application/vnd.elasticsearch+json`, by plain ones (`application/json`)."""
     return _VENDOR_TYPE.sub(r"application/\1", value)
 
 
 def vendor_media_type(accept: str, content_type: str) -> str:
-    """Return a response's content type in the vendor form that the client accepts; otherwise unchanged.
+    """Return a response's content type as the vendor media type that the client accepts.
+
+    If the client does not accept the vendor form of this content type, it is returned unchanged.
 
     Args:
-        accept: the `Accept` header of the client's request.
-        content_type: the `Content-Type` header of the engine's response.
+        accept: The `Accept` header of the client's request.
+        content_type: The `Content-Type` header of the engine's response.
 
     """
     plain = _PLAIN_TYPE.match(content_type)

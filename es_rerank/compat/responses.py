@@ -1,4 +1,4 @@
-"""Rewrites the few requests and responses that differ between the engines, as splices: all other bytes stay."""
+"""Rewrites requests and responses that differ between the engines. Bytes outside the changed values are kept."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from msgspec import Raw, Struct
 
 from es_rerank.jsonspan import Edit, Span, members, splice
 
-# Clients of Elasticsearch 7 verify both.
+# Elasticsearch 7 clients verify both.
 _TAGLINE = b'"You Know, for Search"'
 _BUILD_FLAVOR = b'"build_flavor"'
 
 
 def emulated_root(body: bytes, version: str) -> bytes:
-    """Return the response of `GET /` as an Elasticsearch of another version would send it.
+    """Return the engine's response to `GET /` with the version, build flavor and tagline of Elasticsearch.
 
     Args:
-        body: the engine's response.
-        version: the number to show, such as `8.19.0`.
+        body: The engine's response.
+        version: The version number to return, such as `8.19.0`.
 
     Raises:
-        ValueError: The body is no JSON object.
-        KeyError: It has no version.
+        ValueError: If the body is not a JSON object.
+        KeyError: If the body has no `version.number`.
 
     """
     root = members(body)
@@ -39,24 +39,27 @@ def emulated_root(body: bytes, version: str) -> bytes:
 
 
 class _Node(Struct):
-    """One node in a response of `_nodes`."""
+    """One node in a response to `GET /_nodes`."""
 
     name: str = ""
 
 
 class _Nodes(Struct):
-    """The names in a response of `_nodes`."""
+    """The cluster name and the node names in a response to `GET /_nodes`."""
 
     nodes: dict[str, _Node] = {}
     cluster_name: str = ""
 
 
 def root_response(nodes_body: bytes, version: str) -> bytes | None:
-    """Return a response of `GET /` for an engine without one, such as a distribution that does not implement it.
+    """Return a response to `GET /` for an engine that does not implement this endpoint.
 
     Args:
-        nodes_body: the engine's response of `_nodes`, whose names are used; for anything else the result is None.
-        version: the number to show, such as `8.19.0`.
+        nodes_body: The engine's response to `GET /_nodes`, from which the cluster name and a node name are taken.
+        version: The version number to return, such as `8.19.0`.
+
+    Returns:
+        The response body, or None if *nodes_body* has an unexpected format.
 
     """
     try:
@@ -75,7 +78,7 @@ def root_response(nodes_body: bytes, version: str) -> bytes | None:
 
 
 def distribution(body: bytes) -> str:
-    """Return the `distribution` in a response of `GET /`: `opensearch`, or "" for Elasticsearch and anything else."""
+    """Return `version.distribution` in a response to `GET /`: `opensearch`, or "" if it is missing or malformed."""
     try:
         name = msgspec.json.decode(body)["version"].get("distribution", "")
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
@@ -84,14 +87,14 @@ def distribution(body: bytes) -> str:
 
 
 def with_node_address(body: bytes, address: str) -> bytes:
-    """Return a response of `_nodes` in which every node that has an HTTP address has this one.
+    """Return a response to `GET /_nodes` with the HTTP publish address of every node replaced.
 
     Args:
-        body: the engine's response.
-        address: `host:port`, to which clients that sniff connect.
+        body: The engine's response.
+        address: The address of es-rerank, `host:port`, for clients with sniffing enabled.
 
     Raises:
-        ValueError: The body is no JSON object, or its nodes are none.
+        ValueError: If the body, its member `nodes` or a node is not a JSON object.
 
     """
     response = members(body)
@@ -108,10 +111,10 @@ def with_node_address(body: bytes, address: str) -> bytes:
 
 
 def from_opensearch_open_pit(body: bytes) -> bytes:
-    """Convert OpenSearch's response to opening a point in time: `pit_id` is `id` in Elasticsearch.
+    """Convert OpenSearch's response to opening a point in time to Elasticsearch's, by renaming `pit_id` to `id`.
 
     Raises:
-        ValueError: The body is no JSON object.
+        ValueError: If the body is not a JSON object.
 
     """
     pit_id = members(body).get("pit_id")
@@ -122,8 +125,8 @@ def to_opensearch_close_pit(body: bytes) -> bytes:
     """Convert Elasticsearch's request to close a point in time, `{"id": ...}`, to OpenSearch's `{"pit_id": [...]}`.
 
     Raises:
-        ValueError: The body is no JSON object.
-        KeyError: It has no id.
+        ValueError: If the body is not a JSON object.
+        KeyError: If the body has no `id`.
 
     """
     return msgspec.json.encode({"pit_id": [Raw(members(body)["id"].of(body))]})
@@ -133,7 +136,7 @@ def from_opensearch_close_pit(body: bytes) -> bytes:
     """Convert OpenSearch's response to closing points in time to Elasticsearch's `{"succeeded", "num_freed"}`.
 
     Raises:
-        ValueError, LookupError, TypeError: The body is not of the form `{"pits": [{"successful"}]}`.
+        ValueError, LookupError, TypeError: If the body is not of the form `{"pits": [{"successful": ...}]}`.
 
     """
     pits = msgspec.json.decode(body)["pits"]
@@ -142,15 +145,15 @@ def from_opensearch_close_pit(body: bytes) -> bytes:
 
 
 def _members_at(body: bytes, span: Span) -> dict[str, Span]:
-    """Return the members of an object inside a body, as spans of the body."""
+    """Return the members of the JSON object at *span*, as spans relative to *body*."""
     return {name: member.moved(span.start) for name, member in members(span.of(body)).items()}
 
 
 def _replaced(span: Span, value: bytes) -> Edit:
-    """Replace a value."""
+    """Return the edit that replaces a value."""
     return (span.start, span.end, value)
 
 
 def _renamed(span: Span, key: bytes, new_key: bytes) -> Edit:
-    """Replace the key of a member; *key* is its length in bytes, quoted and without escapes."""
+    """Return the edit that renames a member from *key* to *new_key*, both quoted and without escape sequences."""
     return (span.key, span.key + len(key), new_key)

@@ -1,1 +1,1 @@
-"""Settings and rules: reading, validation and types of the operator's configuration."""
+"""Reads and validates the operator's configuration: settings and rules."""

@@ -1,4 +1,4 @@
-"""Settings that require or exclude each other."""
+"""Checks between settings: settings that require or exclude other settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from es_rerank.config.types import SHARED, UNIX, same_place
 
-# The first requires the second.
+# (setting, setting that it requires).
 _REQUIRES = (
     ("listen_certificate", "listen_key"),
     ("listen_key", "listen_certificate"),
@@ -18,26 +18,26 @@ _REQUIRES = (
     ("upstream_password", "upstream_username"),
     ("publish_address", "sniff"),
 )
-# The first excludes the second.
+# (setting, setting that it cannot be combined with).
 _EXCLUDES = (
     ("upstream_username", "upstream_api_key"),
     ("aws_region", "upstream_api_key"),
     ("aws_region", "upstream_username"),
-    # The header of the PROXY protocol precedes the TLS handshake, where the TLS server cannot read it.
+    # The PROXY protocol header arrives before the TLS handshake, and Python's TLS server cannot read it there.
     ("proxy_protocol", "listen_certificate"),
 )
 
 
 def conflicts(values: Mapping[str, Any], changed: Collection[str], named: Collection[str]) -> list[tuple[str, str]]:
-    """Find the settings that cannot be used together.
+    """Return the conflicts between settings.
 
     Args:
-        values: All settings.
-        changed: The settings whose values are not the defaults.
-        named: The settings that the operator has set, to whatever value.
+        values: The values of all settings, by name.
+        changed: The names of the settings whose values differ from the defaults.
+        named: The names of the settings that the operator has set, even to their default values.
 
     Returns:
-        The name of a setting and the error text, for each conflict.
+        For each conflict, the name of a setting and the error message.
 
     """
     missing = [(one, f"requires {other}") for one, other in _REQUIRES if one in changed and other not in changed]
@@ -50,10 +50,10 @@ def conflicts(values: Mapping[str, Any], changed: Collection[str], named: Collec
 
 
 def _addresses(values: Mapping[str, Any], named: Collection[str]) -> list[tuple[str, str]]:
-    """Find conflicts between the two addresses to listen on."""
+    """Return the conflicts between `listen` and `admin_listen`."""
     listen, admin_listen = values["listen"], values["admin_listen"]
     if admin_listen == SHARED:
-        # The engine would authenticate the endpoint's certificate instead of the caller.
+        # The engine would authenticate es-rerank by its client certificate instead of the caller.
         certified = values["upstream_certificate"] is not None
         return [("admin_listen", "`shared` cannot be combined with upstream_certificate")] if certified else []
     if listen.startswith(UNIX) and "admin_listen" not in named:

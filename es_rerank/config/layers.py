@@ -1,4 +1,4 @@
-"""The layers that settings come from: flags, environment variables and a YAML file."""
+"""The three sources (layers) of settings: command-line flags, environment variables and a YAML file."""
 
 from __future__ import annotations
 
@@ -11,26 +11,41 @@ from es_rerank.config import yaml_source
 from es_rerank.errors import ConfigError
 
 PREFIX = "ES_RERANK_"
-# Variables that are not settings: the settings file itself, and those of the demo.
+# Variables with the prefix that are not settings: the path of the settings file, and the variables of the demo.
 _OTHER_VARIABLES = frozenset({"ES_RERANK_CONFIG", "ES_RERANK_CACHE", "ES_RERANK_MAVEN_REPOSITORY"})
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Values by setting, and the name of each in this layer, such as `--window` or `settings.yaml:3: window`."""
+    """The settings that one source sets.
+
+    Attributes:
+        values: The value of each setting, by name.
+        names: How error messages name each setting, such as `--window` or `settings.yaml:3: window`.
+
+    """
 
     values: Mapping[str, Any]
     names: Mapping[str, str]
 
 
 def from_flags(flags: Mapping[str, Any]) -> Layer:
-    """Read the flags that were used; the value of the others is None."""
+    """Return the layer of the command-line flags. A flag that was not used has the value None."""
     used = {name: value for name, value in flags.items() if value is not None}
     return Layer(used, {name: "--" + name.replace("_", "-") for name in used})
 
 
 def from_environment(environment: Mapping[str, str], settings: Collection[str]) -> Layer:
-    """Read `ES_RERANK_*`. Raises ConfigError for a name that is not among *settings*, probably a typing error."""
+    """Return the layer of the environment variables `ES_RERANK_*`.
+
+    Args:
+        environment: All environment variables.
+        settings: The names of all settings.
+
+    Raises:
+        ConfigError: If the name of a variable has the prefix but is not that of a setting.
+
+    """
     own = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
     unknown = [name for name in own if _setting(name) not in settings and name not in _OTHER_VARIABLES]
     if unknown:
@@ -40,11 +55,11 @@ def from_environment(environment: Mapping[str, str], settings: Collection[str]) 
 
 
 def from_file(path: Path) -> Layer:
-    """Read the keys of a YAML file. Raises ConfigError if it is not a mapping."""
+    """Return the layer of a YAML settings file. Raises ConfigError if the file cannot be read or is not a mapping."""
     file = yaml_source.load(path)
     return Layer(dict(file.data), {str(name): f"{file.where((name,))}: {name}" for name in file.data})
 
 
 def _setting(variable: str) -> str:
-    """Return the setting that a variable stands for."""
+    """Return the setting's name for the name of an environment variable."""
     return variable.removeprefix(PREFIX).lower()

@@ -1,4 +1,4 @@
-"""The rules of the mappings folder, one YAML file each, and the choice of the rule for the indices of a search."""
+"""Reads the rules from the mappings folder, one YAML file per rule, and selects the rule for a search's indices."""
 
 from __future__ import annotations
 
@@ -18,68 +18,69 @@ from es_rerank.errors import ConfigError
 from es_rerank.model import LongDocumentMode, LongDocuments, Rule, RuleMode, Why
 from es_rerank.search.passages import placeholders
 
-# The name of a data stream's backing index: `.ds-NAME-DATE-GENERATION`.
+# The name of a data stream's backing index, `.ds-NAME-DATE-GENERATION`.
 _BACKING_INDEX = re.compile(r"^\.ds-(.+)-\d{4}\.\d{2}\.\d{2}-\d{6}$")
 
 
 class RuleFile(BaseModel):
-    """The keys of a rule file; the settings are the defaults of keys that are not set."""
+    """The keys of a rule file. Keys that are not set default to the settings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     index: list[str] = Field(
-        min_length=1, description="Index names or patterns; aliases and data streams are resolved."
+        min_length=1,
+        description="Index names or patterns that the rule applies to. es-rerank resolves aliases and data streams.",
     )
     mode: Literal["on", "off", "shadow", "sample"] = Field(
         "on",
-        description="`on` reranks, `off` does not, `shadow` only measures how the order would change, `sample` reranks "
-        "a share of the searches.",
+        description="`on` reranks all searches, `off` none, and `sample` a share of them. `shadow` only measures how "
+        "reranking would change the order.",
     )
     sample_rate: float | None = Field(
-        None, ge=0, le=1, description="Share of the searches that `mode: sample` reranks, 0 to 1."
+        None, ge=0, le=1, description="Share of the searches that `mode: sample` reranks, from 0 to 1."
     )
     fields: list[str] = Field(
         [],
-        description="Fields that the model reads, in this order; dotted paths go through objects and arrays. If not "
+        description="Fields that the model reads, in this order. Dotted paths go through objects and arrays. If not "
         "set, the text fields of the mapping.",
     )
     template: str | None = Field(
-        None, description="Text of a passage, such as `title: {title}`; lines whose fields are empty are left out."
+        None, description="Text of a passage, such as `title: {title}`. Lines with only empty fields are omitted."
     )
     window: int | None = Field(
-        None, ge=2, le=1000, description="Number of hits that the model scores per search, 2 to 1000."
+        None, ge=2, le=1000, description="Maximum hits that the model scores per search, 2 to 1000."
     )
     deadline: Duration | None = Field(None, description="Time limit of a search, such as 500ms, at most 10m.")
     policy: Policy | None = Field(
         None, description="How `_score` is computed: replace, probability, keep, linear(w) or rrf(k)."
     )
     long_documents: LongMode | None = Field(
-        None, description="Texts longer than a passage: truncate, max_passage, or profile for the profile's default."
+        None, description="How to score a text that is longer than a passage: truncate, max_passage or profile."
     )
     max_passage_tokens: int | None = Field(
-        None, ge=16, le=32768, description="Maximum tokens of a passage, 16 to 32768."
+        None, ge=16, le=32768, description="Maximum tokens per passage, 16 to 32768."
     )
     max_search_tokens: int | None = Field(None, ge=512, description="Maximum tokens that the model reads per search.")
-    instruction: str | None = Field(None, description="Instruction for models that take one.")
+    instruction: str | None = Field(None, description="Instruction for models that support instructions.")
     strict: bool = Field(
-        default=False, description="Whether a failure of the reranker is an error instead of the engine's order."
+        default=False, description="Whether the client gets an error if reranking fails, instead of the engine's order."
     )
     partial: Literal["allow", "deny"] = Field(
         "deny",
-        description="When the deadline passes: `allow` uses the scores of the first hits, `deny` returns the engine's "
-        "order.",
+        description="If the deadline passes: `allow` reranks the first hits that have scores, `deny` returns the "
+        "engine's order.",
     )
 
     @field_validator("index", mode="before", json_schema_input_type=str | list[str])
     @classmethod
     def _list(cls, value: Any) -> Any:
-        """Accept a single name."""
+        """Convert a single index name to a list."""
         return [value] if isinstance(value, str) else value
 
     @field_validator("mode", mode="before")
     @classmethod
     def _unquoted_mode(cls, value: Any) -> Any:
-        """Accept unquoted `on` and `off`, which YAML reads as booleans."""
+        """Accept unquoted `on` and `off`, which the YAML parser converts to booleans."""
         return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
     @model_validator(mode="after")
@@ -91,7 +92,7 @@ class RuleFile(BaseModel):
 
     @model_validator(mode="after")
     def _template_fields(self) -> RuleFile:
-        """Check that the template uses only fields of the rule."""
+        """Check that the template uses only fields that are listed in `fields`."""
         unknown = [name for name in placeholders(self.template or "") if name not in self.fields]
         if unknown:
             raise ValueError(f"template uses {unknown[0]!r}, which is not in `fields`")
@@ -99,19 +100,19 @@ class RuleFile(BaseModel):
 
 
 class Rules:
-    """The rules in force, in the order of their file names."""
+    """The rules in use, sorted by file name. Without rule files, the default rule applies to all indices."""
 
     def __init__(self, settings: Settings) -> None:
-        """Read the mappings folder of *settings*. Raises ConfigError that names file, line and field."""
+        """Read the rule files. Raises ConfigError, which names file, line and key, if one of them is invalid."""
         self._rules = tuple(_read(path, settings) for path in files(settings.mappings))
         self.default_rule = default_rule(settings)
 
     def replace_with(self, others: Rules) -> None:
-        """Replace these rules by others, wherever this object is used."""
+        """Replace the rules in this object by those in *others*, for a reload."""
         self._rules, self.default_rule = others._rules, others.default_rule
 
     def __iter__(self) -> Iterator[Rule]:
-        """Iterate over the rules; without rule files this is the default rule."""
+        """Iterate over the rules, or over only the default rule if there are no rule files."""
         return iter(self._rules or (self.default_rule,))
 
     def named(self, name: str) -> Rule | None:
@@ -119,24 +120,24 @@ class Rules:
         return next((rule for rule in self if rule.name == name), None)
 
     def choose(self, target: str, names: Sequence[str]) -> Rule | Why:
-        """Choose the rule for a search.
+        """Select the rule for a search.
 
-        Hidden indices (names with a leading dot) are never reranked. A search that names one is skipped; those that a
-        wildcard includes are ignored.
+        Hidden indices (names with a leading dot) are never reranked. A search that names a hidden index is not
+        reranked. Hidden indices that only match a wildcard are ignored.
 
         Args:
-            target: The index expression of the request.
-            names: The concrete indices that it resolves to.
+            target: The index expression in the request's path.
+            names: The names of the concrete indices that the expression resolves to.
 
         Returns:
-            The one rule for all indices, or the reason why there is none.
+            The rule, if it is the same for all indices, otherwise the reason why the search is not reranked.
 
         """
         resolved = [_data_stream(name) for name in names]
         visible = [name for name in resolved if not name.startswith(".")]
         if hidden(target) or (resolved and not visible):
             return Why.HIDDEN_INDEX
-        # Only a single name can match a pattern itself: `films,letters` must not match a rule for `films*`.
+        # A list is not matched against patterns as a whole: `films,letters` must not match a rule for `films*`.
         expression = "" if "," in target else target
         rules = {self._first(name, expression) for name in visible or [expression]}
         if len(rules) > 1:
@@ -145,13 +146,13 @@ class Rules:
         return Why.NO_RULE if rule is None else Why.OFF if rule.mode is RuleMode.OFF else rule
 
     def _first(self, name: str, expression: str) -> Rule | None:
-        """Return the first rule that matches a concrete index or the expression of the request."""
+        """Return the first rule that matches a concrete index name or the request's index expression."""
         if not self._rules:
             return self.default_rule
         return next((rule for rule in self._rules if _matches(rule, name) or _matches(rule, expression)), None)
 
 
-# The settings that are defaults of rules.
+# The settings that affect only rules, so that changes take effect with a reload.
 INHERITED = frozenset(
     {
         "deadline",
@@ -167,12 +168,12 @@ INHERITED = frozenset(
 
 
 def hidden(target: str) -> bool:
-    """Return whether an index expression names a hidden index (with a leading dot), local or on a remote cluster."""
+    """Return whether an index expression contains a name with a leading dot, also after a remote cluster's prefix."""
     return any(part.rpartition(":")[2].startswith(".") for part in target.split(","))
 
 
 def default_rule(settings: Settings) -> Rule:
-    """Return the rule for all indices if there are no rule files."""
+    """Return the rule that applies to all indices if there are no rule files."""
     return _rule("default", RuleFile(index=["*"]), settings)
 
 
@@ -182,9 +183,14 @@ def schema() -> str:
 
 
 def files(folder: Path | None) -> list[Path]:
-    """List the rule files of a folder. Raises ConfigError if the folder does not exist or cannot be read.
+    """Return the rule files in a folder, sorted by name, without hidden files, which are often temporary.
 
-    Hidden files are ignored, because editors and copying tools write their temporary files there.
+    Args:
+        folder: The mappings folder; None if the setting `mappings` is not set.
+
+    Raises:
+        ConfigError: If the folder does not exist or cannot be read.
+
     """
     if folder is None:
         return []
@@ -198,12 +204,12 @@ def files(folder: Path | None) -> list[Path]:
 
 
 def _read(path: Path, settings: Settings) -> Rule:
-    """Read a rule file."""
+    """Read a rule file. The rule's name is the file name without suffix."""
     return _rule(path.stem, yaml_source.validate(RuleFile, yaml_source.load(path)), settings)
 
 
 def _rule(name: str, file: RuleFile, settings: Settings) -> Rule:
-    """Make a rule from a file, with the settings as defaults."""
+    """Return the rule in a file, with the settings as defaults."""
     mode = file.long_documents or settings.long_documents
     return Rule(
         name=name,
@@ -227,11 +233,11 @@ def _rule(name: str, file: RuleFile, settings: Settings) -> Rule:
 
 
 def _matches(rule: Rule, name: str) -> bool:
-    """Return whether a pattern of the rule matches an index name."""
+    """Return whether one of the rule's patterns matches an index name."""
     return any(fnmatchcase(name, pattern) for pattern in rule.patterns)
 
 
 def _data_stream(name: str) -> str:
-    """Return the data stream of a backing index; other names are returned unchanged."""
+    """Return the data stream's name if *name* is a backing index. Other names are returned unchanged."""
     match = _BACKING_INDEX.match(name)
     return match[1] if match else name

@@ -1,7 +1,7 @@
-"""The settings: one table, from which flags, environment variables, file keys and the reference are derived.
+"""The settings. Command-line flags, environment variables, file keys and the reference are generated from `Settings`.
 
-The layers are merged here and not by pydantic-settings, because an error must name the flag, the variable, or the file
-and line that it comes from.
+The sources are merged here and not by pydantic-settings, because an error message must name the flag, the variable, or
+the file and line of the invalid value.
 """
 
 from __future__ import annotations
@@ -37,83 +37,85 @@ DURATIONS = ("connect_timeout", "deadline", "drain_delay")
 
 
 class Settings(BaseModel):
-    """All settings of the endpoint, one row each: name, type, default and description."""
+    """All settings of the endpoint, each with its name, type, default and description."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
 
     listen: Listen = Field("127.0.0.1:9280", description="Address that clients connect to: HOST:PORT or unix:/PATH.")
     admin_listen: AdminListen = Field(
         "127.0.0.1:9281",
-        description="Address of the admin pages: HOST:PORT, unix:/PATH, or `shared` to serve them on `listen` to"
-        " callers that the engine authenticates.",
+        description="Address of the admin pages: HOST:PORT, unix:/PATH, or `shared`. If `shared`, es-rerank serves "
+        "the pages on `listen`, to callers that the engine authenticates.",
     )
     listen_certificate: Path | None = Field(
-        None, description="PEM file of the server certificate; if set, `listen` and `admin_listen` use https."
+        None, description="PEM file of the server certificate. If set, `listen` and `admin_listen` use https."
     )
     listen_key: Path | None = Field(None, description="PEM file of the unencrypted key of `listen_certificate`.")
     listen_client_ca: Path | None = Field(
-        None, description="PEM file of the CA that signs client certificates; if set, clients must present one."
+        None, description="PEM file of the CA that signs client certificates. If set, clients must present one."
     )
-    workers: int = Field(1, ge=1, le=256, description="Number of worker processes; each has its own caches and limits.")
+    workers: int = Field(
+        1, ge=1, le=256, description="Number of worker processes, each with its own caches and limits."
+    )
     proxy_protocol: bool = Field(
         default=False, description="Whether connections to `listen` start with a PROXY protocol header (v1 or v2)."
     )
     forwarded: Literal["pass", "append", "replace"] = Field(
         "pass",
-        description="`X-Forwarded-*` headers to the engine: `pass` them unchanged, `append` the client's address, or "
-        "`replace` what the client sent.",
+        description="`X-Forwarded-*` headers for the engine: `pass` the client's headers, `append` the client's "
+        "address to them, or `replace` them.",
     )
     upstream: Urls = Field(
         ("http://127.0.0.1:9200",),
-        description="URL of Elasticsearch or OpenSearch; comma-separated URLs for several nodes of one cluster.",
+        description="URL of Elasticsearch or OpenSearch, or comma-separated URLs of several nodes of one cluster.",
     )
     upstream_ca: Path | None = Field(
-        None, description="PEM file of the CA certificates to trust for the engine instead of the system's."
+        None, description="PEM file of the CA certificates to trust for the engine, instead of the system's."
     )
-    upstream_verify: bool = Field(default=True, description="Whether the engine's https certificate is verified.")
+    upstream_verify: bool = Field(default=True, description="Whether to verify the engine's https certificate.")
     upstream_fingerprint: Fingerprint | None = Field(
         None,
-        description="SHA-256 fingerprint of the engine's certificate, or of a CA certificate that the engine sends; "
-        "verified instead of CA and host name.",
+        description="SHA-256 fingerprint of the engine's certificate, or of a CA certificate that the engine sends. "
+        "es-rerank verifies the fingerprint instead of CA and host name.",
     )
     upstream_certificate: Path | None = Field(
-        None, description="PEM file of the client certificate that is presented to the engine."
+        None, description="PEM file of the client certificate that es-rerank presents to the engine."
     )
     upstream_key: Path | None = Field(None, description="PEM file of the unencrypted key of `upstream_certificate`.")
     upstream_api_key: SecretStr | None = Field(
-        None, description="Encoded API key for the engine, sent for callers without credentials of their own."
+        None, description="Encoded API key that es-rerank sends to the engine for clients that send no credentials."
     )
     upstream_username: str | None = Field(
-        None, description="User name for the engine, sent for callers without credentials of their own."
+        None, description="User name that es-rerank sends to the engine for clients that send no credentials."
     )
     upstream_password: SecretStr | None = Field(None, description="Password of `upstream_username`.")
     aws_region: str | None = Field(
-        None, description="AWS region of an Amazon OpenSearch cluster; if set, every request is signed (SigV4)."
+        None, description="AWS region of an Amazon OpenSearch cluster. If set, es-rerank signs every request (SigV4)."
     )
     aws_service: Literal["es", "aoss"] = Field(
-        "es", description="Service name in the signature: `es` for a domain, `aoss` for a serverless collection."
+        "es", description="AWS service name in the signature: `es` for a domain, `aoss` for a serverless collection."
     )
-    # The defaults of durations are numbers of seconds; values that operators write have a unit.
+    # Defaults of durations are in seconds and are not validated, since operators write durations with a unit.
     connect_timeout: Duration = Field(
-        5.0, validate_default=False, description="Time to connect to a node of the engine, at most 10m."
+        5.0, validate_default=False, description="Time limit for connecting to a node of the engine, at most 10m."
     )
     emulate: Annotated[str, one_of(DIALECTS)] = Field(
         "engine",
-        description=f"Engine version that clients see; `engine` is the real one. One of: {', '.join(DIALECTS)}.",
+        description=f"Engine version that clients see; `engine` means the real version. One of: {', '.join(DIALECTS)}.",
     )
     sniff: Literal["pass", "rewrite"] = Field(
         "pass",
         description="Responses to node sniffing (`_nodes/http`): `pass` them unchanged, or `rewrite` the address of "
-        "each node to that of this endpoint.",
+        "each node to es-rerank's address.",
     )
     publish_address: Address | None = Field(
-        None, description="HOST:PORT that `sniff: rewrite` publishes; if not set, the `Host` of the client's request."
+        None, description="HOST:PORT of es-rerank for `sniff: rewrite`. If not set, the `Host` that the client sent."
     )
     reranker: Urls = Field(
         ("http://127.0.0.1:8000",),
-        description="URL of the rerank server; comma-separated URLs for several servers with the same model.",
+        description="URL of the rerank server, or comma-separated URLs of several servers with the same model.",
     )
-    reranker_api_key: SecretStr | None = Field(None, description="Bearer token that is sent to the rerank servers.")
+    reranker_api_key: SecretStr | None = Field(None, description="Bearer token that es-rerank sends to rerank servers.")
     backend: Annotated[str, one_of(BACKENDS)] = Field(
         "vllm", description=f"API of the rerank server. One of: {', '.join(BACKENDS)}."
     )
@@ -122,83 +124,90 @@ class Settings(BaseModel):
         description=f"Prompt, limits and defaults of the model. One of: {', '.join(PROFILES)}.",
     )
     model: str | None = Field(
-        None, description="Model name that is sent to the rerank server; if not set, the profile's."
+        None, description="Model name that es-rerank sends to the rerank server. If not set, the profile's model name."
     )
     tokenizer: str = Field(
         "auto",
-        description="Path or model name of the tokenizer; `auto` is the model's, `estimate` counts tokens from bytes.",
+        description="Path or model name of the tokenizer. `auto` uses the model's tokenizer; `estimate` estimates the "
+        "number of tokens from the number of bytes.",
     )
     mappings: Path | None = Field(
-        None, description="Folder of rule files; if not set, every index is reranked with the default rule."
+        None, description="Folder of the rule files. If not set, the default rule applies to every index."
     )
-    window: int = Field(50, ge=2, le=1000, description="Number of hits that the model scores per search, 2 to 1000.")
+    window: int = Field(50, ge=2, le=1000, description="Maximum hits that the model scores per search, 2 to 1000.")
     deadline: Duration = Field(
         3.0,
         validate_default=False,
-        description="Time limit of a search, at most 10m; after it the engine's order is returned.",
+        description="Time limit of a search, at most 10m. When it has passed, es-rerank returns the engine's order.",
     )
     policy: Policy = Field(
         "replace", description=f"How `_score` is computed from engine and model scores. One of: {', '.join(POLICIES)}."
     )
     long_documents: LongMode = Field(
         "profile",
-        description="Texts longer than a passage: `truncate`, `max_passage` (score chunks, the best one counts), or "
-        "`profile` for the profile's default.",
+        description="How to score a text that is longer than a passage: `truncate` the text, use the best score of the "
+        "text's chunks (`max_passage`), or use the profile's default (`profile`).",
     )
     max_passage_tokens: int | None = Field(
-        None, ge=16, le=32768, description="Maximum tokens of a passage, 16 to 32768; if not set, the profile's."
+        None, ge=16, le=32768, description="Maximum tokens per passage, 16 to 32768. If not set, the profile's maximum."
     )
     max_search_tokens: int = Field(65536, ge=512, description="Maximum tokens that the model reads per search.")
     instruction: str | None = Field(
-        None, description="Instruction for models that take one; if not set, the profile's."
+        None, description="Instruction for models that support instructions. If not set, the profile's instruction."
     )
     self_test: bool = Field(
-        default=True, description="Whether a rerank server must rank known pairs correctly before its scores are used."
+        default=True, description="Whether a rerank server must order known pairs correctly before its scores are used."
     )
     inference_ids: Names = Field(
         (),
-        description="Comma-separated ids of `_inference/rerank/{id}` that are served by the reranker, not the engine.",
+        description="Comma-separated ids of `_inference/rerank/{id}` that es-rerank serves instead of the engine.",
     )
     score_cache_size: int = Field(
-        100_000, ge=0, description="Maximum number of cached scores, about 150 bytes each; 0 turns the cache off."
+        100_000, ge=0, description="Maximum number of cached scores, about 150 bytes each; 0 disables the cache."
     )
-    reranker_max_requests: int = Field(8, ge=1, description="Maximum concurrent requests per rerank server.")
+    reranker_max_requests: int = Field(8, ge=1, description="Maximum number of concurrent requests per rerank server.")
     reranker_max_tokens: int = Field(
         262_144,
         ge=512,
-        description="Approximate maximum tokens in flight per server; a larger request is sent alone.",
+        description="Approximate maximum of tokens in flight per rerank server. A larger request is sent only when no "
+        "other request is in flight.",
     )
     reranker_queue_size: int = Field(
-        64, ge=0, description="Maximum queued searches; when the queue is full, searches get the engine's order."
+        64, ge=0, description="Maximum queued searches. If the queue is full, further searches get the engine's order."
     )
     drain_delay: Duration | None = Field(
         None,
-        description="Time after SIGTERM, at most 10m, in which requests are accepted while readiness returns 503.",
+        description="Time after SIGTERM, at most 10m, in which es-rerank accepts requests while its readiness check "
+        "returns 503.",
     )
     max_body: int = Field(
-        10_000_000, ge=1024, description="Maximum bytes of a search request that is reranked; others pass through."
+        10_000_000,
+        ge=1024,
+        description="Maximum body of a search request, in bytes. Larger requests are passed through.",
     )
     max_answer: int = Field(
         100_000_000,
         ge=1024,
-        description="Maximum bytes of an engine response that is reranked; others pass through.",
+        description="Maximum body of an engine response, in bytes. Larger responses are not reranked.",
     )
     reload: Literal["signal", "change"] = Field(
-        "signal", description="When rules and `listen_certificate` are reloaded: on SIGHUP, or also on a file `change`."
+        "signal",
+        description="When to reload rules and certificate: on SIGHUP (`signal`), or also on a file change (`change`).",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum level of log events.")
 
 
 def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None) -> Settings:
-    """Merge the layers into settings: flags override variables, variables the file, the file the defaults.
+    """Load the settings. Flags override environment variables, which override the file, which overrides the defaults.
 
     Args:
-        flags: Values by setting; None means that the flag was not used.
+        flags: The value of each command-line flag by setting; None if the flag was not used.
         environment: All environment variables.
-        file: YAML file of settings.
+        file: Path of the YAML settings file, if there is one.
 
     Raises:
-        ConfigError: One line per error, which names the flag, the variable, or file and line.
+        ConfigError: If a value is invalid. The message has one line per error, which names the flag, the variable, or
+            the file and line.
 
     """
     found = [layers.from_flags(flags), layers.from_environment(environment, Settings.model_fields)]
@@ -220,12 +229,12 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | 
 
 
 def _lines(errors: Sequence[tuple[str, str]], names: Mapping[str, str]) -> str:
-    """Write one line per error, which names the source of the setting."""
+    """Return the error message: one line per error, which starts with the source of the setting."""
     return "\n".join(f"{names.get(name, name)}: {text}" for name, text in errors)
 
 
 def in_force(settings: Settings) -> dict[str, Any]:
-    """Return the settings as JSON values in the order of the table, with secrets masked and durations with a unit."""
+    """Return the settings as JSON values in the order of `Settings`, with masked secrets and durations such as `3s`."""
     shown = settings.model_dump(mode="json")
     for name in DURATIONS:
         shown[name] = None if shown[name] is None else f"{getattr(settings, name):g}s"

@@ -1,6 +1,6 @@
-"""The types of settings and rule keys: durations, addresses, policies, and their error messages.
+"""Validated types of settings and rule keys: durations, addresses, URLs, policies.
 
-No error message contains the value: it may be a secret on the wrong line, and error messages are logged.
+Error messages do not contain the invalid value, because they are logged and the value may be a misplaced secret.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
 
 def policy_spec(value: str) -> PolicySpec:
-    """Split `linear(0.7)` into the name of a policy and its parameter. Raises ValueError if it is malformed."""
+    """Parse a policy such as `linear(0.7)` into its name and parameter. Raises ValueError if it is malformed."""
     match = _POLICY.match(value)
     if not match:
         raise ValueError(value)
@@ -36,13 +36,13 @@ def policy_spec(value: str) -> PolicySpec:
 
 
 def host_and_port(address: str) -> tuple[str, int]:
-    """Split HOST:PORT; the brackets of an IPv6 address are removed."""
+    """Split HOST:PORT and remove the brackets of an IPv6 address."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
 
 
 def same_place(first: str, second: str) -> bool:
-    """Return whether two addresses have the same path, or the same port on any host; port 0 is never the same."""
+    """Return whether two addresses conflict: the same socket path, or the same port (except 0), even on other hosts."""
     if first.startswith(UNIX):
         return first == second
     port = host_and_port(first)[1]
@@ -50,7 +50,7 @@ def same_place(first: str, second: str) -> bool:
 
 
 def one_of(names: Mapping[str, object]) -> AfterValidator:
-    """Return a validator that accepts the keys of a table."""
+    """Return a validator that accepts only the keys of *names*."""
 
     def check(value: str) -> str:
         if value not in names:
@@ -61,7 +61,7 @@ def one_of(names: Mapping[str, object]) -> AfterValidator:
 
 
 def seconds(value: object) -> float:
-    """Convert a duration such as `500ms`, `3s` or `1m` to seconds. Raises ValueError above ten minutes."""
+    """Convert a duration such as `500ms`, `3s` or `1m` to seconds. Raises ValueError if it is invalid or over 10m."""
     match = _DURATION.match(value) if isinstance(value, str) else None
     duration = float(match[1]) * _UNIT_SECONDS[match[2]] if match else 0.0
     if not 0 < duration <= _MAX_SECONDS:
@@ -97,7 +97,7 @@ def _admin_listen(value: str) -> str:
 
 
 def _url(value: str) -> str:
-    """Validate an http or https URL without query, fragment and credentials."""
+    """Validate an http or https URL that has no query, fragment or credentials, and remove trailing slashes."""
     try:
         parts = urlsplit(value)
         valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
@@ -107,12 +107,12 @@ def _url(value: str) -> str:
         raise ValueError("must be a URL such as http://127.0.0.1:9200")
     if parts.username is not None:
         raise ValueError("must not contain credentials, which have settings of their own")
-    # The scheme decides whether TLS is used, so it has one spelling.
+    # Other modules compare the scheme to decide whether TLS is used, so it is converted to lower case.
     return f"{parts.scheme}://{value.partition('://')[2].rstrip('/')}"
 
 
 def _policy(value: str) -> str:
-    """Validate the name of a policy, with its parameter in parentheses if it takes one."""
+    """Validate a policy: its name, and a parameter in parentheses if the policy takes one."""
     match = _POLICY.match(value)
     if not match or match[1] not in POLICIES:
         raise ValueError(f"must be one of {', '.join(POLICIES)}; only linear(0.7) and rrf(60) take a parameter")
@@ -125,7 +125,7 @@ def _policy(value: str) -> str:
 
 
 def _fingerprint(value: str) -> str:
-    """Validate a SHA-256 digest in hexadecimal, with or without colons."""
+    """Validate a SHA-256 fingerprint in hexadecimal, and remove colons."""
     digest = value.replace(":", "").lower()
     if not _SHA256.match(digest):
         raise ValueError("must be the SHA-256 fingerprint of a certificate: 64 hexadecimal digits")
@@ -133,14 +133,14 @@ def _fingerprint(value: str) -> str:
 
 
 def _names(value: object) -> object:
-    """Split comma-separated names."""
+    """Split a string of comma-separated names."""
     if isinstance(value, str):
         return tuple(name for part in value.split(",") if (name := part.strip()))
     return value
 
 
 def _not_empty(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Reject an empty list."""
+    """Raise ValueError if the list is empty."""
     if not values:
         raise ValueError("must have at least one value")
     return values

@@ -1,4 +1,4 @@
-"""Reads YAML files so that every error message names file, line and field."""
+"""Reads YAML files with error messages that name the file, the line and the key."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from pydantic import BaseModel, ValidationError
 
 from es_rerank.errors import ConfigError
 
-# The quoted text at the end of a parser's error message; single characters and tokens such as `<block end>` are kept.
+# Quoted text of the file at the end of a parser's error message. Single characters and tokens such as `<block end>`
+# are not matched.
 _QUOTED_TEXT = re.compile(r"""\s(['"])(?!<)\S{2,}\1$""")
 
-# Aliases can expand a small file to any size, or to itself.
+# Limits against YAML aliases, which can expand a small file to any size or refer to themselves.
 _MAX_LOCATIONS = 100_000
 _MAX_DEPTH = 50
 
@@ -26,23 +27,30 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class YamlFile:
-    """A mapping read from a file, and the line of each of its keys and items, counted from 1."""
+    """The content of a YAML file.
+
+    Attributes:
+        path: Path of the file.
+        data: The top-level mapping.
+        lines: The line number of each key and list item, from 1.
+
+    """
 
     path: Path
     data: Mapping[str, Any]
     lines: Mapping[Location, int]
 
     def where(self, location: Location) -> str:
-        """Return `file:line` of a field, or of the nearest parent that the file has."""
+        """Return `file:line` of a key, or of its nearest parent if the key is not in the file."""
         known = next((location[:end] for end in range(len(location), 0, -1) if location[:end] in self.lines), ())
         return f"{self.path}:{self.lines.get(known, 1)}"
 
 
 def load(path: Path) -> YamlFile:
-    """Read a file that contains one mapping. Raises ConfigError for anything else, and for duplicate keys."""
+    """Read a YAML file. Raises ConfigError if it is unreadable, invalid, not a mapping, or has duplicate keys."""
     try:
         text = path.read_text(encoding="utf-8")
-        # The constructors expand aliases without limit, so check the size first.
+        # `safe_load` expands aliases without limit, so the size is checked first.
         lines = _lines(path, yaml.compose(text, Loader=yaml.SafeLoader))
         data = yaml.safe_load(text)
     except OSError as error:
@@ -64,7 +72,12 @@ def load(path: Path) -> YamlFile:
 
 
 def validate(model: type[Model], file: YamlFile) -> Model:
-    """Validate a file against a model. Raises ConfigError with one line per error: file, line, field and text."""
+    """Validate a file against a pydantic model.
+
+    Raises:
+        ConfigError: If the file is invalid. The message has one line per error, with file, line and key.
+
+    """
     try:
         return model.model_validate(dict(file.data))
     except ValidationError as error:
@@ -76,22 +89,22 @@ def validate(model: type[Model], file: YamlFile) -> Model:
 
 
 def dotted(location: Location) -> str:
-    """Return the dotted path of a field."""
+    """Return the dotted path of a key."""
     return ".".join(str(part) for part in location)
 
 
 def error_text(message: str, kind: str) -> str:
-    """Return the text of a pydantic error without its prefix."""
+    """Return the message of a pydantic error without pydantic's prefix."""
     return "unknown key" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
 
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
-    """Return the parser's message without text of the file: a password that begins with `*` or `!` is quoted there."""
+    """Return the parser's message without text of the file, which can be a password that starts with `*` or `!`."""
     return _QUOTED_TEXT.sub("", error.problem or "")
 
 
 def _lines(path: Path, node: yaml.Node | None) -> dict[Location, int]:
-    """Return the line of each key and item. Raises ConfigError if they are too many, too deep or duplicate."""
+    """Return the line of each key and item. Raises ConfigError for duplicate keys, deep nesting or too many keys."""
     lines: dict[Location, int] = {}
     if node:
         _add_lines(path, node, (), lines)
@@ -114,7 +127,7 @@ def _add_lines(path: Path, node: yaml.Node, location: Location, lines: dict[Loca
 
 
 def _children(path: Path, node: yaml.Node) -> Iterator[tuple[str | int, yaml.Node, yaml.Node]]:
-    """Iterate over a collection: key or index, node of the key, node of the value."""
+    """Iterate over a node's children: key or index, node of the key, node of the value."""
     if isinstance(node, yaml.SequenceNode):
         yield from ((index, value, value) for index, value in enumerate(node.value))
     elif isinstance(node, yaml.MappingNode):

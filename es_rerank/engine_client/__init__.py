@@ -1,1 +1,1 @@
-"""The client of the search engine: its nodes, connections, credentials and field capabilities."""
+"""The HTTP client for the search engine: nodes, connections, credentials and field capabilities."""

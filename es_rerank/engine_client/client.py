@@ -1,4 +1,4 @@
-"""The HTTP client of the engine: one connection pool over its nodes. Bodies stay encoded."""
+"""The HTTP client for the engine, with one connection pool for all nodes. Response bodies are not decoded."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ from es_rerank.net.tls import EngineTrust, NotReachedError
 log = structlog.get_logger()
 
 _OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
-# The connection failed before anything was sent, so another node can be tried, even for a write.
+# With these errors nothing was sent to the node, so another node can be tried, even for a write.
 _NOT_REACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, NotReachedError)
 _MAX_SENDS = 2
 _IDLE_SECONDS = 30.0
-# The engines reject a longer request line (4 KB) or header section (8 KB in old versions) and keep the connection open,
-# but never respond to a later request on it. So that connection must not be reused.
+# The engines reject a longer request line (4 KB) or header section (8 KB in old versions). They keep the connection
+# open but never respond to later requests on it, so such a connection must not be reused.
 _LONG_TARGET_BYTES = 4000
 _LONG_HEADERS_BYTES = 8000
 _LARGE_BODY_BYTES = 1024 * 1024
 
 
 class EngineClient:
-    """The HTTP client of the engine. State: connections, nodes that are down, and the engine's distribution.
+    """The HTTP client for the engine. State: connections, nodes that are down, and the engine's distribution.
 
     Attributes:
-        distribution: `opensearch` or empty, as `GET /` reports it; None if it is not known yet.
+        distribution: `opensearch` or empty, as reported by `GET /`; None if not known yet.
 
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Prepare a client of the setting `upstream`; nothing is sent yet. Raises ConfigError for unusable files."""
+        """Create a client for the nodes in `upstream`; nothing is sent yet. Raises ConfigError for a bad file."""
         self._settings = settings
         self._dialect = DIALECTS[settings.emulate]
         self._credentials: Credentials | None = credentials(settings)
@@ -57,7 +57,7 @@ class EngineClient:
         self.distribution: str | None = None
 
     def __repr__(self) -> str:
-        """Show the state of the nodes, the number of sessions and the distribution; no credentials."""
+        """Show the state of the nodes, the number of sessions and the distribution, but no credentials."""
         return f"EngineClient({self._nodes!r}, sessions={len(self._sessions)}, distribution={self.distribution!r})"
 
     async def close(self) -> None:
@@ -69,11 +69,11 @@ class EngineClient:
     async def open(self, request: OutgoingRequest) -> AsyncIterator[EngineResponse]:
         """Send a request and yield the response once its headers have arrived.
 
-        There is no timeout for the response, because `_reindex` may take hours.
+        There is no response timeout, because some requests (such as `_reindex`) can take hours.
 
         Raises:
             UpstreamError: No node responded.
-            RequestError: The streamed body of the request cannot be read.
+            RequestError: The client's streamed body is malformed.
 
         """
         body = WatchedUpload(request.body) if isinstance(request.body, Stream) else None
@@ -89,7 +89,7 @@ class EngineClient:
             yield self._presented(request, answer)
             complete = answer.content.at_eof()
         finally:
-            # A connection with unsent or unread bytes must not be reused.
+            # A connection with unsent request bytes or unread response bytes must not be reused.
             if complete and (body is None or body.ended):
                 answer.release()
             else:
@@ -98,11 +98,11 @@ class EngineClient:
                 await body.stopped()
 
     def _translated(self, request: OutgoingRequest) -> OutgoingRequest:
-        """Replace the media types of an emulated engine by those that every engine accepts."""
+        """Replace media types of an emulated engine by media types that every engine accepts."""
         return replace(request, headers=self._dialect.request_headers(request.headers)) if self._dialect else request
 
     def _presented(self, request: OutgoingRequest, answer: aiohttp.ClientResponse) -> EngineResponse:
-        """Return a response with the headers that the client will see."""
+        """Return the response with its headers as sent to the client."""
         headers = end_to_end_headers(answer.raw_headers)
         elasticsearch = PRODUCT_HEADER in headers
         if self._dialect:
@@ -132,12 +132,12 @@ class EngineClient:
         raise UpstreamError(f"the engine cannot be reached: {describe_error(fault)}", silent=silent) from fault
 
     def _urls(self) -> Sequence[str]:
-        """Return the URLs of the nodes in the order to try them."""
+        """Return the node URLs in the order in which to try them."""
         urls = self._nodes.urls
         return urls if len(urls) == 1 else self._nodes.order(time.monotonic())
 
     async def _send(self, url: str, request: OutgoingRequest) -> aiohttp.ClientResponse:
-        """Send a request to a node; the target is not normalised."""
+        """Send a request to a node without normalizing its target."""
         if self._credentials and request.use_service_credentials:
             request = await self._credentials(url, request)
         return await self._session(once=_is_long(request)).request(
@@ -155,12 +155,12 @@ class EngineClient:
         log.warning("node unreachable", node=url, reason=describe_error(error))
 
     def _recovered(self, url: str) -> None:
-        """Mark a node as up; concurrent requests may report the same node."""
+        """Mark a node as up. Concurrent requests may report the same node; only the first is logged."""
         if self._nodes.answered(url):
             log.info("node reachable again", node=url)
 
     def _session(self, *, once: bool) -> aiohttp.ClientSession:
-        """Return a connection pool, opened on first use; *once* selects the one that does not reuse connections."""
+        """Return a session, opened on first use. With *once*, connections are closed after one request."""
         if once not in self._sessions:
             reuse = {"force_close": True} if once else {"keepalive_timeout": _IDLE_SECONDS}
             self._sessions[once] = session = aiohttp.ClientSession(
@@ -174,19 +174,19 @@ class EngineClient:
                 skip_auto_headers=_OWN_HEADERS,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._settings.connect_timeout),
             )
-            # aiohttp retries PUT and DELETE on a stale connection, and then sends only the rest of a streamed body.
+            # aiohttp would retry PUT and DELETE on a stale connection, and then send only the rest of a streamed body.
             session._retry_connection = False  # noqa: SLF001 - there is no public option
         return self._sessions[once]
 
 
 def _data(body: Body) -> UploadPayload | BytesIO | bytes | None:
-    """Wrap a body for aiohttp; a large one is sent in chunks, so that it does not block the event loop."""
+    """Wrap a body for aiohttp. A large body is sent in chunks, so that it does not block the event loop."""
     if isinstance(body, Stream):
         return UploadPayload(body)
     return BytesIO(body) if body and len(body) > _LARGE_BODY_BYTES else body
 
 
 def _is_long(request: OutgoingRequest) -> bool:
-    """Return whether an engine may reject the request line or the headers as too long."""
+    """Return whether engines may reject the request line or the headers because of their length."""
     size = sum(len(name) + len(value) for name, value in request.headers.items())
     return len(request.target) > _LONG_TARGET_BYTES or size > _LONG_HEADERS_BYTES

@@ -1,4 +1,4 @@
-"""Credentials of the endpoint itself, for callers that send none."""
+"""es-rerank's own credentials for the engine, used for callers that send none."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from es_rerank.net.messages import OutgoingRequest
 _AUTHORIZATION = "Authorization"
 
 Credentials = Callable[[str, OutgoingRequest], Awaitable[OutgoingRequest]]
-"""Adds credentials to a request to the node at a URL."""
+"""(node URL, request) -> the request with credentials."""
 
 
 def credentials(settings: Settings) -> Credentials | None:
-    """Return what adds the configured credentials; None if callers' own are forwarded and nothing is added.
+    """Return the function that adds the configured credentials; None if only callers' own credentials are forwarded.
 
     Raises:
-        ConfigError: Requests must be signed, and the extra `aws` is not installed.
+        ConfigError: Requests must be signed, but the extra `aws` is not installed.
 
     """
     if settings.aws_region:
@@ -32,7 +32,7 @@ def credentials(settings: Settings) -> Credentials | None:
 
 
 def _header_value(settings: Settings) -> str:
-    """Return the value of `Authorization` for the configured API key or user; empty if there is neither."""
+    """Return the value of `Authorization` for the configured API key or user; empty if neither is configured."""
     if settings.upstream_api_key:
         return f"ApiKey {settings.upstream_api_key.get_secret_value()}"
     if settings.upstream_username and settings.upstream_password:
@@ -42,10 +42,10 @@ def _header_value(settings: Settings) -> str:
 
 
 class _ServiceCredentials:
-    """Adds `Authorization` to requests without it; the caller's own credentials are never replaced."""
+    """Adds `Authorization` to requests without it; a caller's own credentials are never replaced."""
 
     def __init__(self, value: str) -> None:
-        """Keep the value of the header."""
+        """Store the header value."""
         self._value = value
 
     async def __call__(self, _url: str, request: OutgoingRequest) -> OutgoingRequest:

@@ -1,8 +1,8 @@
-"""The concrete indices and field types of an index expression, from the engine's field capabilities API.
+"""Resolves an index expression to concrete indices and field types with the engine's field capabilities API.
 
-`_field_caps` needs only the privilege to read an index, so it is called with the caller's own credentials. Aliases,
-wildcards and data streams are resolved by the engine. Results are cached for a minute and per caller; failures are
-cached for at most three seconds.
+`_field_caps` only requires read access to the index, so it is called with the caller's own credentials. The engine
+resolves aliases, wildcards and data streams. Results are cached per caller for a minute; failures are cached for at
+most three seconds.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from es_rerank.search.formats.endpoints import INDEX_OPTIONS
 from es_rerank.search.query_text.terms import TEXT_KINDS
 
 _TTL_SECONDS = 60.0
-# A failure is cached for this multiple of the time it took, up to a limit, so that not every search waits for a slow
-# failure again.
+# A failure is cached for this multiple of the time that the failed request took, up to a limit, so that after a slow
+# failure not every search waits again.
 _FAILURE_TTL_FACTOR, _MAX_FAILURE_TTL_SECONDS = 10.0, 3.0
 _TIMEOUT_SECONDS = 10.0
 _MAX_ENTRIES = 1000
 _MAX_INDICES = 100
-# Headers that do not identify a caller. Any other header may: a user or tenant that a proxy adds, a role, run-as.
+# Headers that do not identify a caller. Any other header might: for example, a user or role that a proxy adds.
 _ANONYMOUS_HEADERS = frozenset(
     {
         "baggage",
@@ -60,23 +60,23 @@ class FieldCapsCache:
     """A cache of resolved index expressions and points in time, with a bounded number of entries."""
 
     def __init__(self, engine: EngineClient, max_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start with an empty cache.
+        """Create an empty cache.
 
         Args:
             engine: The client that sends the requests.
-            max_bytes: Limit of a response; a longer one is a failure.
-            clock: Monotonic time in seconds.
+            max_bytes: Maximum size of a response, in bytes; a larger one is a failure.
+            clock: Returns monotonic time, in seconds.
 
         """
         self._engine = engine
         self._max_bytes = max_bytes
         self._clock = clock
-        # Each entry with its time of expiry; each request in flight with its start.
+        # Entries as (expiry time, result); requests in flight as (start time, task).
         self._entries: OrderedDict[bytes, tuple[float, IndexInfo | None]] = OrderedDict()
         self._in_flight: dict[bytes, tuple[float, asyncio.Task[IndexInfo | None]]] = {}
 
     def __repr__(self) -> str:
-        """Show the numbers of entries and requests in flight."""
+        """Show the number of entries and the number of requests in flight."""
         return f"FieldCapsCache(entries={len(self._entries)}, in_flight={len(self._in_flight)})"
 
     async def close(self) -> None:
@@ -91,15 +91,15 @@ class FieldCapsCache:
     ) -> IndexInfo | None:
         """Resolve the index expression or point in time of a search.
 
-        Concurrent searches of the same caller share one request, which continues when a search stops waiting.
+        Concurrent searches of the same caller share one request, which continues if a search stops waiting for it.
 
         Args:
             search: The search.
-            headers: Headers of the caller, sent to the engine; those that may identify the caller are part of the key.
-            max_wait: Time to wait in seconds, counted from the start of a shared request.
+            headers: The caller's headers, sent to the engine. Headers that may identify the caller are part of the key.
+            max_wait: Maximum wait in seconds, counted from the start of the shared request.
 
         Returns:
-            Indices and field types, or None if the engine does not return them in time.
+            Indices and field types; None if the engine does not return them in time.
 
         """
         options = {name: search.params[name] for name in sorted(INDEX_OPTIONS) if name in search.params}
@@ -120,7 +120,7 @@ class FieldCapsCache:
         return task.result() if done else None
 
     async def _cached(self, key: bytes, fetch: Awaitable[IndexInfo | None]) -> IndexInfo | None:
-        """Wait for a result and cache it; a failure is cached as None. The oldest entry is evicted."""
+        """Await a result and cache it; None for a failure. If the cache is full, the oldest entry is evicted."""
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 info = await fetch
@@ -144,7 +144,7 @@ class FieldCapsCache:
         return None if body is None else _read(body)
 
     async def _fetch_pit(self, pit: str, headers: CIMultiDict[str]) -> IndexInfo | None:
-        """Find the indices of a point in time with a terms aggregation, then request their field capabilities."""
+        """Get the indices of a point in time with a terms aggregation, then request their field capabilities."""
         terms = {"terms": {"field": "_index", "size": _MAX_INDICES}}
         search = {"pit": {"id": pit}, "size": 0, "aggs": {"names": terms}}
         sent = CIMultiDict([*headers.items(), ("Content-Type", "application/json")])
@@ -154,14 +154,14 @@ class FieldCapsCache:
         return await self._fetch(",".join(names), {}, headers) if names else None
 
     async def _body(self, request: OutgoingRequest) -> bytes | None:
-        """Return the body of a response; None if its status is not 200 or it is too long."""
+        """Return a response body; None if the status is not 200 or the body is too large."""
         async with self._engine.open(request) as answer:
             body, _ = await read_limited(answer.content.iter_any(), self._max_bytes)
             return body if answer.status == HTTPStatus.OK else None
 
 
 def _identifies(name: str) -> bool:
-    """Return whether a header, in lower case, may identify the caller to the engine."""
+    """Return whether a header (in lower case) may identify the caller to the engine."""
     return name not in _ANONYMOUS_HEADERS and not name.startswith(_OWN_PREFIX)
 
 
@@ -173,7 +173,7 @@ def _pit(search: Search) -> str:
 
 
 def _read(body: bytes) -> IndexInfo | None:
-    """Read a response `{"indices": [...], "fields": {name: {type: {...}}}}`; None if it has no `fields`."""
+    """Parse a response `{"indices": [...], "fields": {name: {type: {...}}}}`; None if it has no `fields`."""
     answer: Any = msgspec.json.decode(body)
     if not isinstance(answer, dict) or not isinstance(answer.get("fields"), dict):
         return None
@@ -186,5 +186,5 @@ def _read(body: bytes) -> IndexInfo | None:
 
 
 def _field_type(types: Mapping[str, Any]) -> str:
-    """Return the type of a field that may differ between indices: a text type if there is one, else the first."""
+    """Return a field's type. If it differs between indices, return a text type if there is one, otherwise the first."""
     return next((name for name in types if name in TEXT_KINDS), next(iter(types), ""))

@@ -1,7 +1,7 @@
-"""Signature Version 4 for Amazon OpenSearch Service, with credentials from the default AWS credential chain.
+"""AWS Signature Version 4 for Amazon OpenSearch Service, with credentials from the default AWS credential chain.
 
-A signature covers host, path, query and body, so a client's signature is invalid behind a proxy; every request is
-signed here instead. Format: "Create a signed AWS API request", AWS Identity and Access Management User Guide.
+A signature covers host, path, query and body, so a client's own signature is not valid behind a proxy. es-rerank signs
+every request instead. Format: "Create a signed AWS API request", AWS Identity and Access Management User Guide.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from multidict import CIMultiDict
 from es_rerank.errors import ConfigError, UpstreamError
 from es_rerank.net.messages import Chunks, OutgoingRequest, Stream
 
-# A larger body is kept in a temporary file until it has been hashed and sent.
+# A larger body is buffered in a temporary file until it has been hashed and sent.
 _MAX_MEMORY_BYTES = 1024 * 1024
 _CHUNK_BYTES = 256 * 1024
 _SIGNATURE_HEADERS = ("Authorization", "X-Amz-Content-SHA256", "X-Amz-Date", "X-Amz-Security-Token")
@@ -49,10 +49,13 @@ class Signer:
         self._service = service
 
     async def __call__(self, url: str, request: OutgoingRequest) -> OutgoingRequest:
-        """Return a request to the node at *url* with a signature.
+        """Return the request with a signature for the node at *url*.
 
-        A streamed body is buffered first, because its digest is part of the headers. Raises UpstreamError if there are
-        no AWS credentials.
+        A streamed body is buffered first, because the headers contain its digest.
+
+        Raises:
+            UpstreamError: There are no AWS credentials.
+
         """
         target = _canonical(request.target)
         body = request.body
@@ -69,7 +72,7 @@ class Signer:
         return replace(request, target=target, headers=headers, body=body)
 
     def _signature(self, method: str, url: str, digest: str) -> dict[str, str]:
-        """Compute the signature headers. Fetching credentials may block, so this runs in a thread."""
+        """Return the signature headers. Getting credentials may block, so this runs in a thread."""
         from botocore.auth import SigV4Auth  # noqa: PLC0415
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415
 
@@ -82,14 +85,14 @@ class Signer:
 
 
 def _canonical(target: str) -> str:
-    """Encode the query as AWS does before it verifies a signature: clients write a space as `+`, AWS as `%20`."""
+    """Encode the query string as AWS does to verify a signature: `+` for a space becomes `%20`."""
     path, mark, query = target.partition("?")
     pairs = parse_qsl(query, keep_blank_values=True, encoding="latin-1")
     return path + mark + urlencode(pairs, quote_via=quote, encoding="latin-1") if mark else path
 
 
 async def _buffer(chunks: Stream, file: IO[bytes]) -> tuple[str, int]:
-    """Write a stream to a file; return its SHA-256 in hexadecimal and its size in bytes."""
+    """Write a stream to a file. Return its SHA-256 digest in hexadecimal and its size in bytes."""
     digest = hashlib.sha256()
     async for chunk in chunks:
         digest.update(chunk)
@@ -100,7 +103,7 @@ async def _buffer(chunks: Stream, file: IO[bytes]) -> tuple[str, int]:
 
 
 async def _read(file: IO[bytes]) -> AsyncIterator[bytes]:
-    """Stream a file, then close it."""
+    """Yield the content of a file, then close it."""
     with file:
         while chunk := file.read(_CHUNK_BYTES):
             yield chunk

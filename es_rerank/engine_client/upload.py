@@ -1,4 +1,4 @@
-"""A client's body that is streamed to the engine, and its state."""
+"""A client's request body that is streamed to the engine."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from es_rerank.net.messages import Stream
 
 
 class WatchedUpload(Stream):
-    """A body that records whether it was read to its end (`ended`) or could not be read (`fault`).
+    """A body that records whether it was read completely (`ended`) or is malformed (`fault`).
 
-    The engine may respond before the end of the body; then the rest of it is not read.
+    The engine may respond before the end of the body; the rest of the body is then not read.
     """
 
     def __init__(self, body: Stream) -> None:
-        """Watch *body*."""
+        """Wrap *body*."""
         self._body = body
         self._idle = asyncio.Event()
         self._idle.set()
@@ -35,7 +35,7 @@ class WatchedUpload(Stream):
         self.ended = True
 
     async def copy_stream(self, sink: StreamWriter) -> None:
-        """Write the body to *sink*. Raises RequestError if it cannot be read."""
+        """Write the body to *sink*. Raises RequestError if it is malformed."""
         self._idle.clear()
         try:
             await self._body.copy_stream(sink)
@@ -47,15 +47,15 @@ class WatchedUpload(Stream):
             self._idle.set()
 
     async def stopped(self) -> None:
-        """Wait until the client's body is no longer being read, so that the server can read what follows it."""
+        """Wait until the client's body is no longer being read, so that the server can read the next request."""
         await self._idle.wait()
 
 
 class UploadPayload(aiohttp.Payload):
-    """The payload type of aiohttp's client for a streamed body."""
+    """A streamed body as a payload for aiohttp's client."""
 
     def __init__(self, body: Stream) -> None:
-        """Send *body*."""
+        """Wrap *body*."""
         super().__init__(body)
         self._body = body
 
@@ -64,9 +64,9 @@ class UploadPayload(aiohttp.Payload):
         await self._body.copy_stream(cast("StreamWriter", writer))
 
     async def write_with_length(self, writer: AbstractStreamWriter, _length: int | None) -> None:
-        """Write the body; the server that received it has checked it against `Content-Length`."""
+        """Write the body. The server has already checked its length against the client's `Content-Length`."""
         await self.write(writer)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """Raise TypeError: the body has not been received yet."""
+        """Raise TypeError, because a streamed body has not been received yet."""
         raise TypeError(f"a streamed body cannot be decoded as {encoding}, {errors}")

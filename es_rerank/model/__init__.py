@@ -1,4 +1,4 @@
-"""The values that travel through the program: frozen, and without behavior beyond what they say about themselves."""
+"""The values that the parts of the program exchange: frozen data classes with almost no behavior."""
 
 from es_rerank.model.call import CallOptions, EngineReply
 from es_rerank.model.outcome import Outcome, OutcomeState, Skip, failed, skipped

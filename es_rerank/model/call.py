@@ -1,4 +1,4 @@
-"""How one request is to be handled, and what the engine answered to a request made for it."""
+"""The options of one client request, and the engine's reply to a request that es-rerank sent."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from es_rerank.model.rule import Rule
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
-    """How the searches of one request are to be handled.
+    """How to handle the searches of one client request.
 
     Attributes:
         arrived: When the request arrived, in monotonic seconds.
-        deadline: Until when the client waits, in monotonic seconds.
-        two_phase: Whether the endpoint allows a query phase and a fetch phase.
-        shadow: Whether the client wants all its searches to be only measured.
-        sampling_key: What decides whether a search is in the sample; empty means its `preference` or query text.
+        deadline: When the client stops waiting, in monotonic seconds.
+        two_phase: Whether searches at this endpoint may be split into a query phase and a fetch phase.
+        shadow: Whether the client asked for shadow mode, in which its searches are only measured.
+        sampling_key: Key that decides whether a search is in the sample; if empty, the search's `preference` is used,
+            or its query text.
 
     """
 
@@ -30,26 +31,31 @@ class CallOptions:
     sampling_key: str = ""
 
     def deadline_of(self, rule: Rule) -> float:
-        """Return until when a search of this rule must be answered, in monotonic seconds."""
+        """Return the time by which a search with this rule must be answered, in monotonic seconds."""
         return min(self.arrived + rule.deadline, self.deadline)
 
     def restarted(self, now: float) -> CallOptions:
-        """Return the same options for work that begins at *now*: the client has as long again."""
+        """Return the options with arrival time *now* and the same time limit, for work that starts later.
+
+        Args:
+            now: New arrival time, in monotonic seconds.
+
+        """
         return replace(self, arrived=now, deadline=self.deadline + now - self.arrived)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineReply:
-    """The engine's response to one request, its body decoded.
+    """The engine's response to one request, with its body decoded.
 
     Attributes:
         status: HTTP status.
-        headers: Headers as clients see them, without those of the body's length and encoding.
-        body: The decoded body; None if the status is not 200, or the body is too large or damaged.
-        content_encoding: The encoding in which the engine sent the body; empty for none.
+        headers: Headers as sent to the client, without `Content-Length` and `Content-Encoding`.
+        body: The decoded body; None if the status is not 200, or the body is too large or cannot be decoded.
+        content_encoding: The `Content-Encoding` of the engine's response; empty if it was not encoded.
         started: When the request was sent, in monotonic seconds.
         ended: When the response was complete, in monotonic seconds.
-        elasticsearch: Whether the engine itself says that it is Elasticsearch, whatever clients are shown.
+        elasticsearch: Whether the engine identifies itself as Elasticsearch, whichever engine is emulated for clients.
 
     """
 
@@ -63,5 +69,5 @@ class EngineReply:
 
     @property
     def seconds(self) -> float:
-        """How long the engine took, in seconds."""
+        """Time from sending the request to the end of the response, in seconds."""
         return self.ended - self.started

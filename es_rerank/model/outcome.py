@@ -1,4 +1,4 @@
-"""What happened to a search: reranked, skipped, failed or only measured, and why."""
+"""The outcome of a search: reranked, skipped, failed or only measured, and why."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from es_rerank.model.why import Why
 
 
 class OutcomeState(StrEnum):
-    """What a search became, as the metric label `outcome` and the header `X-Rerank` name it."""
+    """What happened to a search, as named in the metric label `outcome` and in the `X-Rerank` header."""
 
     RERANKED = "reranked"
     SKIPPED = "skipped"
@@ -21,7 +21,7 @@ class OutcomeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A search that is not reranked, with the reason; `shadow` is the plan to measure after the response."""
+    """The reason why a search is not reranked; in shadow mode, `shadow` is the plan to measure after the response."""
 
     why: Why
     shadow: Plan | None = None
@@ -29,16 +29,16 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What happened to one search.
+    """The outcome of one search.
 
     Attributes:
         state: Whether it was reranked, skipped, failed or only measured.
         why: The reason; None if it was reranked.
         window: Number of hits that the model scored.
-        of: Number of hits in the planned window; `window` is smaller under load.
+        of: Number of hits in the planned window. `window` can be smaller under load or at the deadline.
         cached: Number of scored hits whose scores came from the cache.
         model: Name of the model.
-        detail: What the rerank server answered, for the log and for errors of strict rules.
+        detail: The rerank server's error message, for the log and for the error response of strict rules.
 
     """
 
@@ -52,10 +52,10 @@ class Outcome:
 
 
 def skipped(why: Why) -> Outcome:
-    """Return the outcome of a search that was not reranked; `shadow` is a state of its own."""
+    """Return the outcome of a search that was not reranked; its state is `shadow` if the reason is shadow mode."""
     return Outcome(OutcomeState.SHADOW if why is Why.SHADOW else OutcomeState.SKIPPED, why)
 
 
 def failed(failure: Failed) -> Outcome:
-    """Return the outcome of a search that keeps the engine's order because the model failed."""
+    """Return the outcome of a search that keeps the engine's order because scoring failed."""
     return Outcome(OutcomeState.FAILED, failure.why, detail=failure.detail)

@@ -1,4 +1,4 @@
-"""The plan of a search: what the engine is asked for, what the model reads and which page the client gets."""
+"""The plan of a search: which hits the engine returns, what the model reads and which page the client gets."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from enum import Enum, auto
 from es_rerank.model.rule import Rule
 
 HitKey = tuple[str, str]
-"""What identifies a hit: the name of its index and its id."""
+"""The key of a hit: its index name and its id."""
 
 
 class FetchPhase(Enum):
-    """What a request to the engine fetches.
+    """Phase of a request to the engine.
 
-    WINDOW: the hits of the window, with everything that the client asked for.
-    QUERY: the hits of the window, with only what the model reads; a FETCH request follows.
-    FETCH: the hits of the client's page, with everything that the client asked for.
+    WINDOW: the hits of the window, with everything that the client requested.
+    QUERY: the hits of the window, with only the fields that the model reads. A FETCH request follows.
+    FETCH: the hits of the client's page, with everything that the client requested.
     """
 
     WINDOW = auto()
@@ -26,7 +26,7 @@ class FetchPhase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FetchSpec:
-    """Which hits the engine is asked for: `from_` and `size` of the request, and in the fetch phase `only` these."""
+    """Which hits to request: `from_` and `size` of the engine request and, in the fetch phase, the keys of the hits."""
 
     phase: FetchPhase
     from_: int
@@ -36,19 +36,19 @@ class FetchSpec:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be done for a search.
+    """How to handle one search.
 
     Attributes:
         text: The query text for the model.
         start: `from` of the client's page.
         size: `size` of the client's page.
-        fetch: What the engine is asked for.
-        window: Number of hits that the model reads; 0 is a page beyond the window, only its scores change.
-        rule: The rule of the indices, with what the request asked for explicitly.
+        fetch: Which hits the engine returns, and with which content.
+        window: Number of hits that the model reads; 0 for a page beyond the window, where only `_score` is changed.
+        rule: The rule of the indices, adjusted to what the request specifies explicitly.
         passage_fields: Fields that the model reads.
-        extra_fields: Fields that are asked for in addition to the client's own, and removed from the response.
-        client_fields: Field patterns that the client asked for itself; what matches them is not removed.
-        min_score: Hits with a lower probability are left out.
+        extra_fields: Fields that es-rerank requests in addition to the client's, and removes from the response.
+        client_fields: Field patterns that the client requested; fields that match them are never removed.
+        min_score: Hits with a lower probability are dropped.
         without_stored_fields: Whether the client wants hits without `_id` and `_source` (`stored_fields: _none_`).
 
     """

@@ -1,4 +1,4 @@
-"""Rules: how the hits of some indices are reranked."""
+"""Rules: how to rerank the hits of indices that match a pattern."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class RuleMode(StrEnum):
-    """Whether the searches of a rule are reranked, left alone, only measured, or reranked at a sample rate."""
+    """Whether searches of a rule are reranked, not reranked, only measured (shadow mode), or reranked for a sample."""
 
     ON = "on"
     OFF = "off"
@@ -16,7 +16,7 @@ class RuleMode(StrEnum):
 
 
 class LongDocumentMode(StrEnum):
-    """What is scored of a document that is longer than one passage: its head, or all passages, best one counts."""
+    """How to score a document longer than one passage: only its first passage, or by the best score of all passages."""
 
     TRUNCATE = "truncate"
     MAX_PASSAGE = "max_passage"
@@ -24,7 +24,7 @@ class LongDocumentMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PolicySpec:
-    """A row of POLICIES with its parameter: `linear` takes a weight, `rrf` a rank constant."""
+    """The name of a score policy, and its parameter: a weight for `linear`, a rank constant for `rrf`."""
 
     name: str = "replace"
     parameter: float | None = None
@@ -32,12 +32,12 @@ class PolicySpec:
 
 @dataclass(frozen=True, slots=True)
 class LongDocuments:
-    """How documents are scored that are longer than one passage; None means the profile's own value.
+    """How to score documents longer than one passage. An attribute that is None uses the model profile's value.
 
     Attributes:
-        mode: What is scored of a long document.
-        max_passage_tokens: Limit of one passage, in the model's tokens.
-        max_search_tokens: Limit of all passages of one search together, in the model's tokens.
+        mode: Which part of a long document is scored.
+        max_passage_tokens: Maximum length of a passage, in model tokens.
+        max_search_tokens: Maximum total length of the passages of one search, in model tokens.
 
     """
 
@@ -48,22 +48,22 @@ class LongDocuments:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How the hits of some indices are reranked.
+    """How to rerank the hits of indices that match a pattern.
 
     Attributes:
         name: Name of the rule file.
-        patterns: Index patterns that the rule is for.
+        patterns: Index patterns that the rule applies to.
         fields: Fields that the model reads; empty means the text fields of the mapping.
         template: Template of the passage text; None joins the fields with newlines.
         window: Number of hits that the model reads.
-        deadline: Time for a whole search, in seconds.
-        policy: How engine scores and model scores become the new `_score`.
-        long: How long documents are scored.
-        instruction: Task for models that take one; None means the profile's.
-        mode: Whether searches are reranked, measured or left alone.
-        sample_rate: Share of searches that are reranked in the mode `sample`, 0 to 1.
-        strict: Whether a failure of the model is an error instead of the engine's order.
-        partial: Whether the scored head of the window is used if the deadline passes while it is scored.
+        deadline: Time limit for a whole search, in seconds.
+        policy: How engine scores and model scores are combined into the new `_score`.
+        long: How to score long documents.
+        instruction: Task description for models that support one; None uses the model profile's instruction.
+        mode: Whether searches are reranked, only measured, or not reranked.
+        sample_rate: Share of searches that are reranked in mode `sample`, from 0 to 1.
+        strict: Whether a scoring failure is returned as an error instead of hits in the engine's order.
+        partial: Whether, if the deadline is reached, the hits at the start of the window that have scores are reranked.
 
     """
 

@@ -1,4 +1,4 @@
-"""What the model is asked, and what it answers."""
+"""The request to score a window with the model, and its result."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from es_rerank.model.why import Why
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
-    """One query and the documents of a window.
+    """A query and the documents to score.
 
     Attributes:
         query: The query text.
-        documents: The text of each hit; None is a hit without text, which gets no score.
-        rule: Gives the instruction, the limits of long documents, and whether partial scores are used.
-        deadline: When the scores must be there, in monotonic seconds.
-        whole: Whether all documents are scored or none, whatever the load.
+        documents: The text of each hit in the window; None for a hit without text, which is not scored.
+        rule: Source of the instruction, the limits for long documents, and whether partial scores are used.
+        deadline: When the scores must be available, in monotonic seconds.
+        whole: Whether to score all documents or none; if true, the window is not reduced under load.
 
     """
 
@@ -34,10 +34,10 @@ class Scored:
     """The scores of a window.
 
     Attributes:
-        probabilities: One per document, 0 to 1; None for a document without text or behind the scored window.
+        probabilities: One per document, from 0 to 1; None for a document without text or after the scored part.
         cached: Number of documents whose scores came from the cache.
         model: Name of the model.
-        window: Number of documents that were scored, fewer under load or if time ran out; None means all.
+        window: Number of scored documents, smaller under load or at the deadline; None means all.
 
     """
 
@@ -49,7 +49,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The model gave no usable scores; inside the program a failure is a value."""
+    """The result of scoring that failed, with the reason. Failures are returned, not raised."""
 
     why: Why
     detail: str = ""

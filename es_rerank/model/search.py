@@ -1,4 +1,4 @@
-"""A search as the client sent it, and what its index expression stands for."""
+"""A decoded search request, and the indices and field types that its index expression resolves to."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SearchBody:
 
     Attributes:
         raw: The bytes that the client sent; empty if the search has no body.
-        spans: Where each member is in `raw`.
+        spans: The byte span of each member's value in `raw`.
         values: The decoded members.
 
     """
@@ -28,29 +28,29 @@ class SearchBody:
 
     @classmethod
     def parse(cls, raw: bytes) -> SearchBody:
-        """Decode a body; an empty one has no members.
+        """Decode a search body. An empty body has no members.
 
         Raises:
-            ValueError: It is no JSON object, or repeats a member.
-            RecursionError: It is nested too deeply.
+            ValueError: The body is not a JSON object, or has a duplicate key.
+            RecursionError: The body is nested too deeply.
 
         """
         return cls(raw, members(raw), msgspec.json.decode(raw, type=dict[str, Any])) if raw else cls()
 
     def members(self) -> dict[str, msgspec.Raw]:
-        """Return all members as the bytes that the client sent, for a body that is written from them."""
+        """Return the raw bytes of each member, for building a new body."""
         return {name: msgspec.Raw(span.of(self.raw)) for name, span in self.spans.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class RerankRequest:
-    """What a request asks of the reranker explicitly, by a native retriever, `ext.rerank` or a header.
+    """Reranking options that a request sets explicitly, with a native retriever, `ext.rerank` or a header.
 
     Attributes:
         text: The query text for the model.
-        fields: The fields that the model reads; empty means those of the rule.
-        window: Number of hits that the model reads; no more hits than these are returned.
-        min_score: Hits with a lower probability are left out.
+        fields: The fields that the model reads; empty means the rule's fields.
+        window: Number of hits that the model reads, and the maximum number of hits returned.
+        min_score: Hits with a lower probability are dropped.
         chunks: Whether long documents are scored passage by passage.
 
     """
@@ -67,10 +67,10 @@ class Search:
     """One search as the client sent it.
 
     Attributes:
-        target: The decoded index expression; empty means every index.
-        params: The decoded URL parameters; of a repeated one the last.
-        body: The search body, without what was asked of the reranker explicitly.
-        rerank_request: What was asked of the reranker explicitly.
+        target: The decoded index expression; empty means all indices.
+        params: The decoded URL parameters; if one is repeated, the last value.
+        body: The search body, without explicit reranking options.
+        rerank_request: The explicit reranking options, if any.
 
     """
 
@@ -82,7 +82,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """What an index expression resolves to: concrete index names, and the type of each leaf field by its path."""
+    """The concrete index names that an index expression resolves to, and the type of each leaf field by field path."""
 
     names: tuple[str, ...]
     field_types: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""The closed list of reasons for which a search is not reranked."""
+"""The reasons why a search is not reranked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Why(StrEnum):
-    """Why a search was not reranked: one closed list for the header, the metric label, the log and the docs."""
+    """Why a search was not reranked, as named in the `X-Rerank` header, the metric label, the log and the docs."""
 
     OFF = "off"
     SHADOW = "shadow"

@@ -1,1 +1,1 @@
-"""HTTP messages as bytes: TLS, headers, bodies, content encodings, limits and connection errors."""
+"""HTTP messages at the byte level: TLS, headers, bodies, content encodings, limits and connection errors."""

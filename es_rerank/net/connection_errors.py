@@ -1,4 +1,4 @@
-"""Descriptions of connection errors that a client may see: without addresses and other internals."""
+"""Descriptions of connection errors for clients, without addresses or other internal details."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from es_rerank.net.tls import NotReachedError
 
 
 def _certificate(error: Exception) -> str:
-    """Return what the TLS library reports about a certificate."""
+    """Return the TLS library's description of a certificate error."""
     cause = getattr(error, "certificate_error", error)
     return f"its certificate is not trusted: {getattr(cause, 'verify_message', '') or cause}"
 
 
 def _system(error: Exception) -> str:
-    """Return the operating system's text for an error number."""
+    """Return the operating system's description of an error number."""
     number = getattr(error, "errno", None)
     return os.strerror(number).lower() if number else type(error).__name__
 
 
-# The first row whose type matches describes the error: subclasses come before their base classes.
+# The first row whose type matches is used, so subclasses come before their base classes.
 _DESCRIPTIONS: Sequence[tuple[type[Exception], Callable[[Exception], str]]] = (
     (aiohttp.ClientConnectorCertificateError, _certificate),
     (NotReachedError, str),

@@ -1,4 +1,4 @@
-"""Content encodings of bodies that are parsed. Bodies that are only passed through are never decoded."""
+"""Content encodings of bodies that es-rerank parses. Other bodies are passed through without decoding."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import AsyncIterator, Mapping
 # zlib's `wbits` for each encoding. `deflate` is the zlib format (RFC 9110, section 8.4.1.2).
 _WINDOW_BITS: Mapping[str, int] = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _IDENTITY = "identity"
-# A gzip file has one or more members (RFC 1952, section 2.2), each with this magic number; other trailing bytes are
-# padding and are ignored.
+# A gzip file has one or more members (RFC 1952, section 2.2), each of which starts with this magic number. Other
+# trailing bytes are padding and are ignored.
 _GZIP_MAGIC = b"\x1f\x8b"
 _MAX_MEMBERS = 100
 _LEVEL = 3
 
 
 def supported_encodings(accepted: str) -> str:
-    """Reduce the value of `Accept-Encoding` to the encodings that `decompress` and `compress` support.
+    """Remove from an `Accept-Encoding` value the encodings that `decompress` and `compress` do not support.
 
-    Weights are kept. `*` stands for gzip if no supported encoding is named. See RFC 9110, section 12.5.3.
+    Weights are kept. `*` is replaced by `gzip` if no supported encoding is named. See RFC 9110, section 12.5.3.
     """
     items = [item.strip() for item in accepted.split(",")]
     if not any(_encoding(item) in _WINDOW_BITS for item in items):
@@ -27,7 +27,7 @@ def supported_encodings(accepted: str) -> str:
 
 
 def _encoding(item: str) -> str:
-    """Return the name of the encoding in an item; `x-gzip` is an alias of gzip."""
+    """Return the encoding name of one list item of `Accept-Encoding`; `x-gzip` is an alias of gzip."""
     return item.partition(";")[0].strip().lower().removeprefix("x-")
 
 
@@ -35,12 +35,12 @@ def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes | None:
     """Decode a body.
 
     Args:
-        body: The body as it was received.
+        body: The body as received.
         encoding: The value of `Content-Encoding`; empty means not encoded.
-        max_bytes: Limit of the decoded size.
+        max_bytes: Maximum decoded size, in bytes.
 
     Returns:
-        The decoded body, or None if the encoding is not supported, the data is damaged or the limit is exceeded.
+        The decoded body; None if the encoding is not supported, the data is damaged or the decoded size is too large.
 
     """
     encoding = encoding.strip().lower() or _IDENTITY
@@ -52,7 +52,7 @@ def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes | None:
     for _ in range(_MAX_MEMBERS):
         decoder = zlib.decompressobj(wbits=_WINDOW_BITS[encoding])
         try:
-            # One byte more than the limit shows that it is exceeded; to zlib a limit of 0 means none.
+            # Decode up to one byte more than the limit to detect that it is exceeded. To zlib, 0 would mean no limit.
             decoded += decoder.decompress(body, max_bytes + 1 - len(decoded))
         except zlib.error:
             return None
@@ -65,7 +65,7 @@ def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes | None:
 
 
 def compress(body: bytes, encoding: str) -> bytes:
-    """Encode a body in the encoding that an engine's response had; other encodings leave it unchanged."""
+    """Encode a body with a `Content-Encoding`. A body is returned unchanged if the encoding is not supported."""
     encoding = encoding.strip().lower()
     if encoding not in _WINDOW_BITS:
         return body
@@ -76,8 +76,12 @@ def compress(body: bytes, encoding: str) -> bytes:
 async def read_limited(chunks: AsyncIterator[bytes], max_bytes: int) -> tuple[bytes | None, list[bytes]]:
     """Read a stream into memory.
 
+    Args:
+        chunks: The stream.
+        max_bytes: Maximum size of the body, in bytes.
+
     Returns:
-        The body and its chunks. If the stream exceeds *max_bytes*, None and the chunks read so far.
+        The body and its chunks. If the body is larger than *max_bytes*, None and the chunks read so far.
 
     """
     parts: list[bytes] = []

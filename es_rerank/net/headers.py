@@ -1,4 +1,4 @@
-"""The headers that are forwarded between a client and the engine. Pure."""
+"""The headers that are forwarded between client and engine. No I/O."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from multidict import CIMultiDict
 
-# Hop-by-hop headers (RFC 9110, section 7.6.1) are not forwarded. `Expect` is answered by the server itself, and the
-# client library sets `Host`.
+# Hop-by-hop headers (RFC 9110, section 7.6.1) are not forwarded. es-rerank answers `Expect` itself, and the HTTP client
+# library sets `Host`.
 HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -24,18 +24,18 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-# Bytes that are not UTF-8 survive decoding and encoding.
+# With this error handler, bytes that are not valid UTF-8 are preserved through decoding and encoding.
 _UNDECODABLE = "surrogateescape"
 _FOR, _PROTO, _HOST = "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
-"""Headers in the case and order in which they were received; the parser's own mapping changes the case."""
+"""Headers in the case and order in which they were received; aiohttp's own mapping changes the case."""
 
 
 def end_to_end_headers(headers: RawHeaders, *without: str) -> CIMultiDict[str]:
-    """Copy the headers that are forwarded, in their order, repeated ones included.
+    """Return the headers to forward, in their order, including repeated ones.
 
-    Hop-by-hop headers, those that `Connection` names, and those named in *without* are left out.
+    Hop-by-hop headers, headers listed in `Connection`, and headers named in *without* are removed.
     """
     decoded = [(name.decode("utf-8", _UNDECODABLE), value.decode("utf-8", _UNDECODABLE)) for name, value in headers]
     listed = ",".join(value for name, value in decoded if name.lower() == "connection").split(",")
@@ -48,7 +48,7 @@ def _pass(headers: CIMultiDict[str], _client: str, _host: str, _scheme: str) -> 
 
 
 def _append(headers: CIMultiDict[str], client: str, host: str, scheme: str) -> None:
-    """Append the client's address to the list; set host and scheme unless an earlier proxy has set them."""
+    """Append the client's address to `X-Forwarded-For`; set host and scheme unless an earlier proxy did."""
     if client:
         earlier = headers.popall(_FOR, [])
         headers[_FOR] = ", ".join([*earlier, client])
@@ -57,7 +57,7 @@ def _append(headers: CIMultiDict[str], client: str, host: str, scheme: str) -> N
 
 
 def _replace(headers: CIMultiDict[str], client: str, host: str, scheme: str) -> None:
-    """Replace all that the client sent about itself."""
+    """Replace all forwarding headers that the client sent."""
     for name in (_FOR, _PROTO, _HOST, "Forwarded"):
         headers.popall(name, None)
     _append(headers, client, host, scheme)
@@ -68,4 +68,4 @@ FORWARDING: Mapping[str, Callable[[CIMultiDict[str], str, str, str], None]] = {
     "append": _append,
     "replace": _replace,
 }
-"""Rows of the setting `forwarded`: update request headers, given the client's address, the host and the scheme."""
+"""For each value of the setting `forwarded`: a function of (headers, client address, host, scheme) updating them."""

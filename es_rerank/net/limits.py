@@ -1,11 +1,11 @@
-"""Limits of HTTP messages, the same towards clients and towards the engine."""
+"""Size limits of HTTP messages, for connections to clients and to the engine."""
 
 from __future__ import annotations
 
-# The engines accept 4 KB of request line and 16 KB of headers by default; operators raise both.
+# By default, the engines accept 4 KB of request line and 16 KB of headers. Operators can raise both limits.
 MAX_LINE_BYTES = 64 * 1024
 MAX_FIELD_BYTES = 64 * 1024
-# As many as fit into 16 KB.
+# The largest number of headers that fits into 16 KB.
 MAX_HEADERS = 4096
-# What is read ahead of a slow receiver. A larger buffer no longer fits into the processor's cache.
+# How much is buffered for a slow receiver. A larger buffer would not fit into the processor's cache.
 READ_BUFFER_BYTES = 64 * 1024

@@ -1,4 +1,4 @@
-"""Requests to the engine and the engine's responses."""
+"""Requests to the engine and responses from it."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from multidict import CIMultiDict
 
 
 class Stream(ABC):
-    """A body that is read once, chunk by chunk."""
+    """A body that can be read once, chunk by chunk."""
 
     @abstractmethod
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """Iterate over the chunks. Raises RequestError if the body cannot be read."""
+        """Iterate over the chunks. Raises RequestError if the client's body is malformed."""
 
     async def copy_stream(self, sink: StreamWriter) -> None:
-        """Write the whole body to *sink*. Raises RequestError if it cannot be read."""
+        """Write the whole body to *sink*. Raises RequestError if the client's body is malformed."""
         async for chunk in self:
             await sink.write(chunk)
 
 
 class Chunks(Stream):
-    """A body that comes from an asynchronous iterable."""
+    """A body read from an asynchronous iterable."""
 
     def __init__(self, chunks: AsyncIterable[bytes]) -> None:
-        """Read the body from *chunks*."""
+        """Create a body from *chunks*."""
         self._chunks = chunks
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -44,9 +44,9 @@ class OutgoingRequest:
     """A request to the engine.
 
     Attributes:
-        target: The raw path with its query string.
-        retryable: Whether the request is sent again if the engine had closed the connection; never true of a write.
-        use_service_credentials: Whether the endpoint's own credentials or signature are added for a caller without.
+        target: The raw path and query string.
+        retryable: Whether to send the request again if the engine closes the connection; never true for writes.
+        use_service_credentials: Whether to add es-rerank's own credentials or signature if the caller sent none.
 
     """
 
@@ -60,10 +60,10 @@ class OutgoingRequest:
 
 @dataclass(frozen=True, slots=True)
 class EngineResponse:
-    """The head of an engine's response as the client will see it, and the stream of its body.
+    """The head of an engine's response as sent to the client, and the stream of its body.
 
     Attributes:
-        elasticsearch: Whether the engine itself is Elasticsearch, whatever engine is emulated for clients.
+        elasticsearch: Whether the engine itself is Elasticsearch, whichever engine is emulated for clients.
 
     """
 

@@ -1,4 +1,4 @@
-"""Copies a body from one connection to another without joining its chunks."""
+"""Copies a body from one connection to another without joining its chunks in memory."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from aiohttp import StreamReader
 from aiohttp.http import StreamWriter
 
-# A larger batch falls out of the processor's cache and delays bytes that have arrived.
+# A larger batch would not fit into the processor's cache, and would delay bytes that have already arrived.
 _MAX_BATCH_BYTES = 256 * 1024
 
 
 async def copy_stream(source: StreamReader, sink: StreamWriter) -> None:
-    """Write all of *source* to *sink*, and read only as fast as the receiver reads.
+    """Write all of *source* to *sink*, reading only as fast as the receiver accepts data.
 
     Raises:
         ConnectionResetError: The receiver has closed the connection.
-        Exception: Whatever reading from *source* raises.
+        Exception: Any error raised while reading from *source*.
 
     """
     sink.send_headers()
@@ -33,13 +33,13 @@ async def copy_stream(source: StreamReader, sink: StreamWriter) -> None:
 
 
 async def _buffered(source: StreamReader, copied: int) -> Sequence[bytes]:
-    """Wait for data and return the buffered chunks, up to a batch; empty at the end of the stream.
+    """Wait for data and return the buffered chunks, up to one batch; empty at the end of the stream.
 
     `copied` is the number of bytes read so far.
     """
     chunks: list[bytes] = []
     size = 0
-    # `readchunk` blocks for ever on a stream that was empty from the start, so ask for its end first.
+    # `readchunk` blocks forever on a stream that never had any data, so check for the end of the stream first.
     while not source.at_eof() and (not chunks or (copied + size < source.total_bytes and size < _MAX_BATCH_BYTES)):
         chunk, _ = await source.readchunk()
         if chunk:

@@ -1,4 +1,4 @@
-"""TLS contexts for both sides: listening for clients and connecting to the engine."""
+"""TLS contexts for listening for clients and for connecting to the engine."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Loaded = TypeVar("Loaded")
 
 
 class NotReachedError(OSError):
-    """The TLS handshake that reads the engine's certificate failed."""
+    """The TLS handshake to read the engine's certificate failed, or no certificate matched the pinned fingerprint."""
 
 
 class EngineTrust:
-    """How the engine's certificate is verified. State: the pinned certificate, after the first connection.
+    """How to verify the engine's certificate. State: the pinned certificate, after the first connection.
 
-    The setting `upstream_fingerprint` pins the engine's certificate, or a CA certificate that the engine sends with it,
-    by its digest. The certificate itself is read from a first connection and becomes the only trust anchor: an engine
-    that merely sends the CA's certificate is not trusted, its own certificate must be signed by it.
+    The setting `upstream_fingerprint` pins the engine's certificate, or a CA certificate in the engine's chain, by its
+    SHA-256 digest. The certificate itself is read from a first connection and becomes the only trust anchor. If it is a
+    CA certificate, the engine's own certificate must be signed by it; sending the CA certificate is not enough.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -40,19 +40,27 @@ class EngineTrust:
         self._ready = not self._pinned_digest
 
     async def context(self, url: str) -> ssl.SSLContext:
-        """Return the TLS context for the node at *url*, an https URL. Raises NotReachedError if it cannot be pinned."""
+        """Return the TLS context for a node.
+
+        Args:
+            url: The node's https URL.
+
+        Raises:
+            NotReachedError: The handshake failed, or no certificate matches the pinned fingerprint.
+
+        """
         if not self._ready:
             pinned = await self._pinned_certificate(url)
             context = ssl.create_default_context(cadata=pinned)
             context.check_hostname = False
-            # The pinned certificate ends the chain even if another CA has signed it.
+            # Stop verification at the pinned certificate, even if it was signed by another CA.
             context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
             _load_client_certificate(context, self._settings)
             self._context, self._ready = context, True
         return self._context
 
     async def _pinned_certificate(self, url: str) -> bytes:
-        """Connect, and return the certificate with the pinned digest, in DER. Raises NotReachedError."""
+        """Connect to the node and return the certificate with the pinned digest, in DER. Raises NotReachedError."""
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or _HTTPS_PORT
         try:
@@ -69,7 +77,7 @@ class EngineTrust:
 
 
 def server_context(settings: Settings) -> ssl.SSLContext | None:
-    """Make the context for listening; None if clients use plain HTTP. Raises ConfigError if a file cannot be used."""
+    """Return the TLS context for listening; None for plain HTTP. Raises ConfigError if a file cannot be used."""
     if settings.listen_certificate is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -81,20 +89,20 @@ def server_context(settings: Settings) -> ssl.SSLContext | None:
 
 
 def load_certificate(context: ssl.SSLContext, settings: Settings) -> None:
-    """Load the certificate for listening; new connections get it. Raises ConfigError if it cannot be used."""
+    """Load the certificate for new client connections. Raises ConfigError if it cannot be used."""
     if settings.listen_certificate and settings.listen_key:
-        # Into a scratch context first, so that a key that does not match leaves the old certificate in use.
+        # Try a temporary context first, so that the old certificate stays in use if the key does not match the new one.
         for target in (ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), context):
             _load_pair(target, settings.listen_certificate, settings.listen_key, "listen_certificate")
 
 
 def client_context(settings: Settings) -> ssl.SSLContext:
-    """Make the context for connecting to the engine. Raises ConfigError if a file cannot be used."""
+    """Return the TLS context for connecting to the engine. Raises ConfigError if a file cannot be used."""
     context = ssl.create_default_context()
     if settings.upstream_ca:
         context = _load(lambda: ssl.create_default_context(cafile=settings.upstream_ca), "upstream_ca")
     if not settings.upstream_verify or settings.upstream_fingerprint:
-        # A pinned certificate replaces the checks of name and CA; nothing is sent before it has been verified.
+        # Pinning replaces the host name and CA checks. No request is sent before the pinned certificate is verified.
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     _load_client_certificate(context, settings)
@@ -102,16 +110,16 @@ def client_context(settings: Settings) -> ssl.SSLContext:
 
 
 def _certificate_chain(tls: ssl.SSLObject) -> list[bytes]:
-    """Return the certificates that the server sent, its own first, in DER."""
+    """Return the certificates that the server sent, starting with its own, in DER."""
     if hasattr(tls, "get_unverified_chain"):
         return list(tls.get_unverified_chain())
-    # Before Python 3.13 only the underlying object has the chain.
+    # Before Python 3.13, the chain is available only from the underlying object.
     sent = tls._sslobj.get_unverified_chain()  # type: ignore[attr-defined]  # noqa: SLF001
     return [certificate.public_bytes(_ENCODING_DER) for certificate in sent or ()]
 
 
 def _load_client_certificate(context: ssl.SSLContext, settings: Settings) -> None:
-    """Load the client certificate that is presented to the engine."""
+    """Load the client certificate to present to the engine."""
     if settings.upstream_certificate and settings.upstream_key:
         _load_pair(context, settings.upstream_certificate, settings.upstream_key, "upstream_certificate")
 
@@ -122,7 +130,7 @@ def _load_pair(context: ssl.SSLContext, certificate: Path, key: Path, setting: s
 
 
 def _load(load: Callable[[], Loaded], setting: str) -> Loaded:
-    """Load from files. Raises ConfigError that names the setting."""
+    """Call *load*. Raises ConfigError with the name of the setting if a file cannot be used."""
     try:
         return load()
     except OSError as error:
@@ -130,5 +138,5 @@ def _load(load: Callable[[], Loaded], setting: str) -> Loaded:
 
 
 def _no_password() -> str:
-    """Refuse an encrypted key: a server cannot prompt for its password."""
+    """Reject an encrypted key, because a server cannot prompt for its password."""
     raise ConfigError("the private key is encrypted; store it without a password")

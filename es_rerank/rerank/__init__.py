@@ -1,1 +1,1 @@
-"""The model side of reranking: dialects of rerank servers, model families, prompts. Independent of the engine."""
+"""Model-specific logic, independent of the engine: rerank server APIs, model profiles, passages and prompts. Pure."""

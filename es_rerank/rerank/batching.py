@@ -1,4 +1,4 @@
-"""Splits the texts of a search into requests within the limits of a rerank server. Pure."""
+"""Splits a search's texts into batches that fit the request limits of a rerank server. Pure."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 
 
 def batches(tokens: Sequence[int], max_texts: int, max_tokens: int) -> Iterator[slice]:
-    """Split texts into consecutive requests; a text above the limit gets a request of its own.
+    """Split a list of texts into consecutive batches. A text that exceeds *max_tokens* is a batch of its own.
 
     Args:
-        tokens: The approximate tokens of each text.
-        max_texts: How many texts one request may have.
-        max_tokens: How many tokens its texts may have together.
+        tokens: The approximate number of tokens of each text.
+        max_texts: Maximum number of texts per batch.
+        max_tokens: Maximum total number of tokens per batch.
 
     Yields:
-        The texts of each request, in order.
+        For each batch, the slice of the list that it covers.
 
     """
     start, total = 0, 0

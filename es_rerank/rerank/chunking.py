@@ -1,4 +1,4 @@
-"""Splits documents into passages within the model's limits: counted in its tokens, cut on text boundaries."""
+"""Splits documents into passages that fit the model: sizes are in model tokens, cuts are at sentence or word ends."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from typing import NamedTuple
 from es_rerank.model import LongDocumentMode
 
 Tokens = Callable[[str], Sequence[tuple[int, int]]]
-"""Returns the `[start, end)` of each token of a text, in characters, in order."""
+"""Tokenizes a text and returns the character range `(start, end)` of each token, in text order."""
 Position = tuple[int, int]
-"""The number of a document, and the number of a passage in it."""
+"""Index of a document, and index of a passage in that document, both from 0."""
 
-# Where to cut, best first: between paragraphs, sentences (also of CJK, Arabic and Devanagari), words.
+# Preferred cut positions, best first: between paragraphs, between sentences (including CJK, Arabic and Devanagari
+# punctuation), between clauses or words.
 _BOUNDARIES = tuple(
     re.compile(pattern) for pattern in (r"\n\s*\n", r"(?<=[.!?…])\s|(?<=[。！？｡।؟])|\n", r"(?<=[,;:、，；،])|\s")
 )
-# The share of a passage that the next one repeats, and the share that a headline may take.
+# Fraction of a passage that is repeated at the start of the next passage.
 _OVERLAP = 0.15
+# Maximum fraction of a passage that a repeated headline may take.
 _MAX_HEADLINE_SHARE = 0.2
-# No token is longer than this on average; it bounds how much of a huge text is tokenized.
+# Upper bound of the average token length. Limits how much of a very long text is tokenized.
 _MAX_CHARACTERS_PER_TOKEN = 12
-# Rather few, so that the tokens of a short text are not underestimated.
+# Deliberately low, so that the token count of a short text is not underestimated.
 _MIN_BYTES_PER_TOKEN = 3
 _ESTIMATED_TOKEN = re.compile(r"[぀-ヿ㐀-鿿가-힯]|\w{1,3}|[^\w\s]")
 _WORD = re.compile(r"[぀-ヿ㐀-鿿가-힯]{2}|\w+")
@@ -34,12 +36,12 @@ _WORD = re.compile(r"[぀-ヿ㐀-鿿가-힯]{2}|\w+")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of the documents is read.
+    """How documents are split, and how much of them the model reads.
 
     Attributes:
-        mode: `truncate` or `max_passage`.
-        max_passage_tokens: The most tokens of one passage.
-        max_search_tokens: The token budget of all passages of a search.
+        mode: `truncate` scores only the start of a document, `max_passage` scores several passages per document.
+        max_passage_tokens: Maximum length of a passage, in tokens.
+        max_search_tokens: Maximum total length of all passages of a search, in tokens.
 
     """
 
@@ -49,36 +51,37 @@ class Limits:
 
 
 class _Piece(NamedTuple):
-    """A passage, and about how many tokens it has."""
+    """A passage and its approximate number of tokens."""
 
     text: str
     tokens: int
 
 
 def estimate(text: str) -> list[tuple[int, int]]:
-    """Estimate the tokens of a text without the model's tokenizer; rather too many than too few.
+    """Approximate tokenization without the model's tokenizer. It tends to return too many tokens, not too few.
 
     Returns:
-        The `[start, end)` of each token, in characters.
+        The character range `(start, end)` of each token, in text order.
 
     """
     return [match.span() for match in _ESTIMATED_TOKEN.finditer(text)]
 
 
 def passages(documents: Sequence[str | None], query: str, limits: Limits, tokens: Tokens) -> list[list[str]]:
-    """Split each document into the passages to score: one if it is short or truncated, overlapping ones otherwise.
+    """Split each document into the passages to score.
 
-    If all of them together exceed `max_search_tokens`, every document keeps its first passage, and the rest of the
-    budget goes to the passages that share the rarest words with the query.
+    A document that is short or truncated is one passage. Any other document is split into overlapping passages. If the
+    passages of all documents exceed `max_search_tokens`, every document keeps its first passage, and the remaining
+    budget is spent on the passages that share the rarest words with the query.
 
     Args:
-        documents: The texts; None for a document without text.
+        documents: The text of each document; None for a document without text.
         query: The query text.
         limits: The limits, in tokens.
         tokens: The tokenizer.
 
     Returns:
-        The passages of each document, none for one without text.
+        One list of passages per document, empty for a document without text.
 
     """
     pieces = [list(_pieces(text, limits, tokens)) if text else [] for text in documents]
@@ -96,7 +99,7 @@ def passages(documents: Sequence[str | None], query: str, limits: Limits, tokens
 
 
 def _affordable(later: Mapping[Position, _Piece], query: str, budget: int) -> set[Position]:
-    """Choose passages within a budget of tokens, first those that share the rarest words with the query."""
+    """Choose passages until *budget* tokens are used, those that share the rarest words with the query first."""
     query_words = _words(query)
     shared = {position: query_words & _words(piece.text) for position, piece in later.items()}
     frequency = Counter(chain.from_iterable(shared.values()))
@@ -110,7 +113,7 @@ def _affordable(later: Mapping[Position, _Piece], query: str, budget: int) -> se
 
 
 def _pieces(text: str, limits: Limits, tokens: Tokens) -> Iterator[_Piece]:
-    """Split one document."""
+    """Split one document into passages."""
     limit = limits.max_passage_tokens
     size = len(text.encode("utf-8", "replace"))
     if size <= limit:
@@ -128,7 +131,7 @@ def _pieces(text: str, limits: Limits, tokens: Tokens) -> Iterator[_Piece]:
 
 
 def _overlapping(text: str, spans: Sequence[tuple[int, int]], limit: int) -> Iterator[_Piece]:
-    """Split a text into overlapping passages; later ones start with the headline, which names their subject."""
+    """Split a text into overlapping passages. The headline is repeated at the start of each, for context."""
     headline = _headline(text, spans, limit)
     starts, ends = [start for start, _ in spans], [end for _, end in spans]
     first, room = 0, limit
@@ -143,14 +146,14 @@ def _overlapping(text: str, spans: Sequence[tuple[int, int]], limit: int) -> Ite
 
 
 def _headline(text: str, spans: Sequence[tuple[int, int]], limit: int) -> str:
-    """Return the first line if it is a small share of a passage and something follows it; otherwise nothing."""
+    """Return the first line if it is short compared to a passage and more text follows; otherwise an empty string."""
     line, newline, rest = text.partition("\n")
     count = bisect_right([start for start, _ in spans[:limit]], len(line))
     return line + newline if rest and count <= limit * _MAX_HEADLINE_SHARE else ""
 
 
 def _boundary(text: str, start: int, end: int) -> int:
-    """Find the best boundary in the last quarter of `[start, end]`; *end* itself if there is none."""
+    """Return the best cut position in the last quarter of `[start, end]`, or *end* if there is no boundary."""
     earliest = end - (end - start) // 4
     for pattern in _BOUNDARIES:
         matches = [at for match in pattern.finditer(text, earliest, end + 1) if (at := match.start()) <= end]
@@ -160,5 +163,5 @@ def _boundary(text: str, start: int, end: int) -> int:
 
 
 def _words(text: str) -> set[str]:
-    """Return the words of a text, case folded; pairs of characters in scripts without spaces."""
+    """Return the set of case-folded words of a text; in CJK text, pairs of characters."""
     return {word.casefold() for word in _WORD.findall(text)}

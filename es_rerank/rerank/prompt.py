@@ -1,6 +1,7 @@
-"""What the model reads: query and passages within its limits, with its prefixes and without its special tokens.
+"""Prepares the model's input: cuts query and passages to its limits, adds its prefixes, escapes its special tokens.
 
-Pure except for `tokens`. Most texts are short and never tokenized: a text has at most as many tokens as bytes.
+Pure except for the tokenizer that is passed in. A text has at most as many tokens as UTF-8 bytes, so most texts are
+known to be short enough without being tokenized.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from es_rerank.rerank.backends import Backend, RerankCall
 from es_rerank.rerank.chunking import Limits, Tokens
 from es_rerank.rerank.profiles import Profile
 
-# The query may take this part of the model's context.
+# The query may use up to 1/4 of the model's context.
 _QUERY_DIVISOR = 4
-# Between English (four) and Chinese (three). It need not be exact: throughput is measured in the same unit.
+# Average of English (about 4) and Chinese (about 3). An approximation is enough, because throughput is measured in the
+# same approximate tokens.
 _BYTES_PER_TOKEN = 3.5
 
 
 class Passage(NamedTuple):
-    """A text that the model reads, and about how many tokens it has."""
+    """A text to be scored and its approximate number of tokens."""
 
     text: str
     tokens: int
@@ -31,14 +33,14 @@ class Passage(NamedTuple):
 
 @dataclass(slots=True)
 class PromptBuilder:
-    """Makes the prompts of one model.
+    """Builds the requests for one model.
 
     Attributes:
-        backend: The dialect of the rerank server.
-        profile: The model family.
-        model: The name of the model at the server.
-        max_search_tokens: The token budget of a search whose rule has none.
-        tokens: Finds the tokens of a text; estimated until the tokenizer is loaded.
+        backend: The API of the rerank server.
+        profile: The profile of the model.
+        model: The model name to send to the server.
+        max_search_tokens: Maximum number of tokens per search, for rules that set no limit.
+        tokens: The tokenizer; an approximation until the model's tokenizer is loaded.
 
     """
 
@@ -49,12 +51,12 @@ class PromptBuilder:
     tokens: Tokens = chunking.estimate
 
     def split(self, request: ScoreRequest) -> tuple[str, list[list[Passage]]]:
-        """Cut the query and split each document into its passages.
+        """Truncate the query if necessary and split each document into passages.
 
-        Special tokens are escaped first, because each becomes several tokens.
+        Special tokens are escaped before lengths are checked, because an escaped special token is several tokens long.
 
         Returns:
-            The query, and the passages of each document; none for a document without text.
+            The query, and one list of passages per document, empty for a document without text.
 
         """
         profile = self.profile
@@ -69,17 +71,24 @@ class PromptBuilder:
         return query, [[Passage(text, approximate_tokens(text)) for text in row] for row in rows]
 
     def call(self, query: str, texts: Iterable[str], rule: Rule) -> RerankCall:
-        """Make a call for passages, with the profile's prefixes and, if the model takes one, an instruction."""
+        """Return the call that scores *texts*, with the profile's prefixes and, if the model takes one, an instruction.
+
+        Args:
+            query: The query text, without prefix.
+            texts: The passages, without prefix.
+            rule: The rule, whose instruction overrides the profile's.
+
+        """
         profile = self.profile
         instruction = (rule.instruction or profile.instruction) if profile.instruction else None
         return RerankCall(profile.query + query, [profile.document + text for text in texts], self.model, instruction)
 
     def probabilities(self, scores: Iterable[float]) -> list[float]:
-        """Convert raw scores of the server to probabilities in [0, 1]."""
+        """Convert the server's raw scores to probabilities in [0, 1]."""
         return probabilities(self.profile, scores, self.backend.raw)
 
     def _cut_query(self, query: str) -> str:
-        """Cut a query to its part of the context."""
+        """Truncate a query to its share of the model's context."""
         limit = self._max_query_tokens
         if len(query.encode("utf-8")) <= limit:
             return query
@@ -87,11 +96,11 @@ class PromptBuilder:
 
     @property
     def _max_query_tokens(self) -> int:
-        """The part of the context that the query may take."""
+        """Maximum length of the query, in tokens."""
         return self.profile.max_tokens // _QUERY_DIVISOR
 
     def _limits(self, long: LongDocuments, query: str) -> Limits:
-        """Return the limits of the rule, or of the profile, in the context that the query leaves."""
+        """Return the rule's limits (by default the profile's), reduced to the context that the query leaves free."""
         profile = self.profile
         limit = long.max_passage_tokens or profile.max_passage_tokens
         room = profile.max_tokens - profile.overhead
@@ -101,21 +110,24 @@ class PromptBuilder:
 
 
 def approximate_tokens(text: str) -> int:
-    """Estimate how many tokens a text has, for limits and throughput."""
+    """Estimate the number of tokens of a text from its UTF-8 length, for load limits and throughput."""
     return _tokens(len(text.encode("utf-8", "replace")))
 
 
 def _tokens(size_bytes: int) -> int:
-    """Estimate the tokens of a text from its length in UTF-8."""
+    """Estimate the number of tokens of a text from its length in UTF-8 bytes."""
     return int(size_bytes / _BYTES_PER_TOKEN) + 1
 
 
 def escape_special_tokens(special: Sequence[str], texts: Iterable[str | None]) -> list[str | None]:
-    """Put a space into each special token, so that no text can change the prompt, and replace lone surrogates.
+    """Insert a space into each special token, so that no text can alter the prompt, and replace lone surrogates.
 
     Args:
         special: The special tokens of the model.
-        texts: Query and documents; None stays None.
+        texts: The query and the documents; None for a document without text.
+
+    Returns:
+        The escaped texts, in the same order; None for a document without text.
 
     """
     replacements = [(token, f"{token[0]} {token[1:]}") for token in special]
@@ -123,7 +135,7 @@ def escape_special_tokens(special: Sequence[str], texts: Iterable[str | None]) -
 
 
 def _clean(text: str, replacements: Sequence[tuple[str, str]]) -> str:
-    """Replace special tokens and lone surrogates in one text."""
+    """Escape special tokens and replace lone surrogates in one text."""
     text = text.encode("utf-8", "replace").decode()
     for token, escaped in replacements:
         if token in text:
@@ -132,12 +144,14 @@ def _clean(text: str, replacements: Sequence[tuple[str, str]]) -> str:
 
 
 def probabilities(profile: Profile, scores: Iterable[float], raw: bool) -> list[float]:
-    """Convert a model's scores to probabilities in [0, 1], in float64.
+    """Convert a rerank server's scores to probabilities in [0, 1].
+
+    Logits and cosines become `sigmoid(slope * (score - center))`. Scores that are already probabilities are clamped.
 
     Args:
-        profile: The model family; its `slope` and `center` calibrate cosines.
-        scores: The scores of a rerank server.
-        raw: Whether a cross-encoder's scores are logits; they are probabilities otherwise.
+        profile: The profile of the model, with `slope` and `center`.
+        scores: The scores of the rerank server.
+        raw: Whether the server returns logits for a cross-encoder. Otherwise it returns probabilities.
 
     """
     if not raw and not profile.cosine:

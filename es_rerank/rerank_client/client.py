@@ -1,4 +1,4 @@
-"""The reranker as the pipeline sees it: documents in, probabilities out, and every fault a value."""
+"""The reranker that the pipeline calls: takes a query and documents, returns probabilities or a failure value."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ from es_rerank.rerank_client.server_health import HealthState
 from es_rerank.rerank_client.tokenizer import load_tokens
 from es_rerank.rerank_client.window import Window
 
-# Where partial scores may be used, requests are this small, so that there are some when time runs out.
+# Batch size for rules that allow partial scores, so that some batches are complete when the deadline is reached.
 _PARTIAL_BATCH_TEXTS = 10
-# Faults that leave a part of a window unscored without being the server's.
+# Failures after which the scores received so far may be used.
 _LATE = frozenset({Why.DEADLINE, Why.OVERLOADED})
-# Fewer scored documents have no order.
+# A single scored document cannot be reordered.
 _MIN_PARTIAL_DOCUMENTS = 2
-# A server may be silent for this share of a rule's deadline.
+# A timeout shorter than this fraction of the rule's deadline does not count as a server failure.
 _PATIENCE_SHARE = 0.25
-# Requests end in time by themselves; this ends a search that waits for a request of another one.
+# Requests time out at the deadline of their search. This later timeout ends a search that waits for a batch of another
+# search with a later deadline.
 _BACKSTOP_SECONDS = 0.01
 _MIN_SECONDS = 0.001
-# To split more text than this takes so long that it is done in a thread.
+# Longer windows are split into passages in a thread, because that would block the event loop.
 _THREAD_CHARACTERS = 200_000
 
 
@@ -49,13 +50,13 @@ class Readiness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The state of the reranker.
+    """The state of the reranker, for the health check.
 
     Attributes:
-        state: `ok` as long as one server works.
-        why: What is wrong; empty if nothing is.
-        out: How many servers do not window.
-        searches: Searches that are being scored or wait for a server.
+        state: `ok` if at least one server is healthy.
+        why: Description of the problem; empty if there is none.
+        out: Number of servers that are not healthy.
+        searches: Number of searches that are being scored or are queued.
 
     """
 
@@ -66,10 +67,13 @@ class Health:
 
 
 class Reranker:
-    """Splits documents, looks scores up, limits the work and sends it. `searches` is how many are in progress."""
+    """Splits documents into passages, looks up cached scores, sheds load and requests the remaining scores.
+
+    `searches` is the number of searches in progress.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        """Prepare to use the servers of *settings*; nothing is sent yet."""
+        """Create the client without connecting to the servers."""
         self._settings = settings
         backend, profile = BACKENDS[settings.backend], PROFILES[settings.profile]
         self.model = "identity" if backend.local else settings.model or profile.model
@@ -87,13 +91,13 @@ class Reranker:
         return f"<Reranker {self.model} {self.health.state}: {counts}, {self._pool!r}>"
 
     async def start(self) -> None:
-        """Load the tokenizer, which may download it, then run the self-tests; until then searches are not reranked."""
+        """Load (perhaps download) the tokenizer and run the self-tests. Searches are not reranked before they pass."""
         if not self._prompts.backend.local:
             self._prompts.tokens = await asyncio.to_thread(load_tokens, self._settings.tokenizer, self.model)
         await asyncio.gather(*(server.self_test.run() for server in self._pool.servers))
 
     async def close(self) -> None:
-        """Cancel the work in progress and close all connections."""
+        """Cancel self-tests and requests, and close all connections."""
         for task in tuple(self._self_tests):
             task.cancel()
         await asyncio.gather(*self._self_tests, return_exceptions=True)
@@ -102,13 +106,13 @@ class Reranker:
             await server.close()
 
     def give_up(self) -> None:
-        """Fail all searches in progress and to come: the process ends, and they get the engine's order in time."""
+        """Fail all current and future searches, so that they return the engine's order before the process exits."""
         self._given_up = True
         self._inflight.cancel_all()
 
     @property
     def health(self) -> Health:
-        """The state of the reranker, which is `ok` as long as one server works."""
+        """The state of the reranker, which is `ok` if at least one server is healthy."""
         servers = self._pool.servers
         out = [server for server in servers if server.health.state is not HealthState.HEALTHY]
         why = "; ".join(dict.fromkeys(problem for server in out if (problem := server.health.problem)))
@@ -118,11 +122,11 @@ class Reranker:
         return Health(Readiness.OK, why, len(out), self.searches)
 
     async def score(self, request: ScoreRequest) -> Scored | Failed:
-        """Score the documents of a window against a query, within the deadline of the request.
+        """Score the documents of a window against a query, within the deadline of *request*.
 
         Returns:
-            One probability a document, None for one without text or behind the part of the window that was read; or
-            why there are no scores. The backend without a server scores documents without text too.
+            One probability per document, or the reason why there are no scores. The probability is None for a
+            document without text (except with the backend `identity`) and for documents after the scored window.
 
         """
         backend = self._prompts.backend
@@ -138,11 +142,11 @@ class Reranker:
         return await self._score_in_time(Window(request), now)
 
     def _queued(self) -> int:
-        """Return how many searches wait for a server; below zero, that many more could be served."""
+        """Return the number of queued searches; if negative, the number of free slots."""
         return self.searches - self._settings.reranker_max_requests * len(self._pool.servers)
 
     async def _score_in_time(self, window: Window, now: float) -> Scored | Failed:
-        """Score a window, but not after its deadline."""
+        """Score a window and stop when its deadline is reached."""
         # Counted before the search itself is in progress.
         queued = self._queued()
         self.searches += 1
@@ -156,7 +160,7 @@ class Reranker:
         return self._result(window, fault)
 
     async def _score_window(self, window: Window, queued: int) -> Failed | None:
-        """Split the documents, decide how many are read, and get the score of each of their passages."""
+        """Split the documents into passages, decide how many documents to score, and get the score of each passage."""
         request, split = window.request, self._prompts.split
         large = sum(len(text or "") for text in request.documents) >= _THREAD_CHARACTERS
         query, rows = await asyncio.to_thread(split, request) if large else split(request)
@@ -168,7 +172,7 @@ class Reranker:
         return await self._get_scores(query, {key: passages[key] for key in window.missing()}, window)
 
     def _look_up(self, window: Window, query: str, rows: Sequence[Sequence[Passage]]) -> Mapping[bytes, Passage]:
-        """Key all passages, look up the scores that are cached, and return the passages by key."""
+        """Compute the cache keys of all passages, add cached scores to the window, and return the passages by key."""
         passages = [passage for row in rows for passage in row]
         common = (self.model, self._settings.profile, window.request.rule.instruction or "", query)
         keys = pair_keys(common, [passage.text for passage in passages])
@@ -178,7 +182,7 @@ class Reranker:
         return dict(zip(keys, passages, strict=True))
 
     def _readable(self, tokens: Sequence[int], request: ScoreRequest, queued: int) -> int:
-        """Return how many documents can be read, by the queue and by the time that is left."""
+        """Return how many documents can be scored, given the length of the queue and the remaining time."""
         seconds = max(request.deadline - time.monotonic(), _MIN_SECONDS)
         estimate = self._pool.queue_estimate()
         capacity = estimate.capacity(seconds)
@@ -189,7 +193,7 @@ class Reranker:
         return all_or_none(tokens, capacity) if request.whole else documents_under_load(tokens, load, capacity)
 
     def _result(self, window: Window, fault: Failed | None) -> Scored | Failed:
-        """Score each document by its best passage; of a late search, the scored head where that may be used."""
+        """Return each document's best passage score as a probability; after a timeout, partial scores if allowed."""
         count = window.count
         if fault:
             if not window.request.rule.partial or fault.why not in _LATE:
@@ -204,7 +208,7 @@ class Reranker:
         return Scored([*probabilities, *unread], cached, self.model, window=count)
 
     async def _get_scores(self, query: str, passages: Mapping[bytes, Passage], window: Window) -> Failed | None:
-        """Request the pairs that are not in flight, and wait for all of them."""
+        """Request the scores that are not in flight yet, and wait for all of them."""
         if self._given_up:
             return Failed(Why.DEADLINE)
         own = {key: passages[key] for key in self._inflight.not_started(passages)}
@@ -216,14 +220,14 @@ class Reranker:
                 if not isinstance(answer, Failed):
                     window.scores |= {key: answer[batch.positions[key]] for key in keys}
                 elif answer.why is Why.DEADLINE and keys[0] not in own:
-                    # The search that requested it had less time than this one, or its client has gone away.
+                    # The search that requested this batch had an earlier deadline, or its client disconnected.
                     retryable |= {key: passages[key] for key in keys}
                 else:
                     return answer
         return await self._get_scores(query, retryable, window) if retryable else None
 
     def _request(self, query: str, passages: Mapping[bytes, Passage], request: ScoreRequest) -> None:
-        """Send pairs to the servers, in as many requests as their limits demand."""
+        """Request the scores of *passages*, in batches that fit the limits of the servers."""
         rule, keys, tokens = request.rule, list(passages), [passage.tokens for passage in passages.values()]
         max_texts = min(_PARTIAL_BATCH_TEXTS, self._pool.max_batch) if rule.partial else self._pool.max_batch
         max_tokens = self._settings.reranker_max_tokens
@@ -234,7 +238,7 @@ class Reranker:
             self._inflight.start(keys[part], ask)
 
     def _server_returned(self, server: RerankServer, retest: bool) -> None:
-        """Forget all scores after a server was unreachable, and test it again: it may serve another model now."""
+        """Clear the cache and repeat the self-test after a server was unreachable: its model may have changed."""
         self._cache.clear()
         if retest:
             task = asyncio.create_task(server.self_test.run())

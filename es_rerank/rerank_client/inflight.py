@@ -1,4 +1,4 @@
-"""The batches in flight: a pair that several searches need is scored once, and canceled once no search waits for it."""
+"""The batches in flight. Searches that need the same score share its request, canceled when no search waits for it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from functools import partial
 from es_rerank.model import Failed, Why
 
 Answer = list[float] | Failed
-"""The score of each pair of a batch, in order, or the fault."""
+"""The scores of a batch, in the order of its pairs, or the failure of the request."""
 Request = Callable[[], Coroutine[None, None, Answer]]
 """Requests the scores of one batch."""
 Remember = Callable[[Collection[bytes], Sequence[float]], None]
-"""Receives the pairs of a batch and their scores."""
+"""Stores the scores of a batch in the cache; the arguments are the keys of its pairs and their scores."""
 
 
 @dataclass(slots=True, eq=False)
 class InFlightBatch:
-    """One batch in flight.
+    """One batch of (query, passage) pairs in flight.
 
     Attributes:
-        positions: Where the score of each pair is in the answer.
-        answer: What all searches that need the batch wait for.
-        task: The request.
-        waiters: How many searches wait.
+        positions: The index of each pair's score in the answer, by the key of the pair.
+        answer: Resolves to the answer for all searches that wait for the batch.
+        task: The task that sends the request.
+        waiters: Number of searches that wait for the batch.
 
     """
 
@@ -37,19 +37,19 @@ class InFlightBatch:
 
 
 class InFlight:
-    """The batches in flight, by pair."""
+    """The batches in flight, by the key of each (query, passage) pair."""
 
     def __init__(self, remember: Remember) -> None:
-        """Pass every score to *remember*, whether a search still waits for it or not."""
+        """Start without batches. Every score is passed to *remember*, even if no search waits for it any longer."""
         self._remember = remember
         self._batches: dict[bytes, InFlightBatch] = {}
 
     def not_started(self, keys: Iterable[bytes]) -> list[bytes]:
-        """Return the pairs that are not in flight."""
+        """Return the keys whose pairs are not in flight."""
         return [key for key in keys if key not in self._batches]
 
     def start(self, keys: Sequence[bytes], request: Request) -> None:
-        """Start the request for a batch of pairs, none of which is in flight."""
+        """Send the request for a batch of pairs, none of which may be in flight already."""
         positions = {key: position for position, key in enumerate(keys)}
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         batch = InFlightBatch(positions, answer, asyncio.create_task(request()))
@@ -58,10 +58,10 @@ class InFlight:
 
     @contextmanager
     def awaited(self, keys: Iterable[bytes]) -> Iterator[Mapping[InFlightBatch, Sequence[bytes]]]:
-        """Wait for the batches of pairs; at the end, a batch without waiters is canceled.
+        """Register as a waiter for the batches with these pairs. On exit, batches without waiters are canceled.
 
         Yields:
-            The batches and the pairs that are wanted of each, in the order of the pairs.
+            The batches, each with those of *keys* that it contains.
 
         """
         wanted: dict[InFlightBatch, list[bytes]] = {}
@@ -85,11 +85,11 @@ class InFlight:
         return tasks
 
     async def close(self) -> None:
-        """Cancel all batches and wait until they have ended."""
+        """Cancel all batches and wait until their tasks have ended."""
         await asyncio.gather(*self.cancel_all(), return_exceptions=True)
 
     def _finish(self, batch: InFlightBatch, task: asyncio.Task[Answer]) -> None:
-        """Pass the answer to all waiters; a batch that was canceled, perhaps before it was sent, ran out of time."""
+        """Pass the answer to all waiters and cache the scores. A canceled batch is reported as a missed deadline."""
         for key in batch.positions:
             del self._batches[key]
         if not task.cancelled() and (error := task.exception()):

@@ -1,20 +1,20 @@
-"""How many documents of a window are read under load. Pure: a smaller window for all is better than none for some."""
+"""Load shedding: scores fewer documents per search under load, instead of rejecting searches. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 FULL_WINDOW_LOAD = 0.5
-"""Below this load the whole window is read."""
+"""Below this load, the whole window is scored."""
 
-# The share of the window that is read below each load.
+# (fraction of the window that is scored, load below which that is done).
 _STEPS = ((1.0, FULL_WINDOW_LOAD), (0.5, 0.75), (0.2, 1.0))
-# Fewer documents have no order.
+# A single document cannot be reordered.
 _MIN_DOCUMENTS = 2
 
 
 def documents_under_load(tokens: Sequence[int], load: float, capacity: float) -> int:
-    """Return how many documents of a window are read.
+    """Return how many documents, from the start of the window, are scored.
 
     | load       | window |
     | below 0.5  | 100 %  |
@@ -23,9 +23,11 @@ def documents_under_load(tokens: Sequence[int], load: float, capacity: float) ->
     | 1 or above | none   |
 
     Args:
-        tokens: The tokens of each document that are not cached; a window that is cached is no load.
-        load: The larger share of the queue or of the deadline that is taken; 1 is full.
-        capacity: How many tokens the model can read within the deadline.
+        tokens: For each document, the number of tokens of its passages that are not cached. If all scores are cached,
+            the whole window is used.
+        load: The fraction of the queue that is full or of the remaining time that is spent waiting, whichever is
+            larger; 1 is full.
+        capacity: The number of tokens that the servers can score within the remaining time.
 
     """
     if not any(tokens):
@@ -38,5 +40,5 @@ def documents_under_load(tokens: Sequence[int], load: float, capacity: float) ->
 
 
 def all_or_none(tokens: Sequence[int], capacity: float) -> int:
-    """Return how many documents are read if all must be or none: all that fit into *capacity* tokens, otherwise 0."""
+    """Return the number of documents if all of them fit into *capacity* tokens, otherwise 0."""
     return len(tokens) if sum(tokens) <= capacity else 0

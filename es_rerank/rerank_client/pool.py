@@ -1,4 +1,4 @@
-"""Distributes requests over the rerank servers: bounded, the nearest deadline first, and none that would be late."""
+"""Balances requests over the rerank servers: earliest deadline first, with a limit per server, rejecting late ones."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from es_rerank.rerank.backends import RerankCall
 from es_rerank.rerank_client.server import RerankServer
 from es_rerank.rerank_client.server_health import NOT_TESTED, TRUSTED_STATES
 
-# A server that failed last gets this share of the remaining time, if there is another one to try after it.
+# Fraction of the remaining time for a request to a server whose last request failed, to leave time for a retry on
+# another server.
 _PROBE_SHARE = 0.25
 
 
 class _Request(NamedTuple):
-    """A call of so many tokens, its deadline (monotonic seconds), and the seconds for which silence is no fault."""
+    """A call with its approximate number of tokens; see `ServerPool.ask` for the other fields."""
 
     call: RerankCall
     tokens: int
@@ -31,11 +32,11 @@ class _Request(NamedTuple):
 
 
 class QueueEstimate(NamedTuple):
-    """What a new search has to expect.
+    """The expected queueing time and throughput for a new search.
 
     Attributes:
-        wait: Seconds until all queued requests are answered.
-        rate: Tokens a second of all servers; infinite while one is idle or its rate is unknown.
+        wait: Seconds until all queued requests and requests in flight are answered.
+        rate: Total tokens per second of all servers; infinite if a server is idle or its rate is unknown.
 
     """
 
@@ -52,7 +53,7 @@ _NO_QUEUE = QueueEstimate(0.0, math.inf)
 
 @dataclass(order=True, slots=True)
 class _QueuedRequest:
-    """A request that waits for a server that is not among those *tried*."""
+    """A request that waits for a server other than those in *tried*. `deadline` is in monotonic seconds."""
 
     deadline: float
     number: int
@@ -62,10 +63,10 @@ class _QueuedRequest:
 
 
 class ServerPool:
-    """The servers of one model, and the requests that are queued for them."""
+    """The rerank servers, which all serve the same model, and the queue of requests."""
 
     def __init__(self, servers: Sequence[RerankServer]) -> None:
-        """Distribute requests over *servers*."""
+        """Balance requests over *servers*."""
         self.servers = servers
         self._queue: list[_QueuedRequest] = []
         self._numbers = count()
@@ -77,15 +78,15 @@ class ServerPool:
 
     @property
     def max_batch(self) -> int:
-        """How many texts one request may have at every server."""
+        """Maximum number of texts per request that all servers accept."""
         return min(server.max_batch for server in self.servers)
 
     def failure(self) -> Failed | None:
-        """Return why no server is trusted; None if one is."""
+        """Return why no server's scores may be used, or None if at least one server is trusted."""
         return None if any(server.health.state in TRUSTED_STATES for server in self.servers) else self._refusal()
 
     def queue_estimate(self) -> QueueEstimate:
-        """Estimate the wait from what is queued and in flight, if the rates of all usable servers are known."""
+        """Estimate the queueing time from the tokens queued and in flight. It is 0 while a server's rate is unknown."""
         now = time.monotonic()
         total_rate, tokens = 0.0, 0
         for server in self.servers:
@@ -102,7 +103,7 @@ class ServerPool:
         return QueueEstimate(tokens / total_rate, total_rate)
 
     def drop_late(self) -> bool:
-        """Fail the queued requests that would be answered too late; return whether there were any."""
+        """Fail the queued requests that would miss their deadlines, and return whether there were any."""
         rate, now = self.queue_estimate().rate, time.monotonic()
         ahead = sum(server.throughput.tokens for server in self.servers)
         late = []
@@ -116,16 +117,16 @@ class ServerPool:
         return bool(late)
 
     async def ask(self, call: RerankCall, tokens: int, deadline: float, patience: float = 0.0) -> list[float] | Failed:
-        """Request raw scores; if a server fails, another one gets the remaining time.
+        """Request raw scores. If a server fails, the request is retried on another server in the remaining time.
 
         Args:
             call: The query and the texts.
-            tokens: About how many tokens they have.
-            deadline: When the answer must be there, in monotonic seconds.
-            patience: That a server is silent for less than this many seconds is no fault.
+            tokens: Approximate number of tokens of the call.
+            deadline: Deadline for the answer, in monotonic seconds.
+            patience: A timeout after less than this many seconds does not count as a server failure.
 
         Returns:
-            One score a text, in the order of the texts, or the fault.
+            One score per text, in the order of the texts, or the failure.
 
         """
         request = _Request(call, tokens, deadline, patience)
@@ -142,12 +143,12 @@ class ServerPool:
         return answer
 
     async def _send(self, server: RerankServer, request: _Request) -> list[float] | Failed:
-        """Send a request to a server with a reserved slot, then pass the slot on."""
+        """Send a request to a server on which a slot is reserved, then release the slot."""
         sent_at = time.monotonic()
         deadline, patience = request.deadline, request.patience
         if server.health.fault is not None and len(self.servers) > 1:
             deadline, patience = sent_at + (deadline - sent_at) * _PROBE_SHARE, patience * _PROBE_SHARE
-        # A request that is canceled or had too little time says nothing about the throughput.
+        # Requests that were canceled or whose timeout was too short are excluded from the throughput estimate.
         answered = measured = False
         try:
             answer = await server.ask(request.call, deadline, patience)
@@ -162,7 +163,7 @@ class ServerPool:
         return answer
 
     async def _acquire(self, request: _Request, tried: Sequence[RerankServer]) -> RerankServer | Failed:
-        """Reserve a slot at a server that has not been tried, waiting for one if necessary."""
+        """Reserve a slot on a server that has not been tried, and wait until one is free if necessary."""
         assigned: asyncio.Future[RerankServer | Failed] = asyncio.get_running_loop().create_future()
         queued = _QueuedRequest(request.deadline, next(self._numbers), request.tokens, tried, assigned)
         if not self._queue and (chosen := self._choose(queued, time.monotonic(), ())) is not None:
@@ -173,7 +174,7 @@ class ServerPool:
             async with asyncio.timeout(request.deadline - time.monotonic()):
                 return await assigned
         except (TimeoutError, asyncio.CancelledError) as end:
-            # A server may have been assigned in the same moment: then its slot must be released.
+            # If a server was assigned at the same moment, its slot must be released.
             if assigned.done() and not assigned.cancelled() and isinstance(server := assigned.result(), RerankServer):
                 server.release(request.tokens)
                 self._dispatch()
@@ -182,9 +183,9 @@ class ServerPool:
             raise
 
     def _dispatch(self) -> None:
-        """Assign free slots to the queued requests with the nearest deadlines."""
+        """Assign free slots to queued requests, earliest deadline first."""
         now = time.monotonic()
-        # A request that waits for a server other than the one that failed it does not hold up those behind it.
+        # A retry, which cannot use every server, must not block the requests behind it in the queue.
         passed_over: list[_QueuedRequest] = []
         while self._queue:
             queued = self._queue[0]
@@ -202,13 +203,13 @@ class ServerPool:
             heappush(self._queue, queued)
 
     def _usable(self, queued: _QueuedRequest, now: float) -> list[RerankServer]:
-        """Return the servers that a request may be sent to."""
+        """Return the servers that a request may be sent to at *now*."""
         return [server for server in self.servers if server not in queued.tried and server.usable(now)]
 
     def _choose(
         self, queued: _QueuedRequest, now: float, reserved: Sequence[RerankServer]
     ) -> RerankServer | Failed | None:
-        """Reserve a slot at the server that will answer first; None while all are busy or *reserved* for others."""
+        """Reserve a slot on the server expected to answer first. Return None if all are busy or in *reserved*."""
         usable = self._usable(queued, now)
         if not usable:
             return self._refusal()
@@ -224,8 +225,8 @@ class ServerPool:
         return server
 
     def _fastest(self, servers: Sequence[RerankServer], tokens: int) -> RerankServer | None:
-        """Return the server with room that will answer a request of *tokens* first; None if none has room."""
-        # A server whose rate is unknown is assumed to be as fast as the fastest one.
+        """Return the server expected to answer a request of *tokens* first, or None if all are at their limits."""
+        # A server of unknown rate is assumed to be as fast as the fastest server.
         best = max((rate for server in self.servers if (rate := server.throughput.rate)), default=None)
         return min(
             (server for server in servers if server.has_room(tokens)),
@@ -234,7 +235,7 @@ class ServerPool:
         )
 
     def _refusal(self) -> Failed:
-        """Return why no server may be used."""
+        """Return the reason why no server may be used."""
         mismatch = next((server.health.mismatch for server in self.servers if server.health.mismatch), None)
         fault = next((server.health.fault for server in self.servers if server.health.fault), None)
         if mismatch or not fault:
@@ -243,5 +244,5 @@ class ServerPool:
         return fault
 
     def _waiting(self) -> list[_QueuedRequest]:
-        """Return the queued requests that have not been assigned or failed."""
+        """Return the queued requests that have neither been assigned to a server nor failed."""
         return [queued for queued in self._queue if not queued.assigned.done()]

@@ -1,6 +1,6 @@
-"""Quotes error responses of rerank servers without the texts and the key that were sent: quotes end up in logs.
+"""Truncates error messages of rerank servers before any query text, document text or API key, so they can be logged.
 
-Servers repeat what they refuse: the text that is too long, the body of the request, the headers with the key.
+Servers repeat parts of the request in error messages: a text that is too long, the body, or headers with the key.
 """
 
 from __future__ import annotations
@@ -8,14 +8,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _MAX_CHARACTERS = 300
-# A shorter run of characters occurs in any text by chance; a shorter part of a key says nothing about it.
+# Minimum length of a repeated part of a text or of the key. Shorter parts match by chance and reveal nothing.
 _MIN_TEXT_CHARACTERS, _MIN_KEY_CHARACTERS = 16, 6
-# A text as short as this is not looked for as a whole: its letters are in every message.
+# Texts shorter than this are not searched for, because they occur in almost every message.
 _MIN_WHOLE_TEXT_BYTES = 4
 
 
 def redacted(content: bytes, texts: Sequence[str], key: str) -> str:
-    """Return the beginning of an error response, up to where it repeats *texts* or *key*, or has Unicode escapes."""
+    """Return the start of an error response, cut before a part of *texts* or *key*, or before a Unicode escape.
+
+    Args:
+        content: The response body.
+        texts: The query and the texts that were sent.
+        key: The API key that was sent, or an empty string.
+
+    Returns:
+        At most 300 characters.
+
+    """
     window = _MAX_CHARACTERS + _MIN_TEXT_CHARACTERS
     message = content[: 4 * window].decode("utf-8", "replace")[:window]
     ends = (
@@ -28,7 +38,7 @@ def redacted(content: bytes, texts: Sequence[str], key: str) -> str:
 
 
 def _repetition(message: str, sent: Sequence[str], length: int) -> int:
-    """Find where a message first repeats *length* characters of what was sent, or a shorter text as a whole."""
+    """Return the first position at which *message* repeats *length* characters of *sent*, or a whole shorter text."""
     stripped = [text.strip() for text in sent]
     short = [text for text in stripped if len(text) <= length and len(text.encode()) >= _MIN_WHOLE_TEXT_BYTES]
     whole = [start for text in short if (start := message.find(text)) >= 0]

@@ -1,4 +1,4 @@
-"""Caches the score of each pair of query and passage by content alone: clients learn nothing about each other."""
+"""Caches the score of each (query, passage) pair. Keys depend only on content, not on the client or the document id."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ _DIGEST_BYTES = 16
 
 
 class ScoreCache:
-    """A bounded map from the key of a pair to its raw score; the pair used least recently is evicted first."""
+    """An LRU cache of raw scores by pair key."""
 
     def __init__(self, capacity: int) -> None:
-        """Hold at most *capacity* pairs, about 150 bytes each; 0 caches nothing."""
+        """Create a cache of at most *capacity* scores, about 150 bytes each; 0 disables the cache."""
         self._capacity = capacity
         self._scores: OrderedDict[bytes, float] = OrderedDict()
 
     def __len__(self) -> int:
-        """Return the number of cached pairs."""
+        """Return the number of cached scores."""
         return len(self._scores)
 
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, float]:
-        """Return the scores of the pairs that are cached."""
+        """Return the cached scores by key, without the keys that are not cached."""
         scores = self._scores
         cached = {key: scores[key] for key in keys if key in scores}
         for key in cached:
@@ -31,7 +31,7 @@ class ScoreCache:
         return cached
 
     def put_many(self, keys: Iterable[bytes], scores: Iterable[float]) -> None:
-        """Cache the scores of pairs, in the order of the keys."""
+        """Cache scores, which are in the order of *keys*, and evict the least recently used ones."""
         for key, score in zip(keys, scores, strict=True):
             self._scores[key] = score
             self._scores.move_to_end(key)
@@ -39,19 +39,19 @@ class ScoreCache:
             self._scores.popitem(last=False)
 
     def clear(self) -> None:
-        """Forget all pairs."""
+        """Remove all scores."""
         self._scores.clear()
 
 
 def pair_keys(common: Sequence[str], texts: Iterable[str]) -> list[bytes]:
-    """Compute the keys of pairs: BLAKE2b digests of all that their scores depend on.
+    """Return the cache key of each pair: a BLAKE2b digest of everything that its score depends on.
 
     Args:
-        common: What the pairs have in common: model, profile, instruction and query.
+        common: The parts that all pairs share: model, profile, instruction and query.
         texts: The passage of each pair.
 
     Returns:
-        16 bytes a pair. The length of each part is digested too, so that different parts never give equal keys.
+        One 16-byte key per pair. Each part is digested with its length, so that the boundaries between parts count.
 
     """
     base = blake2b(digest_size=_DIGEST_BYTES)
@@ -66,7 +66,7 @@ def pair_keys(common: Sequence[str], texts: Iterable[str]) -> list[bytes]:
 
 
 def _update(digest: Any, part: str) -> None:
-    """Digest the length of a part and the part."""
+    """Add a part to a digest, preceded by its length in bytes."""
     encoded = part.encode("utf-8", "replace")
     digest.update(b"%d:" % len(encoded))
     digest.update(encoded)

@@ -1,4 +1,4 @@
-"""Scores the known pairs on the real path until a server ranks them correctly."""
+"""The self-test of a rerank server: scores the known pairs until the server ranks them correctly."""
 
 from __future__ import annotations
 
@@ -16,26 +16,34 @@ from es_rerank.rerank_client.server_health import HealthState, ServerHealth
 log = structlog.get_logger()
 
 _TIMEOUT_SECONDS = 60.0
-# Between two self-tests of a server that does not answer, and of one whose model is unfit.
+# Interval between self-tests of a server that does not answer, and of a server that ranked the pairs wrongly.
 _PAUSE_SECONDS = 1.0
 _UNFIT_PAUSE_SECONDS = 30.0
 
 Score = Callable[[ScoreRequest], Awaitable[Scored | Failed]]
-"""Scores the two texts of a known pair; a fault is a value."""
+"""Scores the two texts of a known pair. A failure is returned, not raised."""
 
 
 class SelfTest:
-    """The self-test of one server; its verdict goes into the server's health."""
+    """The self-test of one server, which records its result in the server's health."""
 
     def __init__(self, profile: Profile, score: Score, health: ServerHealth, server: str) -> None:
-        """Prepare to test *profile* with *score*; *server* is the URL in the log."""
+        """Prepare a self-test.
+
+        Args:
+            profile: The profile, which determines the languages of the known pairs.
+            score: Scores a known pair with the same code as a search.
+            health: The server's health, which the result is recorded in.
+            server: The server's URL, for log events.
+
+        """
         self._server = server
         self._profile = profile
         self._score = score
         self._health = health
 
     async def run(self) -> None:
-        """Test until the known pairs pass; a server that is not up yet is tried again."""
+        """Repeat the self-test until it passes, also while the server is not reachable yet."""
         while not self._health.trusted:
             margins = await self._margins()
             if margins is not None:
@@ -45,7 +53,7 @@ class SelfTest:
                 await asyncio.sleep(_UNFIT_PAUSE_SECONDS if unfit else _PAUSE_SECONDS)
 
     def _judge(self, margins: Sequence[float]) -> None:
-        """Record the verdict on the known pairs, and log it if it is a new one."""
+        """Record the result of a self-test, and log it if it has changed."""
         mismatch = verdict(margins)
         if mismatch is None:
             smallest = round(min(margins), 3)
@@ -57,7 +65,7 @@ class SelfTest:
         self._health.self_test_failed(mismatch)
 
     async def _margins(self) -> list[float] | None:
-        """Score the known pairs and return answer minus distractor in probability; None if the server failed."""
+        """Return P(answer) - P(distractor) of each known pair, or None if the server failed."""
         margins = []
         for pair in pairs_for(self._profile):
             texts, deadline = (pair.answer, pair.distractor), time.monotonic() + _TIMEOUT_SECONDS

@@ -19,14 +19,22 @@ from es_rerank.rerank_client.throughput import Throughput
 from es_rerank.rerank_client.transport import RerankTransport
 
 Returned = Callable[["RerankServer", bool], None]
-"""Called when a server answers after it was unreachable; the flag is whether it must be self-tested again."""
+"""Called when a server answers again after it was unreachable. The flag is whether its self-test must be repeated."""
 
 
 class RerankServer:
-    """State: `health`, `throughput` with the requests in flight, and how many texts one request may have."""
+    """One rerank server.
+
+    Attributes:
+        url: The base URL of the server.
+        health: Whether the server may be sent requests and its scores may be used.
+        throughput: The requests in flight and the measured tokens per second.
+        self_test: The self-test of the server.
+
+    """
 
     def __init__(self, settings: Settings, url: str, prompts: PromptBuilder, returned: Returned) -> None:
-        """Prepare to send requests to *url*; *returned* is called when it answers after it was unreachable."""
+        """Prepare to send requests to *url*. *returned* is called when the server answers after it was unreachable."""
         self.url = url
         self.throughput = Throughput()
         self.health = ServerHealth(self_test=settings.self_test and not prompts.backend.local)
@@ -42,7 +50,7 @@ class RerankServer:
 
     @property
     def max_batch(self) -> int:
-        """How many texts one request may have."""
+        """Maximum number of texts per request."""
         return self._transport.max_batch
 
     async def close(self) -> None:
@@ -50,52 +58,55 @@ class RerankServer:
         await self._transport.close()
 
     def usable(self, now: float) -> bool:
-        """Return whether searches may be sent to it at *now* (monotonic seconds)."""
+        """Return whether searches may be sent to this server at time *now*, in monotonic seconds."""
         return self.health.state is HealthState.HEALTHY or self.health.admits(now)
 
     def has_room(self, tokens: int) -> bool:
-        """Return whether a request of *tokens* is within its limits now; one above the limit is sent alone."""
+        """Return whether a request of *tokens* can be sent now within the limits, or alone if it exceeds them."""
         load = self.throughput
         return not load.requests or (load.requests < self._max_requests and load.tokens + tokens <= self._max_tokens)
 
     def reserve(self, now: float, tokens: int) -> None:
-        """Reserve a slot for a request of *tokens* at *now* (monotonic seconds)."""
+        """Reserve a slot for a request of *tokens* at time *now*, in monotonic seconds."""
         if self.health.state is HealthState.OPEN:
             self.health.probe_sent()
         self.throughput.started(now, tokens)
 
     def release(self, tokens: int) -> None:
-        """Release a slot that was not used."""
+        """Release a slot that was reserved for a request of *tokens* but not used."""
         self.health.probe_released()
         self.throughput.dropped(tokens)
 
     async def ask(self, call: RerankCall, deadline: float, patience: float = 0.0) -> list[float] | Failed:
-        """Request raw scores in the order of the texts; a fault is recorded.
+        """Request raw scores, and record a failure in the server's health.
 
         Args:
             call: The query and the texts.
-            deadline: When the answer must be there, in monotonic seconds.
-            patience: To be silent for less than this many seconds is no fault.
+            deadline: Deadline for the answer, in monotonic seconds.
+            patience: A timeout after less than this many seconds does not count as a server failure.
+
+        Returns:
+            One score per text, in the order of the texts, or the failure.
 
         """
         answer = await self._send(call, deadline, patience)
         if self.health.state in TRUSTED_STATES or isinstance(answer, Failed):
             return answer
-        # It was unreachable since the request was sent, and may serve another model now.
+        # The server was unreachable after this request was sent, so the answer may be from a different model.
         return Failed(Why.SELF_TEST, NOT_TESTED)
 
     async def _send(self, call: RerankCall, deadline: float, patience: float = 0.0) -> list[float] | Failed:
-        """Send a request, whether the server is trusted or not, and record how it ended."""
+        """Send a request, even to a server that is not trusted, and record the result in the server's health."""
         sent_at = time.monotonic()
         try:
             answer = await self._transport.ask(call, deadline)
         except asyncio.CancelledError:
-            # The client has gone away: that says nothing about the server.
+            # The client disconnected, which is not a server failure.
             self.health.probe_released()
             raise
         now = time.monotonic()
         if not isinstance(answer, Failed) or answer.why is Why.TOO_LONG:
-            # A text that is too long is the fault of one search, not of the server that refused it.
+            # A too long text is a problem of the search, so its rejection does not count as a server failure.
             self._answered(now)
         elif answer.why is Why.DEADLINE and (deadline - sent_at < patience or not self.health.is_silent(sent_at, now)):
             self.health.probe_released()
@@ -105,7 +116,7 @@ class RerankServer:
         return answer
 
     def _answered(self, now: float) -> None:
-        """Record an answer; a healthy server has nothing to recover from."""
+        """Record an answer, and the recovery of a server that was not healthy."""
         health = self.health
         if health.state is HealthState.HEALTHY:
             health.answered_at = now
@@ -119,7 +130,7 @@ class RerankServer:
             self._returned(self, trusted and not health.trusted)
 
     async def _score_pair(self, request: ScoreRequest) -> Scored | Failed:
-        """Score a known pair on the real path; the scores are not cached."""
+        """Score a known pair with the same code as a search, but without the cache."""
         query, rows = self._prompts.split(request)
         call = self._prompts.call(query, [passage.text for row in rows for passage in row], request.rule)
         answer = await self._send(call, request.deadline)

@@ -1,6 +1,6 @@
 """The health of one rerank server: whether it may be sent requests and whether its scores may be used.
 
-Pure: times are passed in, in monotonic seconds. A dot leaves the state as it is; `TRANSITIONS` is the same table.
+Pure: times are arguments, in monotonic seconds. The state machine, as in `TRANSITIONS` (a dot means no change):
 
     event             untested  healthy   suspect   open      unfit
     self_test_passed  healthy   .         healthy   healthy   healthy
@@ -12,7 +12,7 @@ Pure: times are passed in, in monotonic seconds. A dot leaves the state as it is
     probe_sent        .         .         .         .         .
     probe_released    .         .         .         .         .
 
-The last two decide whether a probe may be sent while the circuit breaker is open.
+The last two events only determine whether a probe may be sent while the circuit breaker is open.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from es_rerank.model import Failed, Why
 
 NOT_TESTED = "the known pairs have not been scored yet"
 
-# This many faults in a row open the circuit breaker.
+# The circuit breaker opens after this many consecutive failures.
 MAX_FAULTS = 3
-# After this pause one probe at a time may be sent.
+# Time between opening the circuit breaker and the first probe. Only one probe is in flight at a time.
 PAUSE_SECONDS = 1.0
-# A server is silent once its unanswered requests have waited this long in all since its last answer.
+# Timeouts count as a server failure once unanswered requests have waited this long in total since the last answer.
 SILENCE_SECONDS = 1.0
 
 
@@ -37,31 +37,31 @@ class HealthState(StrEnum):
     """The state of a rerank server."""
 
     UNTESTED = auto()
-    """Its self-test has not passed yet, or must pass again: no searches."""
+    """The self-test has not passed yet, or must pass again. No searches are sent."""
     HEALTHY = auto()
-    """Its last request was answered."""
+    """The last request was answered."""
     SUSPECT = auto()
-    """Its last request failed; it is still sent searches."""
+    """The last request failed. Searches are still sent."""
     OPEN = auto()
-    """The circuit breaker is open: no searches but one probe at a time after a pause."""
+    """The circuit breaker is open. No searches are sent, except one at a time as a probe after a pause."""
     UNFIT = auto()
-    """It ranked the known pairs wrongly: no searches until a self-test passes."""
+    """The self-test failed: the model ranked the known pairs wrongly. No searches are sent until it passes."""
 
 
 class HealthEvent(StrEnum):
-    """What can change the state."""
+    """The events of the state machine."""
 
     SELF_TEST_PASSED = auto()
     SELF_TEST_FAILED = auto()
     ANSWERED = auto()
     RETURNED = auto()
-    """It answered after it was unreachable, and may serve another model now."""
+    """The server answered after it was unreachable, so it may have been restarted with a different model."""
     FAILED = auto()
     FAILED_TOO_OFTEN = auto()
-    """The third fault in a row, or a later one."""
+    """The third consecutive failure, or a later one."""
     PROBE_SENT = auto()
     PROBE_RELEASED = auto()
-    """A request ended without saying anything about the server."""
+    """A request ended without evidence about the server's health: it was canceled or its timeout was too short."""
 
 
 TRUSTED_STATES = frozenset({HealthState.HEALTHY, HealthState.SUSPECT, HealthState.OPEN})
@@ -93,18 +93,18 @@ TRANSITIONS: Mapping[tuple[HealthState, HealthEvent], HealthState] = {
 
 
 class ServerHealth:
-    """The state machine of one server, with what it knows about the last faults.
+    """The state machine of one server.
 
     Attributes:
         state: The current state.
-        fault: The last fault; None after an answer.
-        mismatch: Why the model is unfit; None otherwise.
-        answered_at: When the last answer arrived, in monotonic seconds.
+        fault: The last failure; None after an answer.
+        mismatch: Why the self-test failed; None if it did not.
+        answered_at: Time of the last answer, in monotonic seconds.
 
     """
 
     def __init__(self, *, self_test: bool) -> None:
-        """Start untested if a *self_test* must pass before scores are used, healthy otherwise."""
+        """Start in the state untested if the self-test is enabled, otherwise in the state healthy."""
         self.state = HealthState.UNTESTED if self_test else HealthState.HEALTHY
         self.fault: Failed | None = None
         self.mismatch: str | None = None
@@ -114,7 +114,7 @@ class ServerHealth:
         self._opened_at = -math.inf
         self._probing = False
         self._unreachable = False
-        # How long requests have waited without an answer since the answer at this time.
+        # Total time that requests have waited in vain since the last answer, and the time of that answer.
         self._unanswered_seconds, self._unanswered_since = 0.0, -math.inf
 
     def __repr__(self) -> str:
@@ -124,24 +124,24 @@ class ServerHealth:
 
     @property
     def trusted(self) -> bool:
-        """Whether scores may be used."""
+        """Whether the server's scores may be used."""
         return self.state in TRUSTED_STATES
 
     @property
     def problem(self) -> str:
-        """What is wrong, as shown in logs and on the admin pages; empty if nothing is."""
+        """Description of the problem, as shown in logs and on the admin pages; empty if there is none."""
         if self.mismatch:
             return f"{Why.SELF_TEST}: {self.mismatch}"
         return f"{self.fault.why}: {self.fault.detail}" if self.fault else ""
 
     def admits(self, now: float) -> bool:
-        """Return whether a search may be sent at *now* (monotonic seconds)."""
+        """Return whether a search may be sent at time *now*, in monotonic seconds."""
         if self.state is HealthState.OPEN:
             return not self._probing and now - self._opened_at >= PAUSE_SECONDS
         return self.trusted
 
     def answered(self, now: float) -> bool:
-        """Record an answer at *now* (monotonic seconds); return whether the server was unreachable before."""
+        """Record an answer at time *now*, in monotonic seconds. Return whether the server was unreachable before."""
         returned = self._unreachable
         self.answered_at = now
         self._forget_faults()
@@ -149,7 +149,7 @@ class ServerHealth:
         return returned
 
     def failed(self, fault: Failed, now: float) -> None:
-        """Record a fault at *now* (monotonic seconds)."""
+        """Record a failure at time *now*, in monotonic seconds."""
         self.fault = fault
         self._faults += 1
         self._probing = False
@@ -159,13 +159,13 @@ class ServerHealth:
             self._opened_at = now
 
     def is_silent(self, sent_at: float, now: float) -> bool:
-        """Return whether a request without an answer in time is the server's fault.
+        """Return whether a timeout counts as a server failure.
 
-        It is not if other requests were answered since it was sent: then the server was busy.
+        It does not if the server answered another request in the meantime, because then the server is only busy.
 
         Args:
             sent_at: When the request was sent, in monotonic seconds.
-            now: When it ended.
+            now: When the request timed out, in monotonic seconds.
 
         """
         if self.answered_at > sent_at:
@@ -176,12 +176,12 @@ class ServerHealth:
         return self._unanswered_seconds >= SILENCE_SECONDS
 
     def probe_sent(self) -> None:
-        """Record that a request is sent; if the circuit breaker is open, no other one is sent until it ends."""
+        """Record that a request is sent. If the circuit breaker is open, no other request is sent until it ends."""
         self._apply(HealthEvent.PROBE_SENT)
         self._probing = self.state is HealthState.OPEN
 
     def probe_released(self) -> None:
-        """Record that a request ended without saying anything about the server."""
+        """Record that a request ended without evidence about the server's health, see `HealthEvent.PROBE_RELEASED`."""
         self._apply(HealthEvent.PROBE_RELEASED)
         self._probing = False
 
@@ -192,14 +192,14 @@ class ServerHealth:
         self._apply(HealthEvent.SELF_TEST_PASSED)
 
     def self_test_failed(self, mismatch: str) -> None:
-        """Record that the known pairs were ranked wrongly, and in which way."""
+        """Record that the self-test failed; *mismatch* is the reason."""
         self.mismatch = mismatch
         self._apply(HealthEvent.SELF_TEST_FAILED)
 
     def _forget_faults(self) -> None:
-        """Reset everything that faults have left."""
+        """Reset the failure count, the last failure and the probe."""
         self.fault, self._faults, self._probing, self._unreachable = None, 0, False, False
 
     def _apply(self, event: HealthEvent) -> None:
-        """Move to the next state."""
+        """Change to the next state."""
         self.state = TRANSITIONS[self.state, event]

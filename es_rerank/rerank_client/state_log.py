@@ -1,4 +1,4 @@
-"""Logs each change of a rerank server between working and failing, but not every change of one that alternates."""
+"""Logs when a rerank server starts to fail and when it recovers, with a rate limit for servers that alternate."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from es_rerank.model import Failed, Why
 
 log = structlog.get_logger()
 
-# The same fault is logged at most once in this time.
+# Failures with the same reason are logged at most once in this interval.
 _QUIET_SECONDS = 10.0
 
 
 class StateLog:
-    """State: the current fault, when each fault was last logged, and whether its end is worth a line."""
+    """The log events about failures of one server."""
 
     def __init__(self, server: str) -> None:
-        """Start with a *server* (its URL) that works."""
+        """Start without a failure; *server* is the server's URL."""
         self._server = server
         self._why: Why | None = None
         self._logged_at: dict[Why, float] = {}
         self._fault_logged = False
 
     def failed(self, fault: Failed) -> None:
-        """Log a fault, unless it is the current one or was logged a short time ago."""
+        """Log a failure, unless its reason is unchanged or was logged recently."""
         current, self._why = self._why, fault.why
         now = time.monotonic()
         if fault.why is current or now - self._logged_at.get(fault.why, -math.inf) < _QUIET_SECONDS:
@@ -40,7 +40,7 @@ class StateLog:
         )
 
     def answered(self) -> None:
-        """Log the end of a fault that was logged."""
+        """Log the recovery, if the failure was logged."""
         self._why = None
         if self._fault_logged:
             self._fault_logged = False

@@ -1,31 +1,28 @@
-"""The throughput of one rerank server in tokens a second, measured on its requests.
-
-Pure: times are passed in, in monotonic seconds.
-"""
+"""Measures a rerank server's throughput in tokens per second. Pure: times are arguments, in monotonic seconds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# After this many busy seconds all measurements count half.
+# After this much busy time, all measurements so far are halved, so that recent ones have more weight.
 _HALVING_SECONDS = 8.0
-# The first moments of a burst say too little to turn searches away.
+# Minimum busy time for a usable estimate. Before that, no searches are rejected because of the estimate.
 _MIN_BUSY_SECONDS = 1.0
-# After an idle time as long as this the measurements are out of date.
+# Measurements are discarded after this much idle time.
 _STALE_SECONDS = 60.0
 
 
 @dataclass(slots=True, repr=False)
 class Throughput:
-    """The load of a server and its measured rate.
+    """The load of a server and its measured throughput. Times are in monotonic seconds.
 
     Attributes:
-        requests: Requests in flight.
-        tokens: Their tokens.
-        done_tokens: Tokens answered during `busy_seconds`.
-        busy_seconds: How long at least one request was in flight; overlapping requests count once.
+        requests: Number of requests in flight.
+        tokens: Number of tokens of the requests in flight.
+        done_tokens: Number of tokens of answered requests.
+        busy_seconds: Total time in which at least one request was in flight.
         busy_from: Start of the last busy interval.
-        busy_until: Its end.
+        busy_until: End of the last busy interval.
 
     """
 
@@ -42,38 +39,46 @@ class Throughput:
 
     @property
     def rate(self) -> float | None:
-        """Tokens a second; None while too little is known."""
+        """Measured throughput in tokens per second; None while there are too few measurements."""
         known = self.done_tokens and self.busy_seconds >= _MIN_BUSY_SECONDS
         return self.done_tokens / self.busy_seconds if known else None
 
     def seconds_for(self, tokens: int, default_rate: float | None = None) -> float:
-        """Estimate how long a new request takes behind those in flight.
+        """Estimate the time until a new request is answered, including the requests in flight.
 
         Args:
-            tokens: The tokens of the request.
-            default_rate: Tokens a second assumed while its own rate is unknown; None assumes no time at all.
+            tokens: Number of tokens of the request.
+            default_rate: Tokens per second to assume while the throughput is unknown.
 
         Returns:
-            Seconds; 0.0 for an idle server, which is always worth a try.
+            Seconds; 0.0 if the server is idle (so that idle servers are always tried) or both rates are unknown.
 
         """
         rate = self.rate or default_rate
         return (self.tokens + tokens) / rate if self.requests and rate else 0.0
 
     def started(self, now: float, tokens: int) -> None:
-        """Record that a request of *tokens* is sent at *now*."""
+        """Record that a request of *tokens* is sent at time *now*."""
         if not self.requests and now - self.busy_until > _STALE_SECONDS:
             self.reset()
         self.requests += 1
         self.tokens += tokens
 
     def dropped(self, tokens: int) -> None:
-        """Record the end of a request that says nothing about the rate: it was canceled or had too little time."""
+        """Record the end of a request that is excluded from the estimate: canceled, or with a too short timeout."""
         self.requests -= 1
         self.tokens -= tokens
 
     def ended(self, now: float, tokens: int, started_at: float, *, answered: bool) -> None:
-        """Record the end, at *now*, of a request of *tokens* that was sent at *started_at*."""
+        """Record the end of a request.
+
+        Args:
+            now: When the request ended.
+            tokens: Number of tokens of the request.
+            started_at: When the request was sent.
+            answered: Whether the server returned scores.
+
+        """
         self.dropped(tokens)
         self._add_busy(started_at, now)
         self.done_tokens += tokens if answered else 0
@@ -81,11 +86,11 @@ class Throughput:
             self.done_tokens, self.busy_seconds = self.done_tokens / 2, self.busy_seconds / 2
 
     def reset(self) -> None:
-        """Forget the rate: that of a server that failed says nothing about one that has just come back."""
+        """Discard the measurements, which no longer apply after a failure or a long idle time."""
         self.done_tokens = self.busy_seconds = 0.0
 
     def _add_busy(self, start: float, end: float) -> None:
-        """Add the time of a request to the busy time, but for what other requests have added already."""
+        """Add the duration of a request to the busy time, without the part that overlaps with earlier requests."""
         if start > self.busy_until:
             self.busy_seconds += end - start
             self.busy_from = start

@@ -1,4 +1,4 @@
-"""Loads the model's tokenizer from a file, a folder or the model hub."""
+"""Loads the model's tokenizer from a file, a folder or Hugging Face."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ log = structlog.get_logger()
 
 
 def load_tokens(setting: str, model: str) -> Tokens:
-    """Load the tokenizer; if that fails, tokens are estimated and a warning is logged.
+    """Load the tokenizer. If that fails, log a warning and use the approximate tokenizer.
 
     Args:
-        setting: The setting `tokenizer`: `estimate`, `auto`, a file, a folder, or a name at the hub.
-        model: What `auto` means: a folder with the model, or its name at the hub.
+        setting: The setting `tokenizer`: `estimate`, `auto`, a file, a folder, or a Hugging Face model name.
+        model: The folder or Hugging Face name of the model, whose tokenizer is used for `auto`.
 
     Returns:
-        The function that finds the tokens of a text.
+        The tokenizer.
 
     """
     if setting == "estimate":
@@ -38,20 +38,20 @@ def load_tokens(setting: str, model: str) -> Tokens:
 
 
 class _Offsets:
-    """A tokenizer of which only the offsets are used."""
+    """Adapts a Hugging Face tokenizer to the type `Tokens`."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         """Wrap *tokenizer*."""
         self._tokenizer = tokenizer
 
     def __call__(self, text: str) -> Sequence[tuple[int, int]]:
-        """Return the `[start, end)` of each token, in characters."""
+        """Return the character range `(start, end)` of each token."""
         offsets: Sequence[tuple[int, int]] = self._tokenizer.encode(text, add_special_tokens=False).offsets
         return offsets
 
 
 def _load(source: str) -> Tokenizer:
-    """Load from a file or folder if there is one of that name, otherwise from the hub."""
+    """Load from a local file or folder if it exists, otherwise from Hugging Face."""
     path = Path(source)
     if path.is_dir():
         path = path / "tokenizer.json"

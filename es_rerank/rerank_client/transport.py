@@ -1,4 +1,4 @@
-"""HTTP requests to one rerank server: library exceptions become values, and the server's limits are kept."""
+"""HTTP requests to one rerank server. Exceptions are converted to failure values, and rejected batches are split."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ from es_rerank.rerank_client.redact import redacted
 
 log = structlog.get_logger()
 
-# How servers refuse a prompt over the model's length: these statuses, with one of these in the first bytes.
+# A response means that a text exceeds the model's context length if it has one of these statuses and its first bytes
+# contain one of these phrases.
 _TOO_LONG_STATUSES = frozenset({400, 413, 422})
 _TOO_LONG = (b"input_tokens", b"input_text", b"maximum context length", b"max_model_len", b"too long", b"input length")
 _TOO_LONG_WITHIN_BYTES = 300
-# How servers refuse a batch: `batch size 33 > maximum allowed batch size 32`, `at most 1000 documents`.
+# Error messages for a too large batch: `batch size 33 > maximum allowed batch size 32`, `at most 1000 documents`.
 _BATCH_LIMIT = re.compile(
     r"max\w*[a-z_ -]{0,30}batch[ _]size\D{0,20}(\d+)|at most\D{0,20}(\d+)[a-z ]{0,20}(?:document|text|input)"
 )
-# uvicorn, and so vLLM, closes a connection that is idle for five seconds.
+# uvicorn, the HTTP server of vLLM, closes idle connections after five seconds.
 _KEEPALIVE_SECONDS = 4.0
 _CONNECT_SECONDS = 5.0
 _MAX_RESPONSE_BYTES = 64 * 1024 * 1024
@@ -39,12 +40,12 @@ class RerankTransport:
     """The connections to one rerank server.
 
     Attributes:
-        max_batch: How many texts one request may have; it falls when the server says that it takes fewer.
+        max_batch: Maximum number of texts per request; lowered when the server reports a lower limit.
 
     """
 
     def __init__(self, settings: Settings, url: str, backend: Backend) -> None:
-        """Prepare to send requests in the dialect of *backend* to *url*, with the API key of *settings*."""
+        """Prepare to send requests in the format of *backend* to *url*, with the API key in *settings*."""
         self.max_batch = backend.max_batch
         self._url = url + backend.path
         self._backend = backend
@@ -59,16 +60,17 @@ class RerankTransport:
             await self._session.close()
 
     async def ask(self, call: RerankCall, deadline: float) -> list[float] | Failed:
-        """Request raw scores in the order of the texts.
+        """Request raw scores.
 
-        A batch that is too large is split, and texts that are too long are tried once more at half their length.
+        If the server rejects the batch as too large, it is split. If the server rejects a text as too long, the request
+        is retried once with each text cut to half its length.
 
         Args:
             call: The query and the texts.
-            deadline: When the answer must be there, in monotonic seconds.
+            deadline: Deadline for the answer, in monotonic seconds.
 
         Returns:
-            One score a text, or the fault.
+            One score per text, in the order of the texts, or the failure.
 
         """
         answer = await self._request(call, deadline)
@@ -84,7 +86,7 @@ class RerankTransport:
         return answer
 
     async def _request_split(self, call: RerankCall, limit: int, deadline: float) -> list[float] | Failed:
-        """Send at most *limit* texts at a time; a fault of one request is a fault of all."""
+        """Send at most *limit* texts per request, one request after the other. Stop at the first failure."""
         scores: list[float] = []
         for start in range(0, len(call.texts), limit):
             answer = await self._request(replace(call, texts=call.texts[start : start + limit]), deadline)
@@ -94,7 +96,7 @@ class RerankTransport:
         return scores
 
     async def _request(self, call: RerankCall, deadline: float) -> list[float] | Failed:
-        """Send one request; every exception of the libraries becomes a fault."""
+        """Send one request and convert exceptions to failures."""
         seconds = deadline - time.monotonic()
         try:
             async with asyncio.timeout(seconds):
@@ -106,13 +108,13 @@ class RerankTransport:
         except (aiohttp.ClientConnectionError, OSError) as error:
             return Failed(Why.UNREACHABLE, describe_error(error))
         except aiohttp.ClientError as error:
-            # The message of the exception may quote the request and name the server.
+            # The exception's own message may contain parts of the request and the server's address.
             return Failed(Why.BAD_ANSWER, describe_error(error))
         except (ValueError, RecursionError):
             return Failed(Why.BAD_ANSWER, "the response cannot be decoded")
 
     async def _exchange(self, call: RerankCall) -> list[float] | Failed:
-        """Send a request, and once more if the server closed an idle connection: to score twice does no harm."""
+        """Send a request, and retry it once if the connection was closed: scoring is idempotent."""
         body = msgspec.json.encode(self._backend.encode(call))
         try:
             return await self._post(call, body)
@@ -122,7 +124,7 @@ class RerankTransport:
             return await self._post(call, body)
 
     async def _post(self, call: RerankCall, body: bytes) -> list[float] | Failed:
-        """Send the body and decode the response."""
+        """Send the request body and decode the response."""
         session = self._session or self._open_session()
         async with session.post(self._url, data=body, allow_redirects=False) as response:
             content, _ = await read_limited(response.content.iter_any(), _MAX_RESPONSE_BYTES)
@@ -134,7 +136,7 @@ class RerankTransport:
             return self._backend.decode(msgspec.json.decode(content), len(call.texts))
 
     def _open_session(self) -> aiohttp.ClientSession:
-        """Open the connection pool at the first request, inside the running loop."""
+        """Open the connection pool. Called at the first request, because aiohttp needs a running event loop."""
         self._session = aiohttp.ClientSession(
             headers={"Content-Type": "application/json", **self._headers},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
@@ -145,13 +147,13 @@ class RerankTransport:
 
 
 def batch_limit(refusal: str) -> int | None:
-    """Return how many texts a server takes in one request, from the words of its refusal; None if they do not say."""
+    """Return the maximum number of texts per request that an error message names, or None if it names no limit."""
     match = _BATCH_LIMIT.search(refusal.lower())
     return int(match[1] or match[2]) if match else None
 
 
 def _refusal(status: int, content: bytes, detail: str) -> Failed:
-    """Classify an error response; *detail* is the part of its *content* that may be shown."""
+    """Convert an error response to a failure; *detail* is the part of *content* that may be logged."""
     start = content[:_TOO_LONG_WITHIN_BYTES]
     if status in _TOO_LONG_STATUSES and any(words in start for words in _TOO_LONG):
         return Failed(Why.TOO_LONG, detail)

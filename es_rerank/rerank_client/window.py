@@ -11,14 +11,14 @@ from es_rerank.model import ScoreRequest
 
 @dataclass(slots=True)
 class Window:
-    """A window on its way from documents to scores.
+    """The state of a window while its passages are scored.
 
     Attributes:
-        request: The documents, the query and the deadline.
-        rows: The keys of the passages of each document.
-        count: How many documents are read.
-        cached: The keys whose scores were cached.
-        scores: The raw scores that are known so far, by key.
+        request: The query, the documents and the deadline.
+        rows: For each document, the cache keys of its passages.
+        count: Number of documents, from the start of the window, that are scored.
+        cached: The keys whose scores were in the cache.
+        scores: The raw scores received so far, by key.
 
     """
 
@@ -29,24 +29,24 @@ class Window:
     scores: dict[bytes, float] = field(default_factory=dict)
 
     def set_rows(self, keys: Sequence[bytes], sizes: Sequence[int]) -> None:
-        """Distribute the keys of all passages over documents with this many passages each."""
+        """Group *keys*, the keys of all passages, by document; *sizes* is the number of passages of each document."""
         remaining = iter(keys)
         self.rows = [list(islice(remaining, size)) for size in sizes]
 
     def missing(self) -> list[bytes]:
-        """Return the keys that are read and were not cached, each once."""
+        """Return the distinct keys, in the documents that are scored, whose scores were not in the cache."""
         rows = self.rows[: self.count]
         return list(dict.fromkeys(key for row in rows for key in row if key not in self.cached))
 
     def scored_head(self) -> int:
-        """Return how many documents at the head of the window are scored completely."""
+        """Return the number of documents before the first one that has a passage without a score."""
         scores = self.scores
         return len(list(takewhile(lambda row: all(key in scores for key in row), self.rows[: self.count])))
 
     def best_scores(self, count: int) -> list[float]:
-        """Return the score of the best passage of each of the first *count* documents that have a passage."""
+        """Return the highest passage score of each of the first *count* documents, without those that have no text."""
         return [max(self.scores[key] for key in row) for row in self.rows[:count] if row]
 
     def cached_documents(self, count: int) -> int:
-        """Return how many of the first *count* documents needed no request."""
+        """Return how many of the first *count* documents have all their scores from the cache."""
         return sum(bool(row) and self.cached.issuperset(row) for row in self.rows[:count])

@@ -1,4 +1,4 @@
-"""Writes a query for documents that are known by index and id."""
+"""Builds a query for documents with known index and id."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from es_rerank.model import HitKey
 def documents_query(hits: Sequence[HitKey]) -> dict[str, Any]:
     """Return a query that matches exactly these documents.
 
-    Several indices may have the same ids, so each id is matched together with its index.
+    Documents in different indices can have the same id, so each id is matched together with its index.
     """
     by_index: dict[str, list[str]] = {}
     for index, id_ in hits:

@@ -1,4 +1,4 @@
-"""Converts the member names of requests: the engines also accept the camelCase names that old clients send."""
+"""Converts request member names to snake_case, because the engines also accept camelCase names from old clients."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ _WORD_BOUNDARY = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def snake_case(name: str) -> str:
-    """Convert a member name such as `mustNot` to snake_case; one in snake_case stays the same."""
+    """Convert a member name such as `mustNot` to snake_case; a name in snake_case is unchanged."""
     return _WORD_BOUNDARY.sub("_", name).lower()

@@ -1,4 +1,4 @@
-"""Measures how much a new order differs from the engine's, for shadow mode; draws the searches of a sample."""
+"""Measures how much reranking changes the order of hits (shadow mode), and decides which searches are in a sample."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
-# The hits of a first page.
+# Number of hits on a typical first page.
 _OVERLAP_DEPTH = 10
-# The parameter p of rank-biased overlap: the probability that a person who looked at a hit looks at the next one.
+# The parameter p of rank-biased overlap: the probability that a user who looks at a hit also looks at the next one.
 _PERSISTENCE = 0.9
 
 
 class Change(NamedTuple):
-    """How much an order differs from the engine's.
+    """How much a new order differs from the engine's order.
 
     Attributes:
-        overlap: share of the first ten hits that stay among the first ten, in [0, 1].
-        rbo: rank-biased overlap of both orders, in [0, 1].
-        top: whether the first hit changed.
+        overlap: Share of the engine's first ten hits that remain among the first ten, from 0 to 1.
+        rbo: Rank-biased overlap of the new order and the engine's, from 0 to 1.
+        top: Whether the first hit changed.
 
     """
 
@@ -28,10 +28,10 @@ class Change(NamedTuple):
 
 
 def change(order: Sequence[int]) -> Change:
-    """Compare an order with the engine's.
+    """Compare a new order with the engine's order.
 
     Args:
-        order: for each place, the index of the hit in the engine's order; at least one hit.
+        order: For each rank, the hit's position in the engine's order; not empty.
 
     """
     depth = min(_OVERLAP_DEPTH, len(order))
@@ -40,16 +40,17 @@ def change(order: Sequence[int]) -> Change:
 
 
 def _rbo(order: Sequence[int]) -> float:
-    """Return rank-biased overlap, extrapolated from the agreement at the end of both orders.
+    """Return the rank-biased overlap with the engine's order, extrapolated beyond the last hit.
 
-    Formula: Webber, Moffat and Zobel, "A Similarity Measure for Indefinite Rankings", TOIS 28(4), 2010, equation 30
-    for orders of the same length k: RBO = A(k) p^k + (1 - p) / p * sum over d of A(d) p^d, where the agreement A(d)
-    is the share of hits that both orders have among their first d.
+    Formula: Webber, Moffat and Zobel, "A Similarity Measure for Indefinite Rankings", TOIS 28(4), 2010, equation 30,
+    for two orders of the same length k: RBO = A(k) p^k + (1 - p) / p * sum over d of A(d) p^d, where the agreement A(d)
+    is the share of hits that the first d hits of the two orders have in common.
     """
     seen: set[int] = set()
     common, agreement, total = 0, 0.0, 0.0
     for depth, index in enumerate(order, 1):
-        # At each depth both orders gain a hit: `index` here, `depth - 1` in the engine's. Either may complete a pair.
+        # At each depth, each order adds a hit: the new order adds `index`, the engine's order adds `depth - 1`. Count
+        # each of them if the other order already contains it.
         common += (index < depth) + (depth - 1 in seen)
         seen.add(index)
         agreement = common / depth
@@ -58,11 +59,11 @@ def _rbo(order: Sequence[int]) -> float:
 
 
 def in_sample(key: str, sample_rate: float) -> bool:
-    """Return whether a key is in a sample; the answer depends on nothing else, so that all replicas agree.
+    """Return whether a key is in the sample. The result depends only on the arguments, so all replicas agree.
 
     Args:
-        key: what identifies the search or its session.
-        sample_rate: share of keys in the sample, 0 to 1. The sample of a lower rate is part of that of a higher one.
+        key: Identifies the search or its session.
+        sample_rate: Share of keys in the sample, from 0 to 1. Raising the rate keeps the keys that are already in.
 
     """
     digest = blake2b(key.encode("utf-8", "replace"), digest_size=8, person=b"es-rerank").digest()

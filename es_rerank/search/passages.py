@@ -1,4 +1,4 @@
-"""Builds the text of a hit that the model reads, and names the fields that the engine must return for it."""
+"""Builds the passage text of each hit for the model, and chooses the fields that the engine must return for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from es_rerank.model import IndexInfo, Rule, Search
 from es_rerank.search.query_text.terms import TEXT_KINDS, QueryText
 
-# Field names that hold a headline in common schemas; such a field is read before long bodies.
+# Field names that usually contain a title. The model reads title fields before long body fields.
 _HEADLINE = re.compile(
     r"(^|[._-])(title|name|subject|heading|headline|question|summary)($|[._-])|(title|name)$", re.IGNORECASE
 )
@@ -20,9 +20,9 @@ SOURCE_FILTERS = ("_source", "_source_includes", "_source_excludes", "_source_in
 
 
 def choose_fields(rule: Rule, info: IndexInfo, query_texts: Sequence[QueryText]) -> tuple[str, ...]:
-    """Choose the fields that the model reads, best first: those of the rule, otherwise text fields of the mapping.
+    """Return the fields that the model reads, best first: the rule's fields, or text fields of the mapping.
 
-    Fields that the query searched come before others, and headlines before bodies.
+    Fields that the query searches come before other fields, and title fields before body fields.
     """
     if rule.fields:
         return rule.fields
@@ -34,23 +34,23 @@ def choose_fields(rule: Rule, info: IndexInfo, query_texts: Sequence[QueryText])
 
 
 def extra_fields(search: Search, fields: Sequence[str]) -> tuple[str, ...]:
-    """Name the fields to request in addition to the client's own; none if its hits hold the whole source."""
+    """Return the fields to request in addition to the client's; none if its hits contain the complete `_source`."""
     source_is_filtered = search.body.values.get("_source", True) is not True or any(
         name in search.params for name in SOURCE_FILTERS
     )
-    # Both leave the source out of a hit unless it is asked for too.
+    # With either of these, hits have no `_source` unless it is requested explicitly.
     source_is_replaced = any(
         name in search.params or name in search.body.values for name in ("stored_fields", "script_fields")
     )
     if not (source_is_filtered or source_is_replaced):
         return ()
-    # A field that the client names itself cannot be told from an added one, so it could not be removed again.
+    # Fields that the client also requested are not added, because they would then be removed from its response.
     client_fields = requested_fields(search)
     return tuple(name for name in fields if not is_covered(name, client_fields))
 
 
 def requested_fields(search: Search) -> tuple[str, ...]:
-    """List the field patterns of all request parts whose values the engine returns in a hit's `fields`."""
+    """Return the field patterns of all request parts whose values are returned in the `fields` of a hit."""
     parts = ("fields", "docvalue_fields", "stored_fields")
     named = [name for part in parts for name in _patterns(search.body.values.get(part))]
     named += [name for part in parts for name in search.params.get(part, "").split(",") if name]
@@ -68,11 +68,11 @@ def passages(
 ) -> list[str | None]:
     """Build the passage of each hit.
 
-    With a template, a line is left out if none of its placeholders has a text; otherwise each field's text is a line.
+    With a template, each line whose placeholders are all empty is omitted. Without one, each field's text is a line.
 
     Args:
-        sources: `_source` and `fields` of each hit, decoded.
-        rule: Gives the template.
+        sources: The decoded `_source` and `fields` of each hit.
+        rule: Source of the template.
         fields: The fields that the model reads, best first.
 
     Returns:
@@ -83,7 +83,7 @@ def passages(
 
 
 def placeholders(template: str) -> tuple[str, ...]:
-    """List the field names of a template."""
+    """Return the field names in a template."""
     return tuple(_PLACEHOLDER.findall(template))
 
 
@@ -93,16 +93,16 @@ def _passage(
     """Build the passage of one hit."""
     try:
         texts = {name: _field_text(source, flat, name) for name in fields}
-    except RecursionError:  # arrays nested hundreds deep are no text
+    except RecursionError:  # arrays nested hundreds of levels deep have no text
         return None
     lines = _filled(template, texts) if template else texts.values()
     return "\n".join(line for line in lines if line) or None
 
 
 def _field_text(source: Mapping[str, Any], flat: Mapping[str, Any], name: str) -> str:
-    """Return the text of one field; a multi-field has that of its parent in the source.
+    """Return the text of one field. A multi-field gets its parent's text if `_source` has no value for it.
 
-    Elasticsearch returns nested `fields` as objects in arrays, like those of the source.
+    Elasticsearch returns nested `fields` as arrays of objects, like those in `_source`.
     """
     if name in flat:
         return _text(flat[name])
@@ -125,7 +125,7 @@ def _filled(template: str, texts: Mapping[str, str]) -> Iterator[str]:
 
 
 def _value(value: Any, path: Sequence[str]) -> Any:
-    """Follow a dotted path through objects and arrays; keys may contain dots themselves."""
+    """Return the value at a dotted path through objects and arrays; keys may contain dots themselves."""
     if isinstance(value, list):
         return [_value(element, path) for element in value]
     if not path:
@@ -143,7 +143,7 @@ def _text(value: Any) -> str:
 
 
 def _leaves(value: Any) -> Iterator[str]:
-    """Yield strings and numbers; objects below a text field are no text."""
+    """Yield strings and numbers. Objects in the value of a text field are ignored."""
     if isinstance(value, list):
         for element in value:
             yield from _leaves(element)
@@ -154,7 +154,7 @@ def _leaves(value: Any) -> Iterator[str]:
 
 
 def _patterns(part: Any) -> Iterator[str]:
-    """Yield field names or patterns, each a string or `{"field": pattern}`."""
+    """Yield field names or patterns from entries that are a string or `{"field": pattern}`."""
     for entry in part if isinstance(part, list) else [part]:
         name = entry.get("field") if isinstance(entry, dict) else entry
         if isinstance(name, str):
@@ -162,11 +162,11 @@ def _patterns(part: Any) -> Iterator[str]:
 
 
 def _is_searched(name: str, patterns: Sequence[str]) -> bool:
-    """Return whether the query searched a field, or one of its multi-fields, by name."""
+    """Return whether the query explicitly searches a field or one of its multi-fields."""
     return any(fnmatchcase(name, pattern) or pattern.startswith(f"{name}.") for pattern in patterns)
 
 
 def _is_multi_field(name: str, field_types: Mapping[str, str]) -> bool:
-    """Return whether a field indexes its parent in another way, as `title.english` does with `title`."""
+    """Return whether a field is a multi-field, which indexes its parent in another way, such as `title.english`."""
     parent = name.rpartition(".")[0]
     return field_types.get(parent, "object") not in {"object", "nested"}

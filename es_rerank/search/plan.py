@@ -1,4 +1,4 @@
-"""Decides what is done for a search: a plan, or a skip with its reason."""
+"""Decides how to handle a search: returns a plan, or a skip with its reason."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from es_rerank.search.query_text.retrievers import rank_window_size
 from es_rerank.search.relevance_sort import is_relevance_sort
 
 DEFAULT_SIZE = 10
-# Parts of a body that limit how many hits it returns.
+# Body members that limit how many hits are returned.
 _RANKING_PARTS = frozenset({"rank", "retriever"})
-# The engines count hits in 32 bits.
+# The engines store hit counts as 32-bit integers.
 _MAX_HITS = 2**31 - 1
-# Each pattern is compared with each field of each hit.
+# Limited because each pattern is compared with each field of each hit.
 _MAX_FIELD_PATTERNS = 1000
 
-# What costs time for every hit, so that a window of them is worth a request of its own.
+# Costly for every hit, so they are computed only for the page, in a separate fetch phase.
 _COSTLY_PARTS = ("highlight", "script_fields", "explain")
 _INNER_HITS = b'"inner_hits"'
-# Two requests return the same as one only for bodies made of these parts: the first list goes into both phases, the
-# second into the fetch phase only.
+# Only bodies made of these members return the same result in two phases as in one request. Members in the first set are
+# sent in both phases, those in the second set only in the fetch phase.
 _WINDOW_PARTS = frozenset(
     {
         "from",
@@ -57,25 +57,25 @@ _WINDOW_PARTS = frozenset(
 PAGE_PARTS = frozenset(
     {*_COSTLY_PARTS, "aggs", "aggregations", "docvalue_fields", "fields", "stored_fields", "suggest"}
 )
-# They change which hits there are, or carry the body or parts of it in the URL.
+# These change which hits match, or contain the body or parts of it.
 _SINGLE_PHASE_PARAMETERS = frozenset({"search_pipeline", "source", "suggest_field", "terminate_after"})
-# The window must hold at least this many times the hits up to the end of the page.
+# Minimum window size for two phases, as a multiple of `from + size`.
 _MIN_WINDOW_RATIO = 2
 
 
 def early(search: Search) -> Skip | None:
-    """Return the skip of a search that its own content rules out, before anything is asked of the engine."""
+    """Return the skip of a search that cannot be reranked whatever its index, before any request to the engine."""
     return next((Skip(why) for why, applies in CHECKS if applies(search)), None)
 
 
 def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True) -> Plan | Skip:
-    """Plan a search whose rule and mapping are known; all pages are slices of one reranked window.
+    """Plan a search whose rule and mapping are known. All pages are slices of one reranked window.
 
     Args:
         search: The search.
         rule: The rule of its indices.
-        info: Their names and field types.
-        two_phase: Whether its endpoint allows a query phase and a fetch phase.
+        info: The names and field types of its indices.
+        two_phase: Whether searches at this endpoint may be split into a query phase and a fetch phase.
 
     """
     query_texts = typed_texts(search, info)
@@ -108,9 +108,9 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True)
 
 
 def _with_page(plan: Plan, wanted: RerankRequest) -> Plan:
-    """Set which hits are fetched: the window and what the page needs behind it, or a page beyond it unchanged."""
+    """Set which hits are fetched: the window and any page hits after it, or only a page beyond the window."""
     if wanted.window is not None:
-        # A reranker that was asked for explicitly returns what it read and no more.
+        # Like native rerankers, an explicit rerank request returns only hits from its window.
         last = plan.window if wanted.min_score is not None else wanted.window
         plan = replace(plan, size=max(0, min(plan.size, last - plan.start)))
     elif plan.start >= plan.window:
@@ -119,7 +119,7 @@ def _with_page(plan: Plan, wanted: RerankRequest) -> Plan:
 
 
 def _with_phases(plan: Plan, search: Search, info: IndexInfo, two_phase: bool) -> Plan | Skip:
-    """Set whether the window has a query phase of its own, or which fields are requested in addition."""
+    """Set whether the search has a separate query phase, or which extra fields are requested."""
     extra = extra_fields(search, plan.passage_fields)
     if two_phase and not plan.without_stored_fields and _is_two_phase(search, info, plan, needs_fields=bool(extra)):
         return replace(plan, fetch=replace(plan.fetch, phase=FetchPhase.QUERY))
@@ -129,10 +129,10 @@ def _with_phases(plan: Plan, search: Search, info: IndexInfo, two_phase: bool) -
 
 
 def _is_two_phase(search: Search, info: IndexInfo, plan: Plan, *, needs_fields: bool) -> bool:
-    """Return whether a query phase and a fetch phase cost less than one request and return the same.
+    """Return whether a query phase and a fetch phase are cheaper than one request and return the same result.
 
-    `needs_fields`: in one request, fields would have to be requested in addition to the client's own. Only requests
-    made of known parts are fetched in two phases, on indices of this cluster.
+    `needs_fields`: a single request would need extra fields. Two phases are used only for bodies made of known members,
+    on indices in this cluster.
     """
     body = search.body
     costly = (
@@ -148,32 +148,37 @@ def _is_two_phase(search: Search, info: IndexInfo, plan: Plan, *, needs_fields: 
 
 
 def _has_index_names(info: IndexInfo) -> bool:
-    """Return whether index and id identify a document: the indices are known by name, and none is remote."""
+    """Return whether index name and id identify a document: index names are known, and no index is remote."""
     return bool(info.names) and not any(":" in name for name in info.names)
 
 
 def _with_request(rule: Rule, wanted: RerankRequest) -> Rule:
-    """Return the rule with what the request asked for; a field that it named has no place in the rule's template."""
+    """Return the rule with the request's explicit options. If the request names fields, the template is not used."""
     if wanted.chunks:
         rule = replace(rule, long=replace(rule.long, mode=LongDocumentMode.MAX_PASSAGE))
     return replace(rule, template=None) if wanted.fields else rule
 
 
 def page(search: Search) -> tuple[int, int]:
-    """Read `from` and `size`; URL parameters take precedence. Raises ValueError if they are no numbers."""
+    """Return `from` and `size`; URL parameters take precedence over the body.
+
+    Raises:
+        TypeError, ValueError, OverflowError: A value is not an integer.
+
+    """
     start, size = (search.params.get(key, search.body.values.get(key)) for key in ("from", "size"))
     return _integer(start, 0), _integer(size, DEFAULT_SIZE)
 
 
 def _integer(value: Any, default: int) -> int:
-    """Read a number as the engines do, which do not accept `1_0`."""
+    """Convert a value to an integer as the engines do; unlike Python, they reject `1_0`."""
     if isinstance(value, str) and "_" in value:
         raise ValueError(value)
     return default if value is None else int(value)
 
 
 def _is_sorted(search: Search) -> bool:
-    """Return whether the order is anything but relevance: no sort, or `_score` first and descending."""
+    """Return whether hits are sorted by anything other than descending `_score`."""
     if "sort" in search.params:
         first = search.params["sort"].split(",")[0].strip()
         return first not in {"", "_score", "_score:desc"}
@@ -182,7 +187,7 @@ def _is_sorted(search: Search) -> bool:
 
 
 def _has_invalid_page(search: Search) -> bool:
-    """Return whether the page cannot be read or is impossible: the engine words that error."""
+    """Return whether `from` or `size` is invalid. The engine then returns its own error."""
     try:
         start, size = page(search)
     except (TypeError, ValueError, OverflowError):
@@ -191,30 +196,30 @@ def _has_invalid_page(search: Search) -> bool:
 
 
 def _has(*names: str) -> Callable[[Search], bool]:
-    """Return a check for a member of the body or a URL parameter."""
+    """Return a check for whether any of these is set, as a body member or a URL parameter."""
     return lambda search: any(name in search.params or search.body.values.get(name) is not None for name in names)
 
 
 def _is_walked(search: Search) -> bool:
-    """Return whether a point in time is walked: a client that sorts it uses the sort values as cursors."""
+    """Return whether a point in time has a `sort`: clients then use the sort values as `search_after` cursors."""
     return search.body.values.get("pit") is not None and (
         "sort" in search.params or bool(search.body.values.get("sort"))
     )
 
 
 def _excludes_stored_fields(search: Search) -> bool:
-    """Return whether the client wants hits without id and source (`stored_fields: _none_`)."""
+    """Return whether the client wants hits without `_id` and `_source` (`stored_fields: _none_`)."""
     stored = search.params.get("stored_fields", search.body.values.get("stored_fields"))
     return stored in ("_none_", ["_none_"])
 
 
 def _has_hit_parts(search: Search) -> bool:
-    """Return whether hits have parts that read stored fields themselves, or that engines refuse with `_none_`."""
+    """Return whether hits have parts that need stored fields, or that the engines reject with `_none_`."""
     return _has("highlight", "fields", *SOURCE_FILTERS)(search) or _INNER_HITS in search.body.raw
 
 
-# The first match counts. `slice` divides an export and a sorted point in time is walked by its sort values: both rely
-# on the engine's order.
+# The first matching row is used. Searches with `slice`, or with a sorted point in time, export all hits and depend on
+# the engine's order.
 CHECKS: tuple[tuple[Why, Callable[[Search], bool]], ...] = (
     (Why.SCROLL, _has("scroll")),
     (Why.SEARCH_AFTER, _has("search_after")),

@@ -1,7 +1,7 @@
 """Score policies: combine engine scores and model scores into the new order and the `_score` that clients see.
 
-Every policy guarantees that scores are finite and not negative, that they decrease over all pages although each page
-is computed alone, and that hits with equal values keep the engine's order.
+Every policy guarantees that scores are finite and not negative, that they never increase from one hit to the next,
+even across pages that are computed separately, and that ties keep the engine's order.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from es_rerank.model import PolicySpec
 
-# The engine score that is shown as 0.5 in the tail. BM25 scores of queries of a few words have this magnitude.
+# The engine score that becomes a `_score` of 0.5 in the tail (the hits after the window). BM25 scores for queries of a
+# few words have this magnitude.
 _TAIL_MIDPOINT = 10.0
-# `probability` shows at least this in the window and less than this in the tail.
+# With the policy `probability`, `_score` is at least this in the window and less than this in the tail.
 _MIN_WINDOW_PROBABILITY = 1e-6
-# Pinned hits have scores just above 2^127 (1.7014118e38), half the greatest 32-bit float; no other score is that high.
+# Pinned hits have scores just above 2^127 (1.7014118e38), half the largest 32-bit float. No other score is that high.
 PINNED = 1.7e38
 
 Combine = Callable[[Sequence[float], Sequence[float], float], Sequence[float]]
@@ -27,8 +28,8 @@ class Ranking:
     """The new order of the fetched hits.
 
     Attributes:
-        order: for each place, the index of the hit in the engine's order. Hits that are left out are missing.
-        scores: for each place, the `_score` to show; None keeps the engine's score.
+        order: For each rank, the hit's position in the engine's order. Dropped hits are missing.
+        scores: For each rank, the new `_score`; None keeps the engine's score.
 
     """
 
@@ -38,13 +39,13 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One row of the table.
+    """A score policy.
 
     Attributes:
-        combine: (engine scores, probabilities, parameter) -> a value in [0, 1] for each hit, by which hits are ordered.
-        parameter: the default of the policy's parameter; 0 if it has none.
+        combine: (engine scores, probabilities, parameter) -> a value from 0 to 1 per hit, by which hits are sorted.
+        parameter: Default value of the policy's parameter; 0 if it has none.
         window: value -> `_score` of a hit in the window.
-        tail: engine score -> `_score` of a hit below the window.
+        tail: engine score -> `_score` of a hit in the tail, after the window.
 
     """
 
@@ -55,9 +56,9 @@ class Policy:
 
 
 def squash(score: float) -> float:
-    """Map an engine score to [0, 1) by b / (b + 10); negative scores are mapped to 0.
+    """Map an engine score b to [0, 1) with b / (b + 10); negative scores are mapped to 0.
 
-    Written as 1 - 10 / (b + 10), which is monotone also after rounding, and capped below 1 for infinity.
+    Computed as 1 - 10 / (b + 10), which is monotonic even after rounding, and capped below 1 for infinite scores.
     """
     return min(1 - _TAIL_MIDPOINT / (max(score, 0.0) + _TAIL_MIDPOINT), math.nextafter(1.0, 0.0))
 
@@ -73,7 +74,7 @@ def _linear(engine: Sequence[float], model: Sequence[float], weight: float) -> S
 
 
 def _rrf(_engine: Sequence[float], model: Sequence[float], constant: float) -> Sequence[float]:
-    """Fuse the engine's rank and the model's rank: the mean of (k + 1) / (k + rank), 1 for the first in both.
+    """Combine the engine's rank and the model's rank: the mean of (k + 1) / (k + rank), which is 1 if both ranks are 1.
 
     Formula: Cormack, Clarke and Buettcher, "Reciprocal Rank Fusion", SIGIR 2009, scaled to [0, 1]. Hits with equal
     probabilities share the better rank.
@@ -86,7 +87,7 @@ def _rrf(_engine: Sequence[float], model: Sequence[float], constant: float) -> S
 
 
 def _probability_tail(score: float) -> float:
-    """Show an engine score below the lowest score of a window."""
+    """Map an engine score to a `_score` lower than any in the window."""
     return _MIN_WINDOW_PROBABILITY * squash(score)
 
 
@@ -102,13 +103,13 @@ POLICIES: Mapping[str, Policy] = {
 def rank(
     spec: PolicySpec, engine: Sequence[float], model: Sequence[float | None], min_probability: float | None = None
 ) -> Ranking:
-    """Order the fetched hits: pinned ones, scored ones by their value, then the rest in the engine's order.
+    """Order the fetched hits: first pinned hits, then scored hits by value, then the rest in the engine's order.
 
     Args:
-        spec: the policy and its parameter.
-        engine: the engine's score of every fetched hit, in the engine's order.
-        model: a probability in [0, 1] for each hit of the window, which is the head of *engine*; None: not scored.
-        min_probability: leave out the hits that the model scored lower or not at all, except pinned ones.
+        spec: The policy and its parameter.
+        engine: The engine's score of every fetched hit, in the engine's order.
+        model: A probability from 0 to 1 for each hit of the window, the first hits of *engine*; None if not scored.
+        min_probability: Drop hits with a lower probability or without one, except pinned hits.
 
     """
     policy = POLICIES[spec.name]
@@ -127,5 +128,5 @@ def rank(
 
 
 def _combine(policy: Policy, spec: PolicySpec, engine: Sequence[float], model: Sequence[float]) -> Sequence[float]:
-    """Apply a policy with the rule's parameter, or its default."""
+    """Apply a policy with the rule's parameter or, if it has none, the default."""
     return policy.combine(engine, model, policy.parameter if spec.parameter is None else spec.parameter)

@@ -1,4 +1,4 @@
-"""The aiohttp application of the endpoint: its parts are started with it, and closed after it."""
+"""The aiohttp application of the endpoint, which starts and closes its parts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from es_rerank.server.dispatch import dispatch, dispatch_any
 from es_rerank.server.responses import remove_library_headers
 from es_rerank.server.state import STATE, State, build
 
-# How long requests in flight may take when the endpoint stops, and how much of it is reserved for searches that must
-# be answered without the model.
+# Time for requests in flight to complete at shutdown, and the part of it that is reserved for answering the remaining
+# searches without the model.
 _GRACE_SECONDS, _RESERVED_SECONDS = 10.0, 1.0
 _GAUGE_INTERVAL_SECONDS = 1.0
 
@@ -24,11 +24,11 @@ def application(settings: Settings, rules: Rules | None = None) -> web.Applicati
     """Return the aiohttp application of one endpoint.
 
     Args:
-        settings: The settings in force.
-        rules: The rules in force; None reads them from the folder that the settings name.
+        settings: The active settings.
+        rules: The active rules; None reads them from the folder in the settings.
 
     Raises:
-        ConfigError: A file that the settings name cannot be used.
+        ConfigError: A file named in the settings cannot be used.
 
     """
     app = web.Application(client_max_size=settings.max_body, middlewares=[dispatch_any])
@@ -41,30 +41,30 @@ def application(settings: Settings, rules: Rules | None = None) -> web.Applicati
 
 
 def runner(settings: Settings, rules: Rules | None = None) -> web.AppRunner:
-    """Return the runner of an application, for `listen.site`; a search is cancelled when its client disconnects."""
+    """Return an application runner for `listen.site`. If a client disconnects, its search is canceled."""
     return web.AppRunner(application(settings, rules), handler_cancellation=True, shutdown_timeout=_GRACE_SECONDS)
 
 
 async def _confirm_expectation(request: web.Request) -> None:
-    """Confirm `Expect: 100-continue`; other expectations are refused later."""
+    """Confirm `Expect: 100-continue`; other expectations are rejected later."""
     if request.headers["Expect"].strip().lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 async def _stop_scoring(app: web.Application) -> None:
-    """Answer searches that still wait for the model in the engine's order before they would be cut off."""
+    """Return searches that still wait for scores in the engine's order, shortly before the shutdown timeout."""
     asyncio.get_running_loop().call_later(_GRACE_SECONDS - _RESERVED_SECONDS, app[STATE].reranker.give_up)
 
 
 async def _update_gauges(state: State) -> None:
-    """Update the gauges of the reranker every second, for whichever worker is asked for metrics."""
+    """Update the reranker's gauges every second, because any worker may receive the metrics request."""
     while True:
         state.metrics.update_reranker(state.reranker.health)
         await asyncio.sleep(_GAUGE_INTERVAL_SECONDS)
 
 
 async def _running(app: web.Application) -> AsyncIterator[None]:
-    """Start the reranker with the endpoint, and close all connections after it."""
+    """Start the reranker with the application; at shutdown, close all connections."""
     state = app[STATE]
     tasks = [asyncio.create_task(_update_gauges(state)), asyncio.create_task(state.reranker.start())]
     yield

@@ -1,4 +1,4 @@
-"""Reads a client's request: its target, its deadline, its body as a stream, and its headers for the engine."""
+"""Reads a client's request: target, deadline, body as a stream, and the headers for the engine."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from es_rerank.net.headers import FORWARDING, end_to_end_headers
 from es_rerank.net.messages import Stream
 from es_rerank.net.stream_copy import copy_stream
 
-# How long a client waits for its searches, as in `500ms`; it can only shorten the deadline of the rule.
+# Time limit for the client's searches, such as `500ms`. It can shorten the rule's deadline but not extend it.
 DEADLINE_HEADER = "X-Rerank-Deadline"
 
-# Headers that describe the client's own body and response, so they do not apply to another request in its name.
+# Headers about the client's request body and response, which are not sent with es-rerank's own requests for the client.
 BODY_HEADERS = ("Accept", "Accept-Encoding", "Content-Encoding", "Content-Length", "Content-Type")
 
 _BEHIND_HOST = re.compile(r"[/?].*", re.DOTALL)
 
 
 def target(request: web.BaseRequest) -> str:
-    """Return path and query as the client wrote them; of the absolute form (RFC 9112, 3.2.2) what follows the host."""
+    """Return the raw path and query string; from an absolute URL (RFC 9112, 3.2.2), what follows the host."""
     raw = request.raw_path
     if raw.startswith("/"):
         return raw
@@ -37,7 +37,12 @@ def target(request: web.BaseRequest) -> str:
 
 
 def deadline(request: web.BaseRequest) -> float:
-    """Return how long the client waits, in seconds; infinity if it does not say so. Raises RequestError."""
+    """Return the client's time limit in seconds; infinity if not set.
+
+    Raises:
+        RequestError: The header is not a valid duration.
+
+    """
     value = request.headers.get(DEADLINE_HEADER)
     try:
         return math.inf if value is None else seconds(value)
@@ -46,15 +51,15 @@ def deadline(request: web.BaseRequest) -> float:
 
 
 def uploading(request: web.BaseRequest) -> ClientBody | None:
-    """Return the client's body as a stream; None if there is none."""
+    """Return the client's body as a stream; None if there is no body."""
     return ClientBody(request) if request.can_read_body else None
 
 
 class ClientBody(Stream):
-    """The body of a client's request as a stream, which begins with the parts that were read before."""
+    """A client's request body as a stream, starting with chunks that were already read."""
 
     def __init__(self, request: web.BaseRequest, read: Sequence[bytes] = ()) -> None:
-        """Stream the body of *request* after the chunks in *read*."""
+        """Stream the chunks in *read*, then the rest of the body of *request*."""
         self._content = request.content
         self._read = read
 
@@ -76,7 +81,7 @@ class ClientBody(Stream):
 
 @contextmanager
 def _readable() -> Iterator[None]:
-    """Translate the server library's error for a malformed body."""
+    """Translate aiohttp's error for a malformed body to RequestError."""
     try:
         yield
     except web.RequestPayloadError as error:
@@ -84,7 +89,7 @@ def _readable() -> Iterator[None]:
 
 
 def headers(request: web.BaseRequest, settings: Settings, *without: str) -> CIMultiDict[str]:
-    """Return the headers that are forwarded to the engine, except those named in *without*."""
+    """Return the client's headers to forward to the engine, except those named in *without*."""
     forwarded = end_to_end_headers(request.raw_headers, *without)
     FORWARDING[settings.forwarded](forwarded, request.remote or "", request.host, request.scheme)
     return forwarded

@@ -1,4 +1,4 @@
-"""The way of one HTTP request: refused, an admin page, a known endpoint, or passed through."""
+"""Routes an HTTP request: to an error response, an admin page, a handler, or the engine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 async def dispatch(request: web.Request) -> web.StreamResponse:
-    """Answer one request; a failure of es-rerank is an error in the engines' format, which no client retries."""
+    """Respond to a request. If es-rerank itself fails, return a 500 in the engines' format; clients do not retry it."""
     rejected = check_request(RequestHead(request.method, request.raw_path, request.headers, request.version))
     if rejected:
         return _refused(request, rejected)
@@ -48,16 +48,16 @@ async def dispatch(request: web.Request) -> web.StreamResponse:
 
 @web.middleware
 async def dispatch_any(request: web.Request, handler: Handler) -> web.StreamResponse:  # noqa: ARG001
-    """Answer every request, also those whose target (such as `*`) the router does not match."""
+    """Respond to every request, including targets that aiohttp's router does not match, such as `*`."""
     return await dispatch(request)
 
 
 def _refused(request: web.Request, rejected: Rejection) -> web.Response:
-    """Refuse a request; what follows it on the connection is not read any more."""
+    """Return an error response and close the connection; the rest of the request is not read."""
     if rejected.silent and request.transport:
         request.transport.abort()
     if request.content.exception():
-        # The server library waits for the rest of a body, and would meet the same error again.
+        # aiohttp would wait for the rest of the body and raise the same error again.
         request.content.feed_eof()
     response = error_answer(rejected.status, rejected.kind, rejected.reason)
     response.force_close()
@@ -65,7 +65,7 @@ def _refused(request: web.Request, rejected: Rejection) -> web.Response:
 
 
 async def _routed(request: web.Request) -> web.StreamResponse:
-    """Answer a request by what it asks for: an admin page, searches, or anything else, which is passed through."""
+    """Route a request to an admin page, a handler for searches, or the engine."""
     state = request.app[STATE]
     if admin_access(request) is not AdminAccess.NONE and (request.path + "/").startswith(PREFIX + "/"):
         return await admin_page(state, request)
@@ -77,7 +77,7 @@ async def _routed(request: web.Request) -> web.StreamResponse:
 
 
 async def answer(state: State, request: web.Request, endpoint_request: EndpointRequest) -> web.StreamResponse:
-    """Answer a request to a known endpoint, or pass it through with the reason."""
+    """Respond to a request to a known endpoint, or pass it through with the reason in the `X-Rerank` header."""
     arrived = time.monotonic()
     limit = state.settings.max_body
     whole, parts = await read_limited(aiter(client_request.ClientBody(request)), limit)
@@ -110,7 +110,7 @@ async def answer(state: State, request: web.Request, endpoint_request: EndpointR
 
 
 def _too_long(limit: int) -> web.Response:
-    """Refuse a body that is for no engine; *limit* is in bytes."""
+    """Reject a body larger than *limit* bytes that cannot be passed to the engine."""
     answer = error_answer(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "content_too_long_exception", f"the body is longer than {limit} bytes"
     )
@@ -119,7 +119,7 @@ def _too_long(limit: int) -> web.Response:
 
 
 async def _handled(call: SearchCall, session: EngineSession) -> HandlerResult:
-    """Have the handler of the endpoint answer the request."""
+    """Call the endpoint's handler. If it fails, the request is passed through."""
     endpoint = call.endpoint_request.endpoint
     compat = COMPAT_HANDLERS.get(endpoint)
     if compat is None and mode(call.request) == "off":
@@ -136,18 +136,18 @@ async def _handled(call: SearchCall, session: EngineSession) -> HandlerResult:
 async def _passed(
     state: State, request: web.Request, result: HandlerResult, body: Body, headers: RerankHeaders
 ) -> web.StreamResponse:
-    """Pass a request to the engine."""
+    """Pass a request to the engine and record its outcome."""
     try:
         return await pass_request(state, request, body, headers, result.forward)
     finally:
-        # Also if the client disconnects while the response is streamed.
+        # Counted even if the client disconnects while the response is streamed.
         _count(state, request, result, headers)
 
 
 def _written(
     state: State, request: web.Request, result: HandlerResult, body: bytes, headers: RerankHeaders
 ) -> web.StreamResponse:
-    """Write a response: with the status and headers of the engine's reply, or of es-rerank itself."""
+    """Return a response with the status and headers of the engine's reply, or with es-rerank's own."""
     response: web.Response
     if result.reply is None:
         response = web.Response(status=result.status, body=body, content_type="application/json")
@@ -163,7 +163,7 @@ def _written(
 
 
 def _count(state: State, request: web.Request, result: HandlerResult, headers: RerankHeaders) -> None:
-    """Count what happened to the searches of a request, and log it."""
+    """Record the outcomes of a request in the metrics and the log."""
     if headers.outcome and headers.timings:
         state.metrics.searched(result.outcomes, headers.timings)
         log.debug("search handled", path=request.path, outcome=headers.outcome)

@@ -14,7 +14,7 @@ from es_rerank.rerank_client.client import Health
 from es_rerank.search.order_change import Change
 from es_rerank.server.timings import Timings
 
-# With several workers each counts into files of this folder, and any of them exposes the sum of all.
+# With several workers, each worker writes its metrics to files in this folder, and any worker exposes the sum.
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 _SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -23,10 +23,10 @@ _OVERHEAD_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 
 
 class Metrics:
-    """The registry of one endpoint."""
+    """The metrics registry of one endpoint."""
 
     def __init__(self) -> None:
-        """Register every metric at zero."""
+        """Register all metrics."""
         self._registry = CollectorRegistry()
         self._searches = self._counter(
             "searches", "Searches at known endpoints, by outcome and reason.", ["outcome", "why"]
@@ -69,7 +69,7 @@ class Metrics:
         return Counter(f"es_rerank_{name}", help_text, labels, registry=self._registry)
 
     def _gauge(self, name: str, help_text: str, over_workers: Literal["livemax", "livesum"]) -> Gauge:
-        """Register a gauge, and how it is combined over several workers."""
+        """Register a gauge; *over_workers* is how values of several workers are combined."""
         return Gauge(f"es_rerank_{name}", help_text, registry=self._registry, multiprocess_mode=over_workers)
 
     def _histogram(self, name: str, help_text: str, buckets: Sequence[float]) -> Histogram:
@@ -83,15 +83,15 @@ class Metrics:
         self._top.labels(str(change.top).lower()).inc()
 
     def not_measured(self) -> None:
-        """Count a search that was not measured, because too many were being measured."""
+        """Count a search that was not measured because too many measurements were in flight."""
         self._dropped.inc()
 
     def passed_through(self) -> None:
-        """Count a request without a search."""
+        """Count a request without a search that was passed through."""
         self._passthrough.inc()
 
     def searched(self, outcomes: Sequence[Outcome], timings: Timings) -> None:
-        """Record the searches of one request, and where its time went."""
+        """Record the outcomes and timings of one request."""
         reranked = [outcome for outcome in outcomes if outcome.state is OutcomeState.RERANKED]
         self._engine.observe(timings.engine_seconds)
         self._overhead.observe(timings.overhead_seconds())
@@ -104,13 +104,13 @@ class Metrics:
             self._documents.labels("model").inc(outcome.window - outcome.cached)
 
     def update_reranker(self, health: Health) -> None:
-        """Record the state of this worker's reranker; any worker may be asked for the metrics of all."""
+        """Record the state of this worker's reranker, so that any worker can expose it."""
         self._degraded.set(health.state == "degraded")
         self._unavailable.set(health.out)
         self._in_flight.set(health.searches)
 
     def text(self) -> bytes:
-        """Return all metrics in the Prometheus text format."""
+        """Return all metrics in Prometheus text format."""
         if SHARED_FOLDER not in os.environ:
             return generate_latest(self._registry)
         shared = CollectorRegistry()
@@ -119,5 +119,5 @@ class Metrics:
 
 
 def forget(pid: int) -> None:
-    """Remove the gauges of a worker that died; its counters stay."""
+    """Remove the gauges of a worker process that exited; its counters are kept."""
     mark_process_dead(pid)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Streams requests and responses through, byte for byte, in constant memory."""
+"""Streams requests and responses through unchanged, byte for byte, in constant memory."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ async def pass_request(
     """Pass a request to the engine and stream its response back.
 
     Args:
-        state: The parts of the running endpoint.
+        state: The components of the running endpoint.
         request: The client's request.
-        body: Its body.
-        headers: What is added to the response's headers; without an outcome the request carried no search.
+        body: The request body.
+        headers: Headers to add to the response; without an outcome, the request has no searches.
         forward: The request to send instead of the client's own.
 
     """
@@ -54,8 +54,8 @@ async def pass_request(
     except UpstreamError as error:
         log.warning("upstream failed", path=request.path, reason=str(error))
         if error.silent and "Content-Encoding" in request.headers and request.transport:
-            # Engines close the connection on a body that does not have its encoding, or have died: which of the two
-            # cannot be seen.
+            # Engines close the connection if a body does not match its `Content-Encoding`. es-rerank cannot distinguish
+            # this from an engine that stopped, so it closes the client's connection too.
             request.transport.abort()
         return gateway_error(str(error), headers, in_flight_since=started)
     finally:
@@ -64,21 +64,21 @@ async def pass_request(
 
 
 def gateway_error(reason: str, headers: RerankHeaders, *, in_flight_since: float | None = None) -> web.Response:
-    """Return the response for an engine that does not answer: 502, so that clients retry or use another node."""
+    """Return the response for an engine that does not respond: 502, so that clients retry or use another node."""
     response = error_answer(HTTPStatus.BAD_GATEWAY, "upstream_unreachable_exception", reason)
     headers.add_to(response.headers, in_flight_since=in_flight_since)
     return response
 
 
 def _client_request(request: web.BaseRequest, settings: Settings, body: Body, *, searched: bool) -> OutgoingRequest:
-    """Copy the client's request; a search or a read without a streamed body may be retried on a stale connection."""
+    """Build the engine request from the client's; searches and reads without a streamed body may be retried."""
     retryable = isinstance(body, bytes | None) and (searched or request.method in _READ_METHODS)
     headers = client_request.headers(request, settings)
     return OutgoingRequest(request.method, client_request.target(request), headers, body or None, retryable)
 
 
 def _replaced(request: OutgoingRequest, forward: EngineRequest) -> OutgoingRequest:
-    """Replace the target of a request, and its body if *forward* has one."""
+    """Replace the target of a request and, if *forward* has one, the body."""
     if not forward.body:
         return replace(request, target=forward.target)
     headers = request.headers.copy()
@@ -88,7 +88,7 @@ def _replaced(request: OutgoingRequest, forward: EngineRequest) -> OutgoingReque
 
 
 async def _stream(request: web.BaseRequest, response: EngineResponse) -> web.StreamResponse:
-    """Copy a response; one that the engine breaks off is broken off here too, so that no client takes it as whole."""
+    """Copy the engine's response. If it is cut off, abort the client's connection, so that the client notices."""
     copy = PassedResponse(status=response.status, reason=response.reason, headers=response.headers)
     await copy.prepare(request)
     try:

@@ -1,4 +1,4 @@
-"""The responses of the endpoint: the engine's own status, headers and body, or an error in the engines' format."""
+"""The endpoint's responses: the engine's status, headers and body, or an error in the engines' format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from es_rerank.errors import error_body
 from es_rerank.model import Outcome
 from es_rerank.server.timings import Timings
 
-# The server library adds these to a response that does not have them.
+# aiohttp adds these headers to responses that do not have them.
 _SERVER_NAME = "es-rerank"
 _LIBRARY_HEADERS = ("Content-Type", "Date", "Server")
 _MAX_LISTED_OUTCOMES = 32
@@ -21,12 +21,12 @@ _MAX_LISTED_OUTCOMES = 32
 
 @dataclass(frozen=True, slots=True)
 class RerankHeaders:
-    """Headers that are added to the engine's: what happened to the searches, where the time went, warnings.
+    """Headers that es-rerank adds to the engine's: outcomes of the searches, timings and warnings.
 
     Attributes:
         outcome: The value of `X-Rerank`; empty for a request without searches.
-        timings: Where the time went; None omits `Server-Timing`.
-        warnings: Warnings of all engine replies: the engine may send one with a reply that no client sees.
+        timings: Source of `Server-Timing`; None omits the header.
+        warnings: `Warning` headers of all engine replies, including replies that the client does not get.
 
     """
 
@@ -35,7 +35,13 @@ class RerankHeaders:
     warnings: Sequence[str] = ()
 
     def add_to(self, headers: CIMultiDict[str], *, in_flight_since: float | None = None) -> None:
-        """Add them to the headers of a response whose engine request is in flight since then, in monotonic seconds."""
+        """Add the headers to a response.
+
+        Args:
+            headers: The response headers.
+            in_flight_since: When an engine request was sent that is still in flight, in monotonic seconds, or None.
+
+        """
         if self.outcome:
             headers["X-Rerank"] = self.outcome
             if self.timings:
@@ -46,7 +52,7 @@ class RerankHeaders:
 
 
 def outcome_header(outcomes: Sequence[Outcome]) -> str:
-    """Return the value of `X-Rerank`: one entry per search in their order, at most 32.
+    """Return the value of `X-Rerank`: one entry per search, in request order, at most 32.
 
     Examples: `reranked; window=50; cached=12; model=Qwen/Qwen3-Reranker-0.6B`, `skipped; why=sort`,
     `reranked; window=20; of=100; cached=0; model=...`.
@@ -57,7 +63,7 @@ def outcome_header(outcomes: Sequence[Outcome]) -> str:
 
 
 def _entry(outcome: Outcome) -> str:
-    """Return the entry of one search."""
+    """Return the `X-Rerank` entry of one search."""
     if outcome.why is not None:
         return outcome.state if outcome.state.value == outcome.why.value else f"{outcome.state}; why={outcome.why}"
     window = f"{outcome.window}; of={outcome.of}" if outcome.window < outcome.of else outcome.window
@@ -65,42 +71,50 @@ def _entry(outcome: Outcome) -> str:
 
 
 class PassedResponse(web.StreamResponse):
-    """A streamed response with the engine's headers and none of the server library's."""
+    """A streamed response with only the engine's headers, none that aiohttp adds."""
 
     def __init__(self, *, headers: Mapping[str, str], **head: Any) -> None:
-        """Note which headers the engine did not send."""
+        """Store which headers the engine did not send."""
         super().__init__(headers=headers, **head)
         self.absent = _absent(headers)
 
 
 class WholeResponse(web.Response):
-    """The same for a response whose body is at hand."""
+    """A response with a complete body and only the engine's headers, none that aiohttp adds."""
 
     def __init__(self, *, headers: Mapping[str, str], body: bytes, **head: Any) -> None:
-        """Note which headers the engine did not send."""
+        """Store which headers the engine did not send."""
         super().__init__(headers=headers, body=body, **head)
         self.absent = _absent(headers)
 
 
 def _absent(headers: Mapping[str, str]) -> list[str]:
-    """List the headers that the server library would add and the engine did not send."""
+    """Return the headers that aiohttp would add but the engine did not send."""
     return [name for name in _LIBRARY_HEADERS if name not in headers]
 
 
 async def remove_library_headers(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """Remove the headers that the server library adds to those of the engine."""
+    """Remove headers that aiohttp added to the engine's; in other responses, set `Server`."""
     if isinstance(response, PassedResponse | WholeResponse):
         for name in response.absent:
             response.headers.popall(name, None)
         if request.headers.get("Connection", "").strip().lower() == "close":
-            # The engines do not confirm to a client that it wants the connection closed.
+            # If the client sends `Connection: close`, the engines do not repeat it in the response.
             response.headers.popall("Connection", None)
     else:
         response.headers["Server"] = _SERVER_NAME
 
 
 def error_answer(status: int, kind: str, reason: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Return an error that every client of the engines can read."""
+    """Return an error response that every Elasticsearch and OpenSearch client can parse.
+
+    Args:
+        status: HTTP status.
+        kind: Error type in snake_case, such as `illegal_argument_exception`.
+        reason: Error message.
+        headers: Additional headers.
+
+    """
     body = error_body(status, kind, reason)
     own = {"Server": _SERVER_NAME, **(headers or {})}
     return web.Response(status=status, body=body, content_type="application/json", headers=own)

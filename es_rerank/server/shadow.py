@@ -1,4 +1,4 @@
-"""Measures in the background, after the response, how much reranking would have changed a search."""
+"""Measures after the response, in the background, how much reranking would have changed the order of a search."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from es_rerank.server.metrics import Metrics
 log = structlog.get_logger()
 
 Measurement = Callable[[CallOptions], Awaitable[Change | None]]
-"""Measures, after the response, how much reranking would have changed the order of a search."""
+"""Measures how much reranking would have changed the order of one search; None if it would not be reranked."""
 
 
 class ShadowRunner:
-    """Bounded background work. State: the measurements in flight; more than the limit are not started."""
+    """Runs measurements in the background. State: the measurements in flight.
+
+    Measurements beyond the limit are dropped.
+    """
 
     def __init__(self, metrics: Metrics, limit: int) -> None:
-        """Record results in *metrics*; at most *limit* measurements run concurrently."""
+        """Record results in *metrics*; run at most *limit* measurements concurrently."""
         self._metrics = metrics
         self._limit = limit
         self._tasks: set[asyncio.Task[None]] = set()
@@ -32,7 +35,7 @@ class ShadowRunner:
         return f"<ShadowRunner {len(self._tasks)} of {self._limit} in flight>"
 
     def start(self, measurements: Iterable[Measurement], options: CallOptions) -> None:
-        """Start the measurements that the limit allows, with a deadline of their own."""
+        """Start measurements up to the limit; count the dropped ones."""
         for measurement in measurements:
             if len(self._tasks) >= self._limit:
                 self._metrics.not_measured()
@@ -48,7 +51,7 @@ class ShadowRunner:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _recorded(self, measurement: Measurement, options: CallOptions) -> None:
-        """Record one measurement; its failure affects no response."""
+        """Run one measurement and record its result; failures are only logged."""
         try:
             change = await measurement(options)
         except UpstreamError as error:

@@ -1,4 +1,4 @@
-"""The parts of a running endpoint."""
+"""The components of a running endpoint."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from es_rerank.server.shadow import ShadowRunner
 
 @dataclass(slots=True)
 class Lifecycle:
-    """Whether the endpoint is draining: it still answers, but load balancers should send no new clients."""
+    """Whether the endpoint is draining: it still responds, but load balancers should stop sending requests to it."""
 
     draining: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The parts of a running endpoint, each of which keeps its own state; `endpoints` are the rows in force."""
+    """The parts of a running endpoint, each of which manages its own state; `endpoints` are the active rows."""
 
     settings: Settings
     rules: Rules
@@ -43,14 +43,14 @@ STATE = web.AppKey("state", State)
 
 
 def build(settings: Settings, rules: Rules | None = None) -> State:
-    """Create the parts of an endpoint.
+    """Create the components of an endpoint.
 
     Args:
-        settings: The settings in force.
-        rules: The rules in force; None reads them from the folder that the settings name.
+        settings: The active settings.
+        rules: The active rules; None reads them from the folder in the settings.
 
     Raises:
-        ConfigError: A file that the settings name cannot be used.
+        ConfigError: A file named in the settings cannot be used.
 
     """
     engine = EngineClient(settings)

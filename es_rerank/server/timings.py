@@ -1,4 +1,4 @@
-"""Where the time of one request went: engine, rerank, and es-rerank itself."""
+"""How the time of one request is spent: in the engine, in the reranker, and in es-rerank itself."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 
 Interval = tuple[float, float]
-"""Start and end of some work, in monotonic seconds."""
+"""Start and end of an interval, in monotonic seconds."""
 
 
 def union_seconds(intervals: Sequence[Interval]) -> float:
-    """Return the length of the union of intervals, in seconds: overlapping work counts once."""
+    """Return the length of the union of intervals, in seconds; overlapping time counts once."""
     total = 0.0
     reached = float("-inf")
     for start, end in sorted(intervals):
@@ -20,19 +20,24 @@ def union_seconds(intervals: Sequence[Interval]) -> float:
 
 
 class Timings:
-    """The intervals of one request in which the engine or the model worked for it.
+    """The intervals of one request in which engine requests were in flight or windows were being scored.
 
-    Concurrent searches of the request add to the same lists; nothing else is shared between them.
+    Concurrent searches of a request add to the same lists.
     """
 
     def __init__(self) -> None:
-        """Start the clock of the request."""
+        """Record the start time of the request."""
         self.started = time.monotonic()
         self._engine: list[Interval] = []
         self._rerank: list[Interval] = []
 
     def add_engine(self, start: float) -> float:
-        """Record that an engine request was in flight from *start* until now; returns now, in monotonic seconds."""
+        """Record that an engine request was in flight from *start* until now; return the current time.
+
+        Args:
+            start: When the request was sent, in monotonic seconds.
+
+        """
         now = time.monotonic()
         self._engine.append((start, now))
         return now
@@ -52,18 +57,21 @@ class Timings:
         return union_seconds(self._rerank)
 
     def overhead_seconds(self) -> float:
-        """Return es-rerank's own time until now, in seconds: all in which neither engine nor reranker worked."""
+        """Return the time spent in es-rerank itself so far, in seconds.
+
+        Time spent waiting for the engine or the reranker is excluded.
+        """
         elapsed = time.monotonic() - self.started
         return max(0.0, elapsed - union_seconds([*self._engine, *self._rerank]))
 
     def server_timing(self, *, in_flight_since: float | None = None) -> str:
-        """Return the value of `Server-Timing`, in milliseconds.
-
-        Args:
-            in_flight_since: When an engine request was sent whose response is still being streamed, in monotonic
-                seconds.
+        """Return the value of `Server-Timing`, with durations in milliseconds.
 
         Format: https://www.w3.org/TR/server-timing/#the-server-timing-header-field
+
+        Args:
+            in_flight_since: When the engine request whose response is still being streamed was sent, in monotonic
+                seconds; None if there is none.
 
         """
         engine = self._engine if in_flight_since is None else [*self._engine, (in_flight_since, time.monotonic())]

@@ -53,7 +53,7 @@ def demo(once: bool, **options: Any) -> None:
 
 
 def main() -> None:
-    """Run the demo; an error that the user can fix is printed in one line, with exit status 1."""
+    """Run the demo. An EsRerankError is printed without a traceback, with exit status 1."""
     try:
         demo()
     except EsRerankError as error:

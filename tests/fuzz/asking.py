@@ -1,4 +1,4 @@
-"""Promises about what clients send: connections, heads, bodies, the words in them, and the plans made of them."""
+"""Invariants of requests: connections, heads, bodies, query text, and plans."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from es_rerank.search.formats import (
 from es_rerank.search.formats.endpoints import ENDPOINTS, Endpoint, EndpointRequest, ParsedSearch
 from es_rerank.search.formats.native_reranker import resolve
 from es_rerank.search.formats.parse import parse
-from es_rerank.search.query_text.dedup import merge_texts as put_together
+from es_rerank.search.query_text.dedup import merge_texts
 from es_rerank.search.query_text.kql import kql_words
 from es_rerank.search.query_text.lucene import lucene_words, simple_words, wildcard_words
 from es_rerank.search.response import filter_path
@@ -81,29 +81,29 @@ RULES = (
         "docs",
         window=1000,
         policy=PolicySpec("rrf", 1.0),
-        long=LongDocuments(LongDocumentMode.MAX_PASSAGE, 16, 512),
+        long=_LONG,
         instruction="Judge",
     ),
 )
-# What a body may be asked for without being planned as the client wrote it: it goes to the URL, or is asked beside.
+# Members that the engine request may change: the page, which goes to the URL, and additional fields.
 _OURS = frozenset({"from", "size", "fields"})
-_MOST = 10_000
+_MAX_BYTES = 10_000
 
 
 def wire(data: bytes) -> None:
-    """First bytes of a connection: whose it is, or that more must come. Coded bodies: never more than is allowed."""
-    knobs, payload = parted(data, 2)
-    turn = Choices(knobs)
-    _prefaced(payload, turn.number(255))
+    """PROXY headers are parsed the same in any pieces; decompression never exceeds its limit."""
+    prefix, payload = parted(data, 2)
+    choose = Choices(prefix)
+    _proxy_header(payload, choose.number(255))
     for coding in ("gzip", "deflate", "x-gzip", ""):
-        found = decompress(payload, coding, _MOST)
-        assert found is None or not coding or len(found) <= _MOST
-    coding = turn.one(("gzip", "deflate"))
+        found = decompress(payload, coding, _MAX_BYTES)
+        assert found is None or not coding or len(found) <= _MAX_BYTES
+    coding = choose.one(("gzip", "deflate"))
     assert decompress(compress(payload, coding), coding, len(payload)) == payload
     assert not payload or decompress(compress(payload, coding), coding, len(payload) - 1) is None
 
 
-def _prefaced(payload: bytes, cut: int) -> None:
+def _proxy_header(payload: bytes, cut: int) -> None:
     try:
         found = proxy_protocol.read_proxy_header(payload)
     except proxy_protocol.ProxyProtocolError:
@@ -111,15 +111,17 @@ def _prefaced(payload: bytes, cut: int) -> None:
     if found is None:
         return
     assert 0 < found.size <= len(payload)
-    assert proxy_protocol.read_proxy_header(payload[: found.size]) == found, "what follows makes a difference"
+    assert proxy_protocol.read_proxy_header(payload[: found.size]) == found, (
+        "the bytes after the header make a difference"
+    )
     if cut < found.size:
         assert proxy_protocol.read_proxy_header(payload[:cut]) is None, (
-            "a part of it is refused, or taken for the whole"
+            "a part of the header is rejected, or accepted as a whole"
         )
 
 
 def requests(data: bytes) -> None:
-    """Head and body of a request: refused, streamed through, or read as its endpoint says. Nothing raises."""
+    """Head and body of a request: rejected, passed through, or parsed by its endpoint, without an exception."""
     line, head, body = parted(data, 3)
     method, _, raw = escaped(line.split(b"\n")[0]).decode("latin-1").partition(" ")
     raw_headers = [(name, value.strip()) for name, _, value in (one.partition(b":") for one in head.split(b"\n"))]
@@ -141,7 +143,7 @@ def requests(data: bytes) -> None:
 
 
 def _typed(headers: CIMultiDict[str]) -> None:
-    """Media types and codings: what is asked for is among what came."""
+    """Media types and content encodings: the engine is offered only what the client accepts."""
     accepted = headers.get("Accept-Encoding", "")
     left = [item.partition(";")[0].strip().lower() for item in supported_encodings(accepted).split(",")]
     assert set(left) <= {"", "gzip", "x-gzip", "deflate", "x-deflate", "identity", "x-identity"}
@@ -154,14 +156,14 @@ def _typed(headers: CIMultiDict[str]) -> None:
 def _one(request: EndpointRequest, content: bytes) -> None:
     parsed = parse(request, content)
     if isinstance(parsed, Skip):
-        return  # the body is taken from the URL, whose media type is another
+        return  # the body is in the URL, which has a media type of its own
     (search,) = parsed
     assert search.body == content
     _read(endpoints.decode(request, search), content)
 
 
 def _read(found: Search | Skip, content: bytes) -> None:
-    """A body is an object or nothing, and stays as it came unless a reranker was asked for in it."""
+    """A body is an object or empty, and is unchanged unless it names a reranker."""
     if isinstance(found, Search):
         body = found.body
         assert not body.raw or isinstance(msgspec.json.decode(body.raw), dict)
@@ -195,10 +197,10 @@ def _rated(_request: EndpointRequest, content: bytes) -> None:
 
 
 def rated(data: bytes) -> None:
-    """Searches to be rated: those that are replaced are, and all others stay as they came."""
-    knobs, body = parted(data, 2)
-    turn = Choices(knobs)
-    _evaluated(body, {at for at in range(8) if turn.switch()})
+    """Rated searches: the given ones are replaced, all others are unchanged."""
+    prefix, body = parted(data, 2)
+    choose = Choices(prefix)
+    _evaluated(body, {at for at in range(8) if choose.switch()})
 
 
 def _evaluated(content: bytes, places: set[int]) -> None:
@@ -258,33 +260,33 @@ _READERS: Mapping[str, Callable[[EndpointRequest, bytes], None]] = {
 
 
 def words(data: bytes) -> None:
-    """Query languages: of any text words are left, and no character that was not in it."""
-    knobs, typed = parted(data, 2)
-    turn, given = Choices(knobs), text(typed)
-    bare, fields = turn.switch(), turn.one((frozenset(), frozenset({"title"}), frozenset({"title", "body", "a"})))
+    """Query languages: the words of a text contain no character that is not in it."""
+    prefix, typed = parted(data, 2)
+    choose, given = Choices(prefix), text(typed)
+    bare, fields = choose.switch(), choose.one((frozenset(), frozenset({"title"}), frozenset({"title", "body", "a"})))
     known = {*given, " "}
     for found in (
         lucene_words(given, fields.__contains__, default_field_is_text=bare),
         kql_words(given, fields.__contains__, default_field_is_text=bare),
         simple_words(given),
         wildcard_words(given),
-        put_together(given.split("\n")),
-        put_together(given.split()),
+        merge_texts(given.split("\n")),
+        merge_texts(given.split()),
     ):
-        assert set(found) <= known, "a character came from nowhere"
+        assert set(found) <= known, "a character is not in the text"
     assert simple_words(given) == simple_words(given).strip()
 
 
 def plans(data: bytes) -> None:
-    """Search bodies with URL parameters: a plan keeps the client's page and query, all else is skipped."""
-    knobs, query_string, body = parted(data, 3)
-    turn = Choices(knobs)
-    endpoint, rule, info = turn.one(tuple(ENGINE_REQUESTS)), turn.one(RULES), turn.one(INFOS)
+    """Search bodies with URL parameters: a plan keeps the client's page and query, or the search is skipped."""
+    prefix, query_string, body = parted(data, 3)
+    choose = Choices(prefix)
+    endpoint, rule, info = choose.one(tuple(ENGINE_REQUESTS)), choose.one(RULES), choose.one(INFOS)
     request = EndpointRequest("library", text(query_string), {}, endpoint, f"/library/{endpoint}")
     if endpoints.unreadable(request, body):
         return
     content = endpoints.content(request, body)
-    _asked(content, request.params.get("search_pipeline"))
+    _native_reranker(content, request.params.get("search_pipeline"))
     found = endpoints.decode(request, ParsedSearch("library", request.params, content))
     _read(found, content)
     if isinstance(found, Skip) or plan.early(found):
@@ -292,12 +294,12 @@ def plans(data: bytes) -> None:
     made = plan.make(found, rule, info, two_phase=ENGINE_REQUESTS[endpoint].two_phase)
     if isinstance(made, Plan):
         _planned(made, found, rule)
-        _sent(request, found, made)
-        _carried_on(made)
+        _engine_request(request, found, made)
+        _restored(made)
 
 
-def _asked(content: bytes, pipeline: str | None) -> None:
-    """Taking a named reranker out of a body moves values and writes none anew; a second look finds none."""
+def _native_reranker(content: bytes, pipeline: str | None) -> None:
+    """Resolving a native reranker moves values of a body without changing them; a second pass finds none."""
     resolved = resolve(content, pipeline)
     if resolved.native or resolved.rerank_request is None:
         assert resolved.raw == content
@@ -306,7 +308,7 @@ def _asked(content: bytes, pipeline: str | None) -> None:
     before, after = members(content), members(resolved.raw)
     for name in after.keys() - {"retriever", "ext"}:
         came = before[name].of(content) if name in before else after[name].of(resolved.raw)
-        assert name in before or name in native_reranker._PLAIN, "a member came from nowhere"
+        assert name in before or name in native_reranker._PLAIN, "a member is not in the request"
         assert after[name].of(resolved.raw) == came, name
     again = resolve(resolved.raw, pipeline)
     assert again.rerank_request is None
@@ -326,8 +328,8 @@ def _planned(made: Plan, found: Search, rule: Rule) -> None:
     assert made.fetch.only == ()
 
 
-def _sent(request: EndpointRequest, found: Search, made: Plan) -> None:
-    """What the engine is asked holds the client's query, and all else that is not about the page or its fields."""
+def _engine_request(request: EndpointRequest, found: Search, made: Plan) -> None:
+    """The engine request has the client's query, and every other member but those of the page and its fields."""
     to = engine_request(request, found, made)
     body = _body(to.body, request)
     before = msgspec.json.decode(found.body.raw or b"{}", type=dict[str, Raw])
@@ -358,7 +360,7 @@ def _sent(request: EndpointRequest, found: Search, made: Plan) -> None:
 
 
 def _body(body: bytes, request: EndpointRequest) -> dict[str, Raw]:
-    """Read the body of a search, or that which a template renders to."""
+    """Decode the body of a search, or the search that a template renders to."""
     found = msgspec.json.decode(body or b"{}", type=dict[str, Raw])
     if request.endpoint is not Endpoint.SEARCH_TEMPLATE:
         return found
@@ -366,8 +368,8 @@ def _body(body: bytes, request: EndpointRequest) -> dict[str, Raw]:
     return msgspec.json.decode(params["search"], type=dict[str, Raw])
 
 
-def _carried_on(made: Plan) -> None:
-    """A plan that travels in the id of an asynchronous search comes back as it was, or with its page alone."""
+def _restored(made: Plan) -> None:
+    """A plan in the id of an asynchronous search is restored unchanged, or with its page alone."""
     known = async_search.recall(async_search.token("FmRldE8zREVEUzA2ZVpUeGs2ejJFUFEa", made), lambda _: made.rule)
     if known is None:
         assert max(made.start, made.size, made.fetch.size) > 2**31 - 1

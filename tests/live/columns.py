@@ -1,4 +1,4 @@
-"""The engines of the client matrix: one runs at a time, with its endpoints, until the next one is requested."""
+"""The engines of the client matrix. One engine runs at a time, with its endpoints, until another is requested."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ COLUMNS = (
 
 @dataclass
 class Stand:
-    """A running engine, and the endpoints in front of it: one without emulation, and one per emulated engine."""
+    """A running engine and its endpoints: one endpoint without emulation, and one per emulated engine version."""
 
     engine: Engine
     folder: Path
@@ -51,7 +51,7 @@ class Stand:
         return Target(engine.url, engine.username or "", engine.password or "", ca=str(engine.ca or ""))
 
     def through(self, presented: str = "") -> Target:
-        """Return the endpoint that emulates *presented*, or none if it is empty. The endpoint serves plain HTTP."""
+        """Return the endpoint, served over HTTP, that emulates *presented*; if empty, the one without emulation."""
         if presented not in self.endpoints:
             trust = ("--upstream-ca", str(self.engine.ca)) if self.engine.ca else ()
             shown = ("--emulate", presented) if presented else ()
@@ -60,17 +60,17 @@ class Stand:
         return Target(self.endpoints[presented].url, self.direct.username, self.direct.password)
 
     def api_key(self) -> str:
-        """Request an API key, and return the status of the response, and its reason if it has one."""
+        """Request an API key. Return the status of the response and, if it is an error, the reason."""
         answer = self._ask("POST", "/_security/api_key", {"name": "matrix"})
         return f"{answer.status} {answer.json.get('error', {}).get('reason', '')}".strip()
 
     def reranked(self) -> int:
-        """Return the number of searches that its endpoints have reranked."""
+        """Return the number of searches that the endpoints have reranked so far."""
         texts = [one.page("GET", "/metrics").body.decode() for one in self.endpoints.values()]
         return sum(int(float(count)) for text in texts for count in _RERANKED.findall(text))
 
     def whole(self) -> bool:
-        """Return whether it is the vendor's full distribution, with the modules that the minimal one lacks."""
+        """Return whether the engine is the vendor's full distribution, not the minimal distribution."""
         return b"x-pack-ml" in self._ask("GET", "/_nodes/plugins?filter_path=**.modules.name").body
 
     def stop(self) -> None:
@@ -83,16 +83,16 @@ class Stand:
 
 
 class Stands:
-    """Starts the requested engine, and stops the previous one."""
+    """Starts the engine of a requested column, and stops the engine of the previous column."""
 
     def __init__(self, folder: Path) -> None:
-        """Keep logs in *folder*."""
+        """Write logs to *folder*."""
         self._folder = folder
         self._column: Column | None = None
         self._stand: Stand | None = None
 
     def alive(self, column: Column) -> Stand:
-        """Return the running engine of a column."""
+        """Return the engine of a column, which is started if it is not running."""
         if self._column != column or self._stand is None:
             self.stop()
             engine = start_engine(column.engine, security=column.security)

@@ -1,4 +1,4 @@
-"""Write docs/compatibility.md from the results of a run of the client matrix."""
+"""The page docs/compatibility.md, generated from the results of the client matrix."""
 
 from __future__ import annotations
 
@@ -18,31 +18,41 @@ PAGE = ROOT / "docs" / "compatibility.md"
 _MAX_MESSAGE_CHARACTERS = 200
 _TEXT = """# Clients and engines
 
-Each client of this table is a small program in [tests/live/clients](../tests/live/clients) that uses a running engine
-as an application does. It runs twice: directly against the engine, and through es-rerank with a model that keeps the
-order. Both runs must return the same ids, scores, counts and errors. A cell counts the steps that succeed both ways.
+This table shows which clients work with which engines through es-rerank. For each client, a small program in
+[tests/live/clients](../tests/live/clients) uses a running engine in the way an application does. The program runs
+twice: directly against the engine, and through es-rerank with a policy that keeps the engine's scores and a model that
+keeps the engine's order. Both runs must return the same ids, scores, counts and errors. A cell is the number of steps
+of the program that succeed, out of all steps. The numbers in superscript refer to the notes below the table.
 
 {table}
 
-*as elasticsearch-8* (or 9): the client rejects this engine, so it runs through es-rerank with
-[`--emulate elasticsearch-8`](reference.md#clients-of-another-engine-or-version).
+*as elasticsearch-8* (or 9) means that the client rejects the engine itself. Its results are those of a run through
+es-rerank with [`--emulate elasticsearch-8`](reference.md#clients-of-another-engine-or-version) (or
+`elasticsearch-9`).
 
-The engines are the minimal distributions in Maven repositories. They lack modules of the vendors' full distributions,
-so that some notes are about a missing `GET /`, points in time or API keys.
+The engines are the minimal distributions that are published in Maven repositories. They lack modules of the vendors'
+full distributions. Some notes are therefore about a missing `GET /`, missing points in time or missing API keys.
 
-The page is generated: `.venv/bin/pytest tests/live/test_matrix.py --update-cases`. Without the option, the run fails
-if the table differs from its result.
+To regenerate this page, run `.venv/bin/pytest tests/live/test_matrix.py --update-cases`. Without `--update-cases`, the
+run fails if the page differs from its result.
+
+## Notes
+
+Most notes name the steps that fail, and the error. A note `Without --emulate` has the error that the client gets if it
+connects to the engine directly.
 
 {notes}
 
 ## The steps
+
+Each client runs these steps, in this order:
 
 {steps}
 """
 
 
 class Notes:
-    """Notes, numbered in the order of their first use."""
+    """The notes of the page, numbered in the order of their first use."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -58,7 +68,7 @@ class Notes:
 
 
 def page(matrix: Matrix) -> str:
-    """Return the page."""
+    """Return the text of the page."""
     cells, notes = matrix.cells(), Notes()
     head = ["", *(_title(column, matrix, notes) for column in COLUMNS)]
     rows = [[_row(client), *(_cell(cells[column, client], client, notes) for column in COLUMNS)] for client in CLIENTS]
@@ -70,7 +80,7 @@ def _title(column: Column, matrix: Matrix, notes: Notes) -> str:
     title = f"{column.title} {ENGINES[column.engine].version}"
     if not column.security:
         return title
-    note = f"Clients use a password; a request for an API key returns `{_short(matrix.keys[column])}`."
+    note = f"Clients use a password, because a request for an API key returns `{_short(matrix.keys[column])}`."
     return f"{title}, TLS and users" + notes.marks([note])
 
 
@@ -89,7 +99,7 @@ def _cell(cell: Cell, client: Client, notes: Notes) -> str:
 
 
 def failures(run: Run) -> Iterator[str]:
-    """List the errors of a run, each with the steps that had it."""
+    """List the errors of a run, each with the names of the steps that failed with this error."""
     failed: dict[str, list[str]] = {}
     for name, step in run.items():
         if not step.ok:
@@ -104,7 +114,7 @@ def counts(text: str) -> list[int]:
 
 
 def _error(outcome: str) -> str:
-    """Return an engine's error without the exception class of the client, and a client's own error with it."""
+    """Return an error; the client's exception class is removed if the error is a response of the engine."""
     return f"`{_short(re.sub(r'^[A-Za-z]+: (?=[1-5][0-9]{2} )', '', outcome))}`"
 
 
@@ -114,7 +124,7 @@ def _short(text: str) -> str:
 
 
 def _steps(cells: Mapping[tuple[Column, Client], Cell]) -> str:
-    """List the steps of each client."""
+    """Return a list with the steps of each client; clients with the same steps share an entry."""
     taken: dict[str, list[str]] = {}
     for client in CLIENTS:
         steps = ", ".join(cells[COLUMNS[0], client].direct)

@@ -1,4 +1,4 @@
-"""A rerank server with selectable faults, byte for byte, in its own thread."""
+"""A rerank server with selectable faults, in its own thread. Its responses are controlled byte by byte."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .storm import Order, by_number, number
 
 Behaviour = Callable[[asyncio.StreamWriter, Sequence[str]], Awaitable[None]]
 SEED = 7
-# Maximum characters of a text, and maximum texts of a request.
+# Limits of a server that rejects requests: maximum characters of a text, and maximum texts of a request.
 SHORT, FEW = 40, 4
-# Seconds from the start of a batch until the server dies, and until it is back.
+# Seconds from the start of a batch until the server dies, and from then until the server is restarted.
 MIDST_S, AWAY_S = 0.1, 1.0
-# Seconds until searches are reranked again: the limit on the page, and that of a run, for machines that stall.
+# Maximum seconds until searches are reranked again: on the page, and in a test run, since machines may stall.
 RECOVERY_S, LIMIT_S = 5, 20
 # Longer than any deadline of the tests.
 LONG_S = 30.0
@@ -48,7 +48,7 @@ async def good(writer: asyncio.StreamWriter, texts: Sequence[str]) -> None:
 
 
 def says(make: Callable[[Sequence[str]], bytes]) -> Behaviour:
-    """Respond with what *make* returns."""
+    """Respond with the bytes that *make* returns for the texts of the request."""
 
     async def behave(writer: asyncio.StreamWriter, texts: Sequence[str]) -> None:
         writer.write(make(texts))
@@ -65,7 +65,7 @@ def refuses(status: str, words: str) -> Behaviour:
 
 
 def cut(share: float) -> Behaviour:
-    """Close the connection after a share of the response."""
+    """Close the connection after *share* (0 to 1) of the response."""
 
     async def behave(writer: asyncio.StreamWriter, texts: Sequence[str]) -> None:
         whole = data(scored(texts))
@@ -77,7 +77,7 @@ def cut(share: float) -> Behaviour:
 
 
 def cut_anywhere() -> Behaviour:
-    """Close the connection after any byte but the last, a different one for each request."""
+    """Close the connection within the response, after another byte for each request."""
     chance = random.Random(SEED)
 
     async def behave(writer: asyncio.StreamWriter, texts: Sequence[str]) -> None:
@@ -121,18 +121,18 @@ async def dripping(writer: asyncio.StreamWriter, texts: Sequence[str]) -> None:
 
 
 def with_score(token: str) -> Behaviour:
-    """Respond with one score that is not a JSON number, or is missing."""
+    """Respond with *token* in place of the first score, which is then not a finite number."""
     first = re.compile(r'(?<="score": )[0-9.]+')
     return says(lambda texts: answer(first.sub(token, json.dumps({"data": scored(texts)}), count=1).encode()))
 
 
 def rows(change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> Behaviour:
-    """Respond with wrong rows."""
+    """Respond with the rows that *change* returns for the correct rows."""
     return says(lambda texts: data(change(scored(texts))))
 
 
 class Faulty:
-    """The server; `behave` is its current behaviour."""
+    """The server. `behave` responds to a request."""
 
     def __init__(self) -> None:
         self.behave: Behaviour = good
@@ -155,7 +155,7 @@ class Faulty:
         self._thread.join(10)
 
     def well(self) -> None:
-        """Listen, and respond correctly."""
+        """Open the port, if it is closed, and respond correctly."""
         self.behave = good
         self._do(self._open())
 
@@ -164,9 +164,9 @@ class Faulty:
         self._do(self._close())
 
     async def restart(self) -> None:
-        """Die as if killed, and respond correctly again after a while; called by behaviours.
+        """Close all connections as if killed, and respond correctly again after `AWAY_S`. Behaviours call this.
 
-        A behaviour that has been selected in between is kept.
+        If a test has selected another behaviour by then, that behaviour is kept.
         """
         dying = self.behave
         await self._close()
@@ -226,9 +226,12 @@ class Faulty:
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault: the function that starts it, and the outcomes that clients may see, `reranked` or a reason.
+    """One fault of the server.
 
-    Searches that are reranked in spite of it have their hits in `order`.
+    Attributes:
+        begin: Starts the fault.
+        outcomes: The outcomes that clients may see: `reranked` or a reason.
+        order: The order of hits in searches that are reranked in spite of the fault.
     """
 
     begin: Callable[[Faulty], None]
@@ -244,7 +247,7 @@ def behaving(behave: Behaviour, *outcomes: str, order: Order = by_number) -> Fau
 
 
 def dying(server: Faulty) -> None:
-    """Die shortly after the first request, while others are in flight."""
+    """Restart shortly after the first request, while other requests are in flight."""
     held: list[asyncio.StreamWriter] = []
 
     async def behave(writer: asyncio.StreamWriter, _texts: Sequence[str]) -> None:
@@ -260,7 +263,7 @@ def dying(server: Faulty) -> None:
 
 BROKEN = ("unreachable", "bad_answer")
 LATE = ("deadline", "overloaded")
-# The faults, as the table names them. The last one changes the state of the endpoint permanently.
+# The faults, by their names in the table. The endpoint learns from the last fault, so it must be the last row.
 FAULTS: Mapping[str, Fault] = {
     "connection refused": Fault(Faulty.leave, frozenset({"unreachable"})),
     "restart during a batch": Fault(dying, frozenset(BROKEN)),

@@ -1,4 +1,4 @@
-"""What clients see when the model, the engine, a worker or another client dies: writes a table of docs/faults.md."""
+"""What clients see when the model, the engine, a worker or a client dies; writes the second table of docs/faults.md."""
 
 from __future__ import annotations
 
@@ -39,18 +39,30 @@ TABLE = Table(
     DOCS / "faults.md",
     "## When a process is killed",
     f"""
-Each row is a process that is killed with `kill -9`, and started again, while {AT_ONCE} connections send searches.
-Every run checks what clients see, and that no page is wrong. The numbers are those of the run that wrote the page:
-searches from start to end, seconds from the kill until the process responds again, and from then until a search is
-reranked. The latter is at most {RECOVERY_S} s on this page; a run accepts {LIMIT_S} s, for machines that stall. The
-table is generated: `.venv/bin/pytest tests/live/test_failure.py --update-cases`.
+Each row of this table is a process that is killed with `kill -9` and then started again. During that time, {AT_ONCE}
+connections send searches. Each run of the test checks what clients see, and that no page is wrong. `recovered` is
+`yes` if every search after the first reranked search has status 200. The other columns were measured when this page was
+generated:
+
+- The numbers of responses and of lost connections cover the whole run.
+- `back after (s)` is the time from the kill until the process responds again.
+- `reranked again after (s)` is the time from that response until a search is reranked. This time is at most
+  {RECOVERY_S} s on this page. The test accepts up to {LIMIT_S} s, for machines that stall.
+
+To regenerate the table, run `.venv/bin/pytest tests/live/test_failure.py --update-cases`.
 """,
     ("process", "what clients see", "wrong pages", "recovered", *MEASURED),
     measured=frozenset(MEASURED),
 )
 VLLM = ("a real vLLM", "the engine's order")
-ENGINE = ("the engine", "a 502 in the engine's format, or the engine's own 503 while it opens its indices")
-WORKER = ("one of two workers", "broken connections: its own, and new ones while it dies")
+ENGINE = (
+    "the engine",
+    "a 502 of es-rerank in the engine's format, or a 503 of the engine while it opens its indices",
+)
+WORKER = (
+    "one of two workers",
+    "broken connections: those of the killed worker, and new connections to it while it dies",
+)
 
 
 @dataclass

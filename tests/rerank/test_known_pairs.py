@@ -11,8 +11,8 @@ from es_rerank.rerank.profiles import PROFILES
     [
         ([0.9, 0.5], None),
         ([0.001, 0.2], None),
-        ([0.9, -0.1], "1 of 2 known pairs came out in the wrong order"),
-        ([0.0, 0.0], "2 of 2 known pairs came out in the wrong order"),
+        ([0.9, -0.1], "1 of 2 known pairs are in the wrong order"),
+        ([0.0, 0.0], "2 of 2 known pairs are in the wrong order"),
         ([0.001, 0.002], "only 0.002 apart"),
         ([0.06, 0.04], None),
         ([0.05, 0.0499], "only 0.050 apart (at least 0.05)"),

@@ -17,7 +17,7 @@ from es_rerank.rerank_client.server_health import (
 
 ERROR = Failed(Why.RERANKER_ERROR, "HTTP 500: oops")
 UNREACHABLE = Failed(Why.UNREACHABLE, "connection refused")
-MISMATCH = "4 of 4 known pairs came out in the wrong order"
+MISMATCH = "4 of 4 known pairs are in the wrong order"
 PAIRS = list(product(HealthState, HealthEvent))
 
 

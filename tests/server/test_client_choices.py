@@ -135,7 +135,7 @@ ROWS: Mapping[str, tuple[str, str, Mapping[str, str], Any]] = {
         "/docs/_rank_eval",
         {},
         {
-            # The engines refuse `profile` in a search to be rated.
+            # The engines reject `profile` in a rated search.
             "requests": [{"id": "a", "request": {**HOSE, **CHOSEN, "profile": False}, "ratings": []}],
             "metric": {"precision": {"k": 3, **CHOSEN}},
         },

@@ -118,7 +118,7 @@ async def test_a_measurement_beyond_the_limit_is_dropped_and_counted() -> None:
 
 @pytest.mark.parametrize(
     ("failure", "level"),
-    [(UpstreamError("the engine broke off"), "debug"), (RuntimeError("a failure of es-rerank"), "error")],
+    [(UpstreamError("the engine's response was cut off"), "debug"), (RuntimeError("a failure of es-rerank"), "error")],
     ids=["engine", "es-rerank"],
 )
 async def test_a_measurement_that_fails_is_logged_and_others_go_on(failure: Exception, level: str) -> None:

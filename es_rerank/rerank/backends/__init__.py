@@ -1,7 +1,7 @@
-"""Backends: the wire dialects of rerank servers. One row each; adding one touches nothing else.
+"""Backends: the request and response formats of rerank servers. To add a backend, add a row to `BACKENDS`.
 
-All dialects follow the same rules: send the query and the texts, never `top_n`; read only index and score; demand one
-finite score for each text; leave the order to the caller.
+All backends follow the same rules: send the query and the texts but never `top_n`, read only the index and the score
+of each result, require one finite score per text, and return the scores in the order of the texts.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ __all__ = ["BACKENDS", "Backend", "BadAnswerError", "RerankCall"]
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One dialect.
+    """The API of one kind of rerank server.
 
     Attributes:
-        path: Appended to the URL of the server.
-        encode: Writes the body of a request.
-        decode: Reads the decoded body of a response into one score for each of so many texts, in the order sent;
-            raises BadAnswerError.
-        raw: Whether the scores of a cross-encoder are logits, not probabilities.
-        max_batch: How many texts one request may have.
-        local: Whether no server is needed.
+        path: URL path of the API, appended to the server's base URL.
+        encode: Returns the request body, not yet JSON-encoded, for a call.
+        decode: Takes the parsed response body and the number of texts sent, and returns one score per text in the
+            order of the texts. Raises BadAnswerError if scores are missing or invalid.
+        raw: Whether the server returns logits for a cross-encoder. Otherwise it returns probabilities.
+        max_batch: Maximum number of texts per request.
+        local: Whether scores are computed without a server.
 
     """
 
@@ -46,6 +46,6 @@ BACKENDS: Mapping[str, Backend] = {
     "infinity": Backend("/rerank", infinity.encode, infinity.decode, raw=True, max_batch=256),
     "cohere": Backend("/v2/rerank", cohere.encode, cohere.decode, raw=False, max_batch=500),
     "jina": Backend("/v1/rerank", cohere.encode, cohere.decode, raw=False, max_batch=500),
-    # Keeps the engine's order: all scores are equal, and ties keep their order.
+    # Keeps the engine's order: all scores are equal, and hits with equal scores keep their order.
     "identity": Backend("", lambda _: {}, lambda _, count: [0.5] * count, raw=False, max_batch=2**31, local=True),
 }

@@ -1,4 +1,4 @@
-"""What all dialects share: the call, and what is demanded of a response."""
+"""Shared by all backends: the call to a rerank server, and the validation of its response."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 
 class BadAnswerError(ValueError):
-    """The response is not one finite score for each text."""
+    """The response of a rerank server does not contain exactly one finite score per text."""
 
 
 @dataclass(frozen=True, slots=True)
 class RerankCall:
-    """One request to a rerank server: a query and the texts to score, with the profile's prefixes."""
+    """The content of one request to a rerank server. *query* and *texts* include the profile's prefixes."""
 
     query: str
     texts: Sequence[str]
@@ -22,20 +22,20 @@ class RerankCall:
     instruction: str | None = None
 
     def halved(self) -> RerankCall:
-        """Return the call with all texts cut to half their length, for when the tokens were underestimated."""
+        """Return the call with each text cut to half its length, for a retry after a too-long error."""
         return replace(self, texts=[text[: len(text) // 2] for text in self.texts])
 
 
 def scores(rows: Any, count: int, key: str) -> list[float]:
-    """Read `[{"index": i, key: score}, ...]` and put the scores into the order in which the texts were sent.
+    """Return the scores in `[{"index": i, key: score}, ...]`, sorted by index, which is the order of the texts.
 
     Args:
-        rows: The decoded rows.
-        count: How many texts were sent.
-        key: The member with the score.
+        rows: The parsed JSON array.
+        count: The number of texts in the request.
+        key: The name of the member with the score.
 
     Raises:
-        BadAnswerError: The indices are not a permutation of 0 to count - 1, or a score is not a finite number.
+        BadAnswerError: If the indices are not exactly 0 to count - 1, or a score is not a finite number.
 
     """
     if not isinstance(rows, list):
@@ -53,7 +53,7 @@ def scores(rows: Any, count: int, key: str) -> list[float]:
 
 
 def _finite(score: Any) -> float | None:
-    """Return a score as a float; None for anything but a finite number."""
+    """Return a score as a float, or None if it is not a finite number."""
     try:
         value = float(score) if type(score) in {int, float} else math.nan
     except OverflowError:
@@ -62,7 +62,7 @@ def _finite(score: Any) -> float | None:
 
 
 def member(body: Any, name: str) -> Any:
-    """Return a member of a JSON object. Raises BadAnswerError if it has none of this name."""
+    """Return the member *name* of a JSON object. Raises BadAnswerError if it is missing or *body* is not an object."""
     if not isinstance(body, dict) or name not in body:
         raise BadAnswerError(f"no {name!r} in the response")
     return body[name]

@@ -1,4 +1,4 @@
-"""Servers with the rerank API of Cohere (version 2) or Jina AI: probabilities under `results`."""
+"""The rerank API of Cohere (version 2) and Jina AI, which returns probabilities."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from es_rerank.rerank.backends.answer import RerankCall, member, scores
 
 
 def encode(call: RerankCall) -> Mapping[str, Any]:
-    """Write the body of a rerank request."""
+    """Return the body of a rerank request."""
     return {"model": call.model, "query": call.query, "documents": list(call.texts)}
 
 
 def decode(body: Any, count: int) -> list[float]:
-    """Read `{"results": [{"index", "relevance_score"}]}`; other members of a row are ignored."""
+    """Return the scores in `{"results": [{"index", "relevance_score"}]}`. Other members of a result are ignored."""
     return scores(member(body, "results"), count, "relevance_score")

@@ -1,4 +1,4 @@
-"""Infinity: as Cohere, but with logits on request."""
+"""Infinity: the same format as Cohere's API, with an option to return logits."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from es_rerank.rerank.backends.answer import RerankCall, member, scores
 
 
 def encode(call: RerankCall) -> Mapping[str, Any]:
-    """Write the body of a `/rerank` request for logits."""
+    """Return the body of a `/rerank` request that asks for logits."""
     return {"model": call.model, "query": call.query, "documents": list(call.texts), "raw_scores": True}
 
 
 def decode(body: Any, count: int) -> list[float]:
-    """Read `{"results": [{"index", "relevance_score"}]}`."""
+    """Return the scores in `{"results": [{"index", "relevance_score"}]}`."""
     return scores(member(body, "results"), count, "relevance_score")

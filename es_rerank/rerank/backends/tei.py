@@ -1,4 +1,4 @@
-"""Text Embeddings Inference: the response is an array, ordered by score with ties reversed; only the index counts."""
+"""Text Embeddings Inference (TEI). It returns results sorted by score, so texts are matched by index."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from es_rerank.rerank.backends.answer import RerankCall, scores
 
 
 def encode(call: RerankCall) -> Mapping[str, Any]:
-    """Write the body of a `/rerank` request for logits; the server truncates long texts instead of refusing them."""
+    """Return the body of a `/rerank` request that asks for logits, and for truncation of long texts."""
     return {"query": call.query, "texts": list(call.texts), "raw_scores": True, "truncate": True}
 
 
 def decode(body: Any, count: int) -> list[float]:
-    """Read `[{"index", "score"}]`."""
+    """Return the scores in `[{"index", "score"}]`."""
     return scores(body, count, "score")

@@ -1,4 +1,4 @@
-"""Profiles: how each model family is prompted and limited. One row each; `flags` are those of `vllm serve`."""
+"""Profiles: the prompt format and limits of each model family. To add a model family, add a row to `PROFILES`."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _QWEN3_OVERRIDES = {
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One model family.
+    """The prompt format, limits and vLLM flags of one model family.
 
     Attributes:
-        model: Its name at the model hub.
-        max_tokens: The longest prompt, in tokens.
-        max_passage_tokens: How much of a document is read unless a rule says otherwise.
-        overhead: Tokens of the prompt besides query and document.
-        long: What is done with the rest of a long document: `truncate` or `max_passage`.
+        model: Model name on Hugging Face.
+        max_tokens: Context length of the model, in tokens.
+        max_passage_tokens: Default maximum length of a passage, in tokens.
+        overhead: Number of prompt tokens in addition to those of query and document.
+        long: Default for documents longer than a passage: `truncate` or `max_passage`.
         query: Prefix of the query.
         document: Prefix of each passage.
         instruction: The default instruction; None if the model takes none.
-        cosine: Whether scores are cosines of a bi-encoder, whatever the backend.
-        center: With `slope`: a score becomes the probability sigmoid(slope * (score - center)).
-        slope: See `center`.
-        special: Special tokens, which a text must not contain.
-        languages: `any`, or the one language of the model.
-        template: File name of the chat template, next to this module; None if vLLM needs none.
-        flags: Flags of `vllm serve`.
+        cosine: Whether the model is a bi-encoder, whose scores are cosine similarities with every backend.
+        center: The score that becomes the probability 0.5, in `sigmoid(slope * (score - center))`.
+        slope: The slope in the same formula.
+        special: Special tokens of the model, which are escaped in queries and documents.
+        languages: `any`, or the only language of the model as an ISO 639-1 code.
+        template: File name of the chat template, in the folder of this module; None if vLLM needs none.
+        flags: Command-line flags of `vllm serve`.
 
     """
 
@@ -82,7 +82,7 @@ PROFILES: Mapping[str, Profile] = {
     "e5": Profile(
         model="intfloat/multilingual-e5-small",
         max_tokens=512,
-        # Below its context: in the mean over a longer passage, the one sentence that answers is lost.
+        # Less than the context length: mean pooling over a longer passage dilutes the sentence that answers the query.
         max_passage_tokens=256,
         long=LongDocumentMode.MAX_PASSAGE,
         query="query: ",
@@ -107,16 +107,17 @@ PROFILES: Mapping[str, Profile] = {
 
 
 def template_path(profile: Profile) -> str | None:
-    """Return the path of the profile's chat template; None if the model needs none."""
+    """Return the path of the profile's chat template, or None if vLLM needs none."""
     return str(files(__name__) / profile.template) if profile.template else None
 
 
 def server_flags(profile: Profile, model: str | None = None) -> list[str]:
-    """Return the flags of `vllm serve` for a profile.
+    """Return the command-line flags of `vllm serve` for a profile.
 
     Args:
-        profile: The model family.
-        model: The name or folder of the weights; the profile's model if None. It is served under the profile's name.
+        profile: The profile.
+        model: Hugging Face name or local folder of the weights; by default the profile's model. vLLM serves them under
+            the profile's model name.
 
     """
     template = template_path(profile)

@@ -1,4 +1,4 @@
-"""The request that the engine gets for a planned search: one row per endpoint."""
+"""Builds the engine request for a planned search, for each endpoint."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from es_rerank.search.formats.search_template import inline
 
 _TEMPLATE = "/template"
 _RANK_EVAL = "_rank_eval"
-# What the URL of `_rank_eval` says about its searches.
+# URL parameters of `_rank_eval` that apply to its searches.
 _RANK_EVAL_OPTIONS = INDEX_OPTIONS | {"search_type"}
 
 
 class EngineRequest(NamedTuple):
-    """What the engine is asked: the raw path, the query string and the body; of many searches, the body of one."""
+    """A request to the engine: raw path, query string and body."""
 
     path: str
     query_string: str
@@ -37,41 +37,41 @@ class EngineRequest(NamedTuple):
 
 
 class EngineRequestRow(NamedTuple):
-    """How one endpoint asks the engine: `two_phase` is whether it may have a query phase and a fetch phase."""
+    """How to build engine requests for one endpoint, and whether a search may have a query phase and a fetch phase."""
 
     write: Callable[[EndpointRequest, Search, Plan], EngineRequest]
     two_phase: bool = True
 
 
 def _search(request: EndpointRequest, search: Search, plan: Plan) -> EngineRequest:
-    """Ask at the client's path."""
+    """Build a request with the client's path."""
     return EngineRequest(request.path, *widen(request.query_string, search, plan))
 
 
 def _search_template(request: EndpointRequest, search: Search, plan: Plan) -> EngineRequest:
-    """Ask at the client's path, whose responses differ in form, with a template that renders to the search."""
+    """Build a template request that renders to the search, because template responses have their own format."""
     query_string = without_filter_path(without_parameters(request.query_string, BODY_PARAMETERS))
     return EngineRequest(request.path, query_string, inline(widen_item(search, plan)))
 
 
 def _multi_search(request: EndpointRequest, search: Search, plan: Plan) -> EngineRequest:
-    """Ask for one of many searches; templates are rendered already."""
+    """Build an `_msearch` for one of many searches; templates are already rendered."""
     return multi_search_request(request, widen_item(search, plan))
 
 
 def _rank_eval(request: EndpointRequest, search: Search, plan: Plan) -> EngineRequest:
-    """Ask for one of the searches to be rated."""
+    """Build an `_msearch` for one of the searches to be rated."""
     return rank_eval_request(request, widen_item(search, plan))
 
 
 def multi_search_request(request: EndpointRequest, body: bytes) -> EngineRequest:
-    """Return the `_msearch` for the searches of an `_msearch` or an `_msearch/template`."""
+    """Return the `_msearch` request for the searches of an `_msearch` or `_msearch/template`."""
     path = request.path.rstrip("/").removesuffix(_TEMPLATE)
     return EngineRequest(path, without_filter_path(request.query_string), body)
 
 
 def rank_eval_request(request: EndpointRequest, body: bytes) -> EngineRequest:
-    """Return the `_msearch` for the searches of a `_rank_eval`."""
+    """Return the `_msearch` request for the searches of a `_rank_eval`."""
     path = request.path.rstrip("/").removesuffix(_RANK_EVAL) + "_msearch"
     return EngineRequest(path, only_parameters(request.query_string, _RANK_EVAL_OPTIONS), body)
 
@@ -86,7 +86,7 @@ ENGINE_REQUESTS: Mapping[Endpoint, EngineRequestRow] = {
 }
 
 
-# The one request that carries all searches of a request with many; its body is written from their lines.
+# Builds one `_msearch` for all searches of a client request with many searches.
 MULTI_REQUESTS: Mapping[Endpoint, Callable[[EndpointRequest, bytes], EngineRequest]] = {
     Endpoint.MULTI_SEARCH: multi_search_request,
     Endpoint.MULTI_SEARCH_TEMPLATE: multi_search_request,
@@ -95,5 +95,5 @@ MULTI_REQUESTS: Mapping[Endpoint, Callable[[EndpointRequest, bytes], EngineReque
 
 
 def engine_request(request: EndpointRequest, search: Search, plan: Plan) -> EngineRequest:
-    """Return what the engine is asked for a planned search of this request."""
+    """Return the engine request for a planned search of a client request."""
     return ENGINE_REQUESTS[request.endpoint].write(request, search, plan)

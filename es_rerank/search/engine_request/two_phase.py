@@ -1,9 +1,9 @@
-"""Writes the bodies of the query phase and the fetch phase of a search.
+"""Builds the bodies of the query phase and the fetch phase of a search.
 
-The query phase fetches the window with only what the model reads, so a wide window stays cheap. The fetch phase is the
-client's own request, restricted to the hits of its page with a `post_filter`, which changes neither scores nor
-aggregations; the hits of the page come from it exactly as the engine writes them. Only `hits.total` and `max_score` are
-taken from the query phase.
+The query phase fetches the window with only the fields that the model reads, so that a large window stays cheap. The
+fetch phase is the client's own request, restricted to the hits of its page with a `post_filter`, which changes neither
+scores nor aggregations. The hits in the response are therefore exactly as the engine serializes them. Only
+`hits.total` and `max_score` come from the query phase.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from es_rerank.model import HitKey, SearchBody
 from es_rerank.search.documents import documents_query
 from es_rerank.search.plan import PAGE_PARTS
 
-# URL parameters that are only for the hits of the page.
+# URL parameters that are only needed for the hits of the page.
 PAGE_PARAMETERS = frozenset(
     {"_source", "_source_includes", "_source_excludes", "docvalue_fields", "explain", "stored_fields"}
 )
@@ -26,7 +26,7 @@ _INNER_HITS = b'"inner_hits"'
 
 
 def query_phase_body(body: SearchBody, fields: Sequence[str]) -> dict[str, Raw]:
-    """Return the members of the query phase: the same hits and scores, with only the fields that the model reads."""
+    """Return the body members of the query phase: same hits and scores, but only the fields that the model reads."""
     kept = {
         name: Raw(_without_inner_hits(bytes(raw))) for name, raw in body.members().items() if name not in PAGE_PARTS
     }
@@ -34,7 +34,7 @@ def query_phase_body(body: SearchBody, fields: Sequence[str]) -> dict[str, Raw]:
 
 
 def fetch_phase_body(body: SearchBody, hits: Sequence[HitKey]) -> dict[str, Raw]:
-    """Return the members of the fetch phase: the client's request, restricted to these hits."""
+    """Return the body members of the fetch phase: the client's request, restricted to these hits."""
     parts = body.members()
     filters: list[object] = [documents_query(hits)]
     if "post_filter" in parts:
@@ -43,7 +43,7 @@ def fetch_phase_body(body: SearchBody, hits: Sequence[HitKey]) -> dict[str, Raw]
 
 
 def _without_inner_hits(text: bytes) -> bytes:
-    """Remove `inner_hits` from the clauses of a query, which have it next to their own `query`; it does not score."""
+    """Remove each `inner_hits` that is next to a `query` in a clause; it does not affect scores."""
     if _INNER_HITS not in text:
         return text
     if text.startswith(b"["):
@@ -51,7 +51,7 @@ def _without_inner_hits(text: bytes) -> bytes:
     try:
         parts = members(text) if text.startswith(b"{") else {}
     except ValueError:
-        # A repeated member: the engine decides what it means.
+        # The text has a duplicate key; the engine handles it.
         return text
     left = [name for name in parts if not (name == "inner_hits" and "query" in parts)]
     kept = (text[parts[name].key : parts[name].start] + _without_inner_hits(parts[name].of(text)) for name in left)

@@ -1,7 +1,7 @@
-"""Turns the client's request into the one that the engine gets: a wider page, and the text that the model needs.
+"""Builds the engine request from the client's: fetches the whole window, with the fields that the model reads.
 
-For a search with a URL of its own, `from` and `size` go into the URL, where they take precedence over the body: so a
-body is sent as the client's bytes, unless fields must be requested in addition.
+For a search with its own URL, `from` and `size` are set in the URL, where they take precedence over the body. The
+client's body is then sent unchanged, unless extra fields must be requested.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from es_rerank.jsonspan import elements
 from es_rerank.model import FetchPhase, Plan, Search
 from es_rerank.search.engine_request.two_phase import PAGE_PARAMETERS, fetch_phase_body, query_phase_body
 
-# `filter_path` is applied to the response before the client gets it. The engine gets a filter of the same kind that
-# keeps everything, because with a filter it writes each source in another form.
+# es-rerank applies `filter_path` to the response itself. The engine request still has a filter, one that keeps
+# everything, because the engine formats `_source` differently when there is a filter.
 _FILTER_PATH = "filter_path"
 _KEEP_ALL, _EXCLUDE_NOTHING = "**", "-es_rerank.nothing"
-# Replaced by those of the plan.
+# Replaced by the plan's `from` and `size`.
 _PAGE = frozenset({"from", "size"})
-# Parameters that stand for a body: they are sent as one.
+# Parameters that contain the body. es-rerank sends it as a request body instead.
 BODY_PARAMETERS = frozenset({"source", "source_content_type"})
 _STORED_FIELDS = frozenset({"stored_fields", "_source", "_source_includes", "_source_excludes"})
 
 
 def widen(query_string: str, search: Search, plan: Plan) -> tuple[str, bytes]:
-    """Return the query string and the body of the engine's request for a search with a URL of its own."""
+    """Return the query string and body of the engine request for a search with its own URL."""
     dropped = _PAGE | (BODY_PARAMETERS if search.body.raw else frozenset())
     if plan.fetch.phase is FetchPhase.QUERY:
         dropped |= PAGE_PARAMETERS
@@ -41,25 +41,25 @@ def widen(query_string: str, search: Search, plan: Plan) -> tuple[str, bytes]:
 
 
 def widen_item(search: Search, plan: Plan) -> bytes:
-    """Return the body of the engine's request for a search without a URL of its own, as in `_msearch`."""
+    """Return the body of the engine request for a search without its own URL, as in `_msearch`."""
     members = _members(search, plan)
     page = {"from": plan.fetch.from_, "size": plan.fetch.size}
     return msgspec.json.encode({**(search.body.members() if members is None else members), **page})
 
 
 def without_parameters(query_string: str, names: frozenset[str], *more: str) -> str:
-    """Remove parameters from a query string and append *more*; the others stay as the client wrote them."""
+    """Remove parameters from a query string and append *more*; other parameters are unchanged."""
     pairs = [pair for pair in query_string.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in names]
     return "&".join([*pairs, *more])
 
 
 def only_parameters(query_string: str, names: frozenset[str]) -> str:
-    """Keep these parameters of a query string as the client wrote them."""
+    """Remove all parameters except these from a query string."""
     return "&".join(pair for pair in query_string.split("&") if unquote_plus(pair.partition("=")[0]) in names)
 
 
 def without_filter_path(query_string: str) -> str:
-    """Replace the client's `filter_path` by one that changes nothing."""
+    """Replace the client's `filter_path` by a filter that changes nothing."""
     if _FILTER_PATH not in unquote_plus(query_string):
         return query_string
     filters = [pair for pair in query_string.split("&") if unquote_plus(pair.partition("=")[0]) == _FILTER_PATH]
@@ -71,7 +71,7 @@ def without_filter_path(query_string: str) -> str:
 
 
 def _members(search: Search, plan: Plan) -> Mapping[str, object] | None:
-    """Return the members of the body for the plan's phase; None if it is sent as the client's bytes."""
+    """Return the body members for the plan's phase; None if the client's body is sent unchanged."""
     if plan.fetch.phase is FetchPhase.QUERY:
         return query_phase_body(search.body, plan.passage_fields)
     if plan.fetch.phase is FetchPhase.FETCH:
@@ -81,7 +81,7 @@ def _members(search: Search, plan: Plan) -> Mapping[str, object] | None:
     members: dict[str, object] = dict(search.body.members())
     fields = search.body.spans["fields"].of(search.body.raw) if "fields" in search.body.values else b"[]"
     if plan.without_stored_fields:
-        # The engines refuse `_source` and `fields` next to `stored_fields: _none_`.
+        # The engines reject `_source` and `fields` together with `stored_fields: _none_`.
         members.pop("stored_fields", None)
         members["_source"] = Raw(b"false")
     return {**members, "fields": [*(Raw(span.of(fields)) for span in elements(fields)), *plan.extra_fields]}

@@ -1,4 +1,4 @@
-"""Asynchronous searches: reads the wrapped response, and carries the plan from submit to poll in the client's id.
+"""Asynchronous searches: parses responses, and stores the plan of the search in the id that the client gets.
 
 Formats: Elasticsearch's `_async_search` (`id`, `is_running`, `is_partial`, `response`) and OpenSearch's asynchronous
 search plugin (`id`, `state`, `response`).
@@ -19,31 +19,31 @@ from msgspec import Meta, json, msgpack
 from es_rerank.jsonspan import Span, members, splice
 from es_rerank.model import FetchPhase, FetchSpec, LongDocumentMode, Plan, Rule, RuleMode
 
-# States in which the plugin holds the whole response, stored or not; a failed search has an `error` with them.
+# OpenSearch states in which the response is complete. A failed search may also have such a state, with an `error`.
 _DONE = frozenset({"SUCCEEDED", "PERSISTING", "PERSIST_SUCCEEDED", "PERSIST_FAILED", "STORE_RESIDENT", "CLOSED"})
 _STATES = _DONE | {"INIT", "RUNNING", "FAILED"}
 _STATUS_MEMBERS = ("id", "is_running", "is_partial", "state")
 
-# No engine's id contains a dot: they are base64. The digit is the version of the packed plan behind it.
+# Separates the engine's id, which is base64 and has no dot, from the packed plan. The digit is the format version.
 _MARK = ".r1"
-# Limit of a plan before compression; compressed, it still fits into a URL that es-rerank accepts.
+# Maximum plan size before compression. A compressed plan of this size still fits into a URL that es-rerank accepts.
 _MAX_PLAN_BYTES = 32 * 1024
 
-# The engines count hits in 32 bits.
+# The engines store hit counts as 32-bit integers.
 _Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 _Window = Annotated[int, Meta(ge=0, le=1000)]
 
 
 @dataclass(frozen=True, slots=True)
 class AsyncSearchResponse:
-    """The response to an asynchronous search.
+    """The response of an asynchronous search API.
 
     Attributes:
-        body: Its bytes.
-        id: The engine's id; None if it has none.
-        id_span: The span of the id.
-        response: The span of the search response; None if there is none yet.
-        final: Whether the search response is complete and will not change.
+        body: The response body.
+        id: The engine's id; None if the response has no id.
+        id_span: The byte span of the id in `body`.
+        response: The byte span of the search response in `body`; None if there is none yet.
+        final: Whether the search response is complete.
 
     """
 
@@ -55,9 +55,9 @@ class AsyncSearchResponse:
 
 
 class _PackedPlan(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    """A plan as it is packed into an id.
+    """A plan as stored in an id.
 
-    `no_template`: the rule applies without its template. `chunks`: long documents are scored passage by passage.
+    `no_template`: the rule's template is not used. `chunks`: long documents are scored passage by passage.
     """
 
     text: str
@@ -77,7 +77,7 @@ class _PackedPlan(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 
 
 def read(body: bytes) -> AsyncSearchResponse | None:
-    """Locate the parts of the response to an asynchronous search, or of its status; None for anything else."""
+    """Parse the response to a submit, poll or status request of an asynchronous search; None for any other format."""
     try:
         found = members(body)
         status = {name: json.decode(found[name].of(body)) for name in _STATUS_MEMBERS if name in found}
@@ -99,7 +99,7 @@ def read(body: bytes) -> AsyncSearchResponse | None:
 
 
 def write(response: AsyncSearchResponse, client_id: str | None, search_response: bytes | None) -> bytes:
-    """Replace the id and the search response in a body, unless they are None; all other bytes stay."""
+    """Return the body with a new id and search response (None keeps the old one); other bytes are unchanged."""
     new = ((response.id_span, client_id and json.encode(client_id)), (response.response, search_response))
     return splice(response.body, [(span.start, span.end, value) for span, value in new if span and value])
 
@@ -107,10 +107,10 @@ def write(response: AsyncSearchResponse, client_id: str | None, search_response:
 def token(engine_id: str, plan: Plan) -> str:
     """Return the id for the client: the engine's id, followed by the packed plan.
 
-    An id of about 70 characters grows to about 200. It is not signed, because it grants nothing: it says which part of
-    a response is shown in which order, the response is read with the caller's own credentials, and a changed id is
-    limited to what a search of the same client could ask for. Of a plan that is too large for a URL only the page is
-    packed, so the engine's order stays.
+    An id of about 70 characters grows to about 200. The id is not signed, because it grants no access: it only says
+    which part of a response is shown and in which order. The response is read with the caller's own credentials, and
+    a modified id can request nothing that a search of the same client could not. If a plan is too large for a URL,
+    only the page is packed, and hits keep the engine's order.
     """
     packed = _pack(plan)
     if len(packed) > _MAX_PLAN_BYTES:
@@ -119,15 +119,15 @@ def token(engine_id: str, plan: Plan) -> str:
 
 
 def recall(client_id: str, rule: Callable[[str], Rule | None]) -> tuple[str, Plan] | None:
-    """Read the engine's id and the plan from a client's id.
+    """Extract the engine's id and the plan from a client's id.
 
     Args:
         client_id: The id that the client sent.
-        rule: Finds a rule in force by its name.
+        rule: Returns the active rule with a name; None if it does not exist.
 
     Returns:
-        The engine's id and the plan; None if the id contains no plan, or an impossible one. If the rule is gone, the
-        plan has a rule of mode `off`: the page is cut, in the engine's order.
+        The engine's id and the plan; None if the id contains no valid plan. If the rule no longer exists, the plan has
+        a rule with mode `off`, so the page keeps the engine's order.
 
     """
     engine_id, mark, packed = client_id.partition(_MARK)
@@ -152,7 +152,7 @@ def recall(client_id: str, rule: Callable[[str], Rule | None]) -> tuple[str, Pla
 
 
 def _has_succeeded(status: Mapping[str, Any]) -> bool | None:
-    """Return whether the search has ended successfully; None if this is no asynchronous search at all."""
+    """Return whether the search completed successfully; None if this is not an asynchronous search response."""
     running, partial, state = (status.get(name) for name in ("is_running", "is_partial", "state"))
     if isinstance(running, bool) and isinstance(partial, bool):
         return not running and not partial
@@ -160,7 +160,7 @@ def _has_succeeded(status: Mapping[str, Any]) -> bool | None:
 
 
 def _pack(plan: Plan) -> bytes:
-    """Encode a plan; an asynchronous search has neither a query phase nor a fetch phase."""
+    """Serialize a plan. `fetch.phase` is omitted, because an asynchronous search is fetched in a single request."""
     return msgpack.encode(
         _PackedPlan(
             text=plan.text,
@@ -182,13 +182,13 @@ def _pack(plan: Plan) -> bytes:
 
 
 def _page_only(plan: Plan) -> Plan:
-    """Return what of a plan cuts the page; without fields there is nothing to read, so the engine's order stays."""
+    """Return the plan with only what trims the page. Without passage fields, hits keep the engine's order."""
     rule = replace(plan.rule, template=None)
     return replace(plan, text="", rule=rule, passage_fields=(), extra_fields=(), client_fields=())
 
 
 def _unpack(packed: str) -> _PackedPlan | None:
-    """Decode what follows the mark; None for anything but one whole plan of bounded size."""
+    """Decode the packed plan of an id; None unless it is exactly one plan within the size limit."""
     try:
         data = base64.b64decode(packed + "=" * (-len(packed) % 4), altchars=b"-_", validate=True)
         inflater = zlib.decompressobj()
@@ -201,7 +201,7 @@ def _unpack(packed: str) -> _PackedPlan | None:
 
 
 def _is_possible(kept: _PackedPlan) -> bool:
-    """Return whether es-rerank may have made a plan: the page is in what was fetched, a text comes with its fields."""
+    """Return whether es-rerank can have created this plan: the page is within the fetched hits, text implies fields."""
     return (
         kept.fetch_from <= kept.start
         and bool(kept.text) == bool(kept.passage_fields)
@@ -210,7 +210,7 @@ def _is_possible(kept: _PackedPlan) -> bool:
 
 
 def _with_request(rule: Rule, kept: _PackedPlan) -> Rule:
-    """Return the rule with what the request asked for."""
+    """Return the rule with the request's explicit options."""
     if kept.chunks:
         rule = replace(rule, long=replace(rule.long, mode=LongDocumentMode.MAX_PASSAGE))
     return replace(rule, template=None) if kept.no_template else rule

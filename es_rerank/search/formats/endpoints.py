@@ -1,4 +1,4 @@
-"""Which requests carry searches: one row per method and path. A request without a row is passed through."""
+"""The endpoints that es-rerank handles, by method and path. All other requests are passed through."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from es_rerank.jsonspan import elements
 from es_rerank.model import RerankRequest, Search, SearchBody, Skip, Why
 from es_rerank.search.formats.native_reranker import Resolved, resolve
 
-# Gives the model its query text, whatever the search says.
+# Overrides the query text for the model.
 QUERY_HEADER = "X-Rerank-Query"
 
-# URL parameters that say which indices an expression may leave out.
+# URL parameters that control how index expressions are resolved.
 INDEX_OPTIONS = frozenset({"allow_no_indices", "expand_wildcards", "ignore_unavailable"})
 
 
 class Endpoint(StrEnum):
-    """Every endpoint that is not just passed through, named as in the documentation of the engines."""
+    """The endpoints that es-rerank handles, named as in the engines' documentation."""
 
     SEARCH = "_search"
     SEARCH_TEMPLATE = "_search/template"
@@ -32,7 +32,7 @@ class Endpoint(StrEnum):
     ASYNC_SEARCH_ID = "_async_search/{id}"
     RANK_EVAL = "_rank_eval"
     INFERENCE = "_inference/{id}"
-    # Only their responses are changed, and only if the settings ask for it.
+    # For these endpoints only responses are changed, and only if enabled in the settings.
     ROOT = "/"
     NODES = "_nodes"
     POINT_IN_TIME = "_pit"
@@ -40,14 +40,14 @@ class Endpoint(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EndpointRow:
-    """Methods and a path of an endpoint.
+    """HTTP methods and a path pattern of an endpoint.
 
     Attributes:
         endpoint: The endpoint.
         methods: HTTP methods.
-        path: Pattern of the raw path; its group `target` is the index expression, `id` an id.
-        own: Whether es-rerank answers by itself, without an engine.
-        ids: The ids that the row is for; None means all.
+        path: Pattern of the raw path; the group `target` is the index expression, the group `id` an id.
+        own: Whether es-rerank answers the request itself, without the engine.
+        ids: Ids that the row applies to; None means all.
 
     """
 
@@ -59,13 +59,13 @@ class EndpointRow:
 
 
 def row(endpoint: Endpoint, methods: Collection[str], path: str, *, own: bool = False) -> EndpointRow:
-    """Return a row; a trailing slash in the path makes no difference."""
+    """Create a row; a trailing slash in the request path is ignored."""
     return EndpointRow(endpoint, frozenset(methods), re.compile(path + "/?$"), own)
 
 
 _READ = frozenset({"GET", "POST"})
 _TARGET = r"^/(?:(?P<target>[^/_][^/]*|_all)/)?"
-# Elasticsearch 7 still accepts a type after the index.
+# Elasticsearch 7 still accepts a mapping type after the index.
 _TYPED = r"^/(?:(?P<target>[^/_][^/]*|_all)/(?:[^/_][^/]*/)?)?"
 _OPENSEARCH_ASYNC = r"^/_(?:plugins|opendistro)/_asynchronous_search"
 
@@ -88,13 +88,14 @@ _JSON_TYPE = re.compile(
     r"^\s*(application/(json|x-ndjson|vnd\.elasticsearch\+(json|x-ndjson)|\*)|text/plain|\*/\*)\s*($|[;,])",
     re.IGNORECASE,
 )
-# Far below the depth of `filter_path` that Elasticsearch refuses (1,024).
+# Well below the depth at which Elasticsearch rejects `filter_path` (1,024).
 _MAX_FILTER_PATH_DEPTH = 500
-# Each search of a request keeps its plan and its response in memory.
+# Limited because the plan and the response of each search are held in memory.
 MAX_SEARCHES = 1000
-# The engines know fewer than a hundred members, and refuse any other.
+# The engines know fewer than 100 members, and reject unknown ones.
 _MAX_MEMBERS = 1000
-# Levels of nesting that are kept free for functions that read a search again at a greater depth of the call stack.
+# Nesting levels reserved below the JSON decoder's limit, because later code parses parts of a search from deeper in the
+# call stack.
 _SPARE_LEVELS = 50
 _OTHER_FORMATS = frozenset({"yaml", "cbor", "smile"})
 
@@ -104,13 +105,13 @@ class EndpointRequest:
     """One request to a known endpoint.
 
     Attributes:
-        target: The decoded index expression; empty means every index.
+        target: The decoded index expression; empty means all indices.
         query_string: The raw query string.
-        headers: The request headers; names in any case.
+        headers: The request headers, in a mapping that ignores case.
         endpoint: The endpoint.
         path: The raw path.
-        id: The decoded id of the path; empty if it has none.
-        own: Whether es-rerank answers by itself, without an engine.
+        id: The decoded id in the path; empty if there is none.
+        own: Whether es-rerank answers the request itself, without the engine.
         params: The decoded URL parameters.
 
     """
@@ -136,9 +137,9 @@ class ParsedSearch:
     Attributes:
         target: The decoded index expression.
         params: The decoded URL parameters that apply to this search.
-        body: The search body; of a template, what the client sent in its place.
-        template: The body for `_render/template`, which returns the search body; None for a plain search.
-        header: The header line in an `_msearch`; None elsewhere.
+        body: The search body; for a template, the template request's body.
+        template: The request body for `_render/template`, which returns the search body; None for a plain search.
+        header: The header line in an `_msearch`; None at other endpoints.
 
     """
 
@@ -150,14 +151,14 @@ class ParsedSearch:
 
 
 def in_force(ids: Collection[str]) -> tuple[EndpointRow, ...]:
-    """Return the rows, those that es-rerank answers by itself only for these ids."""
+    """Return the active rows: rows that es-rerank answers itself are restricted to these ids."""
     return tuple(replace(one, ids=frozenset(ids)) if one.own else one for one in ENDPOINTS)
 
 
 def match(
     method: str, raw_path: str, headers: Mapping[str, str], rows: Iterable[EndpointRow] = ENDPOINTS
 ) -> EndpointRequest | None:
-    """Return the request as one of its endpoint; None if it is passed through."""
+    """Return the request if its method and path match one of the rows; None if it must be passed through."""
     path, _, query_string = raw_path.partition("?")
     for candidate in rows:
         found = candidate.path.match(path) if method in candidate.methods else None
@@ -170,13 +171,13 @@ def match(
 
 
 def parameters(query_string: str) -> dict[str, str]:
-    """Decode URL parameters; of a repeated one the last counts, as in the engines."""
+    """Decode URL parameters; if one is repeated, the last value is used, as in the engines."""
     pairs = (pair.partition("=") for pair in query_string.split("&") if pair)
     return {unquote_plus(name): unquote_plus(value) for name, _, value in pairs}
 
 
 def unreadable(request: EndpointRequest, body: bytes) -> Skip | None:
-    """Return the skip of a request whose body is no JSON, or that engines refuse or read in different ways."""
+    """Return a skip if the body is not JSON, or if the engines reject the request or interpret it differently."""
     params = request.params
     ambiguous = "source" in params and (bool(body.strip()) or "source_content_type" not in params)
     deep = params.get("filter_path", "").count(".") > _MAX_FILTER_PATH_DEPTH
@@ -187,27 +188,27 @@ def unreadable(request: EndpointRequest, body: bytes) -> Skip | None:
 
 
 def wants_other_format(request: EndpointRequest) -> bool:
-    """Return whether the response is asked for as something else than JSON."""
+    """Return whether the client requests a response format other than JSON."""
     accepted = request.headers.get("Accept", "")
     is_json = request.params.get("format", "json").lower() not in _OTHER_FORMATS
     return not is_json or (bool(accepted) and not _JSON_TYPE.match(accepted))
 
 
 def content(request: EndpointRequest, body: bytes) -> bytes:
-    """Return the body of a request, or the URL parameter that stands for it."""
+    """Return the body of a request or, if empty, the URL parameter `source`."""
     return body.strip() or request.params.get("source", "").encode()
 
 
 def decode(request: EndpointRequest, parsed: ParsedSearch, rendered: bytes | None = None) -> Search | Skip:
-    """Decode one search of a request, once.
+    """Decode one search of a request.
 
     Args:
-        request: The request that carries the search.
+        request: The request that contains the search.
         parsed: The search.
-        rendered: The body that its template rendered to.
+        rendered: The search body that its template rendered to.
 
     Returns:
-        The search, or a skip if it cannot be read: then the engine words its own error.
+        The search, or a skip if it is invalid. The engine then returns its own error.
 
     """
     if parsed.template is not None and rendered is None:
@@ -219,10 +220,10 @@ def decode(request: EndpointRequest, parsed: ParsedSearch, rendered: bytes | Non
 
 
 def _decode(request: EndpointRequest, parsed: ParsedSearch, raw: bytes) -> Search | Skip:
-    """Decode a body, and what it asks of a reranker. Raises ValueError or RecursionError if it cannot be read."""
+    """Decode a search body and its explicit reranking options. Raises ValueError or RecursionError if it is invalid."""
     if raw and len(msgspec.json.decode(raw, type=dict[str, msgspec.Raw])) > _MAX_MEMBERS:
         return Skip(Why.TOO_LARGE)
-    # A native reranker has one of these in its name, which may be written with escapes.
+    # Every native reranker has "rerank" in its member name, which may contain escape sequences.
     asks_by_name = b"rerank" in raw or b"\\u" in raw
     resolved = resolve(raw, parsed.params.get("search_pipeline")) if asks_by_name else Resolved(raw)
     if resolved.raw:
@@ -234,7 +235,7 @@ def _decode(request: EndpointRequest, parsed: ParsedSearch, raw: bytes) -> Searc
 
 
 def _from_header(headers: Mapping[str, str]) -> RerankRequest | None:
-    """Read the query text for the model from its header, whose bytes are UTF-8."""
+    """Return the rerank request of the `X-Rerank-Query` header, decoded as UTF-8; None without a text."""
     value = headers.get(QUERY_HEADER, "")
     text = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip() if value else ""
     return RerankRequest(text) if text else None

@@ -1,7 +1,7 @@
-"""`_msearch`: reads the lines of a request, and locates the response of each search in the engine's response.
+"""`_msearch`: parses the lines of a request, and locates the response of each search in the engine's response.
 
-Format: for each search a header line and a body line, each ended by a newline; the response is
-`{"took": ..., "responses": [...]}` with a search response, or `{"error", "status"}`, for each search.
+Format: for each search a header line and a body line, each terminated by a newline. The response is
+`{"took": ..., "responses": [...]}` with, for each search, a search response or `{"error", "status"}`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from es_rerank.search.formats.endpoints import INDEX_OPTIONS, MAX_SEARCHES, Pars
 from es_rerank.search.naming import snake_case
 
 _TARGET = ("index", "indices")
-# What a header may say about its search besides the indices; a URL may say it in the same words.
+# Header members other than the indices. They have the same names as the corresponding URL parameters.
 _OPTIONS = INDEX_OPTIONS | {
     "allow_partial_search_results",
     "ccs_minimize_roundtrips",
@@ -29,24 +29,24 @@ _OPTIONS = INDEX_OPTIONS | {
     "routing",
     "search_type",
 }
-# In a list of names a comma is part of a name, and no name is empty.
+# In a list of index names, a comma would be part of a name, and an empty name is invalid.
 _INDEX_NAME = re.compile(r"[^,]+")
 _BLANK = b" \t\r"
 
 
 @dataclass(frozen=True, slots=True)
 class MultiSearchResponse:
-    """The response to many searches: its bytes, and the span of each search's response."""
+    """The response to many searches: its body, and the byte span of each search's response."""
 
     body: bytes
     responses: tuple[Span, ...]
 
     def response(self, index: int) -> bytes:
-        """Return the response of one search, which may be an error."""
+        """Return the response at a position, which may be an error."""
         return self.responses[index].of(self.body)
 
     def success(self, index: int) -> bytes | None:
-        """Return the response of one search; None if it is an error."""
+        """Return the response at a position; None if it is an error."""
         response = self.response(index)
         try:
             found = members(response)
@@ -56,7 +56,7 @@ class MultiSearchResponse:
         return response if status == HTTPStatus.OK and "error" not in found else None
 
     def with_responses(self, replaced: Mapping[int, bytes]) -> bytes:
-        """Return the body with other responses at these positions; all other bytes stay."""
+        """Return the body with the responses at these positions replaced; all other bytes are unchanged."""
         return splice(
             self.body,
             [(self.responses[index].start, self.responses[index].end, new) for index, new in replaced.items()],
@@ -66,17 +66,17 @@ class MultiSearchResponse:
 def read(
     body: bytes, target: str, params: Mapping[str, str], *, templates: bool = False
 ) -> Sequence[ParsedSearch] | Skip:
-    """Read the searches, or templates, of a request.
+    """Parse the searches or templates of a request.
 
     Args:
         body: The request body.
-        target: The index expression of the path, for searches whose header names none.
+        target: The index expression of the path, for searches whose header has none.
         params: The decoded URL parameters.
         templates: Whether the body lines are templates.
 
     Returns:
-        The searches in their order; a skip for what an engine refuses, so that it words the error, and for what the
-        engines read in different ways.
+        The searches in request order; a skip if the engines reject the request or interpret it differently, so that the
+        client gets the engine's own result.
 
     """
     if body.count(b"\n") > 2 * MAX_SEARCHES + 1:
@@ -99,12 +99,12 @@ def read(
 
 
 def write(lines: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """Write headers and bodies, one line each; a newline can only be between the tokens of a body."""
+    """Serialize headers and bodies, one line each. Newlines in a body (only whitespace in JSON) become spaces."""
     return b"".join(header + b"\n" + body.replace(b"\n", b" ") + b"\n" for header, body in lines)
 
 
 def responses(body: bytes) -> MultiSearchResponse | None:
-    """Locate the response of each search; None if the body is anything else."""
+    """Locate the response of each search; None if the body has another format."""
     try:
         array = member(body, ["responses"])
         if array is None:
@@ -115,9 +115,9 @@ def responses(body: bytes) -> MultiSearchResponse | None:
 
 
 def _search(header: bytes, body: bytes, target: str, shared: Mapping[str, str], templates: bool) -> ParsedSearch:
-    """Read one search. Raises ValueError if it is none. A blank header is an empty one."""
+    """Parse one search. Raises ValueError if it is invalid. A blank header line is equivalent to `{}`."""
     header = header if header.strip(_BLANK) else b"{}"
-    members(header)  # refuses a repeated member
+    members(header)  # raises ValueError for a duplicate key
     values = msgspec.json.decode(header, type=dict[str, Any])
     msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     named = {snake_case(name): value for name, value in values.items() if value is not None}
@@ -126,7 +126,7 @@ def _search(header: bytes, body: bytes, target: str, shared: Mapping[str, str], 
 
 
 def _target(values: Mapping[str, Any], target: str) -> str:
-    """Return the index expression of a header. Raises ValueError if no expression can stand for it."""
+    """Return the index expression of a header. Raises ValueError if the header's indices are invalid."""
     match [values[name] for name in _TARGET if name in values]:
         case []:
             return target
@@ -138,7 +138,7 @@ def _target(values: Mapping[str, Any], target: str) -> str:
 
 
 def _parameter(value: Any) -> str:
-    """Return a header's value as a URL parameter would have it."""
+    """Convert a value from a header line to its URL parameter string."""
     if isinstance(value, list):
         return ",".join(map(_parameter, value))
     return str(value).lower() if isinstance(value, bool) else str(value)

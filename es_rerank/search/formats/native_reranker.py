@@ -1,8 +1,7 @@
-"""Rerankers that a request asks for explicitly: es-rerank takes over, so they work with any license and engine.
+"""Native rerankers in a request. es-rerank replaces them, so they work with any license and engine.
 
 Formats: Elasticsearch's `retriever.text_similarity_reranker` (8.14 to 9.x) and OpenSearch's `ext.rerank.query_context`.
-Anything without a documented form is left unchanged, so the engine returns its own error. Values are moved, never
-rewritten.
+Invalid or undocumented forms are left unchanged, so the engine returns its own error. Values are never re-encoded.
 """
 
 from __future__ import annotations
@@ -19,19 +18,19 @@ from es_rerank.model import RerankRequest
 Members = dict[str, bytes]
 
 _RERANKER = "text_similarity_reranker"
-# Retrievers that are nested more deeply are left to the engine.
+# More deeply nested retrievers are left to the engine, because each level is parsed again.
 _MAX_DEPTH = 16
-# Members of a standard retriever that a search body has too.
+# Members of a standard retriever that are also valid in a search body.
 _PLAIN = frozenset({"query", "min_score", "sort", "search_after", "terminate_after", "collapse"})
-# Members that Elasticsearch refuses next to a retriever.
+# Members that Elasticsearch rejects together with a retriever.
 _REFUSED = (_PLAIN - {"collapse"}) | {"sub_searches", "knn", "rank", "rescore"}
-# OpenSearch resolves a path in the expanded search: there, `{"match": {"title": "hose"}}` has a `query`.
+# OpenSearch resolves a path in the long form of a search, where `{"match": {"title": "hose"}}` has a `query`.
 _EXPANDED_NAMES = frozenset({"query", "value", "wildcard"})
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A search body for the engine, and what it asked of a reranker; `native` leaves the search to the engine."""
+    """A search body for the engine, and the options removed from it; `native`: the engine itself must rerank."""
 
     raw: bytes
     rerank_request: RerankRequest | None = None
@@ -39,7 +38,7 @@ class Resolved:
 
 
 class _Reranker(Struct, frozen=True, forbid_unknown_fields=True, rename={"name": "_name"}):
-    """The members of a `text_similarity_reranker` in their documented types; `inference_id` is ignored."""
+    """The members of a `text_similarity_reranker` with their documented types; `inference_id` is ignored."""
 
     retriever: Raw
     inference_text: Annotated[str, Meta(pattern=r"\S")]
@@ -54,7 +53,11 @@ class _Reranker(Struct, frozen=True, forbid_unknown_fields=True, rename={"name":
 
 
 def resolve(raw: bytes, pipeline: str | None = None) -> Resolved:
-    """Extract from a body what it asks of a reranker; a body that asks for nothing is returned unchanged.
+    """Remove native rerankers from a search body and return their options. Never raises.
+
+    Args:
+        raw: The search body. A body without native rerankers, or that is not an object, is returned unchanged.
+        pipeline: The URL parameter `search_pipeline`.
 
     *pipeline* is the URL parameter `search_pipeline`. Never raises.
     """
@@ -70,9 +73,9 @@ def resolve(raw: bytes, pipeline: str | None = None) -> Resolved:
 
 
 def _from_retriever(body: Members) -> tuple[Members, RerankRequest] | None:
-    """Remove Elasticsearch's reranking retrievers; None if there are none. Raises ValueError if they must stay.
+    """Remove `text_similarity_reranker` retrievers; None if there are none. Raises ValueError if they are invalid.
 
-    Of nested ones the outermost decides, and it reads the smallest of their windows.
+    If they are nested, the options of the outermost are used, with the smallest window of all.
     """
     around, retriever = _peeled(body.get("retriever", b""))
     left, inside = _freed(retriever, 0)
@@ -92,11 +95,11 @@ def _from_retriever(body: Members) -> tuple[Members, RerankRequest] | None:
 
 
 def _peeled(retriever: bytes) -> tuple[list[_Reranker], bytes]:
-    """Remove rerankers that are directly nested, outermost first; their filters move to the retriever inside."""
+    """Remove the outer rerankers, outermost first; their filters are added to the retriever inside."""
     around: list[_Reranker] = []
     kind, value = _only(retriever)
     while kind == _RERANKER:
-        members(value)  # refuses a repeated member
+        members(value)  # raises ValueError for a duplicate key
         around.append(json.decode(value, type=_Reranker))
         retriever = bytes(around[-1].retriever)
         kind, value = _only(retriever)
@@ -108,7 +111,7 @@ def _peeled(retriever: bytes) -> tuple[list[_Reranker], bytes]:
 
 
 def _freed(retriever: bytes, depth: int) -> tuple[bytes, list[_Reranker]]:
-    """Remove all rerankers from a retriever, each replaced by its inner retriever; the same bytes if it has none."""
+    """Replace all rerankers in a retriever by their inner retrievers; without rerankers, the bytes are unchanged."""
     if depth > _MAX_DEPTH:
         raise ValueError("nested too deeply")
     around, retriever = _peeled(retriever)
@@ -118,7 +121,7 @@ def _freed(retriever: bytes, depth: int) -> tuple[bytes, list[_Reranker]]:
 
 
 def _freed_inside(value: bytes, depth: int) -> tuple[bytes, list[_Reranker]]:
-    """Remove the rerankers from the retrievers among an object's members."""
+    """Replace the rerankers in the child retrievers of an object."""
     parts = _opened(value)
     found: list[_Reranker] = []
     for name, free in _CHILDREN.items():
@@ -129,7 +132,7 @@ def _freed_inside(value: bytes, depth: int) -> tuple[bytes, list[_Reranker]]:
 
 
 def _freed_each(listed: bytes, depth: int) -> tuple[bytes, list[_Reranker]]:
-    """Remove the rerankers from a list of retrievers, or of objects with a `retriever` and its weight."""
+    """Replace the rerankers in a list of retrievers, or of objects with a `retriever` and its weight."""
     entries = [span.of(listed) for span in elements(listed)] if listed.startswith(b"[") else []
     done = [_freed_inside(one, depth) if "retriever" in _opened(one) else _freed(one, depth) for one in entries]
     found = [one for _, more in done for one in more]
@@ -143,14 +146,14 @@ _CHILDREN: Mapping[str, Callable[[bytes, int], tuple[bytes, list[_Reranker]]]] =
 
 
 def _joined(wishes: list[_Reranker]) -> RerankRequest:
-    """Join the requests of several rerankers. Raises ValueError if their texts differ."""
+    """Merge the options of several rerankers. Raises ValueError if their texts differ."""
     (text,) = {one.inference_text for one in wishes}
     fields = dict.fromkeys(one.field for one in wishes if one.field)
     return RerankRequest(text, tuple(fields), chunks=any(one.chunk_rescorer is not None for one in wishes))
 
 
 def _filtered(retriever: bytes, more: bytes) -> bytes:
-    """Add filters, one or a list, to those of a retriever. Raises ValueError if either are no filters."""
+    """Add one or more filters to a retriever's own. Raises ValueError if a filter is invalid."""
     added = _filters(more)
     if not added:
         return retriever
@@ -162,7 +165,7 @@ def _filtered(retriever: bytes, more: bytes) -> bytes:
 
 
 def _filters(value: bytes) -> list[bytes]:
-    """List filters, given as one or many. Raises ValueError for anything but an object or a list of objects."""
+    """Return a filter or a list of filters as a list. Raises ValueError for any other value."""
     found = [value] if value.startswith(b"{") else [span.of(value) for span in elements(value)]
     if all(one.startswith(b"{") for one in found):
         return found
@@ -172,7 +175,7 @@ def _filters(value: bytes) -> list[bytes]:
 def _plain(standard: bytes) -> Members:
     """Return a standard retriever as members of a search body, which both engines accept.
 
-    Filters and a name are put around the query, so that the score stays that of the query.
+    Filters and a name go into a `bool` around the query, which leaves the query's score unchanged.
     """
     parts = {"query": b'{"match_all":{}}', **_object(standard)}
     around = {name: value for name, value in parts.items() if name in {"filter", "_name"}}
@@ -185,7 +188,7 @@ def _plain(standard: bytes) -> Members:
 
 
 def _from_ext(body: Members, pipeline: str | None) -> tuple[Members, RerankRequest] | None:
-    """Remove OpenSearch's query context; None if there is none. Raises ValueError if it must stay."""
+    """Remove `ext.rerank.query_context`; None if there is none. Raises ValueError if the engine must handle it."""
     ext = _opened(body.get("ext", b""))
     if "rerank" not in ext:
         return None
@@ -197,13 +200,13 @@ def _from_ext(body: Members, pipeline: str | None) -> tuple[Members, RerankReque
 
 
 def _pipelined(body: Members, pipeline: str | None) -> bool:
-    """Return whether a request names a search pipeline; the URL takes precedence over a name in the body."""
+    """Return whether a request uses a search pipeline. The URL takes precedence over a name in the body."""
     inline = json.decode(body.get("search_pipeline", b"null"))
     return (pipeline if pipeline and not isinstance(inline, dict) else inline) not in (None, "", "_none")
 
 
 def _at(body: Members, path: str) -> Any:
-    """Follow a dotted path through objects and arrays; None if it does not exist."""
+    """Return the value at a dotted path through objects and arrays; None if it does not exist."""
     first, *rest = path.split(".")
     value = json.decode(body.get(first, b"null"))
     for part in rest:
@@ -212,7 +215,7 @@ def _at(body: Members, path: str) -> Any:
 
 
 def _step(value: Any, part: str) -> Any:
-    """Follow one step of a path; a text or a single query may be the short form of an object."""
+    """Follow one part of a path; a string or a single query may be the short form of an object."""
     if isinstance(value, dict):
         return value.get(part, value if part == "0" else None)
     if isinstance(value, list):
@@ -221,7 +224,7 @@ def _step(value: Any, part: str) -> Any:
 
 
 def _only(retriever: bytes) -> tuple[str, bytes]:
-    """Return the kind of a retriever and its definition; both empty unless it is an object with one member."""
+    """Return the type and definition of a retriever; both empty unless it is an object with exactly one member."""
     parts = _opened(retriever)
     if len(parts) > 1 and _RERANKER in parts:
         raise ValueError("a reranker next to other retrievers")
@@ -229,20 +232,20 @@ def _only(retriever: bytes) -> tuple[str, bytes]:
 
 
 def _opened(value: bytes) -> Members:
-    """Return the members of an object as bytes; none for anything else."""
+    """Return the members of an object as bytes; empty for any other value."""
     return _object(value) if value.startswith(b"{") else {}
 
 
 def _object(value: bytes) -> Members:
-    """Return the members of an object as bytes. Raises ValueError for anything else, and for a repeated member."""
+    """Return the members of an object as bytes. Raises ValueError for any other value or a duplicate key."""
     return {name: span.of(value) for name, span in members(value).items()}
 
 
 def _replaced(body: Members, name: str, new: Members) -> Members:
-    """Replace one member by others."""
+    """Return the members with the member *name* replaced by *new*."""
     return {key: one for old in body for key, one in (new if old == name else {old: body[old]}).items()}
 
 
 def _written(parts: Members) -> bytes:
-    """Write an object with these members."""
+    """Serialize an object with these members."""
     return json.encode({name: Raw(value) for name, value in parts.items()})

@@ -1,4 +1,4 @@
-"""Parses a request into its searches: one row per endpoint that carries them."""
+"""Parses a request into its searches, for each endpoint with searches."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from es_rerank.search.formats import multi_search, rank_eval, search_template
 from es_rerank.search.formats.endpoints import Endpoint, EndpointRequest, ParsedSearch, content, unreadable
 
 Parse = Callable[[EndpointRequest, bytes], Sequence[ParsedSearch] | Skip]
-"""Parses the decoded body of a request; a skip leaves the whole request to the engine."""
+"""(request, decoded body) -> its searches, or a skip to pass the whole request to the engine."""
 
 
 def _search(request: EndpointRequest, body: bytes) -> Sequence[ParsedSearch] | Skip:
-    """Parse a request that is one search."""
+    """Parse a request with one search."""
     return [ParsedSearch(request.target, request.params, content(request, body))]
 
 
 def _search_template(request: EndpointRequest, body: bytes) -> Sequence[ParsedSearch] | Skip:
-    """Parse a request that is one template."""
+    """Parse a request with one template."""
     template = content(request, body)
     return [ParsedSearch(request.target, search_template.request_params(request.params), template, template)]
 
 
 def _multi_search(request: EndpointRequest, body: bytes) -> Sequence[ParsedSearch] | Skip:
-    """Parse the lines of many searches."""
+    """Parse a request with many searches."""
     return multi_search.read(body, request.target, request.params)
 
 
 def _multi_search_template(request: EndpointRequest, body: bytes) -> Sequence[ParsedSearch] | Skip:
-    """Parse the lines of many templates."""
+    """Parse a request with many templates."""
     return multi_search.read(body, request.target, request.params, templates=True)
 
 
 def _rank_eval(request: EndpointRequest, body: bytes) -> Sequence[ParsedSearch] | Skip:
-    """Parse the searches to be rated."""
+    """Parse the rated searches."""
     return rank_eval.read(content(request, body), request.target, request.params)
 
 
@@ -49,7 +49,7 @@ PARSERS: Mapping[Endpoint, Parse] = {
 
 
 def parse(request: EndpointRequest, body: bytes) -> Sequence[ParsedSearch] | Skip:
-    """Return the searches of a request, at least one, or the skip of the whole request."""
+    """Return the searches of a request (at least one), or a skip for the whole request."""
     parser = PARSERS.get(request.endpoint)
     if parser is None:
         return Skip(Why.NOT_A_SEARCH)

@@ -1,6 +1,6 @@
-"""`_rank_eval`: reads the searches to be rated, and replaces them by queries that return the hits a person sees.
+"""`_rank_eval`: parses the searches to be rated, and replaces them by queries that return the reranked hits.
 
-So the engine's own code computes every metric. Format: the ranking evaluation API of Elasticsearch and OpenSearch,
+The engine's own code computes every metric. Format: the ranking evaluation API of Elasticsearch and OpenSearch,
 `{"requests": [{"id", "request" or "template_id" and "params", "ratings"}, ...], "metric": ..., "templates": [...]}`.
 """
 
@@ -18,18 +18,18 @@ from es_rerank.model import HitKey, Skip, Why
 from es_rerank.search.documents import documents_query
 from es_rerank.search.formats.endpoints import MAX_SEARCHES, ParsedSearch
 
-# How many hits a metric looks at by default.
+# Default number of hits that a metric evaluates.
 _DEFAULT_K = 10
-# Positive floats of 32 bits are ordered like their bits: those of the smallest normal one, and of the largest.
+# Bits of the smallest normal and of the largest positive 32-bit float. Positive floats are ordered like their bits.
 _MIN_BITS, _MAX_BITS = 0x0080_0000, 0x7F7F_FFFF
-# The engines refuse these in a search to be rated, unless they are false.
+# The engines reject these in a search to be rated, unless they are false.
 _REFUSED = frozenset({"aggregations", "aggs", "explain", "highlight", "profile", "suggest"})
 _NO_HITS = b'{"query":{"match_none":{}}}'
 
 
 @dataclass(frozen=True, slots=True)
 class RankedHit:
-    """A hit as a person sees it: its index and id, and its score."""
+    """A hit of the reranked page: its index name and id, and its score."""
 
     key: HitKey
     score: float
@@ -37,7 +37,7 @@ class RankedHit:
 
 @dataclass(frozen=True, slots=True)
 class _Rated:
-    """One of the requests: where it begins in the body, its bytes, and the spans of its members within them."""
+    """One element of `requests`: its byte offset in the body, its bytes, and the spans of its members in them."""
 
     start: int
     raw: bytes
@@ -45,7 +45,7 @@ class _Rated:
 
 
 def read(body: bytes, target: str, params: Mapping[str, str]) -> Sequence[ParsedSearch] | Skip:
-    """Read the searches to be rated, in their order.
+    """Parse the searches to be rated, in request order.
 
     Args:
         body: The request body.
@@ -53,8 +53,8 @@ def read(body: bytes, target: str, params: Mapping[str, str]) -> Sequence[Parsed
         params: The decoded URL parameters.
 
     Returns:
-        The searches, each for as many hits as the metric looks at; a skip for what the engine refuses, so that it words
-        the error.
+        The searches, each with the number of hits that the metric evaluates; a skip for an invalid request, so that the
+        engine returns its own error.
 
     """
     try:
@@ -71,9 +71,9 @@ def read(body: bytes, target: str, params: Mapping[str, str]) -> Sequence[Parsed
 
 
 def ranked(hits: Sequence[RankedHit]) -> bytes:
-    """Write a search body that returns these hits in this order with these scores, as precisely as 32 bits can.
+    """Return a search body that returns these hits in this order, with these scores as 32-bit floats.
 
-    Each hit is a function of a `function_score`, because the engines accept at most 1,024 clauses in a query.
+    Each hit is a function in a `function_score`, because the engines accept at most 1,024 clauses in a query.
     """
     if not hits:
         return _NO_HITS
@@ -87,9 +87,9 @@ def ranked(hits: Sequence[RankedHit]) -> bytes:
 
 
 def write(body: bytes, replaced: Mapping[int, bytes]) -> bytes:
-    """Replace the searches at these positions of a body that `read` has read; all other bytes stay.
+    """Replace the searches at these positions in a body parsed by `read`; all other bytes are unchanged.
 
-    A search replaces the template that a request names; templates that no request names any more are removed.
+    Where a request names a template, the search replaces the template. Templates are removed if no request uses one.
     """
     found = members(body)
     rated = _rated(body, found["requests"])
@@ -105,7 +105,7 @@ def write(body: bytes, replaced: Mapping[int, bytes]) -> bytes:
 
 
 def _rated(body: bytes, array: Span) -> list[_Rated]:
-    """Locate the requests. Raises ValueError for one that is no object, or repeats a member."""
+    """Locate the elements of `requests`. Raises ValueError if one is not an object, or has a duplicate key."""
     text = array.of(body)
     spans = elements(text)
     return [
@@ -114,7 +114,7 @@ def _rated(body: bytes, array: Span) -> list[_Rated]:
 
 
 def _size(metric: bytes) -> int:
-    """Read how many hits a metric looks at: `{"precision": {"k": 20}}`. Raises ValueError for anything else."""
+    """Return how many hits a metric evaluates: `{"precision": {"k": 20}}`. Raises ValueError if it is invalid."""
     ((_, parameters),) = json.decode(metric, type=dict[str, dict[str, Any]]).items()
     size = int(parameters.get("k", _DEFAULT_K))
     if size < 1:
@@ -123,7 +123,7 @@ def _size(metric: bytes) -> int:
 
 
 def _templates(array: bytes) -> dict[str, tuple[bytes, bytes]]:
-    """Read each template as a member of a render request: its key (`source`, or `id` of a stored one) and value."""
+    """Return, for each template id, the member (`source`, or `id` if it is stored) to render it: name and value."""
     found = {}
     for raw, spans in objects(array):
         script = spans["template"].of(raw)
@@ -136,7 +136,7 @@ def _templates(array: bytes) -> dict[str, tuple[bytes, bytes]]:
 def _search(
     rated: _Rated, templates: Mapping[str, tuple[bytes, bytes]], target: str, params: Mapping[str, str]
 ) -> ParsedSearch:
-    """Read one request, which has a search or names a template. Raises KeyError or ValueError for both or neither."""
+    """Parse one request, which has a search or names a template. Raises KeyError or ValueError if it is invalid."""
     values = {name: span.of(rated.raw) for name, span in rated.members.items()}
     template_params = json.decode(values.get("params", b"{}"), type=dict[str, Any])
     search = values.get("request")
@@ -144,14 +144,14 @@ def _search(
         raise ValueError("a request has a search, or a template and its params")
     if search is not None:
         if any(name in _REFUSED and span.of(search) != b"false" for name, span in members(search).items()):
-            raise ValueError("a search to be rated returns nothing but hits")
+            raise ValueError("a rated search returns nothing but hits")
         return ParsedSearch(target, params, search)
     key, value = templates[json.decode(values["template_id"], type=str)]
     return ParsedSearch(target, params, b"", b'{"%b":%b,"params":%b}' % (key, value, values["params"]))
 
 
 def _replacement(rated: _Rated, search: bytes) -> Iterator[Edit]:
-    """Return the edits that put a search into a request, in place of its own or of the template that it names."""
+    """Return the edits that replace a request's own search, or its template, by *search*."""
     own = rated.members.get("request")
     if own:
         yield own.start, own.end, search
@@ -162,23 +162,23 @@ def _replacement(rated: _Rated, search: bytes) -> Iterator[Edit]:
 
 
 def _falling(scores: Sequence[float]) -> list[float]:
-    """Lower each score below the one before it if necessary, as positive floats of 32 bits."""
+    """Convert scores to positive 32-bit floats, and lower each that is not below the previous one."""
     falling = []
     bits = _MAX_BITS + 1
     for following, score in zip(range(len(scores) - 1, -1, -1), scores, strict=True):
-        # The scores that follow need smaller values too.
+        # Leave enough smaller values for the scores that follow.
         bits = max(_MIN_BITS + following, min(bits - 1, _bits(score)))
         falling.append(_float(bits))
     return falling
 
 
 def _bits(score: float) -> int:
-    """Return the bits of a score as a float of 32 bits; a negative score counts as zero."""
+    """Return the bits of a score as a 32-bit float; a negative score is treated as zero."""
     (bits,) = struct.unpack("<i", struct.pack("<f", min(_float(_MAX_BITS), max(0.0, score))))
     return int(bits)
 
 
 def _float(bits: int) -> float:
-    """Return the float of 32 bits with these bits."""
+    """Return the 32-bit float with these bits."""
     (value,) = struct.unpack("<f", struct.pack("<i", bits))
     return float(value)

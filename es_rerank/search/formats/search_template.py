@@ -1,4 +1,4 @@
-"""Search templates: the engine renders them, and the result is a search like any other."""
+"""Search templates. The engine renders them; the result is handled like any other search."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgspec import Raw
 from es_rerank.jsonspan import members
 from es_rerank.search.formats.endpoints import INDEX_OPTIONS
 
-# What a template request says about the search; it takes precedence over the rendered body.
+# Members of a template request that take precedence over the rendered search body.
 _SWITCHES = ("explain", "profile")
 _TRUE = frozenset({b"true", b'"true"'})
 # URL parameters of a template request that apply to the rendered search.
@@ -23,9 +23,9 @@ def request_params(params: Mapping[str, str]) -> dict[str, str]:
 
 
 def inline(search: bytes) -> bytes:
-    """Write a template request that renders to this search body, whatever stands in it.
+    """Return a template request that renders to exactly this search body.
 
-    The template source is always the same, so the engine compiles it once.
+    The template source is always the same, so the engine compiles it only once.
     """
     parts = msgspec.json.decode(search, type=dict[str, Raw])
     switches = {name: parts[name] for name in _SWITCHES if name in parts}
@@ -33,14 +33,14 @@ def inline(search: bytes) -> bytes:
 
 
 def rendered(answer: bytes, template: bytes) -> bytes | None:
-    """Return the search body that a template rendered to, as the engine's bytes.
+    """Return the search body that a template rendered to.
 
     Args:
-        answer: The body of the response of `_render/template`.
+        answer: The response body of `_render/template`.
         template: The body of the template request; its `explain` and `profile` take precedence, as in the engines.
 
     Returns:
-        The search body; None if the response is anything else, or the template rendered to more than one value.
+        The search body; None if the response has another format, or the template rendered to more than one value.
 
     """
     try:

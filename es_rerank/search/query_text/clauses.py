@@ -1,6 +1,6 @@
-"""The table of query clauses: where the text that a person typed is in each. An unknown clause is never an error.
+"""The table of query clauses, and where each contains text that a user typed. Unknown clauses are never an error.
 
-Only query context counts: `filter` and `must_not` select documents, and applications fill them in, not persons.
+Only query context is used: `filter` and `must_not` select documents, and their values usually come from applications.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from es_rerank.search.query_text.leaf_clauses import (
 from es_rerank.search.query_text.lucene import wildcard_words
 from es_rerank.search.query_text.terms import Clause, Context, QueryText, listed, member
 
-# Members that never contain a query in query context, in any clause.
+# Members that contain no query in query context, in any clause.
 _NON_SCORING_MEMBERS = frozenset(
     {"filter", "must_not", "negative", "exclude", "functions", "inner_hits", "params", "script"}
 )
@@ -38,14 +38,14 @@ _RANDOM_SCORE = ("random_score", "randomScore")
 
 
 def read_query(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read a query or a list of queries; inside an unknown clause, the known clauses.
+    """Yield the texts of a query or list of queries; in an unknown clause, those of the known clauses inside it.
 
     Args:
-        value: a decoded query, `{clause: value}`, or a list of them. The names may be in camelCase.
-        context: the mapping, and the position of the query.
+        value: A decoded query, `{clause: value}`, or a list of queries. Names may be in camelCase.
+        context: The mapping and the position of the query.
 
     Raises:
-        RecursionError: The query is nested more deeply than the engines accept.
+        RecursionError: The query is nested too deeply.
 
     """
     for query in value if isinstance(value, list) else (value,):
@@ -58,7 +58,7 @@ def read_query(value: Any, context: Context) -> Iterator[QueryText]:
 
 
 def inside(*keys: str) -> Clause:
-    """Make a compound clause whose scoring queries are its members *keys*."""
+    """Create a compound clause whose scoring queries are in the members *keys*."""
 
     def clause(value: Any, context: Context) -> Iterator[QueryText]:
         for key in keys:
@@ -68,7 +68,7 @@ def inside(*keys: str) -> Clause:
 
 
 def alternatives(key: str) -> Clause:
-    """Make a compound clause whose score depends on which of the queries in its member *key* a document matches."""
+    """Create a compound clause whose member *key* has alternative queries; a hit may match only some of them."""
 
     def clause(value: Any, context: Context) -> Iterator[QueryText]:
         queries = member(value, key)
@@ -78,10 +78,10 @@ def alternatives(key: str) -> Clause:
 
 
 def _bool(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read `must` and `should`.
+    """Yield the texts of `must` and `should`.
 
-    All hits match `must`. A clause of `should` that is not the only clause matches some hits and others not, which
-    changes their order.
+    All hits match `must`. If there are other scoring clauses, a `should` clause matches only some hits and so changes
+    their order.
     """
     must, should = member(value, "must"), member(value, "should")
     yield from read_query(must, context)
@@ -89,36 +89,36 @@ def _bool(value: Any, context: Context) -> Iterator[QueryText]:
 
 
 def _count_scoring(queries: Any) -> int:
-    """Count the queries that influence the order; `match_all` adds the same score to every hit."""
+    """Count the queries that affect the order; `match_all` adds the same score to every hit."""
     return sum(isinstance(query, dict) and "match_all" not in query for query in listed(queries))
 
 
 def _constant_score(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read the filter where it affects the ranking: some hits match it and others do not.
+    """Yield the texts of the filter if it affects the order, because some hits match it and others do not.
 
-    That is so inside a `should` with other scoring clauses, and inside `dis_max` or `hybrid` with more than one
-    query. Anywhere else every hit gets the same score from it: it is a filter, and its words were not typed.
+    That is so in a `should` with other scoring clauses, and in `dis_max` or `hybrid` with more than one query.
+    Elsewhere it adds the same score to every hit, so it is only a filter.
     """
     if context.affects_ranking:
         yield from inside("filter", "query")(value, context)
 
 
 def _function_score(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read the scored query; with a random score the hits are not meant to be in the order of relevance."""
+    """Yield the texts of the scored query; none with a random score, which is not an order by relevance."""
     functions = [value, *listed(member(value, "functions"))]
     if not any(member(function, name) is not None for function in functions for name in _RANDOM_SCORE):
         yield from read_query(member(value, "query"), context)
 
 
 def _script_score(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read the scored query, unless the script scores at random."""
+    """Yield the texts of the scored query; none if the script uses a random score."""
     script = member(value, "script")
     if "randomScore" not in str(member(script, "source") or script):
         yield from read_query(member(value, "query"), context)
 
 
 def _wrapper(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read a query that is sent as Base64-encoded JSON."""
+    """Yield the texts of a query that is sent as Base64-encoded JSON."""
     encoded = member(value, "query")
     try:
         query = msgspec.json.decode(b64decode(encoded)) if isinstance(encoded, str) else None

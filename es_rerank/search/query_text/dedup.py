@@ -1,4 +1,4 @@
-"""Merges the texts of a search into one, without words that another text already contains."""
+"""Merges the texts of a search into one query text without repeated words."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-# Around a word these belong to a sentence or to a query language. `+`, `#` and `-` are not listed: `c++`, `c#`, `-5`.
+# Punctuation and query syntax to strip from both ends of a word. `+`, `#` and `-` are kept: `c++`, `c#`, `-5`.
 _PUNCTUATION = "\"'“”‘’«»()[]{}*?!,;:.、。，！？「」"
-# Harman's S stemmer ("How effective is suffixing?", 1991) plus the silent e: clients search for plural and singular.
+# Harman's S stemmer ("How effective is suffixing?", 1991), and a final e: some clients send both plural and singular.
 _PLURAL_SUFFIX = re.compile(r"(?<=[a-z]{3})(?:(?<!s)s|es|e)$")
 # Combining accents of Latin, Greek and Cyrillic letters. In other scripts combining marks distinguish words.
 _ACCENTS = re.compile("[\u0300-\u036f]+")
-# Thai, Lao, Burmese, Khmer, kana and Han: these scripts put no spaces between words.
+# Thai, Lao, Burmese, Khmer, kana and Han: scripts without spaces between words.
 _UNSEGMENTED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
-# Texts are compared in pairs, which takes quadratic time. More texts than this do not come from a search box.
+# Comparing all pairs of texts takes quadratic time. A search box does not produce more texts than this.
 _MAX_COMPARED_TEXTS = 64
 
 
 class _Text(NamedTuple):
-    """A text as written, folded, and as a set of folded words; `unsegmented`: its words cannot be told apart."""
+    """A text as written, folded, and as a set of folded words; `unsegmented`: it has no spaces between words."""
 
     text: str
     folded: str
@@ -33,17 +33,17 @@ class _Text(NamedTuple):
 
 
 def fold(text: str) -> str:
-    """Normalise a text for comparison: no case, accents, full-width forms, outer punctuation or English plurals."""
+    """Normalize case, accents, full-width forms, punctuation around words and English plurals, to compare texts."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text)))
     return " ".join(filter(None, map(_fold_word, text.casefold().split())))
 
 
 def merge_texts(texts: Iterable[str]) -> str:
-    """Join texts in their order, with single spaces, and leave out those whose words other texts contain.
+    """Join texts with single spaces, without texts whose words all occur in other texts.
 
     Clients send the same words in many clauses: per field, as a phrase, word by word. If one text contains all words,
-    it is the result: `garden`, `hose` and `garden hose` become `garden hose`.
+    only that text is returned: `garden`, `hose` and `garden hose` become `garden hose`.
     """
     parts = list(texts)
     if len(parts) > 1:
@@ -52,14 +52,14 @@ def merge_texts(texts: Iterable[str]) -> str:
 
 
 def _without_repetition(texts: Sequence[_Text]) -> list[str]:
-    """Return the first text that contains the words of all, or those that add words."""
+    """Return the first text that contains all words or, if there is none, the texts that add words."""
     all_words = frozenset[str]().union(*(text.words for text in texts))
     complete = [text for text in texts if text.words == all_words]
     return [text.text for text in complete[:1] or _without_parts(_with_new_words(texts))]
 
 
 def _with_new_words(texts: Sequence[_Text]) -> list[_Text]:
-    """Leave out each text whose words are all in the texts before it."""
+    """Remove each text whose words all occur in earlier texts."""
     known: set[str] = set()
     kept: list[_Text] = []
     for text in texts:
@@ -70,7 +70,7 @@ def _with_new_words(texts: Sequence[_Text]) -> list[_Text]:
 
 
 def _without_parts(texts: list[_Text]) -> list[_Text]:
-    """Leave out each text that is a part of a longer one."""
+    """Remove each text that is part of a longer one."""
     if len(texts) > _MAX_COMPARED_TEXTS:
         return texts
     return [
@@ -87,7 +87,7 @@ def _analyse(text: str) -> _Text:
 
 
 def _fold_word(word: str) -> str:
-    """Fold one lower-case word; `y` becomes `i`, as `batteries` without its suffix is `batteri`."""
+    """Fold one lower-case word; a final `y` becomes `i`, because `batteries` without its suffix is `batteri`."""
     word = word.strip(_PUNCTUATION)
     singular = _PLURAL_SUFFIX.sub("", word)
     return f"{singular[:-1]}i" if singular.endswith("y") else singular

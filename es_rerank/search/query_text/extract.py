@@ -1,4 +1,4 @@
-"""Extracts the text that a person typed from a search: from the URL, the query, kNN searches and retrievers."""
+"""Extracts the text that a user typed from a search: from the URL, the query, kNN searches and retrievers."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from es_rerank.search.query_text.terms import MAX_QUERY_CHARACTERS, Clause, Cont
 
 # The default of `indices.query.bool.max_clause_count` in OpenSearch and in Elasticsearch before 8.1.
 _MAX_CLAUSES = 1024
-# Parsing a query language takes about a thousand times as long as decoding JSON, and it blocks the event loop.
+# Parsing a query language is about 1,000 times slower than decoding JSON, and blocks the event loop.
 _MAX_PARSED_BODY_BYTES = 20_000
 
 
 def typed_texts(search: Search, info: IndexInfo | None) -> list[QueryText]:
-    """Return the texts typed, in the order of the clauses; equal texts are one, with the fields of all.
+    """Return the texts that a user typed, in clause order. Equal texts are merged, with the fields of all of them.
 
-    `?q=` replaces the body's query, as in the engines. Values of term-level clauses count only if no full-text clause
-    has any text; otherwise they are filters. A query that is nested too deeply to be read has no text.
+    `?q=` replaces the body's query, as in the engines. Texts of term-level clauses are used only if no full-text clause
+    has a text; otherwise they are considered filters. A query that is nested too deeply has no text.
 
     Args:
-        search: the decoded search.
-        info: the field types of the indices searched; None if the mapping is not known.
+        search: The decoded search.
+        info: The field types of its indices; None if the mapping is not known.
 
     """
     try:
@@ -41,7 +41,7 @@ def typed_texts(search: Search, info: IndexInfo | None) -> list[QueryText]:
 
 
 def may_have_text(search: Search) -> bool:
-    """Return whether a search has a typed text under some mapping: all that is known before the mapping is."""
+    """Return whether a search may have a typed text; used before its mapping is known."""
     try:
         context = Context(mapping_unknown=True, parse_syntax=_parses_syntax(search))
         return next(_texts(search, context), None) is not None
@@ -50,23 +50,23 @@ def may_have_text(search: Search) -> bool:
 
 
 def query_text(texts: Sequence[QueryText]) -> str:
-    """Join the texts of `typed_texts` into the query that the reranker reads, without repeated words."""
+    """Join the texts of `typed_texts` into the query text for the model, without repeated words."""
     return texts[0].text if len(texts) == 1 else merge_texts(text.text for text in texts)
 
 
 def _parses_syntax(search: Search) -> bool:
-    """Return whether a search is small enough for its query languages to be parsed."""
+    """Return whether a search body is small enough to parse query languages in it."""
     return len(search.body.raw) <= _MAX_PARSED_BODY_BYTES
 
 
 def _texts(search: Search, context: Context) -> Iterator[QueryText]:
-    """Iterate over the texts of a search that are not blank. Raises RecursionError for a query nested too deeply."""
+    """Yield the texts of a search that are not blank. Raises RecursionError if the query is nested too deeply."""
     texts = _url_texts(search, context) if "q" in search.params else _body_texts(search.body.values, context)
     return (text for text in islice(texts, _MAX_CLAUSES) if text.text.strip())
 
 
 def _url_texts(search: Search, context: Context) -> Iterator[QueryText]:
-    """Read `?q=`, in Lucene's query syntax, and its default field `df`."""
+    """Yield the text of `?q=`, in Lucene query syntax; `df` is its default field."""
     fields = (search.params["df"],) if "df" in search.params else ()
     text = lucene_words(
         search.params["q"][:MAX_QUERY_CHARACTERS],
@@ -77,7 +77,7 @@ def _url_texts(search: Search, context: Context) -> Iterator[QueryText]:
 
 
 def _each(read: Clause) -> Clause:
-    """Make a reader of one value or a list of values out of a reader of one."""
+    """Turn a reader of one value into a reader of one value or a list of values."""
     return lambda value, context: (text for element in listed(value) for text in read(element, context))
 
 
@@ -90,24 +90,24 @@ _PARTS: Mapping[str, Clause] = {
 
 
 def _body_texts(body: Mapping[str, Any], context: Context) -> Iterator[QueryText]:
-    """Read the parts of a body that select and score hits. `rescore` is not read: it repeats the query's words."""
+    """Yield the texts of a body. `rescore` is ignored, because it repeats the query's words."""
     for name, read in _PARTS.items():
         if name in body:
             yield from read(body[name], context)
 
 
 def _merge_equal(texts: Sequence[QueryText]) -> list[QueryText]:
-    """Make one text of those that are equal but for case, accents, punctuation and plurals."""
+    """Merge texts that differ only in case, accents, punctuation or plural forms."""
     groups: defaultdict[str, list[QueryText]] = defaultdict(list)
     for text in texts:
         words = " ".join(text.text.split())[:MAX_QUERY_CHARACTERS].rstrip()
-        # A single text is not compared: folding it would cost time on every search.
+        # With only one text, skip folding to save time.
         key = (fold(words) if len(texts) > 1 else "") or words
         groups[key].append(QueryText(words, text.fields))
     return [_merge_group(group) for group in groups.values()]
 
 
 def _merge_group(group: list[QueryText]) -> QueryText:
-    """Merge equal texts: the most frequent spelling, with the fields of all."""
+    """Merge equal texts: use the most frequent spelling and the fields of all of them."""
     text = Counter(text.text for text in group).most_common(1)[0][0]
     return QueryText(text, tuple(dict.fromkeys(name for text in group for name in text.fields)))

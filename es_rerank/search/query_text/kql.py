@@ -1,4 +1,4 @@
-"""Reduces the Kibana Query Language (KQL) to the words that a person would say."""
+"""Reduces Kibana Query Language (KQL) to plain words."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _CLOSING = frozenset({")", "}"})
 
 
 def kql_words(text: str, is_text_field: IsTextField, *, default_field_is_text: bool = True, parse: bool = True) -> str:
-    """Reduce KQL to its words: without operators, field names, ranges and negated parts.
+    """Reduce KQL to plain words, without operators, field names, ranges and negated parts.
 
-    Format: Kibana Query Language. No text is an error: what Kibana would reject is read as far as possible.
+    Format: Kibana Query Language. Invalid KQL is not an error: it is parsed as far as possible.
 
     Args:
-        text: the query.
-        is_text_field: returns whether a field holds words; values of other fields are left out.
-        default_field_is_text: keep words without a field name, which are searched in the default fields.
-        parse: whether the text may be parsed, which is slow; otherwise only its operators are removed.
+        text: The query.
+        is_text_field: Returns whether a field contains text; values of other fields are dropped.
+        default_field_is_text: Whether to keep words without a field name, which are searched in the default fields.
+        parse: Whether to parse the text, which is slow. Otherwise only its operators are removed.
 
     """
     if not parse or len(text) > MAX_PARSED_CHARACTERS:
@@ -36,7 +36,7 @@ def kql_words(text: str, is_text_field: IsTextField, *, default_field_is_text: b
 
 
 class _Group(NamedTuple):
-    """What holds inside brackets: `negated`: below a `not`; `ignored`: the values of a field without words."""
+    """The state inside a pair of brackets: `negated`: it is below a `not`; `ignored`: its field contains no text."""
 
     negated: bool
     ignored: bool
@@ -46,7 +46,7 @@ class _WordCollector:
     """Reads KQL token by token and collects the words of each clause in `texts`."""
 
     def __init__(self, is_text_field: IsTextField, default_field_is_text: bool) -> None:
-        """Start outside all brackets."""
+        """Start outside of any brackets."""
         self.texts: list[list[str]] = [[]]
         self._is_text_field = is_text_field
         self._groups = [_Group(negated=False, ignored=not default_field_is_text)]
@@ -54,7 +54,7 @@ class _WordCollector:
         self._ignored = not default_field_is_text
 
     def read(self, lexeme: str, following: str) -> None:
-        """Read one token; *following* is the next one, which makes a field name of a word."""
+        """Process one token. *following* is the next token: before a relation such as `:`, a token is a field name."""
         word = lexeme.lower()
         if lexeme in {"(", "{"}:
             self._open_group(nested=lexeme == "{")
@@ -69,19 +69,19 @@ class _WordCollector:
             self._add(lexeme)
 
     def _open_group(self, *, nested: bool) -> None:
-        """Enter brackets; `{` follows the name of a nested object, whose own type says nothing about its fields."""
+        """Enter brackets. `{` follows the name of a nested object; its fields are checked individually."""
         outer = self._groups[-1]
         self._groups.append(_Group(outer.negated or self._negated, outer.ignored if nested else self._ignored))
         self._start_clause()
 
     def _end_clause(self, *, closes_group: bool) -> None:
-        """End a clause, and with `)` or `}` its group; a bracket that was never opened closes nothing."""
+        """End a clause and, with `)` or `}`, its group. An unmatched closing bracket is ignored."""
         if closes_group and len(self._groups) > 1:
             self._groups.pop()
         self._start_clause()
 
     def _start_clause(self) -> None:
-        """Start a clause that has neither `not` nor a field name yet."""
+        """Start a new clause, without `not` or a field name."""
         self._negated = False
         self._ignored = self._groups[-1].ignored
         self.texts.append([])

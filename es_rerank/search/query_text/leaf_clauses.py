@@ -1,4 +1,4 @@
-"""Readers of the clauses that contain query text themselves, with the fields they search."""
+"""Readers of leaf clauses: yield their query text with the fields that they search."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from es_rerank.search.query_text.kql import kql_words
 from es_rerank.search.query_text.lucene import lucene_words, simple_words, wildcard_words
 from es_rerank.search.query_text.terms import MAX_QUERY_CHARACTERS, Clause, Context, QueryText, items, listed, member
 
-# A person types a few words. A longer list of terms was generated: ids, tags, permissions.
+# Users type a few words. Longer lists of terms are generated: ids, tags, permissions.
 _MAX_TERMS = 32
 Reduce = Callable[[str, Context, bool], str]
-"""Reduces a text to words; the flag says whether one of the fields that the clause searches holds words."""
+"""(text, context, whether a searched field is a text field) -> the words of the text."""
 
 
 def no_text(_value: Any, _context: Context) -> Iterator[QueryText]:
-    """Return no text: the clause contains no words that a person typed."""
+    """Yield nothing: the clause contains no text that a user typed."""
     return iter(())
 
 
 def field_value(*keys: str, reduce: Callable[[str], str] = str) -> Clause:
-    """Make a clause of the form `{field: text}` or `{field: {key: text}}`.
+    """Create a clause of the form `{field: text}` or `{field: {key: text}}`.
 
     Args:
-        keys: the names of the text in the long form; the first one present counts.
-        reduce: reduces the text to words.
+        keys: The member names of the text in the long form; the first one present is used.
+        reduce: Reduces the text to words.
 
     """
 
@@ -39,9 +39,9 @@ def field_value(*keys: str, reduce: Callable[[str], str] = str) -> Clause:
 
 
 def term_value(*keys: str, reduce: Callable[[str], str] = str) -> Clause:
-    """Make a term-level clause, `{field: term}`, `{field: [terms]}` or `{field: {key: ...}}`.
+    """Create a term-level clause, `{field: term}`, `{field: [terms]}` or `{field: {key: ...}}`.
 
-    Such a clause is a filter on codes, numbers or dates unless the mapping says that the field holds words.
+    Unless its field is a text field in the mapping, the clause is a filter on codes, numbers or dates and has no text.
     """
 
     def clause(value: Any, context: Context) -> Iterator[QueryText]:
@@ -54,7 +54,7 @@ def term_value(*keys: str, reduce: Callable[[str], str] = str) -> Clause:
 
 
 def vector_text(*keys: str) -> Clause:
-    """Make a clause of the form `{vector field: {key: text}}`, whose text is not searched in a text field."""
+    """Create a clause of the form `{vector field: {key: text}}`, whose text is not searched in a text field."""
 
     def clause(value: Any, _context: Context) -> Iterator[QueryText]:
         for query in listed(value):
@@ -69,9 +69,9 @@ def _unchanged(text: str, _context: Context, searches_text: bool) -> str:
 
 
 def own_value(key: str, reduce: Reduce = _unchanged) -> Clause:
-    """Make a clause of the form `{key: text, fields: [...]}`, its text reduced to words.
+    """Create a clause of the form `{key: text, fields: [...]}` with its text reduced to words.
 
-    Without fields the engines search the default fields, which are taken for text.
+    Without fields, the engines search the default fields, which are assumed to be text fields.
     """
 
     def clause(value: Any, context: Context) -> Iterator[QueryText]:
@@ -85,7 +85,7 @@ def own_value(key: str, reduce: Reduce = _unchanged) -> Clause:
 
 
 def model_text(key: str) -> Clause:
-    """Make a clause of the form `{key: text, field: name}` whose text a model reads, whatever the field's type."""
+    """Create a clause of the form `{key: text, field: name}` whose text is read by a model, whatever the field type."""
 
     def clause(value: Any, context: Context) -> Iterator[QueryText]:
         name = _as_text(member(value, "field"))
@@ -95,7 +95,7 @@ def model_text(key: str) -> Clause:
 
 
 def more_like_this(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read the texts to compare with, and those of artificial documents; the text of an indexed document is unknown."""
+    """Yield the texts in `like`, including artificial documents. Texts of indexed documents are not known."""
     names = tuple(_field_names(value))
     for like in [*listed(member(value, "like")), *listed(member(value, "like_text")), *listed(member(value, "docs"))]:
         texts = [like] if isinstance(like, str) and (not names or any(map(context.is_text_field, names))) else []
@@ -105,7 +105,7 @@ def more_like_this(value: Any, context: Context) -> Iterator[QueryText]:
 
 
 def intervals(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read the rules of `{field: rule}` in their order."""
+    """Yield the texts of the rules in `{field: rule}`."""
     for name, rule in items(value):
         if context.is_text_field(name):
             yield from (QueryText(text, (name,)) for text in _rule_texts(rule))
@@ -120,7 +120,7 @@ _RULES: Mapping[str, tuple[str, Callable[[str], str]]] = {
 
 
 def _rule_texts(rule: Any) -> Iterator[str]:
-    """Read one rule of an intervals query; `all_of` and `any_of` contain other rules."""
+    """Yield the texts of one rule of an intervals query; `all_of` and `any_of` contain other rules."""
     for kind, inner in items(rule):
         if kind in _RULES:
             key, reduce = _RULES[kind]
@@ -131,9 +131,9 @@ def _rule_texts(rule: Any) -> Iterator[str]:
 
 
 def query_vector(value: Any, _context: Context) -> Iterator[QueryText]:
-    """Read the text from which the engine computes a query vector: `text_embedding`, or `embedding` with its parts.
+    """Yield the text from which the engine computes a query vector: `text_embedding`, or the inputs of `embedding`.
 
-    The parts of `embedding` may also be images, which have no text.
+    Inputs of `embedding` can also be images, which have no text.
     """
     builder = member(value, "query_vector_builder")
     yield QueryText(_as_text(member(member(builder, "text_embedding"), "model_text")))
@@ -142,7 +142,7 @@ def query_vector(value: Any, _context: Context) -> Iterator[QueryText]:
 
 
 def span_multi(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read the term-level clause under `match`: inside a span query it matches one word of the text."""
+    """Yield the text of the term-level clause in `match`; in a span query, it matches single words of the text."""
     for name, inner in items(member(value, "match")):
         yield from _IN_SPANS.get(name, no_text)(inner, context)
 
@@ -169,20 +169,20 @@ kql = own_value(
 
 
 def _first_value(inner: Any, keys: tuple[str, ...]) -> Any:
-    """Return the value of the first key present; the short form of a clause is the value itself."""
+    """Return the value of the first key present. In the short form of a clause, the value itself is the text."""
     if not isinstance(inner, dict):
         return inner
     return next((inner[key] for key in keys if key in inner), None)
 
 
 def _as_text(value: Any) -> str:
-    """Return a string or number as text, cut to what a person may have typed; anything else has none."""
+    """Return a string or number as text, truncated to the maximum query length; empty for other types."""
     is_text = isinstance(value, str | int | float) and not isinstance(value, bool)
     return str(value)[:MAX_QUERY_CHARACTERS] if is_text else ""
 
 
 def _field_names(value: Any) -> Iterator[str]:
-    """Iterate over the fields of a multi-field clause, without their boosts."""
+    """Yield the fields of a multi-field clause, without boosts."""
     names = member(value, "fields") or member(value, "default_field")
     for name in listed(names):
         if isinstance(name, str):

@@ -1,4 +1,4 @@
-"""Reduces query string syntaxes to the words that a person would say."""
+"""Reduces query string syntaxes to plain words."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from luqum.tree import (
 from es_rerank.search.query_text.dedup import merge_texts
 
 with redirect_stderr(io.StringIO()):
-    # Where luqum cannot write its parser tables, the parser generator prints warnings on every start.
+    # If luqum cannot write its parser tables to disk, its parser generator prints warnings at every start.
     from luqum.parser import parser
 
 IsTextField = Callable[[str], bool]
-"""Returns whether a field holds words; see `Context.is_text_field`."""
+"""Returns whether a field contains text; see `Context.is_text_field`."""
 
-# Nodes of the syntax tree without positive words: excluded terms, ranges and regular expressions.
+# Syntax tree nodes without words to search for: excluded terms, ranges and regular expressions.
 _IGNORED_NODES = (Not, Prohibit, Range, Regex, From, To)
 # `_exists_:title` tests for a field; `title` is not a word of the query.
 _EXISTS_FIELDS = frozenset({"_exists_", "_missing_"})
-# luqum parses about twenty words a millisecond, and it blocks the event loop. Longer query strings are generated.
+# luqum parses about 20 words per millisecond and blocks the event loop. Longer query strings are usually generated.
 MAX_PARSED_CHARACTERS = 2000
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPE_OR_WILDCARD = re.compile(r"\\(.)|[*?]", re.DOTALL)
@@ -47,10 +47,10 @@ _ESCAPE_OR_WILDCARD = re.compile(r"\\(.)|[*?]", re.DOTALL)
 _NEGATED_WORD = re.compile(r"![^!]")
 # Operators that luqum may return as words.
 _OPERATOR_WORDS = frozenset({"&&", "||", "!", "+", "-"})
-# Any sign of the syntax: a text without one is plain words.
+# Matches any query syntax. A text without a match is plain words.
 _SYNTAX = re.compile(r"[!(){}\[\]^\"~*?:\\/<>=|&]|(?:^|\s)[-+]|\b(?:AND|OR|NOT|TO)\b")
 # What is removed from a text that is not parsed: operators, field names such as `title:`, and excluded terms such as
-# `-rusty`, `-"old lead"` and `-(old lead)`. A hyphen inside a word is no operator.
+# `-rusty`, `-"old lead"` and `-(old lead)`. A hyphen inside a word is not an operator.
 _OPERATOR = re.compile(r"\b(?:AND|OR|NOT|TO)\b|&&|\|\||[+!(){}\[\]^\"~*?:\\/<>=|]")
 _FIELD = re.compile(r"(?<![\w.])[A-Za-z_][\w.]*:(?=[\w\"(])")
 _EXCLUDED = re.compile(r'(?:^|(?<=[\s(]))-(?:"[^"]*"?|\([^)]*\)?|\S+)')
@@ -61,16 +61,16 @@ _SIMPLE_OPERATOR = re.compile(r"~\d*|(?<!\\)[+|\"()*]")
 def lucene_words(
     text: str, is_text_field: IsTextField, *, default_field_is_text: bool = True, parse: bool = True
 ) -> str:
-    """Reduce a `query_string` to its words: without operators, field names, boosts, ranges and excluded terms.
+    """Reduce a `query_string` to plain words, without operators, field names, boosts, ranges and excluded terms.
 
-    Format: Lucene's classic query parser syntax, parsed by luqum. A text that luqum rejects keeps all words that do
+    Format: Lucene's classic query parser syntax, parsed by luqum. If luqum rejects a text, all words are kept that do
     not look like an operator or a field name.
 
     Args:
-        text: the query string.
-        is_text_field: returns whether a field holds words; terms of other fields are left out.
-        default_field_is_text: keep words without a field name, which are searched in the default fields.
-        parse: whether the text may be parsed, which is slow; otherwise only its operators are removed.
+        text: The query string.
+        is_text_field: Returns whether a field contains text; terms of other fields are dropped.
+        default_field_is_text: Whether to keep words without a field name, which are searched in the default fields.
+        parse: Whether to parse the text, which is slow. Otherwise only its operators are removed.
 
     """
     if not _SYNTAX.search(text):
@@ -85,28 +85,28 @@ def lucene_words(
 
 
 def simple_words(text: str) -> str:
-    """Reduce a `simple_query_string` to its words. Its operators are + | - " * ( ) ~N."""
+    """Reduce a `simple_query_string` to plain words. Its operators are + | - " * ( ) ~N."""
     return " ".join(_ESCAPE.sub(r"\1", _SIMPLE_OPERATOR.sub(" ", _EXCLUDED.sub(" ", text))).split())
 
 
 def wildcard_words(text: str) -> str:
-    """Reduce a wildcard pattern to its words: `*` and `?` separate words unless they are escaped."""
+    """Reduce a wildcard pattern to plain words: unescaped `*` and `?` separate words."""
     return " ".join(_ESCAPE_OR_WILDCARD.sub(lambda match: match.group(1) or " ", text).split())
 
 
 def unescape(text: str) -> str:
-    """Remove the backslashes that escape a character."""
+    """Remove the backslash before each escaped character."""
     return _ESCAPE.sub(r"\1", text)
 
 
 def strip_operators(text: str) -> str:
-    """Replace excluded terms and everything that looks like a field name or an operator by spaces."""
+    """Replace excluded terms, and what looks like a field name or an operator, by spaces."""
     return _OPERATOR.sub(" ", _FIELD.sub(" ", _EXCLUDED.sub(" ", text)))
 
 
 @lru_cache(maxsize=256)
 def _parse(text: str) -> Item | None:
-    """Parse a query string; None if luqum cannot. Cached, as a search is read before and after its mapping is known."""
+    """Parse a query string; None if luqum fails. Cached, as a search is read before and after its mapping is known."""
     try:
         return parser.parse(text)
     except (ParseError, ValueError, InvalidOperation, RecursionError):
@@ -114,9 +114,9 @@ def _parse(text: str) -> Item | None:
 
 
 def _node_texts(node: Item, is_text_field: IsTextField, *, fielded: bool) -> Iterator[str]:
-    """Iterate over the texts below a node of the syntax tree: runs of words, and phrases.
+    """Yield the texts below a node of the syntax tree: runs of words, and phrases.
 
-    `fielded`: the node is searched in a field that holds words.
+    `fielded`: the node is searched in a text field.
     """
     if isinstance(node, _IGNORED_NODES):
         return
@@ -145,7 +145,7 @@ def _is_word(node: Item) -> bool:
 
 
 def _leaf_text(node: Item) -> str:
-    """Return the text of a word or phrase, unescaped; the wildcards of a word are removed."""
+    """Return the unescaped text of a word or phrase; wildcards in a word are removed."""
     node = _unwrapped(node)
     if isinstance(node, Phrase):
         return unescape(node.value[1:-1])
@@ -154,7 +154,7 @@ def _leaf_text(node: Item) -> str:
 
 
 def _unwrapped(node: Item) -> Item:
-    """Return the node below boosts, `+` and `~`."""
+    """Return the node inside boosts, `+` and `~`."""
     while isinstance(node, Boost | Plus | BaseApprox):
         node = node.children[0]
     return node

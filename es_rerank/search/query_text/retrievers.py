@@ -1,4 +1,4 @@
-"""The table of Elasticsearch's retrievers: where the typed text is in each, and how many hits they rank."""
+"""The table of Elasticsearch's retrievers: where each contains text that a user typed, and how many hits it ranks."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from es_rerank.search.query_text.leaf_clauses import no_text, own_value, query_v
 from es_rerank.search.query_text.terms import Clause, Context, QueryText, items, listed, member
 from es_rerank.search.relevance_sort import is_relevance_sort
 
-# Elasticsearch's default of `rank_window_size`.
+# Elasticsearch's default value of `rank_window_size`.
 _DEFAULT_RANK_WINDOW_SIZE = 10
-# These retrievers return as many hits as a request asks for.
+# These retrievers have no rank window: they return `size` hits.
 _WITHOUT_RANK_WINDOW = frozenset({"standard", "knn"})
 _SIMPLIFIED_QUERY = own_value("query")
 _INFERENCE_TEXT = own_value("inference_text")
 
 
 def read_retriever(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read a retriever `{type: ...}`; inside one of an unknown type, the retrievers.
+    """Yield the texts of a retriever `{type: ...}`; in an unknown type, those of the retrievers inside it.
 
     Args:
-        value: the decoded `retriever` of a search body.
-        context: the mapping.
+        value: The decoded `retriever` of a search body.
+        context: The mapping.
 
     Raises:
-        RecursionError: The retriever is nested more deeply than the engine accepts.
+        RecursionError: The retriever is nested too deeply.
 
     """
     for retriever_type, inner in items(value):
@@ -34,25 +34,25 @@ def read_retriever(value: Any, context: Context) -> Iterator[QueryText]:
 
 
 def _children(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read `retriever` and `retrievers`, whose entries may be `{retriever, weight, normalizer}`."""
+    """Yield the texts of `retriever` and `retrievers`, whose entries may be `{retriever, weight, normalizer}`."""
     for child in [*listed(member(value, "retriever")), *listed(member(value, "retrievers"))]:
         yield from read_retriever(member(child, "retriever") or child, context)
 
 
 def _standard(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read the query, unless the retriever sorts by something else than relevance or pages by sort values."""
+    """Yield the texts of the query, unless hits are not sorted by relevance or `search_after` is used."""
     if is_relevance_sort(member(value, "sort")) and member(value, "search_after") is None:
         yield from read_query(member(value, "query"), context)
 
 
 def _fused(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read the retrievers, and the query of the simplified form `{query: text, fields}`."""
+    """Yield the texts of the child retrievers, and of the simplified form `{query: text, fields}`."""
     yield from _SIMPLIFIED_QUERY(value, context)
     yield from _children(value, context)
 
 
 def _reranked(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read the text that the hits are reranked by; without one, the text that its retriever searches."""
+    """Yield the text by which hits are reranked or, without one, the texts of the child retriever."""
     texts = list(_INFERENCE_TEXT(value, context))
     yield from texts or _children(value, context)
 
@@ -72,12 +72,12 @@ RETRIEVERS: Mapping[str, Clause] = {
 
 
 def rank_window_size(body: Mapping[str, Any]) -> int | None:
-    """Return how many hits the `retriever` or `rank` of a body ranks; None if they set no limit.
+    """Return how many hits the `retriever` or `rank` of a body ranks; None if there is no limit.
 
-    Elasticsearch rejects a request whose `size` is greater.
+    Elasticsearch rejects a request with a larger `size`.
 
     Args:
-        body: the decoded search body.
+        body: The decoded search body.
 
     """
     sizes = [_window_size(inner) for _, inner in items(body.get("rank"))]
@@ -86,7 +86,7 @@ def rank_window_size(body: Mapping[str, Any]) -> int | None:
 
 
 def _retriever_limit(retriever_type: str, value: Any) -> int | None:
-    """Return how many hits one retriever ranks; of a rescorer the smallest window counts."""
+    """Return how many hits one retriever ranks; for a `rescorer`, its smallest window."""
     if retriever_type in _WITHOUT_RANK_WINDOW or not isinstance(value, dict):
         return None
     if retriever_type == "rescorer":
@@ -96,7 +96,7 @@ def _retriever_limit(retriever_type: str, value: Any) -> int | None:
 
 
 def _window_size(value: Any) -> int:
-    """Read `rank_window_size`, or `window_size`: its name before 8.14 and in rescorers."""
+    """Return `rank_window_size`, or `window_size`, its name before 8.14 and in rescorers."""
     size = member(value, "rank_window_size") or member(value, "window_size")
     try:
         number = int(size)

@@ -1,4 +1,4 @@
-"""The values that a query is read into: texts with their fields, the context of a clause, and helpers for JSON."""
+"""The result of reading a query (texts with their fields), the context of a clause, and helpers for decoded JSON."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-# Field types whose values are analysed text. A clause on a field of any other known type is a filter.
+# Field types for text. A clause on a field of any other known type is considered a filter.
 TEXT_KINDS = frozenset(
     {"text", "match_only_text", "pattern_text", "search_as_you_type", "annotated_text", "semantic_text", "semantic"}
 )
 _METADATA_FIELDS = frozenset({"_id", "_index", "_type", "_routing", "_ignored", "_tier"})
-# By convention these subfields index the whole value as one term, whatever the mapping of their parent.
+# By convention, multi-fields with these names index the whole value as a single term.
 _KEYWORD_SUFFIXES = (".keyword", ".raw")
-# No person types a longer query, and no reranker reads one.
+# Users do not type longer queries, and rerank models do not read them.
 MAX_QUERY_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class QueryText:
-    """The words of one clause with the fields searched.
+    """The words of one clause and the fields that it searches.
 
     Attributes:
-        text: words, without the syntax of a query language.
-        fields: names as in the request, without boosts; they may contain wildcards. Empty: the default fields.
-        term_level: the clause is a term-level clause, which acts as a filter wherever a full-text clause is present.
+        text: The words, without query syntax.
+        fields: Field names as in the request, without boosts; may contain wildcards. Empty means the default fields.
+        term_level: Whether it is a term-level clause, which is considered a filter if there is a full-text clause.
 
     """
 
@@ -35,14 +35,14 @@ class QueryText:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the reading of a clause depends on besides the clause.
+    """What reading a clause depends on besides its value.
 
     Attributes:
-        field_types: field name -> field type, from the mapping.
-        affects_ranking: the clause is one of several whose scores are combined, so that the order of hits depends on
-            whether a document matches it.
-        mapping_unknown: the mapping has not been fetched, so that any field may turn out to be a text field.
-        parse_syntax: parse query languages, which is slow; otherwise only remove their operators.
+        field_types: Field name -> field type, from the mapping.
+        affects_ranking: Whether the clause is one of several whose scores are combined, so that the order of hits
+            depends on which documents match it.
+        mapping_unknown: Whether the mapping is not known yet, so that any field may be a text field.
+        parse_syntax: Whether to parse query languages, which is slow. Otherwise only their operators are removed.
 
     """
 
@@ -52,9 +52,10 @@ class Context:
     parse_syntax: bool = True
 
     def is_text_field(self, name: str) -> bool:
-        """Return whether a field holds words rather than codes, numbers or dates.
+        """Return whether a field contains text rather than codes, numbers or dates.
 
-        A field that is not in the mapping, such as one with a wildcard, counts as text unless its name says otherwise.
+        A field that is not in the mapping, such as a wildcard pattern, is considered a text field, except metadata
+        fields and names that end in `.keyword` or `.raw`.
         """
         field_type = self.field_types.get(name)
         if field_type is None:
@@ -62,30 +63,30 @@ class Context:
         return field_type in TEXT_KINDS
 
     def is_known_text_field(self, name: str) -> bool:
-        """Return whether the mapping says that a field holds words, or may say so once it is known."""
+        """Return whether a field is a text field in the mapping, or may be one if the mapping is not known yet."""
         return (self.mapping_unknown or name in self.field_types) and self.is_text_field(name)
 
     def one_of(self, count: int) -> Context:
-        """Return the context of one of *count* clauses whose scores are combined."""
+        """Return the context for one of *count* clauses whose scores are combined."""
         return replace(self, affects_ranking=True) if count > 1 and not self.affects_ranking else self
 
 
 Clause = Callable[[Any, Context], Iterator[QueryText]]
-"""Reads the value of one clause. A value of the wrong type has no text: the engine words the error."""
+"""Yields the texts of one clause's value. An invalid value has no text; the engine returns its own error."""
 
 
 def items(value: Any) -> Iterator[tuple[str, Any]]:
-    """Iterate over the members of an object; anything else has none."""
+    """Return an iterator over the members of an object; empty for any other value."""
     return iter(value.items() if isinstance(value, dict) else ())
 
 
 def member(value: Any, key: str) -> Any:
-    """Return a member of an object; None if there is none or the value is no object."""
+    """Return a member of an object; None if it is missing or the value is not an object."""
     return value.get(key) if isinstance(value, dict) else None
 
 
 def listed(value: Any) -> list[Any]:
-    """Return a list of a value that may be one element or a list; None is the empty list."""
+    """Return a value that may be one element or a list as a list; None becomes an empty list."""
     if isinstance(value, list):
         return value
     return [] if value is None else [value]

@@ -1,7 +1,7 @@
-"""Applies `filter_path` to a response as the engine would; everything that is kept stays the same bytes.
+"""Applies `filter_path` to a response as the engine would; all bytes that are kept are unchanged.
 
-The engine is asked without the filter, which would remove what is needed to reorder hits. White space is kept with the
-values: in an indented response it depends only on the depth, so the result is indented as the engine would do it.
+The engine is called without the client's filter, which would remove parts that are needed to rerank hits. Whitespace is
+kept with each value. In an indented response, indentation depends only on depth, so the result is indented correctly.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from itertools import chain
 
 from es_rerank.jsonspan import Span, elements, members
 
-# The names from the root down; `*` in a name matches any characters, the name `**` matches one or more levels.
+# Member names, starting at the root. `*` in a name matches any characters; the name `**` matches one or more levels.
 Path = tuple[str, ...]
 Paths = frozenset[Path]
 
 _WHOLE: Path = ()
 _ANY_DEPTH = "**"
-# The engines trim these, but no white space outside ASCII.
+# The engines trim these characters, but no whitespace outside ASCII.
 _BLANK = "".join(map(chr, range(0x21)))
 _DOT = re.compile(r"(?<!\\)\.")
-# `*` is the only wildcard of the engines; fnmatch has more.
+# In the engines `*` is the only wildcard; escape the other wildcards of fnmatch.
 _LITERAL = str.maketrans({"[": "[[]", "?": "[?]"})
 _EMPTY = re.compile(rb"\{\s*\}|\[\s*\]")
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What `filter_path` includes, and what it excludes from that; false if it is empty."""
+    """The paths that `filter_path` includes and excludes; false if there are none."""
 
     included: Paths = frozenset()
     excluded: Paths = frozenset()
@@ -41,7 +41,7 @@ class Filter:
 
 
 def paths(params: Mapping[str, str]) -> Filter:
-    """Read `filter_path` from the URL parameters: paths separated by commas, excluded ones with a leading `-`."""
+    """Parse `filter_path`: paths separated by commas, where a leading `-` marks an excluded path."""
     given = [one.strip(_BLANK) for one in params.get("filter_path", "").split(",")]
     return Filter(
         frozenset(_path(one) for one in given if one and not one.startswith("-")),
@@ -50,17 +50,17 @@ def paths(params: Mapping[str, str]) -> Filter:
 
 
 def cut(body: bytes, wanted: Filter, *, keeps_empty: bool = True) -> bytes | None:
-    """Apply a filter to a JSON object; a body of another kind stays.
+    """Apply a filter to a response body. A body that is not a JSON object is returned unchanged.
 
     Args:
         body: The response body.
         wanted: The filter.
-        keeps_empty: Whether an exclusion keeps the arrays and objects that were empty before, on the way of its paths:
-            Elasticsearch 8.19 keeps them, OpenSearch 3.6 removes them.
+        keeps_empty: Whether objects and arrays on an excluded path that were empty before are kept (Elasticsearch 8.19)
+            or removed (OpenSearch 3.6).
 
     Returns:
-        The filtered body, an empty object if nothing is left; None if it cannot be filtered because it is nested
-        hundreds of levels deep or repeats a key.
+        The filtered body, or an empty object if nothing is left. None if the body cannot be filtered, because it is
+        nested hundreds of levels deep or has a duplicate key.
 
     """
     root = body.strip()
@@ -81,7 +81,7 @@ def _path(text: str) -> Path:
 
 
 def _nothing_of(root: bytes) -> bytes:
-    """Return an empty object in the form that the engine uses in a response like this one."""
+    """Return an empty object with the engine's whitespace for responses like this one."""
     return b"{ }" if root[1:2].isspace() else b"{}"
 
 
@@ -95,7 +95,7 @@ def _included(text: bytes, wanted: Paths) -> bytes | None:
 
 
 def _remaining(text: bytes, unwanted: Paths, keeps_empty: bool) -> bytes | None:
-    """Remove from a value what the paths exclude; None if nothing is left."""
+    """Remove what the paths exclude from a value; None if nothing is left."""
     if _WHOLE in unwanted:
         return None
     if not unwanted or not text.startswith((b"{", b"[")) or (keeps_empty and _EMPTY.fullmatch(text)):
@@ -104,7 +104,7 @@ def _remaining(text: bytes, unwanted: Paths, keeps_empty: bool) -> bytes | None:
 
 
 def _below(name: str | None, asked: Paths) -> Paths:
-    """Return the rest of the paths that match a member name; an element of an array has no name."""
+    """Return the rest of each path whose first name matches *name*. Array elements (None) keep all paths."""
     if name is None:
         return asked
     return frozenset(path[1:] for path in asked if fnmatchcase(name, path[0])).union(
@@ -113,7 +113,7 @@ def _below(name: str | None, asked: Paths) -> Paths:
 
 
 def _rejoined(text: bytes, kept_of: Callable[[str | None, bytes], bytes | None]) -> bytes | None:
-    """Rebuild an object or array from what `kept_of(name, value)` returns for each value; None if nothing is left."""
+    """Rebuild an object or array from `kept_of(name, value)` for each value; None if nothing is left."""
     spans = _spans(text)
     ends = [0, *(span.end for _, span in spans)]
     parts = [
@@ -128,7 +128,7 @@ def _rejoined(text: bytes, kept_of: Callable[[str | None, bytes], bytes | None])
 
 
 def _spans(text: bytes) -> Sequence[tuple[str | None, Span]]:
-    """Locate the members of an object, or the elements of an array."""
+    """Return the span of each member of an object, or of each element of an array."""
     if _EMPTY.fullmatch(text):
         return []
     if text.startswith(b"{"):

@@ -1,4 +1,4 @@
-"""Locates the parts of an engine's search response, so that only order and scores are written anew."""
+"""Locates the parts of a search response, so that only order and scores need to be rewritten."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from es_rerank.model import HitKey
 
 
 class NotASearchResponseError(ValueError):
-    """The bytes are no search response that can be rewritten safely."""
+    """The body is not a search response that can be rewritten safely."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One hit: its bytes, the spans of its members within them, and the engine's score (None: null or missing)."""
+    """One hit: its bytes, the spans of its members in these bytes, and the engine's score (None if null or missing)."""
 
     raw: bytes
     members: Mapping[str, Span]
@@ -25,7 +25,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResponse:
-    """A search response: its bytes, the spans of `total`, `max_score` and the array of hits, and the hits."""
+    """A search response: its bytes, the spans of `total`, `max_score` and the `hits` array, and the hits."""
 
     body: bytes
     total: Span | None
@@ -35,12 +35,12 @@ class SearchResponse:
 
 
 def read(body: bytes) -> SearchResponse:
-    """Locate the hits of a search response.
+    """Parse a search response.
 
     Format: `{"hits": {"max_score": ..., "hits": [{"_score": ..., ...}, ...]}, ...}`, the engines' search API.
 
     Raises:
-        NotASearchResponseError: The body is anything else, or repeats a key.
+        NotASearchResponseError: The body does not have this format, or has a duplicate key.
 
     """
     try:
@@ -56,7 +56,7 @@ def read(body: bytes) -> SearchResponse:
 
 
 def sources(hits: Sequence[Hit]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """Decode `_source` and `fields` of each hit; an empty mapping stands for a missing or unreadable one."""
+    """Decode `_source` and `fields` of each hit; a missing or invalid value becomes an empty mapping."""
     objects_ = [(hit.raw, hit.members) for hit in hits]
     columns = (decode_member(objects_, name) for name in ("_source", "fields"))
     source, fields = ([value if isinstance(value, dict) else {} for value in column] for column in columns)
@@ -64,7 +64,7 @@ def sources(hits: Sequence[Hit]) -> list[tuple[Mapping[str, Any], Mapping[str, A
 
 
 def keys(hits: Sequence[Hit]) -> tuple[HitKey, ...]:
-    """Return what identifies each hit: its index and its id, each empty if the response has none."""
+    """Return the index name and id of each hit; a missing value becomes an empty string."""
     objects_ = [(hit.raw, hit.members) for hit in hits]
     columns = (decode_member(objects_, name) for name in ("_index", "_id"))
     index, id_ = ([value if isinstance(value, str) else "" for value in column] for column in columns)
@@ -72,7 +72,7 @@ def keys(hits: Sequence[Hit]) -> tuple[HitKey, ...]:
 
 
 def number(value: Any) -> float | None:
-    """Return a decoded value as a float; None for anything but a number that a float can hold."""
+    """Convert a decoded value to a float; None if it is not a number or too large for a float."""
     try:
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
     except OverflowError:

@@ -1,4 +1,4 @@
-"""Writes the client's response from the engine's: hits in their new order, new scores, all other bytes unchanged."""
+"""Builds the client's response from the engine's: new order and scores, all other bytes unchanged."""
 
 from __future__ import annotations
 
@@ -15,40 +15,46 @@ from es_rerank.search.passages import is_covered
 from es_rerank.search.response.hits import Hit, SearchResponse, keys, number
 from es_rerank.search.scoring import POLICIES, Ranking
 
-# Numbers in this range are written without an exponent.
+# Numbers in this range are serialized without an exponent.
 _MIN_PLAIN, _MAX_PLAIN = 1e-3, 1e7
-# What `stored_fields: _none_` leaves out of a hit.
+# Hit members that the engine omits with `stored_fields: _none_`.
 _STORED_MEMBERS = frozenset({"_type", "_id", "_routing", "_ignored"})
 _PRETTY = re.compile(rb"\[\s")
 _INDENT = re.compile(rb"\n( *)$")
 
 
 class RankedHit(NamedTuple):
-    """A hit of the page with its new score; None keeps the engine's."""
+    """A hit of the page with its new score; None keeps the engine's score."""
 
     hit: Hit
     score: float | None
 
 
 def rewrite(response: SearchResponse, plan: Plan, ranking: Ranking | None) -> bytes:
-    """Write the client's page from the response to one request.
+    """Return the response with the client's page, for a search with one engine request.
 
     Args:
         response: The engine's response.
         plan: The plan of the search.
-        ranking: The new order and scores; None keeps the engine's, cut to the client's page.
+        ranking: The new order and scores; None keeps the engine's order.
 
     """
     return _written(response, page(response, plan, ranking), plan, _max_score(response, response, plan, ranking))
 
 
 def rejoin(query: SearchResponse, fetch: SearchResponse, plan: Plan, ranking: Ranking | None) -> bytes | None:
-    """Write the client's page from the responses to the query phase and the fetch phase.
+    """Return the response with the client's page, for a search with a query phase and a fetch phase.
 
-    Order, total and maximum are those of the query phase, everything else is from the fetch phase.
+    Order, `total` and `max_score` come from the query phase, everything else from the fetch phase.
+
+    Args:
+        query: The response to the query phase.
+        fetch: The response to the fetch phase.
+        plan: The plan of the search.
+        ranking: The new order and scores; None keeps the engine's order.
 
     Returns:
-        The body; None if the index has changed in between, so that a hit of the page is missing.
+        The body; None if a hit of the page is missing because the index changed between the two phases.
 
     """
     fetched = dict(zip(keys(fetch.hits), fetch.hits, strict=True))
@@ -72,18 +78,18 @@ def page(response: SearchResponse, plan: Plan, ranking: Ranking | None) -> list[
 
 
 def page_keys(response: SearchResponse, plan: Plan, ranking: Ranking | None) -> tuple[HitKey, ...]:
-    """Return what identifies the hits of the client's page, in the new order."""
+    """Return the index names and ids of the hits of the client's page, in the new order."""
     return keys([ranked.hit for ranked in page(response, plan, ranking)])
 
 
 def _written(response: SearchResponse, hits: Sequence[RankedHit], plan: Plan, edits: Sequence[Edit]) -> bytes:
-    """Write a response with these hits in it."""
+    """Return the response with its hits replaced by *hits*."""
     array = _array(response, splice_all([(ranked.hit.raw, _hit_edits(ranked, plan)) for ranked in hits]))
     return splice(response.body, [*edits, (response.array.start, response.array.end, array)])
 
 
 def _max_score(seen: SearchResponse, written: SearchResponse, plan: Plan, ranking: Ranking | None) -> list[Edit]:
-    """Return the edit that replaces `max_score` in *written* by what follows from *seen*; null stays null."""
+    """Return the edit that sets `max_score` in *written*, computed from the response *seen*. null stays null."""
     old, span = seen.max_score, written.max_score
     if old is None or span is None:
         return []
@@ -95,9 +101,9 @@ def _max_score(seen: SearchResponse, written: SearchResponse, plan: Plan, rankin
 
 
 def _highest(engine: float, plan: Plan, ranking: Ranking) -> float | None:
-    """Return `max_score`: the first score of the window; beyond it, the engine's maximum as the tail shows it.
+    """Return the new `max_score`: the window's first score or, for a page beyond it, the engine's maximum in the tail.
 
-    None keeps the engine's.
+    None keeps the engine's value.
     """
     if plan.window and ranking.scores:
         return ranking.scores[0]
@@ -105,7 +111,7 @@ def _highest(engine: float, plan: Plan, ranking: Ranking) -> float | None:
 
 
 def _array(response: SearchResponse, hits: Sequence[bytes]) -> bytes:
-    """Write the array of hits with the white space between them that the engine uses."""
+    """Serialize the hits array with the same whitespace between hits as in the engine's response."""
     old = response.array.of(response.body)
     if not hits:
         return b"[ ]" if _PRETTY.match(old) else b"[]"
@@ -115,7 +121,7 @@ def _array(response: SearchResponse, hits: Sequence[bytes]) -> bytes:
 
 
 def _hit_edits(ranked: RankedHit, plan: Plan) -> list[Edit]:
-    """Return the edits of one hit: the new score, `sort` value and `_explanation`; added fields are removed."""
+    """Return the edits of one hit: new score, `sort` value and `_explanation`, and removal of extra fields."""
     hit, score = ranked
     edits: list[Edit] = []
     if plan.extra_fields:
@@ -128,13 +134,13 @@ def _hit_edits(ranked: RankedHit, plan: Plan) -> list[Edit]:
 
 
 def _score(hit: Hit, score: float) -> list[Edit]:
-    """Replace `_score`, unless the engine gave none."""
+    """Return the edit that replaces `_score`; none if the engine returned no score."""
     span = hit.members.get("_score")
     return [(span.start, span.end, _number(score))] if span and hit.score is not None else []
 
 
 def _sort(hit: Hit, score: float) -> list[Edit]:
-    """Replace the first sort value, which is the score: other orders are not planned."""
+    """Return the edit that replaces the first sort value, which is the score; other sorts are not reranked."""
     span = hit.members.get("sort")
     if span is None or hit.raw[span.start : span.start + 1] != b"[":
         return []
@@ -143,7 +149,7 @@ def _sort(hit: Hit, score: float) -> list[Edit]:
 
 
 def _explanation(hit: Hit, score: float, plan: Plan) -> list[Edit]:
-    """Add a node on top of the engine's tree, in the engine's form: value, description, details."""
+    """Return the edit that adds a root node to the engine's explanation: value, description, details."""
     span = hit.members.get("_explanation")
     if span is None:
         return []
@@ -152,7 +158,7 @@ def _explanation(hit: Hit, score: float, plan: Plan) -> list[Edit]:
 
 
 def _node(text: bytes, span: Span, score: float, description: bytes) -> bytes:
-    """Write a node around the tree at *span*, indented where the engine indents."""
+    """Serialize a node with the tree at *span* as its child, indented like the engine's response."""
     below = span.of(text)
     indent = _INDENT.search(text[: span.key])
     if indent is None:
@@ -171,7 +177,7 @@ def _node(text: bytes, span: Span, score: float, description: bytes) -> bytes:
 
 
 def _without_fields(hit: Hit, names: Sequence[str]) -> list[Edit]:
-    """Remove members of a hit's `fields`; an object that becomes empty is removed itself."""
+    """Return the edits that remove members of a hit's `fields`, or `fields` itself if nothing is left."""
     span = hit.members.get("fields")
     if span is None or not names:
         return []
@@ -183,7 +189,7 @@ def _without_fields(hit: Hit, names: Sequence[str]) -> list[Edit]:
 
 
 def _without_names(text: bytes, names: Sequence[str]) -> bytes | None:
-    """Remove members of an object; None if nothing is left of it. Anything but an object without repeats stays."""
+    """Remove members of an object; None if nothing is left. Values that are not an object are unchanged."""
     try:
         inner = members(text) if text.startswith(b"{") else {}
     except ValueError:
@@ -197,7 +203,7 @@ def _without_names(text: bytes, names: Sequence[str]) -> bytes | None:
 
 
 def _left(name: str, value: bytes, names: Sequence[str]) -> bytes | None:
-    """Remove names from one member; None removes it.
+    """Remove nested names from the value of one member; None if the member must be removed.
 
     Elasticsearch returns `comments.text` as `{"comments": [{"text": [...]}]}`.
     """
@@ -214,7 +220,7 @@ def _left(name: str, value: bytes, names: Sequence[str]) -> bytes | None:
 
 
 def _number(score: float) -> bytes:
-    """Write a score in the engines' form, Java's `Double.toString`: shortest digits, an exponent from 1.0E7 on."""
+    """Serialize a score like Java's `Double.toString`, as the engines do: shortest digits, exponent from 1.0E7 on."""
     if score == 0 or _MIN_PLAIN <= abs(score) < _MAX_PLAIN:
         return json.encode(score)
     sign, digits, exponent = Decimal(repr(score)).normalize().as_tuple()

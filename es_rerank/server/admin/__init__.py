@@ -1,1 +1,1 @@
-"""The admin pages below `/_rerank`: a web page, health, metrics and ranking of candidates."""
+"""The admin pages below `/_rerank`: a web page, health checks, metrics and ranking of candidates."""

@@ -26,8 +26,8 @@ from es_rerank.server.state import State
 
 log = structlog.get_logger()
 
-# Requests that an engine with security answers only for an authenticated caller, whatever the caller's privileges. The
-# last two are for engines without the first two APIs; Elasticsearch builds with few modules have no `GET /`.
+# Requests that a secured engine answers for every authenticated caller, whatever its privileges, and for no others. The
+# last two are for engines without the first two APIs; minimal Elasticsearch builds have no `GET /`.
 _AUTHENTICATION_REQUESTS = (
     "/_security/_authenticate",
     "/_plugins/_security/authinfo",
@@ -38,19 +38,19 @@ _DENIED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _TIMEOUT_SECONDS = 10.0
 
 Guard = Callable[[State, web.Request], Awaitable[web.StreamResponse | None]]
-"""Returns the error response for a caller that may not see the page, or None."""
+"""Returns an error response for a caller without access; None if access is allowed."""
 
 
 async def deny_access(state: State, request: web.Request) -> web.StreamResponse | None:
-    """Return an error response if the caller may not see admin pages at the address it used, or None."""
+    """Return an error response if the caller has no access to admin pages at the address it connected to, or None."""
     return await _GUARDS[admin_access(request)](state, request)
 
 
 def is_foreign_host(request: web.BaseRequest, settings: Settings) -> bool:
-    """Return whether the `Host` of a request may be a foreign name for this machine (DNS rebinding).
+    """Return whether the `Host` of a request may be an attacker's name for this machine (DNS rebinding).
 
-    Any name with a dot may be foreign, except the one in `admin_listen`. TLS verifies the name, and browsers cannot
-    connect to a Unix socket.
+    Any name with a dot may be, except the host in `admin_listen`. With TLS the certificate proves the name, and
+    browsers cannot connect to Unix sockets.
     """
     host = request.headers.get("Host")
     if host is None or request.secure or settings.admin_listen.startswith(UNIX):
@@ -63,7 +63,7 @@ def is_foreign_host(request: web.BaseRequest, settings: Settings) -> bool:
 
 
 def _is_address(name: str) -> bool:
-    """Return whether a host is an IP address."""
+    """Return whether a host name is an IP address."""
     try:
         ip_address(name)
     except ValueError:
@@ -72,7 +72,7 @@ def _is_address(name: str) -> bool:
 
 
 async def _deny_foreign_host(state: State, request: web.Request) -> web.StreamResponse | None:
-    """Reject a request with a foreign host name."""
+    """Reject a request whose host may be an attacker's name."""
     if not is_foreign_host(request, state.settings):
         return None
     reason = "the admin pages accept IP addresses, names without a dot, and the host of admin_listen"
@@ -80,7 +80,7 @@ async def _deny_foreign_host(state: State, request: web.Request) -> web.StreamRe
 
 
 async def _deny_unauthenticated(state: State, request: web.Request) -> web.StreamResponse | None:
-    """Reject callers that the engine does not authenticate, with its own response; all, if the engine is down."""
+    """Return the engine's response if it does not authenticate the caller, or an error if the engine is down."""
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
             return await _denied_by_engine(state, request)
@@ -95,9 +95,9 @@ async def _deny_unauthenticated(state: State, request: web.Request) -> web.Strea
 
 
 async def _denied_by_engine(state: State, request: web.Request) -> web.StreamResponse | None:
-    """Have the engine authenticate the caller, never with the endpoint's own credentials.
+    """Let the engine authenticate the caller, never with es-rerank's own credentials.
 
-    The requests are tried in order, until the engine supports one of them.
+    The requests are tried in order until the engine supports one.
 
     Returns:
         The engine's response if it denies access, or None.
@@ -122,7 +122,7 @@ async def _denied_by_engine(state: State, request: web.Request) -> web.StreamRes
 
 
 async def _deny_all(_state: State, request: web.Request) -> web.StreamResponse | None:
-    """Reject all requests: this address has no admin pages."""
+    """Reject all requests, because this address has no admin pages."""
     return error_answer(HTTPStatus.NOT_FOUND, "resource_not_found_exception", f"no page [{request.path}]")
 
 

@@ -1,4 +1,4 @@
-"""The admin pages below `/_rerank`, one row each."""
+"""The admin pages below `/_rerank`."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from es_rerank.server.state import State
 
 PREFIX = "/_rerank"
 
-# The place in page.html for the table of reasons.
+# Placeholder in page.html for the table of reasons.
 _REASONS_SLOT = "{};  // REASONS"
-# Between the faults of several servers, and between the name of a fault and its detail.
+# Separates the faults of several rerank servers, and the name of a fault from its detail.
 _FAULT_SEPARATOR = re.compile("; |: ")
 
 _RANK_SECONDS = 30.0
@@ -47,7 +47,7 @@ Handler = Callable[[State, web.Request], Awaitable[web.StreamResponse]]
 
 
 class Candidates(BaseModel):
-    """The body of `POST /_rerank/rank`."""
+    """The request body of `POST /_rerank/rank`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -58,7 +58,7 @@ class Candidates(BaseModel):
 
 
 async def admin_page(state: State, request: web.Request) -> web.StreamResponse:
-    """Respond to a request for an admin page; errors have the engines' format."""
+    """Respond to a request for an admin page. Errors have the engines' format."""
     page = request.path.removeprefix(PREFIX) or "/"
     rejection = None if page in _PUBLIC else await deny_access(state, request)
     if rejection is not None:
@@ -93,9 +93,9 @@ def _html() -> str:
 
 
 async def _rank(state: State, request: web.Request) -> web.StreamResponse:
-    """Rank candidates for a query, best first; ties keep the order of the request."""
+    """Rank candidates for a query, best first; ties keep the input order."""
     if request.content_type != _JSON:
-        # Browsers send other types cross-origin without a preflight request.
+        # Browsers send some other types cross-origin without a preflight request.
         reason = f"[{request.path}] requires the content type {_JSON}"
         return error_answer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "media_type_header_exception", reason)
     try:
@@ -123,14 +123,14 @@ async def _rank(state: State, request: web.Request) -> web.StreamResponse:
 
 
 async def _live(_state: State, _request: web.Request) -> web.StreamResponse:
-    """Return 200 as long as the process responds."""
+    """Return 200 while the process responds."""
     return web.json_response({"status": "live"})
 
 
 async def _ready(state: State, request: web.Request) -> web.StreamResponse:
-    """Return whether searches are reranked; the status is 200 even if not, because the engine's order is served.
+    """Return whether searches are reranked. If not, the status is still 200, because searches get the engine's order.
 
-    The reason, what it means and what to do are shown only where all callers may see the admin pages.
+    The reason, its meaning and what to do are included only where all callers can access the admin pages.
     """
     if state.life.draining:
         return web.json_response({"status": "draining"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
@@ -150,7 +150,7 @@ def _explained(why: str) -> dict[str, str]:
 
 
 async def _metrics(state: State, _request: web.Request) -> web.StreamResponse:
-    """Return the metrics in Prometheus' text format."""
+    """Return the metrics in Prometheus text format."""
     state.metrics.update_reranker(state.reranker.health)
     text = state.metrics.text()
     return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

@@ -1,6 +1,6 @@
-"""Handlers of requests that are not just passed through: one row per endpoint.
+"""Handlers for requests that are not just passed through, by endpoint.
 
-HANDLERS carry searches; COMPAT_HANDLERS write responses for clients of another engine version.
+HANDLERS are for requests with searches; COMPAT_HANDLERS emulate another engine or version for clients.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from es_rerank.server.handlers.result import HandlerResult
 __all__ = ["COMPAT_HANDLERS", "HANDLERS", "EngineSession", "Handler", "HandlerResult", "SearchCall"]
 
 Handler = Callable[[SearchCall, EngineSession], Awaitable[HandlerResult]]
-"""Answers a request. Raises UpstreamError if the engine cannot be reached."""
+"""Handles a request. Raises UpstreamError if the engine cannot be reached."""
 
 HANDLERS: Mapping[Endpoint, Handler] = {
     Endpoint.SEARCH: search.handle,

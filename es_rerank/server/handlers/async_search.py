@@ -1,6 +1,6 @@
-"""Searches whose response may come later: submit, then poll by an id. The plan is carried in the client's id.
+"""Asynchronous searches: submit, then poll by id. The plan is stored in the id that the client gets.
 
-So the final response is reranked whenever it comes and whichever replica is asked: nothing is stored here.
+So any replica can rerank the final response, whenever it is ready, and es-rerank itself stores nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ID_HEADER = "X-Elasticsearch-Async-Id"
 
 
 async def submit(call: SearchCall, session: EngineSession) -> HandlerResult:
-    """Answer a submit: with the final response if it is there already, otherwise with the engine's partial one."""
+    """Handle a submit request: return the reranked response if it is final, otherwise the engine's partial response."""
     parsed = parsed_searches(call)
     if isinstance(parsed, HandlerResult):
         return parsed
@@ -39,13 +39,13 @@ async def submit(call: SearchCall, session: EngineSession) -> HandlerResult:
         return pass_through(Why.ENGINE_ERROR)
     response = read(reply.body)
     if response is None:
-        # It has been submitted: to send it again would leave a search behind in the engine.
+        # The search has been submitted. Passing the request through would submit it a second time.
         return HandlerResult(reply.body, (skipped(Why.ENGINE_ANSWER),), reply)
     return await _answer(call, session, reply, response, plan)
 
 
 async def follow(call: SearchCall, session: EngineSession) -> HandlerResult:
-    """Answer a poll, a status request or a delete by an id; an id without a plan is the engine's own."""
+    """Handle a poll, status or delete request. An id without a plan is the engine's own and is passed through."""
     request = call.endpoint_request
     recalled = recall(request.id, call.state.rules.named)
     if recalled is None:
@@ -64,9 +64,9 @@ async def follow(call: SearchCall, session: EngineSession) -> HandlerResult:
 async def _answer(
     call: SearchCall, session: EngineSession, reply: EngineReply, response: AsyncSearchResponse, plan: Plan
 ) -> HandlerResult:
-    """Rerank a final response; of a partial one only the page is cut.
+    """Rerank a final response. A partial response is not reranked, only trimmed to the requested page.
 
-    The deadline runs from the engine's reply: the client chose to wait for it.
+    The deadline starts when the engine replies, because the client chose to wait for the search to finish.
     """
     call = replace(call, options=call.options.restarted(reply.ended))
     result = None
@@ -78,7 +78,7 @@ async def _answer(
         reply = replace(reply, headers=CIMultiDict(reply.headers))
         reply.headers[_ID_HEADER] = client_id
     whole = write(response, client_id, result.body if result else None)
-    # A body that cannot be cut stays whole: not every engine returns the response to a submit a second time.
+    # If `filter_path` cannot be applied, return the full body: not every engine can return the response again.
     body = filtered(call, whole, reply) or whole
     if result is None:
         submitted = call.endpoint_request.endpoint is Endpoint.ASYNC_SEARCH
@@ -89,7 +89,7 @@ async def _answer(
 async def _result(
     call: SearchCall, session: EngineSession, reply: EngineReply, final: bool, plan: Plan
 ) -> SearchResult:
-    """Return the inner search response; a rule that is gone or off by now leaves the engine's order."""
+    """Return the inner search response, in the engine's order if its rule no longer exists or is off."""
     if not final or plan.rule.mode is RuleMode.OFF:
         return engine_order(plan, reply, Why.OFF if final else Why.PARTIAL)
     window = await rank_window(plan, reply, session.ports(_no_fetch), call.options)
@@ -97,5 +97,5 @@ async def _result(
 
 
 async def _no_fetch(_plan: Plan) -> EngineReply:
-    """Fetch nothing: the one response has everything."""
+    """Return an empty reply: asynchronous searches need no further engine request."""
     return EngineReply()

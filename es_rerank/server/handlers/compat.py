@@ -1,4 +1,4 @@
-"""Requests whose responses are written for clients of another engine version: root page, nodes, points in time."""
+"""Requests whose responses are rewritten for clients of another engine or version: `/`, `_nodes`, points in time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from es_rerank.search.formats.endpoints import wants_other_format
 from es_rerank.server.handlers.context import EngineSession, SearchCall
 from es_rerank.server.handlers.result import HandlerResult
 
-# Small distributions of Elasticsearch answer `GET /` with one of these.
+# Minimal Elasticsearch builds respond to `GET /` with one of these.
 _NO_ROOT_PAGE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 _LOCAL_NODE = EngineRequest("/_nodes/_local", "filter_path=cluster_name,nodes.*.name", b"")
 _ROOT = EngineRequest("/", "", b"")
@@ -21,7 +21,7 @@ _OPENSEARCH_PIT = "/_search/point_in_time"
 
 
 async def root(call: SearchCall, session: EngineSession) -> HandlerResult:
-    """Answer `GET /` with the version that the setting names, also for an engine that has no such page."""
+    """Handle `GET /`: return the version in the setting `emulate`, also if the engine itself has no such page."""
     dialect = DIALECTS[call.state.settings.emulate]
     if dialect is None or wants_other_format(call.endpoint_request):
         return HandlerResult(None)
@@ -34,7 +34,7 @@ async def root(call: SearchCall, session: EngineSession) -> HandlerResult:
 
 
 async def nodes(call: SearchCall, session: EngineSession) -> HandlerResult:
-    """Answer `_nodes` with this endpoint's address for each node, so that clients that discover nodes keep using it."""
+    """Handle `_nodes`: replace each node's address by es-rerank's, so that clients that sniff nodes keep using it."""
     if wants_other_format(call.endpoint_request):
         return HandlerResult(None)
     address = call.state.settings.publish_address or call.request.host
@@ -42,7 +42,7 @@ async def nodes(call: SearchCall, session: EngineSession) -> HandlerResult:
 
 
 async def point_in_time(call: SearchCall, session: EngineSession) -> HandlerResult:
-    """Open or close a point in time as Elasticsearch's clients do, also on an OpenSearch."""
+    """Open or close a point in time with Elasticsearch's API; for OpenSearch, the request is converted."""
     if not await _is_opensearch(call, session):
         return HandlerResult(None)
     index = call.endpoint_request.path.rstrip("/").removesuffix("/_pit")
@@ -66,7 +66,7 @@ def _client_request(call: SearchCall) -> EngineRequest:
 def _rewritten(
     reply: EngineReply, rewrite: Callable[[bytes], bytes], forward: EngineRequest | None = None
 ) -> HandlerResult:
-    """Rewrite a reply; an error, or a body that is something else, stays the engine's own."""
+    """Rewrite a response. Errors and bodies of an unexpected format are returned unchanged."""
     if reply.body is None:
         return HandlerResult(None, forward=forward)
     try:
@@ -76,7 +76,7 @@ def _rewritten(
 
 
 async def _is_opensearch(call: SearchCall, session: EngineSession) -> bool:
-    """Return whether the engine is OpenSearch: by `GET /`, or by whether it names Elasticsearch if that is refused."""
+    """Return whether the engine is OpenSearch, by `GET /` or, if that fails, by the missing product header."""
     engine = call.state.upstream
     if engine.distribution is None:
         reply = await session.ask(_ROOT, "GET")

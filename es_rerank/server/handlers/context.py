@@ -1,4 +1,4 @@
-"""One request as its handler sees it: what the client sent, and a session with the engine in the client's name."""
+"""The context of a handler: the client's request, and a session with the engine on behalf of the client."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ from es_rerank.server.timings import Timings
 Result = TypeVar("Result")
 Fetch = Callable[[Plan], Awaitable[EngineReply]]
 
-# A response must be written before the deadline: this much of it is reserved. Searches that wait for scores together
-# are scored together, and their responses are written one after another.
+# Time reserved before the deadline for building the response. Searches that wait for scores at the same time are often
+# scored together, and their responses are then built one after another.
 _WRITE_SHARE, _MAX_WRITE_SECONDS, _WRITE_SECONDS_PER_SEARCH, _MAX_WRITE_SHARE = 0.05, 0.1, 0.001, 0.5
-# Share of the deadline for the fields of an index; the rest is for the search itself.
+# Share of the time limit for getting the field types of an index; the rest is for the search itself.
 _FIELDS_SHARE = 0.5
-# Headers of a request that es-rerank sets itself when it writes the body.
+# Headers that es-rerank sets itself in engine requests.
 _OWN_HEADERS = ("Content-Length", "Content-Encoding", "Accept-Encoding")
-# What the client asks of the reranker: `off` or `shadow`; and the key that its searches are sampled by.
+# Headers with which the client turns reranking `off` or selects `shadow` mode, and sets the key for sampling.
 MODE_HEADER, _KEY_HEADER = "X-Rerank-Mode", "X-Rerank-Key"
 
 
@@ -62,11 +62,11 @@ class SearchCall:
     """One request to a known endpoint.
 
     Attributes:
-        state: The parts of the running endpoint.
+        state: The components of the running endpoint.
         request: The client's request.
-        endpoint_request: What it asks of its endpoint.
+        endpoint_request: The request's endpoint, with the decoded path and parameters.
         body: The decoded body.
-        options: Arrival time, deadline, mode and sampling key of its searches.
+        options: Arrival time, deadline, mode and sampling key for its searches.
 
     """
 
@@ -80,7 +80,12 @@ class SearchCall:
 def search_call(
     state: State, request: web.BaseRequest, endpoint_request: EndpointRequest, body: bytes, arrived: float
 ) -> SearchCall:
-    """Return the call of a request that arrived at *arrived*, in monotonic seconds. Raises RequestError."""
+    """Return the call for a request that arrived at *arrived*, in monotonic seconds.
+
+    Raises:
+        RequestError: The deadline header is invalid.
+
+    """
     row = ENGINE_REQUESTS.get(endpoint_request.endpoint)
     options = CallOptions(
         arrived=arrived,
@@ -93,12 +98,12 @@ def search_call(
 
 
 def mode(request: web.BaseRequest) -> str:
-    """Return what the client asks of the reranker: `off` or `shadow`; any other value asks for nothing less."""
+    """Return the `X-Rerank-Mode` header: `off` and `shadow` have an effect, any other value is ignored."""
     return request.headers.get(MODE_HEADER, "").strip().lower()
 
 
 def parsed_searches(call: SearchCall) -> Sequence[ParsedSearch] | HandlerResult:
-    """Return the searches of a request, or pass it through where it cannot be read or must not be rewritten."""
+    """Return the searches of a request, or a pass-through result if it cannot be parsed or rewritten."""
     parsed = parse(call.endpoint_request, call.body)
     if isinstance(parsed, Skip):
         return pass_through(parsed.why)
@@ -106,28 +111,28 @@ def parsed_searches(call: SearchCall) -> Sequence[ParsedSearch] | HandlerResult:
 
 
 class EngineSession:
-    """Asks the engine in the name of one client.
+    """Sends engine requests on behalf of one client.
 
-    State, all of it only appended to: when the engine and the model worked (`timings`), and the warnings of all
-    replies (`warnings`), because the engine may send a warning only once.
+    State, which only grows: the intervals of engine and reranker work (`timings`), and the warnings of all replies
+    (`warnings`), because the engine may send a warning only once.
     """
 
     def __init__(self, call: SearchCall, timings: Timings) -> None:
-        """Ask for the client of *call*."""
+        """Create a session for the client of *call*."""
         self._call = call
         self._client_headers: CIMultiDict[str] | None = None
         self.timings = timings
         self.warnings: list[str] = []
 
     async def ask(self, engine_request: EngineRequest, method: str = "") -> EngineReply:
-        """Send a request and read the whole response.
+        """Send a request and read the complete response.
 
         Args:
             engine_request: Path, query string and body.
-            method: HTTP method; empty means the client's own.
+            method: HTTP method; empty means the client's method.
 
         Raises:
-            UpstreamError: The engine cannot be reached or does not complete its response.
+            UpstreamError: The engine cannot be reached, or its response is cut off.
 
         """
         request = self._request(engine_request, method)
@@ -136,22 +141,22 @@ class EngineSession:
             async with self._call.state.upstream.open(request) as response:
                 reply = await self._read(response)
         except aiohttp.ClientError as error:
-            raise UpstreamError(f"the engine broke off: {describe_error(error)}") from error
+            raise UpstreamError(f"the engine's response was cut off: {describe_error(error)}") from error
         finally:
             ended = self.timings.add_engine(started)
         self.warnings += [one for one in reply.headers.getall("Warning", []) if one not in self.warnings]
         return replace(reply, started=started, ended=ended)
 
     def ports(self, fetch: Fetch) -> Ports:
-        """Return what the pipeline may do in the client's name."""
+        """Return the pipeline's I/O functions, on behalf of the client."""
         return Ports(self._resolve_index, fetch, self.score)
 
     def measurements(self, fetch: Fetch, *plans: Plan | None) -> tuple[Measurement, ...]:
-        """Return what is measured after the response; None stands for a search that is not measured."""
+        """Return the measurements to run after the response; plans that are None are ignored."""
         return tuple(partial(measure, plan, self.ports(fetch)) for plan in plans if plan)
 
     async def score(self, request: ScoreRequest) -> Scored | Failed:
-        """Have the model score a window, early enough to write the response before the deadline."""
+        """Score a window with the model, early enough to build the response before the deadline."""
         reranker = self._call.state.reranker
         started = time.monotonic()
         seconds = request.deadline - self._call.options.arrived
@@ -163,12 +168,12 @@ class EngineSession:
             self.timings.add_rerank(started)
 
     async def _resolve_index(self, search: Search) -> tuple[Rule, IndexInfo] | Skip:
-        """Return the rule and the mapping of what a search names."""
+        """Return the rule and the mapping of a search's indices."""
         if hidden(search.target):
             return Skip(Why.HIDDEN_INDEX)
         state, options = self._call.state, self._call.options
         headers = self._headers(client_request.BODY_HEADERS)
-        # The rule, and with it the deadline, is not known before the index is.
+        # The rule and its deadline are not known until the indices are resolved, so use the default rule's deadline.
         deadline = options.deadline_of(state.rules.default_rule)
         started = time.monotonic()
         seconds = (deadline - options.arrived) * _FIELDS_SHARE - (started - options.arrived)
@@ -180,7 +185,7 @@ class EngineSession:
         return Skip(rule) if isinstance(rule, Why) else (rule, info)
 
     def _headers(self, without: Iterable[str]) -> CIMultiDict[str]:
-        """Return the client's headers that are forwarded, without some of them; they are decoded once per request."""
+        """Return the client's headers to forward, without some of them; decoded once per request."""
         if self._client_headers is None:
             self._client_headers = client_request.headers(self._call.request, self._call.state.settings)
         headers = self._client_headers.copy()
@@ -189,12 +194,12 @@ class EngineSession:
         return headers
 
     def _request(self, engine_request: EngineRequest, method: str) -> OutgoingRequest:
-        """Return the request to the engine, with the client's headers."""
+        """Return the engine request with the client's headers."""
         call = self._call
         headers = self._headers(_OWN_HEADERS)
         if accepted := supported_encodings(", ".join(call.request.headers.getall("Accept-Encoding", ()))):
             headers["Accept-Encoding"] = accepted
-        # A body of es-rerank needs a type; that of a client is sent with the type that it has, or without one.
+        # If only es-rerank adds a body, it needs a type. A client's body keeps its type, or is sent without one.
         if engine_request.body and not call.body and "Content-Type" not in headers:
             headers["Content-Type"] = "application/json"
         return OutgoingRequest(
@@ -202,7 +207,7 @@ class EngineSession:
         )
 
     async def _read(self, response: Any) -> EngineReply:
-        """Read a response; a body is decoded only if the status is 200."""
+        """Read a response; the body is decoded only if the status is 200."""
         response.headers.popall("Content-Length", None)
         coding = response.headers.pop("Content-Encoding", "")
         body = None
@@ -214,19 +219,19 @@ class EngineSession:
 
 
 def filtered(call: SearchCall, body: bytes, reply: EngineReply) -> bytes | None:
-    """Cut a response as `filter_path` says; None if it cannot be cut.
+    """Apply `filter_path` to a response; None if this is not possible.
 
-    An exclusion leaves the objects that it empties in place on Elasticsearch, but not on OpenSearch.
+    Elasticsearch and OpenSearch differ in whether they keep empty objects on excluded paths.
     """
     params = call.endpoint_request.params
     return cut(body, paths(params), keeps_empty=reply.elasticsearch) if "filter_path" in params else body
 
 
 async def gather_bounded(limit: int, work: Callable[..., Awaitable[Result]], *columns: Iterable[Any]) -> list[Result]:
-    """Do the work of many searches as `map` would, at most *limit* of them concurrently.
+    """Call *work* for each row, like `map`, with at most *limit* calls running concurrently.
 
     Returns:
-        The results in the order of the searches. If one fails the others are cancelled, because nothing uses them.
+        The results in the order of the rows. If one call fails, the others are canceled.
 
     """
     slots = asyncio.Semaphore(limit)

@@ -1,4 +1,4 @@
-"""`_inference/rerank/{id}` in Elasticsearch's format, answered by the reranker for the ids that the operator lists."""
+"""`_inference/rerank/{id}` in Elasticsearch's format, answered by es-rerank for the ids in the settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _VENDOR_TYPE = "application/vnd.elasticsearch+json"
 
 
 async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
-    """Answer an inference request."""
+    """Handle an inference request."""
     question = read(call.body)
     if isinstance(question, str):
         body = error_body(HTTPStatus.BAD_REQUEST, "action_request_validation_exception", question)
@@ -29,7 +29,7 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
         return HandlerResult(error_response(outcome), (outcome,), status=HTTPStatus.INTERNAL_SERVER_ERROR)
     accepted = call.request.headers.get("Accept", "")
     media_type = accepted if accepted.startswith(_VENDOR_TYPE) else "application/json"
-    # Elasticsearch's clients accept no response without the product header.
+    # Elasticsearch clients reject a response without the product header.
     headers = CIMultiDict({"Content-Type": media_type, "X-Elastic-Product": "Elasticsearch"})
     documents = len(question.documents)
     outcome = Outcome(OutcomeState.RERANKED, window=documents, of=documents, cached=scored.cached, model=scored.model)

@@ -1,7 +1,7 @@
 """Requests with many searches: `_msearch` and `_msearch/template`.
 
-However many searches there are, the engine gets one `_msearch` for the query phase and one for the fetch phase. Each
-search keeps its position, and none affects another.
+For any number of searches, the engine gets one `_msearch` for the query phase and one for the fetch phase. Each search
+keeps its position and does not affect the others.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from es_rerank.server.handlers.result import (
 from es_rerank.server.handlers.search import render
 from es_rerank.server.shadow import Measurement
 
-# Asked for in place of a search that cannot be asked for, so that each response has the position of its search.
+# Sent instead of a search that cannot be sent, so that each response has the same position as its search.
 _NO_SEARCH = b'{"size":0,"query":{"match_none":{}}}'
 
 Line = tuple[bytes, bytes]
@@ -44,7 +44,7 @@ Line = tuple[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One search of the request: what the client sent, its body (None: not rendered), and what is done for it."""
+    """One search of the request: as sent by the client, its body (None: not rendered), and the plan or skip."""
 
     parsed: ParsedSearch
     body: bytes | None
@@ -57,7 +57,7 @@ class Part:
         return self.parsed.header or b"{}"
 
     def line(self, phase: Plan | None = None) -> Line:
-        """Return the lines for the engine: of a phase of the plan, or of the search unchanged if nothing is planned."""
+        """Return header and body for the engine: for *phase*, for the search's plan, or for the unchanged search."""
         plan = phase or self.plan
         if isinstance(plan, Plan) and isinstance(self.search, Search):
             return self.header, widen_item(self.search, plan)
@@ -66,18 +66,18 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class MultiReply:
-    """The engine's reply to one `_msearch`, and the response of each search in it."""
+    """The engine's reply to one `_msearch`, with the response of each search."""
 
     reply: EngineReply
     responses: MultiSearchResponse
 
     def of(self, index: int) -> EngineReply:
-        """Return the reply as that of one search; its body is None if the search failed."""
+        """Return the reply to the search at a position; its body is None if the search failed."""
         return replace(self.reply, body=self.responses.success(index))
 
 
 async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
-    """Answer a request with many searches or many templates."""
+    """Handle a request with many searches or many templates."""
     parsed = parsed_searches(call)
     if isinstance(parsed, HandlerResult):
         return parsed
@@ -89,7 +89,7 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
     results = await _results(call, session, parts, query)
     found = {index: _response(result, result.body) for index, result in enumerate(results) if result.body is not None}
     if len(found) < len(parts):
-        # All of them, because the engines refuse a request in which no template can be rendered.
+        # Send all searches again, because the engines reject a request in which no template can be rendered.
         unchanged = await _ask(session, _client_request(call), [(part.header, part.parsed.body) for part in parts])
         if unchanged is None:
             return _unchanged(call, session, parts)
@@ -102,20 +102,20 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
 
 
 async def make_parts(call: SearchCall, session: EngineSession, parsed: Sequence[ParsedSearch]) -> list[Part]:
-    """Decode each search and decide what is done for it; the engine renders templates first."""
+    """Decode each search and decide how to handle it; the engine renders templates first."""
     return await gather_bounded(call.state.settings.reranker_max_requests, partial(_part, call, session), parsed)
 
 
 async def ask_many(call: SearchCall, session: EngineSession, lines: Sequence[Line]) -> MultiReply | None:
-    """Ask the engine for many searches of a request at once.
+    """Send many searches of a request to the engine as one `_msearch`.
 
     Args:
         call: The client's request.
-        session: Asks in the client's name.
+        session: The client's engine session.
         lines: Header and body of each search.
 
     Returns:
-        The reply; None unless the engine answers each search.
+        The reply; None unless it has a response for each search.
 
     """
     request = call.endpoint_request
@@ -125,27 +125,27 @@ async def ask_many(call: SearchCall, session: EngineSession, lines: Sequence[Lin
 async def rank_windows(
     call: SearchCall, session: EngineSession, parts: Sequence[Part], replies: Sequence[EngineReply]
 ) -> list[RankedWindow | SearchResult]:
-    """Have the model rank the window of each planned search; a search that is not planned is a result."""
+    """Rank the window of each planned search with the model; other searches are skipped."""
     return await gather_bounded(
         call.state.settings.reranker_max_requests, partial(_window, call, session), parts, replies
     )
 
 
 async def _ask(session: EngineSession, engine_request: EngineRequest, lines: Sequence[Line]) -> MultiReply | None:
-    """Send lines with the path and the query string of an engine request."""
+    """Send lines as the body of an engine request."""
     reply = await session.ask(engine_request._replace(body=write(lines)))
     found = None if reply.body is None else responses(reply.body)
     return MultiReply(reply, found) if found and len(found.responses) == len(lines) else None
 
 
 def _client_request(call: SearchCall) -> EngineRequest:
-    """Return path and query string of the client's own request."""
+    """Return the path and query string of the client's request."""
     request = call.endpoint_request
     return EngineRequest(request.path, without_filter_path(request.query_string), b"")
 
 
 async def _part(call: SearchCall, session: EngineSession, parsed: ParsedSearch) -> Part:
-    """Decode one search and decide what is done for it."""
+    """Decode one search and decide how to handle it."""
     body = await render(session, parsed) if parsed.template is not None else parsed.body
     search = decode(call.endpoint_request, parsed, body)
     if isinstance(search, Skip):
@@ -158,7 +158,7 @@ async def _part(call: SearchCall, session: EngineSession, parsed: ParsedSearch) 
 
 
 async def _fetch(call: SearchCall, session: EngineSession, part: Part, plan: Plan) -> EngineReply:
-    """Fetch one search on its own, for what is measured after the response."""
+    """Fetch one search with a separate request, for a measurement after the response."""
     reply = await ask_many(call, session, [part.line(plan)])
     return reply.of(0) if reply else EngineReply()
 
@@ -175,7 +175,7 @@ async def _window(
 async def _results(
     call: SearchCall, session: EngineSession, parts: Sequence[Part], query: MultiReply
 ) -> list[SearchResult]:
-    """Finish all searches from the query phase, with one request for the fetch phase of all of them."""
+    """Complete all searches after the query phase, with one fetch-phase request for all of them."""
     replies = [
         query.of(index) if isinstance(part.plan, Plan) else replace(query.reply, body=query.responses.response(index))
         for index, part in enumerate(parts)
@@ -193,7 +193,7 @@ async def _results(
 
 
 def _second_line(call: SearchCall, part: Part, window: RankedWindow | SearchResult) -> Line | None:
-    """Return the lines of a search in the second request: its fetch phase, or the client's own if it failed."""
+    """Return a search's lines in the second request: its fetch phase or, if it failed, the client's own search."""
     if isinstance(window, RankedWindow):
         page = fetch_phase(window)
         return part.line(page) if page else None
@@ -202,7 +202,7 @@ def _second_line(call: SearchCall, part: Part, window: RankedWindow | SearchResu
 
 
 def _result(window: RankedWindow | SearchResult, second: MultiReply | None, position: int | None) -> SearchResult:
-    """Finish one search with its response in the second request, if it has one."""
+    """Complete one search with its response in the second request, if it has one."""
     if position is None:
         return window if isinstance(window, SearchResult) else page_result(window)
     if isinstance(window, SearchResult):
@@ -211,20 +211,20 @@ def _result(window: RankedWindow | SearchResult, second: MultiReply | None, posi
 
 
 def _response(result: SearchResult, body: bytes) -> bytes:
-    """Return the response of one search; a strict rule makes an error of a failure, at its position."""
+    """Return the response of one search. With a strict rule, a failure becomes an error."""
     return error_response(result.outcome) if is_strict_failure(result) else body
 
 
 def _unchanged(
     call: SearchCall, session: EngineSession, parts: Sequence[Part], why: Why = Why.ENGINE_ERROR
 ) -> HandlerResult:
-    """Pass the whole request to the engine; *why* is the reason of the searches that were planned."""
+    """Pass the whole request to the engine. *why* is the reason for searches that had a plan."""
     reasons = (part.plan.why if isinstance(part.plan, Skip) else why for part in parts)
     return pass_through(*reasons, measurements=measurements(call, session, parts))
 
 
 def measurements(call: SearchCall, session: EngineSession, parts: Sequence[Part]) -> tuple[Measurement, ...]:
-    """Return what is measured after the response."""
+    """Return the measurements to run after the response."""
     return tuple(
         measurement
         for part in parts

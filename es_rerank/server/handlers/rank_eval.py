@@ -1,7 +1,7 @@
-"""`_rank_eval`: measures the order that people see.
+"""`_rank_eval`: evaluates the reranked order.
 
-All its searches are one `_msearch`; then the engine is asked to evaluate the reranked hits, so that its own code
-computes every metric.
+All of its searches are sent as one `_msearch` and reranked. The engine then evaluates queries that return the reranked
+hits, so that its own code computes every metric.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from es_rerank.server.handlers.result import HandlerResult, pass_through
 
 
 async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
-    """Answer `_rank_eval`."""
+    """Handle a `_rank_eval` request."""
     request = call.endpoint_request
     parsed = parsed_searches(call)
     if isinstance(parsed, HandlerResult):
@@ -43,7 +43,7 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
 
 
 async def _results(call: SearchCall, session: EngineSession, parts: list[Part]) -> list[SearchResult]:
-    """Search all planned searches at once, each for as many hits as the metric looks at."""
+    """Run and rerank all planned searches at once, each with the number of hits that the metric evaluates."""
     planned = [part for part in parts if isinstance(part.plan, Plan)]
     query = await ask_many(call, session, [part.line() for part in planned]) if planned else None
     replies = [query.of(index) if query else EngineReply() for index in range(len(planned))]
@@ -52,11 +52,11 @@ async def _results(call: SearchCall, session: EngineSession, parts: list[Part]) 
 
 
 def _result(window: RankedWindow | SearchResult) -> SearchResult:
-    """Return the page of one search."""
+    """Return the client's page of one search."""
     return page_result(window) if isinstance(window, RankedWindow) else window
 
 
 def _hits(body: bytes) -> list[RankedHit]:
-    """Return the hits of a page as a person sees them."""
+    """Return the hits of a reranked page."""
     hits = read(body).hits
     return [RankedHit(key, hit.score or 0.0) for key, hit in zip(keys(hits), hits, strict=True)]

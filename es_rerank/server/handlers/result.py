@@ -1,4 +1,4 @@
-"""What a handler makes of a request."""
+"""The result of a handler."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from es_rerank.server.shadow import Measurement
 
 @dataclass(frozen=True, slots=True)
 class HandlerResult:
-    """The response to a request, or how it is passed to the engine.
+    """The response to a request, or how to pass the request to the engine.
 
     Attributes:
         body: The response body; None passes the request to the engine.
-        outcomes: What happened to each search; empty if the request carries none.
-        reply: The engine's reply whose status and headers the client gets; None for a response of es-rerank itself.
-        status: The status of a response of es-rerank itself.
-        forward: The request to pass to the engine instead of the client's own.
-        measurements: What is measured after the response.
+        outcomes: What happened to each search; empty for a request without searches.
+        reply: The engine's reply whose status and headers are used; None for es-rerank's own response.
+        status: HTTP status of es-rerank's own response.
+        forward: The request to pass to the engine instead of the client's.
+        measurements: Measurements to run after the response.
 
     """
 
@@ -35,28 +35,28 @@ class HandlerResult:
 
 
 def pass_through(*reasons: Why, measurements: tuple[Measurement, ...] = ()) -> HandlerResult:
-    """Pass a request to the engine unchanged, with one reason per search."""
+    """Return the result that passes a request to the engine unchanged, with one reason per search."""
     return HandlerResult(None, tuple(skipped(why) for why in reasons), measurements=measurements)
 
 
 def internal_failure() -> HandlerResult:
-    """Pass a request to the engine unchanged after a failure of es-rerank itself."""
+    """Return the result that passes a request to the engine unchanged after an internal failure of es-rerank."""
     return HandlerResult(None, (failed(Failed(Why.INTERNAL)),))
 
 
 def search_result(result: SearchResult, body: bytes | None) -> HandlerResult:
-    """Answer a request with one search; *body* is the result's, cut by `filter_path`."""
+    """Return the result for a request with one search; *body* is its body after `filter_path` is applied."""
     if is_strict_failure(result):
         return HandlerResult(error_response(result.outcome), (result.outcome,), status=HTTPStatus.INTERNAL_SERVER_ERROR)
     return HandlerResult(body, (result.outcome,), result.reply)
 
 
 def is_strict_failure(result: SearchResult) -> bool:
-    """Return whether the rule wants an error instead of the engine's order."""
+    """Return whether the search failed and its rule is strict, so that the client gets an error."""
     return result.outcome.state is OutcomeState.FAILED and result.rule is not None and result.rule.strict
 
 
 def error_response(outcome: Outcome) -> bytes:
-    """Write the error of a strict rule; its status is 500, which no client retries."""
+    """Return the error body of a strict rule; its status is 500, which clients do not retry."""
     reason = f"{outcome.why}: {outcome.detail or 'no scores'}"
     return error_body(HTTPStatus.INTERNAL_SERVER_ERROR, "rerank_exception", reason)

@@ -12,7 +12,7 @@ from es_rerank.server.handlers.result import HandlerResult, pass_through, search
 
 
 async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
-    """Answer a request with one search or one template."""
+    """Handle a request with one search or one template."""
     parsed = parsed_searches(call)
     if isinstance(parsed, HandlerResult):
         return parsed
@@ -33,7 +33,7 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
 
 
 async def render(session: EngineSession, parsed: ParsedSearch) -> bytes | None:
-    """Have the engine render the template of a search; None if it has none, or the engine cannot render it."""
+    """Let the engine render a search template; None if the search has no template or rendering fails."""
     if parsed.template is None:
         return None
     reply = await session.ask(EngineRequest("/_render/template", "", parsed.template), "POST")

@@ -1,1 +1,1 @@
-"""Listening for clients: sockets, connections, the PROXY protocol and checks of request heads."""
+"""Listening for clients: sockets, connections, the PROXY protocol and checks of request headers."""

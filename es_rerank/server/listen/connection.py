@@ -1,4 +1,4 @@
-"""A client's connection. Invalid HTTP gets an error in the engines' format, and the connection is closed."""
+"""A client connection. Invalid HTTP gets an error in the engines' format, and the connection is closed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from es_rerank.server.responses import error_answer
 log = structlog.get_logger()
 
 _NOT_ASCII = re.compile(rb"[\x80-\xff]+")
-# Error type and reason for each exception of the parser, whose own message quotes bytes that may be a password.
+# Error type and reason for each parser exception. The exceptions' own messages are not used, because they quote the
+# request, which may contain a password.
 _PARSER_ERRORS: Sequence[tuple[type[BaseException], str, str]] = (
     (LineTooLong, "too_long_http_header_exception", "the request line or a header is too long"),
     (InvalidHeader, "illegal_argument_exception", "a header is malformed"),
@@ -30,15 +31,15 @@ _PARSER_ERRORS: Sequence[tuple[type[BaseException], str, str]] = (
 
 
 def escaped(line: bytes) -> bytes:
-    """Percent-encode the bytes of a request line that are not ASCII, as the engines read them: as Latin-1.
+    """Percent-encode non-ASCII bytes in a request line as the engines decode them, as Latin-1.
 
-    The parser rejects such bytes, but curl and other clients send them.
+    aiohttp's parser rejects such bytes, but some clients send them, such as curl.
     """
     return _NOT_ASCII.sub(lambda match: quote(match[0].decode("latin-1")).encode(), line)
 
 
 class AdminAccess(Enum):
-    """Who may see the admin pages below `/_rerank` at an address. Without admin pages that path is the engine's."""
+    """Who can access the admin pages below `/_rerank` at an address; with NONE, that path is passed to the engine."""
 
     NONE = auto()
     ALL = auto()
@@ -46,7 +47,7 @@ class AdminAccess(Enum):
 
 
 class Connection(web.RequestHandler):
-    """HTTP with one client, optionally after a header of the PROXY protocol from a load balancer."""
+    """An HTTP connection with a client, optionally with a PROXY protocol header from a load balancer."""
 
     __slots__ = ("_client", "_content", "_in_request_line", "_preface", "admin_access")
 
@@ -58,18 +59,18 @@ class Connection(web.RequestHandler):
         proxy_protocol: bool = False,
         **options: Any,
     ) -> None:
-        """Prepare a connection.
+        """Create a connection.
 
         Args:
-            manager: The server of aiohttp.
-            admin_access: Who may see the admin pages at the address that the client connected to.
-            proxy_protocol: Whether the connection starts with a header of the PROXY protocol.
-            options: Options of aiohttp.
+            manager: The aiohttp server.
+            admin_access: Who can access the admin pages at the address that the client connected to.
+            proxy_protocol: Whether the connection starts with a PROXY protocol header.
+            options: Options of aiohttp's `RequestHandler`.
 
         """
         super().__init__(manager, **options)
         self.admin_access = admin_access
-        # Bytes of an incomplete PROXY protocol header; None after it, or without one.
+        # Bytes of an incomplete PROXY protocol header; None after the header, or if there is none.
         self._preface: bytes | None = b"" if proxy_protocol else None
         self._client: str | None = None
         self._content: StreamReader | None = None
@@ -77,12 +78,12 @@ class Connection(web.RequestHandler):
 
     @property
     def peername(self) -> Any:
-        """Return the client's address: the load balancer's header has it, the socket only that of the balancer."""
+        """The client's address from the PROXY protocol header if there is one, otherwise from the socket."""
         address = super().peername
         return (self._client, *address[1:]) if self._client and isinstance(address, tuple) else address
 
     def data_received(self, data: bytes) -> None:
-        """Handle received bytes; a header of the PROXY protocol is removed before HTTP is parsed."""
+        """Process received bytes; a PROXY protocol header is removed before HTTP is parsed."""
         if self._preface is None:
             self._parse(data)
             return
@@ -90,7 +91,7 @@ class Connection(web.RequestHandler):
         try:
             header = read_proxy_header(self._preface)
         except ProxyProtocolError as error:
-            # The client is not known, and neither is a protocol in which it could read an error.
+            # Without a valid header, the peer may not speak HTTP, so no error response is sent.
             log.warning("connection rejected", reason=str(error))
             self.force_close()
             return
@@ -99,7 +100,7 @@ class Connection(web.RequestHandler):
             self._parse(rest)
 
     def _parse(self, data: bytes) -> None:
-        """Parse HTTP. If a body is malformed, its reader gets an exception instead of waiting for ever."""
+        """Parse HTTP. If a body is malformed, its reader gets an exception instead of waiting forever."""
         if self._in_request_line:
             line, end, rest = data.partition(b"\n")
             data = escaped(line) + end + rest
@@ -121,7 +122,7 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002 - quotes the request
     ) -> web.StreamResponse:
-        """Respond to invalid HTTP with an error; the rest of the connection is not read."""
+        """Return an error response to invalid HTTP; the rest of the connection is not read."""
         if request.writer.output_size > 0:
             raise ConnectionError("the response has already started")
         kind, reason = next(
@@ -134,6 +135,6 @@ class Connection(web.RequestHandler):
 
 
 def admin_access(request: web.BaseRequest) -> AdminAccess:
-    """Return who may see the admin pages at the address that received a request."""
+    """Return who can access the admin pages at the address that received a request."""
     connection = request.protocol
     return connection.admin_access if isinstance(connection, Connection) else AdminAccess.NONE

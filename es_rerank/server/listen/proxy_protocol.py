@@ -1,4 +1,4 @@
-"""The PROXY protocol, in which a load balancer sends the address of the client. Pure.
+"""The PROXY protocol, with which a load balancer sends the client's address. No I/O.
 
 Format: "The PROXY protocol", versions 1 and 2, HAProxy Technologies, sections 2.1 and 2.2.
 """
@@ -11,35 +11,35 @@ from dataclasses import dataclass
 
 _V1 = b"PROXY "
 _V2 = b"\r\n\r\n\x00\r\nQUIT\n"
-# The longest line of version 1, including CRLF; the fixed part of version 2, which ends with the length of the rest.
+# Maximum length of the version 1 line, including CRLF, and length of the fixed part of the version 2 header.
 _MAX_V1_BYTES = 107
 _FIXED_V2_BYTES = 16
 _LOCAL, _PROXY = 0x20, 0x21
-# Bytes of the source address, by address family and transport.
+# Length of the source address, by address family and transport protocol.
 _SOURCE_BYTES = {0x11: 4, 0x12: 4, 0x21: 16, 0x22: 16}
 _V1_FIELDS = 6
 
 
 class ProxyProtocolError(ValueError):
-    """The connection does not start with a valid header of the PROXY protocol."""
+    """The connection does not start with a valid PROXY protocol header."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProxyHeader:
-    """The client's address, or None if the balancer does not send it, and the size of the header in bytes."""
+    """The client's address (None if the load balancer does not send it), and the size of the header in bytes."""
 
     client: str | None
     size: int
 
 
 def read_proxy_header(data: bytes) -> ProxyHeader | None:
-    """Read the header at the start of a connection.
+    """Parse the header at the start of a connection.
 
     Returns:
-        The header, or None if more bytes are needed.
+        The header; None if it is incomplete.
 
     Raises:
-        ProxyProtocolError: The bytes are not a header of the PROXY protocol.
+        ProxyProtocolError: The bytes are not a valid PROXY protocol header.
 
     """
     if data.startswith(_V2[: len(data)]):
@@ -50,7 +50,7 @@ def read_proxy_header(data: bytes) -> ProxyHeader | None:
 
 
 def _version_1(data: bytes) -> ProxyHeader | None:
-    """Read `PROXY TCP4 192.0.2.1 192.0.2.2 56324 443` or `PROXY UNKNOWN ...`, terminated by CRLF."""
+    """Parse `PROXY TCP4 192.0.2.1 192.0.2.2 56324 443` or `PROXY UNKNOWN ...`, terminated by CRLF."""
     line, end, _ = data[:_MAX_V1_BYTES].partition(b"\r\n")
     if not end:
         if len(data) >= _MAX_V1_BYTES:
@@ -69,7 +69,7 @@ def _version_1(data: bytes) -> ProxyHeader | None:
 
 
 def _version_2(data: bytes) -> ProxyHeader | None:
-    """Read the binary header: signature, version and command, family, length, addresses."""
+    """Parse the binary header: signature, version and command, family, length, addresses."""
     if len(data) < _FIXED_V2_BYTES:
         return None
     command, family, length = struct.unpack_from("!BBH", data, len(_V2))

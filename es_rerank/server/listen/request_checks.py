@@ -1,6 +1,6 @@
-"""Checks that reject requests before they reach the engine. Pure; one row each.
+"""Checks that reject requests before they reach the engine. No I/O.
 
-Engines close the connection on most of these requests without a response; an error tells the client what is wrong.
+Engines close the connection without a response on most of these requests. es-rerank returns an error instead.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LONE_SURROGATE = re.compile("[\udc80-\udcff]")
 
 
 class RequestHead(NamedTuple):
-    """The head of a request; the target is raw, and names of headers are not case-sensitive."""
+    """Request line and headers of a request. The target is raw; the header mapping ignores case."""
 
     method: str
     target: str
@@ -26,7 +26,7 @@ class RequestHead(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """Status, type and reason of an error response; if `silent`, the connection is closed without a response."""
+    """Status, type and reason of an error response. If `silent`, the connection is closed without a response."""
 
     status: int
     kind: str
@@ -40,7 +40,7 @@ def malformed(reason: str) -> Rejection:
 
 
 def _version(head: RequestHead) -> Rejection | None:
-    """Reject versions other than HTTP/1.0 and 1.1, silently: such a client cannot read an HTTP/1.1 response."""
+    """Reject HTTP versions other than 1.0 and 1.1, silently, because the client cannot parse an HTTP/1.1 response."""
     if head.version in {(1, 0), (1, 1)}:
         return None
     return malformed("the version of the request is not HTTP/1.1")._replace(silent=True)
@@ -54,14 +54,14 @@ def _method(head: RequestHead) -> Rejection | None:
 
 
 def _target(head: RequestHead) -> Rejection | None:
-    """Reject a fragment: it is not part of a request target (RFC 9112, section 3.2.1) and would not be forwarded."""
+    """Reject a fragment, which is invalid in a request target (RFC 9112, section 3.2.1) and would not be forwarded."""
     if "#" not in head.target:
         return None
     return malformed("the target of the request has a fragment")
 
 
 def _framing(head: RequestHead) -> Rejection | None:
-    """Reject transfer encodings other than `chunked`: the body would be framed differently (RFC 9112, section 6.1)."""
+    """Reject transfer encodings other than `chunked`, which cannot be forwarded unchanged (RFC 9112, section 6.1)."""
     if head.headers.get("Transfer-Encoding", "chunked").strip().lower() == "chunked":
         return None
     return malformed("the transfer encoding of the request is not just chunked")
@@ -75,7 +75,7 @@ def _expectation(head: RequestHead) -> Rejection | None:
 
 
 def _encoding(head: RequestHead) -> Rejection | None:
-    """Reject header values that are not UTF-8: the client library would drop the invalid bytes."""
+    """Reject header values that are not UTF-8, because the HTTP client library would drop the invalid bytes."""
     values = "".join(head.headers.values())
     if values.isascii() or not _LONE_SURROGATE.search(values):
         return None
@@ -93,5 +93,5 @@ REQUEST_CHECKS: tuple[Callable[[RequestHead], Rejection | None], ...] = (
 
 
 def check_request(head: RequestHead) -> Rejection | None:
-    """Return the first rejection of a request, or None if it can be sent to the engine."""
+    """Return the first rejection of a request; None if the request can be sent to the engine."""
     return next((rejection for check in REQUEST_CHECKS if (rejection := check(head))), None)

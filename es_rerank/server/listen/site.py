@@ -1,4 +1,4 @@
-"""Listens on bound sockets, with or without TLS, with connections of the class `Connection`."""
+"""Listens on bound sockets, with or without TLS."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from es_rerank.server.listen.connection import AdminAccess, Connection
 from es_rerank.server.listen.sockets import Sockets, address
 
 _BACKLOG = 1024
-# Longer than the idle timeout of load balancers, so that they never send on a connection that was just closed.
+# Longer than the usual idle timeout of load balancers, so that they do not send on a connection that was just closed.
 _KEEPALIVE_SECONDS = 75.0
 
 
 class Site(web.BaseSite):
-    """One socket of a runner, which closes it."""
+    """One listening socket of a runner. The runner closes it."""
 
     def __init__(
         self, runner: web.AppRunner, bound: socket.socket, tls: ssl.SSLContext | None, **connection: Any
     ) -> None:
-        """Prepare to listen on *bound*; *connection* has the options of each `Connection`."""
+        """Prepare to listen on *bound*; *connection* contains options for each `Connection`."""
         super().__init__(runner, ssl_context=tls, backlog=_BACKLOG)
         self._connection = connection
         self._bound = bound
 
     @property
     def name(self) -> str:
-        """The URL of the socket, or unix:/PATH."""
+        """The URL of the socket, or `unix:/PATH`."""
         bound = address(self._bound)
         return f"{'https' if self._ssl_context else 'http'}://{bound}" if "/" not in bound else bound
 
@@ -51,7 +51,7 @@ class Site(web.BaseSite):
             **self._connection,
             loop=loop,
             access_log=None,
-            # Bodies stay encoded, and limits are those of the engines.
+            # Bodies are not decoded.
             auto_decompress=False,
             read_bufsize=READ_BUFFER_BYTES,
             max_line_size=MAX_LINE_BYTES,
@@ -64,7 +64,7 @@ class Site(web.BaseSite):
 
 
 class Sites:
-    """All sockets of an endpoint: those for clients, and those of the admin pages unless they are shared."""
+    """All listening sockets of an endpoint: for clients and, unless `admin_listen` is `shared`, for the admin pages."""
 
     def __init__(self, runner: web.AppRunner, settings: Settings, bound: Sockets) -> None:
         """Prepare to listen. Raises ConfigError if the certificate cannot be used."""
@@ -73,7 +73,7 @@ class Sites:
         shared = AdminAccess.AUTHENTICATED if settings.admin_listen == SHARED else AdminAccess.NONE
         options = {"admin_access": shared, "proxy_protocol": settings.proxy_protocol}
         self._clients = [Site(runner, each, tls, **options) for each in bound.listen]
-        # The admin pages are not behind the load balancer.
+        # Admin pages are not accessed through the load balancer, so there is no PROXY protocol.
         self._admin = [Site(runner, each, tls, admin_access=AdminAccess.ALL) for each in bound.admin_listen]
 
     @property
@@ -92,7 +92,7 @@ class Sites:
             await site.start()
 
     def renew(self) -> None:
-        """Use a renewed certificate for new connections. Raises ConfigError if it cannot be used."""
+        """Use the renewed certificate files for new connections. Raises ConfigError if they cannot be used."""
         if self._tls:
             load_certificate(self._tls, self._settings)
 

@@ -16,7 +16,7 @@ from es_rerank.errors import EsRerankError
 
 
 class Sockets(NamedTuple):
-    """The bound sockets of an endpoint, by the setting that has the address."""
+    """The bound sockets of an endpoint, named after the setting with the address."""
 
     listen: Sequence[socket.socket] = ()
     admin_listen: Sequence[socket.socket] = ()
@@ -31,10 +31,10 @@ NONE = Sockets()
 
 
 def bind_all(settings: Settings, inherited: Sockets = NONE) -> Sockets:
-    """Bind the addresses of the settings, except those of *inherited* sockets.
+    """Bind the addresses in the settings, except those with *inherited* sockets.
 
     Raises:
-        EsRerankError: An address cannot be bound; all sockets are closed.
+        EsRerankError: An address cannot be bound. All sockets are then closed.
 
     """
     bound = inherited
@@ -51,13 +51,13 @@ def bind_all(settings: Settings, inherited: Sockets = NONE) -> Sockets:
 
 
 def bind(listen: str, *, shared: bool = False, setting: str = "listen") -> list[socket.socket]:
-    """Bind an address; the sockets do not listen yet.
+    """Bind an address without listening yet.
 
     Args:
         listen: `HOST:PORT`, bound on each IP address of the host, or `unix:/PATH`.
-        shared: Whether other processes can bind the same port (`SO_REUSEPORT`); the kernel then distributes
-            connections over them.
-        setting: The setting that has the address, for the error message.
+        shared: Whether other processes can bind the same port (`SO_REUSEPORT`). The kernel then distributes connections
+            over the processes.
+        setting: The setting with the address, for the error message.
 
     Raises:
         EsRerankError: The address cannot be bound.
@@ -103,7 +103,7 @@ def _tcp(listen: str, *, shared: bool) -> list[socket.socket]:
 
 
 def _unix(path: Path) -> socket.socket:
-    """Bind a path. A socket file that nothing listens on, left by an earlier run, is replaced."""
+    """Bind a path. A socket file left by an earlier process is replaced if nothing listens on it."""
     unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""The demo: a search engine, vLLM, a bundled corpus, and the rankings without and with es-rerank.
+"""The demo: compares the rankings of a bundled corpus without and with es-rerank, using a real engine and vLLM.
 
 - corpus: the documents and judged queries in the package
 - stack: starts and stops engine, vLLM and endpoint

@@ -1,4 +1,4 @@
-"""Indexes and searches with the official client of the engine, directly or through the endpoint."""
+"""Indexes and searches with the engine's official client, directly or through es-rerank."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One hit."""
+    """One search hit."""
 
     id: str
     title: str
@@ -50,7 +50,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class _Library:
-    """One official client: its factory, bulk helper and exceptions."""
+    """One official client library: its factory function, bulk helper and exceptions."""
 
     create: Callable[[Access], Any]
     bulk: Callable[..., Any]
@@ -58,15 +58,15 @@ class _Library:
 
 
 class Client:
-    """A connection to an engine. Methods raise EsRerankError with the error message of the engine."""
+    """A connection to an engine. Methods raise EsRerankError, with the engine's message, if a request fails."""
 
     def __init__(self, access: Access) -> None:
-        """Create the official client of the engine."""
+        """Create the engine's official client."""
         self._library = LIBRARIES[access.kind]
         self._client = self._library.create(access)
 
     def load(self, documents: Iterable[Document]) -> None:
-        """Create the index of the demo, replacing an existing one, and fill it."""
+        """Create the demo index, replacing an existing one, and index *documents*."""
         actions = [
             {"_index": INDEX, "_id": each.id, "lang": each.lang, "title": each.title, "body": each.body}
             for each in documents
@@ -79,12 +79,12 @@ class Client:
             raise EsRerankError(f"indexing the documents of the demo failed: {error}") from error
 
     def clear(self) -> None:
-        """Delete the index of the demo; errors are ignored, since the engine can have stopped."""
+        """Delete the demo index. Errors are ignored, because the engine may have stopped already."""
         with suppress(*self._library.error):
             self._client.indices.delete(index=INDEX, ignore_unavailable=True)
 
     def search(self, text: str, size: int = 10) -> Sequence[Hit]:
-        """Search title and body; the request is the same with and without es-rerank."""
+        """Search title and body. The request is the same with and without es-rerank."""
         body = {"query": {"multi_match": {"query": text, "fields": ["title", "body"]}}, "size": size}
         try:
             response: Mapping[str, Any] = self._client.search(index=INDEX, body=body)
@@ -94,9 +94,9 @@ class Client:
 
 
 def identified(access: Access) -> Access:
-    """Return *access* with the kind of the engine that answers. Raises EsRerankError if none does.
+    """Return *access* with the kind of the engine at its URL. Raises EsRerankError if the engine does not respond.
 
-    The OpenSearch client is used for both, since it does not check the product.
+    The OpenSearch client is used for both engines, because it does not check the product.
     """
     try:
         version = _opensearch(access).info()["version"]

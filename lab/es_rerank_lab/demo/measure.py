@@ -1,4 +1,4 @@
-"""Measures both rankings against the relevance judgments."""
+"""Evaluates the rankings without and with es-rerank against the relevance judgments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ir_measures import Qrel, ScoredDoc, Success, nDCG
 from es_rerank_lab.demo.client import Hit
 from es_rerank_lab.demo.corpus import Query
 
-# The lowest grade of a document that answers the query.
+# Minimum grade of a document that answers the query.
 _ANSWER_GRADE = 2
 _TOP_1 = Success(rel=_ANSWER_GRADE) @ 1
 _NDCG = nDCG @ 10
@@ -19,7 +19,7 @@ _NDCG = nDCG @ 10
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One query with the hits of both rankings: of the engine (`before`), and reranked (`after`)."""
+    """One query with the engine's hits (`before`) and the reranked hits (`after`)."""
 
     query: Query
     before: Sequence[Hit]
@@ -36,7 +36,16 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Both rankings of the queries of one language; `lost` are the ids of queries that lost a relevant first hit."""
+    """The results for the queries in one language.
+
+    Attributes:
+        language: Language code, or `all`.
+        queries: Number of queries.
+        before: Measures of the engine's ranking.
+        after: Measures of the reranked hits.
+        lost: IDs of the queries whose first hit answered the query only before reranking.
+
+    """
 
     language: str
     queries: int
@@ -46,19 +55,19 @@ class Row:
 
 
 def by_language(comparisons: Sequence[Comparison]) -> list[Row]:
-    """Return a row for each language, and one for all queries at the end."""
+    """Return one row per language, followed by a row for all queries."""
     languages = sorted({each.query.lang for each in comparisons})
     rows = [_row(language, [each for each in comparisons if each.query.lang == language]) for language in languages]
     return [*rows, _row("all", comparisons)]
 
 
 def first_hit_answers(query: Query, hits: Sequence[Hit]) -> bool:
-    """Return whether the first hit answers the query."""
+    """Return whether the first hit is judged to answer the query."""
     return bool(hits) and query.relevant.get(hits[0].id, 0) >= _ANSWER_GRADE
 
 
 def _row(language: str, comparisons: Sequence[Comparison]) -> Row:
-    """Measure both rankings of some queries."""
+    """Return the row for these comparisons."""
     lost = [
         each.query.id
         for each in comparisons
@@ -71,7 +80,7 @@ def _row(language: str, comparisons: Sequence[Comparison]) -> Row:
 
 
 def _measured(queries: Sequence[Query], hits: Mapping[str, Sequence[Hit]]) -> Measured:
-    """Measure one ranking; the negative rank of a hit is its score."""
+    """Measure one ranking. The negative rank of each hit is used as its score, so that ties do not matter."""
     judged = [Qrel(query.id, document, grade) for query in queries for document, grade in query.relevant.items()]
     run = [ScoredDoc(key, hit.id, -float(rank)) for key, ranking in hits.items() for rank, hit in enumerate(ranking)]
     means = ir_measures.calc_aggregate([_TOP_1, _NDCG], judged, run)

@@ -1,4 +1,4 @@
-"""The demo from start to end."""
+"""Runs the demo from start to end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PAGE_SIZE = 10
 
 
 def run(options: Options, console: Console, once: bool) -> None:
-    """Start engine, vLLM and endpoint, compare both rankings, and keep running until Ctrl-C unless *once*."""
+    """Start engine, vLLM and endpoint, print the comparison, and keep running until Ctrl-C unless *once* is true."""
     bundled = corpus.load()
     stack.claim(options)
     parts: list[Running] = []
@@ -46,14 +46,19 @@ def run(options: Options, console: Console, once: bool) -> None:
 
 
 def _start(options: Options, running: ExitStack, reporter: Reporter, parts: list[Running]) -> tuple[Access, str]:
-    """Start engine, vLLM and endpoint, in this order; closing *running* stops them in reverse order."""
+    """Start engine, vLLM and endpoint, in this order. Closing *running* stops them in reverse order.
+
+    Returns:
+        The access data of the engine, and the base URL of the endpoint.
+
+    """
     access = running.enter_context(stack.engine(options, reporter, parts))
     model = running.enter_context(stack.model_server(options, reporter, parts))
     return access, running.enter_context(stack.endpoint(options, access, model, reporter, parts))
 
 
 def _compared(bundled: Corpus, direct: Client, through: Client, reporter: Reporter) -> Iterator[Comparison]:
-    """Search for each judged query twice: in the engine, and through the endpoint."""
+    """Run each judged query twice, directly against the engine and through the endpoint."""
     with reporter.step("search without and with es-rerank", len(bundled.queries), "judged queries") as step:
         for query in bundled.queries:
             step.advance(1)
@@ -61,7 +66,7 @@ def _compared(bundled: Corpus, direct: Client, through: Client, reporter: Report
 
 
 def _show(console: Console, comparisons: Sequence[Comparison]) -> None:
-    """Print the scenarios, then the measures."""
+    """Print the hits of the scenarios, then the measures by language."""
     for comparison in comparisons:
         if comparison.query.scenario:
             show.scenario(console, comparison)
@@ -69,7 +74,7 @@ def _show(console: Console, comparisons: Sequence[Comparison]) -> None:
 
 
 def _print_instructions(console: Console, options: Options, access: Access, url: str) -> None:
-    """Print the addresses and a command to try, without the password of an engine that the demo did not start."""
+    """Print the addresses and a curl command, with the password only if the demo itself started the engine."""
     password = "" if options.engine_url else f":{access.password}"
     login = ["-u", f"{access.username}{password}"] if access.username else []
     curl = shlex.join(["curl", *login, f"{url}/{INDEX}/_search?q=pandas+csv+gbk&size=3&pretty"])

@@ -44,7 +44,7 @@ def scenario(console: Console, comparison: Comparison) -> None:
 
 
 def languages(console: Console, rows: Sequence[Row]) -> None:
-    """Print success@1 and nDCG@10 by language."""
+    """Print the table of success@1 and nDCG@10 by language."""
     table = Table(title="Judged queries by language", title_justify="left", title_style="bold")
     table.add_column("language")
     table.add_column("queries", justify="right")
@@ -70,7 +70,7 @@ def languages(console: Console, rows: Sequence[Row]) -> None:
 
 
 def note(row: Row) -> str:
-    """Return why success@1 of a row did not improve; an empty string if it did."""
+    """Return why success@1 did not improve in a row, or an empty string if it did."""
     if row.after.top_1 > row.before.top_1:
         return ""
     if row.before.top_1 == 1:
@@ -79,7 +79,7 @@ def note(row: Row) -> str:
 
 
 def _cell(query: Query, hits: Sequence[Hit], rank: int) -> Text:
-    """Format one hit; documents judged relevant are marked by their grade."""
+    """Format the hit at *rank* (from 0). Relevant documents have a mark for their grade."""
     if rank >= len(hits):
         return Text("")
     hit = hits[rank]

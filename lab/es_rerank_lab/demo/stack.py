@@ -1,6 +1,7 @@
-"""Starts the three parts of the demo, unless the user names a running one, and stops those that it started.
+"""Starts and stops the three parts of the demo: engine, vLLM and endpoint.
 
-Started parts are appended to *parts*, for the supervisor.
+An engine or rerank server whose URL the user names is used instead of starting one. Parts that are started are appended
+to *parts*, so that the supervisor restarts them if they end.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ from es_rerank_lab.parts.weights import PACKAGED
 _TITLE = "es-rerank"
 _START_TIMEOUT_SECONDS = 180.0
 _PROBE_TIMEOUT_SECONDS = 3
-# A CPU reads some thousand tokens per second, so long documents are reduced to their most promising chunks.
+# On a CPU, models process only a few thousand tokens per second, so fewer passages of long documents are scored.
 _MAX_SEARCH_TOKENS_ON_CPU = 6000
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of the command line. A URL names a part that is already running."""
+    """The command-line options; see the help texts in `es_rerank_lab.cli`."""
 
     engine: str = "opensearch"
     engine_url: str | None = None
@@ -52,7 +53,7 @@ class Options:
 
     @property
     def admin_listen(self) -> str:
-        """The address of the admin pages: the port after that of the endpoint."""
+        """The address of the admin pages: the endpoint's port plus 1."""
         return f"{HOST}:{self.port + 1}"
 
 
@@ -68,7 +69,7 @@ class Model:
 
 @contextmanager
 def engine(options: Options, reporter: Reporter, parts: list[Running]) -> Iterator[Access]:
-    """Start the engine, Elasticsearch with security enabled, or use the one at `--engine-url`."""
+    """Start the engine, or use the engine at `--engine-url`. Elasticsearch is started with security enabled."""
     if options.engine_url:
         yield _access(options.engine_url, options.engine_ca)
         return
@@ -81,7 +82,7 @@ def engine(options: Options, reporter: Reporter, parts: list[Running]) -> Iterat
 
 @contextmanager
 def model_server(options: Options, reporter: Reporter, parts: list[Running]) -> Iterator[Model]:
-    """Start vLLM with a model suited to the machine, or use the server at `--reranker-url`."""
+    """Start vLLM with a model that this machine can run, or use the server at `--reranker-url`."""
     profile = options.profile or _default_profile(options)
     if options.reranker_url:
         yield Model(options.reranker_url, profile, options.model, "auto")
@@ -108,7 +109,7 @@ def endpoint(options: Options, access: Access, model: Model, reporter: Reporter,
 
 
 def claim(options: Options) -> None:
-    """Check that the ports of the endpoint are free. Raises EsRerankError, which says if es-rerank uses them."""
+    """Check that the endpoint's ports are free. Raises EsRerankError if another program uses them."""
     if _state(f"http://{options.admin_listen}"):
         raise EsRerankError(
             f"another es-rerank is already listening on {HOST}:{options.port}, perhaps another demo: "
@@ -119,7 +120,7 @@ def claim(options: Options) -> None:
 
 
 def _default_profile(options: Options) -> str:
-    """Choose the profile: that of `--model`, otherwise one suited to the machine."""
+    """Return the profile of `--model`, or else a profile whose model this machine can run."""
     named = [name for name, row in PROFILES.items() if options.model in (name, row.model)]
     if named:
         return named[0]
@@ -127,7 +128,7 @@ def _default_profile(options: Options) -> str:
 
 
 def _flags(options: Options, access: Access, model: Model) -> list[str]:
-    """Return the flags of `es-rerank serve`; the deadline is long enough for a model on a CPU."""
+    """Return the flags of `es-rerank serve`. The deadline of 60 seconds is long enough for a model on a CPU."""
     flags = {
         "--listen": f"{HOST}:{options.port}",
         "--admin-listen": options.admin_listen,
@@ -146,12 +147,12 @@ def _flags(options: Options, access: Access, model: Model) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment without the `ES_RERANK_*` settings of the user."""
+    """Return the environment without the user's `ES_RERANK_*` variables."""
     return {name: value for name, value in os.environ.items() if not name.startswith("ES_RERANK_")}
 
 
 def _ready(url: str) -> bool:
-    """Return whether the endpoint can rerank. Raises EsRerankError if the self-test failed."""
+    """Return whether the endpoint is ready to rerank. Raises EsRerankError if its self-test failed."""
     state = _state(url)
     if state and state["status"] == "degraded" and "self_test" in state.get("why", ""):
         raise EsRerankError(f"the self-test of the reranker failed: {state['why']}")
@@ -159,7 +160,7 @@ def _ready(url: str) -> bool:
 
 
 def _state(url: str) -> dict[str, str]:
-    """Return the readiness of the endpoint with these admin pages; empty if there is none."""
+    """Return the response of the readiness check at the admin pages' URL; empty if no endpoint responds."""
     try:
         with urllib.request.urlopen(f"{url}/_rerank/health/ready", timeout=_PROBE_TIMEOUT_SECONDS) as response:  # noqa: S310
             return msgspec.json.decode(response.read(), type=dict[str, str])
@@ -168,7 +169,7 @@ def _state(url: str) -> dict[str, str]:
 
 
 def _access(url: str, ca: Path | None) -> Access:
-    """Split credentials from the URL of an engine and identify the engine."""
+    """Return how to access the engine at a URL, which may contain credentials. The engine's kind is detected."""
     parts = urlsplit(url)
     bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
     username, password = (unquote(part) if part else None for part in (parts.username, parts.password))

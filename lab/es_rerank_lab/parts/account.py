@@ -1,4 +1,4 @@
-"""The user that runs an engine, since engines refuse to run as root, and its file permissions."""
+"""The user account that runs an engine. Engines refuse to run as root, so another account is needed for root."""
 
 import os
 import pwd
@@ -13,7 +13,15 @@ _CANDIDATES = ("nobody", "daemon", "games", "bin")
 
 @dataclass(frozen=True)
 class Account:
-    """A user of this machine; `switch` is whether a child process must change to it."""
+    """A user account of this machine.
+
+    Attributes:
+        name: The user name, or the user ID if it is the current user.
+        uid: The user ID.
+        gid: The group ID.
+        switch: Whether it is not the current user, so that the engine's process must switch to it.
+
+    """
 
     name: str
     uid: int
@@ -21,9 +29,9 @@ class Account:
     switch: bool
 
     def own(self, tree: Path) -> None:
-        """Make the account the owner of a folder and its content, if it is another user.
+        """Make this account the owner of a folder and its content, unless it is the current user.
 
-        Raises PartError if that is not permitted, for example in a container with a single user id.
+        Raises PartError if that is not permitted, for example in a container with a single user ID.
         """
         if not self.switch:
             return
@@ -37,7 +45,7 @@ class Account:
             ) from error
 
     def can_read(self, path: Path) -> bool:
-        """Return whether the account can read `path` and enter all its parent folders."""
+        """Return whether this account can read *path* and enter all its parent folders."""
         real = path.resolve()
         if not self.switch:
             return os.access(real, os.R_OK)
@@ -48,7 +56,7 @@ class Account:
             return False
 
     def _permitted(self, path: Path, owner_bit: int) -> bool:
-        """Return whether a permission bit, given for the owner, is set for this account."""
+        """Return whether this account has a permission on *path*; *owner_bit* is the permission's bit for the owner."""
         status = path.stat()
         if status.st_uid == self.uid:
             return bool(status.st_mode & owner_bit)
@@ -58,9 +66,9 @@ class Account:
 
 
 def engine_account() -> Account:
-    """Return the user that runs engines: the current one, or an unprivileged account if that is root.
+    """Return the account that runs engines: the current user, or an unprivileged account if the current user is root.
 
-    Raises PartError if it is root and the machine has no unprivileged account.
+    Raises PartError if the current user is root and the machine has no unprivileged account.
     """
     if os.geteuid() != 0:
         return Account(str(os.geteuid()), os.geteuid(), os.getegid(), switch=False)

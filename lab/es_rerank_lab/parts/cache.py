@@ -1,4 +1,4 @@
-"""The cache folder for downloads and unpacked files, its locks, and the temporary folder of a run."""
+"""The cache folder for downloads and unpacked files, its locks, and temporary folders."""
 
 import errno
 import fcntl
@@ -18,17 +18,17 @@ SHARED = (Path("/var/cache/es-rerank"), Path("/var/tmp/es-rerank"))  # noqa: S10
 
 
 def cache_folder() -> Path:
-    """Return the cache folder, created if missing. Raises PartError if it cannot be created.
+    """Return the cache folder, which is created if missing. Raises PartError if it cannot be created.
 
-    It is `$ES_RERANK_CACHE`, `$XDG_CACHE_HOME/es-rerank` or `~/.cache/es-rerank`.
+    The folder is `$ES_RERANK_CACHE`, `$XDG_CACHE_HOME/es-rerank` or `~/.cache/es-rerank`, in this order.
     """
     return _created(_cache_path())
 
 
 def shared_folder(account: Account) -> Path:
-    """Return a cache folder that `account` can read: that of the current user, or otherwise a system-wide one.
+    """Return a cache folder that *account* can read: the current user's or, if it cannot, a system-wide one.
 
-    Raises PartError if there is none.
+    Raises PartError if *account* can read none of them.
     """
     choices = (_cache_path(), *SHARED) if account.switch else (_cache_path(),)
     for path in choices:
@@ -43,9 +43,10 @@ def shared_folder(account: Account) -> Path:
 
 
 def prepared(folder: Path, make: Callable[[Path], None], reporter: Reporter = QUIET) -> Path:
-    """Return `folder`; if it does not exist, `make` fills a temporary folder, which is renamed when complete.
+    """Return *folder*, and create it first if it does not exist.
 
-    A lock keeps other processes from filling it at the same time. Raises PartError if the disk is full.
+    The content is created atomically: *make* writes it into a temporary folder, which is then renamed. A lock prevents
+    other processes from creating it at the same time. Raises PartError if the disk is full.
     """
     if folder.is_dir():
         return folder
@@ -67,7 +68,7 @@ def prepared(folder: Path, make: Callable[[Path], None], reporter: Reporter = QU
 
 @contextmanager
 def locked(path: Path, reporter: Reporter = QUIET) -> Iterator[None]:
-    """Hold the lock file of `path`, waiting while another process holds it."""
+    """Hold a lock file for *path* during the block, after waiting for other processes that hold it."""
     with path.with_name(f".{path.name}.lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -79,7 +80,7 @@ def locked(path: Path, reporter: Reporter = QUIET) -> Iterator[None]:
 
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """Raise PartError if the disk is full within the block."""
+    """Convert an OSError in the block to PartError if the disk of *folder* is full."""
     try:
         yield
     except OSError as error:
@@ -92,7 +93,7 @@ def disk_errors(folder: Path) -> Iterator[None]:
 
 
 def require_space(folder: Path, needed_bytes: int) -> None:
-    """Raise PartError unless `needed_bytes` are free on the disk of `folder`."""
+    """Raise PartError if fewer than *needed_bytes* are free on the disk of *folder*."""
     free = free_bytes(folder)
     if free < needed_bytes:
         raise PartError(
@@ -102,15 +103,15 @@ def require_space(folder: Path, needed_bytes: int) -> None:
 
 
 def free_bytes(folder: Path) -> int:
-    """Return the number of free bytes on the disk of `folder`."""
+    """Return the number of free bytes on the disk of *folder*."""
     return shutil.disk_usage(folder).free
 
 
 class RunFolder:
-    """The temporary folder of a run; after a killed run, the next one removes it."""
+    """The temporary folder of a running part. If the process is killed, the next run removes the folder."""
 
     def __init__(self, parent: Path, name: str) -> None:
-        """Create the folder below *parent*, and remove those of killed runs."""
+        """Create a folder in *parent*, and remove the folders of killed processes."""
         runs = _created(parent / "runs")
         with locked(runs), disk_errors(runs):
             _remove_abandoned(runs)
@@ -119,19 +120,19 @@ class RunFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def remove(self) -> None:
-        """Delete the folder; further calls have no effect."""
+        """Delete the folder. Further calls have no effect."""
         shutil.rmtree(self.path, ignore_errors=True)
         self._lock.close()
         _lock_of(self.path).unlink(missing_ok=True)
 
 
 def _lock_of(run: Path) -> Path:
-    """Return the lock file of a run."""
+    """Return the path of a run folder's lock file."""
     return run.with_name(f"{run.name}.lock")
 
 
 def _remove_abandoned(runs: Path) -> None:
-    """Remove the folders of runs whose process has ended, so that their lock is free."""
+    """Remove the run folders whose locks are free, which means that their processes have ended."""
     for path in runs.glob("*.lock"):
         with suppress(OSError), path.open("r+", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -148,7 +149,7 @@ def _cache_path() -> Path:
 
 
 def _created(path: Path) -> Path:
-    """Create a cache folder that all users can read."""
+    """Create a cache folder that all users can read, and return its path. Raises PartError if that is not possible."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         if path.stat().st_uid == os.geteuid():
@@ -162,7 +163,7 @@ def _created(path: Path) -> Path:
 
 
 def _make_readable(tree: Path) -> None:
-    """Make files readable for all users, whatever the umask: the user that runs an engine needs them."""
+    """Make files readable for all users regardless of the umask, because another user may run the engine."""
     for path in (tree, *tree.rglob("*")):
         if not path.is_symlink():
             mode = path.stat().st_mode

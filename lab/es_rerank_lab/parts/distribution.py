@@ -22,10 +22,10 @@ _Source = tuple[str, Checksum]
 
 @dataclass(frozen=True)
 class Family:
-    """What all versions of an engine have in common.
+    """Properties that all versions of an engine share.
 
-    `prefix` is that of its environment variables, `group` the Maven group of its integration test build, `official` the
-    URL of the vendor's archive, and `platforms` the platform names in that URL by `system-machine`.
+    `prefix` is the prefix of its environment variables, `group` the Maven group of its integration test build,
+    `official` the URL template of the vendor's archive, `platforms` the platform names in that URL by `system-machine`.
     """
 
     name: str
@@ -41,10 +41,10 @@ class Family:
 
 @dataclass(frozen=True)
 class Distribution:
-    """One version of an engine: a row of `ENGINES`.
+    """One version of an engine.
 
-    `sha256` is the checksum of the Maven archive, `java` the range of supported major versions, `security` whether TLS
-    and passwords can be enabled, and `module_settings` further settings by the module that must be present.
+    `sha256` is the checksum of the Maven archive, `java` the lowest and highest supported Java version, `security`
+    whether TLS and passwords can be enabled, `module_settings` the settings that are used if a module is present.
     """
 
     family: Family
@@ -110,7 +110,7 @@ ENGINES: Mapping[str, Distribution] = {
         OPENSEARCH,
         "2.19.6",
         "71d6d8b1c637f3faecda0752b184b1cc526fc6eaad59ec1408c6327bb00b9293",
-        # It needs the security manager, which was removed in Java 24.
+        # Requires the security manager, which was removed in Java 24.
         java=(11, 23),
     ),
     "elasticsearch-7.17.9": Distribution(
@@ -131,7 +131,7 @@ ENGINES: Mapping[str, Distribution] = {
 
 
 def distribution(name: str) -> Distribution:
-    """Return the row of `ENGINES` with this name. Raises PartError for an unknown name."""
+    """Return the engine with this name in `ENGINES`. Raises PartError if the name is unknown."""
     try:
         return ENGINES[name]
     except KeyError:
@@ -139,9 +139,9 @@ def distribution(name: str) -> Distribution:
 
 
 def unpacked(engine: Distribution, folder: Path, reporter: Reporter = QUIET) -> Path:
-    """Return the home of the engine in `folder`, downloaded and unpacked if it is missing.
+    """Return the engine's home folder in *folder*. The engine is downloaded and unpacked if it is missing.
 
-    Raises PartError if no source has it, a checksum is wrong or the disk is full.
+    Raises PartError if no source provides the engine, a checksum is wrong or the disk is full.
     """
 
     def make(target: Path) -> None:
@@ -156,7 +156,7 @@ def unpacked(engine: Distribution, folder: Path, reporter: Reporter = QUIET) -> 
 
 
 def unpack(archive: Path, target: Path, reporter: Reporter = QUIET) -> None:
-    """Unpack a .zip or .tar.gz and keep the executable bits. Raises PartError for a damaged archive."""
+    """Unpack a .zip or .tar.gz archive with its executable bits. Raises PartError if the archive is damaged."""
     try:
         if zipfile.is_zipfile(archive):
             _unzip(archive, target, reporter)
@@ -167,7 +167,7 @@ def unpack(archive: Path, target: Path, reporter: Reporter = QUIET) -> None:
 
 
 def _archive(engine: Distribution, folder: Path, reporter: Reporter) -> Path:
-    """Download the archive of an engine from the first source that has it."""
+    """Download an engine's archive from the first source that provides it. Raises PartError if no source does."""
     reasons: list[str] = []
     for url, checksum in _sources(engine, reasons):
         try:
@@ -181,7 +181,7 @@ def _archive(engine: Distribution, folder: Path, reporter: Reporter) -> Path:
 
 
 def _sources(engine: Distribution, reasons: list[str]) -> Iterator[_Source]:
-    """List the sources of an engine; the errors of unavailable ones are appended to *reasons*."""
+    """Iterate over an engine's sources. Errors of unavailable sources are appended to *reasons*."""
     for source in (_from_vendor, _from_maven):
         try:
             yield from source(engine)
@@ -190,7 +190,7 @@ def _sources(engine: Distribution, reasons: list[str]) -> Iterator[_Source]:
 
 
 def _from_vendor(engine: Distribution) -> list[_Source]:
-    """Return the archive of the vendor, if there is one for this platform."""
+    """Return the vendor's archive, if there is one for this platform."""
     name = engine.family.platforms.get(f"{platform.system()}-{platform.machine()}")
     if name is None:
         return []
@@ -207,7 +207,7 @@ def _from_maven(engine: Distribution) -> list[_Source]:
 
 
 def _maven_repositories() -> list[str]:
-    """Return the URLs of the Maven repositories: `$ES_RERANK_MAVEN_REPOSITORY`, or those of jgo."""
+    """Return the URLs of Maven repositories: `$ES_RERANK_MAVEN_REPOSITORY`, or the defaults of the package jgo."""
     if mirror := os.environ.get("ES_RERANK_MAVEN_REPOSITORY"):
         return [mirror]
     try:
@@ -220,7 +220,7 @@ def _maven_repositories() -> list[str]:
 
 
 def _unzip(archive: Path, target: Path, reporter: Reporter) -> None:
-    """Unpack a .zip."""
+    """Unpack a .zip archive."""
     with zipfile.ZipFile(archive) as file:
         members = file.infolist()
         total = sum(member.file_size for member in members)
@@ -234,13 +234,13 @@ def _unzip(archive: Path, target: Path, reporter: Reporter) -> None:
 
 
 def _untar(archive: Path, target: Path, reporter: Reporter) -> None:
-    """Unpack a .tar.gz."""
+    """Unpack a .tar.gz archive."""
     with (
         archive.open("rb") as raw,
         tarfile.open(fileobj=raw) as file,
         reporter.step(f"unpack {archive.name}", archive.stat().st_size) as step,
     ):
-        # Python before 3.11.4 has no filters; the checksum of the archive has been verified.
+        # Python before 3.11.4 has no filters. The archive is trusted, because its checksum has been verified.
         file.extraction_filter = getattr(tarfile, "data_filter", None)
         done = raw.tell()
         for member in file:

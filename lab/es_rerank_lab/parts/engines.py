@@ -1,4 +1,4 @@
-"""Starts a search engine on this machine: downloaded, unpacked and configured as needed."""
+"""Downloads, unpacks, configures and starts a search engine on this machine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,13 +20,13 @@ from es_rerank_lab.parts.running import Running
 
 @dataclass(frozen=True, kw_only=True)
 class EngineOptions:
-    """How to run an engine.
+    """Options for running an engine.
 
     Attributes:
-        heap: Heap size in Java's notation.
-        data: Data folder that is kept after the run; without one the data is deleted.
-        settings: Further settings of the engine.
-        timeout_seconds: Time in which it must answer.
+        heap: Heap size in Java's notation, such as `512m`.
+        data: Data folder, which is kept when the engine stops; if None, the data is deleted.
+        settings: Additional settings of the engine.
+        timeout_seconds: Maximum time until the engine responds.
 
     """
 
@@ -38,7 +38,7 @@ class EngineOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Engine(Running):
-    """A running search engine, with its credentials if security is enabled."""
+    """A running search engine. Credentials and CA certificate are None if security is not enabled."""
 
     name: str
     version: str
@@ -55,9 +55,9 @@ def start_engine(
     options: EngineOptions | None = None,
     reporter: Reporter = QUIET,
 ) -> Engine:
-    """Start an engine, a key of `ENGINES`, on 127.0.0.1 and return when it answers. Raises PartError.
+    """Start the engine *name*, a key of `ENGINES`, on 127.0.0.1, and wait until it responds.
 
-    With *security* it has TLS and a password; port 0 is any free port.
+    With *security*, TLS and a password are enabled. Port 0 is any free port. Raises PartError if the start fails.
     """
     engine, chosen = distribution(name), options or EngineOptions()
     if security and not engine.security:
@@ -94,7 +94,7 @@ def _security_settings(engine: Distribution, security: bool) -> dict[str, object
 
 
 def _prepare(node: Node, account: Account, security: bool) -> tls.Credentials | None:
-    """Write the files of a node, and return its credentials if security is enabled."""
+    """Write the node's files and set their owner. Return the credentials if security is enabled."""
     node.write()
     node.data.mkdir(parents=True, exist_ok=True)
     credentials = tls.secure(node) if security else None
@@ -115,7 +115,7 @@ def _launch(
     credentials: tls.Credentials | None,
     wait: tuple[float, Reporter],
 ) -> Engine:
-    """Start the process of a node and wait until it answers; *wait* is the timeout in seconds and the reporter."""
+    """Start the node's process and wait until it responds. *wait* is the timeout in seconds and the reporter."""
     url = f"{'https' if credentials else 'http'}://{HOST}:{node.port}"
     username, password, ca = (
         (credentials.username, credentials.password, credentials.ca) if credentials else (None, None, None)

@@ -1,4 +1,4 @@
-"""The errors of the parts; each message says what happened and what to do."""
+"""The errors of the parts. Each message describes what happened and how to fix it."""
 
 from es_rerank.errors import EsRerankError
 
@@ -8,4 +8,4 @@ class PartError(EsRerankError):
 
 
 class UnavailableError(PartError):
-    """A download source failed (network, HTTP status); the next one is tried."""
+    """A download source failed (connection or HTTP status), so that the next source is tried."""

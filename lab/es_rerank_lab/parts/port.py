@@ -1,4 +1,4 @@
-"""Loopback ports for parts that are about to start."""
+"""Finds free ports on 127.0.0.1."""
 
 import socket
 
@@ -8,9 +8,9 @@ HOST = "127.0.0.1"
 
 
 def claim_port(port: int = 0) -> int:
-    """Return `port`, or any free port for 0. Raises PartError if it is in use on 127.0.0.1."""
+    """Return *port*, or any free port if it is 0. Raises PartError if the port is in use on 127.0.0.1."""
     with socket.socket() as probe:
-        # As a listener does; otherwise a port in TIME_WAIT after the last run would seem to be in use.
+        # Servers set this option too. Without it, a port in TIME_WAIT after the last run would appear to be in use.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

@@ -1,4 +1,4 @@
-"""Health checks of a server that is starting."""
+"""Checks whether a server that is starting responds."""
 
 import base64
 import http.client
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Probe:
-    """A URL to request, with credentials and CA certificate."""
+    """A health check: the URL to request, with optional credentials and CA certificate."""
 
     url: str
     username: str | None = None
@@ -20,7 +20,7 @@ class Probe:
     timeout_seconds: float = 5.0
 
     def answers(self) -> bool:
-        """Return whether the response is 2xx; connection and certificate errors count as no."""
+        """Return whether the server responds with a 2xx status. Connection and certificate errors return False."""
         request = urllib.request.Request(self.url)  # noqa: S310 - a loopback URL
         if self.username is not None:
             pair = f"{self.username}:{self.password}".encode()
@@ -32,7 +32,7 @@ class Probe:
             return False
 
     def _opener(self) -> urllib.request.OpenerDirector:
-        """Return an opener that ignores HTTP_PROXY, since a proxy cannot reach loopback ports of this machine."""
+        """Return a URL opener that ignores HTTP_PROXY, because a proxy cannot reach this machine's loopback ports."""
         handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
         if self.ca is not None:
             handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=self.ca)))

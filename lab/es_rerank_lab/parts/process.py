@@ -1,4 +1,4 @@
-"""Child processes in their own process groups, with a log, that end with this process."""
+"""Child processes with a log file, in their own process groups, which are killed when this process ends."""
 
 import os
 import signal
@@ -17,14 +17,15 @@ POLL_SECONDS = 0.2
 GRACE_SECONDS = 15.0
 TAIL_LINES = 20
 _TAIL_BYTES = 16384
-# The guard reads from a pipe whose other end only this process holds. When this process ends, in whatever way, the
-# guard reads EOF and kills the group. PR_SET_PDEATHSIG would refer to the thread that started the child.
+# The guard is a shell process that reads from a pipe to this process. When this process ends, even if it is killed, the
+# guard reads EOF and kills the child's process group. PR_SET_PDEATHSIG is not used, because it is sent when the thread
+# that started the child ends.
 _GUARD = 'trap "" INT TERM HUP; read -r _; kill -s KILL -- "-$1"'
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """A command: arguments, log file for its output, environment, working directory, and the user that runs it."""
+    """A command: arguments, log file for its output, environment, working directory, and the account that runs it."""
 
     argv: Sequence[str]
     log: Path
@@ -37,33 +38,33 @@ class Process:
     """A running command.
 
     Attributes:
-        log: Its log file.
-        pid: Its process id, also the id of its process group.
+        log: The log file.
+        pid: The process ID, which is also the ID of its process group.
 
     """
 
     def __init__(self, command: Command) -> None:
-        """Start the command. Raises PartError."""
+        """Start the command. Raises PartError if it cannot be run."""
         self._command = command
         self.log = command.log
         self._run()
 
     def __repr__(self) -> str:
-        """Return program, process id and exit code."""
+        """Return the program, process ID and exit code."""
         return f"Process({self._command.argv[0]!r}, pid={self.pid}, exit_code={self.exit_code})"
 
     def again(self) -> None:
-        """Run the command again, with a new `pid`; the rest of its process group is killed first."""
+        """Kill what remains of the process group and run the command again, with a new `pid`."""
         self.kill()
         self._run()
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code, or the negative signal number; None while it runs."""
+        """The exit code, or the negative number of the signal that ended the process; None while it runs."""
         return self._child.poll()
 
     def tail(self, lines: int = TAIL_LINES) -> str:
-        """Return the last lines of the log, without the frames of Java stack traces, which would hide the cause."""
+        """Return the last lines of the log, without the frames of Java stack traces, which would obscure the cause."""
         with suppress(OSError), self.log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
             text = file.read().decode("utf-8", "replace").splitlines()
@@ -71,7 +72,7 @@ class Process:
         return ""
 
     def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
-        """Terminate the process group, and kill it after a grace period. No effect if it has ended."""
+        """Terminate the process group, and kill it after *grace_seconds*. Has no effect if it has ended."""
         try:
             if self.exit_code is None:
                 self._signal(signal.SIGTERM)
@@ -81,7 +82,7 @@ class Process:
             self.kill()
 
     def kill(self) -> None:
-        """Kill the process group. No effect if it has ended."""
+        """Kill the process group. Has no effect if it has ended."""
         if self._guard.stdin is None or self._guard.stdin.closed:
             return
         self._signal(signal.SIGKILL)
@@ -104,7 +105,7 @@ class Process:
         )
 
     def _signal(self, number: signal.Signals) -> None:
-        """Signal the process group."""
+        """Send a signal to the process group."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
@@ -112,9 +113,9 @@ class Process:
 def await_ready(
     process: Process, ready: Callable[[], bool], name: str, timeout_seconds: float, reporter: Reporter = QUIET
 ) -> None:
-    """Wait until `ready` returns True.
+    """Wait until *ready* returns True.
 
-    Raises PartError, with the end of the log, if the process ends before, or after the timeout.
+    Raises PartError, with the end of the log, if the process ends during startup or the timeout is reached.
     """
     deadline = time.monotonic() + timeout_seconds
     with reporter.step(f"start {name}") as step:
@@ -130,12 +131,12 @@ def await_ready(
 
 
 def _ended(name: str, process: Process) -> str:
-    """Return the message for a process that ended during startup."""
+    """Return the error message for a process that ended during startup."""
     return f"{name} ended during startup with exit code {process.exit_code}. End of its log:\n{process.tail()}"
 
 
 def _spawned(command: Command) -> subprocess.Popen[bytes]:
-    """Start a command in its own session. Raises PartError."""
+    """Start a command in a new session. Raises PartError if it cannot be run."""
     switch = command.account if command.account is not None and command.account.switch else None
     try:
         with command.log.open("ab") as log:

@@ -1,4 +1,4 @@
-"""Progress of long steps: bars on a terminal, lines in a file, or no output."""
+"""Shows the progress of long steps: bars on a terminal, lines otherwise, or no output."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -16,17 +16,17 @@ class Step(Protocol):
     """A step in progress."""
 
     def advance(self, amount: float) -> None:
-        """Add `amount` to the completed part of the total."""
+        """Add *amount* to the completed amount, in bytes or in the step's unit."""
 
     def say(self, detail: str) -> None:
-        """Show a detail of what is done now."""
+        """Show *detail*, a description of the current activity."""
 
 
 class Reporter(Protocol):
     """Shows the progress of steps; implemented by `QUIET` and `RichReporter`."""
 
     def step(self, text: str, total: float | None = None, unit: str = "MB") -> AbstractContextManager[Step]:
-        """Begin a step; `total` is in bytes for the unit MB, otherwise in `unit`. Without it only the time is shown."""
+        """Begin a step. *total* is in bytes if *unit* is MB, otherwise in *unit*; if None, only the time is shown."""
 
 
 class _QuietStep:
@@ -51,7 +51,7 @@ QUIET: Reporter = _Quiet()
 
 
 class _Amount(ProgressColumn):
-    """A column with the completed and total amount, or the detail of the step."""
+    """A column with the completed and total amount, or the step's detail if there is no total."""
 
     def render(self, task: Task) -> Text:
         if task.total is None or not task.fields.get("measured"):
@@ -75,13 +75,13 @@ class _RichStep:
 
 
 class RichReporter:
-    """Shows each step as a bar (known total) or a spinner; a context manager around the steps.
+    """Shows each step as a bar, or as a spinner if the total is unknown. Use it as a context manager around the steps.
 
-    If the output is not a terminal, a line is printed at the begin and the end of each step.
+    If the output is not a terminal, a line is printed at the start and the end of each step.
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        """Prepare to show progress on *console*; without one on standard error."""
+        """Prepare to show progress on *console*, by default on standard error."""
         self.console = console or Console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓"),
@@ -104,7 +104,7 @@ class RichReporter:
 
     @contextmanager
     def step(self, text: str, total: float | None = None, unit: str = "MB") -> Iterator[Step]:
-        """Begin a step; it is marked as done when the block ends without an error."""
+        """Begin a step, which is shown as completed when the block ends without an error."""
         plain = not self.console.is_terminal
         if plain:
             self.console.print(f"{text} ...")

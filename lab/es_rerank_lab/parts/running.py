@@ -1,4 +1,4 @@
-"""A running part: its process, and its temporary folder."""
+"""A running part with its process and its temporary folder."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Self
 from es_rerank_lab.parts.cache import RunFolder
 from es_rerank_lab.parts.process import Process, await_ready
 
-# With compiled code and a model in the page cache a start takes at most a minute; slow machines need more.
+# A start takes up to a minute with compiled byte code and a model in the page cache, and longer on slow machines.
 START_TIMEOUT_SECONDS = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """A running server; a context manager that stops it and deletes its folder.
+    """A running server. As a context manager, it stops the server and deletes its temporary folder on exit.
 
     Attributes:
-        title: Its name in messages.
-        url: Its base URL.
-        process: Its process.
-        run: Its temporary folder.
-        ready: Returns whether it answers.
+        title: The name of the server in messages.
+        url: The base URL.
+        process: The process.
+        run: The temporary folder.
+        ready: Returns whether the server responds.
 
     """
 
@@ -36,34 +36,34 @@ class Running:
 
     @property
     def pid(self) -> int:
-        """The process id, also the id of its process group."""
+        """The process ID, which is also the ID of its process group."""
         return self.process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code, or the negative signal number; None while it runs."""
+        """The exit code, or the negative number of the signal that ended the process; None while it runs."""
         return self.process.exit_code
 
     @property
     def log(self) -> Path:
-        """The log file; it is deleted with the folder, unless the caller chose another place."""
+        """The log file. It is deleted with the temporary folder, unless the caller chose a path outside of it."""
         return self.process.log
 
     def again(self, unless: Callable[[], bool] = lambda: False) -> None:
-        """Restart the server, with its folder, data and URL, and return when it answers or *unless* returns True.
+        """Restart the server with the same folder, data and URL, and wait until it responds or *unless* returns True.
 
-        Raises PartError if it ends or hangs during startup.
+        Raises PartError if the server ends during startup or does not respond within 300 seconds.
         """
         self.process.again()
         await_ready(self.process, lambda: unless() or self.ready(), self.title, START_TIMEOUT_SECONDS)
 
     def stop(self) -> None:
-        """Stop the server and delete its folder. No effect if it has ended."""
+        """Stop the server and delete its temporary folder. Further calls have no effect."""
         self.process.stop()
         self.run.remove()
 
     def kill(self) -> None:
-        """Kill the server and delete its folder. No effect if it has ended."""
+        """Kill the server and delete its temporary folder. Further calls have no effect."""
         self.process.kill()
         self.run.remove()
 

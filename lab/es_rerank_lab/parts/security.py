@@ -1,4 +1,4 @@
-"""CA, certificate and password for an Elasticsearch with security enabled, created before its first start."""
+"""Creates the CA, certificate and password for an Elasticsearch node with security enabled, before it starts."""
 
 import importlib
 import secrets
@@ -31,7 +31,7 @@ class Credentials:
 
 
 def secure(node: Node) -> Credentials:
-    """Write certificates for localhost into the configuration of a node, and generate a password.
+    """Write certificates for localhost to the node's configuration folder, and generate a password.
 
     Raises PartError if the package trustme is missing.
     """
@@ -53,7 +53,7 @@ def secure(node: Node) -> Credentials:
 
 
 def store_password(node: Node, credentials: Credentials, account: Account) -> None:
-    """Write the initial password of the superuser into the keystore of a node. Raises PartError if the tool fails."""
+    """Store the superuser's initial password in the node's keystore. Raises PartError if the keystore tool fails."""
     tool = node.home / "bin" / f"{node.engine.family.name}-keystore"
     try:
         subprocess.run(

@@ -1,4 +1,4 @@
-"""Keeps parts running: a part that ends is restarted in its folder and on its port."""
+"""Restarts parts that end, with the same folder and port."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from es_rerank_lab.parts.errors import PartError
 from es_rerank_lab.parts.process import POLL_SECONDS
 from es_rerank_lab.parts.running import Running
 
-# The pause before a restart, doubled each time a part ends before it has run for _STABLE_SECONDS.
+# Delay before a restart. It doubles each time that the part ends before it has run for _STABLE_SECONDS.
 _MIN_PAUSE_SECONDS, _MAX_PAUSE_SECONDS = 1.0, 60.0
 _STABLE_SECONDS = 60.0
 
 
 class Supervisor:
-    """Restarts parts that end while its block runs, with a thread for each part.
+    """A context manager that restarts parts that have ended, with one thread per part, until its block ends.
 
-    Parts that ended before the block are restarted too. The supervisor does not stop parts.
+    The supervisor does not stop parts.
     """
 
     def __init__(self, parts: Sequence[Running], report: Callable[[str], None]) -> None:
-        """Prepare to supervise *parts*; *report* is called with a line of text for each event, in any thread."""
+        """Prepare to supervise *parts*. *report* is called with a line of text for each event, from any thread."""
         self._report = report
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._keep, args=(part,), daemon=True) for part in parts]
 
     def __repr__(self) -> str:
-        """Return the number of parts, and whether they are supervised."""
+        """Return the number of parts, and whether the supervision has ended."""
         return f"Supervisor(parts={len(self._threads)}, over={self._over.is_set()})"
 
     def __enter__(self) -> Self:
@@ -47,7 +47,7 @@ class Supervisor:
             thread.join()
 
     def _keep(self, part: Running) -> None:
-        """Restart one part whenever it ends."""
+        """Restart a part each time it ends."""
         pause, started = _MIN_PAUSE_SECONDS, -math.inf
         while not self._over.wait(POLL_SECONDS):
             if part.exit_code is None:
@@ -61,7 +61,7 @@ class Supervisor:
             started = time.monotonic()
 
     def _start(self, part: Running) -> None:
-        """Restart a part; if it does not answer, it is killed and will be restarted again."""
+        """Restart a part. If it does not respond, kill it, so that it is restarted again."""
         begun = time.monotonic()
         try:
             part.again(unless=self._over.is_set)

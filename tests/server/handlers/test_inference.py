@@ -56,7 +56,7 @@ async def test_a_request_above_the_limits_is_an_error_in_the_engines_format() ->
     async with running(inference_ids="mine", max_body=8192) as (proxy, engine, reranker):
         many = await proxy.send("POST", "/_inference/rerank/mine", {"query": "q", "input": ["a"] * 1001})
         long = await proxy.send("POST", "/_inference/rerank/mine", {"query": "q", "input": ["a" * 9000]})
-    assert (many.status, many.json["error"]["reason"]) == (400, "[input] must hold no more than 1000 texts, not 1001")
+    assert (many.status, many.json["error"]["reason"]) == (400, "[input] must contain at most 1000 texts, not 1001")
     assert (long.status, long.json["error"]["type"]) == (413, "content_too_long_exception")
     assert long.json["error"]["reason"] == "the body is longer than 8192 bytes"
     assert (engine.seen, reranker.seen) == ([], [])

@@ -1,4 +1,4 @@
-"""The bundled corpus, written for this project: short documents in ten languages, judged queries, five scenarios."""
+"""The bundled corpus: documents in ten languages and queries with relevance judgments, written for this project."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from es_rerank.errors import EsRerankError
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One document; `id` is unique across languages."""
+    """One document. `id` is unique across languages."""
 
     id: str
     lang: str
@@ -23,12 +23,12 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One judged query.
+    """One query with relevance judgments.
 
     Attributes:
-        relevant: Grade of each relevant document by its id: 2 answers the query, 1 helps.
-        trap: What misleads BM25.
-        scenario: Title, for a query that is shown hit by hit.
+        relevant: Grade of each relevant document by its ID: 2 if it answers the query, 1 if it is related.
+        trap: Why BM25 ranks this query badly.
+        scenario: Title, if the demo prints the hits of this query.
 
     """
 
@@ -52,12 +52,12 @@ class Corpus:
 
     @property
     def scenarios(self) -> tuple[Query, ...]:
-        """The queries that are shown hit by hit."""
+        """The queries whose hits are printed."""
         return tuple(query for query in self.queries if query.scenario)
 
 
 def load() -> Corpus:
-    """Read the corpus. Raises EsRerankError, which names file and line of an error."""
+    """Read the corpus. Raises EsRerankError, which names the file and line, if it is invalid."""
     folder = files(__package__)
     long = (_long(file) for file in _sorted(folder / "documents" / "long", ".md"))
     documents = (*_rows(folder / "documents", Document), *long)
@@ -72,7 +72,7 @@ def load() -> Corpus:
 
 
 def _rows(folder: Traversable, kind: type[Row]) -> Iterator[Row]:
-    """Read all lines of all JSONL files of a folder."""
+    """Read all rows of the JSONL files in a folder."""
     for file in _sorted(folder, ".jsonl"):
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             try:
@@ -82,11 +82,11 @@ def _rows(folder: Traversable, kind: type[Row]) -> Iterator[Row]:
 
 
 def _long(file: Traversable) -> Document:
-    """Read a long document; its first line is the title."""
+    """Read a long document from a Markdown file whose first line is the title."""
     title, _, body = file.read_text(encoding="utf-8").partition("\n")
     return Document(file.name.removesuffix(".md"), "en", title.removeprefix("# ").strip(), body.strip())
 
 
 def _sorted(folder: Traversable, suffix: str) -> list[Traversable]:
-    """List the files with this suffix, sorted by name."""
+    """Return the files with this suffix, sorted by name."""
     return sorted((file for file in folder.iterdir() if file.name.endswith(suffix)), key=lambda file: file.name)
