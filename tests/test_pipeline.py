@@ -22,6 +22,7 @@ from es_rerank.model import (
     Plan,
     PolicySpec,
     Rule,
+    RuleMode,
     Scored,
     ScoreRequest,
     Search,
@@ -204,6 +205,26 @@ async def test_hits_without_engine_scores_keep_their_order() -> None:
     rows = b'{"hits":{"hits":[{"_id":"1","_score":null},{"_id":"2","_score":null}]}}'
     result = await World(answers=[rows]).search(size=1)
     assert (ids(result), header(result)) == (["1"], "skipped; why=engine_answer")
+
+
+@pytest.mark.parametrize(
+    ("sampling_key", "preference", "reranked"),
+    [
+        ("session 1", "session 2", True),
+        ("session 2", "session 1", False),
+        ("session 1", "", True),
+        ("session 2", "", False),
+        ("", "session 1", True),
+        ("", "session 2", False),
+    ],
+)
+async def test_the_sampling_key_takes_precedence_over_the_preference(
+    sampling_key: str, preference: str, *, reranked: bool
+) -> None:
+    rule = replace(RULE, mode=RuleMode.SAMPLE, sample_rate=0.5)
+    world = World(rule=rule, options=CallOptions(sampling_key=sampling_key))
+    result = await world.search({"preference": preference} if preference else None)
+    assert header(result).startswith("reranked" if reranked else "skipped; why=sampled_out")
 
 
 async def test_a_page_beyond_the_window_asks_no_model() -> None:

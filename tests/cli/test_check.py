@@ -29,11 +29,14 @@ def test_secrets_are_masked(run: Run) -> None:
 
 
 def test_rules_are_printed_with_their_defaults(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "docs.yaml").write_text("index: docs\nfields: [title]\npolicy: linear(0.25)\nmode: off\n")
+    (tmp_path / "docs.yaml").write_text(
+        "index: docs\nfields: [title]\npolicy: linear(0.25)\nmode: off\nlong_documents: truncate\n"
+    )
     result = run("check", "--mappings", str(tmp_path), "--deadline", "2s")
     (rule,) = yaml.safe_load(result.output)["rules"]
     assert rule["policy"] == "linear(0.25)"
     assert (rule["mode"], rule["deadline"], rule["fields"]) == ("off", "2s", ["title"])
+    assert rule["long_documents"] == "truncate"
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,8 @@ def test_templates_async_searches_and_evaluations_are_shown_as_sent_to_the_engin
     assert one["upstream"]["body"] == marked
     rated = {"requests": [{"id": "a", "request": query, "ratings": []}], "metric": {"recall": {"k": 3}}}
     (one,) = explained(run, "--path", "/library/_rank_eval", *body_file(tmp_path, json.dumps(rated).encode()))
-    assert (one["upstream"]["path"], one["page"]) == ("/library/_search?from=0&size=50", [0, 3])
+    assert (one["upstream"]["path"], one["page"]) == ("/library/_msearch", [0, 3])
+    assert one["upstream"]["body"] == {**query, "from": 0, "size": 50}
 
 
 @pytest.mark.parametrize(

@@ -102,9 +102,9 @@ def python(code: str) -> str:
     [
         (["--help"], set()),
         (["--version"], set()),
-        (["model", "--help"], set()),
-        (["model", "command", "e5"], set()),
-        (["check"], {"pydantic", "yaml"}),
+        (["model", "--help"], {"msgspec"}),
+        (["model", "command", "e5"], {"msgspec"}),
+        (["check"], {"pydantic", "yaml", "msgspec"}),
         (["explain", "--path", "/docs/_search"], {"pydantic", "yaml", "msgspec", "luqum"}),
     ],
 )

@@ -106,3 +106,18 @@ def test_any_json_is_scores_or_one_error(name: str, rows: Any) -> None:
 def test_a_call_is_halved_text_by_text() -> None:
     call = RerankCall("query", ["12345678", "123", ""], "model", "instruction")
     assert call.halved() == RerankCall("query", ["1234", "1", ""], "model", "instruction")
+
+
+def test_no_request_has_more_texts_than_a_server_accepts_by_default() -> None:
+    assert {name: row.max_batch for name, row in BACKENDS.items() if not row.local} == {
+        "vllm": 256,
+        "vllm-rerank": 256,
+        "tei": 32,
+        "infinity": 256,
+        "cohere": 500,
+        "jina": 500,
+    }
+
+
+def test_backends_that_return_probabilities() -> None:
+    assert {name for name, row in BACKENDS.items() if not row.raw} == {"cohere", "jina", "identity"}

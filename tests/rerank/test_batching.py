@@ -14,6 +14,7 @@ from es_rerank.rerank.batching import batches
         ([1, 1, 1], 2, 100, [slice(0, 2), slice(2, 3)]),
         ([11, 11, 11], 9, 22, [slice(0, 2), slice(2, 3)]),
         ([11, 11, 11], 9, 21, [slice(0, 1), slice(1, 2), slice(2, 3)]),
+        ([11, 11, 11, 11], 9, 22, [slice(0, 2), slice(2, 4)]),
         ([101, 1, 101], 9, 20, [slice(0, 1), slice(1, 2), slice(2, 3)]),
         ([5, 5, 20, 5, 5], 9, 20, [slice(0, 2), slice(2, 3), slice(3, 5)]),
     ],

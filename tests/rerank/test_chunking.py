@@ -207,3 +207,10 @@ def test_a_single_line_is_no_headline() -> None:
 )
 def test_a_boundary_is_looked_for_in_the_last_quarter(text: str, expected: str) -> None:
     assert cut(text, LongDocumentMode.TRUNCATE, 5) == [expected]
+
+
+def test_a_passage_ends_at_a_sentence_only_in_its_last_quarter() -> None:
+    for sentence, end in ((7, "w009"), (8, "w007.")):
+        words_of_text = [f"w{at:03}" + ("." if at == sentence - 1 else "") for at in range(30)]
+        first, *_ = cut(" ".join(words_of_text), LongDocumentMode.MAX_PASSAGE, 10)
+        assert first.split()[-1] == end

@@ -34,6 +34,7 @@ KEY = "sk-0123456789abcdef"
         (b"key sk-012 is unknown", "key …"),
         (b"key sk-01 is unknown", "key sk-01 is unknown"),
         (b"an 'abc' and an 'abcd'", "an 'abc' and an '…"),
+        (b"abcd is too long", "…"),
         (b"x" * 299 + LONG.encode(), "x" * 299 + "…"),
         (b"x" * 300 + LONG.encode(), "x" * 300 + "…"),
     ],

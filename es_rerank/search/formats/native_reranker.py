@@ -59,7 +59,6 @@ def resolve(raw: bytes, pipeline: str | None = None) -> Resolved:
         raw: The search body. A body without native rerankers, or that is not an object, is returned unchanged.
         pipeline: The URL parameter `search_pipeline`.
 
-    *pipeline* is the URL parameter `search_pipeline`. Never raises.
     """
     try:
         body = _object(raw)

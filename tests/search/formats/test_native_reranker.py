@@ -227,3 +227,15 @@ def test_a_body_that_asks_for_nothing_is_returned_unchanged(body: dict[str, Any]
     resolved = resolve(raw)
     assert resolved == Resolved(raw)
     assert resolved.raw is raw
+
+
+@pytest.mark.parametrize("depth", [500, 1_200, 100_000])
+@pytest.mark.parametrize(
+    ("start", "opening", "closing"),
+    [(b'{"a":', b"[", b"]"), (b'{"retriever":', b'{"text_similarity_reranker":{"retriever":', b"}}")],
+)
+def test_a_body_nested_too_deeply_is_returned_unchanged(
+    start: bytes, opening: bytes, closing: bytes, depth: int
+) -> None:
+    body = start + opening * depth + b"1" + closing * depth + b"}"
+    assert resolve(body).raw == body

@@ -8,8 +8,10 @@ from es_rerank.search.query_text.leaf_clauses import (
     field_value,
     kql,
     model_text,
+    more_like_this,
     own_value,
     query_string,
+    query_vector,
     simple_query_string,
     term_value,
     vector_text,
@@ -143,3 +145,28 @@ def test_a_query_language_without_a_text_field_has_no_text(clause: Clause) -> No
     assert list(clause({"query": "hose tap", "fields": ["tag", "body^2"]}, KNOWN)) == [
         QueryText("hose tap", ("tag", "body"))
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"like": "leaking hose"}, "leaking hose"),
+        ({"fields": ["body"], "like": "leaking hose"}, "leaking hose"),
+        ({"fields": ["tag"], "like": "AB-12"}, ""),
+        ({"like": {"doc": {"body": "leaking hose", "tag": "AB-12"}}}, "leaking hose"),
+        ({"fields": ["body"], "like": {"doc": {"body": "leaking hose", "other": "pump"}}}, "leaking hose"),
+        ({"docs": [{"doc": {"body": ["leaking", "hose"]}}]}, "leaking hose"),
+        ({"like": {"_id": "1"}}, ""),
+    ],
+)
+def test_the_texts_of_more_like_this(value: Any, expected: str) -> None:
+    assert " ".join(text.text for text in more_like_this(value, KNOWN) if text.text) == expected
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [("hose", "hose"), ({"type": "text", "value": "hose"}, "hose"), ({"type": "image", "value": "aGk="}, "")],
+)
+def test_the_text_of_an_embedding(part: Any, expected: str) -> None:
+    value = {"query_vector_builder": {"embedding": {"input": [part]}}}
+    assert "".join(text.text for text in query_vector(value, KNOWN)) == expected
