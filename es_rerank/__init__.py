@@ -1,23 +1,42 @@
-"""es-rerank: an Elasticsearch/OpenSearch endpoint that returns searches in a better order.
+"""es-rerank: an Elasticsearch and OpenSearch endpoint that reranks search results with a local model.
 
-Nine words, used with the same meaning in code, docs, metrics, headers and on the page:
+Glossary, used with the same meaning in code, settings, metrics, headers and docs:
 
-Endpoint     a method and path that carries searches (`_search`, ...); anything else is streamed through
-Search       one search, whichever endpoint carried it
-Rule         one entry of mappings/: index pattern -> document text, window, model, scores
-Plan / Skip  what will be done for a Search, or the reason (Why) nothing is
-Passage      the text of one hit that the model reads
-Backend      the wire dialect of a rerank server (vLLM, TEI, Infinity, Cohere/Jina-shaped)
-Profile      how one model family must be asked: template, prefixes, instruction, vLLM flags
-Policy       engine scores x model scores -> the `_score` the client sees
-Outcome      what happened: reranked n of m, skipped(why), failed(why)
+endpoint      a method and path for searches (`_search`, `_msearch`, ...); all other requests are passed through
+search        one search, independent of its endpoint
+rule          one file in mappings/: index pattern -> passage text, window, model settings, score policy
+plan / skip   how a search will be handled, or the reason why it is not reranked
+query phase   a request for the window, with only the fields that the model reads
+fetch phase   a request for the page in full
+window        the hits that the model reads (Elasticsearch: rank window)
+passage       the text of one hit, or a chunk of it, that the model reads
+backend       the API of a rerank server (vLLM, TEI, Infinity, Cohere- or Jina-like)
+profile       how one model family is prompted and limited: template, prefixes, instruction, vLLM flags
+policy        engine scores x model scores -> the `_score` that clients see
+outcome       what happened: reranked n of m, skipped (why), failed (why), shadow
 
-The way of one request, each step in the module of its name:
+One `_search`, module by module:
 
-    client -> listen -> server -> search.endpoints -> flows -> pipeline: search.plan -> upstream -> search.passage
-           -> rerank.client -> vLLM -> search.policy -> search.rewrite -> client
+    server.listen                        accepts the connection and rejects what is not HTTP
+    server.app                           matches the path with search.formats.endpoints; without a match:
+                                         server.passthrough streams the request to the engine and the response back
+    server.handlers.search               parses the body and runs the pipeline
+    pipeline                             calls the steps below in this order
+      search.plan                        plans the search, or skips it with a reason
+        search.query_text.extract        finds the query text
+        engine_client.field_caps         resolves the index and its fields
+      search.engine_request.by_endpoint  writes the request of the query phase
+      engine_client.client               sends it to a node of the engine
+      search.response.hits               finds the hits in the response
+      search.passages                    builds the passage of each hit
+      rerank_client.client               scores query and passages, from the cache or on a rerank server
+        rerank.prompt, rerank.chunking   cut and format them for the model
+        rerank_client.pool               selects the server and enforces the limits
+        rerank.backends                  encodes the request and decodes the scores
+      search.scoring                     applies the policy: new order and scores
+      search.engine_request.two_phase    writes the request of the fetch phase, if there is one
+      search.response.rewrite            splices order and scores into the engine's response
+    server.responses                     sends it to the client
 
-Imports form a ladder and each level looks only down (tests/test_structure.py):
-0 model, errors, spans / 1 search, rerank, present / 2 pipeline / 3 config, rules, upstream, rerank.client, metrics
-/ 4 listen, server, flows, web / 5 cli, parts, demo.
+tests/test_structure.py has the levels of imports, and CONTRIBUTING.md the map.
 """

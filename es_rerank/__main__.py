@@ -2,6 +2,6 @@
 
 from es_rerank.cli import main
 
-# Workers import the main module anew, under another name.
+# Worker processes import this module too, under another name.
 if __name__ == "__main__":
     main()

@@ -1,4 +1,4 @@
-"""The few errors that reach a person, and the Elasticsearch shape of an error body."""
+"""The exceptions of this package, and error responses in Elasticsearch's format."""
 
 from __future__ import annotations
 
@@ -7,30 +7,41 @@ from typing import Any
 
 
 class EsRerankError(Exception):
-    """Something a person must repair; the text says what and where."""
+    """An error that an operator or client has to fix. The message describes the problem and where it is."""
 
 
 class ConfigError(EsRerankError):
-    """A configuration or rule file that cannot be used; names file, line and field."""
+    """An invalid setting or rule file. The message names the setting, or the file, line and field."""
 
 
 class RequestError(EsRerankError):
-    """A client's request whose body cannot be read: a chunk is malformed, or the end does not come."""
+    """A client request that is invalid: for example, its body is malformed or incomplete."""
 
 
 class UpstreamError(EsRerankError):
-    """The engine could not be reached or broke off before it answered; *silent*: it closed without a word."""
+    """The engine cannot be reached, or closed the connection before its response was complete.
 
-    def __init__(self, words: str, *, silent: bool = False) -> None:
-        """Say what happened."""
-        super().__init__(words)
+    Attributes:
+        silent: Whether the engine closed the connection without sending any part of a response.
+
+    """
+
+    def __init__(self, message: str, *, silent: bool = False) -> None:
+        """Create the error with its message."""
+        super().__init__(message)
         self.silent = silent
 
 
 def error_body(status: int, kind: str, reason: str) -> bytes:
-    """Write an error in the shape that every Elasticsearch and OpenSearch client can read.
+    """Return an error response body that every Elasticsearch and OpenSearch client can parse.
 
     Format: `{"error": {"root_cause": [{type, reason}], "type", "reason"}, "status"}`, the engines' REST error body.
+
+    Args:
+        status: HTTP status of the response.
+        kind: Error type in snake_case, such as `illegal_argument_exception`.
+        reason: Error message.
+
     """
     cause: dict[str, Any] = {"type": kind, "reason": reason}
     return json.dumps({"error": {"root_cause": [cause], **cause}, "status": status}).encode()

@@ -1,76 +1,186 @@
-"""Finds values in JSON text as byte spans, so that what is rewritten can be spliced in and all else stays as it came.
+"""Byte spans of values in JSON text. Edits replace single values and leave all other bytes unchanged.
 
-msgspec skips over values at C speed and tells their length; only keys and separators are walked here.
+msgspec skips each value at C speed and returns its raw bytes; the Python code here only reads keys and separators.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from msgspec import Raw
 
 Edit = tuple[int, int, bytes]
-"""New bytes for the span `[start, end)`."""
+"""An edit `(start, end, new)`: replace the bytes `[start, end)` by *new*."""
 
-_KEY = re.compile(rb'\s*("(?:[^"\\]|\\.)*")\s*:\s*')
+# The separator before a key, the key, and the colon. msgspec has already checked that the JSON is valid.
+_KEY = re.compile(rb'[\s,]*("(?:[^"\\]|\\.)*")\s*:\s*')
 _GAP = re.compile(rb"[\s,]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A value's place in its buffer: `[start, end)` in bytes; `key` is where its key begins."""
+    """The byte span `[start, end)` of a value.
+
+    Attributes:
+        start: Offset of the first byte of the value.
+        end: Offset after the last byte of the value.
+        key: Offset of the member's key; for an array element, the same as `start`.
+
+    """
 
     start: int
     end: int
     key: int
 
-    def of(self, buffer: bytes) -> bytes:
-        """Cut the value out of its buffer."""
-        return buffer[self.start : self.end]
+    def of(self, text: bytes) -> bytes:
+        """Return the bytes that this span covers in *text*, the text that the span was computed from."""
+        return text[self.start : self.end]
 
-    def moved(self, by: int) -> Span:
-        """Shift a span found in a slice to its place in the whole."""
-        return Span(self.start + by, self.end + by, self.key + by)
+    def moved(self, offset: int) -> Span:
+        """Return this span shifted by *offset*, to convert from positions in a slice to positions in the full text."""
+        return Span(self.start + offset, self.end + offset, self.key + offset)
 
 
 def members(text: bytes) -> dict[str, Span]:
-    """Find the members of an object, relative to *text*. Raises ValueError for anything but one clean object."""
+    """Return the span of each member of an object.
+
+    Args:
+        text: The JSON text of one object.
+
+    Returns:
+        The span of each member's value, in the order of the text.
+
+    Raises:
+        ValueError: The text is not a JSON object, or has a duplicate key.
+        RecursionError: The text is nested too deeply.
+
+    """
     decoded = msgspec.json.decode(text, type=dict[str, Raw])
     spans: dict[str, Span] = {}
-    at = _after_gap(text, text.index(b"{") + 1)
+    position = text.index(b"{") + 1
     for name, raw in decoded.items():
-        key = _KEY.match(text, at)
-        if key is None or msgspec.json.decode(key.group(1)) != name:
-            raise ValueError(f"duplicate key near byte {at}")
-        end = key.end() + len(memoryview(raw))
-        if text[key.end() : end] != bytes(raw):
-            raise ValueError(f"duplicate key near byte {at}")
-        spans[name] = Span(key.end(), end, key.start(1))
-        at = _after_gap(text, end)
-    if text[at : at + 1] != b"}":
-        raise ValueError(f"duplicate key near byte {at}")
+        key = _KEY.match(text, position)
+        start = key.end() if key else 0
+        end = start + len(memoryview(raw))
+        if key is None or not _is_key(key[1], name) or text[start:end] != bytes(raw):
+            raise ValueError(f"duplicate key near byte {position}")
+        spans[name] = Span(start, end, key.start(1))
+        position = end
+    closing = _after_gap(text, position)
+    if text[closing : closing + 1] != b"}":
+        raise ValueError(f"duplicate key near byte {position}")
     return spans
 
 
+def elements(text: bytes) -> list[Span]:
+    """Return the span of each element of an array.
+
+    Raises:
+        ValueError: The text is not a JSON array.
+        RecursionError: The text is nested too deeply.
+
+    """
+    spans = []
+    position = text.find(b"[") + 1
+    for raw in msgspec.json.decode(text, type=list[Raw]):
+        start = _after_gap(text, position)
+        position = start + len(memoryview(raw))
+        spans.append(Span(start, position, start))
+    return spans
+
+
+def objects(text: bytes) -> list[tuple[bytes, dict[str, Span]]]:
+    """Return the bytes of each object in an array, and the spans of its members relative to those bytes.
+
+    Raises:
+        ValueError: The text is not a JSON array of objects, or an object has a duplicate key.
+        RecursionError: The text is nested too deeply.
+
+    """
+    return [(raw, members(raw)) for raw in (span.of(text) for span in elements(text))]
+
+
+def decode_member(objects_: Iterable[tuple[bytes, Mapping[str, Span]]], name: str) -> list[Any]:
+    """Decode the same member of each object.
+
+    Returns:
+        One value per object; None if the member is missing or cannot be decoded, such as a number too large for a
+        float.
+
+    """
+    return [_decode(text, spans.get(name)) for text, spans in objects_]
+
+
+def member(text: bytes, path: Iterable[str]) -> Span | None:
+    """Return the span of the value at a path of keys, or None if it does not exist. Raises like `members`."""
+    start, end = 0, len(text)
+    span = None
+    for name in path:
+        found = members(text[start:end]).get(name)
+        if found is None:
+            return None
+        span = found.moved(start)
+        start, end = span.start, span.end
+    return span
+
+
+def remove_members(spans: Mapping[str, Span], names: Collection[str]) -> list[Edit]:
+    """Return the edits that remove members and the comma that separates each from its neighbor.
+
+    Args:
+        spans: All members of the object, as returned by `members`.
+        names: The keys to remove; keys that the object does not have are ignored.
+
+    """
+    edits: list[Edit] = []
+    ordered = list(spans.items())
+    is_first = True
+    for position, (name, span) in enumerate(ordered):
+        if name not in names:
+            is_first = False
+        elif not is_first:
+            edits.append((ordered[position - 1][1].end, span.end, b""))
+        else:
+            following = ordered[position + 1][1].key if position + 1 < len(ordered) else span.end
+            edits.append((span.key, following, b""))
+    return edits
+
+
 def splice(text: bytes, edits: Iterable[Edit]) -> bytes:
-    """Replace spans `[start, end)` that do not overlap; everything between them stays."""
+    """Apply edits whose spans do not overlap; all other bytes are unchanged."""
     parts: list[bytes] = []
-    at = 0
+    position = 0
     for start, end, new in sorted(edits):
-        parts += [text[at:start], new]
-        at = end
-    return b"".join([*parts, text[at:]])
+        parts += [text[position:start], new]
+        position = end
+    return b"".join([*parts, text[position:]])
 
 
-def elements(text: bytes) -> list[bytes]:
-    """Cut the elements out of an array, each as the bytes it came in."""
-    return [bytes(raw) for raw in msgspec.json.decode(text, type=list[Raw])]
+def splice_all(texts: Iterable[tuple[bytes, Iterable[Edit]]]) -> list[bytes]:
+    """Apply to each text its own edits."""
+    return [splice(text, edits) for text, edits in texts]
 
 
-def _after_gap(text: bytes, at: int) -> int:
-    """Step over white space and commas; msgspec has checked the grammar already."""
-    gap = _GAP.match(text, at)
-    return gap.end() if gap else at
+def _is_key(quoted: bytes, name: str) -> bool:
+    """Return whether a quoted JSON key is *name*; only a key with escapes needs decoding."""
+    return quoted[1:-1] == name.encode() or msgspec.json.decode(quoted) == name
+
+
+def _after_gap(text: bytes, position: int) -> int:
+    """Return the position after whitespace and commas. msgspec has already checked that the JSON is valid."""
+    gap = _GAP.match(text, position)
+    return gap.end() if gap else position
+
+
+def _decode(text: bytes, span: Span | None) -> Any:
+    """Decode the value at a span; None if there is no span or the value cannot be decoded."""
+    if span is None:
+        return None
+    try:
+        return msgspec.json.decode(span.of(text))
+    except (ValueError, RecursionError):
+        return None

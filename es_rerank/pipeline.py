@@ -1,4 +1,7 @@
-"""The story of one search. The two effects, asking the engine and asking the model, are passed in as functions."""
+"""The steps of one search: plan, query phase, scoring, fetch phase, rewriting. I/O functions are passed in as `Ports`.
+
+`run` runs all steps for one search. A request with many searches runs each step for all of its searches at once.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from es_rerank.model import (
+    CallOptions,
+    EngineReply,
     Failed,
+    FetchPhase,
+    FetchSpec,
     IndexInfo,
     Outcome,
+    OutcomeState,
     Plan,
     Rule,
+    RuleMode,
     Scored,
     ScoreRequest,
     Search,
@@ -21,156 +30,195 @@ from es_rerank.model import (
 )
 from es_rerank.search import plan as planning
 from es_rerank.search.order_change import Change, change, in_sample
-from es_rerank.search.passages import passage
-from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, read
-from es_rerank.search.response.rewrite import paged, rejoin, rewrite
+from es_rerank.search.passages import passages
+from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, read, sources
+from es_rerank.search.response.rewrite import page_keys, rejoin, rewrite
 from es_rerank.search.scoring import PINNED, Ranking, rank
 
-# One hit is in order whatever the model says.
-_WORTH_IT = 2
-
-About = Callable[[Search], Awaitable[tuple[Rule, IndexInfo] | Skip]]
-"""Finds the rule and the mapping of what a Search names."""
-Fetch = Callable[[Plan], Awaitable[bytes | None]]
-"""Asks the engine for a plan's hits; None if it did not answer 200 with JSON: then the request goes as it came."""
-Score = Callable[[ScoreRequest], Awaitable[Scored | Failed]]
-"""Asks the model; a fault is a value."""
+# A single hit has nothing to reorder.
+_MIN_HITS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Effects:
-    """What the pipeline may do to the outside world; `splits` is whether it may fetch twice for one page.
+class Ports:
+    """The functions with which the pipeline does I/O.
 
-    `aside` takes a plan that is to be measured only (`shadowing`: all are), `key` is what a share is drawn by,
-    `fetching` the seconds that a fetch takes.
+    Attributes:
+        resolve_index: Returns the rule and the mapping of a search's indices, or a skip if either is not available.
+        fetch: Sends the engine request that a plan describes.
+        score: Scores a window with the model. Failures are returned, not raised.
+
     """
 
-    about: About
-    fetch: Fetch
-    score: Score
-    seconds_left: Callable[[Rule], float]
-    splits: bool = True
-    aside: Callable[[Plan], None] | None = None
-    shadowing: bool = False
-    key: str = ""
-    fetching: Callable[[], float] = lambda: 0.0
+    resolve_index: Callable[[Search], Awaitable[tuple[Rule, IndexInfo] | Skip]]
+    fetch: Callable[[Plan], Awaitable[EngineReply]]
+    score: Callable[[ScoreRequest], Awaitable[Scored | Failed]]
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """The answer's body, or None: the request is sent on as it came; and what happened."""
+class SearchResult:
+    """The result of one search.
+
+    Attributes:
+        body: The response body; None if the request must be passed to the engine unchanged.
+        outcome: What happened to the search.
+        rule: The rule of the search, if there is one.
+        reply: The engine's reply whose status and headers are used for the client's response.
+        shadow: The plan to measure after the response, in shadow mode.
+
+    """
 
     body: bytes | None
     outcome: Outcome
     rule: Rule | None = None
+    reply: EngineReply | None = None
+    shadow: Plan | None = None
 
 
-async def run(search: Search, effects: Effects) -> Reply:
-    """Tell the whole story: decide, fetch, read, score, rank, rewrite. Every way out keeps the engine's hits."""
-    plan = await decide(search, effects)
+@dataclass(frozen=True, slots=True)
+class RankedWindow:
+    """A window that the engine returned, the new ranking of its hits and the outcome.
+
+    `ranking` is None if the hits keep the engine's order.
+    """
+
+    plan: Plan
+    reply: EngineReply
+    response: SearchResponse
+    ranking: Ranking | None
+    outcome: Outcome
+
+
+async def run(search: Search, ports: Ports, options: CallOptions) -> SearchResult:
+    """Handle one search from its parsed body to the response. Whatever fails, the client gets the engine's hits."""
+    plan = await decide(search, ports, options)
     if isinstance(plan, Skip):
-        return Reply(None, skipped(plan.why))
-    return await finish(plan, await effects.fetch(plan), effects)
+        return skip_result(plan)
+    window = await rank_window(plan, await ports.fetch(plan), ports, options)
+    if isinstance(window, SearchResult):
+        return window
+    page = fetch_phase(window)
+    return page_result(window) if page is None else joined_result(window, await ports.fetch(page))
 
 
-async def decide(search: Search, effects: Effects) -> Plan | Skip:
-    """Decide cheaply first, then with the index's rule and mapping."""
-    ruled_out = planning.early(search)
-    if ruled_out:
-        return ruled_out
-    about = await effects.about(search)
-    plan = about if isinstance(about, Skip) else planning.make(search, *about, two_phase=effects.splits)
-    return plan if isinstance(plan, Skip) else _rolled_out(plan, search, effects)
+async def decide(search: Search, ports: Ports, options: CallOptions) -> Plan | Skip:
+    """Return the plan of a search, or a skip. Checks of the search itself come before resolving its indices."""
+    early = planning.early(search)
+    if early:
+        return early
+    resolved = await ports.resolve_index(search)
+    plan = resolved if isinstance(resolved, Skip) else planning.make(search, *resolved, two_phase=options.two_phase)
+    return plan if isinstance(plan, Skip) else _rolled_out(plan, search, options)
 
 
-def _rolled_out(plan: Plan, search: Search, effects: Effects) -> Plan | Skip:
-    """Leave out what is only measured, and what is not in the rule's sample_rate."""
-    key = effects.key or search.params.get("preference") or plan.text
-    if plan.rule.mode == "sample" and not in_sample(key, plan.rule.sample_rate):
+def _rolled_out(plan: Plan, search: Search, options: CallOptions) -> Plan | Skip:
+    """Return the plan, or a skip if the search is not in the rule's sample or is in shadow mode."""
+    mode = plan.rule.mode
+    key = options.sampling_key or search.params.get("preference") or plan.text
+    if mode is RuleMode.SAMPLE and not in_sample(key, plan.rule.sample_rate):
         return Skip(Why.SAMPLED_OUT)
-    if plan.rule.mode != "shadow" and not effects.shadowing:
-        return plan
-    if effects.aside:
-        effects.aside(plan)
-    return Skip(Why.SHADOW)
+    return Skip(Why.SHADOW, plan) if mode is RuleMode.SHADOW or options.shadow else plan
 
 
-async def measure(plan: Plan, effects: Effects) -> Change | None:
-    """Tell how much reranking would change the order of a window; None where it would not be reranked."""
-    envelope = _envelope(await effects.fetch(plan))
-    if isinstance(envelope, Skip) or not plan.window:
+async def measure(plan: Plan, ports: Ports, options: CallOptions) -> Change | None:
+    """Return how much reranking would change the order of a window; None if it would not be reranked."""
+    window = await rank_window(plan, await ports.fetch(plan), ports, options)
+    if isinstance(window, SearchResult) or window.outcome.state is not OutcomeState.RERANKED:
         return None
-    ranking, outcome = await _ranking(envelope, plan, effects)
-    return change(ranking.order) if ranking and ranking.order and outcome.state == "reranked" else None
+    return change(window.ranking.order) if window.ranking and window.ranking.order else None
 
 
-async def finish(plan: Plan, answer: bytes | None, effects: Effects) -> Reply:
-    """Make the client's answer of the engine's (None: it gave none)."""
-    envelope = _envelope(answer)
-    if isinstance(envelope, Skip):
-        return Reply(None, skipped(envelope.why), plan.rule)
-    ranking, outcome = await _ranking(envelope, plan, effects)
-    body = await _page(envelope, plan, ranking, effects)
-    if isinstance(body, Skip):
-        return Reply(None, skipped(body.why), plan.rule)
-    return Reply(body, outcome, plan.rule)
+async def rank_window(
+    plan: Plan, reply: EngineReply, ports: Ports, options: CallOptions
+) -> RankedWindow | SearchResult:
+    """Parse the engine's reply and rank its hits with the model; a reply that is not a search response is skipped."""
+    response = _read(reply)
+    if isinstance(response, Skip):
+        return skip_result(response, plan.rule)
+    deadline = options.deadline_of(plan.rule)
+    if plan.fetch.phase is FetchPhase.QUERY:
+        # Reserve time for the fetch phase, which is expected to take as long as the query phase.
+        deadline -= reply.seconds
+    ranking, outcome = await _rank(response, plan, deadline, ports)
+    return RankedWindow(plan, reply, response, ranking, outcome)
 
 
-def page(plan: Plan, answer: bytes, why: Why) -> Reply:
-    """Cut the client's page out of the engine's answer, in the engine's order."""
-    envelope = _envelope(answer)
-    if isinstance(envelope, Skip):
-        return Reply(None, skipped(envelope.why), plan.rule)
-    return Reply(rewrite(envelope, plan, None), skipped(why), plan.rule)
+def fetch_phase(window: RankedWindow) -> Plan | None:
+    """Return the plan of the fetch phase for the window's page; None if the window already has complete hits."""
+    if window.plan.fetch.phase is not FetchPhase.QUERY:
+        return None
+    keys = page_keys(window.response, window.plan, window.ranking)
+    return replace(window.plan, fetch=FetchSpec(FetchPhase.FETCH, 0, len(keys), keys))
 
 
-def _envelope(body: bytes | None) -> SearchResponse | Skip:
-    """Read the engine's answer; one that cannot be rewritten safely is left alone."""
+def page_result(window: RankedWindow, why: Why | None = None) -> SearchResult:
+    """Return the client's page from a window with complete hits.
+
+    Args:
+        window: The ranked window.
+        why: If set, the search is reported as skipped for this reason.
+
+    """
+    outcome = skipped(why) if why else window.outcome
+    body = rewrite(window.response, window.plan, window.ranking)
+    return SearchResult(body, outcome, window.plan.rule, window.reply)
+
+
+def joined_result(window: RankedWindow, reply: EngineReply) -> SearchResult:
+    """Return the client's page from a ranked window and the reply to its fetch phase."""
+    page = _read(reply)
+    if isinstance(page, Skip):
+        return skip_result(page, window.plan.rule)
+    body = rejoin(window.response, page, window.plan, window.ranking)
     if body is None:
+        return skip_result(Skip(Why.ENGINE_ANSWER), window.plan.rule)
+    return SearchResult(body, window.outcome, window.plan.rule, reply)
+
+
+def engine_order(plan: Plan, reply: EngineReply, why: Why) -> SearchResult:
+    """Return the client's page in the engine's order, reported as skipped with the reason *why*."""
+    response = _read(reply)
+    if isinstance(response, Skip):
+        return skip_result(response, plan.rule)
+    return page_result(RankedWindow(plan, reply, response, None, skipped(why)))
+
+
+def skip_result(skip: Skip, rule: Rule | None = None) -> SearchResult:
+    """Return the result of a search that is passed to the engine unchanged."""
+    return SearchResult(None, skipped(skip.why), rule, shadow=skip.shadow)
+
+
+def _read(reply: EngineReply) -> SearchResponse | Skip:
+    """Parse the engine's search response; return a skip if it cannot be rewritten safely."""
+    if reply.body is None:
         return Skip(Why.ENGINE_ERROR)
     try:
-        return read(body)
+        return read(reply.body)
     except NotASearchResponseError:
         return Skip(Why.ENGINE_ANSWER)
 
 
-async def _ranking(envelope: SearchResponse, plan: Plan, effects: Effects) -> tuple[Ranking | None, Outcome]:
-    """Find the new order; None keeps the engine's."""
-    engine = [score for hit in envelope.hits if (score := hit.score) is not None]
-    if len(engine) < len(envelope.hits):
+async def _rank(response: SearchResponse, plan: Plan, deadline: float, ports: Ports) -> tuple[Ranking | None, Outcome]:
+    """Return the ranking of the hits (None for the engine's order) and the outcome."""
+    engine = [hit.score for hit in response.hits if hit.score is not None]
+    if len(engine) < len(response.hits):
         return None, skipped(Why.ENGINE_ANSWER)
     if not plan.window:
         return rank(plan.rule.policy, engine, []), skipped(Why.BEYOND_WINDOW)
-    if len(engine) < _WORTH_IT:
+    if len(engine) < _MIN_HITS:
         return None, skipped(Why.FEW_HITS)
-    documents = _documents(envelope, plan, engine)
+    documents = _documents(response, plan, engine)
     if not any(documents):
         return None, skipped(Why.NO_PASSAGES)
-    seconds = effects.seconds_left(plan.rule) - (effects.fetching() if plan.light else 0.0)
-    found = await effects.score(ScoreRequest(plan.text, documents, plan.rule, seconds))
-    if isinstance(found, Failed):
-        return None, failed(found)
-    read = len(documents) if found.window is None else found.window
-    outcome = Outcome("reranked", window=read, of=len(documents), cached=found.cached, model=found.model)
-    return rank(plan.rule.policy, engine, found.probabilities, plan.min_score), outcome
+    scored = await ports.score(ScoreRequest(plan.text, documents, plan.rule, deadline))
+    if isinstance(scored, Failed):
+        return None, failed(scored)
+    window = len(documents) if scored.window is None else scored.window
+    outcome = Outcome(OutcomeState.RERANKED, window=window, of=len(documents), cached=scored.cached, model=scored.model)
+    return rank(plan.rule.policy, engine, scored.probabilities, plan.min_score), outcome
 
 
-async def _page(envelope: SearchResponse, plan: Plan, ranking: Ranking | None, effects: Effects) -> bytes | Skip:
-    """Write the client's page; after a light window it is fetched in full, and Skip means the index has changed."""
-    if not plan.light:
-        return rewrite(envelope, plan, ranking)
-    hits = tuple(one.hit.name for one in paged(envelope, plan, ranking))
-    full = _envelope(await effects.fetch(replace(plan, light=False, only=hits, fetch_from=0, fetch_size=len(hits))))
-    if isinstance(full, Skip):
-        return full
-    return rejoin(envelope, full, plan, ranking) or Skip(Why.ENGINE_ANSWER)
-
-
-def _documents(envelope: SearchResponse, plan: Plan, engine: Sequence[float]) -> list[str | None]:
-    """Write the text of each hit in the window; pinned hits stay where they are, so theirs is not read."""
-    return [
-        None
-        if score >= PINNED
-        else passage(hit.object("_source"), hit.object("fields"), plan.rule, plan.passage_fields)
-        for hit, score in zip(envelope.hits[: plan.window], engine, strict=False)
-    ]
+def _documents(response: SearchResponse, plan: Plan, engine: Sequence[float]) -> list[str | None]:
+    """Build the passage of each hit in the window; None for pinned hits, which keep their rank and are not scored."""
+    texts = passages(sources(response.hits[: plan.window]), plan.rule, plan.passage_fields)
+    return [None if score >= PINNED else text for text, score in zip(texts, engine, strict=False)]

@@ -1,4 +1,4 @@
-"""What each Why means and what a person can do about it: one row each, for the docs and the logs."""
+"""The meaning and the remedy of each reason for not reranking, for the docs, `explain` and the admin page."""
 
 from __future__ import annotations
 
@@ -9,72 +9,112 @@ from es_rerank.model import Why
 
 
 class Reason(NamedTuple):
-    """What happened, in a sentence; and what to do, or that nothing needs doing."""
+    """The meaning of a reason, and what operators or clients can do. Texts are sentences with names in backticks."""
 
     means: str
     do: str
 
 
-_NOTHING = "Nothing: this is as it should be."
-_SERVER = "See the rerank server's log; searches are reranked again as soon as it answers."
+_NOTHING = "Nothing. This is expected."
+_SERVER = "Check the rerank server's log. es-rerank reranks searches again as soon as the server responds."
 
 REASONS: Mapping[Why, Reason] = {
-    Why.OFF: Reason("The request says `X-Rerank-Mode: off`, or the rule `mode: off`.", _NOTHING),
-    Why.SHADOW: Reason("What reranking would change is measured; the answer is the engine's own.", _NOTHING),
-    Why.SAMPLED_OUT: Reason("The rule has `mode: sample`, and this search is not in its share.", _NOTHING),
-    Why.NOT_A_SEARCH: Reason("The request is no search: it is streamed through.", _NOTHING),
-    Why.UNREADABLE: Reason("The request is not a search body that can be read.", "Read the engine's own error."),
-    Why.TOO_LARGE: Reason(
-        "The request body is over `max_body`, or it holds over a thousand searches, members or patterns of fields.",
-        "Raise `max_body`, or send fewer at a time.",
+    Why.OFF: Reason("`X-Rerank-Mode: off` or `mode: off` in the rule disables reranking.", _NOTHING),
+    Why.SHADOW: Reason(
+        "In shadow mode, searches get the engine's order. es-rerank only measures what reranking would change.",
+        _NOTHING,
     ),
-    Why.FORMAT: Reason("Request or answer is YAML, CBOR, SMILE or in a coding other than gzip.", "Ask for JSON."),
-    Why.SORT: Reason("The order asked for is not relevance.", _NOTHING),
-    Why.SCROLL: Reason("A scroll is an export.", _NOTHING),
-    Why.SEARCH_AFTER: Reason("The page is a cursor into the engine's order.", "Page with `from` and `size`."),
-    Why.POINT_IN_TIME: Reason("A sorted point in time is walked with cursors into the engine's order.", _NOTHING),
-    Why.SLICE: Reason("A sliced search is an export.", _NOTHING),
-    Why.SIZE_ZERO: Reason("No hits are asked for.", _NOTHING),
+    Why.SAMPLED_OUT: Reason("The rule has `mode: sample`, and this search is not in the sample.", _NOTHING),
+    Why.NOT_A_SEARCH: Reason("The request is not a search. es-rerank passes it through.", _NOTHING),
+    Why.UNREADABLE: Reason(
+        "The request body is not a valid search.",
+        "Correct the request. The engine's error response says what is wrong.",
+    ),
+    Why.TOO_LARGE: Reason(
+        "The request body exceeds `max_body`, or has more than 1,000 searches, object members or field patterns.",
+        "Raise `max_body`, or send fewer searches per request.",
+    ),
+    Why.FORMAT: Reason(
+        "The request or the response is not JSON, or its content encoding is not supported.",
+        "Send and request JSON, uncompressed or compressed with gzip.",
+    ),
+    Why.SORT: Reason("The request sorts hits by something other than relevance.", _NOTHING),
+    Why.SCROLL: Reason("The request is a scroll, which reads all hits in the engine's order.", _NOTHING),
+    Why.SEARCH_AFTER: Reason(
+        "The request uses `search_after`, which continues after a hit in the engine's order.",
+        "Use `from` and `size` to page.",
+    ),
+    Why.POINT_IN_TIME: Reason(
+        "The request is a sorted search of a point in time, whose pages follow the engine's order.", _NOTHING
+    ),
+    Why.SLICE: Reason("The request is a sliced search, which reads all hits in the engine's order.", _NOTHING),
+    Why.SIZE_ZERO: Reason("The request has `size: 0`, so there are no hits to rerank.", _NOTHING),
     Why.STORED_FIELDS: Reason(
-        "`stored_fields: _none_` beside highlights or inner hits: what a hit then holds is each engine's own.",
-        "Leave one of them out.",
+        "The request has `stored_fields: _none_` and highlights or inner hits, which engines handle differently.",
+        "Remove `stored_fields: _none_`, or remove highlights and inner hits.",
     ),
     Why.TOP_HITS: Reason(
-        "`top_hits` beside a filtered source: Elasticsearch would show there what the model reads.",
-        "Ask for the whole `_source`.",
+        "The request filters `_source`, and its `top_hits` aggregation would return fields that only the model reads.",
+        "Request the whole `_source`, or remove `top_hits`.",
     ),
-    Why.OWN_RERANKER: Reason("The request has the engine's own reranker do it, or several of them.", _NOTHING),
+    Why.OWN_RERANKER: Reason("The request uses a reranker that the engine runs.", _NOTHING),
     Why.NO_QUERY_TEXT: Reason(
-        "No words were typed in scoring context.", "If there were: the clause table in the reference."
+        "es-rerank found no query text in the query context of the request.",
+        "Compare the query with the table of clauses in the reference, or send the query text in `X-Rerank-Query`.",
     ),
-    Why.HIDDEN_INDEX: Reason("The index name starts with a dot.", _NOTHING),
-    Why.NO_RULE: Reason("No rule is for one of the indices.", "Add a rule to the mappings folder."),
-    Why.RULES_DIFFER: Reason("The indices have different rules.", "Search them one by one, or give them one rule."),
-    Why.NO_TEXT_FIELDS: Reason("The mapping has no text field.", "Name `fields` in a rule."),
+    Why.HIDDEN_INDEX: Reason("The search names a hidden index, whose name starts with a dot.", _NOTHING),
+    Why.NO_RULE: Reason(
+        "No rule matches an index of the search.",
+        "Add a rule for this index to the folder that the setting `mappings` names.",
+    ),
+    Why.RULES_DIFFER: Reason(
+        "Different rules apply to the indices of the search.",
+        "Search the indices separately, or use the same rule for all of them.",
+    ),
+    Why.NO_TEXT_FIELDS: Reason("The mapping of the index has no text field.", "Set `fields` in a rule for the index."),
     Why.MAPPING: Reason(
-        "The engine did not tell the fields of the index, or not in half of the deadline.",
-        "Give the caller the right to read it.",
+        "The engine did not return the fields of the index, or needed more than half of the deadline.",
+        "Grant the caller the privilege to read the index, or raise `deadline`.",
     ),
-    Why.BEYOND_WINDOW: Reason("The page lies beyond the window.", "Raise `window` if deep pages should be reranked."),
-    Why.FEW_HITS: Reason("There are fewer than two hits.", _NOTHING),
-    Why.NO_PASSAGES: Reason("No hit in the window has a text.", "Check the `fields` of the rule."),
-    Why.ENGINE_ERROR: Reason("The engine refused the wider page; the request was sent as it came.", "Lower `window`."),
-    Why.ENGINE_ANSWER: Reason("The engine's answer has no plain list of scored hits.", _NOTHING),
-    Why.PARTIAL: Reason("The engine is still searching; the final answer is reranked.", "Ask again by the id."),
+    Why.BEYOND_WINDOW: Reason("The requested page starts after the window.", "Raise `window` to rerank later pages."),
+    Why.FEW_HITS: Reason("The search has fewer than two hits.", _NOTHING),
+    Why.NO_PASSAGES: Reason(
+        "No hit in the window has text in the fields that the model reads.", "Check `fields` in the rule."
+    ),
+    Why.ENGINE_ERROR: Reason("The engine rejected the request for all hits of the window.", "Lower `window`."),
+    Why.ENGINE_ANSWER: Reason("The engine's response has no list of scored hits.", _NOTHING),
+    Why.PARTIAL: Reason(
+        "The asynchronous search is still running. es-rerank reranks only the final response.",
+        "Request the search again with its id.",
+    ),
     Why.DEADLINE: Reason(
-        "The deadline was over, or would have been before the model answered.",
+        "The deadline passed, or was too close for the model to respond in time.",
         "Raise `deadline`, lower `window`, or add a GPU.",
     ),
-    Why.UNREACHABLE: Reason("The rerank server cannot be reached.", "Start it; check `reranker`."),
-    Why.REFUSED: Reason("The rerank server refused the request (4xx).", "Check `model`, `backend` and the API key."),
-    Why.RERANKER_ERROR: Reason("The rerank server failed (5xx).", _SERVER),
-    Why.BAD_ANSWER: Reason("The rerank server's answer is no full set of finite scores.", "Check `backend`."),
-    Why.TOO_LONG: Reason("A text was too long even cut to half.", "Set `tokenizer`, or lower `max_passage_tokens`."),
-    Why.BREAKER: Reason("The rerank server failed and is given a pause.", _SERVER),
-    Why.OVERLOADED: Reason("Too many searches wait for the rerank server.", "Add a GPU, or lower `window`."),
-    Why.INTERNAL: Reason("es-rerank itself failed; its log has the traceback.", "Report it, please."),
+    Why.UNREACHABLE: Reason(
+        "es-rerank cannot connect to the rerank server.", "Start the rerank server, and check the setting `reranker`."
+    ),
+    Why.REFUSED: Reason(
+        "The rerank server rejected es-rerank's request (HTTP 4xx).", "Check `model`, `backend` and `reranker_api_key`."
+    ),
+    Why.RERANKER_ERROR: Reason("The rerank server responded with an error (HTTP 5xx).", _SERVER),
+    Why.BAD_ANSWER: Reason(
+        "The rerank server's response does not have exactly one finite score for each text.",
+        "Check whether `backend` matches the server's API.",
+    ),
+    Why.TOO_LONG: Reason(
+        "A passage was too long for the model, even after es-rerank had cut it in half.",
+        "Set `tokenizer`, or lower `max_passage_tokens`.",
+    ),
+    Why.BREAKER: Reason(
+        "The rerank server failed repeatedly, so its circuit breaker is open and it gets no requests.", _SERVER
+    ),
+    Why.OVERLOADED: Reason("The queue of the rerank servers is full.", "Add a GPU, or lower `window`."),
+    Why.INTERNAL: Reason(
+        "An error in es-rerank occurred. The log has the traceback.", "Report the error with the traceback."
+    ),
     Why.SELF_TEST: Reason(
-        "The known pairs of the self-test have not come out in order.",
-        "Start vLLM with `es-rerank model serve`; check `profile`.",
+        "The rerank server did not rank the known pairs of the self-test correctly.",
+        "Start vLLM with `es-rerank model serve`, and check `profile`.",
     ),
 }

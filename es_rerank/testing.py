@@ -1,4 +1,4 @@
-"""Fakes for tests of and around es-rerank: an engine and a rerank server on loopback, fed by data.
+"""Fake engines and rerank servers, for tests of es-rerank and of applications that use it.
 
 engine = FakeServer({"/docs/_field_caps": CAPS, "": FakeResponse(search_response(("1", 2.0, "a garden hose")))})
 async with serve_fake(engine), running_endpoint(fake_settings(engine)) as endpoint:
@@ -27,16 +27,16 @@ from es_rerank.server.listen.site import listen
 from es_rerank.server.listen.sockets import Sockets, bind
 
 CAPS = {"indices": ["docs"], "fields": {"title": {"text": {}}, "body": {"text": {}}, "tag": {"keyword": {}}}}
-"""The answer of `_field_caps` for one index `docs` with two text fields and a keyword field."""
+"""The response of `_field_caps` for an index `docs` with two text fields and a keyword field."""
 
 _POLL_SECONDS = 0.002
-# Port 9 (discard): nothing listens there.
+# Port 9 (discard), on which no server is expected to listen.
 _NOWHERE = "http://127.0.0.1:9"
 
 
 @dataclass
 class ReceivedRequest:
-    """A request as a fake server received it, its body not decoded."""
+    """A request that a fake server received. The body is not decompressed."""
 
     method: str
     target: str
@@ -45,19 +45,19 @@ class ReceivedRequest:
 
     @property
     def json(self) -> Any:
-        """The decoded body."""
+        """The body, parsed as JSON."""
         return json.loads(self.body)
 
 
 @dataclass
 class FakeResponse:
-    """What a fake server answers.
+    """A response of a fake server.
 
     Attributes:
-        body: The whole body, or chunks that are sent one by one.
-        seconds: Delay before the answer.
+        body: The body, either complete or as chunks that are sent separately.
+        seconds: Delay before the response, in seconds.
         pause: Delay after each chunk, in seconds.
-        cut_off: Whether the connection is aborted after the last chunk, without an end of the body.
+        cut_off: Whether the connection is aborted after the last chunk, before the body is complete.
 
     """
 
@@ -70,14 +70,14 @@ class FakeResponse:
 
 
 Responder = FakeResponse | Callable[[ReceivedRequest], FakeResponse]
-"""An answer, or a function that makes one for a request."""
+"""A response, or a function that returns the response to a request."""
 
 
 @dataclass
 class FakeServer:
-    """A server on loopback: the first row of `says` whose key is a prefix of the request target answers.
+    """A fake server. `says` maps prefixes of request targets to responses; the first match is used.
 
-    Every request is kept in `seen`; `url` is set while `serve_fake` runs.
+    `seen` has all requests received so far. `serve_fake` sets `url`, the base URL.
     """
 
     says: dict[str, Responder] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class FakeServer:
     url: str = ""
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Keep the request and answer it."""
+        """Record a request and send the matching response."""
         body = b"".join([chunk async for chunk in request.content.iter_any()])
         received = ReceivedRequest(request.method, request.raw_path, CIMultiDict(request.headers), body)
         self.seen.append(received)
@@ -95,16 +95,16 @@ class FakeServer:
         return await _write(request, response)
 
     async def reached(self, requests: int) -> None:
-        """Wait until this many requests have arrived. Raises TimeoutError after ten seconds."""
+        """Wait until *requests* requests have been received. Raises TimeoutError after ten seconds."""
         await until(lambda: len(self.seen) >= requests)
 
     def targets(self, *, without: str = "_field_caps") -> list[str]:
-        """List the targets of all requests but those that contain *without*."""
+        """Return the targets of all requests, except targets that contain *without*."""
         return [received.target for received in self.seen if without not in received.target]
 
 
 async def until(condition: Callable[[], object], limit_s: float = 10.0) -> None:
-    """Wait until a condition holds. Raises TimeoutError after *limit_s* seconds."""
+    """Wait until *condition* returns a true value. Raises TimeoutError after *limit_s* seconds."""
     async with asyncio.timeout(limit_s):
         while not condition():  # noqa: ASYNC110 - the condition has no event
             await asyncio.sleep(_POLL_SECONDS)
@@ -144,7 +144,10 @@ async def serve_fake(fake: FakeServer) -> AsyncIterator[FakeServer]:
 def fake_settings(
     engine: FakeServer | None = None, reranker: FakeServer | Sequence[FakeServer] | None = None, **settings: Any
 ) -> Settings:
-    """Make settings for fakes: a cross-encoder profile, no tokenizer, no self-test, unless *settings* name others."""
+    """Return settings that use the fake servers. A server that is None is replaced by a URL that refuses connections.
+
+    The defaults are a cross-encoder profile, the approximate tokenizer and no self-test; *settings* override them.
+    """
     values: dict[str, Any] = {"profile": "bge-reranker", "tokenizer": "estimate", "self_test": False, **settings}
     for name, fakes in {"upstream": engine, "reranker": reranker}.items():
         urls = [one.url for one in ([fakes] if isinstance(fakes, FakeServer) else fakes or ())]
@@ -155,7 +158,7 @@ def fake_settings(
 def score_response(
     by_text: Mapping[str, float] | None = None, default: float = 0.0
 ) -> Callable[[ReceivedRequest], FakeResponse]:
-    """Answer vLLM's `/score`: each text gets the logit of the first key that it contains, else *default*."""
+    """Return a responder for vLLM's `/score`: each text gets the logit of the first key in it, otherwise *default*."""
 
     def answer(received: ReceivedRequest) -> FakeResponse:
         texts = received.json["text_2"]
@@ -167,7 +170,7 @@ def score_response(
 
 
 def search_response(*hits: tuple[str, float, str], **members: Any) -> bytes:
-    """Write a search response of the index `docs` with hits of (id, score, body), and more top-level *members*."""
+    """Return the body of a search response with hits, each (id, score, body), and additional top-level *members*."""
     rows = [{"_index": "docs", "_id": id_, "_score": score, "_source": {"body": text}} for id_, score, text in hits]
     highest = max((score for _, score, _ in hits), default=None)
     total = {"value": len(rows), "relation": "eq"}
@@ -176,7 +179,7 @@ def search_response(*hits: tuple[str, float, str], **members: Any) -> bytes:
 
 @dataclass
 class ClientReply:
-    """A response as a client of the endpoint received it, its body not decoded."""
+    """A response that a client of the endpoint received. The body is not decompressed."""
 
     status: int
     headers: CIMultiDict[str]
@@ -184,18 +187,18 @@ class ClientReply:
 
     @property
     def json(self) -> Any:
-        """The decoded body."""
+        """The body, parsed as JSON."""
         return json.loads(self.body)
 
     @property
     def ids(self) -> list[str]:
-        """The ids of the hits, in order."""
+        """The IDs of the hits, in order."""
         return [hit["_id"] for hit in self.json["hits"]["hits"]]
 
 
 @dataclass
 class RunningEndpoint:
-    """A running endpoint and a client session for it; `own` is the address of the admin pages."""
+    """A running endpoint with a client session. `own` is the base URL of its admin pages."""
 
     url: str
     session: aiohttp.ClientSession
@@ -203,11 +206,11 @@ class RunningEndpoint:
 
     @property
     def pages(self) -> RunningEndpoint:
-        """The same endpoint at the address of the admin pages."""
+        """The same endpoint, for requests to the admin pages."""
         return RunningEndpoint(self.own, self.session, self.own)
 
     async def send(self, method: str, target: str, body: Any = None, headers: Any = ()) -> ClientReply:
-        """Send a request; bytes are sent as they are, any other body as JSON."""
+        """Send a request. A body of type bytes is sent unchanged, any other body as JSON."""
         fields = CIMultiDict(headers)
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
@@ -221,13 +224,13 @@ class RunningEndpoint:
     async def search(
         self, text: str = "hose", target: str = "/docs/_search", headers: Any = (), **body: Any
     ) -> ClientReply:
-        """Search the field `body` for a text."""
+        """Search the field `body` for *text*, with additional members of the request *body*."""
         return await self.send("POST", target, {"query": {"match": {"body": text}}, **body}, headers)
 
 
 @asynccontextmanager
 async def running_endpoint(settings: Settings) -> AsyncIterator[RunningEndpoint]:
-    """Run an endpoint on free ports of 127.0.0.1; its log lines are captured."""
+    """Run an endpoint on free ports of 127.0.0.1, without log output."""
     running = runner(settings)
     with capture_logs():
         await running.setup()

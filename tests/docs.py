@@ -1,7 +1,8 @@
-"""Writes the generated parts of the documentation: `make docs`. tests/test_docs.py fails when they lag."""
+"""Write the generated parts of the documentation (`make docs`). tests/test_docs.py fails when they lag."""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -18,18 +19,23 @@ from es_rerank.search.query_text.clauses import CLAUSES
 from es_rerank.search.query_text.leaf_clauses import no_text
 from es_rerank.search.query_text.retrievers import RETRIEVERS
 from es_rerank.search.scoring import POLICIES
+from es_rerank.server.metrics import Metrics
+from tests.extensions import EXTENSIONS, Extension
 from tests.live.clauses import SAMPLES
+from tests.test_structure import LEVELS, PACKAGES
 
 _ENGINES = {"elasticsearch": "Elasticsearch 8.19", "opensearch": "OpenSearch 3.6"}
 _OPENSEARCH = _ENGINES["opensearch"]
 _BOTH = ", ".join(_ENGINES.values())
-_DOCUMENTATION = "built after its documentation"
+_DOCUMENTATION = "not tested; implemented from its documentation"
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 SCHEMA = ROOT / "mappings" / "rule.schema.json"
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a Markdown table."""
     names = list(head)
     lines = [names, ["---"] * len(names), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
@@ -40,44 +46,44 @@ def settings() -> str:
         (f"`{name}`", f"`--{name.replace('_', '-')}`", f"`{PREFIX}{name.upper()}`", _default(name, row), _words(row))
         for name, row in Settings.model_fields.items()
     ]
-    return table(("key", "flag", "variable", "default", "what it is"), rows)
+    return table(("key", "flag", "variable", "default", "description"), rows)
 
 
 def rule_keys() -> str:
     rows = [(f"`{name}`", _words(row)) for name, row in rules.RuleFile.model_fields.items()]
-    return table(("key", "what it is"), rows)
+    return table(("key", "description"), rows)
 
 
-# What happens at each endpoint, and where that has been run.
+# The searches that an endpoint carries, and the engines that it is tested on.
 _ENDPOINTS: Mapping[str, tuple[str, str]] = {
     "_search": ("one search", _BOTH),
-    "_search/template": ("the engine renders the template, stored or inline; then one search", _OPENSEARCH),
-    "_msearch": ("many searches, each by itself; the engine is asked once for all of them", _BOTH),
-    "_msearch/template": ("each template is rendered; then as `_msearch`", _OPENSEARCH),
-    "_async_search": ("the answer is reranked when it is whole: at submit or at a later poll", _DOCUMENTATION),
-    "_async_search/{id}": ("poll, status and delete by the id that the submit gave", _DOCUMENTATION),
-    "_rank_eval": ("each request is searched as above; the engine rates that order", _OPENSEARCH),
-    "_inference/{id}": ("Elasticsearch's rerank inference, for the ids in `inference_ids`", "needs no engine"),
+    "_search/template": ("one search; the engine renders the stored or inline template", _OPENSEARCH),
+    "_msearch": ("several searches, each reranked independently", _BOTH),
+    "_msearch/template": ("several searches, as in `_msearch`; the engine renders the templates", _OPENSEARCH),
+    "_async_search": ("one search; the final response to the submit or to a later poll is reranked", _DOCUMENTATION),
+    "_async_search/{id}": ("poll, status and delete, with the id that the submit returned", _DOCUMENTATION),
+    "_rank_eval": ("one search per rated request; the engine evaluates the reranked order", _OPENSEARCH),
+    "_inference/{id}": ("none; Elasticsearch's rerank API, for the ids in `inference_ids`", "needs no engine"),
 }
 
 
 def endpoints() -> str:
     methods: dict[str, set[str]] = {}
-    for one in ENDPOINTS:
-        methods.setdefault(one.name, set()).update(one.methods)
-    rows = [(f"`{name}`", ", ".join(sorted(found)), *_ENDPOINTS[name]) for name, found in methods.items()]
-    return table(("endpoint", "methods", "what it carries", "run on"), rows)
+    for endpoint in ENDPOINTS:
+        methods.setdefault(endpoint.endpoint, set()).update(endpoint.methods)
+    rows = [(f"`{name}`", ", ".join(sorted(known)), *_ENDPOINTS[name]) for name, known in methods.items()]
+    return table(("endpoint", "methods", "searches", "tested on"), rows)
 
 
 def clauses() -> str:
     rows = [(f"`{name}`", _run_on(name)) for name, clause in CLAUSES.items() if clause is not no_text]
-    quiet = ", ".join(f"`{name}`" for name, clause in CLAUSES.items() if clause is no_text)
-    return table(("clause", "run on"), rows) + f"\n\nWithout words: {quiet}."
+    without = ", ".join(f"`{name}`" for name, clause in CLAUSES.items() if clause is no_text)
+    return table(("clause with text", "tested on"), rows) + f"\n\nClauses without text: {without}."
 
 
 def retrievers() -> str:
-    rows = [(f"`{name}`", "no words" if one is no_text else "words") for name, one in RETRIEVERS.items()]
-    return table(("retriever", "says"), rows)
+    rows = [(f"`{name}`", "no" if retriever is no_text else "yes") for name, retriever in RETRIEVERS.items()]
+    return table(("retriever", "has query text"), rows)
 
 
 def _run_on(clause: str) -> str:
@@ -86,16 +92,21 @@ def _run_on(clause: str) -> str:
     return ", ".join(_ENGINES[name] for name in names) or _DOCUMENTATION
 
 
+# The `_score` of a hit in the window and of a hit below it. b is the engine's score, p the model's probability.
+_SCORES: Mapping[str, tuple[str, str]] = {
+    "replace": ("1 + p", "b / (b + 10)"),
+    "probability": ("p", "0.000001 b / (b + 10)"),
+    "linear": ("1 + w p + (1 - w) b / (b + 10)", "b / (b + 10)"),
+    "rrf": ("1 + the mean of (k + 1) / (k + rank) for the engine's rank and the model's rank", "b / (b + 10)"),
+    "keep": ("the engine's scores of the window, assigned in the new order", "the engine's score"),
+}
+
+
 def policies() -> str:
-    words = {
-        "replace": "1 + p in the window, b / (b + 10) below it",
-        "probability": "p in the window, a millionth of b / (b + 10) below it",
-        "linear": "1 + w p + (1 - w) b / (b + 10) in the window, b / (b + 10) below it",
-        "rrf": "1 + the mean of both reciprocal ranks in the window, b / (b + 10) below it",
-        "keep": "the engine's numbers, in the new order",
-    }
-    rows = [(f"`{name}`", words[name], f"{row.parameter:g}" if row.parameter else "") for name, row in POLICIES.items()]
-    return table(("policy", "`_score`", "parameter"), rows)
+    rows = [
+        (f"`{name}`", *_SCORES[name], f"{row.parameter:g}" if row.parameter else "") for name, row in POLICIES.items()
+    ]
+    return table(("policy", "`_score` in the window", "`_score` below the window", "default w or k"), rows)
 
 
 def backends() -> str:
@@ -104,11 +115,11 @@ def backends() -> str:
             f"`{name}`",
             f"`{row.path}`" if row.path else "",
             "logits" if row.raw else "probabilities",
-            _most(row.max_batch),
+            _batch_size(row.max_batch),
         )
         for name, row in BACKENDS.items()
     ]
-    return table(("backend", "path", "asks for", "texts a request"), rows)
+    return table(("backend", "path", "scores in responses", "maximum texts per request"), rows)
 
 
 def profiles() -> str:
@@ -116,37 +127,107 @@ def profiles() -> str:
         (f"`{name}`", row.model, f"{row.max_tokens}", f"{row.max_passage_tokens}", row.long, row.languages)
         for name, row in PROFILES.items()
     ]
-    return table(("profile", "model", "context", "passage tokens", "long documents", "languages"), rows)
+    return table(("profile", "model", "context (tokens)", "passage (max. tokens)", "long documents", "languages"), rows)
 
 
 def reasons() -> str:
-    return table(
-        ("why", "what it means", "what to do"), [(f"`{why}`", one.means, one.do) for why, one in REASONS.items()]
-    )
+    rows = [(f"`{why}`", reason.means, reason.do) for why, reason in REASONS.items()]
+    return table(("reason", "meaning", "what to do"), rows)
 
 
-BLOCKS: Mapping[str, Callable[[], str]] = {
-    "settings": settings,
-    "rule keys": rule_keys,
-    "endpoints": endpoints,
-    "clauses": clauses,
-    "retrievers": retrievers,
-    "policies": policies,
-    "backends": backends,
-    "profiles": profiles,
-    "reasons": reasons,
+# The labels of metrics that have labels.
+METRIC_LABELS: Mapping[str, str] = {
+    "es_rerank_searches_total": "`outcome`, `why`",
+    "es_rerank_documents_total": "`from`: `cache` or `model`",
+    "es_rerank_shadow_top_total": "`changed`: `true` or `false`",
 }
 
 
-def written(text: str) -> str:
-    """Put every block between its markers."""
-    for name, block in BLOCKS.items():
-        start, end = f"<!-- generated: {name} -->\n", f"\n<!-- end: {name} -->"
+def metric_rows() -> dict[str, tuple[str, str]]:
+    """Return the type and help text of each metric, by metric name."""
+    lines = [line.split(" ", 3) for line in Metrics().text().decode().splitlines() if line.startswith("#")]
+    lines = [line for line in lines if not line[2].endswith("_created")]
+    kinds = {name: kind for _, key, name, kind in lines if key == "TYPE"}
+    return {name: (kinds[name], words) for _, key, name, words in lines if key == "HELP"}
+
+
+def metrics() -> str:
+    rows = [(f"`{name}`", kind, METRIC_LABELS.get(name, ""), words) for name, (kind, words) in metric_rows().items()]
+    return table(("metric", "type", "labels", "description"), rows)
+
+
+def levels() -> str:
+    rows = [
+        (str(number), _link(package), _first_line(package)) for number, names in enumerate(LEVELS) for package in names
+    ]
+    return table(("level", "module or package", "description"), rows)
+
+
+def _source(package: str) -> Path:
+    """Return the file with the docstring of a package or module of LEVELS."""
+    lab = PACKAGES[1]
+    folder = lab if package == lab.name else PACKAGES[0] / package
+    return folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
+
+
+def _link(package: str) -> str:
+    source = _source(package)
+    target = source.parent if source.name == "__init__.py" else source
+    name = target.relative_to(ROOT).as_posix() + ("/" if target.is_dir() else "")
+    return f"[`{target.stem}{'/' if target.is_dir() else ''}`]({name})"
+
+
+def _first_line(package: str) -> str:
+    docstring = ast.get_docstring(ast.parse(_source(package).read_text(encoding="utf-8"))) or ""
+    return docstring.partition("\n")[0]
+
+
+def extensions() -> str:
+    rows = [(one.what, f"`{one.example}`", _files(one), _tests(one)) for one in EXTENSIONS]
+    return table(("to add", "existing example", "files to change", "tests and docs to change"), rows)
+
+
+def _files(extension: Extension) -> str:
+    return "<br>".join(f"`{place.path}`: {place.change}" for place in extension.files)
+
+
+def _tests(extension: Extension) -> str:
+    return "<br>".join(f"`{place.path}`: {place.change}" for place in extension.tests)
+
+
+Blocks = Mapping[str, Callable[[], str]]
+
+# The generated parts of each page, by the name in the part's markers.
+PAGES: Mapping[Path, Blocks] = {
+    REFERENCE: {
+        "settings": settings,
+        "rule keys": rule_keys,
+        "endpoints": endpoints,
+        "clauses": clauses,
+        "retrievers": retrievers,
+        "policies": policies,
+        "reasons": reasons,
+        "metrics": metrics,
+        "backends": backends,
+        "profiles": profiles,
+    },
+    CONTRIBUTING: {"levels": levels, "extensions": extensions},
+}
+
+
+def regenerate(text: str, blocks: Blocks) -> str:
+    """Return the text of a page with the current content between the markers of each block.
+
+    Raises:
+        ValueError: A block has no markers in the text.
+    """
+    for name, block in blocks.items():
+        start, end = f"<!-- generated: {name} -->\n", f"<!-- end: {name} -->"
         before, opening, rest = text.partition(start)
         _, closing, after = rest.partition(end)
         if not opening or not closing:
-            raise ValueError(f"docs/reference.md has no markers for {name}")
-        text = before + start + block() + end + after
+            raise ValueError(f"the page has no markers for {name}")
+        text = f"{before}{start}{block()}\n{end}{after}"
     return text
 
 
@@ -158,10 +239,11 @@ def _words(row: FieldInfo) -> str:
     return row.description or ""
 
 
-def _most(count: int) -> str:
+def _batch_size(count: int) -> str:
     return "" if count > 10_000 else str(count)
 
 
 if __name__ == "__main__":
-    REFERENCE.write_text(written(REFERENCE.read_text(encoding="utf-8")), encoding="utf-8")
+    for page, blocks in PAGES.items():
+        page.write_text(regenerate(page.read_text(encoding="utf-8"), blocks), encoding="utf-8")
     SCHEMA.write_text(rules.schema(), encoding="utf-8")

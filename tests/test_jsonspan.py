@@ -2,30 +2,110 @@ from __future__ import annotations
 
 import pytest
 
-from es_rerank.jsonspan import elements, members, splice
+from es_rerank.jsonspan import (
+    Span,
+    decode_member,
+    elements,
+    member,
+    members,
+    objects,
+    remove_members,
+    splice,
+    splice_all,
+)
 
 
-def test_members_keep_their_place() -> None:
+def test_members_are_located_in_order() -> None:
     text = b'{ "a\\u0062" : [1, "}"] ,"":{} }'
     assert {name: span.of(text) for name, span in members(text).items()} == {"ab": b'[1, "}"]', "": b"{}"}
     assert text[members(text)["ab"].key :].startswith(b'"a')
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b'{"a":1,"a":2}', b'{"a":1,"b":2,"a":1}', b'{"a":'])
-def test_what_is_no_clean_object_is_refused(text: bytes) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - what is wrong has many names
+def test_any_text_but_one_object_without_repeats_is_refused(text: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - msgspec and es-rerank word it in their own ways
         members(text)
 
 
-def test_a_span_of_a_slice_is_moved_to_its_place_in_the_whole() -> None:
+def test_a_span_of_a_slice_is_moved_to_its_place_in_the_text() -> None:
     text = b'{"out":{"in":42}}'
     out = members(text)["out"]
     assert members(out.of(text))["in"].moved(out.start).of(text) == b"42"
 
 
-def test_elements() -> None:
-    assert elements(b'[ 1.50 , "a,b",{ } ]') == [b"1.50", b'"a,b"', b"{ }"]
+def test_a_value_is_located_by_its_path() -> None:
+    text = b'{"a": {"b": {"c": 1.50}}, "b": 2}'
+    span = member(text, ("a", "b", "c"))
+    assert span
+    assert span.of(text) == b"1.50"
+    assert text[span.key :].startswith(b'"c"')
+    assert member(text, ("a", "c")) is None
 
 
-def test_spliced_text_keeps_all_between_the_edits() -> None:
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (b'[ 1.50 , "a,b",{ } ]', [b"1.50", b'"a,b"', b"{ }"]),
+        (b" [1,1,11,1]", [b"1", b"1", b"11", b"1"]),
+        (b"[]", []),
+        (b"[ ]", []),
+    ],
+)
+def test_elements_are_located_in_order(text: bytes, found: list[bytes]) -> None:
+    assert [span.of(text) for span in elements(text)] == found
+    assert all(span.key == span.start for span in elements(text))
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"[1,]", b"[1", b"1"])
+def test_elements_of_anything_else_are_refused(text: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - msgspec and es-rerank word it in their own ways
+        elements(text)
+
+
+def test_objects_of_an_array_are_located_with_their_members() -> None:
+    (first, spans), (second, none) = objects(b'[{"a": 1}, {}]')
+    assert (first, spans["a"].of(first), second, none) == (b'{"a": 1}', b"1", b"{}", {})
+    with pytest.raises(ValueError):  # noqa: PT011 - msgspec and es-rerank word it in their own ways
+        objects(b"[1]")
+
+
+def test_the_same_member_of_many_objects_is_decoded() -> None:
+    spans = objects(b'[{"a": 1.50, "b": 2}, {"b": 3}, {"a": null}, {"a": {"c": [1]}}]')
+    assert decode_member(spans, "a") == [1.5, None, None, {"c": [1]}]
+    assert decode_member([], "a") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(b"[1]", [1]), (b'"\xff"', None), (b"1e999", None), (b"[" * 3000 + b"]" * 3000, None)],
+)
+def test_a_member_that_cannot_be_decoded_is_none(text: bytes, expected: object) -> None:
+    spans = {"x": Span(0, len(text), 0)}
+    assert decode_member([(text, spans)], "x") == [expected]
+    assert decode_member([(text, spans)], "y") == [None]
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "left"),
+    [
+        (b'{"a":1,"b":2,"c":3}', {"a"}, b'{"b":2,"c":3}'),
+        (b'{"a":1,"b":2,"c":3}', {"b"}, b'{"a":1,"c":3}'),
+        (b'{"a":1,"b":2,"c":3}', {"c", "x"}, b'{"a":1,"b":2}'),
+        (b'{"a":1,"b":2,"c":3}', {"a", "b"}, b'{"c":3}'),
+        (b'{"a":1,"b":2,"c":3}', {"b", "c"}, b'{"a":1}'),
+        (b'{"a":1,"b":2,"c":3}', {"a", "c"}, b'{"b":2}'),
+        (b'{"a":1,"b":2,"c":3}', {"a", "b", "c"}, b"{}"),
+        (b'{ "a" : 1 , "b" : 2 , "c" : 3 }', {"b"}, b'{ "a" : 1 , "c" : 3 }'),
+        (b'{"a":1}', {"x"}, b'{"a":1}'),
+    ],
+)
+def test_members_are_removed_with_their_commas(text: bytes, names: set[str], left: bytes) -> None:
+    assert splice(text, remove_members(members(text), names)) == left
+
+
+def test_all_bytes_between_edits_are_unchanged() -> None:
     assert splice(b"0123456789", [(8, 9, b""), (1, 3, b"ab"), (5, 5, b"+")]) == b"0ab34+5679"
+
+
+def test_many_texts_are_spliced_each_with_its_own_edits() -> None:
+    assert splice_all([(b"abc", [(0, 1, b"x")]), (b"abc", [])]) == [b"xbc", b"abc"]

@@ -6,117 +6,186 @@ import math
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.model import Failed, IndexInfo, Plan, PolicySpec, Rule, Scored, ScoreRequest, Search, Skip, Why
-from es_rerank.pipeline import Effects, Reply, decide, page, run
-from es_rerank.search.engine_request.widen import widen
+from es_rerank.model import (
+    CallOptions,
+    EngineReply,
+    Failed,
+    FetchPhase,
+    FetchSpec,
+    IndexInfo,
+    Plan,
+    PolicySpec,
+    Rule,
+    RuleMode,
+    Scored,
+    ScoreRequest,
+    Search,
+    Skip,
+    Why,
+    skipped,
+)
+from es_rerank.pipeline import (
+    Ports,
+    RankedWindow,
+    SearchResult,
+    decide,
+    engine_order,
+    measure,
+    rank_window,
+    run,
+)
+from es_rerank.search.order_change import Change
 from es_rerank.search.scoring import POLICIES
+from es_rerank.server.responses import outcome_header
+from tests.search.builders import a_search
 
 INFO = IndexInfo(("docs",), {"title": "text", "body": "text"})
 RULE = Rule("docs", window=5)
-CASES = Path(__file__).parent / "cases" / "searches"
+HOSE = {"match": {"body": "hose"}}
+HIGHLIGHT: dict[str, Any] = {"highlight": {"fields": {"body": {}}}}
+ENGINE_SECONDS = 0.5
+
+
+def a_reply(body: bytes | None) -> EngineReply:
+    """Return a reply that took the engine half a second."""
+    return EngineReply(200 if body is not None else 400, body=body, started=1.0, ended=1.0 + ENGINE_SECONDS)
 
 
 @dataclass
 class World:
-    """The effects of one search, fed by data: `hits` the engine's (texts and scores), `model` what is said of each."""
+    """The ports of one search, fed by data.
+
+    Attributes:
+        hits: Text and score of each of the engine's hits.
+        model: The probability of each text.
+        rule: The rule of the index.
+        resolved: What the index resolves to, if not to the rule.
+        answers: The bodies of the engine's replies, one after the other; without one it answers with its hits.
+        missing: Ids that are gone in the fetch phase.
+        options: How the search is to be handled.
+        score_requests: What the model was asked.
+        plans: What was fetched.
+        replies: What the engine replied.
+
+    """
 
     hits: Sequence[tuple[str, float]] = (("a", 3.0), ("b", 2.0), ("c", 1.0))
     model: dict[str, float | None] | Failed = field(default_factory=dict)
     rule: Rule = RULE
-    about: tuple[Rule, IndexInfo] | Skip | None = None
-    answer: bytes | None = b""
-    asks: list[ScoreRequest] = field(default_factory=list)
+    resolved: tuple[Rule, IndexInfo] | Skip | None = None
+    answers: Sequence[bytes | None] = ()
+    missing: AbstractSet[str] = frozenset()
+    options: CallOptions = field(default_factory=CallOptions)
+    score_requests: list[ScoreRequest] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
-    gone: AbstractSet[str] = frozenset()
-    splits: bool = True
+    replies: list[EngineReply] = field(default_factory=list)
 
-    async def _about(self, _search: Search) -> tuple[Rule, IndexInfo] | Skip:
-        return self.about or (self.rule, INFO)
+    async def _resolve_index(self, _search: Search) -> tuple[Rule, IndexInfo] | Skip:
+        return self.resolved or (self.rule, INFO)
 
-    async def _fetch(self, plan: Plan) -> bytes | None:
+    async def fetch(self, plan: Plan) -> EngineReply:
         self.plans.append(plan)
-        if self.answer != b"":
-            return self.answer
-        rows = [
-            {"_index": "docs", "_id": str(at), "_score": score, "_source": {"body": text}}
-            for at, (text, score) in enumerate(self.hits)
-            if plan.only is None or (("docs", str(at)) in plan.only and str(at) not in self.gone)
-        ]
-        most = max((row["_score"] for row in rows), default=None)
-        page = rows[plan.fetch_from : plan.fetch_from + plan.fetch_size]
-        return json.dumps({"hits": {"total": len(rows), "max_score": most, "hits": page}}).encode()
+        given = self.answers[len(self.replies) :]
+        self.replies.append(a_reply(given[0] if given else self._hits(plan.fetch)))
+        return self.replies[-1]
 
-    async def _score(self, ask: ScoreRequest) -> Scored | Failed:
-        self.asks.append(ask)
+    def _hits(self, fetch: FetchSpec) -> bytes:
+        rows = [
+            {"_index": "docs", "_id": str(number), "_score": score, "_source": {"body": text}}
+            for number, (text, score) in enumerate(self.hits)
+            if fetch.phase is not FetchPhase.FETCH
+            or (("docs", str(number)) in fetch.only and str(number) not in self.missing)
+        ]
+        max_score = max((score for row in rows if isinstance(score := row["_score"], float)), default=None)
+        page = rows[fetch.from_ : fetch.from_ + fetch.size]
+        return json.dumps({"hits": {"total": len(rows), "max_score": max_score, "hits": page}}).encode()
+
+    async def _score(self, request: ScoreRequest) -> Scored | Failed:
+        self.score_requests.append(request)
         if isinstance(self.model, Failed):
             return self.model
-        return Scored([None if one is None else self.model.get(one, 0.5) for one in ask.documents], 1, "fake")
+        scores = [None if text is None else self.model.get(text, 0.5) for text in request.documents]
+        return Scored(scores, 1, "fake")
 
-    def effects(self) -> Effects:
-        made = Effects(self._about, self._fetch, self._score, lambda rule: rule.deadline, self.splits)
-        return replace(made, fetching=lambda: 0.5)
+    def ports(self) -> Ports:
+        return Ports(self._resolve_index, self.fetch, self._score)
 
-    async def search(self, params: dict[str, str] | None = None, **body: Any) -> Reply:
-        return await run(Search("docs", params or {}, {"query": {"match": {"body": "hose"}}, **body}), self.effects())
+    async def search(self, params: dict[str, str] | None = None, **body: Any) -> SearchResult:
+        return await run(a_search({"query": HOSE, **body}, params), self.ports(), self.options)
+
+    async def plan(self, **body: Any) -> Plan:
+        """Return the plan of a search."""
+        plan = await decide(a_search({"query": HOSE, **body}), self.ports(), self.options)
+        assert isinstance(plan, Plan)
+        return plan
+
+    async def window(self, plan: Plan) -> RankedWindow:
+        """Return the ranked window of a plan."""
+        window = await rank_window(plan, await self.fetch(plan), self.ports(), self.options)
+        assert isinstance(window, RankedWindow)
+        return window
 
 
-def ids(reply: Reply) -> list[str]:
-    return [hit["_id"] for hit in hits(reply)]
+def header(result: SearchResult) -> str:
+    return outcome_header([result.outcome])
 
 
-def hits(reply: Reply) -> list[dict[str, Any]]:
-    assert reply.body is not None
-    found: list[dict[str, Any]] = json.loads(reply.body)["hits"]["hits"]
+def ids(result: SearchResult) -> list[str]:
+    return [hit["_id"] for hit in hits(result)]
+
+
+def hits(result: SearchResult) -> list[dict[str, Any]]:
+    assert result.body is not None
+    found: list[dict[str, Any]] = json.loads(result.body)["hits"]["hits"]
     return found
 
 
 async def test_a_search_comes_back_in_the_models_order() -> None:
     world = World(model={"a": 0.1, "b": 0.2, "c": 0.9})
-    reply = await world.search(size=2)
-    assert ids(reply) == ["2", "1"]
-    assert reply.outcome.header == "reranked; window=3; cached=1; model=fake"
-    assert reply.rule == RULE
-    assert world.asks == [ScoreRequest("hose", ["a", "b", "c"], RULE, RULE.deadline)]
+    result = await world.search(size=2)
+    assert ids(result) == ["2", "1"]
+    assert header(result) == "reranked; window=3; cached=1; model=fake"
+    assert result.rule == RULE
+    assert result.reply is world.replies[0]
+    assert world.score_requests == [ScoreRequest("hose", ["a", "b", "c"], RULE, RULE.deadline)]
 
 
-@pytest.mark.parametrize(("body", "left"), [({}, 3.0), ({"highlight": {"fields": {"body": {}}}}, 2.5)])
-async def test_the_time_for_a_second_fetch_is_kept_back(body: dict[str, Any], left: float) -> None:
-    world = World()
+@pytest.mark.parametrize(("body", "deadline"), [({}, 103.0), (HIGHLIGHT, 103.0 - ENGINE_SECONDS)])
+async def test_the_time_of_the_fetch_phase_is_kept_free(body: dict[str, Any], deadline: float) -> None:
+    world = World(options=CallOptions(arrived=100.0))
     await world.search(size=2, **body)
-    assert (len(world.plans), world.asks[0].seconds) == (1 + bool(body), left)
+    assert (len(world.plans), world.score_requests[0].deadline) == (1 + bool(body), deadline)
 
 
-async def test_the_model_reads_the_window_and_no_more() -> None:
+async def test_the_model_reads_only_the_window() -> None:
     world = World(hits=[(f"t{at}", 9.0 - at) for at in range(8)])
     await world.search(size=8)
-    assert world.asks[0].documents == ["t0", "t1", "t2", "t3", "t4"]
+    assert world.score_requests[0].documents == ["t0", "t1", "t2", "t3", "t4"]
 
 
 @pytest.mark.parametrize(
-    ("world", "body", "header"),
+    ("world", "body", "expected"),
     [
         (World(), {"sort": "date"}, "skipped; why=sort"),
-        (World(about=Skip(Why.NO_RULE)), {}, "skipped; why=no_rule"),
-        (World(about=(RULE, IndexInfo((), {}))), {}, "skipped; why=no_text_fields"),
-        (World(answer=None), {}, "skipped; why=engine_error"),
-        (World(answer=b"{}"), {}, "skipped; why=engine_answer"),
+        (World(resolved=Skip(Why.NO_RULE)), {}, "skipped; why=no_rule"),
+        (World(resolved=(RULE, IndexInfo((), {}))), {}, "skipped; why=no_text_fields"),
+        (World(answers=[None]), {}, "skipped; why=engine_error"),
+        (World(answers=[b"{}"]), {}, "skipped; why=engine_answer"),
     ],
 )
-async def test_what_is_left_alone_goes_as_it_came(world: World, body: dict[str, Any], header: str) -> None:
-    reply = await world.search(**body)
-    assert (reply.body, reply.outcome.header) == (None, header)
+async def test_a_skipped_search_has_no_body(world: World, body: dict[str, Any], expected: str) -> None:
+    result = await world.search(**body)
+    assert (result.body, header(result)) == (None, expected)
 
 
 @pytest.mark.parametrize(
-    ("world", "header"),
+    ("world", "expected"),
     [
         (World(model=Failed(Why.DEADLINE)), "failed; why=deadline"),
         (World(hits=[("", 2.0), ("", 1.0)]), "skipped; why=no_passages"),
@@ -124,26 +193,46 @@ async def test_what_is_left_alone_goes_as_it_came(world: World, body: dict[str, 
         (World(hits=[]), "skipped; why=few_hits"),
     ],
 )
-async def test_without_scores_the_engines_page_stands(world: World, header: str) -> None:
-    reply = await world.search(**{"from": 1, "size": 1})
-    assert reply.outcome.header == header
-    assert [(hit["_id"], hit["_score"]) for hit in hits(reply)] == [
+async def test_without_scores_the_page_is_the_engines(world: World, expected: str) -> None:
+    result = await world.search(**{"from": 1, "size": 1})
+    assert header(result) == expected
+    assert [(hit["_id"], hit["_score"]) for hit in hits(result)] == [
         (str(at), score) for at, (_, score) in list(enumerate(world.hits))[1:2]
     ]
 
 
-async def test_hits_without_scores_are_no_relevance_search() -> None:
+async def test_hits_without_engine_scores_keep_their_order() -> None:
     rows = b'{"hits":{"hits":[{"_id":"1","_score":null},{"_id":"2","_score":null}]}}'
-    reply = await World(answer=rows).search(size=1)
-    assert (ids(reply), reply.outcome.header) == (["1"], "skipped; why=engine_answer")
+    result = await World(answers=[rows]).search(size=1)
+    assert (ids(result), header(result)) == (["1"], "skipped; why=engine_answer")
 
 
-async def test_a_page_beyond_the_window_costs_no_model() -> None:
+@pytest.mark.parametrize(
+    ("sampling_key", "preference", "reranked"),
+    [
+        ("session 1", "session 2", True),
+        ("session 2", "session 1", False),
+        ("session 1", "", True),
+        ("session 2", "", False),
+        ("", "session 1", True),
+        ("", "session 2", False),
+    ],
+)
+async def test_the_sampling_key_takes_precedence_over_the_preference(
+    sampling_key: str, preference: str, *, reranked: bool
+) -> None:
+    rule = replace(RULE, mode=RuleMode.SAMPLE, sample_rate=0.5)
+    world = World(rule=rule, options=CallOptions(sampling_key=sampling_key))
+    result = await world.search({"preference": preference} if preference else None)
+    assert header(result).startswith("reranked" if reranked else "skipped; why=sampled_out")
+
+
+async def test_a_page_beyond_the_window_asks_no_model() -> None:
     world = World(hits=[("x", 90.0 - 10 * at) for at in range(8)])
-    reply = await world.search(**{"from": 6, "size": 5})
-    assert (ids(reply), world.asks) == (["6", "7"], [])
-    assert reply.outcome.header == "skipped; why=beyond_window"
-    assert [hit["_score"] for hit in hits(reply)] == [0.75, pytest.approx(2 / 3)]
+    result = await world.search(**{"from": 6, "size": 5})
+    assert (ids(result), world.score_requests) == (["6", "7"], [])
+    assert header(result) == "skipped; why=beyond_window"
+    assert [hit["_score"] for hit in hits(result)] == [0.75, pytest.approx(2 / 3)]
 
 
 WORLDS = st.builds(
@@ -161,7 +250,7 @@ WORLDS = st.builds(
 
 
 @given(WORLDS, st.integers(1, 16))
-def test_all_pages_together_are_one_permutation_with_falling_scores(world: World, size: int) -> None:
+def test_all_pages_together_are_a_permutation_with_falling_scores(world: World, size: int) -> None:
     async def pages() -> list[dict[str, Any]]:
         starts = range(0, len(world.hits) + size, size)
         return [hit for start in starts for hit in hits(await world.search(**{"from": start, "size": size}))]
@@ -188,21 +277,21 @@ def test_no_hit_is_on_two_pages(world: World, start: int, size: int, gap: int) -
 
 async def test_pinned_hits_are_not_read_and_stay_first() -> None:
     world = World(hits=[("pinned", 1.7014122e38), ("a", 3.0), ("b", 2.0)], model={"b": 0.9})
-    reply = await world.search(query={"pinned": {"ids": ["0"], "organic": {"match": {"body": "hose"}}}})
-    assert ids(reply) == ["0", "2", "1"]
-    assert world.asks[0].documents == [None, "a", "b"]
-    assert [hit["_score"] for hit in hits(reply)] == [1.7014122e38, 1.9, 1.5]
+    result = await world.search(query={"pinned": {"ids": ["0"], "organic": HOSE}})
+    assert ids(result) == ["0", "2", "1"]
+    assert world.score_requests[0].documents == [None, "a", "b"]
+    assert [hit["_score"] for hit in hits(result)] == [1.7014122e38, 1.9, 1.5]
 
 
-async def test_the_engines_order_cut_to_the_page() -> None:
+async def test_the_engines_order_is_cut_to_the_page() -> None:
     world = World()
-    plan = await decide(Search("docs", {}, {"query": {"match": {"body": "hose"}}, "size": 2}), world.effects())
-    assert isinstance(plan, Plan)
-    answer = await world.effects().fetch(plan)
-    assert answer is not None
-    reply = page(plan, answer, Why.PARTIAL)
-    assert (ids(reply), reply.outcome.header) == (["0", "1"], "skipped; why=partial")
-    assert page(plan, b"[]", Why.PARTIAL).body is None
+    plan = await world.plan(size=2)
+    reply = await world.fetch(plan)
+    result = engine_order(plan, reply, Why.PARTIAL)
+    assert (ids(result), header(result)) == (["0", "1"], "skipped; why=partial")
+    assert (result.rule, result.reply) == (RULE, reply)
+    assert engine_order(plan, a_reply(b"[]"), Why.PARTIAL) == SearchResult(None, skipped(Why.ENGINE_ANSWER), RULE)
+    assert engine_order(plan, a_reply(None), Why.PARTIAL) == SearchResult(None, skipped(Why.ENGINE_ERROR), RULE)
 
 
 @given(WORLDS)
@@ -211,63 +300,28 @@ def test_equal_probabilities_keep_the_engines_order(world: World) -> None:
     assert ids(asyncio.run(world.search(size=20))) == [str(at) for at in range(len(world.hits))]
 
 
-@pytest.mark.parametrize("folder", sorted(CASES.iterdir()), ids=lambda folder: folder.name)
-async def test_whole_searches(folder: Path, update: bool) -> None:
-    """A folder holds what was asked (`case.yaml`), the engine's answer, and what the client gets, byte for byte."""
-    case = yaml.safe_load((folder / "case.yaml").read_text(encoding="utf-8"))
-    engine = (folder / "engine.json").read_bytes()
-    world = World(answer=engine, model=case["model"], rule=replace(RULE, **case.get("rule", {})), splits=False)
-    reply = await world.search(case.get("params"), **case["body"])
-    if update:
-        (folder / "client.json").write_bytes(reply.body or b"")
-    assert reply.body == (folder / "client.json").read_bytes()
-    assert reply.outcome.header == case["outcome"]
-    assert widen("", Search("docs", raw=json.dumps(case["body"]).encode()), world.plans[0])[0] == case["sent"]
+@pytest.mark.parametrize(
+    ("world", "expected"),
+    [
+        (World(model={"a": 0.1, "b": 0.2, "c": 0.9}), True),
+        (World(model={"a": 0.9, "b": 0.5, "c": 0.1}), False),
+    ],
+)
+async def test_a_measurement_is_the_change_of_the_order(world: World, expected: bool) -> None:
+    found = await measure(await world.plan(size=2), world.ports(), world.options)
+    assert isinstance(found, Change)
+    assert (found.overlap, found.top) == (1.0, expected)
 
 
-class TestAPageInFull:
-    """A search that asks for highlights: a light window first, then the page."""
-
-    BODY: ClassVar[dict[str, Any]] = {"highlight": {"fields": {"body": {}}}, "size": 2}
-    MODEL: ClassVar[dict[str, float | None]] = {"a": 0.1, "b": 0.2, "c": 0.9}
-
-    async def test_costly_parts_are_asked_for_the_page_alone(self) -> None:
-        world = World(model=self.MODEL)
-        reply = await world.search(**self.BODY)
-        first, second = world.plans
-        assert ids(reply) == ["2", "1"]
-        assert (first.light, first.only, first.fetch_size) == (True, None, 5)
-        assert (second.light, second.only, second.fetch_from, second.fetch_size) == (
-            False,
-            (("docs", "2"), ("docs", "1")),
-            0,
-            2,
-        )
-        assert [hit["_score"] for hit in hits(reply)] == [1.9, 1.2]
-
-    async def test_totals_are_those_of_the_window(self) -> None:
-        world = World(model=self.MODEL)
-        reply = await world.search(**self.BODY)
-        assert reply.body is not None
-        assert json.loads(reply.body)["hits"]["total"] == 3
-        assert json.loads(reply.body)["hits"]["max_score"] == 1.9
-
-    async def test_a_fault_of_the_model_gives_the_engines_page(self) -> None:
-        world = World(model=Failed(Why.DEADLINE))
-        reply = await world.search(**{**self.BODY, "from": 1, "size": 1})
-        assert ids(reply) == ["1"]
-        assert reply.outcome.header == "failed; why=deadline"
-        assert reply.body is not None
-        assert json.loads(reply.body)["hits"]["max_score"] == 3.0
-
-    async def test_an_index_that_changed_in_between_gives_the_engines_answer(self) -> None:
-        world = World(model=self.MODEL, gone={"2"})
-        reply = await world.search(**self.BODY)
-        assert reply.body is None
-        assert reply.outcome.why is Why.ENGINE_ANSWER
-
-    @pytest.mark.parametrize("start", [2, 4])
-    async def test_a_page_behind_the_last_hit_is_empty_or_short(self, start: int) -> None:
-        world = World(model=self.MODEL, rule=replace(RULE, window=20))
-        reply = await world.search(**self.BODY, **{"from": start})
-        assert ids(reply) == ["0"][: 3 - start if start < 3 else 0]
+@pytest.mark.parametrize(
+    ("world", "body"),
+    [
+        (World(model=Failed(Why.DEADLINE)), {}),
+        (World(hits=[("a", 1.0)]), {}),
+        (World(answers=[None]), {}),
+        (World(answers=[b"{}"]), {}),
+        (World(), {"from": 7}),
+    ],
+)
+async def test_a_window_that_would_not_be_reranked_has_no_measurement(world: World, body: dict[str, Any]) -> None:
+    assert await measure(await world.plan(**body), world.ports(), world.options) is None

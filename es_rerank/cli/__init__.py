@@ -1,34 +1,69 @@
-"""The `es-rerank` command. Flags are made from the table of settings."""
+"""The command-line interface. A subcommand's module is imported only when the subcommand runs."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from importlib import import_module
+from typing import NamedTuple
 
 import click
 
-from es_rerank.cli.check import check
-from es_rerank.cli.explain import explain
-from es_rerank.cli.model import model
-from es_rerank.cli.serve import serve
 from es_rerank.errors import EsRerankError
 
-__all__ = ["cli", "main"]
+__all__ = ["COMMANDS", "cli", "main"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class CommandRow(NamedTuple):
+    """One subcommand: the module that defines a function of the same name, and the summary for the help text."""
+
+    module: str
+    summary: str
+
+
+COMMANDS: Mapping[str, CommandRow] = {
+    "serve": CommandRow("es_rerank.cli.serve", "Run the endpoint in front of Elasticsearch or OpenSearch."),
+    "check": CommandRow("es_rerank.cli.check", "Validate and print the effective settings and rules."),
+    "explain": CommandRow("es_rerank.cli.explain", "Show whether and how a request would be reranked."),
+    "model": CommandRow("es_rerank.cli.model", "Start the vLLM rerank server, or print its command line."),
+}
+
+
+class LazyGroup(click.Group):
+    """A click group that imports the subcommands of `COMMANDS` on demand.
+
+    A regular click group would have to import every subcommand, including the HTTP server, to print the help text.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of the subcommands in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import and return a subcommand, or None if the name is unknown."""
+        row = COMMANDS.get(cmd_name)
+        if row is None:
+            return None
+        command: click.Command = getattr(import_module(row.module), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of subcommands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, row.summary) for name, row in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="es-rerank")
 def cli() -> None:
-    """Put an endpoint in front of Elasticsearch or OpenSearch that returns searches in a better order."""
+    """Rerank the search results of Elasticsearch or OpenSearch with a local model.
 
-
-cli.add_command(serve)
-cli.add_command(check)
-cli.add_command(explain)
-cli.add_command(model)
+    es-rerank is an HTTP endpoint in front of the engine. Clients connect to it as they would to the engine.
+    """
 
 
 def main() -> None:
-    """Run the command line; what a person must repair is said in a sentence, with status 1."""
+    """Run the command line. An EsRerankError is printed without a traceback, with exit status 1."""
     try:
         cli()
     except EsRerankError as error:

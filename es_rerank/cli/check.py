@@ -1,4 +1,4 @@
-"""`es-rerank check`: print what is in force, or what is wrong with it."""
+"""`es-rerank check`: validate and print the effective configuration."""
 
 from __future__ import annotations
 
@@ -16,27 +16,30 @@ from es_rerank.model import Rule
 @click.command()
 @setting_options
 def check(**flags: Any) -> None:
-    """Print the settings and rules in force, secrets hidden; nothing is started or asked."""
+    """Validate and print the effective settings and rules.
+
+    The output is YAML with secrets masked. No server is started and no connection is opened.
+    """
     settings = settings_from(flags)
-    rules = [_shown(rule) for rule in Rules(settings)]
+    rules = [_effective(rule) for rule in Rules(settings)]
     text = yaml.safe_dump({"settings": in_force(settings), "rules": rules}, sort_keys=False, allow_unicode=True)
     click.echo(text, nl=False)
 
 
-def _shown(rule: Rule) -> dict[str, Any]:
-    """Show a rule with its gaps filled."""
+def _effective(rule: Rule) -> dict[str, Any]:
+    """Return the keys of a rule file, including values that the rule takes from settings and defaults."""
     policy = rule.policy
     return {
         "name": rule.name,
         "index": list(rule.patterns),
-        "mode": rule.mode,
+        "mode": rule.mode.value,
         "sample_rate": rule.sample_rate,
         "fields": list(rule.fields) or "the text fields of the mapping",
         "template": rule.template,
         "window": rule.window,
         "deadline": f"{rule.deadline:g}s",
         "policy": policy.name if policy.parameter is None else f"{policy.name}({policy.parameter:g})",
-        "long_documents": rule.long.mode or "profile",
+        "long_documents": rule.long.mode.value if rule.long.mode else "profile",
         "max_passage_tokens": rule.long.max_passage_tokens or "profile",
         "max_search_tokens": rule.long.max_search_tokens,
         "instruction": rule.instruction or "profile",

@@ -1,4 +1,4 @@
-"""`es-rerank model`: start vLLM with the flags that a profile's model needs, or print the command."""
+"""`es-rerank model`: start vLLM with the flags that a profile's model needs, or print the command line."""
 
 from __future__ import annotations
 
@@ -17,26 +17,29 @@ _FLAGS = click.argument("flags", nargs=-1, type=click.UNPROCESSED)
 
 @click.group()
 def model() -> None:
-    """Start the model server, or print how."""
+    """Start the vLLM rerank server, or print its command line."""
 
 
 @model.command(context_settings={"ignore_unknown_options": True})
 @_PROFILE
 @_FLAGS
 def serve(name: str, flags: tuple[str, ...]) -> None:
-    """Start vLLM for PROFILE; what follows `--` is given to vLLM as it is."""
+    """Start vLLM for PROFILE.
+
+    Arguments after `--` are passed to vLLM unchanged.
+    """
     if not vllm_installed():
         raise click.ClickException("vLLM is not installed: pip install 'es-rerank[vllm]', or `make demo` for a CPU")
     argv = [*server_flags(PROFILES[name]), *flags]
     command = server_command(argv)
     sys.stdout.flush()
-    os.execve(command[0], command, vllm_environment(argv))  # noqa: S606 - the person asked for this program
+    os.execve(command[0], command, vllm_environment(argv))  # noqa: S606 - the user starts this program
 
 
 @model.command(context_settings={"ignore_unknown_options": True})
 @_PROFILE
 @_FLAGS
 def command(name: str, flags: tuple[str, ...]) -> None:
-    """Print the command that `model serve` runs."""
+    """Print the command line that `model serve` runs."""
     argv = [*server_flags(PROFILES[name]), *flags]
     click.echo(shlex.join(["python", *server_command(argv)[1:]]))

@@ -1,4 +1,4 @@
-"""Options made from the table of settings: one a row, with its sentence and its default."""
+"""Command-line options, generated from the fields of `Settings`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LONG_NAMES = dict.fromkeys(DURATIONS, "DURATION") | dict.fromkeys(
 
 
 def setting_options(command: Command) -> Command:
-    """Give a command `--config` and one option a setting."""
+    """Add `--config` and one option per setting to a command."""
     for name, row in reversed(Settings.model_fields.items()):
         command = _option(name, row)(command)
     return click.option(
@@ -33,23 +33,34 @@ def setting_options(command: Command) -> Command:
 
 
 def settings_from(flags: dict[str, Any]) -> Settings:
-    """Build the settings in force from flags, variables and the file that `--config` names."""
-    given = dict(flags)
-    file: Path | None = given.pop("config")
-    return settings.load(given, os.environ, file)
+    """Load the settings from flags, environment variables and the `--config` file.
+
+    Args:
+        flags: The value of each command-line flag, including `config`; None if the flag was not used.
+
+    Raises:
+        ConfigError: If a setting is invalid.
+
+    """
+    values = dict(flags)
+    file: Path | None = values.pop("config")
+    return settings.load(values, os.environ, file)
 
 
 def _option(name: str, row: FieldInfo) -> Callable[[Command], Command]:
-    """Make the option of one setting; its value is checked with the others, so that all complaints sound alike."""
+    """Return the click option for one setting.
+
+    Click does not convert or validate values, because `Settings` does so for all sources of settings.
+    """
     flag = "--" + name.replace("_", "-")
-    words = f"{row.description} [default: {shown(name, row)}]"
+    text = f"{row.description} [default: {shown(name, row)}]"
     if row.annotation is bool:
-        return click.option(f"{flag}/--no-{flag[2:]}", default=None, help=words)
-    return click.option(flag, metavar=_metavar(name, row), help=words)
+        return click.option(f"{flag}/--no-{flag[2:]}", default=None, help=text)
+    return click.option(flag, metavar=_metavar(name, row), help=text)
 
 
 def shown(name: str, row: FieldInfo) -> str:
-    """Write a default as a person would."""
+    """Return a setting's default value as shown in help texts and documentation."""
     match row.default:
         case None | ():
             return "none"
@@ -64,7 +75,7 @@ def shown(name: str, row: FieldInfo) -> str:
 
 
 def _metavar(name: str, row: FieldInfo) -> str:
-    """Name the kind of value."""
+    """Return the placeholder for a setting's value in help texts."""
     if name in _LONG_NAMES:
         return _LONG_NAMES[name]
     kinds = {"int": "N", "Path": "PATH", "SecretStr": "TOKEN"}

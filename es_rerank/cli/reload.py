@@ -1,7 +1,7 @@
-"""Takes changed rules and certificates into use while the endpoint runs, all of them or none: on SIGHUP, or on change.
+"""Reloads rules and TLS certificates on SIGHUP or when a file changes. If one of them is invalid, none is replaced.
 
-Files are looked at once a second. Notices of the kernel would be sooner, but there are none of network drives, and they
-tell of each step of a change: an editor's, or that of a cluster that swaps a link to a folder of files.
+Files are polled. inotify would detect a change sooner, but it does not work on network file systems, and it reports
+every intermediate step when an editor saves a file or Kubernetes replaces the symbolic link to a folder.
 """
 
 from __future__ import annotations
@@ -23,85 +23,109 @@ from es_rerank.server.state import State
 
 log = structlog.get_logger()
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 
 Fingerprint = Mapping[Path, tuple[int, ...] | None]
-"""What tells one state of files from another: inode, size and both times of each; None is one that cannot be seen."""
+"""Inode, size, mtime and ctime (ns) of each file, for detecting changes; None for a file that cannot be read."""
 
 
-class Reread:
-    """Reads the settings from where they came from: the flags of the command, the variables, and their file.
+class SettingsReader:
+    """Reads the settings from command-line flags, environment variables and the settings file.
 
-    State: `known`, the fingerprint of all files as they were at the first reading.
+    Attributes:
+        file: The settings file, if there is one.
+        initial: Fingerprint of all configuration files at startup; None until the settings are read.
+
     """
 
     def __init__(self, flags: Mapping[str, Any]) -> None:
-        """Read nothing yet."""
+        """Store the command-line flags without reading any file."""
         self._flags = dict(flags)
         self.file: Path | None = self._flags.get("config")
-        self.known: Fingerprint | None = None
+        self.initial: Fingerprint | None = None
+
+    def __repr__(self) -> str:
+        """Return the settings file. Flags are omitted, because they can contain secrets."""
+        return f"SettingsReader(file={str(self.file) if self.file else None!r})"
 
     def __call__(self) -> Settings:
-        """Read them. Raises ConfigError."""
+        """Read the settings. Raises ConfigError if they are invalid."""
         before = fingerprint([self.file] if self.file else [])
         settings = settings_from(self._flags)
-        if self.known is None:
-            self.known = {**fingerprint(watched(settings, self.file)), **before}
+        if self.initial is None:
+            self.initial = {**fingerprint(configuration_files(settings, self.file)), **before}
         return settings
 
 
-class Changes:
-    """Tells when the files have changed that `settings` name, and their own.
+class ChangeDetector:
+    """Detects changes of the settings file, the rule files, and the TLS certificate and key.
 
-    State: what the files were like when they were taken into use, and at the last look.
+    Attributes:
+        settings: The settings in use, with the paths of the files.
+
     """
 
-    def __init__(self, settings: Settings, reread: Reread) -> None:
-        """Begin with what was read at the start."""
+    def __init__(self, settings: Settings, read_settings: SettingsReader) -> None:
+        """Use the state of the files at startup as the reference for changes."""
         self.settings = settings
-        self._file = reread.file
-        self._taken = reread.known
-        self._seen: Fingerprint | None = None
+        self._file = read_settings.file
+        self._loaded = read_settings.initial
+        self._previous: Fingerprint | None = None
 
-    def seen(self) -> bool:
-        """Look. A change counts when two looks have seen the same: nobody is in the midst of writing it.
+    def __repr__(self) -> str:
+        """Return the files that are polled."""
+        return f"ChangeDetector(files={[str(path) for path in configuration_files(self.settings, self._file)]})"
 
-        It counts once, whatever a reload makes of it: that is tried again when a file changes again.
+    def changed(self) -> bool:
+        """Poll the files and return whether they have changed and must be reloaded.
+
+        A change is reported when two consecutive polls find the same state, so that a file is not read while it is
+        being written. Each change is reported once, even if the changed files turn out to be invalid.
         """
-        before, self._seen = self._seen, fingerprint(watched(self.settings, self._file))
-        found = self._taken != self._seen == before
-        if found:
-            self._taken = self._seen
-        return found
+        before, self._previous = self._previous, fingerprint(configuration_files(self.settings, self._file))
+        complete = self._loaded != self._previous == before
+        if complete:
+            self._loaded = self._previous
+        return complete
 
 
-def reload(state: State, sites: Sites, reread: Callable[[], Settings]) -> Settings | None:
-    """Read settings, rules and the certificate to listen with anew; where something is wrong all stays as it was.
+def load_configuration(
+    read_settings: Callable[[], Settings], load_certificates: Callable[[], object]
+) -> tuple[Settings, Rules]:
+    """Read settings, rules and certificates. Raises ConfigError if one of them is invalid."""
+    settings = read_settings()
+    rules = Rules(settings)
+    load_certificates()
+    return settings, rules
 
-    Gives the settings as they are now; None if they cannot be used.
+
+def reload(state: State, sites: Sites, read_settings: Callable[[], Settings]) -> Settings | None:
+    """Reload rules and TLS certificates. If anything is invalid, the previous configuration stays in use.
+
+    Returns:
+        The settings that were read, or None if the configuration is invalid.
+
     """
     try:
-        settings = reread()
-        rules = Rules(settings)
-        sites.renew()
+        settings, rules = load_configuration(read_settings, sites.renew)
     except EsRerankError as error:
-        log.error("reload failed, all stays as it was", reason=str(error))  # noqa: TRY400 - a person's slip, no fault
+        log.error("reload failed, previous configuration kept", reason=str(error))  # noqa: TRY400 - a user's mistake
         return None
     except Exception:
-        log.exception("reload failed, all stays as it was")
+        log.exception("reload failed, previous configuration kept")
         return None
     state.rules.replace_with(rules)
-    log.info("reloaded", rules=[rule.name for rule in state.rules], **_later(state.settings, settings))
+    log.info("reloaded", rules=[rule.name for rule in state.rules], **_restart_required(state.settings, settings))
     return settings
 
 
 @asynccontextmanager
-async def watching(state: State, sites: Sites, reread: Reread) -> AsyncIterator[None]:
-    """Reload whenever a file has changed, for as long as the block runs, if the settings want it."""
+async def watching(state: State, sites: Sites, read_settings: SettingsReader) -> AsyncIterator[None]:
+    """Watch the files and reload after each change until the block ends, if the setting `reload` is `change`."""
     if state.settings.reload != "change":
         yield
         return
-    watch = asyncio.create_task(_watch(state, sites, reread))
+    watch = asyncio.create_task(_watch(state, sites, read_settings))
     try:
         yield
     finally:
@@ -110,43 +134,43 @@ async def watching(state: State, sites: Sites, reread: Reread) -> AsyncIterator[
             await watch
 
 
-async def _watch(state: State, sites: Sites, reread: Reread) -> None:
-    """Look once a second."""
-    changes = Changes(state.settings, reread)
+async def _watch(state: State, sites: Sites, read_settings: SettingsReader) -> None:
+    """Poll the files and reload after each change, until canceled."""
+    detector = ChangeDetector(state.settings, read_settings)
     while True:
-        await asyncio.sleep(LOOK_SECONDS)
-        # A network drive may keep one waiting.
-        if await asyncio.to_thread(changes.seen):
-            changes.settings = reload(state, sites, reread) or changes.settings
+        await asyncio.sleep(POLL_SECONDS)
+        # In a thread, because a network file system can block.
+        if await asyncio.to_thread(detector.changed):
+            detector.settings = reload(state, sites, read_settings) or detector.settings
 
 
-def watched(settings: Settings, file: Path | None) -> list[Path]:
-    """List what a reload reads: the file of settings, the rules, the certificate to listen with and its key."""
+def configuration_files(settings: Settings, file: Path | None) -> list[Path]:
+    """Return the files that a reload reads: rule files, settings file, and the TLS certificate and key."""
     try:
         rules = files(settings.mappings)
     except ConfigError:
         rules = []
-    named = (file, settings.listen_certificate, settings.listen_key)
-    return [*rules, *(path for path in named if path is not None)]
+    others = (file, settings.listen_certificate, settings.listen_key)
+    return [*rules, *(path for path in others if path is not None)]
 
 
 def fingerprint(paths: Iterable[Path]) -> Fingerprint:
-    """Take the fingerprint of files; of a link that of the file it leads to."""
-    return {path: _state(path) for path in paths}
+    """Return the fingerprint of files. Symbolic links are followed."""
+    return {path: _file_state(path) for path in paths}
 
 
-def _state(path: Path) -> tuple[int, ...] | None:
-    """Look at one file."""
+def _file_state(path: Path) -> tuple[int, ...] | None:
+    """Return inode, size, mtime and ctime of a file, or None if it cannot be read."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _later(before: Settings, now: Settings) -> dict[str, list[str]]:
-    """Name the settings that have changed and wait for a restart."""
+def _restart_required(before: Settings, now: Settings) -> dict[str, list[str]]:
+    """Return a log field with the names of changed settings that require a restart; empty if there are none."""
     changed = [
         name for name in Settings.model_fields if name not in INHERITED and getattr(before, name) != getattr(now, name)
     ]
-    return {"after_a_restart": changed} if changed else {}
+    return {"restart_required": changed} if changed else {}

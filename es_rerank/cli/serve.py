@@ -1,4 +1,4 @@
-"""`es-rerank serve`: run the endpoint until it is told to stop."""
+"""`es-rerank serve`: run the endpoint until a signal stops it."""
 
 from __future__ import annotations
 
@@ -16,73 +16,83 @@ import uvloop
 from es_rerank.cli import workers
 from es_rerank.cli.logs import configure
 from es_rerank.cli.options import setting_options
-from es_rerank.cli.reload import Reread, reload, watching
+from es_rerank.cli.reload import SettingsReader, reload, watching
 from es_rerank.config.rules import Rules
 from es_rerank.config.settings import Settings, in_force
 from es_rerank.server.admin.pages import PREFIX
 from es_rerank.server.app import runner
-from es_rerank.server.listen.site import listen
+from es_rerank.server.listen.site import Sites, listen
 from es_rerank.server.listen.sockets import NONE, Sockets, bind_all
 from es_rerank.server.state import STATE
 
 log = structlog.get_logger()
 
-# What comes so soon after the first signal is the same wish: of a service manager that tells all processes, and of the
-# parent of this one.
-_ONCE_SECONDS = 0.5
-_SHOWN = ("upstream", "reranker", "backend", "profile")
+# Signals within this time after the first signal count as the same request to stop. A worker can receive two signals:
+# one from a service manager that signals all processes, and one from its parent process.
+_REPEATED_SIGNAL_SECONDS = 0.5
+_LOGGED_SETTINGS = ("upstream", "reranker", "backend", "profile")
 
 
 @click.command()
 @setting_options
 def serve(**flags: Any) -> None:
-    """Run the endpoint: point clients at it instead of at the engine."""
-    # Until there is somebody who takes it, it waits; by itself it would end the process.
+    """Run the endpoint in front of Elasticsearch or OpenSearch.
+
+    Connect clients to it instead of to the engine. Every setting can also be an environment variable or a key of the
+    settings file.
+    """
+    # Block SIGHUP until its handler is installed, because its default action ends the process.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
-    reread = Reread(flags)
-    settings = reread()
+    read_settings = SettingsReader(flags)
+    settings = read_settings()
     configure(settings.log_level)
     if settings.workers > 1:
-        workers.supervise(settings, reread, partial(work, reread))
+        workers.supervise(settings, read_settings, partial(work, read_settings))
     else:
-        uvloop.run(until_stopped(settings, reread))
+        uvloop.run(until_stopped(settings, read_settings))
 
 
-def work(reread: Reread, settings: Settings, bound: Sockets, rules: Rules) -> None:
-    """Run one of several processes."""
+def work(read_settings: SettingsReader, settings: Settings, bound: Sockets, rules: Rules) -> None:
+    """Run one worker process."""
     configure(settings.log_level)
-    uvloop.run(until_stopped(settings, reread, bound, rules))
+    uvloop.run(until_stopped(settings, read_settings, bound, rules))
 
 
-async def until_stopped(settings: Settings, reread: Reread, bound: Sockets = NONE, rules: Rules | None = None) -> None:
-    """Listen, on *bound* and on sockets of its own, until SIGINT or SIGTERM, or until the parent of a worker is gone.
+async def until_stopped(
+    settings: Settings, read_settings: SettingsReader, bound: Sockets = NONE, rules: Rules | None = None
+) -> None:
+    """Run the endpoint until SIGINT or SIGTERM is received, or, in a worker, until the parent process ends.
 
-    Requests under way are finished first. SIGHUP has rules and certificates read anew; without *rules* they are read
-    at the start.
+    Requests in flight are completed before this function returns. SIGHUP reloads rules and certificates.
+
+    Args:
+        settings: The settings at startup.
+        read_settings: Reads the settings again for a reload.
+        bound: Sockets to listen on. Addresses without a socket are bound here.
+        rules: The rules to use; if None, they are read from the rule files.
+
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    parent = multiprocessing.parent_process()
-    if parent:
+    if parent := multiprocessing.parent_process():
         loop.add_reader(parent.sentinel, stopped.set)
     running = runner(settings, rules)
     await running.setup()
     try:
         sites = await listen(running, settings, bind_all(settings, bound))
-        loop.add_signal_handler(signal.SIGHUP, reload, running.app[STATE], sites, reread)
+        loop.add_signal_handler(signal.SIGHUP, reload, running.app[STATE], sites, read_settings)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
-        shown = {name: in_force(settings)[name] for name in _SHOWN}
-        log.info("listening", url=sites.names[0], page=f"{sites.pages[0]}{PREFIX}/", **shown)
-        async with watching(running.app[STATE], sites, reread):
+        _log_listening(sites, settings)
+        async with watching(running.app[STATE], sites, read_settings):
             await stopped.wait()
         running.app[STATE].life.draining = True
         if settings.drain_delay:
             log.info("draining", seconds=settings.drain_delay)
-            await _drained(stopped, settings.drain_delay)
+            await _drain(stopped, settings.drain_delay)
     finally:
-        # There is nothing to reload for any more, but requests to be finished.
+        # From now on, ignore requests to reload.
         loop.add_signal_handler(signal.SIGHUP, lambda: None)
         if parent:
             loop.remove_reader(parent.sentinel)
@@ -90,10 +100,21 @@ async def until_stopped(settings: Settings, reread: Reread, bound: Sockets = NON
     log.info("stopped")
 
 
-async def _drained(stopped: asyncio.Event, seconds: float) -> None:
-    """Wait for so many seconds; whoever asks for the end a second time does not want to wait."""
-    once = min(_ONCE_SECONDS, seconds)
-    await asyncio.sleep(once)
+def _log_listening(sites: Sites, settings: Settings) -> None:
+    """Log the addresses that the endpoint listens on and the most important settings."""
+    shown = {name: in_force(settings)[name] for name in _LOGGED_SETTINGS}
+    log.info("listening", url=sites.names[0], admin_url=f"{sites.pages[0]}{PREFIX}/", **shown)
+
+
+async def _drain(stopped: asyncio.Event, seconds: float) -> None:
+    """Wait for *seconds*, or until a second signal to stop."""
+    repeated = min(_REPEATED_SIGNAL_SECONDS, seconds)
+    await _ignore_repeated_signals(repeated)
     stopped.clear()
     with suppress(TimeoutError):
-        await asyncio.wait_for(stopped.wait(), seconds - once)
+        await asyncio.wait_for(stopped.wait(), seconds - repeated)
+
+
+async def _ignore_repeated_signals(seconds: float) -> None:
+    """Wait for *seconds*, during which further signals are not counted as a second request to stop."""
+    await asyncio.sleep(seconds)

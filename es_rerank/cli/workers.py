@@ -1,4 +1,8 @@
-"""Several processes on the same addresses: started, watched, started anew when one dies, and stopped together."""
+"""Runs several worker processes on the same addresses and restarts workers that die.
+
+gunicorn is not used, because its aiohttp worker creates the aiohttp runner and sites itself, without the admin address,
+the PROXY protocol and the request checks of `server.listen`.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 
 import structlog
 
-from es_rerank.cli.reload import LOOK_SECONDS, Changes, Reread
+from es_rerank.cli import reload
+from es_rerank.cli.reload import ChangeDetector, SettingsReader, load_configuration
 from es_rerank.config.rules import Rules
 from es_rerank.config.settings import Settings
 from es_rerank.config.types import UNIX
@@ -25,25 +31,29 @@ from es_rerank.server.state import build
 
 log = structlog.get_logger()
 
-_PAUSE_SECONDS = 1.0
+# Delay before a dead worker is replaced, so that a worker that dies at startup is not restarted in a busy loop.
+_RESTART_DELAY_SECONDS = 1.0
+# Time after the drain delay in which workers complete requests in flight, before they are killed.
 _GRACE_SECONDS = 30.0
-_MOST_WAKES = 64
+_MAX_WAKE_BYTES = 64
 
 Work = Callable[[Settings, Sockets, Rules], None]
-"""What one process does, with the sockets it is given and its own where none are, and with the rules in force."""
+"""The main function of a worker. Its arguments are the settings, the sockets that workers share, and the rules."""
 
 
-def supervise(settings: Settings, reread: Reread, work: Work) -> None:
-    """Run *work* in as many processes as the settings say, until SIGINT or SIGTERM.
+def supervise(settings: Settings, read_settings: SettingsReader, work: Work) -> None:
+    """Run *work* in `settings.workers` processes until SIGINT or SIGTERM is received.
 
-    Raises EsRerankError where an address cannot be had or a file cannot be used, before any process starts.
+    Raises:
+        EsRerankError: If an address is not available or a file is invalid. In that case, no process is started.
+
     """
     rules = build(settings).rules
     server_context(settings)
     bound = bind_all(settings)
     with tempfile.TemporaryDirectory(prefix="es-rerank-metrics-") as folder:
         os.environ[SHARED_FOLDER] = folder
-        team = Team(settings, work, bound, Latest(settings, rules, reread))
+        team = Team(settings, work, bound, LatestRules(settings, rules, read_settings))
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: team.stop())
         signal.signal(signal.SIGHUP, lambda *_: team.reload())
@@ -51,120 +61,132 @@ def supervise(settings: Settings, reread: Reread, work: Work) -> None:
         team.run()
 
 
-class Latest:
-    """What a process that starts now works by: `rules`, the last ones that could be used, as those have that run.
+class LatestRules:
+    """The latest valid rules, for starting a new worker with the same rules as the running workers.
 
-    Each of these reads its files by itself, and says what is wrong with them.
+    Errors are ignored here, because running workers also read the files and log errors.
+
+    Attributes:
+        rules: The latest valid rules.
+        watches: Whether file changes trigger a reload.
+
     """
 
-    def __init__(self, settings: Settings, rules: Rules, reread: Reread) -> None:
-        """Begin with the *settings* and *rules* of the start."""
+    def __init__(self, settings: Settings, rules: Rules, read_settings: SettingsReader) -> None:
+        """Store the *settings* and *rules* that were read at startup."""
         self.rules = rules
         self.watches = settings.reload == "change"
         self._settings = settings
-        self._reread = reread
-        self._changes = Changes(settings, reread)
+        self._read_settings = read_settings
+        self._detector = ChangeDetector(settings, read_settings)
 
-    def look(self) -> None:
-        """Read what has changed, if that is wanted."""
-        if self.watches and self._changes.seen():
+    def __repr__(self) -> str:
+        """Return the names of the rules."""
+        return f"LatestRules({[rule.name for rule in self.rules]}, watches={self.watches})"
+
+    def poll(self) -> None:
+        """Read the rules again if a file has changed and file changes trigger a reload."""
+        if self.watches and self._detector.changed():
             self.read()
 
     def read(self) -> None:
-        """Read anew; where anything is wrong all stays as it was."""
+        """Read the rules again. After an error, keep the previous rules."""
         with suppress(Exception):
-            settings = self._reread()
-            rules = Rules(settings)
-            server_context(self._settings)
-            self.rules, self._changes.settings = rules, settings
+            self._detector.settings, self.rules = load_configuration(
+                self._read_settings, partial(server_context, self._settings)
+            )
 
 
 class Team:
-    """The processes. State: which run, and whether they shall."""
+    """The worker processes of one endpoint."""
 
-    def __init__(self, settings: Settings, work: Work, bound: Sockets, latest: Latest) -> None:
-        """Prepare to run *work*; *bound* keeps the addresses while no process has them."""
-        places = {name: address(sockets[0]) for name, sockets in bound._asdict().items() if sockets}
-        # The port that was found for all of them.
-        found = {name: place for name, place in places.items() if getattr(settings, name).endswith(":0")}
-        # A path cannot be bound twice, so all take connections from one socket; of a port each has its own.
-        paths = {name: getattr(bound, name) for name, place in places.items() if place.startswith(UNIX)}
-        self._settings = settings.model_copy(update=found)
-        self._sockets = Sockets(**paths)
+    def __init__(self, settings: Settings, work: Work, bound: Sockets, latest: LatestRules) -> None:
+        """Prepare to run *work*. The sockets *bound* reserve the addresses until workers listen on them."""
+        addresses = {name: address(sockets[0]) for name, sockets in bound._asdict().items() if sockets}
+        # The operating system has replaced port 0 by a free port, which all workers use.
+        chosen = {name: place for name, place in addresses.items() if getattr(settings, name).endswith(":0")}
+        # Each worker binds TCP ports itself. A Unix socket cannot be bound twice, so workers share it.
+        shared = {name: getattr(bound, name) for name, place in addresses.items() if place.startswith(UNIX)}
+        self._settings = settings.model_copy(update=chosen)
+        self._sockets = Sockets(**shared)
         self._bound = bound
         self._work = work
         self._latest = latest
         self._processes: list[SpawnProcess] = []
         self._wanted = True
-        self._stale = False
+        self._reload_requested = False
         self._woken, self._wake = os.pipe()
 
+    def __repr__(self) -> str:
+        """Return the process IDs, and whether the workers are being stopped."""
+        return f"Team(pids={[process.pid for process in self._processes]}, stopping={not self._wanted})"
+
     def run(self) -> None:
-        """Keep all processes running until told to stop, then wait for them to finish what is under way."""
+        """Run the workers until `stop()` is called, then wait until they have completed the requests in flight."""
         self._processes = [self._started() for _ in range(self._settings.workers)]
         while self._wanted:
-            sentinels = [one.sentinel for one in self._processes]
-            found = wait([*sentinels, self._woken], LOOK_SECONDS if self._latest.watches else None)
-            if self._woken in found:
-                os.read(self._woken, _MOST_WAKES)
-            if self._stale:
+            sentinels = [process.sentinel for process in self._processes]
+            timeout = reload.POLL_SECONDS if self._latest.watches else None
+            ready = wait([*sentinels, self._woken], timeout)
+            if self._woken in ready:
+                os.read(self._woken, _MAX_WAKE_BYTES)
+            if self._reload_requested:
                 self._reload()
-            self._latest.look()
-            if self._wanted and set(sentinels) & set(found):
+            self._latest.poll()
+            if self._wanted and set(sentinels) & set(ready):
                 self._replace()
         self._end()
         log.info("all workers stopped")
 
     def stop(self) -> None:
-        """Ask for the end, and those who take their time for it once more; a signal may call it."""
+        """Stop all workers. A second call ends a drain delay. Safe to call in a signal handler."""
         if self._wanted:
             self._wanted = False
             os.write(self._wake, b".")
         else:
-            for one in self._processes:
-                one.terminate()
+            for process in self._processes:
+                process.terminate()
 
     def reload(self) -> None:
-        """Ask for a reload; a signal may call it."""
-        self._stale = True
+        """Request a reload. Safe to call in a signal handler."""
+        self._reload_requested = True
         os.write(self._wake, b".")
 
     def _reload(self) -> None:
-        """Have all processes reload."""
-        self._stale = False
+        """Read the rules again and send SIGHUP to all workers."""
+        self._reload_requested = False
         self._latest.read()
-        for one in self._processes:
-            if one.pid and one.is_alive():
-                os.kill(one.pid, signal.SIGHUP)
+        for process in self._processes:
+            if process.pid and process.is_alive():
+                os.kill(process.pid, signal.SIGHUP)
 
     def _started(self) -> SpawnProcess:
-        """Start one process."""
+        """Start and return one worker."""
         arguments = (self._settings, self._sockets, self._latest.rules)
         process = multiprocessing.get_context("spawn").Process(target=self._work, args=arguments)
-        # It inherits this: a signal waits there until it is listened to.
+        # The worker inherits the signal mask, so SIGHUP stays pending until the worker has installed its handler.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
         process.start()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         return process
 
     def _replace(self) -> None:
-        """Start a process in the place of each that died."""
-        dead = [one for one in self._processes if one.exitcode is not None]
-        for one in dead:
-            log.error("worker died, another takes its place", pid=one.pid, exit_code=one.exitcode)
-            forget(one.pid or 0)
-        # One that dies at once must not be started as fast as the machine can.
-        wait([self._woken], timeout=_PAUSE_SECONDS)
+        """Start a new worker for each worker that died."""
+        dead = [process for process in self._processes if process.exitcode is not None]
+        for process in dead:
+            log.error("worker died, starting a replacement", pid=process.pid, exit_code=process.exitcode)
+            forget(process.pid or 0)
+        wait([self._woken], timeout=_RESTART_DELAY_SECONDS)
         if self._wanted:
-            alive = [one for one in self._processes if one not in dead]
+            alive = [process for process in self._processes if process not in dead]
             self._processes = [*alive, *(self._started() for _ in dead)]
 
     def _end(self) -> None:
-        """Stop all; one that does not end in time is killed."""
-        for one in self._processes:
-            one.terminate()
+        """Stop all workers, and kill those that do not end in time."""
+        for process in self._processes:
+            process.terminate()
         limit = time.monotonic() + _GRACE_SECONDS + (self._settings.drain_delay or 0.0)
-        for one in self._processes:
-            one.join(max(0.0, limit - time.monotonic()))
-            one.kill()
+        for process in self._processes:
+            process.join(max(0.0, limit - time.monotonic()))
+            process.kill()
         self._bound.close()

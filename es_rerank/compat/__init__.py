@@ -1,1 +1,1 @@
-"""What clients see of the engine behind: its media types, its version, its nodes, its points in time. Pure."""
+"""Rewrites requests and responses so that clients see another engine version or other node addresses. Pure."""

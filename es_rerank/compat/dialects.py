@@ -1,4 +1,8 @@
-"""Which engine clients are shown. One row each; the same words go to the engine in a form that every engine takes."""
+"""The Elasticsearch versions that es-rerank can emulate in front of another engine. One row of `DIALECTS` each.
+
+Official Elasticsearch clients require the header `X-Elastic-Product` and send vendor media types, which OpenSearch and
+older Elasticsearch versions reject.
+"""
 
 from __future__ import annotations
 
@@ -8,33 +12,47 @@ from dataclasses import dataclass
 
 from multidict import CIMultiDict
 
-PRODUCT = "X-Elastic-Product"
+PRODUCT_HEADER = "X-Elastic-Product"
 
-# `application/vnd.elasticsearch+json; compatible-with=8`, Elasticsearch's own media types since 7.11.
-_VENDOR = re.compile(
+# Elasticsearch's vendor media types since 7.11, such as `application/vnd.elasticsearch+json; compatible-with=8`.
+_VENDOR_TYPE = re.compile(
     r"application/vnd\.elasticsearch\+([\w-]+)(?:\s*;\s*compatible-with\s*=\s*\"?(\d+)\"?)?", re.IGNORECASE
 )
-_PLAIN = re.compile(r"application/([\w-]+)\s*(?:;\s*charset=utf-8)?\s*$", re.IGNORECASE)
+_PLAIN_TYPE = re.compile(r"application/([\w-]+)\s*(?:;\s*charset=utf-8)?\s*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """An Elasticsearch as its official clients know it: the version that `GET /` names."""
+    """An emulated Elasticsearch version.
+
+    Attributes:
+        version: The version number to return in the response to `GET /`, such as `8.19.0`.
+
+    """
 
     version: str
 
-    def asked(self, headers: CIMultiDict[str]) -> CIMultiDict[str]:
-        """Write a request's headers with media types that any engine takes."""
-        return CIMultiDict((name, plain(value) if name.lower() in _TYPED else value) for name, value in headers.items())
+    def request_headers(self, headers: CIMultiDict[str]) -> CIMultiDict[str]:
+        """Return the client's request headers with plain media types, which every engine accepts."""
+        return CIMultiDict(
+            (name, plain_media_types(value) if name.lower() in _MEDIA_TYPE_HEADERS else value)
+            for name, value in headers.items()
+        )
 
-    def said(self, accepted: str, headers: CIMultiDict[str]) -> CIMultiDict[str]:
-        """Write an answer's headers as this engine would for a client that *accepted* these media types."""
-        shown = CIMultiDict(headers)
-        if PRODUCT not in shown:
-            shown[PRODUCT] = "Elasticsearch"
-        if "Content-Type" in shown:
-            shown["Content-Type"] = vendor(accepted, shown["Content-Type"])
-        return shown
+    def response_headers(self, accept: str, headers: CIMultiDict[str]) -> CIMultiDict[str]:
+        """Return the engine's response headers with the product header and media type of this Elasticsearch version.
+
+        Args:
+            accept: The `Accept` header of the client's request.
+            headers: The engine's response headers.
+
+        """
+        emulated = CIMultiDict(headers)
+        if PRODUCT_HEADER not in emulated:
+            emulated[PRODUCT_HEADER] = "Elasticsearch"
+        if "Content-Type" in emulated:
+            emulated["Content-Type"] = vendor_media_type(accept, emulated["Content-Type"])
+        return emulated
 
 
 DIALECTS: Mapping[str, Dialect | None] = {
@@ -42,18 +60,26 @@ DIALECTS: Mapping[str, Dialect | None] = {
     "elasticsearch-8": Dialect("8.19.0"),
     "elasticsearch-9": Dialect("9.2.0"),
 }
-_TYPED = frozenset({"accept", "content-type"})
+_MEDIA_TYPE_HEADERS = frozenset({"accept", "content-type"})
 
 
-def plain(value: str) -> str:
-    """Rewrite vendor media types into those they stand for; all else stays."""
-    return _VENDOR.sub(r"application/\1", value)
+def plain_media_types(value: str) -> str:
+    """Replace vendor media types, such as `application/vnd.elasticsearch+json`, by plain ones (`application/json`)."""
+    return _VENDOR_TYPE.sub(r"application/\1", value)
 
 
-def vendor(accepted: str, said: str) -> str:
-    """Write the media type of an answer in the vendor form that the client accepts; others stay as they are."""
-    form = _PLAIN.match(said)
-    for found in _VENDOR.finditer(accepted):
-        if form and found[1].lower() == form[1].lower() and found[2]:
-            return f"application/vnd.elasticsearch+{form[1]};compatible-with={found[2]}"
-    return said
+def vendor_media_type(accept: str, content_type: str) -> str:
+    """Return a response's content type as the vendor media type that the client accepts.
+
+    If the client does not accept the vendor form of this content type, it is returned unchanged.
+
+    Args:
+        accept: The `Accept` header of the client's request.
+        content_type: The `Content-Type` header of the engine's response.
+
+    """
+    plain = _PLAIN_TYPE.match(content_type)
+    for vendor in _VENDOR_TYPE.finditer(accept):
+        if plain and vendor[1].lower() == plain[1].lower() and vendor[2]:
+            return f"application/vnd.elasticsearch+{plain[1]};compatible-with={vendor[2]}"
+    return content_type

@@ -1,17 +1,25 @@
-"""Which answers are shown otherwise than the engine wrote them. One row each, in force only where settings say so."""
+"""The endpoints whose responses are rewritten for sniffing and emulation, if these are enabled in the settings."""
 
 from __future__ import annotations
 
-from es_rerank.search.formats.endpoints import Endpoint, row
+from es_rerank.search.formats.endpoints import Endpoint, EndpointRow, row
 
-SNIFFED = (row("_nodes", {"GET"}, r"^/_nodes(?:/(?!(?:hot_threads|stats|usage)\b)[^/]+){0,2}"),)
-PRESENTED = (
-    row("info", {"GET"}, r"^"),
-    row("_pit", {"POST"}, r"^/(?P<target>[^/_][^/]*|_all)/_pit"),
-    row("_pit", {"DELETE"}, r"^/_pit"),
+# Clients with sniffing enabled read the node addresses from this endpoint and connect to them.
+SNIFFING_ROWS = (row(Endpoint.NODES, {"GET"}, r"^/_nodes(?:/(?!(?:hot_threads|stats|usage)\b)[^/]+){0,2}"),)
+# Endpoints whose formats differ between Elasticsearch and OpenSearch.
+EMULATION_ROWS = (
+    row(Endpoint.ROOT, {"GET"}, r"^"),
+    row(Endpoint.POINT_IN_TIME, {"POST"}, r"^/(?P<target>[^/_][^/]*|_all)/_pit"),
+    row(Endpoint.POINT_IN_TIME, {"DELETE"}, r"^/_pit"),
 )
 
 
-def rows(*, sniffed: bool, presented: bool) -> tuple[Endpoint, ...]:
-    """List the rows in force: where clients look for nodes, and where an engine shows which one it is."""
-    return (SNIFFED if sniffed else ()) + (PRESENTED if presented else ())
+def rows(*, sniffing: bool, emulation: bool) -> tuple[EndpointRow, ...]:
+    """Return the endpoints to rewrite.
+
+    Args:
+        sniffing: Whether to rewrite node addresses, so that clients with sniffing enabled stay connected to es-rerank.
+        emulation: Whether to emulate another engine version.
+
+    """
+    return (SNIFFING_ROWS if sniffing else ()) + (EMULATION_ROWS if emulation else ())

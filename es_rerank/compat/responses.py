@@ -1,4 +1,4 @@
-"""Writes the few answers and requests that differ between the engines, as splices: all other bytes stay."""
+"""Rewrites requests and responses that differ between the engines. Bytes outside the changed values are kept."""
 
 from __future__ import annotations
 
@@ -7,55 +7,69 @@ from msgspec import Raw, Struct
 
 from es_rerank.jsonspan import Edit, Span, members, splice
 
-# What Elasticsearch 8 and 9 say of themselves, and clients of Elasticsearch 7 look at.
+# Elasticsearch 7 clients verify both.
 _TAGLINE = b'"You Know, for Search"'
-_FLAVOR = b'"build_flavor"'
-# Where a node of an answer of `_nodes` has the address that clients which look for nodes connect to.
-_ADDRESS = ("http", "publish_address")
+_BUILD_FLAVOR = b'"build_flavor"'
 
 
-def info(body: bytes, version: str) -> bytes:
-    """Write the answer of `GET /` as an Elasticsearch of this *version* does. Raises ValueError for anything else."""
-    top = members(body)
-    inside = top["version"]
-    text = inside.of(body)
-    found = members(text)
-    edits = [_new(found["number"], msgspec.json.encode(version))]
-    if "distribution" in found:
-        named = found["distribution"]
-        edits += [(named.key, named.key + len(b'"distribution"'), _FLAVOR), _new(named, b'"default"')]
-    changed = [(inside.start, inside.end, splice(text, edits))]
-    if "tagline" in top:
-        changed.append(_new(top["tagline"], _TAGLINE))
-    return splice(body, changed)
+def emulated_root(body: bytes, version: str) -> bytes:
+    """Return the engine's response to `GET /` with the version, build flavor and tagline of Elasticsearch.
+
+    Args:
+        body: The engine's response.
+        version: The version number to return, such as `8.19.0`.
+
+    Raises:
+        ValueError: If the body is not a JSON object.
+        KeyError: If the body has no `version.number`.
+
+    """
+    root = members(body)
+    span = root["version"]
+    text = span.of(body)
+    build = members(text)
+    edits = [_replaced(build["number"], msgspec.json.encode(version))]
+    if "distribution" in build:
+        distribution = build["distribution"]
+        edits += [_renamed(distribution, b'"distribution"', _BUILD_FLAVOR), _replaced(distribution, b'"default"')]
+    changes = [_replaced(span, splice(text, edits))]
+    if "tagline" in root:
+        changes.append(_replaced(root["tagline"], _TAGLINE))
+    return splice(body, changes)
 
 
 class _Node(Struct):
-    """What an answer of `_nodes` says of one node."""
+    """One node in a response to `GET /_nodes`."""
 
     name: str = ""
 
 
 class _Nodes(Struct):
-    """An answer of `_nodes`, as far as it names something."""
+    """The cluster name and the node names in a response to `GET /_nodes`."""
 
     nodes: dict[str, _Node] = {}
     cluster_name: str = ""
 
 
-def root(node: bytes, version: str) -> bytes | None:
-    """Write what `GET /` says of an Elasticsearch of this *version*, from the names in an answer of `_nodes`.
+def root_response(nodes_body: bytes, version: str) -> bytes | None:
+    """Return a response to `GET /` for an engine that does not implement this endpoint.
 
-    None for any other answer.
+    Args:
+        nodes_body: The engine's response to `GET /_nodes`, from which the cluster name and a node name are taken.
+        version: The version number to return, such as `8.19.0`.
+
+    Returns:
+        The response body, or None if *nodes_body* has an unexpected format.
+
     """
     try:
-        said = msgspec.json.decode(node, type=_Nodes)
+        cluster = msgspec.json.decode(nodes_body, type=_Nodes)
     except (ValueError, RecursionError):
         return None
     return msgspec.json.encode(
         {
-            "name": next((one.name for one in said.nodes.values()), ""),
-            "cluster_name": said.cluster_name,
+            "name": next((node.name for node in cluster.nodes.values()), ""),
+            "cluster_name": cluster.cluster_name,
             "cluster_uuid": "_na_",
             "version": {"number": version, "build_flavor": "default"},
             "tagline": msgspec.json.decode(_TAGLINE),
@@ -64,52 +78,82 @@ def root(node: bytes, version: str) -> bytes | None:
 
 
 def distribution(body: bytes) -> str:
-    """Read from the answer of `GET /` which engine it is: `opensearch`, or empty for Elasticsearch."""
+    """Return `version.distribution` in a response to `GET /`: `opensearch`, or "" if it is missing or malformed."""
     try:
-        said = msgspec.json.decode(body)["version"].get("distribution", "")
+        name = msgspec.json.decode(body)["version"].get("distribution", "")
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
         return ""
-    return said if isinstance(said, str) else ""
+    return name if isinstance(name, str) else ""
 
 
-def nodes(body: bytes, address: str) -> bytes:
-    """Name *address* as the HTTP address of each node in an answer of `_nodes`. Raises ValueError for anything else."""
-    top = members(body)
-    if "nodes" not in top:
+def with_node_address(body: bytes, address: str) -> bytes:
+    """Return a response to `GET /_nodes` with the HTTP publish address of every node replaced.
+
+    Args:
+        body: The engine's response.
+        address: The address of es-rerank, `host:port`, for clients with sniffing enabled.
+
+    Raises:
+        ValueError: If the body, its member `nodes` or a node is not a JSON object.
+
+    """
+    response = members(body)
+    if "nodes" not in response:
         return body
     value = msgspec.json.encode(address)
     edits = []
-    for node in _below(body, top["nodes"]).values():
-        http = _below(body, node).get(_ADDRESS[0])
-        published = _below(body, http).get(_ADDRESS[1]) if http else None
+    for node in _members_at(body, response["nodes"]).values():
+        http = _members_at(body, node).get("http")
+        published = _members_at(body, http).get("publish_address") if http else None
         if published:
-            edits.append(_new(published, value))
+            edits.append(_replaced(published, value))
     return splice(body, edits)
 
 
-def opened(body: bytes) -> bytes:
-    """Rename what OpenSearch says of a new point in time: `pit_id` is `id` in Elasticsearch. Raises ValueError."""
-    found = members(body).get("pit_id")
-    return body if found is None else splice(body, [(found.key, found.key + len(b'"pit_id"'), b'"id"')])
+def from_opensearch_open_pit(body: bytes) -> bytes:
+    """Convert OpenSearch's response to opening a point in time to Elasticsearch's, by renaming `pit_id` to `id`.
+
+    Raises:
+        ValueError: If the body is not a JSON object.
+
+    """
+    pit_id = members(body).get("pit_id")
+    return body if pit_id is None else splice(body, [_renamed(pit_id, b'"pit_id"', b'"id"')])
 
 
-def closing(body: bytes) -> bytes:
-    """Write `{"id": ...}` of Elasticsearch as the `{"pit_id": [...]}` of OpenSearch. Raises ValueError, KeyError."""
+def to_opensearch_close_pit(body: bytes) -> bytes:
+    """Convert Elasticsearch's request to close a point in time, `{"id": ...}`, to OpenSearch's `{"pit_id": [...]}`.
+
+    Raises:
+        ValueError: If the body is not a JSON object.
+        KeyError: If the body has no `id`.
+
+    """
     return msgspec.json.encode({"pit_id": [Raw(members(body)["id"].of(body))]})
 
 
-def closed(body: bytes) -> bytes:
-    """Write OpenSearch's `{"pits": [{"successful"}]}` in Elasticsearch's words. Raises ValueError, KeyError."""
+def from_opensearch_close_pit(body: bytes) -> bytes:
+    """Convert OpenSearch's response to closing points in time to Elasticsearch's `{"succeeded", "num_freed"}`.
+
+    Raises:
+        ValueError, LookupError, TypeError: If the body is not of the form `{"pits": [{"successful": ...}]}`.
+
+    """
     pits = msgspec.json.decode(body)["pits"]
-    freed = sum(bool(one["successful"]) for one in pits)
-    return msgspec.json.encode({"succeeded": freed == len(pits), "num_freed": freed})
+    num_freed = sum(bool(pit["successful"]) for pit in pits)
+    return msgspec.json.encode({"succeeded": num_freed == len(pits), "num_freed": num_freed})
 
 
-def _below(body: bytes, span: Span) -> dict[str, Span]:
-    """Find the members of an object inside a body, at their place in the whole."""
-    return {name: one.moved(span.start) for name, one in members(span.of(body)).items()}
+def _members_at(body: bytes, span: Span) -> dict[str, Span]:
+    """Return the members of the JSON object at *span*, as spans relative to *body*."""
+    return {name: member.moved(span.start) for name, member in members(span.of(body)).items()}
 
 
-def _new(span: Span, value: bytes) -> Edit:
-    """Put a value in the place of another."""
+def _replaced(span: Span, value: bytes) -> Edit:
+    """Return the edit that replaces a value."""
     return (span.start, span.end, value)
+
+
+def _renamed(span: Span, key: bytes, new_key: bytes) -> Edit:
+    """Return the edit that renames a member from *key* to *new_key*, both quoted and without escape sequences."""
+    return (span.key, span.key + len(key), new_key)

@@ -1,1 +1,1 @@
-"""Settings and rules: what the operator writes, checked and typed."""
+"""Reads and validates the operator's configuration: settings and rules."""

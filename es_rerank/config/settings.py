@@ -1,19 +1,21 @@
-"""The settings. One row each: name, default, sentence; flags, variables, file keys and docs are derived from it."""
+"""The settings. Command-line flags, environment variables, file keys and the reference are generated from `Settings`.
+
+The sources are merged here and not by pydantic-settings, because an error message must name the flag, the variable, or
+the file and line of the invalid value.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from es_rerank.compat.dialects import DIALECTS
-from es_rerank.config import yaml_source
+from es_rerank.config import layers, yaml_source
+from es_rerank.config.conflicts import conflicts
 from es_rerank.config.types import (
-    SHARED,
-    UNIX,
     Address,
     AdminListen,
     Duration,
@@ -24,227 +26,216 @@ from es_rerank.config.types import (
     Policy,
     Urls,
     one_of,
-    same_place,
 )
 from es_rerank.errors import ConfigError
 from es_rerank.rerank.backends import BACKENDS
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.search.scoring import POLICIES
 
-PREFIX = "ES_RERANK_"
-# Variables that are read elsewhere: the settings file itself, and where the demo keeps and fetches its parts.
-OTHER_VARIABLES = frozenset({"ES_RERANK_CONFIG", "ES_RERANK_CACHE", "ES_RERANK_MAVEN_REPOSITORY"})
-
-
+PREFIX = layers.PREFIX
 DURATIONS = ("connect_timeout", "deadline", "drain_delay")
-# The first needs the second; the first and the second exclude each other.
-_TOGETHER = (
-    ("listen_certificate", "listen_key"),
-    ("listen_key", "listen_certificate"),
-    ("listen_client_ca", "listen_certificate"),
-    ("upstream_certificate", "upstream_key"),
-    ("upstream_key", "upstream_certificate"),
-    ("upstream_username", "upstream_password"),
-    ("upstream_password", "upstream_username"),
-    ("publish_address", "sniff"),
-)
-_EITHER = (
-    ("upstream_username", "upstream_api_key"),
-    ("aws_region", "upstream_api_key"),
-    ("aws_region", "upstream_username"),
-    # The preface stands before the TLS handshake, where no HTTP server reads it.
-    ("proxy_protocol", "listen_certificate"),
-)
 
 
 class Settings(BaseModel):
-    """All settings of the endpoint."""
+    """All settings of the endpoint, each with its name, type, default and description."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
 
-    listen: Listen = Field("127.0.0.1:9280", description="HOST:PORT that clients connect to, or unix:/PATH.")
+    listen: Listen = Field("127.0.0.1:9280", description="Address that clients connect to: HOST:PORT or unix:/PATH.")
     admin_listen: AdminListen = Field(
         "127.0.0.1:9281",
-        description="HOST:PORT or unix:/PATH of the own pages, or `shared`: as `listen`, for whom the engine knows.",
+        description="Address of the admin pages: HOST:PORT, unix:/PATH, or `shared`. If `shared`, es-rerank serves "
+        "the pages on `listen`, to callers that the engine authenticates.",
     )
-    listen_certificate: Path | None = Field(None, description="PEM file of the certificate to listen with https.")
-    listen_key: Path | None = Field(None, description="PEM file of its private key.")
+    listen_certificate: Path | None = Field(
+        None, description="PEM file of the server certificate. If set, `listen` and `admin_listen` use https."
+    )
+    listen_key: Path | None = Field(None, description="PEM file of the unencrypted key of `listen_certificate`.")
     listen_client_ca: Path | None = Field(
-        None, description="CA of client certificates; a client without one is not let in."
+        None, description="PEM file of the CA that signs client certificates. If set, clients must present one."
     )
-    workers: int = Field(1, ge=1, le=256, description="Processes that listen; each has its own cache and limits.")
+    workers: int = Field(
+        1, ge=1, le=256, description="Number of worker processes, each with its own caches and limits."
+    )
     proxy_protocol: bool = Field(
-        default=False, description="Whether each connection starts with the PROXY protocol of a load balancer, v1 or 2."
+        default=False, description="Whether connections to `listen` start with a PROXY protocol header (v1 or v2)."
     )
     forwarded: Literal["pass", "append", "replace"] = Field(
-        "pass", description="`X-Forwarded-*`: pass as they came, append the client's address, or replace them by it."
+        "pass",
+        description="`X-Forwarded-*` headers for the engine: `pass` the client's headers, `append` the client's "
+        "address to them, or `replace` them.",
     )
     upstream: Urls = Field(
         ("http://127.0.0.1:9200",),
-        description="URL of the Elasticsearch or OpenSearch behind; several nodes of one cluster: a,b,c.",
+        description="URL of Elasticsearch or OpenSearch, or comma-separated URLs of several nodes of one cluster.",
     )
-    upstream_ca: Path | None = Field(None, description="File with the CA certificate of an https upstream.")
-    upstream_verify: bool = Field(default=True, description="Whether the certificate of an https upstream is checked.")
+    upstream_ca: Path | None = Field(
+        None, description="PEM file of the CA certificates to trust for the engine, instead of the system's."
+    )
+    upstream_verify: bool = Field(default=True, description="Whether to verify the engine's https certificate.")
     upstream_fingerprint: Fingerprint | None = Field(
-        None, description="SHA-256 of the https upstream's certificate, or of a CA it sends with it; checked instead."
+        None,
+        description="SHA-256 fingerprint of the engine's certificate, or of a CA certificate that the engine sends. "
+        "es-rerank verifies the fingerprint instead of CA and host name.",
     )
-    upstream_certificate: Path | None = Field(None, description="PEM file of a client certificate for the upstream.")
-    upstream_key: Path | None = Field(None, description="PEM file of its private key.")
+    upstream_certificate: Path | None = Field(
+        None, description="PEM file of the client certificate that es-rerank presents to the engine."
+    )
+    upstream_key: Path | None = Field(None, description="PEM file of the unencrypted key of `upstream_certificate`.")
     upstream_api_key: SecretStr | None = Field(
-        None, description="API key for the upstream, sent where a caller brings no credentials of its own."
+        None, description="Encoded API key that es-rerank sends to the engine for clients that send no credentials."
     )
-    upstream_username: str | None = Field(None, description="User for the upstream, sent where a caller brings none.")
-    upstream_password: SecretStr | None = Field(None, description="Password of that user.")
+    upstream_username: str | None = Field(
+        None, description="User name that es-rerank sends to the engine for clients that send no credentials."
+    )
+    upstream_password: SecretStr | None = Field(None, description="Password of `upstream_username`.")
     aws_region: str | None = Field(
-        None, description="Region of an Amazon OpenSearch domain: every request is signed anew (SigV4)."
+        None, description="AWS region of an Amazon OpenSearch cluster. If set, es-rerank signs every request (SigV4)."
     )
-    aws_service: Literal["es", "aoss"] = Field("es", description="`es` is a domain, `aoss` a serverless collection.")
-    # Only our own defaults are numbers; whatever is written has its unit.
+    aws_service: Literal["es", "aoss"] = Field(
+        "es", description="AWS service name in the signature: `es` for a domain, `aoss` for a serverless collection."
+    )
+    # Defaults of durations are in seconds and are not validated, since operators write durations with a unit.
     connect_timeout: Duration = Field(
-        5.0, validate_default=False, description="Time to connect to a node of the upstream before the next."
+        5.0, validate_default=False, description="Time limit for connecting to a node of the engine, at most 10m."
     )
     emulate: Annotated[str, one_of(DIALECTS)] = Field(
-        "engine", description=f"Which engine clients see, whatever is behind: {', '.join(DIALECTS)}."
+        "engine",
+        description=f"Engine version that clients see; `engine` means the real version. One of: {', '.join(DIALECTS)}.",
     )
     sniff: Literal["pass", "rewrite"] = Field(
-        "pass", description="`rewrite` names this endpoint to clients that look for nodes (`_nodes/http`)."
+        "pass",
+        description="Responses to node sniffing (`_nodes/http`): `pass` them unchanged, or `rewrite` the address of "
+        "each node to es-rerank's address.",
     )
     publish_address: Address | None = Field(
-        None, description="HOST:PORT named to them; else what the client connected to."
+        None, description="HOST:PORT of es-rerank for `sniff: rewrite`. If not set, the `Host` that the client sent."
     )
     reranker: Urls = Field(
-        ("http://127.0.0.1:8000",), description="URL of the rerank server; several with the same model: a,b,c."
+        ("http://127.0.0.1:8000",),
+        description="URL of the rerank server, or comma-separated URLs of several servers with the same model.",
     )
-    reranker_api_key: SecretStr | None = Field(None, description="Bearer token for the rerank servers.")
+    reranker_api_key: SecretStr | None = Field(None, description="Bearer token that es-rerank sends to rerank servers.")
     backend: Annotated[str, one_of(BACKENDS)] = Field(
-        "vllm", description=f"Wire dialect of the rerank server: {', '.join(BACKENDS)}."
+        "vllm", description=f"API of the rerank server. One of: {', '.join(BACKENDS)}."
     )
     profile: Annotated[str, one_of(PROFILES)] = Field(
-        "qwen3-reranker-0.6b", description=f"How the model must be asked: {', '.join(PROFILES)}."
+        "qwen3-reranker-0.6b",
+        description=f"Prompt, limits and defaults of the model. One of: {', '.join(PROFILES)}.",
     )
-    model: str | None = Field(None, description="Name of the model at the rerank server; else the profile's.")
+    model: str | None = Field(
+        None, description="Model name that es-rerank sends to the rerank server. If not set, the profile's model name."
+    )
     tokenizer: str = Field(
-        "auto", description="tokenizer.json, its folder or a model's name; `auto` is the model's, `estimate` guesses."
+        "auto",
+        description="Path or model name of the tokenizer. `auto` uses the model's tokenizer; `estimate` estimates the "
+        "number of tokens from the number of bytes.",
     )
-    mappings: Path | None = Field(None, description="Folder of rules; without one every index is reranked.")
-    window: int = Field(50, ge=2, le=1000, description="How many hits the model reads.")
+    mappings: Path | None = Field(
+        None, description="Folder of the rule files. If not set, the default rule applies to every index."
+    )
+    window: int = Field(50, ge=2, le=1000, description="Maximum hits that the model scores per search, 2 to 1000.")
     deadline: Duration = Field(
-        3.0, validate_default=False, description="Time for a whole search; over it, the engine's order is given."
+        3.0,
+        validate_default=False,
+        description="Time limit of a search, at most 10m. When it has passed, es-rerank returns the engine's order.",
     )
-    policy: Policy = Field("replace", description=f"How scores are shown: {', '.join(POLICIES)}.")
-    long_documents: LongMode = Field("profile", description="profile, truncate, or max_passage: the best part counts.")
+    policy: Policy = Field(
+        "replace", description=f"How `_score` is computed from engine and model scores. One of: {', '.join(POLICIES)}."
+    )
+    long_documents: LongMode = Field(
+        "profile",
+        description="How to score a text that is longer than a passage: `truncate` the text, use the best score of the "
+        "text's chunks (`max_passage`), or use the profile's default (`profile`).",
+    )
     max_passage_tokens: int | None = Field(
-        None, ge=16, le=32768, description="Tokens of one passage; else the profile's."
+        None, ge=16, le=32768, description="Maximum tokens per passage, 16 to 32768. If not set, the profile's maximum."
     )
-    max_search_tokens: int = Field(65536, ge=512, description="Tokens that one search may cost the model.")
-    instruction: str | None = Field(None, description="Task given to models that take one; else the profile's.")
-    self_test: bool = Field(default=True, description="Whether known pairs must come out in order first.")
-    inference_ids: Names = Field((), description="Ids of `_inference/rerank/{id}` that the reranker answers; a,b,c.")
-    score_cache_size: int = Field(100_000, ge=0, description="Scores of pairs to remember, about 150 bytes each.")
-    reranker_max_requests: int = Field(8, ge=1, description="Requests at a rerank server at a time.")
+    max_search_tokens: int = Field(65536, ge=512, description="Maximum tokens that the model reads per search.")
+    instruction: str | None = Field(
+        None, description="Instruction for models that support instructions. If not set, the profile's instruction."
+    )
+    self_test: bool = Field(
+        default=True, description="Whether a rerank server must order known pairs correctly before its scores are used."
+    )
+    inference_ids: Names = Field(
+        (),
+        description="Comma-separated ids of `_inference/rerank/{id}` that es-rerank serves instead of the engine.",
+    )
+    score_cache_size: int = Field(
+        100_000, ge=0, description="Maximum number of cached scores, about 150 bytes each; 0 disables the cache."
+    )
+    reranker_max_requests: int = Field(8, ge=1, description="Maximum number of concurrent requests per rerank server.")
     reranker_max_tokens: int = Field(
-        262_144, ge=512, description="Tokens at a rerank server at a time, about; a larger request goes alone."
+        262_144,
+        ge=512,
+        description="Approximate maximum of tokens in flight per rerank server. A larger request is sent only when no "
+        "other request is in flight.",
     )
     reranker_queue_size: int = Field(
-        64, ge=0, description="Searches that may wait for the rerank servers; over it, engine's order."
+        64, ge=0, description="Maximum queued searches. If the queue is full, further searches get the engine's order."
     )
     drain_delay: Duration | None = Field(
-        None, description="Time after SIGTERM in which requests are still taken, while readiness says 503."
+        None,
+        description="Time after SIGTERM, at most 10m, in which es-rerank accepts requests while its readiness check "
+        "returns 503.",
     )
-    max_body: int = Field(10_000_000, ge=1024, description="Bytes of a search request that is still planned.")
-    max_answer: int = Field(100_000_000, ge=1024, description="Bytes of an engine's answer that is still rewritten.")
+    max_body: int = Field(
+        10_000_000,
+        ge=1024,
+        description="Maximum body of a search request, in bytes. Larger requests are passed through.",
+    )
+    max_answer: int = Field(
+        100_000_000,
+        ge=1024,
+        description="Maximum body of an engine response, in bytes. Larger responses are not reranked.",
+    )
     reload: Literal["signal", "change"] = Field(
-        "signal", description="When rules and certificate are read anew: on SIGHUP, or also when a file has changed."
+        "signal",
+        description="When to reload rules and certificate: on SIGHUP (`signal`), or also on a file change (`change`).",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Settings from one place; `names` says where each stands there, for complaints."""
-
-    values: Mapping[str, Any]
-    names: Mapping[str, str]
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum level of log events.")
 
 
 def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None) -> Settings:
-    """Build the settings: flags stand above variables, those above the file, that above the defaults.
+    """Load the settings. Flags override environment variables, which override the file, which overrides the defaults.
 
-    Raises ConfigError with one line a fault, each naming the flag, the variable, or file and line.
+    Args:
+        flags: The value of each command-line flag by setting; None if the flag was not used.
+        environment: All environment variables.
+        file: Path of the YAML settings file, if there is one.
+
+    Raises:
+        ConfigError: If a value is invalid. The message has one line per error, which names the flag, the variable, or
+            the file and line.
+
     """
-    sources = [_from_flags(flags), _from_environment(environment), *([_from_file(file)] if file else [])]
+    found = [layers.from_flags(flags), layers.from_environment(environment, Settings.model_fields)]
+    if file:
+        found.append(layers.from_file(file))
     merged: dict[str, Any] = {}
     names: dict[str, str] = {}
-    for source in reversed(sources):
-        merged |= source.values
-        names |= source.names
+    for layer in reversed(found):
+        merged |= layer.values
+        names |= layer.names
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
-        faults = [(str(one["loc"][0]), yaml_source.plain(one["msg"], one["type"])) for one in error.errors()]
-        raise ConfigError(_told(faults, names)) from error
-    if wrong := _crossed(settings):
-        raise ConfigError(_told(wrong, names))
+        errors = [(str(one["loc"][0]), yaml_source.error_text(one["msg"], one["type"])) for one in error.errors()]
+        raise ConfigError(_lines(errors, names)) from error
+    if wrong := conflicts(settings.model_dump(), settings.model_dump(exclude_defaults=True), settings.model_fields_set):
+        raise ConfigError(_lines(wrong, names))
     return settings
 
 
-def _told(faults: Sequence[tuple[str, str]], names: Mapping[str, str]) -> str:
-    """Write one line a fault, each naming the place of its setting."""
-    return "\n".join(f"{names.get(name, name)}: {words}" for name, words in faults)
+def _lines(errors: Sequence[tuple[str, str]], names: Mapping[str, str]) -> str:
+    """Return the error message: one line per error, which starts with the source of the setting."""
+    return "\n".join(f"{names.get(name, name)}: {text}" for name, text in errors)
 
 
 def in_force(settings: Settings) -> dict[str, Any]:
-    """Show the settings with secrets hidden, as plain values in the order of the table."""
+    """Return the settings as JSON values in the order of `Settings`, with masked secrets and durations such as `3s`."""
     shown = settings.model_dump(mode="json")
     for name in DURATIONS:
         shown[name] = None if shown[name] is None else f"{getattr(settings, name):g}s"
     return shown
-
-
-def _crossed(settings: Settings) -> list[tuple[str, str]]:
-    """List the settings that do not go together: name and complaint."""
-    given = settings.model_dump(exclude_defaults=True)
-    alone = [(one, f"needs {other} beside it") for one, other in _TOGETHER if one in given and other not in given]
-    both = [(one, f"cannot stand beside {other}") for one, other in _EITHER if one in given and other in given]
-    many = [("aws_region", "takes one upstream")] if settings.aws_region and len(settings.upstream) > 1 else []
-    return alone + both + many + _addresses(settings)
-
-
-def _addresses(settings: Settings) -> list[tuple[str, str]]:
-    """List what is wrong with the two addresses to listen on."""
-    listen, pages = settings.listen, settings.admin_listen
-    if pages == SHARED:
-        certified = settings.upstream_certificate is not None
-        # The engine would take it for the caller's.
-        return [("admin_listen", "`shared` cannot stand beside upstream_certificate")] if certified else []
-    if listen.startswith(UNIX) and "admin_listen" not in settings.model_fields_set:
-        return [("listen", "a socket needs admin_listen beside it, or each user of this machine reaches the engine")]
-    wrong = [("admin_listen", "needs another port or path than listen; `shared` is for one")]
-    return wrong if same_place(listen, pages) else []
-
-
-def _from_flags(flags: Mapping[str, Any]) -> Source:
-    """Take the flags that were given."""
-    given = {name: value for name, value in flags.items() if value is not None}
-    return Source(given, {name: "--" + name.replace("_", "-") for name in given})
-
-
-def _from_environment(environment: Mapping[str, str]) -> Source:
-    """Take `ES_RERANK_*`. Raises ConfigError for a name that is no setting: a slip would else go unseen."""
-    mine = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
-    unknown = [name for name in mine if _setting(name) not in Settings.model_fields and name not in OTHER_VARIABLES]
-    if unknown:
-        raise ConfigError("\n".join(f"{name}: unknown variable" for name in sorted(unknown)))
-    values = {_setting(name): value for name, value in mine.items() if name not in OTHER_VARIABLES}
-    return Source(values, {name: PREFIX + name.upper() for name in values})
-
-
-def _setting(variable: str) -> str:
-    """Name the setting of a variable."""
-    return variable.removeprefix(PREFIX).lower()
-
-
-def _from_file(path: Path) -> Source:
-    """Take the keys of a YAML file."""
-    file = yaml_source.load(path)
-    return Source(dict(file.data), {str(name): f"{file.where((name,))}: {name}" for name in file.data})

@@ -1,4 +1,4 @@
-"""Reads YAML files so that every complaint can name file, line and field."""
+"""Reads YAML files with error messages that name the file, the line and the key."""
 
 from __future__ import annotations
 
@@ -13,111 +13,125 @@ from pydantic import BaseModel, ValidationError
 
 from es_rerank.errors import ConfigError
 
-# What a complaint of the parser's names at its end, but for signs and its own `<block end>`.
-_NAMED = re.compile(r"""\s(['"])(?!<)\S{2,}\1$""")
+# Quoted text of the file at the end of a parser's error message. Single characters and tokens such as `<block end>`
+# are not matched.
+_QUOTED_TEXT = re.compile(r"""\s(['"])(?!<)\S{2,}\1$""")
 
-# Aliases make a small file stand for more than memory holds, or for itself.
-_MOST_PLACES, _DEEPEST = 100_000, 50
+# Limits against YAML aliases, which can expand a small file to any size or refer to themselves.
+_MAX_LOCATIONS = 100_000
+_MAX_DEPTH = 50
 
-Place = tuple[str | int, ...]
+Location = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
 class YamlFile:
-    """A mapping read from a file, and the line of each of its keys and items (counted from 1)."""
+    """The content of a YAML file.
+
+    Attributes:
+        path: Path of the file.
+        data: The top-level mapping.
+        lines: The line number of each key and list item, from 1.
+
+    """
 
     path: Path
     data: Mapping[str, Any]
-    lines: Mapping[Place, int]
+    lines: Mapping[Location, int]
 
-    def where(self, place: Place) -> str:
-        """Name the place of a field, or of the nearest thing around it, as `file:line`."""
-        known = next((place[:cut] for cut in range(len(place), 0, -1) if place[:cut] in self.lines), ())
+    def where(self, location: Location) -> str:
+        """Return `file:line` of a key, or of its nearest parent if the key is not in the file."""
+        known = next((location[:end] for end in range(len(location), 0, -1) if location[:end] in self.lines), ())
         return f"{self.path}:{self.lines.get(known, 1)}"
 
 
 def load(path: Path) -> YamlFile:
-    """Read a file that holds one mapping. Raises ConfigError for anything else, a repeated key included."""
+    """Read a YAML file. Raises ConfigError if it is unreadable, invalid, not a mapping, or has duplicate keys."""
     try:
         text = path.read_text(encoding="utf-8")
-        # First, for the constructors follow aliases without end.
+        # `safe_load` expands aliases without limit, so the size is checked first.
         lines = _lines(path, yaml.compose(text, Loader=yaml.SafeLoader))
         data = yaml.safe_load(text)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: cannot be read: it is not UTF-8 from byte {error.start} on") from None
+        raise ConfigError(f"{path}: cannot be read: it is not UTF-8 at byte {error.start}") from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{path}:{line}: not valid YAML: {_problem(error)}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
-    except (ValueError, AttributeError):  # of the constructors of numbers and dates
-        raise ConfigError(f"{path}: not valid YAML: no number or date; texts may stand in quotes") from None
+    except (ValueError, AttributeError):  # raised by the constructors of numbers and dates
+        raise ConfigError(f"{path}: not valid YAML: malformed number or date; quote it if it is text") from None
     except RecursionError:
-        raise ConfigError(f"{path}: not valid YAML: too deep") from None
+        raise ConfigError(f"{path}: not valid YAML: nested too deeply") from None
     if not isinstance(data, dict | None):
-        raise ConfigError(f"{path}:1: expected `key: value` lines, found {type(data).__name__}")
+        raise ConfigError(f"{path}:1: expected a mapping (`key: value`), found {type(data).__name__}")
     return YamlFile(path, data or {}, lines)
 
 
 def validate(model: type[Model], file: YamlFile) -> Model:
-    """Check a file against a model. Raises ConfigError with one line a fault: file, line, field, what is wrong."""
+    """Validate a file against a pydantic model.
+
+    Raises:
+        ConfigError: If the file is invalid. The message has one line per error, with file, line and key.
+
+    """
     try:
         return model.model_validate(dict(file.data))
     except ValidationError as error:
-        faults = [
-            f"{file.where(one['loc'])}: {dotted(one['loc'])}: {plain(one['msg'], one['type'])}"
+        errors = [
+            f"{file.where(one['loc'])}: {dotted(one['loc'])}: {error_text(one['msg'], one['type'])}"
             for one in error.errors()
         ]
-        raise ConfigError("\n".join(faults)) from error
+        raise ConfigError("\n".join(errors)) from error
 
 
-def dotted(place: Place) -> str:
-    """Write the path of a field."""
-    return ".".join(str(part) for part in place)
+def dotted(location: Location) -> str:
+    """Return the dotted path of a key."""
+    return ".".join(str(part) for part in location)
 
 
-def plain(message: str, kind: str) -> str:
-    """Word a complaint of pydantic's for a person."""
+def error_text(message: str, kind: str) -> str:
+    """Return the message of a pydantic error without pydantic's prefix."""
     return "unknown key" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
 
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
-    """Word what is wrong without what the file holds: a password that begins with `*` or `!` is taken for a name."""
-    return _NAMED.sub("", error.problem or "")
+    """Return the parser's message without text of the file, which can be a password that starts with `*` or `!`."""
+    return _QUOTED_TEXT.sub("", error.problem or "")
 
 
-def _lines(path: Path, node: yaml.Node | None) -> dict[Place, int]:
-    """Find the line of each key and item. Raises ConfigError where they are too many, too deep, or repeated."""
-    lines: dict[Place, int] = {}
+def _lines(path: Path, node: yaml.Node | None) -> dict[Location, int]:
+    """Return the line of each key and item. Raises ConfigError for duplicate keys, deep nesting or too many keys."""
+    lines: dict[Location, int] = {}
     if node:
-        _mark(path, node, (), lines)
+        _add_lines(path, node, (), lines)
     return lines
 
 
-def _mark(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) -> None:
-    """Note the line of each key and item below a node."""
-    for key, at, value in _below(path, node):
-        inner = (*place, key)
-        line = at.start_mark.line + 1
+def _add_lines(path: Path, node: yaml.Node, location: Location, lines: dict[Location, int]) -> None:
+    """Add the line of each key and item below a node."""
+    for key, key_node, value in _children(path, node):
+        inner = (*location, key)
+        line = key_node.start_mark.line + 1
         if inner in lines:
-            raise ConfigError(f"{path}:{line}: {dotted(inner)}: key given twice")
-        if len(inner) > _DEEPEST:
-            raise ConfigError(f"{path}:{line}: not valid YAML: too deep")
-        if len(lines) == _MOST_PLACES:
-            raise ConfigError(f"{path}:{line}: not valid YAML: more than {_MOST_PLACES} keys and items")
+            raise ConfigError(f"{path}:{line}: {dotted(inner)}: duplicate key")
+        if len(inner) > _MAX_DEPTH:
+            raise ConfigError(f"{path}:{line}: not valid YAML: nested too deeply")
+        if len(lines) == _MAX_LOCATIONS:
+            raise ConfigError(f"{path}:{line}: not valid YAML: more than {_MAX_LOCATIONS} keys and items")
         lines[inner] = line
-        _mark(path, value, inner, lines)
+        _add_lines(path, value, inner, lines)
 
 
-def _below(path: Path, node: yaml.Node) -> Iterator[tuple[str | int, yaml.Node, yaml.Node]]:
-    """List what stands in a node: key or number, where it stands, value."""
+def _children(path: Path, node: yaml.Node) -> Iterator[tuple[str | int, yaml.Node, yaml.Node]]:
+    """Iterate over a node's children: key or index, node of the key, node of the value."""
     if isinstance(node, yaml.SequenceNode):
-        yield from ((at, value, value) for at, value in enumerate(node.value))
+        yield from ((index, value, value) for index, value in enumerate(node.value))
     elif isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise ConfigError(f"{path}:{key.start_mark.line + 1}: not valid YAML: a key that is no plain value")
+                raise ConfigError(f"{path}:{key.start_mark.line + 1}: not valid YAML: a key must be a scalar")
             yield key.value, key, value

@@ -1,1 +1,1 @@
-"""The engine behind: its nodes, how they are reached, and what is said to them and by them."""
+"""The HTTP client for the search engine: nodes, connections, credentials and field capabilities."""

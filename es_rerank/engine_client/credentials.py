@@ -1,4 +1,4 @@
-"""Who asks the engine: the caller, with the credentials it brings; else the endpoint, where the operator says so."""
+"""es-rerank's own credentials for the engine, used for callers that send none."""
 
 from __future__ import annotations
 
@@ -10,24 +10,29 @@ from multidict import CIMultiDict
 
 from es_rerank.config.settings import Settings
 from es_rerank.engine_client.sigv4 import Signer
-from es_rerank.net.messages import Request
+from es_rerank.net.messages import OutgoingRequest
 
 _AUTHORIZATION = "Authorization"
 
-Credentials = Callable[[str, Request], Awaitable[Request]]
-"""Writes a request to the node of a URL as the one who asks."""
+Credentials = Callable[[str, OutgoingRequest], Awaitable[OutgoingRequest]]
+"""(node URL, request) -> the request with credentials."""
 
 
-def credentials(settings: Settings) -> Credentials:
-    """Choose who asks. Raises ConfigError if requests must be signed and cannot be."""
+def credentials(settings: Settings) -> Credentials | None:
+    """Return the function that adds the configured credentials; None if only callers' own credentials are forwarded.
+
+    Raises:
+        ConfigError: Requests must be signed, but the extra `aws` is not installed.
+
+    """
     if settings.aws_region:
         return Signer(settings.aws_region, settings.aws_service)
-    ours = _ours(settings)
-    return _Service(ours) if ours else _callers
+    value = _header_value(settings)
+    return _ServiceCredentials(value) if value else None
 
 
-def _ours(settings: Settings) -> str:
-    """Write the credentials of the endpoint itself; empty if it has none."""
+def _header_value(settings: Settings) -> str:
+    """Return the value of `Authorization` for the configured API key or user; empty if neither is configured."""
     if settings.upstream_api_key:
         return f"ApiKey {settings.upstream_api_key.get_secret_value()}"
     if settings.upstream_username and settings.upstream_password:
@@ -36,20 +41,15 @@ def _ours(settings: Settings) -> str:
     return ""
 
 
-async def _callers(_url: str, request: Request) -> Request:
-    """Leave the caller's own."""
-    return request
-
-
-class _Service:
-    """Credentials for callers who bring none; a caller's own rights are never replaced by wider ones."""
+class _ServiceCredentials:
+    """Adds `Authorization` to requests without it; a caller's own credentials are never replaced."""
 
     def __init__(self, value: str) -> None:
-        """Hold the value of the header."""
+        """Store the header value."""
         self._value = value
 
-    async def __call__(self, _url: str, request: Request) -> Request:
-        """Add them where there are none."""
+    async def __call__(self, _url: str, request: OutgoingRequest) -> OutgoingRequest:
+        """Return the request with credentials."""
         if _AUTHORIZATION in request.headers:
             return request
         return replace(request, headers=CIMultiDict([*request.headers.items(), (_AUTHORIZATION, self._value)]))

@@ -1,8 +1,8 @@
-"""What an index expression stands for: its concrete names and field kinds, from the engine's field capabilities.
+"""Resolves an index expression to concrete indices and field types with the engine's field capabilities API.
 
-`_field_caps` needs no more than the right to read, so the caller's own credentials do; aliases, wildcards and data
-streams come back resolved. Answers are kept for a minute, each for the caller who got it; that there was none, for
-some moments.
+`_field_caps` only requires read access to the index, so it is called with the caller's own credentials. The engine
+resolves aliases, wildcards and data streams. Results are cached per caller for a minute; failures are cached for at
+most three seconds.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from multidict import CIMultiDict
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.errors import UpstreamError
 from es_rerank.model import IndexInfo, Search
-from es_rerank.net.content_encoding import limited
-from es_rerank.net.messages import Request
+from es_rerank.net.content_encoding import read_limited
+from es_rerank.net.messages import OutgoingRequest
 from es_rerank.search.formats.endpoints import INDEX_OPTIONS
 from es_rerank.search.query_text.terms import TEXT_KINDS
 
-_SECONDS = 60.0
-# An engine that does not say which fields it has must not keep each search of an index waiting: it is asked again after
-# so many times as long as it took to say nothing, and at the latest after so many seconds.
-_FAULT_TIMES, _FAULT_SECONDS = 10.0, 3.0
-_LIMIT_SECONDS = 10.0
-_KEPT = 1000
-_MOST_NAMES = 100
-# What says nothing of who asks. Whatever else a caller sends may: a proxy's user, a role, a tenant, for whom it acts.
-_OF_ANYBODY = frozenset(
+_TTL_SECONDS = 60.0
+# A failure is cached for this multiple of the time that the failed request took, up to a limit, so that after a slow
+# failure not every search waits again.
+_FAILURE_TTL_FACTOR, _MAX_FAILURE_TTL_SECONDS = 10.0, 3.0
+_TIMEOUT_SECONDS = 10.0
+_MAX_ENTRIES = 1000
+_MAX_INDICES = 100
+# Headers that do not identify a caller. Any other header might: for example, a user or role that a proxy adds.
+_ANONYMOUS_HEADERS = frozenset(
     {
         "baggage",
         "cache-control",
@@ -53,116 +53,138 @@ _OF_ANYBODY = frozenset(
         "x-request-id",
     }
 )
-_OURS = "x-rerank-"
+_OWN_PREFIX = "x-rerank-"
 
 
 class FieldCapsCache:
-    """A bounded memory of index expressions and points in time."""
+    """A cache of resolved index expressions and points in time, with a bounded number of entries."""
 
-    def __init__(self, upstream: EngineClient, most: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """Ask *upstream*, whose answers are read if they have at most *most* bytes; *clock* gives seconds."""
-        self._upstream = upstream
-        self._most = most
+    def __init__(self, engine: EngineClient, max_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """Create an empty cache.
+
+        Args:
+            engine: The client that sends the requests.
+            max_bytes: Maximum size of a response, in bytes; a larger one is a failure.
+            clock: Returns monotonic time, in seconds.
+
+        """
+        self._engine = engine
+        self._max_bytes = max_bytes
         self._clock = clock
-        # Until when an answer holds, and since when one is awaited.
-        self._known: OrderedDict[bytes, tuple[float, IndexInfo | None]] = OrderedDict()
-        self._asked: dict[bytes, tuple[float, asyncio.Task[IndexInfo | None]]] = {}
+        # Entries as (expiry time, result); requests in flight as (start time, task).
+        self._entries: OrderedDict[bytes, tuple[float, IndexInfo | None]] = OrderedDict()
+        self._in_flight: dict[bytes, tuple[float, asyncio.Task[IndexInfo | None]]] = {}
+
+    def __repr__(self) -> str:
+        """Show the number of entries and the number of requests in flight."""
+        return f"FieldCapsCache(entries={len(self._entries)}, in_flight={len(self._in_flight)})"
 
     async def close(self) -> None:
-        """End what is being asked."""
-        tasks = [task for _, task in self._asked.values()]
+        """Cancel the requests in flight."""
+        tasks = [task for _, task in self._in_flight.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def about(
-        self, search: Search, headers: CIMultiDict[str], seconds: float = _LIMIT_SECONDS
+    async def resolve(
+        self, search: Search, headers: CIMultiDict[str], max_wait: float = _TIMEOUT_SECONDS
     ) -> IndexInfo | None:
-        """Resolve what a search names, as the caller of these headers; None if the engine does not say in *seconds*.
+        """Resolve the index expression or point in time of a search.
 
-        What is being asked already, by another search of the same caller, is asked once: the seconds run from then
-        on, and it goes on for the next search when this one waits no longer.
+        Concurrent searches of the same caller share one request, which continues if a search stops waiting for it.
+
+        Args:
+            search: The search.
+            headers: The caller's headers, sent to the engine. Headers that may identify the caller are part of the key.
+            max_wait: Maximum wait in seconds, counted from the start of the shared request.
+
+        Returns:
+            Indices and field types; None if the engine does not return them in time.
+
         """
         options = {name: search.params[name] for name in sorted(INDEX_OPTIONS) if name in search.params}
         pit = _pit(search)
-        who = [(name.lower(), value) for name, value in headers.items() if not _anybodys(name.lower())]
-        key = blake2b(repr((search.target, pit, options, who)).encode(), digest_size=16).digest()
+        caller = [(name.lower(), value) for name, value in headers.items() if _identifies(name.lower())]
+        key = blake2b(repr((search.target, pit, options, caller)).encode(), digest_size=16).digest()
         now = self._clock()
-        until, info = self._known.get(key, (now, None))
-        if now < until:
+        expires, info = self._entries.get(key, (now, None))
+        if now < expires:
             return info
-        if key not in self._asked:
-            if seconds <= 0:
+        if key not in self._in_flight:
+            if max_wait <= 0:
                 return None
-            ask = self._ask_pit(pit, headers) if pit else self._ask(search.target, options, headers)
-            self._asked[key] = now, asyncio.create_task(self._remembered(key, ask))
-        since, task = self._asked[key]
-        done, _ = await asyncio.wait([task], timeout=since + seconds - now)
+            fetch = self._fetch_pit(pit, headers) if pit else self._fetch(search.target, options, headers)
+            self._in_flight[key] = now, asyncio.create_task(self._cached(key, fetch))
+        started, task = self._in_flight[key]
+        done, _ = await asyncio.wait([task], timeout=started + max_wait - now)
         return task.result() if done else None
 
-    async def _remembered(self, key: bytes, ask: Awaitable[IndexInfo | None]) -> IndexInfo | None:
-        """Wait for an answer and remember it; the oldest goes when there are too many. A fault is no answer."""
+    async def _cached(self, key: bytes, fetch: Awaitable[IndexInfo | None]) -> IndexInfo | None:
+        """Await a result and cache it; None for a failure. If the cache is full, the oldest entry is evicted."""
         try:
-            async with asyncio.timeout(_LIMIT_SECONDS):
-                info = await ask
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                info = await fetch
         except (UpstreamError, aiohttp.ClientError, LookupError, TypeError, ValueError, OSError, RecursionError):
             info = None
         finally:
-            since, _ = self._asked.pop(key)
+            started, _ = self._in_flight.pop(key)
         now = self._clock()
-        self._known[key] = (now + (_SECONDS if info else min(_FAULT_TIMES * (now - since), _FAULT_SECONDS)), info)
-        self._known.move_to_end(key)
-        while len(self._known) > _KEPT:
-            self._known.popitem(last=False)
+        ttl = _TTL_SECONDS if info else min(_FAILURE_TTL_FACTOR * (now - started), _MAX_FAILURE_TTL_SECONDS)
+        self._entries[key] = (now + ttl, info)
+        self._entries.move_to_end(key)
+        while len(self._entries) > _MAX_ENTRIES:
+            self._entries.popitem(last=False)
         return info
 
-    async def _ask(self, target: str, options: Mapping[str, str], headers: CIMultiDict[str]) -> IndexInfo | None:
-        """Ask for the fields of an index expression."""
+    async def _fetch(self, target: str, options: Mapping[str, str], headers: CIMultiDict[str]) -> IndexInfo | None:
+        """Request the field capabilities of an index expression."""
         path = f"/{quote(target, safe='')}/_field_caps" if target else "/_field_caps"
         query = urlencode({"fields": "*", **options})
-        body = await self._answer(Request("GET", f"{path}?{query}", headers, again=True))
+        body = await self._body(OutgoingRequest("GET", f"{path}?{query}", headers, retryable=True))
         return None if body is None else _read(body)
 
-    async def _ask_pit(self, pit: str, headers: CIMultiDict[str]) -> IndexInfo | None:
-        """Ask for the indices a point in time looks at, by the names of those with documents; then for their fields."""
-        search = {"pit": {"id": pit}, "size": 0, "aggs": {"names": {"terms": {"field": "_index", "size": _MOST_NAMES}}}}
+    async def _fetch_pit(self, pit: str, headers: CIMultiDict[str]) -> IndexInfo | None:
+        """Get the indices of a point in time with a terms aggregation, then request their field capabilities."""
+        terms = {"terms": {"field": "_index", "size": _MAX_INDICES}}
+        search = {"pit": {"id": pit}, "size": 0, "aggs": {"names": terms}}
         sent = CIMultiDict([*headers.items(), ("Content-Type", "application/json")])
-        body = await self._answer(Request("POST", "/_search", sent, msgspec.json.encode(search), again=True))
-        names = [one["key"] for one in msgspec.json.decode(body)["aggregations"]["names"]["buckets"]] if body else []
-        return await self._ask(",".join(names), {}, headers) if names else None
+        body = await self._body(OutgoingRequest("POST", "/_search", sent, msgspec.json.encode(search), retryable=True))
+        buckets = msgspec.json.decode(body)["aggregations"]["names"]["buckets"] if body else []
+        names = [bucket["key"] for bucket in buckets]
+        return await self._fetch(",".join(names), {}, headers) if names else None
 
-    async def _answer(self, request: Request) -> bytes | None:
-        """Give the body of an answer; None for one that is no success, or too long."""
-        async with self._upstream.open(request) as answer:
-            body, _ = await limited(answer.content.iter_any(), self._most)
+    async def _body(self, request: OutgoingRequest) -> bytes | None:
+        """Return a response body; None if the status is not 200 or the body is too large."""
+        async with self._engine.open(request) as answer:
+            body, _ = await read_limited(answer.content.iter_any(), self._max_bytes)
             return body if answer.status == HTTPStatus.OK else None
 
 
-def _anybodys(name: str) -> bool:
-    """Tell whether a header, in lower case, is the same to the engine whoever sends it."""
-    return name in _OF_ANYBODY or name.startswith(_OURS)
+def _identifies(name: str) -> bool:
+    """Return whether a header (in lower case) may identify the caller to the engine."""
+    return name not in _ANONYMOUS_HEADERS and not name.startswith(_OWN_PREFIX)
 
 
 def _pit(search: Search) -> str:
-    """Give the id of the point in time that a search looks at; empty if there is none."""
-    pit = search.body.get("pit")
-    found = pit.get("id") if isinstance(pit, dict) else None
-    return found if isinstance(found, str) else ""
+    """Return the id of a search's point in time; empty if it has none."""
+    pit = search.body.values.get("pit")
+    pit_id = pit.get("id") if isinstance(pit, dict) else None
+    return pit_id if isinstance(pit_id, str) else ""
 
 
 def _read(body: bytes) -> IndexInfo | None:
-    """Read `{"indices": [...], "fields": {name: {kind: {...}}}}`; a field that is text anywhere is text."""
+    """Parse a response `{"indices": [...], "fields": {name: {type: {...}}}}`; None if it has no `fields`."""
     answer: Any = msgspec.json.decode(body)
     if not isinstance(answer, dict) or not isinstance(answer.get("fields"), dict):
         return None
-    found = {name: field_types for name, field_types in answer["fields"].items() if isinstance(field_types, dict)}
+    fields = {name: types for name, types in answer["fields"].items() if isinstance(types, dict)}
     names = answer.get("indices") or ()
     return IndexInfo(
         names=(names,) if isinstance(names, str) else tuple(names),
-        field_types={name: _kind(field_types) for name, field_types in found.items() if not name.startswith("_")},
+        field_types={name: _field_type(types) for name, types in fields.items() if not name.startswith("_")},
     )
 
 
-def _kind(found: Mapping[str, Any]) -> str:
-    """Choose one kind for a field."""
-    return next((kind for kind in found if kind in TEXT_KINDS), next(iter(found), ""))
+def _field_type(types: Mapping[str, Any]) -> str:
+    """Return a field's type. If it differs between indices, return a text type if there is one, otherwise the first."""
+    return next((name for name in types if name in TEXT_KINDS), next(iter(types), ""))

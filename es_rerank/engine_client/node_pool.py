@@ -1,54 +1,66 @@
-"""Which node of the engine is asked next. Pure: the time is passed in, in seconds."""
+"""The order in which the engine's nodes are tried. No I/O: the time is passed in, in seconds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-_PAUSE = 1.0
-_LONGEST_PAUSE = 30.0
-# So many doublings are more than the longest pause; thousands of them are no number any more.
-_DOUBLINGS = 5
+_FIRST_PAUSE_SECONDS = 1.0
+_MAX_PAUSE_SECONDS = 30.0
+# Five doublings already exceed the maximum pause, and thousands would overflow.
+_MAX_DOUBLINGS = 5
 
 
 @dataclass(slots=True)
-class _Node:
-    """One node; `faults` counts attempts in a row that reached nobody, `dead_until` is when it is tried again."""
+class _Failures:
+    """The state of a node that is down: number of consecutive failures, and the time of the next retry, in seconds."""
 
-    url: str
-    faults: int = 0
-    dead_until: float = 0.0
+    count: int = 0
+    retry_at: float = 0.0
 
 
 @dataclass(slots=True)
 class NodePool:
-    """The nodes in turn. One that could not be reached rests, at first a second and twice as long with each fault."""
+    """Round robin over the nodes. A node that is down is tried last until its retry time. The pause doubles.
+
+    Attributes:
+        urls: Node URLs.
+        down: The nodes whose last connection attempt failed.
+
+    """
 
     urls: Sequence[str]
-    _nodes: dict[str, _Node] = field(init=False)
+    down: dict[str, _Failures] = field(default_factory=dict)
     _turn: int = 0
 
     def __post_init__(self) -> None:
-        """Take all nodes for alive."""
-        self._nodes = {url: _Node(url) for url in self.urls}
+        """Remove duplicate URLs."""
+        self.urls = tuple(dict.fromkeys(self.urls))
+
+    def __repr__(self) -> str:
+        """Show which nodes are up and which are down."""
+        up = [url for url in self.urls if url not in self.down]
+        return f"NodePool(up={up}, down={list(self.down)})"
 
     def order(self, now: float) -> list[str]:
-        """List all nodes: the living from the next in turn, then the resting, those whose rest ends first before."""
-        nodes = list(self._nodes.values())
-        at = self._turn % len(nodes)
+        """Return all nodes in the order in which to try them.
+
+        Nodes available at time *now* (in seconds) come first, then the rest, sorted by next retry time.
+        """
+        first = self._turn % len(self.urls)
         self._turn += 1
-        turned = nodes[at:] + nodes[:at]
-        return [node.url for node in sorted(turned, key=lambda node: max(0.0, node.dead_until - now))]
+        return sorted([*self.urls[first:], *self.urls[:first]], key=lambda url: self._pause(url, now))
+
+    def _pause(self, url: str, now: float) -> float:
+        """Return the time from *now* until a node may be retried, in seconds."""
+        return max(0.0, self.down[url].retry_at - now) if url in self.down else 0.0
 
     def failed(self, url: str, now: float) -> None:
-        """Note that a node could not be reached."""
-        node = self._nodes[url]
-        node.dead_until = now + min(_PAUSE * 2 ** min(node.faults, _DOUBLINGS), _LONGEST_PAUSE)
-        node.faults += 1
+        """Record that a connection to a node failed at time *now*, in seconds."""
+        node = self.down.setdefault(url, _Failures())
+        node.retry_at = now + min(_FIRST_PAUSE_SECONDS * 2 ** min(node.count, _MAX_DOUBLINGS), _MAX_PAUSE_SECONDS)
+        node.count += 1
 
     def answered(self, url: str) -> bool:
-        """Note that a node answered; True if it was taken for dead before."""
-        node = self._nodes[url]
-        was_dead = node.faults > 0
-        node.faults, node.dead_until = 0, 0.0
-        return was_dead
+        """Record that a node responded; return whether it was down before."""
+        return self.down.pop(url, None) is not None

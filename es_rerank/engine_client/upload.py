@@ -1,4 +1,4 @@
-"""A client's body on its way to the engine: handed to the HTTP client, and watched."""
+"""A client's request body that is streamed to the engine."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from es_rerank.errors import RequestError
 from es_rerank.net.messages import Stream
 
 
-class Watched(Stream):
-    """A body of which is known whether it `ended`, or what is wrong with it (`fault`).
+class WatchedUpload(Stream):
+    """A body that records whether it was read completely (`ended`) or is malformed (`fault`).
 
-    An answer may come before its end, and then nobody reads the rest of it.
+    The engine may respond before the end of the body; the rest of the body is then not read.
     """
 
     def __init__(self, body: Stream) -> None:
-        """Watch *body*."""
+        """Wrap *body*."""
         self._body = body
-        self._rests = asyncio.Event()
-        self._rests.set()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self.ended = False
         self.fault: RequestError | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Give the body bit by bit."""
+        """Iterate over the chunks."""
         async for chunk in self._body:
             yield chunk
         self.ended = True
 
     async def copy_stream(self, sink: StreamWriter) -> None:
-        """Write the body."""
-        self._rests.clear()
+        """Write the body to *sink*. Raises RequestError if it is malformed."""
+        self._idle.clear()
         try:
             await self._body.copy_stream(sink)
             self.ended = True
@@ -44,29 +44,29 @@ class Watched(Stream):
             self.fault = error
             raise
         finally:
-            self._rests.set()
+            self._idle.set()
 
     async def stopped(self) -> None:
-        """Wait until nobody reads the client's body any more, so that the server may."""
-        await self._rests.wait()
+        """Wait until the client's body is no longer being read, so that the server can read the next request."""
+        await self._idle.wait()
 
 
-class Payload(aiohttp.Payload):
-    """The form in which the HTTP client takes a body."""
+class UploadPayload(aiohttp.Payload):
+    """A streamed body as a payload for aiohttp's client."""
 
     def __init__(self, body: Stream) -> None:
-        """Hand *body* over."""
+        """Wrap *body*."""
         super().__init__(body)
         self._body = body
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        """Write it."""
+        """Write the body."""
         await self._body.copy_stream(cast("StreamWriter", writer))
 
     async def write_with_length(self, writer: AbstractStreamWriter, _length: int | None) -> None:
-        """Write it; that it has the length of its head, the server that read it has seen to."""
+        """Write the body. The server has already checked its length against the client's `Content-Length`."""
         await self.write(writer)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """Refuse: it is not here yet."""
-        raise TypeError(f"a body on its way is not decoded as {encoding}, {errors}")
+        """Raise TypeError, because a streamed body has not been received yet."""
+        raise TypeError(f"a streamed body cannot be decoded as {encoding}, {errors}")

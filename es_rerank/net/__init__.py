@@ -1,1 +1,1 @@
-"""HTTP bytes: TLS, headers, messages, content encodings, stream copies and connection errors."""
+"""HTTP messages at the byte level: TLS, headers, bodies, content encodings, limits and connection errors."""

@@ -1,4 +1,4 @@
-"""What went wrong on the way to another server, in words for a client: no addresses, no insides."""
+"""Descriptions of connection errors for clients, without addresses or other internal details."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ from es_rerank.net.tls import NotReachedError
 
 
 def _certificate(error: Exception) -> str:
-    """Say what the TLS library found."""
-    found = getattr(error, "certificate_error", error)
-    return f"its certificate is not trusted: {getattr(found, 'verify_message', '') or found}"
+    """Return the TLS library's description of a certificate error."""
+    cause = getattr(error, "certificate_error", error)
+    return f"its certificate is not trusted: {getattr(cause, 'verify_message', '') or cause}"
 
 
 def _system(error: Exception) -> str:
-    """Give the system's words for an error number."""
+    """Return the operating system's description of an error number."""
     number = getattr(error, "errno", None)
     return os.strerror(number).lower() if number else type(error).__name__
 
 
-_WORDS: Sequence[tuple[type[Exception], Callable[[Exception], str]]] = (
+# The first row whose type matches is used, so subclasses come before their base classes.
+_DESCRIPTIONS: Sequence[tuple[type[Exception], Callable[[Exception], str]]] = (
     (aiohttp.ClientConnectorCertificateError, _certificate),
     (NotReachedError, str),
-    (aiohttp.ClientConnectorDNSError, lambda _: "its name cannot be resolved"),
-    (aiohttp.ClientSSLError, lambda _: "it does not speak TLS as expected"),
-    (aiohttp.ServerTimeoutError, lambda _: "it did not take a connection in time"),
-    (aiohttp.ServerDisconnectedError, lambda _: "it closed the connection without an answer"),
-    (aiohttp.ClientPayloadError, lambda _: "it broke off in the midst of its answer"),
+    (aiohttp.ClientConnectorDNSError, lambda _: "its host name cannot be resolved"),
+    (aiohttp.ClientSSLError, lambda _: "the TLS handshake failed"),
+    (aiohttp.ServerTimeoutError, lambda _: "the connection timed out"),
+    (aiohttp.ServerDisconnectedError, lambda _: "it closed the connection without a response"),
+    (aiohttp.ClientPayloadError, lambda _: "it closed the connection in the middle of the response"),
     (OSError, _system),
     (aiohttp.ClientConnectionError, lambda _: "the connection failed"),
-    (aiohttp.ClientError, lambda _: "its answer is no HTTP that can be read"),
+    (aiohttp.ClientError, lambda _: "its response is not valid HTTP"),
 )
 
 
 def describe_error(error: Exception | None) -> str:
-    """Word a fault of a connection."""
-    return next((words(error) for kind, words in _WORDS if isinstance(error, kind)), type(error).__name__)
+    """Describe a connection error in a few words, such as `connection refused`."""
+    return next((describe(error) for kind, describe in _DESCRIPTIONS if isinstance(error, kind)), type(error).__name__)

@@ -1,73 +1,94 @@
-"""Content codings of bodies that are read: one row each. Bodies that only pass are never taken apart."""
+"""Content encodings of bodies that es-rerank parses. Other bodies are passed through without decoding."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterator, Mapping
 
-# RFC 9110, 8.4.1: `deflate` is zlib's format; the number is zlib's for it.
+# zlib's `wbits` for each encoding. `deflate` is the zlib format (RFC 9110, section 8.4.1.2).
 _WINDOW_BITS: Mapping[str, int] = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _IDENTITY = "identity"
-# How a member of a gzip file begins; there may be several (RFC 1952, 2.2). What else stands behind one is no content.
-_MEMBER = b"\x1f\x8b"
-_MOST_MEMBERS = 100
+# A gzip file has one or more members (RFC 1952, section 2.2), each of which starts with this magic number. Other
+# trailing bytes are padding and are ignored.
+_GZIP_MAGIC = b"\x1f\x8b"
+_MAX_MEMBERS = 100
 _LEVEL = 3
 
 
-def understood(accepted: str) -> str:
-    """Leave of an `Accept-Encoding` what an answer can be read and written in, each with its weight as it came.
+def supported_encodings(accepted: str) -> str:
+    """Remove from an `Accept-Encoding` value the encodings that `decompress` and `compress` do not support.
 
-    Any coding at all means one of these.
+    Weights are kept. `*` is replaced by `gzip` if no supported encoding is named. See RFC 9110, section 12.5.3.
     """
     items = [item.strip() for item in accepted.split(",")]
-    if not any(_coding(item) in _WINDOW_BITS for item in items):
+    if not any(_encoding(item) in _WINDOW_BITS for item in items):
         items = ["gzip" + item.removeprefix("*") if item.startswith("*") else item for item in items]
-    return ", ".join(item for item in items if _coding(item) in {*_WINDOW_BITS, _IDENTITY})
+    return ", ".join(item for item in items if _encoding(item) in {*_WINDOW_BITS, _IDENTITY})
 
 
-def _coding(item: str) -> str:
-    """Name the coding of an item; `x-gzip` is an old name of gzip."""
+def _encoding(item: str) -> str:
+    """Return the encoding name of one list item of `Accept-Encoding`; `x-gzip` is an alias of gzip."""
     return item.partition(";")[0].strip().lower().removeprefix("x-")
 
 
-def unpacked(body: bytes, coding: str, most: int) -> bytes | None:
-    """Decode a body; None for an unknown coding, for more than *most* bytes, and for what is damaged."""
-    coding = coding.strip().lower() or _IDENTITY
-    if coding == _IDENTITY or not body:
+def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes | None:
+    """Decode a body.
+
+    Args:
+        body: The body as received.
+        encoding: The value of `Content-Encoding`; empty means not encoded.
+        max_bytes: Maximum decoded size, in bytes.
+
+    Returns:
+        The decoded body; None if the encoding is not supported, the data is damaged or the decoded size is too large.
+
+    """
+    encoding = encoding.strip().lower() or _IDENTITY
+    if encoding == _IDENTITY or not body:
         return body
-    if coding not in _WINDOW_BITS:
+    if encoding not in _WINDOW_BITS:
         return None
-    text = b""
-    for _ in range(_MOST_MEMBERS):
-        decoder = zlib.decompressobj(wbits=_WINDOW_BITS[coding])
+    decoded = b""
+    for _ in range(_MAX_MEMBERS):
+        decoder = zlib.decompressobj(wbits=_WINDOW_BITS[encoding])
         try:
-            # One byte more than may be: a limit of 0 would be none.
-            text += decoder.decompress(body, most + 1 - len(text))
+            # Decode up to one byte more than the limit to detect that it is exceeded. To zlib, 0 would mean no limit.
+            decoded += decoder.decompress(body, max_bytes + 1 - len(decoded))
         except zlib.error:
             return None
-        if len(text) > most or not decoder.eof:
+        if len(decoded) > max_bytes or not decoder.eof:
             return None
         body = decoder.unused_data
-        if not body.startswith(_MEMBER):
-            return text
+        if not body.startswith(_GZIP_MAGIC):
+            return decoded
     return None
 
 
-def packed(body: bytes, coding: str) -> bytes:
-    """Encode a body in a coding that an answer came in."""
-    if coding not in _WINDOW_BITS:
+def compress(body: bytes, encoding: str) -> bytes:
+    """Encode a body with a `Content-Encoding`. A body is returned unchanged if the encoding is not supported."""
+    encoding = encoding.strip().lower()
+    if encoding not in _WINDOW_BITS:
         return body
-    coder = zlib.compressobj(level=_LEVEL, wbits=_WINDOW_BITS[coding])
-    return coder.compress(body) + coder.flush()
+    encoder = zlib.compressobj(level=_LEVEL, wbits=_WINDOW_BITS[encoding])
+    return encoder.compress(body) + encoder.flush()
 
 
-async def limited(chunks: AsyncIterator[bytes], most: int) -> tuple[bytes | None, list[bytes]]:
-    """Read a stream whole if it has at most *most* bytes; else None, with the chunks that were read."""
+async def read_limited(chunks: AsyncIterator[bytes], max_bytes: int) -> tuple[bytes | None, list[bytes]]:
+    """Read a stream into memory.
+
+    Args:
+        chunks: The stream.
+        max_bytes: Maximum size of the body, in bytes.
+
+    Returns:
+        The body and its chunks. If the body is larger than *max_bytes*, None and the chunks read so far.
+
+    """
     parts: list[bytes] = []
     size = 0
     async for chunk in chunks:
         parts.append(chunk)
         size += len(chunk)
-        if size > most:
+        if size > max_bytes:
             return None, parts
     return b"".join(parts), parts

@@ -1,4 +1,4 @@
-"""Which headers pass between a client and the engine. Pure."""
+"""The headers that are forwarded between client and engine. No I/O."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from multidict import CIMultiDict
 
-# RFC 9110, 7.6.1: these are between two neighbours and end here. `Expect` is answered by our own server.
+# Hop-by-hop headers (RFC 9110, section 7.6.1) are not forwarded. es-rerank answers `Expect` itself, and the HTTP client
+# library sets `Host`.
 HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -23,36 +24,40 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-_BYTES = "surrogateescape"
+# With this error handler, bytes that are not valid UTF-8 are preserved through decoding and encoding.
+_UNDECODABLE = "surrogateescape"
 _FOR, _PROTO, _HOST = "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"
 
-Raw = Iterable[tuple[bytes, bytes]]
-"""The headers of a message as they were written: the parser's own names are in a case of its choice."""
+RawHeaders = Iterable[tuple[bytes, bytes]]
+"""Headers in the case and order in which they were received; aiohttp's own mapping changes the case."""
 
 
-def passing(headers: Raw, *without: str) -> CIMultiDict[str]:
-    """Copy the headers that pass, in their order and repeated ones too; *without* names more that end here."""
-    read = [(name.decode("utf-8", _BYTES), value.decode("utf-8", _BYTES)) for name, value in headers]
-    tokens = ",".join(value for name, value in read if name.lower() == "connection").split(",")
-    ended = HOP_BY_HOP | {token.strip().lower() for token in tokens} | {name.lower() for name in without}
-    return CIMultiDict((name, value) for name, value in read if name.lower() not in ended)
+def end_to_end_headers(headers: RawHeaders, *without: str) -> CIMultiDict[str]:
+    """Return the headers to forward, in their order, including repeated ones.
+
+    Hop-by-hop headers, headers listed in `Connection`, and headers named in *without* are removed.
+    """
+    decoded = [(name.decode("utf-8", _UNDECODABLE), value.decode("utf-8", _UNDECODABLE)) for name, value in headers]
+    listed = ",".join(value for name, value in decoded if name.lower() == "connection").split(",")
+    excluded = HOP_BY_HOP | {name.strip().lower() for name in listed} | {name.lower() for name in without}
+    return CIMultiDict((name, value) for name, value in decoded if name.lower() not in excluded)
 
 
 def _pass(headers: CIMultiDict[str], _client: str, _host: str, _scheme: str) -> None:
-    """Leave them as they came."""
+    """Leave the headers unchanged."""
 
 
 def _append(headers: CIMultiDict[str], client: str, host: str, scheme: str) -> None:
-    """Add the client to the list, and what it connected to unless a proxy before us has said so."""
+    """Append the client's address to `X-Forwarded-For`; set host and scheme unless an earlier proxy did."""
     if client:
-        before = headers.popall(_FOR, [])
-        headers[_FOR] = ", ".join([*before, client])
+        earlier = headers.popall(_FOR, [])
+        headers[_FOR] = ", ".join([*earlier, client])
     headers.setdefault(_PROTO, scheme)
     headers.setdefault(_HOST, host)
 
 
 def _replace(headers: CIMultiDict[str], client: str, host: str, scheme: str) -> None:
-    """Trust nothing that a client says of itself."""
+    """Replace all forwarding headers that the client sent."""
     for name in (_FOR, _PROTO, _HOST, "Forwarded"):
         headers.popall(name, None)
     _append(headers, client, host, scheme)
@@ -63,4 +68,4 @@ FORWARDING: Mapping[str, Callable[[CIMultiDict[str], str, str, str], None]] = {
     "append": _append,
     "replace": _replace,
 }
-"""Rows of the setting `forwarded`: change a request's headers, given the client's address, host and scheme."""
+"""For each value of the setting `forwarded`: a function of (headers, client address, host, scheme) updating them."""

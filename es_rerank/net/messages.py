@@ -1,4 +1,4 @@
-"""What is said to the engine, and what it says."""
+"""Requests to the engine and responses from it."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from multidict import CIMultiDict
 
 
 class Stream(ABC):
-    """A body that comes bit by bit, once."""
+    """A body that can be read once, chunk by chunk."""
 
     @abstractmethod
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """Give the bits. Raises RequestError where the body cannot be read."""
+        """Iterate over the chunks. Raises RequestError if the client's body is malformed."""
 
     async def copy_stream(self, sink: StreamWriter) -> None:
-        """Write all of it."""
+        """Write the whole body to *sink*. Raises RequestError if the client's body is malformed."""
         async for chunk in self:
             await sink.write(chunk)
 
 
 class Chunks(Stream):
-    """A body made of chunks."""
+    """A body read from an asynchronous iterable."""
 
     def __init__(self, chunks: AsyncIterable[bytes]) -> None:
-        """Pass *chunks* on."""
+        """Create a body from *chunks*."""
         self._chunks = chunks
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """Give them."""
+        """Iterate over the chunks."""
         return aiter(self._chunks)
 
 
@@ -40,26 +40,31 @@ Body = bytes | Stream | None
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What is sent to the engine. `target` is the raw path with its query string, `again` allows a second try.
+class OutgoingRequest:
+    """A request to the engine.
 
-    A request whose connection the engine had closed is tried once more if it only reads; a write never is. Where not
-    `use_service_credentials`, a caller without credentials gets none of the endpoint's own, and no signature.
+    Attributes:
+        target: The raw path and query string.
+        retryable: Whether to send the request again if the engine closes the connection; never true for writes.
+        use_service_credentials: Whether to add es-rerank's own credentials or signature if the caller sent none.
+
     """
 
     method: str
     target: str
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
     body: Body = None
-    again: bool = False
+    retryable: bool = False
     use_service_credentials: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class EngineResponse:
-    """The head of an answer as clients are to see it, and the stream of its body.
+    """The head of an engine's response as sent to the client, and the stream of its body.
 
-    `elasticsearch`: the engine itself names that product, whatever clients are shown.
+    Attributes:
+        elasticsearch: Whether the engine itself is Elasticsearch, whichever engine is emulated for clients.
+
     """
 
     status: int

@@ -1,4 +1,4 @@
-"""Copies a body from one connection to another: what has come leaves in one go, and nothing is joined on the way."""
+"""Copies a body from one connection to another without joining its chunks in memory."""
 
 from __future__ import annotations
 
@@ -7,39 +7,42 @@ from collections.abc import Sequence
 from aiohttp import StreamReader
 from aiohttp.http import StreamWriter
 
-# More at a time falls out of the processor's cache, and holds back what has come meanwhile.
-_MOST = 256 * 1024
+# A larger batch would not fit into the processor's cache, and would delay bytes that have already arrived.
+_MAX_BATCH_BYTES = 256 * 1024
 
 
 async def copy_stream(source: StreamReader, sink: StreamWriter) -> None:
-    """Write all of *source* to *sink*, and read no more than the other side takes.
+    """Write all of *source* to *sink*, reading only as fast as the receiver accepts data.
 
-    Raises what reading raises, and ConnectionResetError if the other side is gone.
+    Raises:
+        ConnectionResetError: The receiver has closed the connection.
+        Exception: Any error raised while reading from *source*.
+
     """
     sink.send_headers()
-    moved = 0
-    while pieces := await _at_hand(source, moved):
-        size = sum(map(len, pieces))
-        moved += size
+    copied = 0
+    while chunks := await _buffered(source, copied):
+        size = sum(map(len, chunks))
+        copied += size
         transport = sink.transport
         if transport is None or transport.is_closing():
-            raise ConnectionResetError("the connection ended before the body")
-        transport.writelines([b"%x\r\n" % size, *pieces, b"\r\n"] if sink.chunked else pieces)
+            raise ConnectionResetError("the connection was closed before the end of the body")
+        transport.writelines([b"%x\r\n" % size, *chunks, b"\r\n"] if sink.chunked else chunks)
         sink.output_size += size
         await sink.drain()
 
 
-async def _at_hand(source: StreamReader, moved: int) -> Sequence[bytes]:
-    """Wait for something to come and take what is there, as it lies there; nothing at the end.
+async def _buffered(source: StreamReader, copied: int) -> Sequence[bytes]:
+    """Wait for data and return the buffered chunks, up to one batch; empty at the end of the stream.
 
-    `moved` is how much has been taken before.
+    `copied` is the number of bytes read so far.
     """
-    pieces: list[bytes] = []
+    chunks: list[bytes] = []
     size = 0
-    # A stream that is empty from the start never ends for those who wait for its chunks.
-    while not source.at_eof() and (not pieces or (moved + size < source.total_bytes and size < _MOST)):
-        piece, _ = await source.readchunk()
-        if piece:
-            pieces.append(piece)
-            size += len(piece)
-    return pieces
+    # `readchunk` blocks forever on a stream that never had any data, so check for the end of the stream first.
+    while not source.at_eof() and (not chunks or (copied + size < source.total_bytes and size < _MAX_BATCH_BYTES)):
+        chunk, _ = await source.readchunk()
+        if chunk:
+            chunks.append(chunk)
+            size += len(chunk)
+    return chunks

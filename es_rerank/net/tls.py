@@ -1,7 +1,4 @@
-"""TLS contexts of both sides: what the endpoint shows its clients, and what it demands of the engine.
-
-Raises ConfigError where a file cannot be used; it names the file and the setting.
-"""
+"""TLS contexts for listening for clients and for connecting to the engine."""
 
 from __future__ import annotations
 
@@ -16,62 +13,71 @@ from urllib.parse import urlsplit
 from es_rerank.config.settings import Settings
 from es_rerank.errors import ConfigError
 
-# OpenSSL's number for the encoding, as in Python's own tests.
-_DER = 2
+# OpenSSL's encoding number for DER, which `public_bytes` expects.
+_ENCODING_DER = 2
+_HTTPS_PORT = 443
 
 Loaded = TypeVar("Loaded")
 
 
 class NotReachedError(OSError):
-    """No TLS connection came about to see which certificate the engine has."""
+    """The TLS handshake to read the engine's certificate failed, or no certificate matched the pinned fingerprint."""
 
 
-class Trust:
-    """What is demanded of the engine's certificate. State: the pinned certificate, once the engine has shown it.
+class EngineTrust:
+    """How to verify the engine's certificate. State: the pinned certificate, after the first connection.
 
-    A pin names a certificate by its digest alone, that of the engine or of a CA that it sends with it. The certificate
-    itself is learnt from a first connection and is then the only one trusted: to send a CA's certificate along is not
-    enough, the engine's own must be signed by it.
+    The setting `upstream_fingerprint` pins the engine's certificate, or a CA certificate in the engine's chain, by its
+    SHA-256 digest. The certificate itself is read from a first connection and becomes the only trust anchor. If it is a
+    CA certificate, the engine's own certificate must be signed by it; sending the CA certificate is not enough.
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Demand what *settings* say. Raises ConfigError for files that cannot be used."""
+        """Load the configured files. Raises ConfigError if one cannot be used."""
         self._settings = settings
         self._context = client_context(settings)
-        self._pin = settings.upstream_fingerprint
-        self._learnt = not self._pin
+        self._pinned_digest = settings.upstream_fingerprint
+        self._ready = not self._pinned_digest
 
     async def context(self, url: str) -> ssl.SSLContext:
-        """Give the context to reach the node at *url* with. Raises NotReachedError."""
-        if not self._learnt and url.startswith("https"):
-            pinned = await self._shown(url)
-            trusted = ssl.create_default_context(cadata=pinned)
-            trusted.check_hostname = False
-            # The pinned certificate ends the chain, whether or not another has signed it.
-            trusted.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-            _load_own(trusted, self._settings)
-            self._context, self._learnt = trusted, True
+        """Return the TLS context for a node.
+
+        Args:
+            url: The node's https URL.
+
+        Raises:
+            NotReachedError: The handshake failed, or no certificate matches the pinned fingerprint.
+
+        """
+        if not self._ready:
+            pinned = await self._pinned_certificate(url)
+            context = ssl.create_default_context(cadata=pinned)
+            context.check_hostname = False
+            # Stop verification at the pinned certificate, even if it was signed by another CA.
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+            _load_client_certificate(context, self._settings)
+            self._context, self._ready = context, True
         return self._context
 
-    async def _shown(self, url: str) -> bytes:
-        """Connect to see the certificates, and give the pinned one, in DER. Raises NotReachedError."""
+    async def _pinned_certificate(self, url: str) -> bytes:
+        """Connect to the node and return the certificate with the pinned digest, in DER. Raises NotReachedError."""
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or 443
+        host, port = parts.hostname or "", parts.port or _HTTPS_PORT
         try:
             async with asyncio.timeout(self._settings.connect_timeout):
                 _, writer = await asyncio.open_connection(host, port, ssl=self._context, server_hostname=host)
         except (OSError, TimeoutError) as error:
-            raise NotReachedError("no TLS connection came about to see its certificate") from error
-        sent = _chain(writer.get_extra_info("ssl_object"))
+            raise NotReachedError("the TLS handshake that reads its certificate failed") from error
+        chain = _certificate_chain(writer.get_extra_info("ssl_object"))
         writer.close()
-        for one in sent:
-            if hashlib.sha256(one).hexdigest() == self._pin:
-                return one
-        raise NotReachedError("its certificate is not the pinned one")
+        for certificate in chain:
+            if hashlib.sha256(certificate).hexdigest() == self._pinned_digest:
+                return certificate
+        raise NotReachedError("its certificate does not match upstream_fingerprint")
 
 
 def server_context(settings: Settings) -> ssl.SSLContext | None:
-    """Make the context to listen with; None if clients speak plain HTTP."""
+    """Return the TLS context for listening; None for plain HTTP. Raises ConfigError if a file cannot be used."""
     if settings.listen_certificate is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -83,48 +89,48 @@ def server_context(settings: Settings) -> ssl.SSLContext | None:
 
 
 def load_certificate(context: ssl.SSLContext, settings: Settings) -> None:
-    """Load the certificate to listen with, or a renewed one: connections from then on are shown it."""
+    """Load the certificate for new client connections. Raises ConfigError if it cannot be used."""
     if settings.listen_certificate and settings.listen_key:
-        # Into a context of its own first, so that a pair that does not match leaves the old one in use.
-        for one in (ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), context):
-            _load_pair(one, settings.listen_certificate, settings.listen_key, "listen_certificate")
+        # Try a temporary context first, so that the old certificate stays in use if the key does not match the new one.
+        for target in (ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), context):
+            _load_pair(target, settings.listen_certificate, settings.listen_key, "listen_certificate")
 
 
 def client_context(settings: Settings) -> ssl.SSLContext:
-    """Make the context to reach the engine with: the system's CAs or the operator's, and who we are."""
+    """Return the TLS context for connecting to the engine. Raises ConfigError if a file cannot be used."""
     context = ssl.create_default_context()
     if settings.upstream_ca:
         context = _load(lambda: ssl.create_default_context(cafile=settings.upstream_ca), "upstream_ca")
     if not settings.upstream_verify or settings.upstream_fingerprint:
-        # A pin stands in the place of names and authorities; until it is found nothing else is asked.
+        # Pinning replaces the host name and CA checks. No request is sent before the pinned certificate is verified.
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    _load_own(context, settings)
+    _load_client_certificate(context, settings)
     return context
 
 
-def _chain(tls: ssl.SSLObject) -> list[bytes]:
-    """List the certificates that the other side sent, its own first, in DER."""
+def _certificate_chain(tls: ssl.SSLObject) -> list[bytes]:
+    """Return the certificates that the server sent, starting with its own, in DER."""
     if hasattr(tls, "get_unverified_chain"):
         return list(tls.get_unverified_chain())
-    # Until Python 3.13 the chain stands below, as objects.
+    # Before Python 3.13, the chain is available only from the underlying object.
     sent = tls._sslobj.get_unverified_chain()  # type: ignore[attr-defined]  # noqa: SLF001
-    return [one.public_bytes(_DER) for one in sent or ()]
+    return [certificate.public_bytes(_ENCODING_DER) for certificate in sent or ()]
 
 
-def _load_own(context: ssl.SSLContext, settings: Settings) -> None:
-    """Load who we are to the engine."""
+def _load_client_certificate(context: ssl.SSLContext, settings: Settings) -> None:
+    """Load the client certificate to present to the engine."""
     if settings.upstream_certificate and settings.upstream_key:
         _load_pair(context, settings.upstream_certificate, settings.upstream_key, "upstream_certificate")
 
 
 def _load_pair(context: ssl.SSLContext, certificate: Path, key: Path, setting: str) -> None:
-    """Load a certificate and its key."""
+    """Load a certificate and its key. Raises ConfigError if they cannot be used."""
     _load(lambda: context.load_cert_chain(certificate, key, password=_no_password), setting)
 
 
 def _load(load: Callable[[], Loaded], setting: str) -> Loaded:
-    """Load from files; a fault names the setting."""
+    """Call *load*. Raises ConfigError with the name of the setting if a file cannot be used."""
     try:
         return load()
     except OSError as error:
@@ -132,5 +138,5 @@ def _load(load: Callable[[], Loaded], setting: str) -> Loaded:
 
 
 def _no_password() -> str:
-    """Refuse a key with a password: a server cannot ask for it."""
-    raise ConfigError("the private key has a password; write it without one")
+    """Reject an encrypted key, because a server cannot prompt for its password."""
+    raise ConfigError("the private key is encrypted; store it without a password")

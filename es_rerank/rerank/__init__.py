@@ -1,1 +1,1 @@
-"""The model side: how rerank servers and model families are asked. Knows nothing of Elasticsearch."""
+"""Model-specific logic, independent of the engine: rerank server APIs, model profiles, passages and prompts. Pure."""

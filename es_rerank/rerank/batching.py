@@ -1,26 +1,27 @@
-"""Parts texts into requests that a rerank server takes. Pure."""
+"""Splits a search's texts into batches that fit the request limits of a rerank server. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-
-# Between English (four bytes a token) and Chinese (three). It need not be right, for the pace is measured in the same.
-_BYTES_A_TOKEN = 3.5
+from collections.abc import Iterator, Sequence
 
 
-def cost(texts: Iterable[str]) -> int:
-    """Tell about how many tokens texts have."""
-    return sum(int(len(text.encode("utf-8", "replace")) / _BYTES_A_TOKEN) + 1 for text in texts)
+def batches(tokens: Sequence[int], max_texts: int, max_tokens: int) -> Iterator[slice]:
+    """Split a list of texts into consecutive batches. A text that exceeds *max_tokens* is a batch of its own.
 
+    Args:
+        tokens: The approximate number of tokens of each text.
+        max_texts: Maximum number of texts per batch.
+        max_tokens: Maximum total number of tokens per batch.
 
-def batches(texts: Sequence[str], most: int, tokens: int) -> Iterator[slice]:
-    """Part texts into runs of at most *most* texts and about so many *tokens*; a text that is longer goes alone."""
-    start, spent = 0, 0
-    for at, text in enumerate(texts):
-        needed = cost([text])
-        if at > start and (at - start >= most or spent + needed > tokens):
-            yield slice(start, at)
-            start, spent = at, 0
-        spent += needed
-    if texts:
-        yield slice(start, len(texts))
+    Yields:
+        For each batch, the slice of the list that it covers.
+
+    """
+    start, total = 0, 0
+    for index, count in enumerate(tokens):
+        if index > start and (index - start >= max_texts or total + count > max_tokens):
+            yield slice(start, index)
+            start, total = index, 0
+        total += count
+    if tokens:
+        yield slice(start, len(tokens))

@@ -1,7 +1,8 @@
-"""Known pairs: a model asked rightly puts the answer above the stray by a clear margin.
+"""The known pairs of the self-test: queries, each with an answer and an irrelevant text (the distractor).
 
-Qwen3-Reranker without its prompt template scores almost at random and every search would come back in a worse order:
-so the real path is tried with pairs that no working reranker gets wrong.
+A model with the right prompt scores the answer clearly higher. Without its prompt template, Qwen3-Reranker scores
+almost at random, which would make every ranking worse than the engine's. Therefore these pairs are scored with the
+same code as searches before the scores of a server are used.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from dataclasses import dataclass
 
 from es_rerank.rerank.profiles import Profile
 
-# The least mean difference in probability between answers and strays.
-_SPREAD = 0.05
+# Minimum mean of P(answer) - P(distractor) over the known pairs.
+_MIN_MEAN_MARGIN = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class KnownPair:
-    """A query with the text that answers it and one that does not."""
+    """A query, a text that answers it, and a distractor that does not. *language* is an ISO 639-1 code."""
 
     language: str
     query: str
@@ -54,16 +55,25 @@ PAIRS = (
 
 
 def pairs_for(profile: Profile) -> Sequence[KnownPair]:
-    """Choose the pairs in languages that the model reads."""
+    """Return the known pairs in the languages that the model supports."""
     return [pair for pair in PAIRS if profile.languages in ("any", pair.language)]
 
 
 def verdict(margins: Sequence[float]) -> str | None:
-    """Judge the differences answer minus stray, in probability; None is a pass, else what is wrong."""
+    """Decide whether the self-test passes.
+
+    Args:
+        margins: P(answer) - P(distractor) of each known pair, from -1 to 1.
+
+    Returns:
+        None if the self-test passes; otherwise a message that describes what is wrong.
+
+    """
     wrong = sum(margin <= 0 for margin in margins)
     if wrong:
-        return f"{wrong} of {len(margins)} known pairs came out in the wrong order: is the prompt template set?"
+        return f"{wrong} of {len(margins)} known pairs are in the wrong order: is the prompt template set?"
     mean = sum(margins) / len(margins)
-    if mean < _SPREAD:
-        return f"known pairs lie only {mean:.3f} apart (at least {_SPREAD}): is this the right profile for the model?"
+    if mean < _MIN_MEAN_MARGIN:
+        least = _MIN_MEAN_MARGIN
+        return f"known pairs are only {mean:.3f} apart (at least {least}): is this the right profile for the model?"
     return None

@@ -1,1 +1,1 @@
-"""The I/O side of reranking: servers, their health and load, the score cache and the client that uses them."""
+"""The client of the rerank servers: HTTP requests, load balancing, health checks, load shedding and score cache."""

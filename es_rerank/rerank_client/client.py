@@ -1,4 +1,4 @@
-"""The reranker as the pipeline sees it: documents in, probabilities out, and every fault a value."""
+"""The reranker that the pipeline calls: takes a query and documents, returns probabilities or a failure value."""
 
 from __future__ import annotations
 
@@ -6,221 +6,241 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum, auto
 from functools import partial
-from itertools import chain, takewhile
 
 from es_rerank.config.settings import Settings
-from es_rerank.model import Failed, Rule, Scored, ScoreRequest, Why
+from es_rerank.model import Failed, Scored, ScoreRequest, Why
 from es_rerank.rerank.backends import BACKENDS
-from es_rerank.rerank.batching import batches, cost
+from es_rerank.rerank.batching import batches
 from es_rerank.rerank.profiles import PROFILES
-from es_rerank.rerank.prompt import PromptBuilder, much
+from es_rerank.rerank.prompt import Passage, PromptBuilder
 from es_rerank.rerank_client.inflight import InFlight
-from es_rerank.rerank_client.load_shedding import whole, window
-from es_rerank.rerank_client.pool import Pool
-from es_rerank.rerank_client.score_cache import ScoreCache, pair_key
-from es_rerank.rerank_client.server import Server
+from es_rerank.rerank_client.load_shedding import FULL_WINDOW_LOAD, all_or_none, documents_under_load
+from es_rerank.rerank_client.pool import ServerPool
+from es_rerank.rerank_client.score_cache import ScoreCache, pair_keys
+from es_rerank.rerank_client.server import RerankServer
+from es_rerank.rerank_client.server_health import HealthState
 from es_rerank.rerank_client.tokenizer import load_tokens
+from es_rerank.rerank_client.window import Window
 
-# A window of which a part is welcome is asked for in so many passages at a time, so that there are parts.
-_STEP = 10
-# What leaves a part of a window unscored without being a fault of the server.
+# Batch size for rules that allow partial scores, so that some batches are complete when the deadline is reached.
+_PARTIAL_BATCH_TEXTS = 10
+# Failures after which the scores received so far may be used.
 _LATE = frozenset({Why.DEADLINE, Why.OVERLOADED})
-# A part of fewer documents has no order.
-_LEAST = 2
-# A server is not blamed for what it has not answered in less than this share of the deadline.
-_PATIENCE = 0.25
-# Each request ends by itself in time; only a search that waits for another one's must be ended.
+# A single scored document cannot be reordered.
+_MIN_PARTIAL_DOCUMENTS = 2
+# A timeout shorter than this fraction of the rule's deadline does not count as a server failure.
+_PATIENCE_SHARE = 0.25
+# Requests time out at the deadline of their search. This later timeout ends a search that waits for a batch of another
+# search with a later deadline.
 _BACKSTOP_SECONDS = 0.01
-_LEAST_SECONDS = 0.001
+_MIN_SECONDS = 0.001
+# Longer windows are split into passages in a thread, because that would block the event loop.
+_THREAD_CHARACTERS = 200_000
+
+
+class Readiness(StrEnum):
+    """Whether searches are reranked."""
+
+    OK = auto()
+    UNTESTED = auto()
+    DEGRADED = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Whether searches are being reranked: `ok`, `untested` (not asked yet) or `degraded` with its reason.
+    """The state of the reranker, for the health check.
 
-    `out` counts the servers that are not asked, `searches` those that are at the servers or wait for them.
+    Attributes:
+        state: `ok` if at least one server is healthy.
+        why: Description of the problem; empty if there is none.
+        out: Number of servers that are not healthy.
+        searches: Number of searches that are being scored or are queued.
+
     """
 
-    state: str
+    state: Readiness
     why: str = ""
     out: int = field(default=0, compare=False)
     searches: int = field(default=0, compare=False)
 
 
-@dataclass(slots=True)
-class _Work:
-    """One search on its way: the pairs of each document, how many documents are read, and what is known of them."""
-
-    ask: ScoreRequest
-    rows: Sequence[Sequence[bytes]] = ()
-    count: int = 0
-    cached: frozenset[bytes] = frozenset()
-    values: dict[bytes, float] = field(default_factory=dict)
-
-    def scored(self) -> int:
-        """Count the documents at the head of the window of which all is known."""
-        return len(list(takewhile(lambda row: all(key in self.values for key in row), self.rows[: self.count])))
-
-
 class Reranker:
-    """Cuts, remembers, bounds and asks. State: the pair cache, the pairs in flight, the servers.
+    """Splits documents into passages, looks up cached scores, sheds load and requests the remaining scores.
 
-    `searches` is how many are at the servers or wait for them.
+    `searches` is the number of searches in progress.
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Make ready to ask the servers that *settings* name; nothing is sent yet."""
+        """Create the client without connecting to the servers."""
         self._settings = settings
         backend, profile = BACKENDS[settings.backend], PROFILES[settings.profile]
         self.model = "identity" if backend.local else settings.model or profile.model
-        self._reader = PromptBuilder(backend, profile, self.model, settings.max_search_tokens)
-        self._pool = Pool([Server(settings, url, self._reader, self._retest) for url in settings.reranker])
+        self._prompts = PromptBuilder(backend, profile, self.model, settings.max_search_tokens)
+        returned = self._server_returned
+        self._pool = ServerPool([RerankServer(settings, url, self._prompts, returned) for url in settings.reranker])
         self._cache = ScoreCache(settings.score_cache_size)
-        self._flights = InFlight(self._cache.put)
-        self._tests: set[asyncio.Task[None]] = set()
+        self._inflight = InFlight(self._cache.put_many)
+        self._self_tests: set[asyncio.Task[None]] = set()
         self.searches = 0
         self._given_up = False
 
+    def __repr__(self) -> str:
+        counts = f"{self.searches} searches in progress, {len(self._cache)} cached scores"
+        return f"<Reranker {self.model} {self.health.state}: {counts}, {self._pool!r}>"
+
     async def start(self) -> None:
-        """Load the tokenizer, which may take a download, then test the model; until then the engine's order stands."""
-        if not self._reader.backend.local:
-            self._reader.tokens = await asyncio.to_thread(load_tokens, self._settings.tokenizer, self.model)
-        await asyncio.gather(*(server.trial.run() for server in self._pool.servers))
+        """Load (perhaps download) the tokenizer and run the self-tests. Searches are not reranked before they pass."""
+        if not self._prompts.backend.local:
+            self._prompts.tokens = await asyncio.to_thread(load_tokens, self._settings.tokenizer, self.model)
+        await asyncio.gather(*(server.self_test.run() for server in self._pool.servers))
 
     async def close(self) -> None:
-        """Stop the work in flight and close all connections."""
-        for task in tuple(self._tests):
+        """Cancel self-tests and requests, and close all connections."""
+        for task in tuple(self._self_tests):
             task.cancel()
-        await asyncio.gather(*self._tests, return_exceptions=True)
-        await self._flights.close()
+        await asyncio.gather(*self._self_tests, return_exceptions=True)
+        await self._inflight.close()
         for server in self._pool.servers:
             await server.close()
 
     def give_up(self) -> None:
-        """Ask no more: who waits for the model has run out of time."""
+        """Fail all current and future searches, so that they return the engine's order before the process exits."""
         self._given_up = True
-        self._flights.call_off()
+        self._inflight.cancel_all()
 
     @property
     def health(self) -> Health:
-        """Tell how it stands; it is well as long as one server is."""
+        """The state of the reranker, which is `ok` if at least one server is healthy."""
         servers = self._pool.servers
-        out = [server for server in servers if not server.sound]
-        said = "; ".join(dict.fromkeys(why for server in out if (why := server.complaint)))
-        if len(out) < len(servers):
-            state, said = "ok", f"{len(out)} of {len(servers)} servers out: {said}" if said else ""
-        else:
-            state = "degraded" if said else "untested"
-        return Health(state, said, len(out), self.searches)
+        out = [server for server in servers if server.health.state is not HealthState.HEALTHY]
+        why = "; ".join(dict.fromkeys(problem for server in out if (problem := server.health.problem)))
+        if len(out) == len(servers):
+            return Health(Readiness.DEGRADED if why else Readiness.UNTESTED, why, len(out), self.searches)
+        why = f"{len(out)} of {len(servers)} servers out: {why}" if why else ""
+        return Health(Readiness.OK, why, len(out), self.searches)
 
-    async def score(self, ask: ScoreRequest) -> Scored | Failed:
-        """Score the documents of a window against a query; None stays None. Never outlasts the deadline.
+    async def score(self, request: ScoreRequest) -> Scored | Failed:
+        """Score the documents of a window against a query, within the deadline of *request*.
 
-        The identity of the backend without a server holds for documents without text too.
+        Returns:
+            One probability per document, or the reason why there are no scores. The probability is None for a
+            document without text (except with the backend `identity`) and for documents after the scored window.
+
         """
-        backend = self._reader.backend
+        backend = self._prompts.backend
         if backend.local:
-            return Scored(backend.decode(None, len(ask.documents)), 0, self.model)
-        if distrust := self._pool.distrust():
-            return distrust
-        if ask.seconds <= 0:
+            return Scored(backend.decode(None, len(request.documents)), 0, self.model)
+        if failure := self._pool.failure():
+            return failure
+        now = time.monotonic()
+        if request.deadline <= now:
             return Failed(Why.DEADLINE)
         if self._queued() >= self._settings.reranker_queue_size and not self._pool.drop_late():
             return Failed(Why.OVERLOADED)
-        return await self._bounded(_Work(ask))
+        return await self._score_in_time(Window(request), now)
 
     def _queued(self) -> int:
-        """Count the searches that wait for a server; below zero there are servers that wait for a search."""
+        """Return the number of queued searches; if negative, the number of free slots."""
         return self.searches - self._settings.reranker_max_requests * len(self._pool.servers)
 
-    async def _bounded(self, work: _Work) -> Scored | Failed:
-        """Keep a search within its deadline."""
-        # Read before the search itself counts among those that wait.
+    async def _score_in_time(self, window: Window, now: float) -> Scored | Failed:
+        """Score a window and stop when its deadline is reached."""
+        # Counted before the search itself is in progress.
         queued = self._queued()
         self.searches += 1
         try:
-            async with asyncio.timeout(work.ask.seconds + _BACKSTOP_SECONDS):
-                fault = await self._worked(work, time.monotonic() + work.ask.seconds, queued)
+            async with asyncio.timeout(window.request.deadline - now + _BACKSTOP_SECONDS):
+                fault = await self._score_window(window, queued)
         except TimeoutError:
             fault = Failed(Why.DEADLINE)
         finally:
             self.searches -= 1
-        return self._result(work, fault)
+        return self._result(window, fault)
 
-    async def _worked(self, work: _Work, until: float, queued: int) -> Failed | None:
-        """Cut the documents, decide how many are read, and find the score of each of their passages."""
-        ask = work.ask
-        query, cut = await asyncio.to_thread(self._reader.cut, ask) if much(ask) else self._reader.cut(ask)
-        work.rows = [[self._key(query, text, ask.rule) for text in pieces] for pieces in cut]
-        texts = dict(zip(chain.from_iterable(work.rows), chain.from_iterable(cut), strict=True))
-        work.values = {key: score for key in texts if (score := self._cache.get(key)) is not None}
-        work.cached = frozenset(work.values)
-        costs = [cost(texts[key] for key in row if key not in work.values) for row in work.rows]
-        work.count = self._readable(costs, ask, max(until - time.monotonic(), _LEAST_SECONDS), queued)
-        if not work.count:
+    async def _score_window(self, window: Window, queued: int) -> Failed | None:
+        """Split the documents into passages, decide how many documents to score, and get the score of each passage."""
+        request, split = window.request, self._prompts.split
+        large = sum(len(text or "") for text in request.documents) >= _THREAD_CHARACTERS
+        query, rows = await asyncio.to_thread(split, request) if large else split(request)
+        passages = self._look_up(window, query, rows)
+        new_tokens = [sum(passages[key].tokens for key in row if key not in window.cached) for row in window.rows]
+        window.count = self._readable(new_tokens, request, queued)
+        if not window.count:
             return Failed(Why.OVERLOADED)
-        wanted = dict.fromkeys(key for row in work.rows[: work.count] for key in row if key not in work.values)
-        return await self._gathered(query, {key: texts[key] for key in wanted}, work, until)
+        return await self._get_scores(query, {key: passages[key] for key in window.missing()}, window)
 
-    def _readable(self, costs: Sequence[int], ask: ScoreRequest, seconds: float, queued: int) -> int:
-        """Decide how many documents are read, by the queue and by what can be done in the seconds that are left."""
-        outlook = self._pool.outlook()
-        room = outlook.room(seconds)
-        if ask.whole:
-            return whole(costs, room)
-        shares = (queued / max(self._settings.reranker_queue_size, 1) if queued > 0 else 0.0, outlook.wait / seconds)
-        return window(costs, max(shares), room)
+    def _look_up(self, window: Window, query: str, rows: Sequence[Sequence[Passage]]) -> Mapping[bytes, Passage]:
+        """Compute the cache keys of all passages, add cached scores to the window, and return the passages by key."""
+        passages = [passage for row in rows for passage in row]
+        common = (self.model, self._settings.profile, window.request.rule.instruction or "", query)
+        keys = pair_keys(common, [passage.text for passage in passages])
+        window.scores = self._cache.get_many(dict.fromkeys(keys))
+        window.cached = frozenset(window.scores)
+        window.set_rows(keys, [len(row) for row in rows])
+        return dict(zip(keys, passages, strict=True))
 
-    def _result(self, work: _Work, fault: Failed | None) -> Scored | Failed:
-        """Let the best passage of a document count; of a search that is late the scored head, where it is welcome."""
-        count = work.count
+    def _readable(self, tokens: Sequence[int], request: ScoreRequest, queued: int) -> int:
+        """Return how many documents can be scored, given the length of the queue and the remaining time."""
+        seconds = max(request.deadline - time.monotonic(), _MIN_SECONDS)
+        estimate = self._pool.queue_estimate()
+        capacity = estimate.capacity(seconds)
+        queue = queued / max(self._settings.reranker_queue_size, 1) if queued > 0 else 0.0
+        load = max(queue, estimate.wait / seconds)
+        if load < FULL_WINDOW_LOAD and sum(tokens) <= capacity:
+            return len(tokens)
+        return all_or_none(tokens, capacity) if request.whole else documents_under_load(tokens, load, capacity)
+
+    def _result(self, window: Window, fault: Failed | None) -> Scored | Failed:
+        """Return each document's best passage score as a probability; after a timeout, partial scores if allowed."""
+        count = window.count
         if fault:
-            if not work.ask.rule.partial or fault.why not in _LATE:
+            if not window.request.rule.partial or fault.why not in _LATE:
                 return fault
-            count = work.scored()
-        read = [[work.values[key] for key in row] for row in work.rows[:count]]
-        best = [self._reader.probability(max(row)) if row else None for row in read]
-        if fault and sum(one is not None for one in best) < _LEAST:
+            count = window.scored_head()
+        best, cached = window.best_scores(count), window.cached_documents(count)
+        if fault and len(best) < _MIN_PARTIAL_DOCUMENTS:
             return fault
-        cached = sum(bool(row) and work.cached.issuperset(row) for row in work.rows[:count])
-        return Scored([*best, *(None for _ in work.rows[count:])], cached, self.model, window=count)
+        remaining = iter(self._prompts.probabilities(best))
+        probabilities = [next(remaining) if row else None for row in window.rows[:count]]
+        unread = [None] * (len(window.rows) - count)
+        return Scored([*probabilities, *unread], cached, self.model, window=count)
 
-    def _key(self, query: str, text: str, rule: Rule) -> bytes:
-        """Name a pair by all that its score depends on."""
-        return pair_key(self.model, self._settings.profile, rule.instruction or "", query, text)
-
-    async def _gathered(self, query: str, texts: Mapping[bytes, str], work: _Work, until: float) -> Failed | None:
-        """Ask for what is not being asked for already, and wait for all of it."""
+    async def _get_scores(self, query: str, passages: Mapping[bytes, Passage], window: Window) -> Failed | None:
+        """Request the scores that are not in flight yet, and wait for all of them."""
         if self._given_up:
             return Failed(Why.DEADLINE)
-        own = {key: text for key, text in texts.items() if key not in self._flights}
-        self._launch(query, own, work.ask.rule, until)
-        again: dict[bytes, str] = {}
-        with self._flights.awaited(texts) as flights:
-            for flight, keys in flights.items():
-                answer = await asyncio.shield(flight.answer)
+        own = {key: passages[key] for key in self._inflight.not_started(passages)}
+        self._request(query, own, window.request)
+        retryable: dict[bytes, Passage] = {}
+        with self._inflight.awaited(passages) as wanted:
+            for batch, keys in wanted.items():
+                answer = await asyncio.shield(batch.answer)
                 if not isinstance(answer, Failed):
-                    work.values |= {key: answer[flight.places[key]] for key in keys}
+                    window.scores |= {key: answer[batch.positions[key]] for key in keys}
                 elif answer.why is Why.DEADLINE and keys[0] not in own:
-                    # The search that asked for it had less time than this one, or its client has gone away.
-                    again |= {key: texts[key] for key in keys}
+                    # The search that requested this batch had an earlier deadline, or its client disconnected.
+                    retryable |= {key: passages[key] for key in keys}
                 else:
                     return answer
-        return await self._gathered(query, again, work, until) if again else None
+        return await self._get_scores(query, retryable, window) if retryable else None
 
-    def _launch(self, query: str, texts: Mapping[bytes, str], rule: Rule, until: float) -> None:
-        """Ask for one batch after another."""
-        keys = list(texts)
-        most = min(_STEP, self._pool.most) if rule.partial else self._pool.most
-        for part in batches(list(texts.values()), most, self._settings.reranker_max_tokens):
-            question = self._reader.question(query, [texts[key] for key in keys[part]], rule)
-            self._flights.begin(keys[part], partial(self._pool.ask, question, until, rule.deadline * _PATIENCE))
+    def _request(self, query: str, passages: Mapping[bytes, Passage], request: ScoreRequest) -> None:
+        """Request the scores of *passages*, in batches that fit the limits of the servers."""
+        rule, keys, tokens = request.rule, list(passages), [passage.tokens for passage in passages.values()]
+        max_texts = min(_PARTIAL_BATCH_TEXTS, self._pool.max_batch) if rule.partial else self._pool.max_batch
+        max_tokens = self._settings.reranker_max_tokens
+        at_once = keys and len(keys) <= max_texts and sum(tokens) <= max_tokens
+        for part in [slice(None)] if at_once else batches(tokens, max_texts, max_tokens):
+            call = self._prompts.call(query, [passages[key].text for key in keys[part]], rule)
+            ask = partial(self._pool.ask, call, sum(tokens[part]), request.deadline, rule.deadline * _PATIENCE_SHARE)
+            self._inflight.start(keys[part], ask)
 
-    def _retest(self, server: Server) -> None:
-        """Trust a server that was gone only after a new self-test: it may have come back with another model."""
+    def _server_returned(self, server: RerankServer, retest: bool) -> None:
+        """Clear the cache and repeat the self-test after a server was unreachable: its model may have changed."""
         self._cache.clear()
-        if server.trial.again():
-            task = asyncio.create_task(server.trial.run())
-            self._tests.add(task)
-            task.add_done_callback(self._tests.discard)
+        if retest:
+            task = asyncio.create_task(server.self_test.run())
+            self._self_tests.add(task)
+            task.add_done_callback(self._self_tests.discard)

@@ -1,84 +1,101 @@
-"""The batches that are being asked for, so that equal pairs are asked once, and none that nobody waits for any more."""
+"""The batches in flight. Searches that need the same score share its request, canceled when no search waits for it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from es_rerank.model import Failed, Why
 
-Asking = Callable[[], Coroutine[None, None, list[float] | Failed]]
-"""Asks for one batch; gives a score a pair, in their order."""
+Answer = list[float] | Failed
+"""The scores of a batch, in the order of its pairs, or the failure of the request."""
+Request = Callable[[], Coroutine[None, None, Answer]]
+"""Requests the scores of one batch."""
+Remember = Callable[[Collection[bytes], Sequence[float]], None]
+"""Stores the scores of a batch in the cache; the arguments are the keys of its pairs and their scores."""
 
 
 @dataclass(slots=True, eq=False)
 class InFlightBatch:
-    """One batch on its way: where in its answer each pair stands, and how many searches wait for it."""
+    """One batch of (query, passage) pairs in flight.
 
-    places: Mapping[bytes, int]
-    answer: asyncio.Future[list[float] | Failed]
-    task: asyncio.Task[list[float] | Failed]
-    waiting: int = 0
+    Attributes:
+        positions: The index of each pair's score in the answer, by the key of the pair.
+        answer: Resolves to the answer for all searches that wait for the batch.
+        task: The task that sends the request.
+        waiters: Number of searches that wait for the batch.
+
+    """
+
+    positions: Mapping[bytes, int]
+    answer: asyncio.Future[Answer]
+    task: asyncio.Task[Answer]
+    waiters: int = 0
 
 
 class InFlight:
-    """State: what is on its way, by pair."""
+    """The batches in flight, by the key of each (query, passage) pair."""
 
-    def __init__(self, remember: Callable[[bytes, float], None]) -> None:
-        """Have every score remembered, whoever waits for it."""
+    def __init__(self, remember: Remember) -> None:
+        """Start without batches. Every score is passed to *remember*, even if no search waits for it any longer."""
         self._remember = remember
-        self._flying: dict[bytes, InFlightBatch] = {}
+        self._batches: dict[bytes, InFlightBatch] = {}
 
-    def __contains__(self, key: bytes) -> bool:
-        """Tell whether a pair is being asked for."""
-        return key in self._flying
+    def not_started(self, keys: Iterable[bytes]) -> list[bytes]:
+        """Return the keys whose pairs are not in flight."""
+        return [key for key in keys if key not in self._batches]
 
-    def begin(self, keys: Sequence[bytes], asking: Asking) -> None:
-        """Ask for a batch of pairs, none of which is being asked for."""
-        places = {key: at for at, key in enumerate(keys)}
-        flight = InFlightBatch(places, asyncio.get_running_loop().create_future(), asyncio.create_task(asking()))
-        self._flying |= dict.fromkeys(keys, flight)
-        flight.task.add_done_callback(partial(self._landed, flight))
+    def start(self, keys: Sequence[bytes], request: Request) -> None:
+        """Send the request for a batch of pairs, none of which may be in flight already."""
+        positions = {key: position for position, key in enumerate(keys)}
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        batch = InFlightBatch(positions, answer, asyncio.create_task(request()))
+        self._batches |= dict.fromkeys(keys, batch)
+        batch.task.add_done_callback(partial(self._finish, batch))
 
     @contextmanager
     def awaited(self, keys: Iterable[bytes]) -> Iterator[Mapping[InFlightBatch, Sequence[bytes]]]:
-        """Give the flights of pairs, in their order; one that nobody waits for at the end of it is called off."""
-        found: dict[InFlightBatch, list[bytes]] = {}
-        for key in keys:
-            found.setdefault(self._flying[key], []).append(key)
-        for flight in found:
-            flight.waiting += 1
-        try:
-            yield found
-        finally:
-            for flight in found:
-                flight.waiting -= 1
-                if not flight.waiting:
-                    flight.task.cancel()
+        """Register as a waiter for the batches with these pairs. On exit, batches without waiters are canceled.
 
-    def call_off(self) -> set[asyncio.Task[list[float] | Failed]]:
-        """Call all of them off; give what is ending."""
-        tasks = {flight.task for flight in self._flying.values()}
+        Yields:
+            The batches, each with those of *keys* that it contains.
+
+        """
+        wanted: dict[InFlightBatch, list[bytes]] = {}
+        for key in keys:
+            wanted.setdefault(self._batches[key], []).append(key)
+        for batch in wanted:
+            batch.waiters += 1
+        try:
+            yield wanted
+        finally:
+            for batch in wanted:
+                batch.waiters -= 1
+                if not batch.waiters:
+                    batch.task.cancel()
+
+    def cancel_all(self) -> set[asyncio.Task[Answer]]:
+        """Cancel all batches and return their tasks."""
+        tasks = {batch.task for batch in self._batches.values()}
         for task in tasks:
             task.cancel()
         return tasks
 
     async def close(self) -> None:
-        """Call all of them off, and wait until they have ended."""
-        await asyncio.gather(*self.call_off(), return_exceptions=True)
+        """Cancel all batches and wait until their tasks have ended."""
+        await asyncio.gather(*self.cancel_all(), return_exceptions=True)
 
-    def _landed(self, flight: InFlightBatch, task: asyncio.Task[list[float] | Failed]) -> None:
-        """Hand the answer to all who wait for it; what is called off, perhaps before it began, ran out of time."""
-        for key in flight.places:
-            del self._flying[key]
+    def _finish(self, batch: InFlightBatch, task: asyncio.Task[Answer]) -> None:
+        """Pass the answer to all waiters and cache the scores. A canceled batch is reported as a missed deadline."""
+        for key in batch.positions:
+            del self._batches[key]
         if not task.cancelled() and (error := task.exception()):
-            flight.answer.set_exception(error)
+            batch.answer.set_exception(error)
             return
         answer = Failed(Why.DEADLINE) if task.cancelled() else task.result()
         if not isinstance(answer, Failed):
-            for key, at in flight.places.items():
-                self._remember(key, answer[at])
-        flight.answer.set_result(answer)
+            self._remember(batch.positions, answer)
+        batch.answer.set_result(answer)

@@ -1,29 +1,44 @@
-"""How much of a window is read while many searches wait. Pure: less for each is better than nothing for some."""
+"""Load shedding: scores fewer documents per search under load, instead of rejecting searches. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-# This share of the window is read as long as the load is below that.
-_STEPS = ((1.0, 0.5), (0.5, 0.75), (0.2, 1.0))
-_LEAST = 2
+FULL_WINDOW_LOAD = 0.5
+"""Below this load, the whole window is scored."""
+
+# (fraction of the window that is scored, load below which that is done).
+_STEPS = ((1.0, FULL_WINDOW_LOAD), (0.5, 0.75), (0.2, 1.0))
+# A single document cannot be reordered.
+_MIN_DOCUMENTS = 2
 
 
-def window(costs: Sequence[int], load: float, room: float) -> int:
-    """Tell how many documents are read of those that cost the model so many tokens each; 0: none of them.
+def documents_under_load(tokens: Sequence[int], load: float, capacity: float) -> int:
+    """Return how many documents, from the start of the window, are scored.
 
-    `load` is 1 when nobody more may wait, and `room` how many tokens the model can do within the deadline. What is
-    known already costs nothing, and is no load.
+    | load       | window |
+    | below 0.5  | 100 %  |
+    | below 0.75 | 50 %   |
+    | below 1    | 20 %   |
+    | 1 or above | none   |
+
+    Args:
+        tokens: For each document, the number of tokens of its passages that are not cached. If all scores are cached,
+            the whole window is used.
+        load: The fraction of the queue that is full or of the remaining time that is spent waiting, whichever is
+            larger; 1 is full.
+        capacity: The number of tokens that the servers can score within the remaining time.
+
     """
-    if not any(costs):
-        return len(costs)
-    for share, below in _STEPS:
-        count = min(len(costs), max(_LEAST, round(len(costs) * share)))
-        if load < below and sum(costs[:count]) <= room:
+    if not any(tokens):
+        return len(tokens)
+    for share, limit in _STEPS:
+        count = min(len(tokens), max(_MIN_DOCUMENTS, round(len(tokens) * share)))
+        if load < limit and sum(tokens[:count]) <= capacity:
             return count
     return 0
 
 
-def whole(costs: Sequence[int], room: float) -> int:
-    """Tell the same where all are wanted or none."""
-    return len(costs) if sum(costs) <= room else 0
+def all_or_none(tokens: Sequence[int], capacity: float) -> int:
+    """Return the number of documents if all of them fit into *capacity* tokens, otherwise 0."""
+    return len(tokens) if sum(tokens) <= capacity else 0

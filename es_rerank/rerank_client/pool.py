@@ -1,10 +1,11 @@
-"""Which rerank server is asked, and whose turn it is: bounded work, the nearest deadline first, and nothing in vain."""
+"""Balances requests over the rerank servers: earliest deadline first, with a limit per server, rejecting late ones."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -12,192 +13,236 @@ from itertools import count
 from typing import NamedTuple
 
 from es_rerank.model import Failed, Why
-from es_rerank.rerank.backends import Question
-from es_rerank.rerank.batching import cost
-from es_rerank.rerank_client.self_test import UNTESTED
-from es_rerank.rerank_client.server import Server
+from es_rerank.rerank.backends import RerankCall
+from es_rerank.rerank_client.server import RerankServer
+from es_rerank.rerank_client.server_health import NOT_TESTED, TRUSTED_STATES
 
-# A server that failed before gets this share of the time left to answer, as long as there is another one to ask.
+# Fraction of the remaining time for a request to a server whose last request failed, to leave time for a retry on
+# another server.
 _PROBE_SHARE = 0.25
 
 
 class _Request(NamedTuple):
-    """What is asked of the pool: a question of so many tokens, by when it must be answered, and the patience for it."""
+    """A call with its approximate number of tokens; see `ServerPool.ask` for the other fields."""
 
-    question: Question
+    call: RerankCall
     tokens: int
-    until: float
+    deadline: float
     patience: float
 
 
 class QueueEstimate(NamedTuple):
-    """What a search must expect that comes now: seconds until its turn, and the tokens done a second by all servers."""
+    """The expected queueing time and throughput for a new search.
+
+    Attributes:
+        wait: Seconds until all queued requests and requests in flight are answered.
+        rate: Total tokens per second of all servers; infinite if a server is idle or its rate is unknown.
+
+    """
 
     wait: float
     rate: float
 
-    def room(self, seconds: float) -> float:
-        """Tell how many tokens can be done within so many seconds from now."""
+    def capacity(self, seconds: float) -> float:
+        """Return how many tokens can be scored within *seconds* from now."""
         return max(0.0, seconds - self.wait) * self.rate if math.isfinite(self.rate) else math.inf
 
 
-@dataclass(order=True, slots=True)
-class _Job:
-    """A request that waits for a server; `until` is when it must be answered, `tried` are servers that failed it."""
+_NO_QUEUE = QueueEstimate(0.0, math.inf)
 
-    until: float
+
+@dataclass(order=True, slots=True)
+class _QueuedRequest:
+    """A request that waits for a server other than those in *tried*. `deadline` is in monotonic seconds."""
+
+    deadline: float
     number: int
     tokens: int = field(compare=False)
-    tried: Sequence[Server] = field(compare=False)
-    turn: asyncio.Future[Server | Failed] = field(compare=False)
+    tried: Sequence[RerankServer] = field(compare=False)
+    assigned: asyncio.Future[RerankServer | Failed] = field(compare=False)
 
 
-class Pool:
-    """The servers of one model. State: who waits for them."""
+class ServerPool:
+    """The rerank servers, which all serve the same model, and the queue of requests."""
 
-    def __init__(self, servers: Sequence[Server]) -> None:
-        """Share the work among *servers*."""
+    def __init__(self, servers: Sequence[RerankServer]) -> None:
+        """Balance requests over *servers*."""
         self.servers = servers
-        self._line: list[_Job] = []
+        self._queue: list[_QueuedRequest] = []
         self._numbers = count()
 
+    def __repr__(self) -> str:
+        states = Counter(str(server.health.state) for server in self.servers)
+        listed = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
+        return f"<ServerPool {len(self.servers)} servers: {listed}; {len(self._waiting())} requests queued>"
+
     @property
-    def most(self) -> int:
-        """How many texts every server takes at a time."""
-        return min(server.most for server in self.servers)
+    def max_batch(self) -> int:
+        """Maximum number of texts per request that all servers accept."""
+        return min(server.max_batch for server in self.servers)
 
-    def distrust(self) -> Failed | None:
-        """Say why no server is trusted; None if one is."""
-        return None if any(server.trial.passed for server in self.servers) else self._excuse()
+    def failure(self) -> Failed | None:
+        """Return why no server's scores may be used, or None if at least one server is trusted."""
+        return None if any(server.health.state in TRUSTED_STATES for server in self.servers) else self._refusal()
 
-    def outlook(self) -> QueueEstimate:
-        """Look ahead; of servers that are idle, or of which nothing is known yet, the best is expected."""
+    def queue_estimate(self) -> QueueEstimate:
+        """Estimate the queueing time from the tokens queued and in flight. It is 0 while a server's rate is unknown."""
         now = time.monotonic()
-        usable = [server for server in self.servers if server.usable(now)]
-        rates = [server.pace.rate for server in usable if server.pace.calls]
-        known = [rate for rate in rates if rate]
-        if not known or len(known) < len(usable):
-            return QueueEstimate(0.0, math.inf)
-        ahead = self._waiting() + sum(server.pace.tokens for server in usable)
-        return QueueEstimate(ahead / sum(known), sum(known))
+        total_rate, tokens = 0.0, 0
+        for server in self.servers:
+            if not server.usable(now):
+                continue
+            rate = server.throughput.rate if server.throughput.requests else None
+            if not rate:
+                return _NO_QUEUE
+            total_rate += rate
+            tokens += server.throughput.tokens
+        if not total_rate:
+            return _NO_QUEUE
+        tokens += sum(queued.tokens for queued in self._waiting())
+        return QueueEstimate(tokens / total_rate, total_rate)
 
     def drop_late(self) -> bool:
-        """Let those go who wait in vain, for their turn would come too late; tell whether there were any."""
-        rate, now = self.outlook().rate, time.monotonic()
-        ahead = sum(server.pace.tokens for server in self.servers)
+        """Fail the queued requests that would miss their deadlines, and return whether there were any."""
+        rate, now = self.queue_estimate().rate, time.monotonic()
+        ahead = sum(server.throughput.tokens for server in self.servers)
         late = []
-        for job in sorted(job for job in self._line if not job.turn.done()):
-            if now + (ahead + job.tokens) / rate > job.until:
-                late.append(job)
+        for queued in sorted(self._waiting()):
+            if now + (ahead + queued.tokens) / rate > queued.deadline:
+                late.append(queued)
             else:
-                ahead += job.tokens
-        for job in late:
-            job.turn.set_result(Failed(Why.DEADLINE))
+                ahead += queued.tokens
+        for queued in late:
+            queued.assigned.set_result(Failed(Why.DEADLINE))
         return bool(late)
 
-    async def ask(self, question: Question, until: float, patience: float = 0.0) -> list[float] | Failed:
-        """Ask for raw scores by *until* (monotonic seconds); where a server fails another gets what time is left.
+    async def ask(self, call: RerankCall, tokens: int, deadline: float, patience: float = 0.0) -> list[float] | Failed:
+        """Request raw scores. If a server fails, the request is retried on another server in the remaining time.
 
-        No server is blamed for what it has not answered within fewer seconds than *patience*.
+        Args:
+            call: The query and the texts.
+            tokens: Approximate number of tokens of the call.
+            deadline: Deadline for the answer, in monotonic seconds.
+            patience: A timeout after less than this many seconds does not count as a server failure.
+
+        Returns:
+            One score per text, in the order of the texts, or the failure.
+
         """
-        request = _Request(question, cost(question.texts), until, patience)
-        tried: list[Server] = []
+        request = _Request(call, tokens, deadline, patience)
+        tried: list[RerankServer] = []
         answer: list[float] | Failed = Failed(Why.DEADLINE)
-        while len(tried) < len(self.servers) and time.monotonic() < until:
-            server = await self._turn(request, tried)
+        while len(tried) < len(self.servers) and time.monotonic() < deadline:
+            server = await self._acquire(request, tried)
             if isinstance(server, Failed):
                 return answer if tried else server
-            answer = await self._asked(server, request)
+            answer = await self._send(server, request)
             if not isinstance(answer, Failed) or answer.why is Why.TOO_LONG:
                 return answer
             tried.append(server)
         return answer
 
-    async def _asked(self, server: Server, request: _Request) -> list[float] | Failed:
-        """Ask one server, whose place is reserved, and give the place to the next."""
-        began = time.monotonic()
-        share = _PROBE_SHARE if server.fault is not None and len(self.servers) > 1 else 1.0
-        seconds, patience = (request.until - began) * share, request.patience * share
-        # Who goes away, or was in a hurry, teaches nothing.
-        answered = telling = False
+    async def _send(self, server: RerankServer, request: _Request) -> list[float] | Failed:
+        """Send a request to a server on which a slot is reserved, then release the slot."""
+        sent_at = time.monotonic()
+        deadline, patience = request.deadline, request.patience
+        if server.health.fault is not None and len(self.servers) > 1:
+            deadline, patience = sent_at + (deadline - sent_at) * _PROBE_SHARE, patience * _PROBE_SHARE
+        # Requests that were canceled or whose timeout was too short are excluded from the throughput estimate.
+        answered = measured = False
         try:
-            answer = await server.ask(request.question, seconds, patience)
+            answer = await server.ask(request.call, deadline, patience)
             answered = not isinstance(answer, Failed)
-            telling = answered or seconds >= patience
+            measured = answered or deadline - sent_at >= patience
         finally:
-            if telling:
-                server.pace.ended(time.monotonic(), request.tokens, began, answered=answered)
+            if measured:
+                server.throughput.ended(time.monotonic(), request.tokens, sent_at, answered=answered)
             else:
-                server.pace.dropped(request.tokens)
-            self._next()
+                server.throughput.dropped(request.tokens)
+            self._dispatch()
         return answer
 
-    async def _turn(self, request: _Request, tried: Sequence[Server]) -> Server | Failed:
-        """Wait for a place at a server that has not been tried; Failed where there is none in time."""
-        turn: asyncio.Future[Server | Failed] = asyncio.get_running_loop().create_future()
-        heappush(self._line, _Job(request.until, next(self._numbers), request.tokens, tried, turn))
-        self._next()
+    async def _acquire(self, request: _Request, tried: Sequence[RerankServer]) -> RerankServer | Failed:
+        """Reserve a slot on a server that has not been tried, and wait until one is free if necessary."""
+        assigned: asyncio.Future[RerankServer | Failed] = asyncio.get_running_loop().create_future()
+        queued = _QueuedRequest(request.deadline, next(self._numbers), request.tokens, tried, assigned)
+        if not self._queue and (chosen := self._choose(queued, time.monotonic(), ())) is not None:
+            return chosen
+        heappush(self._queue, queued)
+        self._dispatch()
         try:
-            async with asyncio.timeout(request.until - time.monotonic()):
-                return await turn
+            async with asyncio.timeout(request.deadline - time.monotonic()):
+                return await assigned
         except (TimeoutError, asyncio.CancelledError) as end:
-            # Its turn may have come in the same moment: then it has a place that it does not need.
-            if turn.done() and not turn.cancelled() and isinstance(found := turn.result(), Server):
-                found.spare(request.tokens)
-                self._next()
+            # If a server was assigned at the same moment, its slot must be released.
+            if assigned.done() and not assigned.cancelled() and isinstance(server := assigned.result(), RerankServer):
+                server.release(request.tokens)
+                self._dispatch()
             if isinstance(end, TimeoutError):
                 return Failed(Why.DEADLINE)
             raise
 
-    def _next(self) -> None:
-        """Give the places that are free to those whose deadline is nearest."""
+    def _dispatch(self) -> None:
+        """Assign free slots to queued requests, earliest deadline first."""
         now = time.monotonic()
-        # Who waits for another server than the one that failed it holds nobody up who may go there.
-        held: list[_Job] = []
-        while self._line:
-            job = self._line[0]
-            if not job.turn.done():
-                kept = [server for one in held for server in self._fit(one, now)]
-                found = self._choice(job, now, kept)
-                if found is None and not job.tried:
-                    break
-                if found is None:
-                    held.append(job)
+        # A retry, which cannot use every server, must not block the requests behind it in the queue.
+        passed_over: list[_QueuedRequest] = []
+        while self._queue:
+            queued = self._queue[0]
+            if not queued.assigned.done():
+                reserved = [server for one in passed_over for server in self._usable(one, now)]
+                server = self._choose(queued, now, reserved)
+                if server is not None:
+                    queued.assigned.set_result(server)
+                elif queued.tried:
+                    passed_over.append(queued)
                 else:
-                    job.turn.set_result(found)
-            heappop(self._line)
-        for job in held:
-            heappush(self._line, job)
+                    break
+            heappop(self._queue)
+        for queued in passed_over:
+            heappush(self._queue, queued)
 
-    def _fit(self, job: _Job, now: float) -> list[Server]:
-        """List the servers that may be asked."""
-        return [server for server in self.servers if server not in job.tried and server.usable(now)]
+    def _usable(self, queued: _QueuedRequest, now: float) -> list[RerankServer]:
+        """Return the servers that a request may be sent to at *now*."""
+        return [server for server in self.servers if server not in queued.tried and server.usable(now)]
 
-    def _choice(self, job: _Job, now: float, kept: Sequence[Server]) -> Server | Failed | None:
-        """Choose the server with the least to do; None while all that would do are busy, or *kept* for others."""
-        usable = self._fit(job, now)
+    def _choose(
+        self, queued: _QueuedRequest, now: float, reserved: Sequence[RerankServer]
+    ) -> RerankServer | Failed | None:
+        """Reserve a slot on the server expected to answer first. Return None if all are busy or in *reserved*."""
+        usable = self._usable(queued, now)
         if not usable:
-            return self._excuse()
-        free = [server for server in usable if server.fits(job.tokens) and server not in kept]
-        if not free:
+            return self._refusal()
+        free = [server for server in usable if server not in reserved]
+        idle = next((server for server in free if not server.throughput.requests), None)
+        server = idle or self._fastest(free, queued.tokens)
+        if server is None:
             return None
-        # Of a server whose pace is not known yet nothing better is expected than of the others.
-        best = max((rate for one in self.servers if (rate := one.pace.rate)), default=None)
-        server = min(free, key=lambda one: (one.pace.needs(job.tokens, best), one.pace.tokens))
-        if now + server.pace.needs(job.tokens) > job.until:
+        wait = 0.0 if idle else server.throughput.seconds_for(queued.tokens)
+        if now + wait > queued.deadline:
             return Failed(Why.DEADLINE)
-        server.take(now, job.tokens)
+        server.reserve(now, queued.tokens)
         return server
 
-    def _excuse(self) -> Failed:
-        """Say why no server can be asked."""
-        failure = next((server.trial.failure for server in self.servers if server.trial.failure), None)
-        fault = next((server.fault for server in self.servers if server.fault), None)
-        if failure or not fault:
-            untested = any(not server.trial.passed for server in self.servers)
-            return Failed(Why.SELF_TEST, failure or UNTESTED) if untested else Failed(Why.BREAKER)
+    def _fastest(self, servers: Sequence[RerankServer], tokens: int) -> RerankServer | None:
+        """Return the server expected to answer a request of *tokens* first, or None if all are at their limits."""
+        # A server of unknown rate is assumed to be as fast as the fastest server.
+        best = max((rate for server in self.servers if (rate := server.throughput.rate)), default=None)
+        return min(
+            (server for server in servers if server.has_room(tokens)),
+            key=lambda server: (server.throughput.seconds_for(tokens, best), server.throughput.tokens),
+            default=None,
+        )
+
+    def _refusal(self) -> Failed:
+        """Return the reason why no server may be used."""
+        mismatch = next((server.health.mismatch for server in self.servers if server.health.mismatch), None)
+        fault = next((server.health.fault for server in self.servers if server.health.fault), None)
+        if mismatch or not fault:
+            untested = any(server.health.state not in TRUSTED_STATES for server in self.servers)
+            return Failed(Why.SELF_TEST, mismatch or NOT_TESTED) if untested else Failed(Why.BREAKER)
         return fault
 
-    def _waiting(self) -> int:
-        """Count the tokens of those who wait."""
-        return sum(job.tokens for job in self._line if not job.turn.done())
+    def _waiting(self) -> list[_QueuedRequest]:
+        """Return the queued requests that have neither been assigned to a server nor failed."""
+        return [queued for queued in self._queue if not queued.assigned.done()]

@@ -1,30 +1,47 @@
-"""Quotes what a rerank server says of a request, without what was sent to it: its words end up in logs and pages.
+"""Truncates error messages of rerank servers before any query text, document text or API key, so they can be logged.
 
-Servers name what they refuse: the text that is too long, the field with the texts in it, the headers with the key.
+Servers repeat parts of the request in error messages: a text that is too long, the body, or headers with the key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-_MOST = 300
-# Fewer letters of a text in a row are any text's, fewer of a key tell nothing.
-_OF_A_TEXT, _OF_A_KEY = 16, 6
-_LEAST_BYTES = 4
+_MAX_CHARACTERS = 300
+# Minimum length of a repeated part of a text or of the key. Shorter parts match by chance and reveal nothing.
+_MIN_TEXT_CHARACTERS, _MIN_KEY_CHARACTERS = 16, 6
+# Texts shorter than this are not searched for, because they occur in almost every message.
+_MIN_WHOLE_TEXT_BYTES = 4
 
 
-def quoted(said: bytes, texts: Sequence[str], key: str) -> str:
-    """Give the beginning of what was said, up to where it repeats one of *texts* or *key*, or is written in escapes."""
-    words = said[: 4 * (_MOST + _OF_A_TEXT)].decode("utf-8", "replace")[: _MOST + _OF_A_TEXT]
-    ends = (_repeats(words, texts, _OF_A_TEXT), _repeats(words, [key], _OF_A_KEY), words.find("\\u") % (len(words) + 1))
-    end = min(*ends, _MOST)
-    return words[:end] + "…" if end < len(words) else words
+def redacted(content: bytes, texts: Sequence[str], key: str) -> str:
+    """Return the start of an error response, cut before a part of *texts* or *key*, or before a Unicode escape.
+
+    Args:
+        content: The response body.
+        texts: The query and the texts that were sent.
+        key: The API key that was sent, or an empty string.
+
+    Returns:
+        At most 300 characters.
+
+    """
+    window = _MAX_CHARACTERS + _MIN_TEXT_CHARACTERS
+    message = content[: 4 * window].decode("utf-8", "replace")[:window]
+    ends = (
+        _repetition(message, texts, _MIN_TEXT_CHARACTERS),
+        _repetition(message, [key], _MIN_KEY_CHARACTERS),
+        message.find("\\u") % (len(message) + 1),
+    )
+    end = min(*ends, _MAX_CHARACTERS)
+    return message[:end] + "…" if end < len(message) else message
 
 
-def _repeats(words: str, sent: Sequence[str], letters: int) -> int:
-    """Find where words begin to repeat something that was sent, in so many letters or the whole of it; else the end."""
-    short = [one for text in sent if len(one := text.strip()) <= letters and len(one.encode()) >= _LEAST_BYTES]
-    whole = [at for one in short if (at := words.find(one)) >= 0]
+def _repetition(message: str, sent: Sequence[str], length: int) -> int:
+    """Return the first position at which *message* repeats *length* characters of *sent*, or a whole shorter text."""
+    stripped = [text.strip() for text in sent]
+    short = [text for text in stripped if len(text) <= length and len(text.encode()) >= _MIN_WHOLE_TEXT_BYTES]
+    whole = [start for text in short if (start := message.find(text)) >= 0]
     everything = "\n".join(sent)
-    parts = (at for at in range(len(words) - letters + 1) if words[at : at + letters] in everything)
-    return min([*whole, next(parts, len(words))])
+    runs = (start for start in range(len(message) - length + 1) if message[start : start + length] in everything)
+    return min([*whole, next(runs, len(message))])

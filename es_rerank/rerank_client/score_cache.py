@@ -1,47 +1,72 @@
-"""Remembers the score of each pair of query and passage, by content alone: callers learn nothing of each other."""
+"""Caches the score of each (query, passage) pair. Keys depend only on content, not on the client or the document id."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from typing import Any
+
+_DIGEST_BYTES = 16
 
 
 class ScoreCache:
-    """A bounded map from pair to raw score; the pair used longest ago goes first."""
+    """An LRU cache of raw scores by pair key."""
 
     def __init__(self, capacity: int) -> None:
-        """Hold at most *capacity* pairs, about 150 bytes each; 0 remembers nothing."""
+        """Create a cache of at most *capacity* scores, about 150 bytes each; 0 disables the cache."""
         self._capacity = capacity
         self._scores: OrderedDict[bytes, float] = OrderedDict()
 
     def __len__(self) -> int:
-        """Count the pairs held."""
+        """Return the number of cached scores."""
         return len(self._scores)
 
-    def get(self, key: bytes) -> float | None:
-        """Look a pair up."""
-        if key not in self._scores:
-            return None
-        self._scores.move_to_end(key)
-        return self._scores[key]
+    def get_many(self, keys: Iterable[bytes]) -> dict[bytes, float]:
+        """Return the cached scores by key, without the keys that are not cached."""
+        scores = self._scores
+        cached = {key: scores[key] for key in keys if key in scores}
+        for key in cached:
+            scores.move_to_end(key)
+        return cached
 
-    def put(self, key: bytes, score: float) -> None:
-        """Remember a pair."""
-        self._scores[key] = score
-        self._scores.move_to_end(key)
+    def put_many(self, keys: Iterable[bytes], scores: Iterable[float]) -> None:
+        """Cache scores, which are in the order of *keys*, and evict the least recently used ones."""
+        for key, score in zip(keys, scores, strict=True):
+            self._scores[key] = score
+            self._scores.move_to_end(key)
         while len(self._scores) > self._capacity:
             self._scores.popitem(last=False)
 
     def clear(self) -> None:
-        """Forget all pairs."""
+        """Remove all scores."""
         self._scores.clear()
 
 
-def pair_key(*parts: str) -> bytes:
-    """Digest model, instruction, query and passage; lengths are part of it, so that no two pairs are written alike."""
-    digest = blake2b(digest_size=16)
-    for part in parts:
-        text = part.encode("utf-8", "replace")
-        digest.update(b"%d:" % len(text))
-        digest.update(text)
-    return digest.digest()
+def pair_keys(common: Sequence[str], texts: Iterable[str]) -> list[bytes]:
+    """Return the cache key of each pair: a BLAKE2b digest of everything that its score depends on.
+
+    Args:
+        common: The parts that all pairs share: model, profile, instruction and query.
+        texts: The passage of each pair.
+
+    Returns:
+        One 16-byte key per pair. Each part is digested with its length, so that the boundaries between parts count.
+
+    """
+    base = blake2b(digest_size=_DIGEST_BYTES)
+    for part in common:
+        _update(base, part)
+    keys = []
+    for text in texts:
+        digest = base.copy()
+        _update(digest, text)
+        keys.append(digest.digest())
+    return keys
+
+
+def _update(digest: Any, part: str) -> None:
+    """Add a part to a digest, preceded by its length in bytes."""
+    encoded = part.encode("utf-8", "replace")
+    digest.update(b"%d:" % len(encoded))
+    digest.update(encoded)

@@ -1,8 +1,9 @@
-"""Tries the known pairs on the real path, until they pass."""
+"""The self-test of a rerank server: scores the known pairs until the server ranks them correctly."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
@@ -10,67 +11,67 @@ import structlog
 from es_rerank.model import Failed, Rule, Scored, ScoreRequest
 from es_rerank.rerank.known_pairs import pairs_for, verdict
 from es_rerank.rerank.profiles import Profile
+from es_rerank.rerank_client.server_health import HealthState, ServerHealth
 
 log = structlog.get_logger()
 
-# Said of a server whose known pairs have had no answer.
-UNTESTED = "the known pairs have not been scored yet"
-
-_SECONDS = 60.0
-_PAUSE = 1.0
-_MISFIT_PAUSE = 30.0
+_TIMEOUT_SECONDS = 60.0
+# Interval between self-tests of a server that does not answer, and of a server that ranked the pairs wrongly.
+_PAUSE_SECONDS = 1.0
+_UNFIT_PAUSE_SECONDS = 30.0
 
 Score = Callable[[ScoreRequest], Awaitable[Scored | Failed]]
+"""Scores the two texts of a known pair. A failure is returned, not raised."""
 
 
 class SelfTest:
-    """The self-test of one model. State: whether it passed, and what is wrong with a model that did not.
+    """The self-test of one server, which records its result in the server's health."""
 
-    A trial that is not wanted has passed from the start.
-    """
+    def __init__(self, profile: Profile, score: Score, health: ServerHealth, server: str) -> None:
+        """Prepare a self-test.
 
-    def __init__(self, profile: Profile, score: Score, *, wanted: bool, server: str) -> None:
-        """Make ready to try *profile* with *score*; *server* is its name in the log."""
+        Args:
+            profile: The profile, which determines the languages of the known pairs.
+            score: Scores a known pair with the same code as a search.
+            health: The server's health, which the result is recorded in.
+            server: The server's URL, for log events.
+
+        """
         self._server = server
         self._profile = profile
         self._score = score
-        self._wanted = wanted
-        self.passed = not wanted
-        self.failure: str | None = None
+        self._health = health
 
     async def run(self) -> None:
-        """Try until the pairs pass; a server that is not up yet is waited for."""
-        while not self.passed:
+        """Repeat the self-test until it passes, also while the server is not reachable yet."""
+        while not self._health.trusted:
             margins = await self._margins()
             if margins is not None:
                 self._judge(margins)
-            if not self.passed:
-                await asyncio.sleep(_MISFIT_PAUSE if self.failure else _PAUSE)
-
-    def again(self) -> bool:
-        """Ask for another trial; False if none is wanted or one is under way."""
-        begun = self._wanted and self.passed
-        self.passed = self.passed and not self._wanted
-        return begun
+            if not self._health.trusted:
+                unfit = self._health.state is HealthState.UNFIT
+                await asyncio.sleep(_UNFIT_PAUSE_SECONDS if unfit else _PAUSE_SECONDS)
 
     def _judge(self, margins: Sequence[float]) -> None:
-        """Take the verdict on the known pairs, and log it when it is a new one."""
-        failure = verdict(margins)
-        if failure and failure != self.failure:
-            log.error("self-test failed, searches keep the engine's order", server=self._server, reason=failure)
-        elif not failure:
-            least = round(min(margins), 3)
-            log.info("self-test passed", server=self._server, pairs=len(margins), least_margin=least)
-        self.failure, self.passed = failure, failure is None
+        """Record the result of a self-test, and log it if it has changed."""
+        mismatch = verdict(margins)
+        if mismatch is None:
+            smallest = round(min(margins), 3)
+            log.info("self-test passed", server=self._server, pairs=len(margins), smallest_margin=smallest)
+            self._health.self_test_passed()
+            return
+        if mismatch != self._health.mismatch:
+            log.error("self-test failed, searches keep the engine's order", server=self._server, reason=mismatch)
+        self._health.self_test_failed(mismatch)
 
     async def _margins(self) -> list[float] | None:
-        """Score the known pairs; None while there is no answer."""
+        """Return P(answer) - P(distractor) of each known pair, or None if the server failed."""
         margins = []
         for pair in pairs_for(self._profile):
-            texts = (pair.answer, pair.distractor)
-            found = await self._score(ScoreRequest(pair.query, texts, Rule("self-test"), _SECONDS))
-            if isinstance(found, Failed):
+            texts, deadline = (pair.answer, pair.distractor), time.monotonic() + _TIMEOUT_SECONDS
+            scored = await self._score(ScoreRequest(pair.query, texts, Rule("self-test"), deadline))
+            if isinstance(scored, Failed):
                 return None
-            answer, distractor = found.probabilities
+            answer, distractor = scored.probabilities
             margins.append((answer or 0.0) - (distractor or 0.0))
         return margins

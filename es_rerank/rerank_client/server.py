@@ -1,150 +1,139 @@
-"""One rerank server: what it has to do, how fast it is, and whether it can be trusted."""
+"""One rerank server: its connections, its requests in flight, its throughput and its health."""
 
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Callable
 
+from yarl import URL
+
 from es_rerank.config.settings import Settings
 from es_rerank.model import Failed, Scored, ScoreRequest, Why
-from es_rerank.rerank.backends import Question
+from es_rerank.rerank.backends import RerankCall
 from es_rerank.rerank.prompt import PromptBuilder
-from es_rerank.rerank_client.asker import Asker
-from es_rerank.rerank_client.circuit_breaker import CircuitBreaker
-from es_rerank.rerank_client.self_test import UNTESTED, SelfTest
+from es_rerank.rerank_client.self_test import SelfTest
+from es_rerank.rerank_client.server_health import NOT_TESTED, TRUSTED_STATES, HealthState, ServerHealth
 from es_rerank.rerank_client.state_log import StateLog
 from es_rerank.rerank_client.throughput import Throughput
-from es_rerank.rerank_client.transport import Transport
+from es_rerank.rerank_client.transport import RerankTransport
 
-# So long all requests together have waited since the last answer when a server is taken for silent.
-_SILENCE_SECONDS = 1.0
+Returned = Callable[["RerankServer", bool], None]
+"""Called when a server answers again after it was unreachable. The flag is whether its self-test must be repeated."""
 
 
-class Server:
-    """State: its work under way, its last fault, its breaker, its self-test, and how many texts it takes at a time."""
+class RerankServer:
+    """One rerank server.
 
-    def __init__(self, settings: Settings, url: str, reader: PromptBuilder, returned: Callable[[Server], None]) -> None:
-        """Make ready to ask the server at *url*; *returned* is called when it answers after it was gone."""
+    Attributes:
+        url: The base URL of the server.
+        health: Whether the server may be sent requests and its scores may be used.
+        throughput: The requests in flight and the measured tokens per second.
+        self_test: The self-test of the server.
+
+    """
+
+    def __init__(self, settings: Settings, url: str, prompts: PromptBuilder, returned: Returned) -> None:
+        """Prepare to send requests to *url*. *returned* is called when the server answers after it was unreachable."""
         self.url = url
-        self.pace = Throughput()
-        self.fault: Failed | None = None
-        self.breaker = CircuitBreaker()
-        self.trial = SelfTest(
-            reader.profile, self._tried, wanted=settings.self_test and not reader.backend.local, server=url
-        )
-        self._reader = reader
+        self.throughput = Throughput()
+        self.health = ServerHealth(self_test=settings.self_test and not prompts.backend.local)
+        self.self_test = SelfTest(prompts.profile, self._score_pair, self.health, url)
+        self._prompts = prompts
         self._returned = returned
-        self._report = StateLog(url)
-        self._gone = False
-        self._answered, self._unanswered = -math.inf, 0.0
-        self._calls, self._tokens = settings.reranker_max_requests, settings.reranker_max_tokens
-        self._wire = Transport(settings, url, reader.backend)
-        self._asker = Asker(self._wire, reader.backend.max_batch)
+        self._log = StateLog(url)
+        self._max_requests, self._max_tokens = settings.reranker_max_requests, settings.reranker_max_tokens
+        self._transport = RerankTransport(settings, url, prompts.backend)
+
+    def __repr__(self) -> str:
+        return f"<RerankServer {URL(self.url).with_user(None)} {self.health!r} {self.throughput!r}>"
 
     @property
-    def most(self) -> int:
-        """How many texts it takes at a time."""
-        return self._asker.most
-
-    @property
-    def sound(self) -> bool:
-        """Whether it is trusted, and its last answer was one."""
-        return self.trial.passed and self.fault is None
-
-    @property
-    def complaint(self) -> str:
-        """What is wrong with it; empty if nothing is known to be."""
-        if self.trial.failure:
-            return f"{Why.SELF_TEST}: {self.trial.failure}"
-        return f"{self.fault.why}: {self.fault.detail}" if self.fault else ""
+    def max_batch(self) -> int:
+        """Maximum number of texts per request."""
+        return self._transport.max_batch
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._wire.close()
+        await self._transport.close()
 
     def usable(self, now: float) -> bool:
-        """Tell whether searches may be sent there at all."""
-        return self.trial.passed and self.breaker.permits(now)
+        """Return whether searches may be sent to this server at time *now*, in monotonic seconds."""
+        return self.health.state is HealthState.HEALTHY or self.health.admits(now)
 
-    def fits(self, tokens: int) -> bool:
-        """Tell whether it may have so much more to do now; what is too much for any server goes alone."""
-        return not self.pace.calls or (self.pace.calls < self._calls and self.pace.tokens + tokens <= self._tokens)
+    def has_room(self, tokens: int) -> bool:
+        """Return whether a request of *tokens* can be sent now within the limits, or alone if it exceeds them."""
+        load = self.throughput
+        return not load.requests or (load.requests < self._max_requests and load.tokens + tokens <= self._max_tokens)
 
-    def take(self, now: float, tokens: int) -> None:
-        """Reserve a place for a request."""
-        self.breaker.passed()
-        self.pace.began(now, tokens)
+    def reserve(self, now: float, tokens: int) -> None:
+        """Reserve a slot for a request of *tokens* at time *now*, in monotonic seconds."""
+        if self.health.state is HealthState.OPEN:
+            self.health.probe_sent()
+        self.throughput.started(now, tokens)
 
-    def spare(self, tokens: int) -> None:
-        """Give back a place that was not used."""
-        self.breaker.spared()
-        self.pace.dropped(tokens)
+    def release(self, tokens: int) -> None:
+        """Release a slot that was reserved for a request of *tokens* but not used."""
+        self.health.probe_released()
+        self.throughput.dropped(tokens)
 
-    async def ask(self, question: Question, seconds: float, patience: float = 0.0) -> list[float] | Failed:
-        """Ask for raw scores in the order of the texts; a fault is noted.
+    async def ask(self, call: RerankCall, deadline: float, patience: float = 0.0) -> list[float] | Failed:
+        """Request raw scores, and record a failure in the server's health.
 
-        To give no answer within fewer seconds than *patience* is no fault.
+        Args:
+            call: The query and the texts.
+            deadline: Deadline for the answer, in monotonic seconds.
+            patience: A timeout after less than this many seconds does not count as a server failure.
+
+        Returns:
+            One score per text, in the order of the texts, or the failure.
+
         """
-        answer = await self._asked(question, seconds, patience)
-        if isinstance(answer, Failed) or self.trial.passed:
+        answer = await self._send(call, deadline, patience)
+        if self.health.state in TRUSTED_STATES or isinstance(answer, Failed):
             return answer
-        # It was gone meanwhile, and may have come back with another model.
-        return Failed(Why.SELF_TEST, UNTESTED)
+        # The server was unreachable after this request was sent, so the answer may be from a different model.
+        return Failed(Why.SELF_TEST, NOT_TESTED)
 
-    async def _asked(self, question: Question, seconds: float, patience: float = 0.0) -> list[float] | Failed:
-        """Ask, whether it is trusted or not."""
-        began = time.monotonic()
+    async def _send(self, call: RerankCall, deadline: float, patience: float = 0.0) -> list[float] | Failed:
+        """Send a request, even to a server that is not trusted, and record the result in the server's health."""
+        sent_at = time.monotonic()
         try:
-            answer = await self._asker.ask(question, seconds)
+            answer = await self._transport.ask(call, deadline)
         except asyncio.CancelledError:
-            # Nobody wants to know any more: that says nothing of the server.
-            self.breaker.spared()
+            # The client disconnected, which is not a server failure.
+            self.health.probe_released()
             raise
-        late = isinstance(answer, Failed) and answer.why is Why.DEADLINE
-        if late and (seconds < patience or not self._is_silent(began)):
-            self.breaker.spared()
+        now = time.monotonic()
+        if not isinstance(answer, Failed) or answer.why is Why.TOO_LONG:
+            # A too long text is a problem of the search, so its rejection does not count as a server failure.
+            self._answered(now)
+        elif answer.why is Why.DEADLINE and (deadline - sent_at < patience or not self.health.is_silent(sent_at, now)):
+            self.health.probe_released()
         else:
-            self._note(answer)
+            self.health.failed(answer, now)
+            self._log.failed(answer)
         return answer
 
-    def _is_silent(self, began: float) -> bool:
-        """Tell whether a request without an answer in time, sent at *began*, is the server's fault.
+    def _answered(self, now: float) -> None:
+        """Record an answer, and the recovery of a server that was not healthy."""
+        health = self.health
+        if health.state is HealthState.HEALTHY:
+            health.answered_at = now
+            return
+        if health.fault is not None:
+            self.throughput.reset()
+        trusted = health.trusted
+        returned = health.answered(now)
+        self._log.answered()
+        if returned:
+            self._returned(self, trusted and not health.trusted)
 
-        It is not where others were answered meanwhile: then there was too much to do.
-        """
-        if self._answered > began:
-            return False
-        self._unanswered += time.monotonic() - began
-        return self._unanswered >= _SILENCE_SECONDS
-
-    async def _tried(self, ask: ScoreRequest) -> Scored | Failed:
-        """Score a known pair on the real path; nothing of it is remembered."""
-        query, cut = self._reader.cut(ask)
-        question = self._reader.question(query, [text for row in cut for text in row], ask.rule)
-        answer = await self._asked(question, ask.seconds)
+    async def _score_pair(self, request: ScoreRequest) -> Scored | Failed:
+        """Score a known pair with the same code as a search, but without the cache."""
+        query, rows = self._prompts.split(request)
+        call = self._prompts.call(query, [passage.text for row in rows for passage in row], request.rule)
+        answer = await self._send(call, request.deadline)
         if isinstance(answer, Failed):
             return answer
-        return Scored([self._reader.probability(score) for score in answer], 0, self._reader.model)
-
-    def _note(self, answer: list[float] | Failed) -> None:
-        """Tell the breaker and the log.
-
-        Texts that are too long are the fault of one search, not of the server that refused them.
-        """
-        before = self.fault
-        self.fault = answer if isinstance(answer, Failed) and answer.why is not Why.TOO_LONG else None
-        if self.fault:
-            self.breaker.failed(time.monotonic())
-            self._report.failed(self.fault)
-            self._gone = self._gone or self.fault.why is Why.UNREACHABLE
-            return
-        self._answered, self._unanswered = time.monotonic(), 0.0
-        self.breaker.succeeded()
-        self._report.answered()
-        if before is not None:
-            self.pace.forget()
-        if self._gone:
-            self._gone = False
-            self._returned(self)
+        return Scored(self._prompts.probabilities(answer), 0, self._prompts.model)

@@ -1,4 +1,4 @@
-"""What is logged of one rerank server: each change of its state, but not each swing of one that goes to and fro."""
+"""Logs when a rerank server starts to fail and when it recovers, with a rate limit for servers that alternate."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from es_rerank.model import Failed, Why
 
 log = structlog.get_logger()
 
-# The same fault is told of once in so many seconds at most.
+# Failures with the same reason are logged at most once in this interval.
 _QUIET_SECONDS = 10.0
 
 
 class StateLog:
-    """State: how the server stands, and what was told of it when."""
+    """The log events about failures of one server."""
 
     def __init__(self, server: str) -> None:
-        """Begin with a *server* that is well; it is a URL."""
+        """Start without a failure; *server* is the server's URL."""
         self._server = server
         self._why: Why | None = None
-        self._told: dict[Why, float] = {}
-        self._heard = False
+        self._logged_at: dict[Why, float] = {}
+        self._fault_logged = False
 
     def failed(self, fault: Failed) -> None:
-        """Note a fault."""
-        known, self._why = self._why, fault.why
+        """Log a failure, unless its reason is unchanged or was logged recently."""
+        current, self._why = self._why, fault.why
         now = time.monotonic()
-        if fault.why is known or now - self._told.get(fault.why, -math.inf) < _QUIET_SECONDS:
+        if fault.why is current or now - self._logged_at.get(fault.why, -math.inf) < _QUIET_SECONDS:
             return
-        self._told[fault.why], self._heard = now, True
+        self._logged_at[fault.why], self._fault_logged = now, True
         log.error(
             "reranker failed, searches keep the engine's order",
             server=self._server,
@@ -40,8 +40,8 @@ class StateLog:
         )
 
     def answered(self) -> None:
-        """Note an answer; that of a fault that nobody was told of is no news."""
+        """Log the recovery, if the failure was logged."""
         self._why = None
-        if self._heard:
-            self._heard = False
+        if self._fault_logged:
+            self._fault_logged = False
             log.info("reranker answers again", server=self._server)

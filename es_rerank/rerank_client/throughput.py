@@ -1,73 +1,100 @@
-"""How fast a rerank server works, learnt from what it has done. Pure: the time is passed in, in seconds."""
+"""Measures a rerank server's throughput in tokens per second. Pure: times are arguments, in monotonic seconds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# After so many seconds of work the past counts half.
-_MEMORY_SECONDS = 8.0
-# What is seen in less work than this, in the first moments of a burst say, is no reason to turn searches away; nor is
-# what was seen before a pause as long as that.
-_ENOUGH_SECONDS, _STALE_SECONDS = 1.0, 60.0
+# After this much busy time, all measurements so far are halved, so that recent ones have more weight.
+_HALVING_SECONDS = 8.0
+# Minimum busy time for a usable estimate. Before that, no searches are rejected because of the estimate.
+_MIN_BUSY_SECONDS = 1.0
+# Measurements are discarded after this much idle time.
+_STALE_SECONDS = 60.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Throughput:
-    """What a server has to do (`calls`, `tokens`), and what it has done in the seconds in which it had such work.
+    """The load of a server and its measured throughput. Times are in monotonic seconds.
 
-    The last of these seconds in a row are those from `begun` to `counted`.
+    Attributes:
+        requests: Number of requests in flight.
+        tokens: Number of tokens of the requests in flight.
+        done_tokens: Number of tokens of answered requests.
+        busy_seconds: Total time in which at least one request was in flight.
+        busy_from: Start of the last busy interval.
+        busy_until: End of the last busy interval.
+
     """
 
-    calls: int = 0
+    requests: int = 0
     tokens: int = 0
-    done: float = 0.0
-    seconds: float = 0.0
-    begun: float = 0.0
-    counted: float = 0.0
+    done_tokens: float = 0.0
+    busy_seconds: float = 0.0
+    busy_from: float = 0.0
+    busy_until: float = 0.0
+
+    def __repr__(self) -> str:
+        rate = "rate unknown" if self.rate is None else f"{self.rate:.0f} tokens/s"
+        return f"<Throughput {self.requests} requests ({self.tokens} tokens) in flight, {rate}>"
 
     @property
     def rate(self) -> float | None:
-        """The tokens it does a second; None as long as too little is known."""
-        return self.done / self.seconds if self.done and self.seconds >= _ENOUGH_SECONDS else None
+        """Measured throughput in tokens per second; None while there are too few measurements."""
+        known = self.done_tokens and self.busy_seconds >= _MIN_BUSY_SECONDS
+        return self.done_tokens / self.busy_seconds if known else None
 
-    def needs(self, tokens: int, guess: float | None = None) -> float:
-        """Tell how many seconds it takes for so many tokens behind what it has to do; an idle server is just tried.
+    def seconds_for(self, tokens: int, default_rate: float | None = None) -> float:
+        """Estimate the time until a new request is answered, including the requests in flight.
 
-        Where its pace is not known it is *guess*, or so high that it takes no time at all.
+        Args:
+            tokens: Number of tokens of the request.
+            default_rate: Tokens per second to assume while the throughput is unknown.
+
+        Returns:
+            Seconds; 0.0 if the server is idle (so that idle servers are always tried) or both rates are unknown.
+
         """
-        rate = self.rate or guess
-        return (self.tokens + tokens) / rate if self.calls and rate else 0.0
+        rate = self.rate or default_rate
+        return (self.tokens + tokens) / rate if self.requests and rate else 0.0
 
-    def began(self, now: float, tokens: int) -> None:
-        """Note a request."""
-        if not self.calls and now - self.counted > _STALE_SECONDS:
-            self.forget()
-        self.calls += 1
+    def started(self, now: float, tokens: int) -> None:
+        """Record that a request of *tokens* is sent at time *now*."""
+        if not self.requests and now - self.busy_until > _STALE_SECONDS:
+            self.reset()
+        self.requests += 1
         self.tokens += tokens
 
     def dropped(self, tokens: int) -> None:
-        """Note the end of a request that says nothing of the pace: who asked has gone, or was in a hurry."""
-        self.calls -= 1
+        """Record the end of a request that is excluded from the estimate: canceled, or with a too short timeout."""
+        self.requests -= 1
         self.tokens -= tokens
 
-    def ended(self, now: float, tokens: int, began: float, *, answered: bool) -> None:
-        """Note the end of a request that was sent at *began*."""
+    def ended(self, now: float, tokens: int, started_at: float, *, answered: bool) -> None:
+        """Record the end of a request.
+
+        Args:
+            now: When the request ended.
+            tokens: Number of tokens of the request.
+            started_at: When the request was sent.
+            answered: Whether the server returned scores.
+
+        """
         self.dropped(tokens)
-        self._worked(began, now)
-        self.done += tokens if answered else 0
-        if self.seconds > _MEMORY_SECONDS:
-            self.done, self.seconds = self.done / 2, self.seconds / 2
+        self._add_busy(started_at, now)
+        self.done_tokens += tokens if answered else 0
+        if self.busy_seconds > _HALVING_SECONDS:
+            self.done_tokens, self.busy_seconds = self.done_tokens / 2, self.busy_seconds / 2
 
-    def forget(self) -> None:
-        """Start to learn anew: what was seen of a server that failed says nothing of one that answers again."""
-        self.done = self.seconds = 0.0
+    def reset(self) -> None:
+        """Discard the measurements, which no longer apply after a failure or a long idle time."""
+        self.done_tokens = self.busy_seconds = 0.0
 
-    def _worked(self, began: float, now: float) -> None:
-        """Count the time of a request, that of others at the same time but once."""
-        if began > self.counted:
-            self.seconds += now - began
-            self.begun = began
+    def _add_busy(self, start: float, end: float) -> None:
+        """Add the duration of a request to the busy time, without the part that overlaps with earlier requests."""
+        if start > self.busy_until:
+            self.busy_seconds += end - start
+            self.busy_from = start
         else:
-            self.seconds += now - self.counted + max(0.0, self.begun - began)
-            self.begun = min(self.begun, began)
-        self.counted = now
+            self.busy_seconds += end - self.busy_until + max(0.0, self.busy_from - start)
+            self.busy_from = min(self.busy_from, start)
+        self.busy_until = end

@@ -1,4 +1,4 @@
-"""Finds the model's tokenizer: a file, a folder, or a name at the model hub."""
+"""Loads the model's tokenizer from a file, a folder or Hugging Face."""
 
 from __future__ import annotations
 
@@ -14,17 +14,23 @@ log = structlog.get_logger()
 
 
 def load_tokens(setting: str, model: str) -> Tokens:
-    """Load what the `tokenizer` setting says; where it cannot be had, tokens are estimated, and that is logged.
+    """Load the tokenizer. If that fails, log a warning and use the approximate tokenizer.
 
-    *model* is what `auto` means: a folder of the model, or its name at the hub.
+    Args:
+        setting: The setting `tokenizer`: `estimate`, `auto`, a file, a folder, or a Hugging Face model name.
+        model: The folder or Hugging Face name of the model, whose tokenizer is used for `auto`.
+
+    Returns:
+        The tokenizer.
+
     """
     if setting == "estimate":
         return estimate
-    wanted = model if setting == "auto" else setting
+    source = model if setting == "auto" else setting
     try:
-        tokenizer = _load(wanted)
+        tokenizer = _load(source)
     except Exception as error:  # noqa: BLE001 - tokenizers raises bare Exception for every fault
-        log.warning("tokenizer not found, tokens are estimated", tokenizer=wanted, reason=str(error).splitlines()[0])
+        log.warning("tokenizer not found, tokens are estimated", tokenizer=source, reason=str(error).splitlines()[0])
         return estimate
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -32,21 +38,21 @@ def load_tokens(setting: str, model: str) -> Tokens:
 
 
 class _Offsets:
-    """A tokenizer, asked for nothing but where its tokens lie."""
+    """Adapts a Hugging Face tokenizer to the type `Tokens`."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         """Wrap *tokenizer*."""
         self._tokenizer = tokenizer
 
     def __call__(self, text: str) -> Sequence[tuple[int, int]]:
-        """Give the `[start, end)` of each token in characters."""
+        """Return the character range `(start, end)` of each token."""
         offsets: Sequence[tuple[int, int]] = self._tokenizer.encode(text, add_special_tokens=False).offsets
         return offsets
 
 
-def _load(wanted: str) -> Tokenizer:
-    """Load from a file or a folder if there is one of that name, else from the hub."""
-    path = Path(wanted)
+def _load(source: str) -> Tokenizer:
+    """Load from a local file or folder if it exists, otherwise from Hugging Face."""
+    path = Path(source)
     if path.is_dir():
         path = path / "tokenizer.json"
-    return Tokenizer.from_file(str(path)) if path.is_file() else Tokenizer.from_pretrained(wanted)
+    return Tokenizer.from_file(str(path)) if path.is_file() else Tokenizer.from_pretrained(source)

@@ -1,34 +1,52 @@
-"""The HTTP side of the reranker: one request, one answer, foreign exceptions turned into values."""
+"""HTTP requests to one rerank server. Exceptions are converted to failure values, and rejected batches are split."""
 
 from __future__ import annotations
 
 import asyncio
+import re
+import time
+from dataclasses import replace
 from http import HTTPStatus
 
 import aiohttp
 import msgspec
+import structlog
 
 from es_rerank.config.settings import Settings
 from es_rerank.model import Failed, Why
 from es_rerank.net.connection_errors import describe_error
-from es_rerank.net.content_encoding import limited
-from es_rerank.rerank.backends import Backend, BadAnswerError, Question
-from es_rerank.rerank_client.redact import quoted
+from es_rerank.net.content_encoding import read_limited
+from es_rerank.rerank.backends import Backend, BadAnswerError, RerankCall
+from es_rerank.rerank_client.redact import redacted
 
-# How servers refuse a prompt over the model's length.
-_REFUSES_LENGTH = frozenset({400, 413, 422})
+log = structlog.get_logger()
+
+# A response means that a text exceeds the model's context length if it has one of these statuses and its first bytes
+# contain one of these phrases.
+_TOO_LONG_STATUSES = frozenset({400, 413, 422})
 _TOO_LONG = (b"input_tokens", b"input_text", b"maximum context length", b"max_model_len", b"too long", b"input length")
-_LOOKED_AT = 300
-# uvicorn, and so vLLM, closes a connection that is idle for five seconds.
-_KEPT_SECONDS = 4.0
-_MOST_BYTES = 64 * 1024 * 1024
+_TOO_LONG_WITHIN_BYTES = 300
+# Error messages for a too large batch: `batch size 33 > maximum allowed batch size 32`, `at most 1000 documents`.
+_BATCH_LIMIT = re.compile(
+    r"max\w*[a-z_ -]{0,30}batch[ _]size\D{0,20}(\d+)|at most\D{0,20}(\d+)[a-z ]{0,20}(?:document|text|input)"
+)
+# uvicorn, the HTTP server of vLLM, closes idle connections after five seconds.
+_KEEPALIVE_SECONDS = 4.0
+_CONNECT_SECONDS = 5.0
+_MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
 
-class Transport:
-    """A connection pool to one rerank server."""
+class RerankTransport:
+    """The connections to one rerank server.
+
+    Attributes:
+        max_batch: Maximum number of texts per request; lowered when the server reports a lower limit.
+
+    """
 
     def __init__(self, settings: Settings, url: str, backend: Backend) -> None:
-        """Prepare to ask *backend* at *url* with the key of *settings*."""
+        """Prepare to send requests in the format of *backend* to *url*, with the API key in *settings*."""
+        self.max_batch = backend.max_batch
         self._url = url + backend.path
         self._backend = backend
         key = settings.reranker_api_key
@@ -41,11 +59,48 @@ class Transport:
         if self._session:
             await self._session.close()
 
-    async def ask(self, question: Question, seconds: float) -> list[float] | Failed:
-        """Ask for raw scores in the order of the texts."""
+    async def ask(self, call: RerankCall, deadline: float) -> list[float] | Failed:
+        """Request raw scores.
+
+        If the server rejects the batch as too large, it is split. If the server rejects a text as too long, the request
+        is retried once with each text cut to half its length.
+
+        Args:
+            call: The query and the texts.
+            deadline: Deadline for the answer, in monotonic seconds.
+
+        Returns:
+            One score per text, in the order of the texts, or the failure.
+
+        """
+        answer = await self._request(call, deadline)
+        if not isinstance(answer, Failed):
+            return answer
+        limit = batch_limit(answer.detail)
+        if limit and limit < len(call.texts):
+            self.max_batch = min(self.max_batch, limit)
+            log.info("batch size limit learned from the rerank server", max_batch=self.max_batch)
+            return await self._request_split(call, limit, deadline)
+        if answer.why is Why.TOO_LONG:
+            return await self._request(call.halved(), deadline)
+        return answer
+
+    async def _request_split(self, call: RerankCall, limit: int, deadline: float) -> list[float] | Failed:
+        """Send at most *limit* texts per request, one request after the other. Stop at the first failure."""
+        scores: list[float] = []
+        for start in range(0, len(call.texts), limit):
+            answer = await self._request(replace(call, texts=call.texts[start : start + limit]), deadline)
+            if isinstance(answer, Failed):
+                return answer
+            scores += answer
+        return scores
+
+    async def _request(self, call: RerankCall, deadline: float) -> list[float] | Failed:
+        """Send one request and convert exceptions to failures."""
+        seconds = deadline - time.monotonic()
         try:
             async with asyncio.timeout(seconds):
-                return await self._exchange(question)
+                return await self._exchange(call)
         except TimeoutError:
             return Failed(Why.DEADLINE, f"no answer within {seconds:.1f} s")
         except (BadAnswerError, msgspec.MsgspecError) as error:
@@ -53,47 +108,57 @@ class Transport:
         except (aiohttp.ClientConnectionError, OSError) as error:
             return Failed(Why.UNREACHABLE, describe_error(error))
         except aiohttp.ClientError as error:
-            # Its own words quote what came, which may repeat what was sent, and name the server.
+            # The exception's own message may contain parts of the request and the server's address.
             return Failed(Why.BAD_ANSWER, describe_error(error))
         except (ValueError, RecursionError):
-            return Failed(Why.BAD_ANSWER, "the answer cannot be read")
+            return Failed(Why.BAD_ANSWER, "the response cannot be decoded")
 
-    async def _exchange(self, question: Question) -> list[float] | Failed:
-        """Ask, and once more where the server closed a connection that was kept: to score twice does no harm."""
-        body = msgspec.json.encode(self._backend.encode(question))
+    async def _exchange(self, call: RerankCall) -> list[float] | Failed:
+        """Send a request, and retry it once if the connection was closed: scoring is idempotent."""
+        body = msgspec.json.encode(self._backend.encode(call))
         try:
-            return await self._sent(question, body)
+            return await self._post(call, body)
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError):
-            return await self._sent(question, body)
+            return await self._post(call, body)
 
-    async def _sent(self, question: Question, body: bytes) -> list[float] | Failed:
-        """Send one request and read its scores."""
-        async with self._pool().post(self._url, data=body, allow_redirects=False) as answer:
-            text, _ = await limited(answer.content.iter_any(), _MOST_BYTES)
-            if text is None:
-                raise BadAnswerError(f"the answer is longer than {_MOST_BYTES} bytes")
-            if answer.status != HTTPStatus.OK:
-                return _refusal(answer.status, text, quoted(text, [question.query, *question.texts], self._key))
-            return self._backend.decode(msgspec.json.decode(text), len(question.texts))
+    async def _post(self, call: RerankCall, body: bytes) -> list[float] | Failed:
+        """Send the request body and decode the response."""
+        session = self._session or self._open_session()
+        async with session.post(self._url, data=body, allow_redirects=False) as response:
+            content, _ = await read_limited(response.content.iter_any(), _MAX_RESPONSE_BYTES)
+            if content is None:
+                raise BadAnswerError(f"the response is longer than {_MAX_RESPONSE_BYTES} bytes")
+            if response.status != HTTPStatus.OK:
+                detail = redacted(content, [call.query, *call.texts], self._key)
+                return _refusal(response.status, content, detail)
+            return self._backend.decode(msgspec.json.decode(content), len(call.texts))
 
-    def _pool(self) -> aiohttp.ClientSession:
-        """Open the pool at the first request, inside the running loop."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                headers={"Content-Type": "application/json", **self._headers},
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_SECONDS),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
+    def _open_session(self) -> aiohttp.ClientSession:
+        """Open the connection pool. Called at the first request, because aiohttp needs a running event loop."""
+        self._session = aiohttp.ClientSession(
+            headers={"Content-Type": "application/json", **self._headers},
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
         return self._session
 
 
-def _refusal(status: int, text: bytes, said: str) -> Failed:
-    """Classify an answer that is an error; *said* is what may be told of its *text*."""
-    if status in _REFUSES_LENGTH and any(words in text[:_LOOKED_AT] for words in _TOO_LONG):
-        return Failed(Why.TOO_LONG, said)
-    server = Why.RERANKER_ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Why.REFUSED
-    why = Why.OVERLOADED if status == HTTPStatus.TOO_MANY_REQUESTS else server
-    return Failed(why, f"HTTP {status}: {said}")
+def batch_limit(refusal: str) -> int | None:
+    """Return the maximum number of texts per request that an error message names, or None if it names no limit."""
+    match = _BATCH_LIMIT.search(refusal.lower())
+    return int(match[1] or match[2]) if match else None
+
+
+def _refusal(status: int, content: bytes, detail: str) -> Failed:
+    """Convert an error response to a failure; *detail* is the part of *content* that may be logged."""
+    start = content[:_TOO_LONG_WITHIN_BYTES]
+    if status in _TOO_LONG_STATUSES and any(words in start for words in _TOO_LONG):
+        return Failed(Why.TOO_LONG, detail)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        why = Why.OVERLOADED
+    else:
+        why = Why.RERANKER_ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Why.REFUSED
+    return Failed(why, f"HTTP {status}: {detail}")

@@ -1,1 +1,1 @@
-"""The Elasticsearch side: pure decisions on requests, hits and answers. Knows nothing of models."""
+"""Search requests, hits and responses, as pure functions. Nothing here depends on rerank models."""

@@ -1,4 +1,4 @@
-"""How much a new order differs from the engine's, for those who want to know before they show it. Pure."""
+"""Measures how much reranking changes the order of hits (shadow mode), and decides which searches are in a sample."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
-# What people see without paging, and how soon they lose patience on the way down.
-_DEPTH = 10
+# Number of hits on a typical first page.
+_OVERLAP_DEPTH = 10
+# The parameter p of rank-biased overlap: the probability that a user who looks at a hit also looks at the next one.
 _PERSISTENCE = 0.9
 
 
 class Change(NamedTuple):
-    """Share of the first ten that stay among the first ten, rank-biased overlap, and whether the first hit changed."""
+    """How much a new order differs from the engine's order.
+
+    Attributes:
+        overlap: Share of the engine's first ten hits that remain among the first ten, from 0 to 1.
+        rbo: Rank-biased overlap of the new order and the engine's, from 0 to 1.
+        top: Whether the first hit changed.
+
+    """
 
     overlap: float
     rbo: float
@@ -20,30 +28,43 @@ class Change(NamedTuple):
 
 
 def change(order: Sequence[int]) -> Change:
-    """Compare an order, given as places of the engine's, with the engine's own; it holds at least one hit."""
-    depth = min(_DEPTH, len(order))
-    stay = sum(place < depth for place in order[:depth])
-    return Change(stay / depth, _rbo(order), order[0] != 0)
+    """Compare a new order with the engine's order.
+
+    Args:
+        order: For each rank, the hit's position in the engine's order; not empty.
+
+    """
+    depth = min(_OVERLAP_DEPTH, len(order))
+    common = sum(index < depth for index in order[:depth])
+    return Change(common / depth, _rbo(order), order[0] != 0)
 
 
 def _rbo(order: Sequence[int]) -> float:
-    """Compute rank-biased overlap, extrapolated from the agreement at the end of both lists.
+    """Return the rank-biased overlap with the engine's order, extrapolated beyond the last hit.
 
-    Formula: Webber, Moffat and Zobel, "A Similarity Measure for Indefinite Rankings", TOIS 28(4), 2010, equation 30
-    for lists of the same length: RBO = A(k) p^k + (1 - p) / p * sum over d of A(d) p^d, A being the agreement at d.
+    Formula: Webber, Moffat and Zobel, "A Similarity Measure for Indefinite Rankings", TOIS 28(4), 2010, equation 30,
+    for two orders of the same length k: RBO = A(k) p^k + (1 - p) / p * sum over d of A(d) p^d, where the agreement A(d)
+    is the share of hits that the first d hits of the two orders have in common.
     """
     seen: set[int] = set()
-    both, agreed, total = 0, 0.0, 0.0
-    for depth, place in enumerate(order, 1):
-        # The engine's next is its place `depth - 1`; what is new here may be among its first, and it among ours.
-        both += (place < depth) + (depth - 1 in seen)
-        seen.add(place)
-        agreed = both / depth
-        total += agreed * _PERSISTENCE**depth
-    return float(agreed * _PERSISTENCE ** len(order) + (1 - _PERSISTENCE) / _PERSISTENCE * total)
+    common, agreement, total = 0, 0.0, 0.0
+    for depth, index in enumerate(order, 1):
+        # At each depth, each order adds a hit: the new order adds `index`, the engine's order adds `depth - 1`. Count
+        # each of them if the other order already contains it.
+        common += (index < depth) + (depth - 1 in seen)
+        seen.add(index)
+        agreement = common / depth
+        total += agreement * _PERSISTENCE**depth
+    return float(agreement * _PERSISTENCE ** len(order) + (1 - _PERSISTENCE) / _PERSISTENCE * total)
 
 
-def in_sample(key: str, share: float) -> bool:
-    """Draw for a share of all keys, for each the same every time and on every machine."""
-    number = int.from_bytes(blake2b(key.encode("utf-8", "replace"), digest_size=8, person=b"es-rerank").digest())
-    return number < share * 2**64
+def in_sample(key: str, sample_rate: float) -> bool:
+    """Return whether a key is in the sample. The result depends only on the arguments, so all replicas agree.
+
+    Args:
+        key: Identifies the search or its session.
+        sample_rate: Share of keys in the sample, from 0 to 1. Raising the rate keeps the keys that are already in.
+
+    """
+    digest = blake2b(key.encode("utf-8", "replace"), digest_size=8, person=b"es-rerank").digest()
+    return int.from_bytes(digest) < sample_rate * 2**64

@@ -1,90 +1,119 @@
-"""Builds the text of a hit that the model reads, and says what must be asked of the engine for it."""
+"""Builds the passage text of each hit for the model, and chooses the fields that the engine must return for it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
 from es_rerank.model import IndexInfo, Rule, Search
 from es_rerank.search.query_text.terms import TEXT_KINDS, QueryText
 
-# Field names that hold a headline in common schemas; such a field is read before long bodies.
+# Field names that usually contain a title. The model reads title fields before long body fields.
 _HEADLINE = re.compile(
     r"(^|[._-])(title|name|subject|heading|headline|question|summary)($|[._-])|(title|name)$", re.IGNORECASE
 )
 _PLACEHOLDER = re.compile(r"\{([^{}\s]+)\}")
-_MOST_FIELDS = 8
+_MAX_FIELDS = 8
 SOURCE_FILTERS = ("_source", "_source_includes", "_source_excludes", "_source_include", "_source_exclude")
 
 
-def choose_fields(rule: Rule, info: IndexInfo, searched: Sequence[QueryText]) -> tuple[str, ...]:
-    """Choose the fields to read, best first: the rule's, else the mapping's text fields.
+def choose_fields(rule: Rule, info: IndexInfo, query_texts: Sequence[QueryText]) -> tuple[str, ...]:
+    """Return the fields that the model reads, best first: the rule's fields, or text fields of the mapping.
 
-    Of those, the fields that the query searched come before others, and headlines before bodies.
+    Fields that the query searches come before other fields, and title fields before body fields.
     """
     if rule.fields:
         return rule.fields
-    patterns = tuple(name for one in searched for name in one.fields)
-    texts = [
-        name
-        for name, kind in info.field_types.items()
-        if kind in TEXT_KINDS and not _multi_field(name, info.field_types)
-    ]
-    texts.sort(key=lambda name: (not _asked(name, patterns), not _HEADLINE.search(name)))
-    return tuple(texts[:_MOST_FIELDS])
+    types = info.field_types
+    patterns = tuple(name for text in query_texts for name in text.fields)
+    names = [name for name, kind in types.items() if kind in TEXT_KINDS and not _is_multi_field(name, types)]
+    names.sort(key=lambda name: (not _is_searched(name, patterns), not _HEADLINE.search(name)))
+    return tuple(names[:_MAX_FIELDS])
 
 
 def extra_fields(search: Search, fields: Sequence[str]) -> tuple[str, ...]:
-    """Name the fields to ask for beside the client's own view of a hit: none if it holds the whole source."""
-    filtered = search.body.get("_source", True) is not True or any(name in search.params for name in SOURCE_FILTERS)
-    # Both leave the source out of a hit unless it is asked for too.
-    instead = any(name in search.params or name in search.body for name in ("stored_fields", "script_fields"))
-    if not (filtered or instead):
+    """Return the fields to request in addition to the client's; none if its hits contain the complete `_source`."""
+    source_is_filtered = search.body.values.get("_source", True) is not True or any(
+        name in search.params for name in SOURCE_FILTERS
+    )
+    # With either of these, hits have no `_source` unless it is requested explicitly.
+    source_is_replaced = any(
+        name in search.params or name in search.body.values for name in ("stored_fields", "script_fields")
+    )
+    if not (source_is_filtered or source_is_replaced):
         return ()
-    # What the client names itself cannot be told from what is added, and so not be taken out again.
-    asked = requested_fields(search)
-    return tuple(name for name in fields if not covered(name, asked))
+    # Fields that the client also requested are not added, because they would then be removed from its response.
+    client_fields = requested_fields(search)
+    return tuple(name for name in fields if not is_covered(name, client_fields))
 
 
 def requested_fields(search: Search) -> tuple[str, ...]:
-    """List the patterns of all request parts whose answer lies in a hit's `fields`."""
+    """Return the field patterns of all request parts whose values are returned in the `fields` of a hit."""
     parts = ("fields", "docvalue_fields", "stored_fields")
-    named = [name for part in parts for name in _requested(search.body.get(part))]
+    named = [name for part in parts for name in _patterns(search.body.values.get(part))]
     named += [name for part in parts for name in search.params.get(part, "").split(",") if name]
-    scripts = search.body.get("script_fields")
+    scripts = search.body.values.get("script_fields")
     return tuple(named) + (tuple(scripts) if isinstance(scripts, dict) else ())
 
 
-def covered(name: str, patterns: Sequence[str]) -> bool:
-    """Tell whether a field is asked for by one of the patterns."""
+def is_covered(name: str, patterns: Sequence[str]) -> bool:
+    """Return whether a field matches one of the patterns."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def passage(source: Mapping[str, Any], flat: Mapping[str, Any], rule: Rule, fields: Sequence[str]) -> str | None:
-    """Write the text of one hit from its `_source` and its `fields`; None if it has none.
+def passages(
+    sources: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]], rule: Rule, fields: Sequence[str]
+) -> list[str | None]:
+    """Build the passage of each hit.
 
-    With a template, a line none of whose placeholders has a text is left out; else the fields' texts stand on
-    lines of their own.
+    With a template, each line whose placeholders are all empty is omitted. Without one, each field's text is a line.
+
+    Args:
+        sources: The decoded `_source` and `fields` of each hit.
+        rule: Source of the template.
+        fields: The fields that the model reads, best first.
+
+    Returns:
+        One text per hit; None for a hit without text.
+
     """
+    return [_passage(source, flat, rule.template, fields) for source, flat in sources]
+
+
+def placeholders(template: str) -> tuple[str, ...]:
+    """Return the field names in a template."""
+    return tuple(_PLACEHOLDER.findall(template))
+
+
+def _passage(
+    source: Mapping[str, Any], flat: Mapping[str, Any], template: str | None, fields: Sequence[str]
+) -> str | None:
+    """Build the passage of one hit."""
     try:
-        texts = {name: _read(source, flat, name) for name in fields}
-    except RecursionError:  # arrays in arrays, hundreds deep: no text of a person
+        texts = {name: _field_text(source, flat, name) for name in fields}
+    except RecursionError:  # arrays nested hundreds of levels deep have no text
         return None
-    lines = _filled(rule.template, texts) if rule.template else texts.values()
+    lines = _filled(template, texts) if template else texts.values()
     return "\n".join(line for line in lines if line) or None
 
 
-def _read(source: Mapping[str, Any], flat: Mapping[str, Any], name: str) -> str:
-    """Read one field: Elasticsearch answers for nested `fields` with objects in arrays, as they stand in the source.
+def _field_text(source: Mapping[str, Any], flat: Mapping[str, Any], name: str) -> str:
+    """Return the text of one field. A multi-field gets its parent's text if `_source` has no value for it.
 
-    In a source the text of a multi-field is that of its parent.
+    Elasticsearch returns nested `fields` as arrays of objects, like those in `_source`.
     """
     if name in flat:
         return _text(flat[name])
+    if "." not in name and isinstance(source.get(name), str):
+        return str(source[name]).strip()
     path = name.split(".")
-    return _text(_at(flat, path)) or _text(_at(source, path)) or _text(_at(source, path[:-1]) if path[1:] else None)
+    return (
+        _text(_value(flat, path))
+        or _text(_value(source, path))
+        or _text(_value(source, path[:-1]) if path[1:] else None)
+    )
 
 
 def _filled(template: str, texts: Mapping[str, str]) -> Iterator[str]:
@@ -95,54 +124,49 @@ def _filled(template: str, texts: Mapping[str, str]) -> Iterator[str]:
             yield _PLACEHOLDER.sub(lambda found: texts.get(found.group(1), ""), line)
 
 
-def placeholders(template: str) -> tuple[str, ...]:
-    """List the field names of a template."""
-    return tuple(_PLACEHOLDER.findall(template))
-
-
-def _at(value: Any, path: Sequence[str]) -> Any:
-    """Follow a dotted path through objects and arrays; keys may hold dots themselves."""
+def _value(value: Any, path: Sequence[str]) -> Any:
+    """Return the value at a dotted path through objects and arrays; keys may contain dots themselves."""
     if isinstance(value, list):
-        return [_at(one, path) for one in value]
+        return [_value(element, path) for element in value]
     if not path:
         return value
     if not isinstance(value, Mapping):
         return None
     keys = ((".".join(path[:cut]), path[cut:]) for cut in range(1, len(path) + 1))
-    found = [_at(value[key], rest) for key, rest in keys if key in value]
+    found = [_value(value[key], rest) for key, rest in keys if key in value]
     return found[0] if len(found) == 1 else found
 
 
 def _text(value: Any) -> str:
-    """Join the strings and numbers of a value with spaces between them."""
-    return " ".join(_leaves(value)).strip()
+    """Join the strings and numbers of a value with spaces."""
+    return value.strip() if isinstance(value, str) else " ".join(_leaves(value)).strip()
 
 
 def _leaves(value: Any) -> Iterator[str]:
-    """Walk over strings and numbers; objects below a text field are not text."""
+    """Yield strings and numbers. Objects in the value of a text field are ignored."""
     if isinstance(value, list):
-        for one in value:
-            yield from _leaves(one)
+        for element in value:
+            yield from _leaves(element)
     elif isinstance(value, str):
         yield value
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield str(value)
 
 
-def _requested(part: Any) -> Iterator[str]:
-    """Read field names or patterns, each a string or `{"field": pattern}`."""
-    for one in part if isinstance(part, list) else [part]:
-        name = one.get("field") if isinstance(one, dict) else one
+def _patterns(part: Any) -> Iterator[str]:
+    """Yield field names or patterns from entries that are a string or `{"field": pattern}`."""
+    for entry in part if isinstance(part, list) else [part]:
+        name = entry.get("field") if isinstance(entry, dict) else entry
         if isinstance(name, str):
             yield name
 
 
-def _asked(name: str, patterns: Sequence[str]) -> bool:
-    """Tell whether the query searched a field, or one of its multi-fields, by name."""
+def _is_searched(name: str, patterns: Sequence[str]) -> bool:
+    """Return whether the query explicitly searches a field or one of its multi-fields."""
     return any(fnmatchcase(name, pattern) or pattern.startswith(f"{name}.") for pattern in patterns)
 
 
-def _multi_field(name: str, field_types: Mapping[str, str]) -> bool:
-    """Tell whether a field is another way of indexing its parent (`title.english` below `title`)."""
+def _is_multi_field(name: str, field_types: Mapping[str, str]) -> bool:
+    """Return whether a field is a multi-field, which indexes its parent in another way, such as `title.english`."""
     parent = name.rpartition(".")[0]
     return field_types.get(parent, "object") not in {"object", "nested"}

@@ -1,7 +1,7 @@
-"""Engine scores x model scores -> the new order and the `_score` the client sees. One row a policy.
+"""Score policies: combine engine scores and model scores into the new order and the `_score` that clients see.
 
-Every policy keeps three promises: scores are finite and not below zero, they fall over all pages without state, and
-equal values keep the engine's order.
+Every policy guarantees that scores are finite and not negative, that they never increase from one hit to the next,
+even across pages that are computed separately, and that ties keep the engine's order.
 """
 
 from __future__ import annotations
@@ -12,21 +12,25 @@ from dataclasses import dataclass
 
 from es_rerank.model import PolicySpec
 
-# An engine score of this size lies in the middle of the tail's range. BM25 scores of a few words are of that order.
-_HALF = 10.0
-# `probability` leaves this room below the window for the tail.
-_FLOOR = 1e-6
-# The engines give pinned hits scores from here on (half the greatest float of 32 bits), so that no other comes near.
+# The engine score that becomes a `_score` of 0.5 in the tail (the hits after the window). BM25 scores for queries of a
+# few words have this magnitude.
+_TAIL_MIDPOINT = 10.0
+# With the policy `probability`, `_score` is at least this in the window and less than this in the tail.
+_MIN_WINDOW_PROBABILITY = 1e-6
+# Pinned hits have scores just above 2^127 (1.7014118e38), half the largest 32-bit float. No other score is that high.
 PINNED = 1.7e38
 
-Values = Callable[[Sequence[float], Sequence[float], float], Sequence[float]]
+Combine = Callable[[Sequence[float], Sequence[float], float], Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The new order of the fetched hits as indices into the engine's, and the score at each place of it.
+    """The new order of the fetched hits.
 
-    A score of None is the engine's own.
+    Attributes:
+        order: For each rank, the hit's position in the engine's order. Dropped hits are missing.
+        scores: For each rank, the new `_score`; None keeps the engine's score.
+
     """
 
     order: tuple[int, ...]
@@ -35,45 +39,61 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One row: `values` of engine scores, probabilities and the parameter, in [0, 1]; then what is shown."""
+    """A score policy.
 
-    values: Values
+    Attributes:
+        combine: (engine scores, probabilities, parameter) -> a value from 0 to 1 per hit, by which hits are sorted.
+        parameter: Default value of the policy's parameter; 0 if it has none.
+        window: value -> `_score` of a hit in the window.
+        tail: engine score -> `_score` of a hit in the tail, after the window.
+
+    """
+
+    combine: Combine
     parameter: float
-    shown: Callable[[float], float]
+    window: Callable[[float], float]
     tail: Callable[[float], float]
 
 
 def squash(score: float) -> float:
-    """Map an engine score to [0, 1): b / (b + c), written so that rounding cannot turn two scores around."""
-    return min(1 - _HALF / (max(score, 0.0) + _HALF), math.nextafter(1.0, 0.0))
+    """Map an engine score b to [0, 1) with b / (b + 10); negative scores are mapped to 0.
+
+    Computed as 1 - 10 / (b + 10), which is monotonic even after rounding, and capped below 1 for infinite scores.
+    """
+    return min(1 - _TAIL_MIDPOINT / (max(score, 0.0) + _TAIL_MIDPOINT), math.nextafter(1.0, 0.0))
 
 
 def _model(_engine: Sequence[float], model: Sequence[float], _parameter: float) -> Sequence[float]:
-    """Order by the model alone."""
+    """Return the model's probabilities."""
     return model
 
 
 def _linear(engine: Sequence[float], model: Sequence[float], weight: float) -> Sequence[float]:
-    """Weigh the model's probability against the squashed engine score."""
+    """Return the weighted mean of the model's probability and the squashed engine score."""
     return [weight * p + (1 - weight) * squash(b) for b, p in zip(engine, model, strict=True)]
 
 
 def _rrf(_engine: Sequence[float], model: Sequence[float], constant: float) -> Sequence[float]:
-    """Fuse both ranks: the mean of (k + 1) / (k + rank), so that first in both lists is 1.
+    """Combine the engine's rank and the model's rank: the mean of (k + 1) / (k + rank), which is 1 if both ranks are 1.
 
-    Formula: Cormack, Clarke and Buettcher, "Reciprocal Rank Fusion", SIGIR 2009, scaled to [0, 1]. Hits that the
-    model finds equal share their rank.
+    Formula: Cormack, Clarke and Buettcher, "Reciprocal Rank Fusion", SIGIR 2009, scaled to [0, 1]. Hits with equal
+    probabilities share the better rank.
     """
-    places = {p: place for place, p in reversed(list(enumerate(sorted(model, reverse=True), 1)))}
+    model_ranks = {p: rank for rank, p in reversed(list(enumerate(sorted(model, reverse=True), 1)))}
     return [
-        ((constant + 1) / (constant + rank) + (constant + 1) / (constant + places[p])) / 2
-        for rank, p in enumerate(model, 1)
+        ((constant + 1) / (constant + engine_rank) + (constant + 1) / (constant + model_ranks[p])) / 2
+        for engine_rank, p in enumerate(model, 1)
     ]
+
+
+def _probability_tail(score: float) -> float:
+    """Map an engine score to a `_score` lower than any in the window."""
+    return _MIN_WINDOW_PROBABILITY * squash(score)
 
 
 POLICIES: Mapping[str, Policy] = {
     "replace": Policy(_model, 0.0, lambda value: 1 + value, squash),
-    "probability": Policy(_model, 0.0, lambda value: max(value, _FLOOR), lambda score: _FLOOR * squash(score)),
+    "probability": Policy(_model, 0.0, lambda value: max(value, _MIN_WINDOW_PROBABILITY), _probability_tail),
     "linear": Policy(_linear, 0.7, lambda value: 1 + value, squash),
     "rrf": Policy(_rrf, 60.0, lambda value: 1 + value, squash),
     "keep": Policy(_model, 0.0, lambda value: value, lambda score: score),
@@ -81,29 +101,32 @@ POLICIES: Mapping[str, Policy] = {
 
 
 def rank(
-    spec: PolicySpec, engine: Sequence[float], model: Sequence[float | None], least: float | None = None
+    spec: PolicySpec, engine: Sequence[float], model: Sequence[float | None], min_probability: float | None = None
 ) -> Ranking:
-    """Order the fetched hits: scored ones by their value, then the rest of window and tail in the engine's order.
+    """Order the fetched hits: first pinned hits, then scored hits by value, then the rest in the engine's order.
 
-    `engine` holds the engine's score of every fetched hit, `model` a probability (or None: no text) for each
-    hit of the window, which is the head of that list. Pinned hits stay where the engine put them. With `least`,
-    only hits that the model finds at least so probable are left, and pinned ones.
+    Args:
+        spec: The policy and its parameter.
+        engine: The engine's score of every fetched hit, in the engine's order.
+        model: A probability from 0 to 1 for each hit of the window, the first hits of *engine*; None if not scored.
+        min_probability: Drop hits with a lower probability or without one, except pinned hits.
+
     """
     policy = POLICIES[spec.name]
-    pinned = [at for at, score in enumerate(engine) if score >= PINNED]
-    scored = [(at, p) for at, p in enumerate(model) if p is not None and engine[at] < PINNED]
-    values = _values(policy, spec, [engine[at] for at, _ in scored], [p for _, p in scored])
+    pinned = [index for index, score in enumerate(engine) if score >= PINNED]
+    scored = [(index, p) for index, p in enumerate(model) if p is not None and engine[index] < PINNED]
+    values = _combine(policy, spec, [engine[index] for index, _ in scored], [p for _, p in scored])
     ranked = sorted(zip(scored, values, strict=True), key=lambda pair: -pair[1])
-    kept = [(at, value) for (at, p), value in ranked if least is None or p >= least]
-    known = {*pinned, *(at for at, _ in scored)}
-    rest = [at for at in range(len(engine)) if at not in known] if least is None else []
-    order = (*pinned, *(at for at, _ in kept), *rest)
+    kept = [(index, value) for (index, p), value in ranked if min_probability is None or p >= min_probability]
+    first = {*pinned, *(index for index, _ in scored)}
+    rest = [index for index in range(len(engine)) if index not in first] if min_probability is None else []
+    order = (*pinned, *(index for index, _ in kept), *rest)
     if spec.name == "keep":
         return Ranking(order, tuple(engine[: len(order)]))
-    shown = [policy.shown(value) for _, value in kept] + [policy.tail(engine[at]) for at in rest]
-    return Ranking(order, (*(None for _ in pinned), *shown))
+    scores = [policy.window(value) for _, value in kept] + [policy.tail(engine[index]) for index in rest]
+    return Ranking(order, (*(None for _ in pinned), *scores))
 
 
-def _values(policy: Policy, spec: PolicySpec, engine: Sequence[float], model: Sequence[float]) -> Sequence[float]:
-    """Apply a row with its own parameter or the rule's."""
-    return policy.values(engine, model, policy.parameter if spec.parameter is None else spec.parameter)
+def _combine(policy: Policy, spec: PolicySpec, engine: Sequence[float], model: Sequence[float]) -> Sequence[float]:
+    """Apply a policy with the rule's parameter or, if it has none, the default."""
+    return policy.combine(engine, model, policy.parameter if spec.parameter is None else spec.parameter)

@@ -1,4 +1,4 @@
-"""A client's request as it came: its target, its body as a stream, its headers for the engine."""
+"""Reads a client's request: target, deadline, body as a stream, and the headers for the engine."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from multidict import CIMultiDict
 from es_rerank.config.settings import Settings
 from es_rerank.config.types import seconds
 from es_rerank.errors import RequestError
-from es_rerank.net.headers import FORWARDING, passing
+from es_rerank.net.headers import FORWARDING, end_to_end_headers
 from es_rerank.net.messages import Stream
 from es_rerank.net.stream_copy import copy_stream
 
-# How long a client waits at most for its searches; it may ask for less than the rule says, never for more.
+# Time limit for the client's searches, such as `500ms`. It can shorten the rule's deadline but not extend it.
 DEADLINE_HEADER = "X-Rerank-Deadline"
 
-# What a request says of its own body and answer: of one of ours in the same client's name it would not be so.
-OF_THE_BODY = ("Accept", "Accept-Encoding", "Content-Encoding", "Content-Length", "Content-Type")
+# Headers about the client's request body and response, which are not sent with es-rerank's own requests for the client.
+BODY_HEADERS = ("Accept", "Accept-Encoding", "Content-Encoding", "Content-Length", "Content-Type")
 
 _BEHIND_HOST = re.compile(r"[/?].*", re.DOTALL)
 
 
 def target(request: web.BaseRequest) -> str:
-    """Give the path and query as the client wrote them; of an absolute form (RFC 9112, 3.2.2) what follows the host."""
+    """Return the raw path and query string; from an absolute URL (RFC 9112, 3.2.2), what follows the host."""
     raw = request.raw_path
     if raw.startswith("/"):
         return raw
@@ -37,29 +37,34 @@ def target(request: web.BaseRequest) -> str:
 
 
 def deadline(request: web.BaseRequest) -> float:
-    """Read how many seconds a client would wait; as long as the rule says if it does not. Raises RequestError."""
-    asked = request.headers.get(DEADLINE_HEADER)
+    """Return the client's time limit in seconds; infinity if not set.
+
+    Raises:
+        RequestError: The header is not a valid duration.
+
+    """
+    value = request.headers.get(DEADLINE_HEADER)
     try:
-        return math.inf if asked is None else seconds(asked)
+        return math.inf if value is None else seconds(value)
     except ValueError as error:
         raise RequestError(f"{DEADLINE_HEADER}: {error}") from error
 
 
 def uploading(request: web.BaseRequest) -> ClientBody | None:
-    """Stream the client's body as it comes; None if there is none."""
+    """Return the client's body as a stream; None if there is no body."""
     return ClientBody(request) if request.can_read_body else None
 
 
 class ClientBody(Stream):
-    """A client's body as it comes, behind the parts of it that were read before."""
+    """A client's request body as a stream, starting with chunks that were already read."""
 
     def __init__(self, request: web.BaseRequest, read: Sequence[bytes] = ()) -> None:
-        """Take over the body of *request*."""
+        """Stream the chunks in *read*, then the rest of the body of *request*."""
         self._content = request.content
         self._read = read
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Give it bit by bit."""
+        """Iterate over the chunks. Raises RequestError if the body is malformed."""
         for part in self._read:
             yield part
         with _readable():
@@ -67,7 +72,7 @@ class ClientBody(Stream):
                 yield chunk
 
     async def copy_stream(self, sink: StreamWriter) -> None:
-        """Write all of it."""
+        """Write the whole body to *sink*. Raises RequestError if the body is malformed."""
         for part in self._read:
             await sink.write(part)
         with _readable():
@@ -76,7 +81,7 @@ class ClientBody(Stream):
 
 @contextmanager
 def _readable() -> Iterator[None]:
-    """Word a body that cannot be read as the client's fault."""
+    """Translate aiohttp's error for a malformed body to RequestError."""
     try:
         yield
     except web.RequestPayloadError as error:
@@ -84,7 +89,7 @@ def _readable() -> Iterator[None]:
 
 
 def headers(request: web.BaseRequest, settings: Settings, *without: str) -> CIMultiDict[str]:
-    """Copy the headers that pass to the engine; *without* names more that do not."""
-    found = passing(request.raw_headers, *without)
-    FORWARDING[settings.forwarded](found, request.remote or "", request.host, request.scheme)
-    return found
+    """Return the client's headers to forward to the engine, except those named in *without*."""
+    forwarded = end_to_end_headers(request.raw_headers, *without)
+    FORWARDING[settings.forwarded](forwarded, request.remote or "", request.host, request.scheme)
+    return forwarded

@@ -1,7 +1,8 @@
-"""Streams requests and answers through, byte for byte, in constant memory."""
+"""Streams requests and responses through unchanged, byte for byte, in constant memory."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from http import HTTPStatus
 from typing import cast
@@ -14,76 +15,87 @@ from aiohttp.http import StreamWriter
 from es_rerank.config.settings import Settings
 from es_rerank.errors import UpstreamError
 from es_rerank.net.connection_errors import describe_error
-from es_rerank.net.messages import Body, EngineResponse, Request
+from es_rerank.net.messages import Body, EngineResponse, OutgoingRequest
 from es_rerank.net.stream_copy import copy_stream
 from es_rerank.search.engine_request.by_endpoint import EngineRequest
 from es_rerank.server import client_request
-from es_rerank.server.responses import Answer, RerankHeaders, error_answer
+from es_rerank.server.responses import PassedResponse, RerankHeaders, error_answer
 from es_rerank.server.state import State
 
 log = structlog.get_logger()
 
-_NOTHING = RerankHeaders()
-_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_NO_HEADERS = RerankHeaders()
+_READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-async def relay(
+async def pass_request(
     state: State,
     request: web.BaseRequest,
     body: Body = None,
-    aside: RerankHeaders = _NOTHING,
-    to: EngineRequest | None = None,
+    headers: RerankHeaders = _NO_HEADERS,
+    forward: EngineRequest | None = None,
 ) -> web.StreamResponse:
-    """Send a request on as it came, or as *to* says, and stream the answer back with what is said *aside*.
+    """Pass a request to the engine and stream its response back.
 
-    Where nothing is said of searches it carried none.
+    Args:
+        state: The components of the running endpoint.
+        request: The client's request.
+        body: The request body.
+        headers: Headers to add to the response; without an outcome, the request has no searches.
+        forward: The request to send instead of the client's own.
+
     """
-    sending = _as_it_came(request, state.settings, body, searched=bool(aside.said))
+    outgoing = _client_request(request, state.settings, body, searched=bool(headers.outcome))
+    started = time.monotonic()
     try:
-        async with state.upstream.open(_instead(sending, to) if to else sending) as answer:
-            aside.onto(answer.headers)
-            return await _stream(request, answer)
+        async with state.upstream.open(_replaced(outgoing, forward) if forward else outgoing) as response:
+            headers.add_to(response.headers, in_flight_since=started)
+            return await _stream(request, response)
     except UpstreamError as error:
         log.warning("upstream failed", path=request.path, reason=str(error))
         if error.silent and "Content-Encoding" in request.headers and request.transport:
-            # Engines close the connection on a body that is not in its coding, or they died: there is no telling.
+            # Engines close the connection if a body does not match its `Content-Encoding`. es-rerank cannot distinguish
+            # this from an engine that stopped, so it closes the client's connection too.
             request.transport.abort()
-        return gateway_error(str(error), aside)
+        return gateway_error(str(error), headers, in_flight_since=started)
+    finally:
+        if headers.timings:
+            headers.timings.add_engine(started)
 
 
-def gateway_error(reason: str, aside: RerankHeaders) -> web.Response:
-    """Answer for an engine that does not: 502, so that clients try another time or another node."""
-    answer = error_answer(HTTPStatus.BAD_GATEWAY, "upstream_unreachable_exception", reason)
-    aside.onto(answer.headers)
-    return answer
+def gateway_error(reason: str, headers: RerankHeaders, *, in_flight_since: float | None = None) -> web.Response:
+    """Return the response for an engine that does not respond: 502, so that clients retry or use another node."""
+    response = error_answer(HTTPStatus.BAD_GATEWAY, "upstream_unreachable_exception", reason)
+    headers.add_to(response.headers, in_flight_since=in_flight_since)
+    return response
 
 
-def _as_it_came(request: web.BaseRequest, settings: Settings, body: Body, *, searched: bool) -> Request:
-    """Copy a request. Searches and reads without a streamed body may be tried again on a stale connection."""
-    again = isinstance(body, bytes | None) and (searched or request.method in _READS)
+def _client_request(request: web.BaseRequest, settings: Settings, body: Body, *, searched: bool) -> OutgoingRequest:
+    """Build the engine request from the client's; searches and reads without a streamed body may be retried."""
+    retryable = isinstance(body, bytes | None) and (searched or request.method in _READ_METHODS)
     headers = client_request.headers(request, settings)
-    return Request(request.method, client_request.target(request), headers, body or None, again)
+    return OutgoingRequest(request.method, client_request.target(request), headers, body or None, retryable)
 
 
-def _instead(request: Request, to: EngineRequest) -> Request:
-    """Put another target, and another body if it has one, in the place of the request's own."""
-    if not to.body:
-        return replace(request, target=to.target)
+def _replaced(request: OutgoingRequest, forward: EngineRequest) -> OutgoingRequest:
+    """Replace the target of a request and, if *forward* has one, the body."""
+    if not forward.body:
+        return replace(request, target=forward.target)
     headers = request.headers.copy()
     for name in ("Content-Length", "Content-Encoding"):
         headers.popall(name, None)
-    return replace(request, target=to.target, headers=headers, body=to.body)
+    return replace(request, target=forward.target, headers=headers, body=forward.body)
 
 
-async def _stream(request: web.BaseRequest, answer: EngineResponse) -> web.StreamResponse:
-    """Copy an answer; one that breaks off upstream breaks off here too, so that no client takes it for whole."""
-    response = Answer(status=answer.status, reason=answer.reason, headers=answer.headers)
-    await response.prepare(request)
+async def _stream(request: web.BaseRequest, response: EngineResponse) -> web.StreamResponse:
+    """Copy the engine's response. If it is cut off, abort the client's connection, so that the client notices."""
+    copy = PassedResponse(status=response.status, reason=response.reason, headers=response.headers)
+    await copy.prepare(request)
     try:
-        await copy_stream(answer.content, cast("StreamWriter", request.writer))
-        await response.write_eof()
+        await copy_stream(response.content, cast("StreamWriter", request.writer))
+        await copy.write_eof()
     except (aiohttp.ClientError, ConnectionError) as error:
-        log.info("answer cut off", path=request.path, reason=describe_error(error))
+        log.info("response cut off", path=request.path, reason=describe_error(error))
         if request.transport:
             request.transport.abort()
-    return response
+    return copy

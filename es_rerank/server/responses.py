@@ -1,4 +1,4 @@
-"""What the endpoint answers with: the engine's own head and body, or an error in the engines' shape."""
+"""The endpoint's responses: the engine's status, headers and body, or an error in the engines' format."""
 
 from __future__ import annotations
 
@@ -10,67 +10,111 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from es_rerank.errors import error_body
+from es_rerank.model import Outcome
+from es_rerank.server.timings import Timings
 
-# The server library adds these where an answer has none.
-_NAME = "es-rerank"
-_ADDED = ("Content-Type", "Date", "Server")
+# aiohttp adds these headers to responses that do not have them.
+_SERVER_NAME = "es-rerank"
+_LIBRARY_HEADERS = ("Content-Type", "Date", "Server")
+_MAX_LISTED_OUTCOMES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class RerankHeaders:
-    """What a client is told beside the head of an answer: what became of its searches, and the engine's warnings.
+    """Headers that es-rerank adds to the engine's: outcomes of the searches, timings and warnings.
 
-    The engine may give a warning but once, with an answer that no client sees.
+    Attributes:
+        outcome: The value of `X-Rerank`; empty for a request without searches.
+        timings: Source of `Server-Timing`; None omits the header.
+        warnings: `Warning` headers of all engine replies, including replies that the client does not get.
+
     """
 
-    said: str = ""
+    outcome: str = ""
+    timings: Timings | None = None
     warnings: Sequence[str] = ()
 
-    def onto(self, headers: CIMultiDict[str]) -> None:
-        """Add it to a head."""
-        if self.said:
-            headers["X-Rerank"] = self.said
-        known = headers.getall("Warning", [])
-        headers.extend([("Warning", warning) for warning in self.warnings if warning not in known])
+    def add_to(self, headers: CIMultiDict[str], *, in_flight_since: float | None = None) -> None:
+        """Add the headers to a response.
+
+        Args:
+            headers: The response headers.
+            in_flight_since: When an engine request was sent that is still in flight, in monotonic seconds, or None.
+
+        """
+        if self.outcome:
+            headers["X-Rerank"] = self.outcome
+            if self.timings:
+                headers.add("Server-Timing", self.timings.server_timing(in_flight_since=in_flight_since))
+        if self.warnings:
+            known = headers.getall("Warning", [])
+            headers.extend([("Warning", warning) for warning in self.warnings if warning not in known])
 
 
-def _silent(headers: Mapping[str, str]) -> list[str]:
-    """List what the server library would add and the engine did not say."""
-    return [name for name in _ADDED if name not in headers]
+def outcome_header(outcomes: Sequence[Outcome]) -> str:
+    """Return the value of `X-Rerank`: one entry per search, in request order, at most 32.
+
+    Examples: `reranked; window=50; cached=12; model=Qwen/Qwen3-Reranker-0.6B`, `skipped; why=sort`,
+    `reranked; window=20; of=100; cached=0; model=...`.
+    """
+    listed = [_entry(outcome) for outcome in outcomes[:_MAX_LISTED_OUTCOMES]]
+    more = len(outcomes) - len(listed)
+    return ", ".join([*listed, f"and {more} more"] if more else listed)
 
 
-class Answer(web.StreamResponse):
-    """An answer that carries the engine's headers and none of the server's own."""
+def _entry(outcome: Outcome) -> str:
+    """Return the `X-Rerank` entry of one search."""
+    if outcome.why is not None:
+        return outcome.state if outcome.state.value == outcome.why.value else f"{outcome.state}; why={outcome.why}"
+    window = f"{outcome.window}; of={outcome.of}" if outcome.window < outcome.of else outcome.window
+    return f"{outcome.state}; window={window}; cached={outcome.cached}; model={outcome.model}"
+
+
+class PassedResponse(web.StreamResponse):
+    """A streamed response with only the engine's headers, none that aiohttp adds."""
 
     def __init__(self, *, headers: Mapping[str, str], **head: Any) -> None:
-        """Note what the engine said."""
+        """Store which headers the engine did not send."""
         super().__init__(headers=headers, **head)
-        self.silent = _silent(headers)
+        self.absent = _absent(headers)
 
 
-class WholeAnswer(web.Response):
-    """The same for an answer whose body is at hand."""
+class WholeResponse(web.Response):
+    """A response with a complete body and only the engine's headers, none that aiohttp adds."""
 
     def __init__(self, *, headers: Mapping[str, str], body: bytes, **head: Any) -> None:
-        """Note what the engine said."""
+        """Store which headers the engine did not send."""
         super().__init__(headers=headers, body=body, **head)
-        self.silent = _silent(headers)
+        self.absent = _absent(headers)
 
 
-async def bare(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """Take the headers off again that the server library adds to what the engine said."""
-    if isinstance(response, Answer | WholeAnswer):
-        for name in response.silent:
+def _absent(headers: Mapping[str, str]) -> list[str]:
+    """Return the headers that aiohttp would add but the engine did not send."""
+    return [name for name in _LIBRARY_HEADERS if name not in headers]
+
+
+async def remove_library_headers(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Remove headers that aiohttp added to the engine's; in other responses, set `Server`."""
+    if isinstance(response, PassedResponse | WholeResponse):
+        for name in response.absent:
             response.headers.popall(name, None)
         if request.headers.get("Connection", "").strip().lower() == "close":
-            # A client that wants the connection closed is not told so, as the engines do not tell it.
+            # If the client sends `Connection: close`, the engines do not repeat it in the response.
             response.headers.popall("Connection", None)
     else:
-        response.headers["Server"] = _NAME
+        response.headers["Server"] = _SERVER_NAME
 
 
 def error_answer(status: int, kind: str, reason: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Answer with an error that every client of the engines can read."""
+    """Return an error response that every Elasticsearch and OpenSearch client can parse.
+
+    Args:
+        status: HTTP status.
+        kind: Error type in snake_case, such as `illegal_argument_exception`.
+        reason: Error message.
+        headers: Additional headers.
+
+    """
     body = error_body(status, kind, reason)
-    own = {"Server": _NAME, **(headers or {})}
+    own = {"Server": _SERVER_NAME, **(headers or {})}
     return web.Response(status=status, body=body, content_type="application/json", headers=own)

@@ -1,4 +1,4 @@
-"""Work that is done beside the answers, so that nobody waits for it: what reranking would have changed."""
+"""Measures after the response, in the background, how much reranking would have changed the order of a search."""
 
 from __future__ import annotations
 
@@ -8,48 +8,57 @@ from collections.abc import Awaitable, Callable, Iterable
 import structlog
 
 from es_rerank.errors import UpstreamError
+from es_rerank.model import CallOptions
 from es_rerank.search.order_change import Change
 from es_rerank.server.metrics import Metrics
 
 log = structlog.get_logger()
 
-Measuring = Callable[[], Awaitable[Change | None]]
+Measurement = Callable[[CallOptions], Awaitable[Change | None]]
+"""Measures how much reranking would have changed the order of one search; None if it would not be reranked."""
 
 
 class ShadowRunner:
-    """Bounded work in the background. State: what is under way; more than *most* at a time is not begun."""
+    """Runs measurements in the background. State: the measurements in flight.
 
-    def __init__(self, metrics: Metrics, most: int) -> None:
-        """Tell *metrics* what comes of it."""
+    Measurements beyond the limit are dropped.
+    """
+
+    def __init__(self, metrics: Metrics, limit: int) -> None:
+        """Record results in *metrics*; run at most *limit* measurements concurrently."""
         self._metrics = metrics
-        self._most = most
+        self._limit = limit
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def begin(self, wanted: Iterable[Measuring]) -> None:
-        """Begin what there is room for."""
-        for one in wanted:
-            if len(self._tasks) >= self._most:
-                self._metrics.shadow_dropped()
+    def __repr__(self) -> str:
+        """Show how many measurements are in flight."""
+        return f"<ShadowRunner {len(self._tasks)} of {self._limit} in flight>"
+
+    def start(self, measurements: Iterable[Measurement], options: CallOptions) -> None:
+        """Start measurements up to the limit; count the dropped ones."""
+        for measurement in measurements:
+            if len(self._tasks) >= self._limit:
+                self._metrics.not_measured()
                 continue
-            task = asyncio.create_task(self._noted(one))
+            task = asyncio.create_task(self._recorded(measurement, options))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """End what is under way."""
+        """Cancel the measurements in flight."""
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _noted(self, measuring: Measuring) -> None:
-        """Count one comparison; a fault of it is nobody's answer."""
+    async def _recorded(self, measurement: Measurement, options: CallOptions) -> None:
+        """Run one measurement and record its result; failures are only logged."""
         try:
-            found = await measuring()
+            change = await measurement(options)
         except UpstreamError as error:
             log.debug("shadow not measured", reason=str(error))
             return
         except Exception:
             log.exception("shadow not measured")
             return
-        if found:
-            self._metrics.shadowed(found)
+        if change:
+            self._metrics.measured(change)

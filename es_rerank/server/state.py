@@ -1,4 +1,4 @@
-"""What one endpoint holds while it runs."""
+"""The components of a running endpoint."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from es_rerank.compat.endpoints import rows
+from es_rerank.compat import endpoints as compat_endpoints
 from es_rerank.config.rules import Rules
 from es_rerank.config.settings import Settings
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.engine_client.field_caps import FieldCapsCache
 from es_rerank.rerank_client.client import Reranker
-from es_rerank.search.formats.endpoints import Endpoint, in_force
+from es_rerank.search.formats.endpoints import EndpointRow, in_force
 from es_rerank.server.metrics import Metrics
 from es_rerank.server.shadow import ShadowRunner
 
 
 @dataclass(slots=True)
 class Lifecycle:
-    """Whether the endpoint is about to end: it still answers, but nobody new should be sent to it."""
+    """Whether the endpoint is draining: it still responds, but load balancers should stop sending requests to it."""
 
     draining: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The parts of a running endpoint; each keeps its own state. `endpoints` are the rows in force."""
+    """The parts of a running endpoint, each of which manages its own state; `endpoints` are the active rows."""
 
     settings: Settings
     rules: Rules
@@ -34,7 +34,7 @@ class State:
     indices: FieldCapsCache
     reranker: Reranker
     metrics: Metrics
-    endpoints: tuple[Endpoint, ...]
+    endpoints: tuple[EndpointRow, ...]
     shadows: ShadowRunner
     life: Lifecycle = field(default_factory=Lifecycle)
 
@@ -43,16 +43,26 @@ STATE = web.AppKey("state", State)
 
 
 def build(settings: Settings, rules: Rules | None = None) -> State:
-    """Put the parts together; without *rules* they are read. Raises ConfigError if they cannot be used."""
-    upstream = EngineClient(settings)
-    shown = rows(sniffed=settings.sniff == "rewrite", presented=settings.emulate != "engine")
-    endpoints = in_force(settings.inference_ids) + shown
+    """Create the components of an endpoint.
+
+    Args:
+        settings: The active settings.
+        rules: The active rules; None reads them from the folder in the settings.
+
+    Raises:
+        ConfigError: A file named in the settings cannot be used.
+
+    """
+    engine = EngineClient(settings)
+    compat = compat_endpoints.rows(sniffing=settings.sniff == "rewrite", emulation=settings.emulate != "engine")
     metrics = Metrics()
-    parts = (
-        rules or Rules(settings),
-        upstream,
-        FieldCapsCache(upstream, settings.max_answer),
-        Reranker(settings),
-        metrics,
+    return State(
+        settings=settings,
+        rules=rules or Rules(settings),
+        upstream=engine,
+        indices=FieldCapsCache(engine, settings.max_answer),
+        reranker=Reranker(settings),
+        metrics=metrics,
+        endpoints=in_force(settings.inference_ids) + compat,
+        shadows=ShadowRunner(metrics, settings.reranker_max_requests),
     )
-    return State(settings, *parts, endpoints, ShadowRunner(metrics, settings.reranker_max_requests))

@@ -1,1 +1,1 @@
-"""Starts real engines and vLLM on this machine, for the demo and for the live tests."""
+"""Starts real search engines and vLLM on this machine, for the demo and the live tests."""

@@ -1,4 +1,4 @@
-"""`es-rerank-demo`: a search engine, vLLM and es-rerank on this machine."""
+"""`es-rerank-demo`: run a search engine, vLLM and es-rerank on this machine."""
 
 from __future__ import annotations
 
@@ -15,33 +15,45 @@ from es_rerank.rerank.profiles import PROFILES
 from es_rerank_lab.demo.run import run
 from es_rerank_lab.demo.stack import Options
 
-_INTERRUPTED = 130
-_PORT = "Port of the endpoint; its own pages take the next one."
+_INTERRUPTED_STATUS = 130
+_PORT = "Port of the endpoint; the admin pages use the next port."
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="End after the tables.")
-@click.option("--engine", type=click.Choice(["opensearch", "elasticsearch"]), default="opensearch", show_default=True)
-@click.option("--engine-url", metavar="URL", help="Use this engine instead of starting one; may carry user:password@.")
-@click.option("--engine-ca", type=click.Path(exists=True, path_type=Path), help="CA certificate of an https engine.")
+@click.option("--once", is_flag=True, help="Exit after the comparison.")
+@click.option(
+    "--engine",
+    type=click.Choice(["opensearch", "elasticsearch"]),
+    default="opensearch",
+    show_default=True,
+    help="Engine to start.",
+)
+@click.option(
+    "--engine-url", metavar="URL", help="Use this engine instead of starting one; can contain user:password@."
+)
+@click.option("--engine-ca", type=click.Path(exists=True, path_type=Path), help="CA certificate for an https engine.")
 @click.option("--reranker-url", metavar="URL", help="Use this rerank server instead of starting vLLM.")
-@click.option("--backend", type=click.Choice(list(BACKENDS)), default="vllm", show_default=True, help="Its dialect.")
-@click.option("--profile", type=click.Choice(list(PROFILES)), help="How the model must be asked.")
-@click.option("--model", metavar="NAME", help="Model for vLLM: a name at the hub, or a folder.")
+@click.option(
+    "--backend", type=click.Choice(list(BACKENDS)), default="vllm", show_default=True, help="API of the rerank server."
+)
+@click.option("--profile", type=click.Choice(list(PROFILES)), help="How the model is prompted and limited.")
+@click.option("--model", metavar="NAME", help="Model for vLLM: a Hugging Face name, or a folder.")
 @click.option("--port", type=click.IntRange(1, 65534), default=9280, show_default=True, help=_PORT)
-@click.option("--window", type=click.IntRange(2, 1000), default=30, show_default=True, help="Hits the model reads.")
-def demo(once: bool, **chosen: Any) -> None:
-    """Start a real engine, a real vLLM and es-rerank, and show both orders of a multilingual corpus."""
+@click.option(
+    "--window", type=click.IntRange(2, 1000), default=30, show_default=True, help="Number of hits that are reranked."
+)
+def demo(once: bool, **options: Any) -> None:
+    """Start a search engine, vLLM and es-rerank, and compare their rankings of a multilingual corpus."""
     console = Console()
     try:
-        run(Options(**chosen), console, once)
+        run(Options(**options), console, once)
     except KeyboardInterrupt:
-        console.print("\nstopped: engine, model and endpoint are down")
-        sys.exit(_INTERRUPTED)
+        console.print("\nengine, vLLM and endpoint are stopped")
+        sys.exit(_INTERRUPTED_STATUS)
 
 
 def main() -> None:
-    """Run the demo; an error that a person can repair is one line, with status 1."""
+    """Run the demo. An EsRerankError is printed without a traceback, with exit status 1."""
     try:
         demo()
     except EsRerankError as error:

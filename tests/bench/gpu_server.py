@@ -1,9 +1,9 @@
-"""A rerank server of true size with random weights, on a GPU if there is one: `python -m tests.bench.gpu_server`.
+"""A rerank server with a full-size model and random weights, on a GPU if there is one.
 
-The model has the shape of Qwen3-Reranker-0.6B, so it takes that model's time; its scores mean nothing. It speaks vLLM's
-`/score` and prints its port. Requests are taken first come, first served; the passages of as many of them as fill a
-batch are read together, those of like length side by side. Nothing is read for a client that went away. There is no
-prefix cache, which vLLM has: each passage costs its whole prompt.
+Run `python -m tests.bench.gpu_server`. The model has the architecture of Qwen3-Reranker-0.6B, so it takes as long as
+that model; its scores are meaningless. The server implements vLLM's `/score` and prints its port. Requests are served
+in order of arrival; as many as fill a batch are scored together, passages of similar length in one batch. Requests of
+disconnected clients are dropped. Unlike vLLM it has no prefix cache: each passage costs its whole prompt.
 """
 
 from __future__ import annotations
@@ -21,42 +21,42 @@ from transformers import AutoModel, Qwen3Config
 from tests.bench.serving import serve
 
 VOCABULARY = 151_669
-BYTES_A_TOKEN = 3.5
-# What the model's template puts before the query and after the document, in tokens.
+BYTES_PER_TOKEN = 3.5
+# Tokens of the prompt template before the query and after the document.
 BEFORE, AFTER = np.arange(88), np.arange(88, 100)
 
 
 def tokens(text: str) -> np.ndarray:
-    """Make up the tokens of a text: as many as a real tokenizer finds, about, each from its few bytes."""
+    """Derive token ids from the bytes of a text: about as many as a real tokenizer would return."""
     raw = np.frombuffer(text.encode("utf-8", "replace"), np.uint8).astype(np.int64)
-    starts = (np.arange(np.ceil(len(raw) / BYTES_A_TOKEN)) * BYTES_A_TOKEN).astype(np.int64)
+    starts = (np.arange(np.ceil(len(raw) / BYTES_PER_TOKEN)) * BYTES_PER_TOKEN).astype(np.int64)
     return np.add.reduceat(raw * raw, starts) * 7919 % VOCABULARY if len(raw) else raw
 
 
 class Model:
-    """The transformer and its one output."""
+    """The transformer and its scoring head."""
 
-    def __init__(self, asked: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace) -> None:
         torch.manual_seed(1)
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         config = Qwen3Config(
             vocab_size=VOCABULARY,
-            hidden_size=asked.hidden,
-            intermediate_size=3 * asked.hidden,
-            num_hidden_layers=asked.layers,
-            num_attention_heads=asked.heads,
-            num_key_value_heads=asked.heads // 2,
+            hidden_size=options.hidden,
+            intermediate_size=3 * options.hidden,
+            num_hidden_layers=options.layers,
+            num_attention_heads=options.heads,
+            num_key_value_heads=options.heads // 2,
             head_dim=128,
         )
         with torch.device(self._device):
             self._body = AutoModel.from_config(config, dtype=torch.bfloat16, attn_implementation="sdpa").eval()
-            self._head = torch.nn.Linear(asked.hidden, 1, bias=False, dtype=torch.bfloat16)
-        for layer in self._body.layers if asked.compile else ():
+            self._head = torch.nn.Linear(options.hidden, 1, bias=False, dtype=torch.bfloat16)
+        for layer in self._body.layers if options.compile else ():
             layer.compile(dynamic=True)
 
     @torch.inference_mode()
     def scores(self, prompts: Sequence[np.ndarray]) -> list[float]:
-        """Score prompts together. They are filled up behind, where a causal model does not look: no mask is needed."""
+        """Score prompts in one batch. A causal model needs no mask for padding on the right."""
         ends = torch.tensor([len(prompt) - 1 for prompt in prompts])
         rows = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(prompt) for prompt in prompts], batch_first=True)
         states = self._body(input_ids=rows.to(self._device), use_cache=False).last_hidden_state
@@ -67,7 +67,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One request: its prompts, their scores as they come, and who waits for all of them."""
+    """One request: its prompts, the scores computed so far, and the future of the response."""
 
     prompts: Sequence[np.ndarray]
     answer: asyncio.Future[list[float]]
@@ -77,12 +77,12 @@ class Job:
 Place = tuple[Job, int]
 
 
-def batches(jobs: Sequence[Job], most: int) -> Iterator[list[Place]]:
-    """Part the prompts of requests, the short ones first, into batches of at most *most* tokens with what fills up."""
+def batches(jobs: Sequence[Job], max_tokens: int) -> Iterator[list[Place]]:
+    """Divide the prompts of requests, short ones first, into batches of at most *max_tokens*, padding included."""
     places = [(job, at) for job in jobs for at in range(len(job.prompts))]
     batch: list[Place] = []
     for job, at in sorted(places, key=lambda place: len(place[0].prompts[place[1]])):
-        if batch and (len(batch) + 1) * len(job.prompts[at]) > most:
+        if batch and (len(batch) + 1) * len(job.prompts[at]) > max_tokens:
             yield batch
             batch = []
         batch.append((job, at))
@@ -91,24 +91,24 @@ def batches(jobs: Sequence[Job], most: int) -> Iterator[list[Place]]:
 
 
 class Worker:
-    """The only one who asks the model."""
+    """The only caller of the model."""
 
-    def __init__(self, model: Model, most: int) -> None:
-        self._model, self._most = model, most
-        self._line: asyncio.Queue[Job] = asyncio.Queue()
+    def __init__(self, model: Model, max_tokens: int) -> None:
+        self._model, self._max_tokens = model, max_tokens
+        self._queue: asyncio.Queue[Job] = asyncio.Queue()
 
     async def ask(self, prompts: Sequence[np.ndarray]) -> list[float]:
         job = Job(prompts, asyncio.get_running_loop().create_future())
-        self._line.put_nowait(job)
+        self._queue.put_nowait(job)
         return await job.answer
 
     async def work(self) -> None:
-        """Read for those who wait, as long as there are any."""
+        """Score queued requests, forever."""
         while True:
-            jobs = [await self._line.get()]
-            while not self._line.empty() and sum(len(one) for job in jobs for one in job.prompts) < self._most:
-                jobs.append(self._line.get_nowait())
-            for batch in batches([job for job in jobs if not job.answer.done()], self._most):
+            jobs = [await self._queue.get()]
+            while not self._queue.empty() and sum(len(one) for job in jobs for one in job.prompts) < self._max_tokens:
+                jobs.append(self._queue.get_nowait())
+            for batch in batches([job for job in jobs if not job.answer.done()], self._max_tokens):
                 await self._read([(job, at) for job, at in batch if not job.answer.done()])
 
     async def _read(self, batch: Sequence[Place]) -> None:
@@ -119,8 +119,8 @@ class Worker:
                 job.answer.set_result([job.scores[place] for place in range(len(job.prompts))])
 
 
-async def run(asked: argparse.Namespace) -> None:
-    worker = Worker(Model(asked), asked.batch)
+async def run(options: argparse.Namespace) -> None:
+    worker = Worker(Model(options), options.batch)
 
     async def score(request: web.Request) -> web.Response:
         body = await request.json()
@@ -131,9 +131,9 @@ async def run(asked: argparse.Namespace) -> None:
     app = web.Application(client_max_size=64 * 2**20)
     app.router.add_post("/score", score)
     working = asyncio.create_task(worker.work())
-    # The first requests choose, load and compile the kernels; a prompt alone has ones of its own.
-    for length in (asked.batch, 128, 256, 512):
-        await worker.ask([np.arange(length)] * (asked.batch // length))
+    # The first requests select, load and compile kernels, which differ for a single prompt.
+    for length in (options.batch, 128, 256, 512):
+        await worker.ask([np.arange(length)] * (options.batch // length))
     await asyncio.gather(working, serve(app))
 
 
@@ -142,6 +142,6 @@ if __name__ == "__main__":
     parser.add_argument("--layers", type=int, default=28)
     parser.add_argument("--hidden", type=int, default=1024)
     parser.add_argument("--heads", type=int, default=16)
-    parser.add_argument("--batch", type=int, default=16_384, help="tokens that are read at a time")
-    parser.add_argument("--compile", action="store_true", help="have the layers compiled first")
+    parser.add_argument("--batch", type=int, default=16_384, help="tokens per batch")
+    parser.add_argument("--compile", action="store_true", help="compile the layers first")
     asyncio.run(run(parser.parse_args()))

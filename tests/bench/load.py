@@ -1,10 +1,10 @@
-"""Three times what the model can do, for a minute: `python -m tests.bench.load [--vllm] [-- FLAGS]`.
+"""Load test at three times the throughput of the model: `python -m tests.bench.load [--vllm] [-- FLAGS]`.
 
-First the model's best is found: so many searches at a time that it is busy, each of the next beginning when one has its
-answer. Then searches come at three times that rate, whether others have their answers or not. Both stand in front of
-the same real OpenSearch, or where none runs of one that only hands out documents (`--engine recorded`). The rerank
-server is one that works at a fixed pace, so that it does not share the processor with the load, or with `--vllm` a real
-vLLM, which does, or with `--reranker` any other. FLAGS are the endpoint's own, as in `-- --reranker-max-requests 16`.
+First the best throughput is measured, with enough concurrent searches to keep the model busy, each followed by the
+next. Then searches arrive at three times that rate, whether or not earlier ones have been answered. Both run against
+the same real OpenSearch, or against an engine that returns recorded documents (`--engine recorded`). The rerank server
+has a fixed throughput and does not compete for the processor; with `--vllm` it is a real vLLM, which does, and with
+`--reranker` any other. FLAGS are passed to the endpoint, as in `-- --reranker-max-requests 16`.
 """
 
 from __future__ import annotations
@@ -36,43 +36,43 @@ WORDS = (
     *("rain", "wind", "storm", "coast", "harbour", "fog", "frost", "thunder"),
     *("hail", "cloud", "tide", "snow", "river", "valley", "ridge", "meadow"),
 )
-LENGTH = 60
+DOCUMENT_WORDS = 60
 DOCUMENTS = 400
 
 
-def document(at: int, length: int = LENGTH) -> dict[str, str]:
-    """Write one of many documents that differ in how often they have each word."""
-    words = " ".join(WORDS[(at * step + at // 3) % len(WORDS)] for step in range(1, length))
-    return {"body": f"Report number {at}: {words}"}
+def document(number: int, length: int = DOCUMENT_WORDS) -> dict[str, str]:
+    """Return one of many documents that differ in the frequency of each word."""
+    words = " ".join(WORDS[(number * step + number // 3) % len(WORDS)] for step in range(1, length))
+    return {"body": f"Report number {number}: {words}"}
 
 
-RATE = 50_000.0
+TOKENS_PER_SECOND = 50_000.0
 WINDOW = 50
-AT_A_TIME = 8
-TIMES = 3
+IN_FLIGHT = 8
+OVERLOAD = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One search: its number, status, seconds from when it was due, and what became of it."""
+    """One search: its number, status, seconds since it was due, and outcome."""
 
     number: int
     status: int
     seconds: float
-    said: str
+    outcome: str
 
     @property
     def reranked(self) -> bool:
-        return self.said.startswith("reranked")
+        return self.outcome.startswith("reranked")
 
     @property
     def read(self) -> int:
-        """How many documents the model read for it."""
-        return int(self.said.partition("window=")[2].partition(";")[0]) if self.reranked else 0
+        """The number of documents that the model read for it."""
+        return int(self.outcome.partition("window=")[2].partition(";")[0]) if self.reranked else 0
 
 
 class Client:
-    """Searches, each with words of its own, so that no score is remembered."""
+    """Searches, each with different words, so that no score is cached."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self._session = session
@@ -91,20 +91,20 @@ class Client:
         """Keep the model busy."""
         until = time.monotonic() + seconds
 
-        async def one_after_another() -> AsyncIterator[Sample]:
+        async def samples() -> AsyncIterator[Sample]:
             while (now := time.monotonic()) < until:
                 yield await self.search(now)
 
-        async def all_of_them() -> list[Sample]:
-            return [sample async for sample in one_after_another()]
+        async def collected() -> list[Sample]:
+            return [sample async for sample in samples()]
 
-        return [one for found in await asyncio.gather(*(all_of_them() for _ in range(AT_A_TIME))) for one in found]
+        return [one for found in await asyncio.gather(*(collected() for _ in range(IN_FLIGHT))) for one in found]
 
     async def flood(self, rate: float, seconds: float) -> list[Sample]:
-        """Search at a rate, whatever the answers do."""
-        began, running = time.monotonic(), []
+        """Search at a fixed rate, whether or not earlier searches have been answered."""
+        started_at, running = time.monotonic(), []
         for number in range(int(rate * seconds)):
-            due = began + number / rate
+            due = started_at + number / rate
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             running.append(asyncio.create_task(self.search(due)))
         return await asyncio.gather(*running)
@@ -112,9 +112,9 @@ class Client:
 
 @contextmanager
 def real_engine(words: int) -> Iterator[str]:
-    """Run OpenSearch with the documents; gives its URL."""
+    """Run OpenSearch with the documents, and yield its URL."""
     with start_engine("opensearch") as engine:
-        documents = {f"d{at}": document(at, words) for at in range(DOCUMENTS)}
+        documents = {f"d{number}": document(number, words) for number in range(DOCUMENTS)}
         fill(engine.url, INDEX, {"properties": {"body": {"type": "text"}}}, documents)
         yield engine.url
 
@@ -125,107 +125,114 @@ ENGINES: Mapping[str, Callable[[int], AbstractContextManager[str]]] = {
 }
 
 
-def asking(url: str) -> list[str]:
-    """Write the endpoint's flags for a server whose scores mean nothing."""
+def reranker_flags(url: str) -> list[str]:
+    """Return the endpoint's flags for a rerank server with meaningless scores."""
     return ["--reranker", url, "--profile", "bge-reranker", "--tokenizer", "estimate", "--no-self-test"]
 
 
 @contextmanager
 def real_vllm(folder: Path) -> Iterator[list[str]]:
-    """Run vLLM with MiniLM; gives the endpoint's flags for it."""
+    """Run vLLM with MiniLM, and yield the endpoint's flags for it."""
     models = Models(folder)
     try:
-        models.alive("minilm")
+        models.running("minilm")
         yield models.flags("minilm")
     finally:
         models.stop()
 
 
 @contextmanager
-def model(asked: argparse.Namespace, folder: Path) -> Iterator[list[str]]:
-    """Have the model that was asked for; gives the endpoint's flags for it."""
-    if asked.vllm:
+def model(options: argparse.Namespace, folder: Path) -> Iterator[list[str]]:
+    """Run the selected model, and yield the endpoint's flags for it."""
+    if options.vllm:
         with real_vllm(folder) as flags:
             yield flags
-    elif asked.reranker:
-        yield asking(asked.reranker)
+    elif options.reranker:
+        yield reranker_flags(options.reranker)
     else:
-        with started("tests.bench.paced", str(asked.rate)) as url:
-            yield asking(url)
+        with started("tests.bench.paced", str(options.rate)) as url:
+            yield reranker_flags(url)
 
 
 def resident(endpoint: Endpoint) -> float:
-    """Give the endpoint's resident memory in MiB."""
+    """Return the endpoint's resident memory in MiB."""
     return psutil.Process(endpoint.process.pid).memory_info().rss / 2**20
 
 
 def table(best: Sequence[Sample], best_s: float, flood: Sequence[Sample], flood_s: float, deadline: float) -> str:
-    """Word what was found."""
+    """Format the results."""
     took = quantiles([one.seconds for one in flood], n=100)
     late = sum(one.seconds > deadline for one in flood)
-    outcomes = Counter(one.said.partition("; model")[0].partition("; cached")[0] for one in flood)
-    rows = [("searches reranked a second", "reranked"), ("documents read a second", "read")]
+    outcomes = Counter(one.outcome.partition("; model")[0].partition("; cached")[0] for one in flood)
+    rows = [("reranked searches per second", "reranked"), ("documents per second", "read")]
     lines = []
     for words, name in rows:
         able = sum(getattr(one, name) for one in best) / best_s
         done = sum(getattr(one, name) for one in flood if one.seconds <= deadline) / flood_s
-        lines.append(f"{words:30} best {able:7.1f}   at {TIMES} times the load {done:7.1f}   ratio {done / able:.2f}")
+        lines.append(f"{words:30} best {able:7.1f}   under load {done:7.1f}   ratio {done / able:.2f}")
     statuses = dict(Counter(one.status for one in flood))
     lines.append(f"{len(flood)} searches: status {statuses}, {late} over the deadline of {deadline:g} s;")
     last = max(one.seconds for one in flood)
-    lines.append(f"half of them within {took[49]:.2f} s, 99 % within {took[98]:.2f} s, the last {last:.2f} s")
-    lines += [f"  {count:6} {said}" for said, count in outcomes.most_common()]
+    lines.append(f"response time: p50 {took[49]:.2f} s, p99 {took[98]:.2f} s, maximum {last:.2f} s")
+    lines += [f"  {count:6} {outcome}" for outcome, count in outcomes.most_common()]
     return "\n".join(lines)
 
 
-async def measured(endpoint: Endpoint, asked: argparse.Namespace) -> str:
-    """Find the best, then flood."""
+async def measured(endpoint: Endpoint, options: argparse.Namespace) -> str:
+    """Measure the best throughput, then apply the load."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as session:
         client = Client(session, endpoint.url)
-        await client.best(asked.best / 4)
-        began = time.monotonic()
-        best = await client.best(asked.best)
-        best_s = time.monotonic() - began
+        await client.best(options.best / 4)
+        started_at = time.monotonic()
+        best = await client.best(options.best)
+        best_s = time.monotonic() - started_at
         rate = sum(one.reranked for one in best) / best_s
         before = resident(endpoint)
-        began = time.monotonic()
-        flood = await client.flood(TIMES * rate, asked.seconds)
-        flood_s = max(asked.seconds, time.monotonic() - began)
+        started_at = time.monotonic()
+        flood = await client.flood(OVERLOAD * rate, options.seconds)
+        flood_s = max(options.seconds, time.monotonic() - started_at)
         during = resident(endpoint)
-        again = await client.best(asked.best)
+        again = await client.best(options.best)
     after = resident(endpoint)
-    memory = f"resident memory: {before:.1f} MiB before, {during:.1f} at its end, {after:.1f} after {len(again)} more"
-    return f"{table(best, best_s, flood, flood_s, asked.deadline)}\n{memory}\n"
+    memory = f"resident memory: {before:.1f} MiB before, {during:.1f} at the end, {after:.1f} after {len(again)} more"
+    return f"{table(best, best_s, flood, flood_s, options.deadline)}\n{memory}\n"
 
 
 def arguments() -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.load", description=__doc__.partition(":")[0])
-    parser.add_argument("--seconds", type=float, default=60, help="how long the load lasts")
-    parser.add_argument("--best", type=float, default=20, help="seconds in which the model's best is measured")
-    parser.add_argument("--deadline", type=float, default=2, help="seconds in which every search must have its answer")
-    parser.add_argument("--rate", type=float, default=RATE, help="tokens a second of the paced server")
-    parser.add_argument("--words", type=int, default=LENGTH, help="words of a document")
-    parser.add_argument("--engine", choices=ENGINES, default="opensearch", help="what is searched")
+    parser.add_argument("--seconds", type=float, default=60, help="duration of the load in seconds")
+    parser.add_argument(
+        "--best", type=float, default=20, help="duration of the measurement of the best throughput, in seconds"
+    )
+    parser.add_argument("--deadline", type=float, default=2, help="deadline of every search, in seconds")
+    parser.add_argument(
+        "--rate",
+        type=float,
+        default=TOKENS_PER_SECOND,
+        help="throughput of the server with a fixed throughput, in tokens per second",
+    )
+    parser.add_argument("--words", type=int, default=DOCUMENT_WORDS, help="words per document")
+    parser.add_argument("--engine", choices=ENGINES, default="opensearch", help="the engine")
     server = parser.add_mutually_exclusive_group()
-    server.add_argument("--vllm", action="store_true", help="a real vLLM with a small model instead")
-    server.add_argument("--reranker", help="URL of a server that is running instead")
-    parser.add_argument("flags", nargs="*", help="more flags for the endpoint")
+    server.add_argument("--vllm", action="store_true", help="use a real vLLM with a small model")
+    server.add_argument("--reranker", help="use the rerank server at this URL")
+    parser.add_argument("flags", nargs="*", help="flags for the endpoint")
     return parser.parse_args()
 
 
 def main() -> None:
-    asked = arguments()
-    with tempfile.TemporaryDirectory() as name, ENGINES[asked.engine](asked.words) as engine:
+    options = arguments()
+    with tempfile.TemporaryDirectory() as name, ENGINES[options.engine](options.words) as engine:
         folder = Path(name)
-        with model(asked, folder) as flags:
-            own = ("--window", str(WINDOW), "--deadline", f"{asked.deadline:g}s", "--log-level", "warning")
-            endpoint = start_endpoint(engine, folder / "endpoint.log", *flags, *own, *asked.flags)
+        with model(options, folder) as flags:
+            own = ("--window", str(WINDOW), "--deadline", f"{options.deadline:g}s", "--log-level", "warning")
+            endpoint = start_endpoint(engine, folder / "endpoint.log", *flags, *own, *options.flags)
             try:
-                if asked.vllm:
+                if options.vllm:
                     endpoint.await_health("ok")
-                sys.stdout.write(asyncio.run(measured(endpoint, asked)))
+                sys.stdout.write(asyncio.run(measured(endpoint, options)))
             finally:
                 endpoint.process.stop()
 

@@ -1,7 +1,7 @@
-"""A rerank server that works at a pace, one request after another, as a GPU does: `python -m tests.bench.paced RATE`.
+"""A rerank server with a fixed rate, one request at a time, as a GPU works: `python -m tests.bench.paced RATE`.
 
-It takes a second for RATE tokens, prints its port, and speaks vLLM's `/score`. A request whose client goes away is not
-worked on any further.
+It takes one second for RATE tokens, prints its port, and implements vLLM's `/score`. Requests of disconnected clients
+are dropped.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import sys
 
 from aiohttp import web
 
-from es_rerank.rerank.batching import cost
+from es_rerank.rerank.prompt import approximate_tokens
 from tests.bench.serving import serve
 
 
 def application(rate: float) -> web.Application:
-    """Make the server."""
+    """Return the server."""
     busy = asyncio.Lock()
 
     async def score(request: web.Request) -> web.Response:
         texts = (await request.json())["text_2"]
         async with busy:
-            await asyncio.sleep(cost(texts) / rate)
-        # Some order other than the engine's, the same each time.
+            await asyncio.sleep(sum(map(approximate_tokens, texts)) / rate)
+        # Any reproducible order other than the engine's.
         return web.json_response({"data": [{"index": at, "score": len(text) % 7} for at, text in enumerate(texts)]})
 
     app = web.Application(client_max_size=64 * 2**20)

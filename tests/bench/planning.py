@@ -1,4 +1,4 @@
-"""How long planning takes: `make bench`. Each request is read, its words are found and it is planned, with a mapping.
+"""Measures how long planning takes: `make bench`. Each request is parsed, its query text is read, and it is planned.
 
 The requests are those of tests/cases/requests.yaml, or of a folder of recorded ones: `make bench ARGS=FOLDER`.
 """
@@ -15,10 +15,10 @@ from typing import Any
 
 import yaml
 
-from es_rerank.model import IndexInfo, Rule, Search
+from es_rerank.model import IndexInfo, Rule, Skip
 from es_rerank.search import plan
-from es_rerank.search.formats import endpoints, multi_search
-from es_rerank.search.formats.endpoints import EndpointRequest
+from es_rerank.search.formats.endpoints import EndpointRequest, decode, match
+from es_rerank.search.formats.parse import parse
 
 CASES = Path(__file__).parent.parent / "cases" / "requests.yaml"
 ROUNDS = 200
@@ -44,22 +44,22 @@ def _body(lines: list[Any]) -> bytes:
     return b"".join(line.encode() if isinstance(line, str) else json.dumps(line).encode() + b"\n" for line in lines)
 
 
-def planned(carried: EndpointRequest, body: bytes) -> Callable[[], None]:
-    """Make the work of one request."""
+def planned(request: EndpointRequest, body: bytes) -> Callable[[], None]:
+    """Return a function that parses one request and plans its searches; templates are not rendered."""
 
-    def one(search: object) -> None:
-        if isinstance(search, Search) and plan.early(search) is None:
-            plan.make(search, RULE, INFO)
+    def work() -> None:
+        parsed = parse(request, body)
+        if isinstance(parsed, Skip):
+            return
+        for search in (decode(request, one) for one in parsed):
+            if not isinstance(search, Skip) and plan.early(search) is None:
+                plan.make(search, RULE, INFO)
 
-    def many() -> None:
-        for item in multi_search.read(body, carried.target) or ():
-            one(endpoints.search(carried, item.target, item.options, item.body))
-
-    return many if carried.endpoint == "_msearch" else lambda: one(endpoints.read(carried, body))
+    return work
 
 
 def seconds(work: Callable[[], None]) -> float:
-    """Time the work: the median of many rounds."""
+    """Return the median time of many rounds, in seconds."""
     taken = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
@@ -71,11 +71,11 @@ def seconds(work: Callable[[], None]) -> float:
 def main() -> None:
     found = []
     for name, method, path, body in requests(sys.argv[1] if len(sys.argv) > 1 else None):
-        carried = endpoints.match(method, path, {"Content-Type": "application/json"})
-        if carried:
-            found.append((seconds(planned(carried, body)) * 1e3, name))
+        request = match(method, path, {"Content-Type": "application/json"})
+        if request:
+            found.append((seconds(planned(request, body)) * 1e3, name))
     found.sort()
-    times = [one for one, _ in found]
+    times = [milliseconds for milliseconds, _ in found]
     most, slowest = found[-1]
     sys.stdout.write(
         f"{len(found)} requests, {ROUNDS} rounds each, milliseconds to plan one:\n"

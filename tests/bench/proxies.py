@@ -1,4 +1,4 @@
-"""The proxies that the streaming benchmark compares: nginx in several settings, and es-rerank. Linux, for its /proc."""
+"""The proxies that the streaming benchmark compares: nginx in several configurations, and es-rerank (needs /proc)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import psutil
 
 from tests.bench.wire import download
 
-NO_NGINX = "nginx is not here, and there is nothing to compare with. Get it with: apt-get install nginx-light"
-PASSING = "proxy_request_buffering off;"
-# A careful operator sends bodies straight through; the first so many settings have nginx's own sizes of buffers.
-OWN_BUFFERS = 2
+NO_NGINX = "nginx is not installed. Install it with: apt-get install nginx-light"
+UNBUFFERED_REQUESTS = "proxy_request_buffering off;"
+# Request bodies are streamed in all configurations; the first ones have nginx's default buffer sizes.
+DEFAULT_BUFFER_CONFIGURATIONS = 2
 NGINX = {
-    "default buffers": PASSING + " proxy_max_temp_file_size 0;",
-    "unbuffered": PASSING + " proxy_buffering off;",
-    "unbuffered, 64k": PASSING
+    "default buffers": UNBUFFERED_REQUESTS + " proxy_max_temp_file_size 0;",
+    "unbuffered": UNBUFFERED_REQUESTS + " proxy_buffering off;",
+    "unbuffered, 64k": UNBUFFERED_REQUESTS
     + " proxy_buffering off; proxy_buffer_size 64k; proxy_buffers 8 64k; client_body_buffer_size 64k;",
-    "buffers of 256k": PASSING
+    "buffers of 256k": UNBUFFERED_REQUESTS
     + " proxy_max_temp_file_size 0; proxy_buffer_size 256k; proxy_buffers 8 256k; proxy_busy_buffers_size 512k;"
     " client_body_buffer_size 256k;",
 }
@@ -46,26 +46,26 @@ http {{
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A running proxy: where it listens, and the processes that it is made of."""
+    """A running proxy: its port, its processes, and its resident memory while idle, in bytes."""
 
     name: str
     port: int
     processes: tuple[int, ...]
     idle: int
 
-    def forget_peak(self) -> None:
-        """Let the most resident memory be counted anew."""
+    def reset_peak(self) -> None:
+        """Reset the peak of resident memory."""
         for pid in self.processes:
             Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
 
     def extra(self) -> int:
-        """Give the most resident memory since then, over that of the idle proxy, in bytes."""
+        """Return the peak of resident memory since then, above the idle memory, in bytes."""
         return _resident(self.processes, "VmHWM") - self.idle
 
 
 @contextmanager
 def engine() -> Iterator[int]:
-    """Run the engine in a process of its own and give its port."""
+    """Run the engine in its own process; yield its port."""
     command = [sys.executable, "-m", "tests.bench.wire"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -77,7 +77,7 @@ def engine() -> Iterator[int]:
 
 @contextmanager
 def nginx(settings: str, engine_port: int, folder: Path, workers: str = "1") -> Iterator[Proxy]:
-    """Run nginx with one of the settings."""
+    """Run nginx with one of the configurations."""
     program = shutil.which("nginx")
     if program is None:
         raise SystemExit(NO_NGINX)
@@ -94,7 +94,7 @@ def nginx(settings: str, engine_port: int, folder: Path, workers: str = "1") -> 
 
 @contextmanager
 def es_rerank(engine_port: int, folder: Path | None = None, name: str = "es-rerank") -> Iterator[Proxy]:
-    """Run es-rerank, of this tree or of another folder, which may not know of own pages."""
+    """Run es-rerank from this tree, or from another folder, whose version may not have admin pages."""
     port = _free_port()
     listen, upstream = f"127.0.0.1:{port}", f"http://127.0.0.1:{engine_port}"
     flags = ["--backend", "identity", "--listen", listen, "--upstream", upstream, "--log-level", "warning"]
@@ -105,10 +105,10 @@ def es_rerank(engine_port: int, folder: Path | None = None, name: str = "es-rera
 
 @contextmanager
 def _running(command: list[str], name: str, port: int, folder: Path | None = None) -> Iterator[Proxy]:
-    """Run a proxy; its idle memory is that after one small request."""
+    """Run a proxy; its idle memory is measured after one small request."""
     with subprocess.Popen(command, cwd=folder) as process:
         try:
-            _until_listening(process, port)
+            _await_listening(process, port)
             download(port, 2, chunked=False)
             time.sleep(0.5)
             parent = psutil.Process(process.pid)
@@ -118,8 +118,8 @@ def _running(command: list[str], name: str, port: int, folder: Path | None = Non
             process.terminate()
 
 
-def _until_listening(process: subprocess.Popen[bytes], port: int) -> None:
-    """Wait until a port can be connected to."""
+def _await_listening(process: subprocess.Popen[bytes], port: int) -> None:
+    """Wait until a port accepts connections."""
     for _ in range(300):
         if process.poll() is not None:
             raise SystemExit(f"{process.args} ended with {process.returncode}")
@@ -131,13 +131,13 @@ def _until_listening(process: subprocess.Popen[bytes], port: int) -> None:
 
 
 def _resident(processes: tuple[int, ...], row: str) -> int:
-    """Add up a row of /proc/PID/status, which counts kilobytes."""
+    """Return the sum of a row of /proc/PID/status over processes, in bytes."""
     texts = (Path(f"/proc/{pid}/status").read_text(encoding="ascii") for pid in processes)
     return sum(int(text.partition(row + ":")[2].split()[0]) * 1024 for text in texts)
 
 
 def _free_port() -> int:
-    """Find a port that nothing listens on."""
+    """Return a port that nothing listens on."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])

@@ -1,7 +1,7 @@
-"""An engine that only hands out what it holds: `python -m tests.bench.recorded WORDS`.
+"""A minimal engine that serves documents from memory: `python -m tests.bench.recorded WORDS`.
 
-It holds the documents of the load, of so many words each, for machines on which no real engine runs. It answers
-`_field_caps`, and `_search` for a `match` on `body`, best documents first, and prints its port.
+It holds the documents of the load benchmark with WORDS words each, for machines without a real engine. It implements
+`_field_caps`, and `_search` with a `match` on `body`, sorted by score, and prints its port.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ CAPS = {"indices": [INDEX], "fields": {"body": {"text": {"type": "text", "search
 
 
 def application(words: int) -> web.Application:
-    """Make the server."""
-    documents = {f"d{at}": document(at, words) for at in range(DOCUMENTS)}
+    """Return the server."""
+    documents = {f"d{number}": document(number, words) for number in range(DOCUMENTS)}
     counts = {name: {word: one["body"].split().count(word) for word in WORDS} for name, one in documents.items()}
 
     @cache
@@ -33,14 +33,14 @@ def application(words: int) -> web.Application:
     async def search(request: web.Request) -> web.Response:
         body = await request.json()
         found = hits(frozenset(body["query"]["match"]["body"].split()) & frozenset(WORDS))
-        # What stands in the URL is above the body.
-        asked = {"from": 0, "size": 10} | body | dict(request.query)
-        first, count = int(asked["from"]), int(asked["size"])
-        most = found[0]["_score"] if found else None
+        # URL parameters take precedence over the body.
+        page = {"from": 0, "size": 10} | body | dict(request.query)
+        first, count = int(page["from"]), int(page["size"])
+        max_score = found[0]["_score"] if found else None
         total = {"value": len(found), "relation": "eq"}
         shards = {"total": 1, "successful": 1, "skipped": 0, "failed": 0}
-        whole = {"total": total, "max_score": most, "hits": found[first : first + count]}
-        return web.json_response({"took": 1, "timed_out": False, "_shards": shards, "hits": whole})
+        hits_ = {"total": total, "max_score": max_score, "hits": found[first : first + count]}
+        return web.json_response({"took": 1, "timed_out": False, "_shards": shards, "hits": hits_})
 
     async def caps(request: web.Request) -> web.Response:
         return web.json_response(CAPS)

@@ -1,7 +1,7 @@
-"""How fast a rerank server with vLLM's `/score` is: `python -m tests.bench.score URL`.
+"""Throughput of a rerank server with vLLM's `/score`: `python -m tests.bench.score URL`.
 
-For passages of several lengths, in requests of several sizes, so many at a time. The tokens are those of the passages,
-reckoned as the endpoint does; what a server puts around them comes on top.
+Measured for several passage lengths, request sizes and numbers of requests in flight. Tokens are those of the passages
+as the endpoint estimates them; the prompt template comes on top.
 """
 
 from __future__ import annotations
@@ -16,53 +16,54 @@ from statistics import median
 
 import aiohttp
 
-from es_rerank.rerank.batching import cost
+from es_rerank.rerank.prompt import approximate_tokens
 from tests.bench.load import WORDS
 
 LENGTHS = (128, 256, 512)
 WINDOWS = (50, 100)
-AT_A_TIME = (1, 8)
-BYTES_A_TOKEN = 3.5
+IN_FLIGHT = (1, 8)
+BYTES_PER_TOKEN = 3.5
 
 
-def passage(at: int, length: int) -> str:
-    """Write a passage of about so many tokens."""
-    text = " ".join(WORDS[(at + step) % len(WORDS)] for step in range(length))
-    return text[: int((length - 1) * BYTES_A_TOKEN)]
+def passage(number: int, length: int) -> str:
+    """Write a passage of about *length* tokens."""
+    text = " ".join(WORDS[(number + step) % len(WORDS)] for step in range(length))
+    return text[: int((length - 1) * BYTES_PER_TOKEN)]
 
 
-async def took(session: aiohttp.ClientSession, texts: Sequence[str], at_a_time: int, seconds: float) -> list[float]:
-    """Ask for some seconds; gives the seconds of each request."""
+async def took(session: aiohttp.ClientSession, texts: Sequence[str], in_flight: int, seconds: float) -> list[float]:
+    """Send requests for some seconds; return the duration of each in seconds."""
     until = time.monotonic() + seconds
-    numbers, found = count(), []
+    numbers, durations = count(), []
 
-    async def over_and_over() -> None:
-        while (began := time.monotonic()) < until:
-            asked = {"text_1": f"rain nr{next(numbers)}", "text_2": texts}
-            async with session.post("/score", json=asked) as answer:
+    async def send_repeatedly() -> None:
+        while (started_at := time.monotonic()) < until:
+            body = {"text_1": f"rain nr{next(numbers)}", "text_2": texts}
+            async with session.post("/score", json=body) as answer:
                 assert len((await answer.json())["data"]) == len(texts)
-            found.append(time.monotonic() - began)
+            durations.append(time.monotonic() - started_at)
 
-    await asyncio.gather(*(over_and_over() for _ in range(at_a_time)))
-    return found
+    await asyncio.gather(*(send_repeatedly() for _ in range(in_flight)))
+    return durations
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.score", description=__doc__.partition(":")[0])
     parser.add_argument("url")
     parser.add_argument("--seconds", type=float, default=5)
-    asked = parser.parse_args()
-    sys.stdout.write("tokens window at a time requests/s passages/s   tokens/s median ms  most ms\n")
+    options = parser.parse_args()
+    sys.stdout.write("tokens window in flight requests/s passages/s   tokens/s median ms   max ms\n")
     timeout = aiohttp.ClientTimeout(total=600)
-    async with aiohttp.ClientSession(asked.url, timeout=timeout) as session:
-        for length, window, at_a_time in product(LENGTHS, WINDOWS, AT_A_TIME):
-            texts = [passage(at, length) for at in range(window)]
-            began = time.monotonic()
-            found = await took(session, texts, at_a_time, asked.seconds)
-            rate = len(found) / (time.monotonic() - began)
+    async with aiohttp.ClientSession(options.url, timeout=timeout) as session:
+        for length, window, in_flight in product(LENGTHS, WINDOWS, IN_FLIGHT):
+            texts = [passage(number, length) for number in range(window)]
+            started_at = time.monotonic()
+            durations = await took(session, texts, in_flight, options.seconds)
+            rate = len(durations) / (time.monotonic() - started_at)
+            tokens = rate * sum(map(approximate_tokens, texts))
             sys.stdout.write(
-                f"{length:6} {window:6} {at_a_time:9} {rate:10.1f} {rate * window:10.0f} {rate * cost(texts):10.0f} "
-                f"{median(found) * 1000:9.0f} {max(found) * 1000:8.0f}\n"
+                f"{length:6} {window:6} {in_flight:9} {rate:10.1f} {rate * window:10.0f} {tokens:10.0f} "
+                f"{median(durations) * 1000:9.0f} {max(durations) * 1000:8.0f}\n"
             )
             sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""Servers in processes of their own, each on a free port that it prints first."""
+"""Servers in their own processes, each on a free port that it prints first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aiohttp import web
 
 
 async def serve(app: web.Application) -> None:
-    """Print the port and answer until the process is ended; what a client asked for ends with its connection."""
+    """Print the port and serve until the process is killed; a request ends when its client disconnects."""
     runner = web.AppRunner(app, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -23,7 +23,7 @@ async def serve(app: web.Application) -> None:
 
 @contextmanager
 def started(module: str, *arguments: str) -> Iterator[str]:
-    """Run `python -m module`; gives its URL once it has printed its port."""
+    """Run `python -m module`; yield its URL as soon as it has printed its port."""
     with subprocess.Popen([sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout

@@ -1,10 +1,10 @@
-"""Mixed traffic for half an hour, and what it leaves behind: `python -m tests.bench.soak --minutes 30`.
+"""Soak test with mixed traffic for half an hour: `python -m tests.bench.soak --minutes 30`.
 
-In front of a real OpenSearch, all at the same time: searches new and repeated, in several carriers and on several
-pages; bulk writes; streamed reads; clients that hang up; bodies that cannot be read; a rerank server that falls
-from one fault into the next and is well in between; rules that are reloaded; own pages that are read. The resident
-memory and the open descriptors of the endpoint are noted all the while. What is compared is the median of the second
-fifth of the time, when caches are full, with that of the last fifth.
+All of this runs at the same time, in front of a real OpenSearch: new and repeated searches, on several endpoints and
+pages; bulk writes; streamed reads; clients that disconnect; unreadable bodies; a rerank server that goes from one fault
+to the next and recovers in between; rule reloads; reads of the admin pages. Resident memory and open descriptors of the
+endpoint are sampled. The median of the second fifth of the time, when caches are full, is compared with that of the
+last fifth.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import json
 import os
-import random
 import signal
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from statistics import median
 from urllib.parse import urlsplit
 
@@ -37,64 +37,64 @@ from tests.live.wire import NDJSON, fill
 
 JSON = {"Content-Type": "application/json"}
 KNOWN_QUERIES = 50
-MOST_GROWTH = 0.05
+MAX_GROWTH = 0.05
 BODIES = (b"{", b"[]", b'{"query":{"match":{"body":{}}}}', b'{"query":' * 50, b"\xff\xfe", b'{"query":{"nope":{}}}')
 
 
 @dataclass
 class Soak:
-    """What the traffic shares: the endpoint, a session, chance with a seed, and what has come of it so far."""
+    """State that the traffic shares: the endpoint, a session, a seeded random generator, and the results so far."""
 
     endpoint: Endpoint
     session: aiohttp.ClientSession
     rules: Path
     until: float
-    chance: random.Random = field(default_factory=lambda: random.Random(1))
+    random: Random = field(default_factory=lambda: Random(1))
     counts: Counter[str] = field(default_factory=Counter)
     samples: list[tuple[int, int]] = field(default_factory=list)
 
     async def send(
         self, kind: str, method: str, target: str, body: bytes = b"", headers: dict[str, str] = JSON
     ) -> None:
-        """Send a request and note its status and what became of it."""
+        """Send a request, and count its status and outcome."""
         async with self.session.request(method, self.endpoint.url + target, data=body, headers=headers) as answer:
             await answer.read()
-            said = answer.headers.get("X-Rerank", "").partition(";")[0].partition(",")[0]
-            self.counts[f"{kind}: {answer.status} {said}".rstrip()] += 1
+            outcome = answer.headers.get("X-Rerank", "").partition(";")[0].partition(",")[0]
+            self.counts[f"{kind}: {answer.status} {outcome}".rstrip()] += 1
 
     def body(self, number: int, **more: object) -> bytes:
-        """Write a search with words of its own."""
+        """Return a search with different words for each number."""
         word = WORDS[number % len(WORDS)]
         return json.dumps({"query": {"match": {"body": f"rain {word} nr{number}"}}, "size": 10, **more}).encode()
 
 
 async def new(soak: Soak) -> None:
-    await soak.send("new search", "POST", f"/{INDEX}/_search", soak.body(soak.chance.randrange(10**9)))
+    await soak.send("new search", "POST", f"/{INDEX}/_search", soak.body(soak.random.randrange(10**9)))
 
 
 async def repeated(soak: Soak) -> None:
-    await soak.send("repeated search", "POST", f"/{INDEX}/_search", soak.body(soak.chance.randrange(KNOWN_QUERIES)))
+    await soak.send("repeated search", "POST", f"/{INDEX}/_search", soak.body(soak.random.randrange(KNOWN_QUERIES)))
 
 
 async def page(soak: Soak) -> None:
-    body = soak.body(soak.chance.randrange(KNOWN_QUERIES), **{"from": soak.chance.randrange(60)})
+    body = soak.body(soak.random.randrange(KNOWN_QUERIES), **{"from": soak.random.randrange(60)})
     await soak.send("page", "POST", f"/{INDEX}/_search", body)
 
 
 async def many(soak: Soak) -> None:
-    searches = [soak.body(soak.chance.randrange(10**9)) for _ in range(4)]
+    searches = [soak.body(soak.random.randrange(10**9)) for _ in range(4)]
     lines = b"".join(b'{"index":"%b"}\n%b\n' % (INDEX.encode(), search) for search in searches)
     await soak.send("_msearch", "POST", "/_msearch", lines, NDJSON)
 
 
 async def template(soak: Soak) -> None:
     source = {"query": {"match": {"body": "{{text}}"}}}
-    body = {"source": source, "params": {"text": f"wind nr{soak.chance.randrange(10**9)}"}}
+    body = {"source": source, "params": {"text": f"wind nr{soak.random.randrange(10**9)}"}}
     await soak.send("template", "POST", f"/{INDEX}/_search/template", json.dumps(body).encode())
 
 
 async def write(soak: Soak) -> None:
-    places = [soak.chance.randrange(400) for _ in range(100)]
+    places = [soak.random.randrange(400) for _ in range(100)]
     lines = [line for at in places for line in ({"index": {"_index": INDEX, "_id": f"d{at}"}}, document(at))]
     await soak.send("_bulk", "POST", "/_bulk", "".join(json.dumps(line) + "\n" for line in lines).encode(), NDJSON)
 
@@ -103,44 +103,44 @@ async def stream(soak: Soak) -> None:
     await soak.send("streamed read", "POST", f"/{INDEX}/_search?size=400", b"", {"X-Rerank-Mode": "off", **JSON})
 
 
-async def unreadable(soak: Soak) -> None:
-    await soak.send("unreadable", "POST", f"/{INDEX}/_search", soak.chance.choice(BODIES))
+async def malformed(soak: Soak) -> None:
+    await soak.send("malformed", "POST", f"/{INDEX}/_search", soak.random.choice(BODIES))
 
 
-async def hang_up(soak: Soak) -> None:
-    """Begin a search and go away at some moment of it."""
+async def disconnect(soak: Soak) -> None:
+    """Start a search, and disconnect at a random moment."""
     host, port = urlsplit(soak.endpoint.url).netloc.split(":")
-    body = soak.body(soak.chance.randrange(10**9))
+    body = soak.body(soak.random.randrange(10**9))
     whole = f"POST /{INDEX}/_search HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()
     whole += b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
     _, writer = await asyncio.open_connection(host, int(port))
     with suppress(ConnectionError):
-        writer.write(whole[: soak.chance.randrange(1, 2 * len(whole))])
+        writer.write(whole[: soak.random.randrange(1, 2 * len(whole))])
         await writer.drain()
-        await asyncio.sleep(soak.chance.random() * 0.1)
+        await asyncio.sleep(soak.random.random() * 0.1)
     writer.transport.abort()
-    soak.counts["hung up"] += 1
+    soak.counts["disconnected"] += 1
 
 
 async def reload(soak: Soak) -> None:
-    (soak.rules / "rule.yaml").write_text(f"index: {INDEX}\nwindow: {soak.chance.randrange(10, 30)}\n")
+    (soak.rules / "rule.yaml").write_text(f"index: {INDEX}\nwindow: {soak.random.randrange(10, 30)}\n")
     os.kill(soak.endpoint.process.pid, signal.SIGHUP)
     soak.counts["reload"] += 1
 
 
-async def admin_listen(soak: Soak) -> None:
+async def admin_pages(soak: Soak) -> None:
     for target in ("/_rerank/metrics", "/_rerank/health/ready"):
         async with soak.session.get(soak.endpoint.admin_listen + target) as answer:
             await answer.read()
-            soak.counts[f"own page: {answer.status}"] += 1
+            soak.counts[f"admin page: {answer.status}"] += 1
 
 
-async def note(soak: Soak) -> None:
+async def sample(soak: Soak) -> None:
     process = psutil.Process(soak.endpoint.process.pid)
     soak.samples.append((process.memory_info().rss, process.num_fds()))
 
 
-# What goes on, with the seconds of pause after each.
+# Kinds of traffic, with the mean pause after each in seconds.
 TRAFFIC: tuple[tuple[Callable[[Soak], Awaitable[None]], float], ...] = (
     (new, 0.05),
     (repeated, 0.05),
@@ -149,55 +149,55 @@ TRAFFIC: tuple[tuple[Callable[[Soak], Awaitable[None]], float], ...] = (
     (template, 0.2),
     (write, 1.0),
     (stream, 0.3),
-    (unreadable, 0.3),
-    (hang_up, 0.1),
+    (malformed, 0.3),
+    (disconnect, 0.1),
     (reload, 20.0),
-    (admin_listen, 5.0),
-    (note, 5.0),
+    (admin_pages, 5.0),
+    (sample, 5.0),
 )
 
 
-async def over_and_over(soak: Soak, step: Callable[[Soak], Awaitable[None]], pause: float) -> None:
-    """Do one kind of thing until the time is up."""
+async def repeat(soak: Soak, step: Callable[[Soak], Awaitable[None]], pause: float) -> None:
+    """Send one kind of traffic until the end."""
     while time.monotonic() < soak.until:
         await step(soak)
-        await asyncio.sleep(pause * soak.chance.uniform(0.5, 1.5))
+        await asyncio.sleep(pause * soak.random.uniform(0.5, 1.5))
 
 
 async def misbehave(soak: Soak, server: Faulty) -> None:
-    """Let the rerank server fall from one fault into the next, and be well in between."""
+    """Let the rerank server go from one fault to the next, and recover in between."""
     while time.monotonic() < soak.until:
         server.well()
         await asyncio.sleep(8)
-        FAULTS[soak.chance.choice(list(FAULTS))].begin(server)
+        FAULTS[soak.random.choice(list(FAULTS))].begin(server)
         await asyncio.sleep(3)
 
 
 async def soaked(endpoint: Endpoint, rules: Path, server: Faulty, seconds: float) -> Soak:
-    """Let all of it go on at the same time."""
+    """Run all traffic at the same time."""
     timeout = aiohttp.ClientTimeout(total=60)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
         soak = Soak(endpoint, session, rules, time.monotonic() + seconds)
-        await asyncio.gather(misbehave(soak, server), *(over_and_over(soak, *row) for row in TRAFFIC))
+        await asyncio.gather(misbehave(soak, server), *(repeat(soak, *row) for row in TRAFFIC))
     await asyncio.sleep(2)
-    await note(soak)
+    await sample(soak)
     return soak
 
 
 def report(soak: Soak, minutes: float) -> str:
-    """Word what was found."""
+    """Format the results."""
     fifth = len(soak.samples) // 5
     early, late = soak.samples[fifth : 2 * fifth], soak.samples[-fifth:]
     before, after = (median(rss for rss, _ in part) / 2**20 for part in (early, late))
     growth = after / before - 1
     lines = [f"{sum(soak.counts.values())} requests in {minutes:g} minutes:"]
     lines += [f"  {count:8} {kind}" for kind, count in sorted(soak.counts.items())]
-    verdict = "flat" if growth <= MOST_GROWTH else "GROWN"
+    verdict = "flat" if growth <= MAX_GROWTH else "GROWN"
     lines.append(
         f"resident memory: {before:.1f} MiB in the second fifth, {after:.1f} in the last: {growth:+.1%}, {verdict}"
     )
     fds = [count for _, count in soak.samples]
-    lines.append(f"open descriptors: {min(fds)} to {max(fds)} on the way, {fds[-1]} two seconds after the end")
+    lines.append(f"open descriptors: {min(fds)} to {max(fds)} during the run, {fds[-1]} two seconds after the end")
     return "\n".join(lines) + "\n"
 
 

@@ -1,7 +1,7 @@
-"""Both ends of the streaming benchmark on raw sockets: a client that times, and an engine that only sends and discards.
+"""Client and engine of the streaming benchmark on raw sockets: the client takes times, the engine sends and discards.
 
-Both move blocks of a megabyte with hardly a line of Python between them, so what a transfer takes is the proxy's.
-`python -m tests.bench.wire` is the engine; it prints its port.
+Both transfer blocks of a megabyte with little Python code in between, so that the proxy decides how long it takes.
+`python -m tests.bench.wire` runs the engine, which prints its port.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from urllib.parse import parse_qs, urlsplit
 
 LINES = b'{"index":{"_index":"bench"}}\n{"title":"a line of a bulk request","body":"' + b"word " * 180 + b'"}\n'
 BLOCK = LINES * (1024 * 1024 // len(LINES))
-FRAME = 64 * 1024
-PATIENCE = 120.0
+CHUNK_BYTES = 64 * 1024
+TIMEOUT_SECONDS = 120.0
 
 
 def _framed(data: bytes) -> bytes:
     """Frame bytes as HTTP chunks."""
-    parts = (data[at : at + FRAME] for at in range(0, len(data), FRAME))
+    parts = (data[start : start + CHUNK_BYTES] for start in range(0, len(data), CHUNK_BYTES))
     return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
 
 
@@ -30,11 +30,11 @@ FRAMED = _framed(BLOCK)
 
 
 class BrokenError(RuntimeError):
-    """A transfer that did not arrive whole."""
+    """A transfer was incomplete."""
 
 
 class Incoming:
-    """The receiving side of a connection: a head, then a body that is counted and thrown away."""
+    """The receiving side of a connection: a head, then a body that is counted and discarded."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -43,7 +43,7 @@ class Incoming:
         self._at = self._end = 0
 
     def head(self) -> tuple[str, dict[str, str]]:
-        """Read the first line and the headers; an empty line if the other side is gone."""
+        """Read the first line and the headers; the line is empty if the peer has closed the connection."""
         read = b""
         while b"\r\n\r\n" not in read:
             if not self._fill():
@@ -56,7 +56,7 @@ class Incoming:
         return first, {name.lower(): value.strip() for name, _, value in pairs}
 
     def body(self, headers: dict[str, str]) -> int:
-        """Throw the body away and give its length."""
+        """Discard the body and return its length."""
         if headers.get("transfer-encoding") != "chunked":
             length = int(headers.get("content-length", 0))
             self._skip(length)
@@ -69,12 +69,12 @@ class Incoming:
         return total
 
     def _fill(self) -> bool:
-        """Receive what is there in place of what was read."""
+        """Receive available bytes into the buffer."""
         self._at, self._end = 0, self._sock.recv_into(self._block)
         return self._end > 0
 
     def _skip(self, count: int) -> None:
-        """Throw *count* bytes away."""
+        """Discard *count* bytes."""
         while count > (here := self._end - self._at):
             count -= here
             if not self._fill():
@@ -96,39 +96,39 @@ class Incoming:
 
 
 def upload(port: int, size: int, *, chunked: bool) -> float:
-    """Send a `_bulk` of *size* bytes and give the seconds until its answer is here."""
+    """Send a `_bulk` of *size* bytes; return the seconds until its response."""
     length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {size}"
     head = f"POST /_bulk HTTP/1.1\r\nHost: bench\r\nContent-Type: application/x-ndjson\r\n{length}\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", port), PATIENCE) as sock:
-        began = time.perf_counter()
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS) as sock:
+        started_at = time.perf_counter()
         sock.sendall(head.encode())
         for part in _parts(size, chunked=chunked):
             sock.sendall(part)
         incoming = Incoming(sock)
         status, headers = incoming.head()
-        taken = time.perf_counter() - began
+        seconds = time.perf_counter() - started_at
     if " 200 " not in status or headers.get("x-bytes") != str(size):
-        raise BrokenError(f"{size} bytes sent, {headers.get('x-bytes')} arrived, the answer was {status!r}")
-    return taken
+        raise BrokenError(f"{size} bytes sent, {headers.get('x-bytes')} arrived, the response was {status!r}")
+    return seconds
 
 
 def download(port: int, size: int, *, chunked: bool) -> float:
-    """Fetch an answer of *size* bytes and give the seconds until its last one."""
+    """Fetch a response of *size* bytes; return the seconds until its last byte."""
     head = f"GET /answer?size={size}&chunked={int(chunked)} HTTP/1.1\r\nHost: bench\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", port), PATIENCE) as sock:
-        began = time.perf_counter()
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS) as sock:
+        started_at = time.perf_counter()
         sock.sendall(head.encode())
         incoming = Incoming(sock)
         status, headers = incoming.head()
         arrived = incoming.body(headers)
-        taken = time.perf_counter() - began
+        seconds = time.perf_counter() - started_at
     if " 200 " not in status or arrived != size:
-        raise BrokenError(f"{arrived} of {size} bytes arrived, the answer was {status!r}")
-    return taken
+        raise BrokenError(f"{arrived} of {size} bytes arrived, the response was {status!r}")
+    return seconds
 
 
 def _parts(size: int, *, chunked: bool) -> Iterator[memoryview | bytes]:
-    """Cut a body into blocks, framed ones if it is to be chunked."""
+    """Yield the blocks of a body, framed as chunks if *chunked*."""
     block = memoryview(FRAMED if chunked else BLOCK)
     for _ in range(size // len(BLOCK)):
         yield block
@@ -137,7 +137,7 @@ def _parts(size: int, *, chunked: bool) -> Iterator[memoryview | bytes]:
 
 
 def serve() -> None:
-    """Be the engine: a thread for each connection, until the process is ended."""
+    """Run the engine: a thread per connection, until the process is killed."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
         sys.stdout.write(f"{server.getsockname()[1]}\n")
         sys.stdout.flush()
@@ -147,7 +147,7 @@ def serve() -> None:
 
 
 def _connection(sock: socket.socket) -> None:
-    """Answer the requests of one connection: a body by its length, a query by as many bytes as it asks for."""
+    """Answer the requests of one connection: report the length of each body, and send as many bytes as the URL says."""
     incoming = Incoming(sock)
     with sock, suppress(ConnectionError):
         while True:
@@ -155,8 +155,8 @@ def _connection(sock: socket.socket) -> None:
             if not first:
                 return
             arrived = incoming.body(headers)
-            asked = parse_qs(urlsplit(first.split(" ")[1]).query)
-            size, chunked = int(asked.get("size", ["2"])[0]), asked.get("chunked") == ["1"]
+            query = parse_qs(urlsplit(first.split(" ")[1]).query)
+            size, chunked = int(query.get("size", ["2"])[0]), query.get("chunked") == ["1"]
             length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {size}"
             head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Bytes: {arrived}\r\n{length}\r\n\r\n"
             sock.sendall(head.encode())

@@ -16,7 +16,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Run the command in an empty folder and without any of our variables but those given."""
+    """Return a function that runs the command in an empty folder, without ES_RERANK variables of the environment."""
     for name in [name for name in os.environ if name.startswith("ES_RERANK_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -26,7 +26,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
         try:
             return CliRunner().invoke(cli, arguments, env=variables)
         finally:
-            # `serve` holds a signal back, which in a process of its own nobody misses.
+            # `serve` blocks SIGHUP.
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     return invoke

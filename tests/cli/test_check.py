@@ -10,54 +10,57 @@ from es_rerank.errors import ConfigError
 from tests.cli.conftest import Run
 
 
-def test_what_is_in_force_is_printed_as_yaml(run: Run) -> None:
+def test_the_effective_settings_and_rules_are_printed_as_yaml(run: Run) -> None:
     result = run("check", "--window", "20", ES_RERANK_DEADLINE="500ms")
     assert result.exit_code == 0
-    found = yaml.safe_load(result.output)
-    assert list(found["settings"]) == list(Settings.model_fields)
-    assert (found["settings"]["window"], found["settings"]["deadline"]) == (20, "0.5s")
-    (rule,) = found["rules"]
+    printed = yaml.safe_load(result.output)
+    assert list(printed["settings"]) == list(Settings.model_fields)
+    assert (printed["settings"]["window"], printed["settings"]["deadline"]) == (20, "0.5s")
+    (rule,) = printed["rules"]
     assert (rule["name"], rule["window"], rule["index"]) == ("default", 20, ["*"])
     assert rule["fields"] == "the text fields of the mapping"
 
 
-def test_secrets_are_hidden(run: Run) -> None:
+def test_secrets_are_masked(run: Run) -> None:
     result = run("check", ES_RERANK_RERANKER_API_KEY="s3cret")
     assert result.exit_code == 0
     assert "s3cret" not in result.output
     assert yaml.safe_load(result.output)["settings"]["reranker_api_key"] == "**********"
 
 
-def test_rules_are_shown_with_their_gaps_filled(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "docs.yaml").write_text("index: docs\nfields: [title]\npolicy: linear(0.25)\nmode: off\n")
+def test_rules_are_printed_with_their_defaults(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "docs.yaml").write_text(
+        "index: docs\nfields: [title]\npolicy: linear(0.25)\nmode: off\nlong_documents: truncate\n"
+    )
     result = run("check", "--mappings", str(tmp_path), "--deadline", "2s")
     (rule,) = yaml.safe_load(result.output)["rules"]
     assert rule["policy"] == "linear(0.25)"
     assert (rule["mode"], rule["deadline"], rule["fields"]) == ("off", "2s", ["title"])
+    assert rule["long_documents"] == "truncate"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "variables", "words"),
+    ("arguments", "variables", "message"),
     [
         (["--window", "many"], {}, "--window: Input should be a valid integer"),
         ([], {"ES_RERANK_WINDOW": "0"}, "ES_RERANK_WINDOW: Input should be greater"),
         ([], {"ES_RERANK_WINDWO": "1"}, "ES_RERANK_WINDWO: unknown variable"),
         (["--config", "s.yaml"], {}, "s.yaml:2: reranker_queue_size: Input should be greater"),
         ([], {"ES_RERANK_CONFIG": "s.yaml"}, "s.yaml:2: reranker_queue_size: Input should be greater"),
-        (["--mappings", "none"], {}, "none: no such folder of rules"),
+        (["--mappings", "none"], {}, "none: no such folder of rule files"),
         (["--mappings", "."], {}, "s.yaml:1: index: Field required"),
     ],
 )
-def test_errors_name_flag_variable_or_file_and_line(
-    run: Run, tmp_path: Path, arguments: list[str], variables: dict[str, str], words: str
+def test_an_error_names_its_flag_its_variable_or_file_and_line(
+    run: Run, tmp_path: Path, arguments: list[str], variables: dict[str, str], message: str
 ) -> None:
     (tmp_path / "s.yaml").write_text("window: 3\nreranker_queue_size: -1\n")
     result = run("check", *arguments, **variables)
     assert isinstance(result.exception, ConfigError)
-    assert words in str(result.exception)
+    assert message in str(result.exception)
 
 
-def test_a_file_that_is_not_there_is_a_wrong_flag(run: Run) -> None:
+def test_a_missing_settings_file_is_a_usage_error(run: Run) -> None:
     result = run("check", "--config", "nowhere.yaml")
     assert result.exit_code == 2
     assert "nowhere.yaml" in result.output

@@ -12,7 +12,7 @@ from es_rerank.cli.logs import configure
 
 
 @pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
+def _default_configuration() -> Iterator[None]:
     yield
     structlog.reset_defaults()
 
@@ -22,7 +22,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_collector_reads_one_object_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_collector_gets_one_json_object_per_line(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.StringIO()
     monkeypatch.setattr(sys, "stderr", written)
     configure("info")
@@ -33,7 +33,7 @@ def test_a_collector_reads_one_object_a_line(monkeypatch: pytest.MonkeyPatch) ->
     assert line["timestamp"].endswith("Z")
 
 
-def test_a_person_reads_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_gets_readable_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     written = Terminal()
     monkeypatch.setattr(sys, "stderr", written)
     configure("debug")

@@ -14,21 +14,21 @@ from es_rerank.errors import ConfigError
 from tests.search.strategies import JSON
 
 TITLE = {"title": {"type": "text", "fields": {"raw": {"type": "keyword"}}}}
-KINDS = {"title": "text", "title.raw": "keyword"}
+TYPES = {"title": "text", "title.raw": "keyword"}
 
 
 @pytest.mark.parametrize(
     ("mapping", "names", "field_types"),
     [
-        ({"a": {"mappings": {"properties": TITLE}}}, ("a",), KINDS),
-        ({"a": {"mappings": {"_doc": {"properties": TITLE}}}}, ("a",), KINDS),
-        ({"a": {"mappings": {"book": {"dynamic": "strict", "properties": TITLE}}}}, ("a",), KINDS),
-        ({"a": {"aliases": {}, "mappings": {"properties": TITLE}, "settings": {"index": {}}}}, ("a",), KINDS),
-        ({"a": {"properties": TITLE}}, ("a",), KINDS),
-        ({"mappings": {"properties": TITLE}}, (), KINDS),
-        ({"mappings": {"book": {"properties": TITLE}}}, (), KINDS),
-        ({"settings": {}, "mappings": {"dynamic": "strict", "properties": TITLE}}, (), KINDS),
-        ({"properties": TITLE}, (), KINDS),
+        ({"a": {"mappings": {"properties": TITLE}}}, ("a",), TYPES),
+        ({"a": {"mappings": {"_doc": {"properties": TITLE}}}}, ("a",), TYPES),
+        ({"a": {"mappings": {"book": {"dynamic": "strict", "properties": TITLE}}}}, ("a",), TYPES),
+        ({"a": {"aliases": {}, "mappings": {"properties": TITLE}, "settings": {"index": {}}}}, ("a",), TYPES),
+        ({"a": {"properties": TITLE}}, ("a",), TYPES),
+        ({"mappings": {"properties": TITLE}}, (), TYPES),
+        ({"mappings": {"book": {"properties": TITLE}}}, (), TYPES),
+        ({"settings": {}, "mappings": {"dynamic": "strict", "properties": TITLE}}, (), TYPES),
+        ({"properties": TITLE}, (), TYPES),
         ({"a": {"mappings": {}}}, ("a",), {}),
         ({"a": {"mappings": {"dynamic": "strict", "_source": {"enabled": False}}}}, ("a",), {}),
         ({"a": {"mappings": {"_meta": {"properties": TITLE}, "dynamic_templates": [{}]}}}, ("a",), {}),
@@ -71,11 +71,11 @@ def test_mappings(mapping: Any, names: tuple[str, ...], field_types: dict[str, s
         ),
     ],
 )
-def test_kinds_of_fields(properties: Any, field_types: dict[str, str]) -> None:
+def test_types_of_fields(properties: Any, field_types: dict[str, str]) -> None:
     assert read(json.dumps({"properties": properties}).encode())[1] == field_types
 
 
-def test_a_runtime_field_stands_above_a_field_of_its_name() -> None:
+def test_a_runtime_field_shadows_a_mapped_field() -> None:
     mapping = {
         "runtime": {
             "title": {"type": "keyword"},
@@ -96,9 +96,9 @@ def test_a_runtime_field_stands_above_a_field_of_its_name() -> None:
     assert read(json.dumps(only).encode())[1] == {"properties": "long"}
 
 
-def test_types_of_old_indices_are_one_index() -> None:
+def test_mapping_types_of_old_indices_are_merged() -> None:
     types = {"book": {"properties": TITLE}, "film": {"properties": {"length": {"type": "long"}}}, "_default_": {}}
-    assert read(json.dumps({"a": {"mappings": types}}).encode()) == (("a",), {**KINDS, "length": "long"})
+    assert read(json.dumps({"a": {"mappings": types}}).encode()) == (("a",), {**TYPES, "length": "long"})
 
 
 @pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
@@ -111,7 +111,7 @@ def test_a_field_that_is_text_in_one_index_is_text(order: tuple[str, ...]) -> No
     assert (names, field_types) == (order, {"x": "text", "y": "text", "z": "long"})
 
 
-def test_an_alias_means_a_field_of_its_own_index() -> None:
+def test_an_alias_refers_to_a_field_of_its_own_index() -> None:
     def index(kind: str) -> Any:
         return {"mappings": {"properties": {"t": {"type": kind}, "u": {"type": "alias", "path": "t"}}}}
 
@@ -120,28 +120,28 @@ def test_an_alias_means_a_field_of_its_own_index() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
-        (b"{", "no JSON object"),
-        (b"[]", "no JSON object"),
-        (b"properties: {}", "no JSON object"),
-        (b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}", "no JSON object"),
-        (b'{"a":{"mappings":{"properties":[]}}}', "a: `properties` is no object"),
+        (b"{", "not a JSON object"),
+        (b"[]", "not a JSON object"),
+        (b"properties: {}", "not a JSON object"),
+        (b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}", "not a JSON object"),
+        (b'{"a":{"mappings":{"properties":[]}}}', "a: `properties` is not an object"),
         (b'{"a":{"mappings":[]}}', "a: there is no `mappings`"),
         (b'{"error":{"type":"security_exception"},"status":403}', "error: there is no `mappings`"),
         (b'{"mappings":1}', "there is no `mappings`"),
-        (b'{"properties":null}', "`properties` is no object"),
-        (b'{"properties":{"t":"text"}}', "t: a field is an object"),
-        (b'{"properties":{"t":{"type":["text"]}}}', "t: a field is an object whose `type` is a text"),
+        (b'{"properties":null}', "`properties` is not an object"),
+        (b'{"properties":{"t":"text"}}', "t: a field must be an object"),
+        (b'{"properties":{"t":{"type":["text"]}}}', "t: a field must be an object whose `type` is a string"),
         (b'{"properties":{"s":{"properties":{"t":1}}}}', "s.t: a field"),
-        (b'{"properties":{"s":{"fields":1}}}', "s: `fields` is no object"),
+        (b'{"properties":{"s":{"fields":1}}}', "s: `fields` is not an object"),
         (b'{"b":{"mappings":{"properties":{"s":{"properties":{"t":1}}}}}}', "b: s.t: a field"),
-        (b'{"b":{"mappings":{"runtime":[]}}}', "b: `runtime` is no object"),
+        (b'{"b":{"mappings":{"runtime":[]}}}', "b: `runtime` is not an object"),
         (b'{"a":1}', "a: there is no `mappings`"),
     ],
 )
-def test_what_is_wrong_is_named(text: bytes, words: str) -> None:
-    with pytest.raises(ConfigError, match=re.escape(words)):
+def test_an_error_names_its_location(text: bytes, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
         read(text)
 
 
@@ -154,13 +154,13 @@ FIELDS: st.SearchStrategy[Any] = st.recursive(
 
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 @example(b'{"properties":{"s":' * 400 + b"{}" + b"}}" * 400)
-def test_no_bytes_are_another_error(text: bytes) -> None:
+def test_any_bytes_are_read_or_a_config_error(text: bytes) -> None:
     with contextlib.suppress(ConfigError):
         read(text)
 
 
 @given(FIELDS)
-def test_no_mapping_is_another_error(value: Any) -> None:
-    for whole in ({"properties": value}, {"a": {"mappings": value}}, {"mappings": {"runtime": value, "t": value}}):
+def test_any_mapping_is_read_or_a_config_error(value: Any) -> None:
+    for document in ({"properties": value}, {"a": {"mappings": value}}, {"mappings": {"runtime": value, "t": value}}):
         with contextlib.suppress(ConfigError):
-            read(json.dumps(whole).encode())
+            read(json.dumps(document).encode())

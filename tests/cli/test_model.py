@@ -11,7 +11,7 @@ from tests.cli.conftest import Run
 
 
 @pytest.mark.parametrize("name", PROFILES)
-def test_the_command_of_every_profile(run: Run, name: str) -> None:
+def test_the_command_line_of_every_profile(run: Run, name: str) -> None:
     result = run("model", "command", name)
     assert result.exit_code == 0
     words = shlex.split(result.output)
@@ -21,30 +21,30 @@ def test_the_command_of_every_profile(run: Run, name: str) -> None:
     assert ("--hf-overrides" in words) is name.startswith("qwen3")
 
 
-def test_qwen3_gets_a_template_that_is_there(run: Run) -> None:
+def test_the_chat_template_of_qwen3_exists(run: Run) -> None:
     words = shlex.split(run("model", "command", "qwen3-reranker-4b").output)
     assert Path(words[words.index("--chat-template") + 1]).is_file()
 
 
-def test_what_follows_is_given_to_vllm_as_it_is(run: Run) -> None:
+def test_further_arguments_are_passed_to_vllm_unchanged(run: Run) -> None:
     words = shlex.split(run("model", "command", "bge-reranker", "--", "--port", "8001", "--dtype", "half").output)
     assert words[-4:] == ["--port", "8001", "--dtype", "half"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (["gpt"], "'gpt' is not one of"),
         ([], "Missing argument 'PROFILE'"),
     ],
 )
-def test_what_cannot_be_served(run: Run, arguments: list[str], words: str) -> None:
+def test_an_unknown_profile_is_a_usage_error(run: Run, arguments: list[str], message: str) -> None:
     result = run("model", "command", *arguments)
     assert result.exit_code == 2
-    assert words in result.output
+    assert message in result.output
 
 
-def test_serving_becomes_that_program(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_model_serve_executes_the_command_that_model_command_prints(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[list[str]] = []
     monkeypatch.setattr(os, "execve", lambda _program, command, _environment: started.append(command))
     assert run("model", "serve", "bge-reranker", "--", "--port", "1").exit_code == 0

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from es_rerank.cli.mustache import render
+from es_rerank.cli import mustache
+from es_rerank.cli.mustache import can_render, render
 from tests.search.strategies import JSON
 
 
@@ -35,11 +36,17 @@ def test_templates(source: Any, params: dict[str, Any], expected: bytes) -> None
 @pytest.mark.parametrize(
     "template", [b'{"id":"stored"}', b"[]", b"{", b'{"source":"{{/a}}"}', b'{"source":"","params":[]}']
 )
-def test_what_cannot_be_rendered_here(template: bytes) -> None:
+def test_stored_and_invalid_templates_are_not_rendered(template: bytes) -> None:
     assert render(template) is None
 
 
 @given(JSON)
-def test_no_template_is_an_error(template: Any) -> None:
+def test_any_template_is_rendered_or_none(template: Any) -> None:
     render(json.dumps(template).encode())
     rendered(template, x=template)
+
+
+def test_rendering_needs_pystache(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert can_render()
+    monkeypatch.setattr(mustache.importlib.util, "find_spec", lambda _: None)
+    assert not can_render()

@@ -10,7 +10,7 @@ from tests.cli.conftest import Run
 
 @setting_options
 def _command(**_flags: object) -> None:
-    """Take all settings."""
+    """Accept all settings."""
 
 
 def options() -> dict[str, click.Option]:
@@ -18,25 +18,25 @@ def options() -> dict[str, click.Option]:
     return {option.name or "": option for option in command.params if isinstance(option, click.Option)}
 
 
-def test_every_setting_is_an_option_in_the_order_of_the_table() -> None:
+def test_every_setting_is_an_option_in_the_order_of_the_fields() -> None:
     assert list(options()) == ["config", *Settings.model_fields]
 
 
-def test_an_option_says_its_sentence_its_default_and_its_kind(run: Run) -> None:
-    words = " ".join(run("serve", "--help").output.split())
-    assert "--deadline DURATION Time for a whole search; over it, the engine's order is given. [default: 3s]" in words
-    assert "--listen HOST:PORT" in words
-    assert "--upstream URL" in words
-    assert "--reranker-api-key TOKEN" in words
-    assert "--window N" in words
-    assert "--self-test / --no-self-test" in words
+def test_the_help_of_an_option_has_description_default_and_placeholder(run: Run) -> None:
+    text = " ".join(run("serve", "--help").output.split())
+    assert f"--deadline DURATION {Settings.model_fields['deadline'].description} [default: 3s]" in text
+    assert "--listen HOST:PORT" in text
+    assert "--upstream URL" in text
+    assert "--reranker-api-key TOKEN" in text
+    assert "--window N" in text
+    assert "--self-test / --no-self-test" in text
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("deadline", "3s"), ("model", "none"), ("self_test", "true"), ("window", "50"), ("policy", "replace")],
 )
-def test_defaults_are_written_as_a_person_would(name: str, expected: str) -> None:
+def test_defaults_are_formatted_for_help_texts(name: str, expected: str) -> None:
     assert shown(name, Settings.model_fields[name]) == expected
 
 

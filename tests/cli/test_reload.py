@@ -3,10 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,14 +13,17 @@ import trustme
 from structlog.testing import capture_logs
 
 from es_rerank.cli import reload as reloading
-from es_rerank.cli.reload import Reread, fingerprint, reload, watched, watching
+from es_rerank.cli.reload import SettingsReader, configuration_files, fingerprint, reload, watching
 from es_rerank.config.settings import Settings
 from es_rerank.errors import ConfigError
 from es_rerank.server.state import State, build
+from es_rerank.testing import until
+from tests.cli.test_workers import WORKERS, team
+from tests.processes import LIMIT_SECONDS
 
 
 class Sites:
-    """Notes that the certificate was renewed, or refuses."""
+    """Counts the renewals of the certificate, or fails."""
 
     def __init__(self, fault: Exception | None = None) -> None:
         self.fault = fault
@@ -58,7 +58,7 @@ def windows(state: State) -> list[int]:
     return [rule.window for rule in state.rules]
 
 
-def test_changed_rules_are_taken_into_use(folder: Path) -> None:
+def test_changed_rules_are_reloaded(folder: Path) -> None:
     state, settings = running(folder)
     (folder / "docs.yaml").write_text("index: docs\nwindow: 20\n")
     (folder / "more.yaml").write_text("index: more\n")
@@ -67,25 +67,25 @@ def test_changed_rules_are_taken_into_use(folder: Path) -> None:
     assert (windows(state), sites.renewed) == ([20, 50], 1)
 
 
-def test_what_rules_inherit_is_taken_into_use_and_what_waits_for_a_restart_is_said(folder: Path) -> None:
+def test_settings_that_rules_inherit_are_reloaded_and_those_that_require_a_restart_are_logged(folder: Path) -> None:
     state, settings = running(folder)
     (folder / "docs.yaml").write_text("index: docs\n")
     changed = settings.model_copy(update={"window": 30, "reranker_max_requests": 3, "upstream": ("http://other",)})
-    assert hup(state, changed)["after_a_restart"] == ["upstream", "reranker_max_requests"]
+    assert hup(state, changed)["restart_required"] == ["upstream", "reranker_max_requests"]
     assert (windows(state), state.rules.default_rule.window) == ([30], 30)
 
 
-def test_a_broken_file_keeps_the_rules_before_and_is_named(folder: Path) -> None:
+def test_an_invalid_file_keeps_the_previous_rules_and_is_named(folder: Path) -> None:
     state, settings = running(folder)
     (folder / "docs.yaml").write_text("index: docs\nwindow: many\n")
     sites = Sites()
     line = hup(state, settings, sites)
-    assert (line["event"], line["log_level"]) == ("reload failed, all stays as it was", "error")
+    assert (line["event"], line["log_level"]) == ("reload failed, previous configuration kept", "error")
     assert "docs.yaml:2: window: " in line["reason"]
     assert (windows(state), sites.renewed) == ([10], 0)
 
 
-def test_a_certificate_that_cannot_be_used_keeps_the_rules_before_too(folder: Path) -> None:
+def test_an_invalid_certificate_keeps_the_previous_rules_too(folder: Path) -> None:
     state, settings = running(folder)
     (folder / "docs.yaml").write_text("index: docs\nwindow: 20\n")
     line = hup(state, settings, Sites(ConfigError("listen_certificate: no such file")))
@@ -94,44 +94,40 @@ def test_a_certificate_that_cannot_be_used_keeps_the_rules_before_too(folder: Pa
 
 # --- files that change -----------------------------------------------------------------------------------------------
 
-LIMIT_S = 20.0
-LOOKS = 0.02
+POLL_SECONDS = 0.002
+MORE_POLLS = 10
 FLAGS: dict[str, Any] = {"config": None, "backend": "identity", "reload": "change"}
-FAILED, RELOADED = "reload failed, all stays as it was", "reloaded"
+FAILED, RELOADED = "reload failed, previous configuration kept", "reloaded"
 
 
 def put(path: Path, text: str) -> None:
-    """Write as editors do: a file beside it, renamed."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text)
-    beside.replace(path)
+    """Write as editors do: a new file, renamed."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text)
+    part.replace(path)
 
 
 def moved(path: Path, name: str) -> Path:
     return path.rename(path.with_name(name))
 
 
-async def until(found: Callable[[], object], what: str) -> None:
-    limit = time.monotonic() + LIMIT_S
-    while not found():
-        assert time.monotonic() < limit, what
-        await asyncio.sleep(0.01)
-
-
 class Watched:
-    """An endpoint whose files are watched, and what it logged."""
+    """An endpoint whose files are polled, what it logged, and the number of polls."""
 
-    def __init__(self, state: State, lines: Sequence[Any]) -> None:
+    def __init__(self, state: State, lines: Sequence[Any], polls: list[Any]) -> None:
         self.state = state
         self.lines = lines
+        self.polls = polls
 
     def events(self) -> list[str]:
         return [line["event"] for line in self.lines]
 
-    async def said(self, *events: str) -> None:
-        """Wait until just these have been logged, and make sure by some more looks that nothing follows."""
-        await until(lambda: len(self.events()) >= len(events), f"{events}: {self.lines}")
-        await asyncio.sleep(LOOKS * 10)
+    async def logged(self, *events: str) -> None:
+        """Wait until these events have been logged, and make sure by some more polls that none follows."""
+        await until(lambda: len(self.events()) >= len(events))
+        after = len(self.polls) + MORE_POLLS
+        if self.state.settings.reload == "change":
+            await until(lambda: len(self.polls) >= after)
         assert self.events() == list(events)
 
     @property
@@ -143,39 +139,47 @@ class Watched:
 async def watch(
     folder: Path, monkeypatch: pytest.MonkeyPatch, sites: Any = None, **flags: Any
 ) -> AsyncIterator[Watched]:
-    monkeypatch.setattr(reloading, "LOOK_SECONDS", LOOKS)
-    reread = Reread(FLAGS | {"mappings": str(folder), **flags})
-    state = build(reread())
+    polls: list[Any] = []
+    changed = reloading.ChangeDetector.changed
+
+    def counted(detector: reloading.ChangeDetector) -> bool:
+        polls.append(detector)
+        return changed(detector)
+
+    monkeypatch.setattr(reloading, "POLL_SECONDS", POLL_SECONDS)
+    monkeypatch.setattr(reloading.ChangeDetector, "changed", counted)
+    read_settings = SettingsReader(FLAGS | {"mappings": str(folder), **flags})
+    state = build(read_settings())
     with capture_logs() as lines:
-        async with watching(state, sites or Sites(), reread):
-            yield Watched(state, lines)
+        async with watching(state, sites or Sites(), read_settings):
+            yield Watched(state, lines, polls)
 
 
-async def test_files_that_stay_as_they_are_are_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unchanged_files_are_not_reloaded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with watch(folder, monkeypatch) as seen:
         (folder / "notes.txt").write_text("no rule")
         (folder / ".#docs.yaml").symlink_to("nobody@nowhere")
-        await seen.said()
+        await seen.logged()
 
 
-async def test_rules_that_are_changed_added_renamed_and_removed_are_taken(
+async def test_changed_added_renamed_and_removed_rules_are_reloaded(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with watch(folder, monkeypatch) as seen:
         put(folder / "docs.yaml", "index: docs\nwindow: 20\n")
-        await seen.said(RELOADED)
+        await seen.logged(RELOADED)
         put(folder / "more.yml", "index: more\nwindow: 7\n")
-        await seen.said(RELOADED, RELOADED)
+        await seen.logged(RELOADED, RELOADED)
         assert seen.windows == [20, 7]
         (folder / "more.yml").rename(folder / "a.yml")
-        await seen.said(*[RELOADED] * 3)
+        await seen.logged(*[RELOADED] * 3)
         assert seen.windows == [7, 20]
         (folder / "docs.yaml").unlink()
-        await seen.said(*[RELOADED] * 4)
+        await seen.logged(*[RELOADED] * 4)
         assert seen.windows == [7]
 
 
-async def test_a_folder_behind_a_link_is_swapped_as_clusters_do(
+async def test_a_folder_behind_a_symbolic_link_is_replaced_as_kubernetes_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A Kubernetes ConfigMap: `docs.yaml` -> `..data/docs.yaml`, and `..data` -> a folder, which is swapped."""
@@ -187,66 +191,66 @@ async def test_a_folder_behind_a_link_is_swapped_as_clusters_do(
     async with watch(tmp_path, monkeypatch) as seen:
         (tmp_path / "..data_tmp").symlink_to("..second")
         (tmp_path / "..data_tmp").replace(tmp_path / "..data")
-        await seen.said(RELOADED)
+        await seen.logged(RELOADED)
         assert seen.windows == [20]
 
 
-async def test_a_broken_file_is_told_once_a_change_and_taken_when_it_is_whole(
+async def test_an_invalid_file_is_logged_once_per_change_and_reloaded_when_valid(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with watch(folder, monkeypatch) as seen:
         put(folder / "docs.yaml", "index: docs\nwindow: [")
-        await seen.said(FAILED)
+        await seen.logged(FAILED)
         put(folder / "docs.yaml", "index: docs\nwindow: many\n")
-        await seen.said(FAILED, FAILED)
+        await seen.logged(FAILED, FAILED)
         assert [line["reason"].partition(": ")[0][-11:] for line in seen.lines] == ["docs.yaml:2"] * 2
         assert seen.windows == [10]
         put(folder / "docs.yaml", "index: docs\nwindow: 30\n")
-        await seen.said(FAILED, FAILED, RELOADED)
+        await seen.logged(FAILED, FAILED, RELOADED)
         assert seen.windows == [30]
 
 
-async def test_a_fault_that_nobody_has_foreseen_is_told_and_ends_no_watch(
+async def test_an_unexpected_error_is_logged_and_polling_continues(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with watch(folder, monkeypatch) as seen:
         with monkeypatch.context() as broken:
             broken.setattr(reloading, "Rules", lambda _: 1 / 0)
             put(folder / "docs.yaml", "index: docs\nwindow: 20\n")
-            await seen.said(FAILED)
+            await seen.logged(FAILED)
             assert seen.lines[0]["exc_info"]
             assert seen.windows == [10]
         put(folder / "docs.yaml", "index: docs\nwindow: 30\n")
-        await seen.said(FAILED, RELOADED)
+        await seen.logged(FAILED, RELOADED)
         assert seen.windows == [30]
 
 
-async def test_what_is_still_being_written_is_waited_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between any two looks the file has grown: it is read once, when it is whole."""
-    looks = [0]
+async def test_a_file_is_not_read_while_it_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file grows between any two polls: it is read once, when it is complete."""
+    polls = [0]
 
     def growing(paths: Any) -> Any:
-        looks[0] += 1
-        if 2 <= looks[0] <= 6:
-            (folder / "docs.yaml").write_text("index: docs\nwindow: 2" + "0" * (looks[0] // 4))
+        polls[0] += 1
+        if 2 <= polls[0] <= 6:
+            (folder / "docs.yaml").write_text("index: docs\nwindow: 2" + "0" * (polls[0] // 4))
         return fingerprint(paths)
 
     monkeypatch.setattr(reloading, "fingerprint", growing)
     async with watch(folder, monkeypatch) as seen:
-        await seen.said(RELOADED)
+        await seen.logged(RELOADED)
         assert seen.windows == [20]
 
 
-async def test_a_folder_that_is_gone_keeps_the_rules(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_folder_keeps_the_rules(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with watch(folder, monkeypatch) as seen:
         away = moved(folder, "away")
-        await seen.said(FAILED)
+        await seen.logged(FAILED)
         assert seen.windows == [10]
         moved(away, folder.name)
-        await seen.said(FAILED, RELOADED)
+        await seen.logged(FAILED, RELOADED)
 
 
-async def test_the_file_of_settings_is_looked_at_and_leads_to_other_files(
+async def test_the_settings_file_is_polled_and_can_name_other_files(
     folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = tmp_path_factory.mktemp("other")
@@ -255,22 +259,22 @@ async def test_the_file_of_settings_is_looked_at_and_leads_to_other_files(
     config.write_text(f"mappings: {folder}\n")
     async with watch(folder, monkeypatch, mappings=None, config=config) as seen:
         put(config, f"mappings: {other}\nwindow: 40\n")
-        await until(lambda: seen.windows == [40], "not taken")
-        await seen.said(RELOADED, RELOADED)  # the second for the files it leads to
+        await until(lambda: seen.windows == [40])
+        await seen.logged(RELOADED, RELOADED)  # the second for the files it leads to
         put(other / "letters.yaml", "index: letters\nwindow: 5\n")
-        await until(lambda: seen.windows == [5], "not taken")
+        await until(lambda: seen.windows == [5])
 
 
-async def test_what_changes_while_the_endpoint_starts_is_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reloading, "LOOK_SECONDS", LOOKS)
-    reread = Reread(FLAGS | {"mappings": str(folder)})
-    state = build(reread())
+async def test_a_change_during_startup_is_reloaded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reloading, "POLL_SECONDS", POLL_SECONDS)
+    read_settings = SettingsReader(FLAGS | {"mappings": str(folder)})
+    state = build(read_settings())
     put(folder / "docs.yaml", "index: docs\nwindow: 20\n")
-    async with watching(state, Sites(), reread):  # type: ignore[arg-type]
-        await until(lambda: windows(state) == [20], "not taken")
+    async with watching(state, Sites(), read_settings):  # type: ignore[arg-type]
+        await until(lambda: windows(state) == [20])
 
 
-async def test_a_renewed_certificate_is_taken(
+async def test_a_renewed_certificate_is_reloaded(
     folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = tmp_path_factory.mktemp("tls")
@@ -286,18 +290,20 @@ async def test_a_renewed_certificate_is_taken(
     files = {"listen_certificate": str(certificate), "listen_key": str(key)}
     async with watch(folder, monkeypatch, sites, **files) as seen:
         issue()
-        await seen.said(RELOADED)
+        await seen.logged(RELOADED)
         assert sites.renewed == 1
 
 
-async def test_by_default_files_are_read_on_the_signal_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_by_default_files_are_not_polled(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with watch(folder, monkeypatch, reload="signal") as seen:
         put(folder / "docs.yaml", "index: docs\nwindow: 20\n")
-        await seen.said()
+        await asyncio.sleep(POLL_SECONDS * MORE_POLLS)
+        await seen.logged()
+        assert seen.polls == []
     assert Settings().reload == "signal"
 
 
-def test_a_file_is_told_from_what_it_was_whatever_is_kept_the_same(tmp_path: Path) -> None:
+def test_a_fingerprint_changes_with_content_inode_and_existence(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_text("one")
     (known,) = fingerprint([file]).values()
@@ -314,43 +320,26 @@ def test_a_file_is_told_from_what_it_was_whatever_is_kept_the_same(tmp_path: Pat
     assert len({known, written, renamed, *fingerprint([file]).values()}) == 4
 
 
-def test_what_a_reload_reads_is_looked_at(folder: Path) -> None:
+def test_all_files_that_a_reload_reads_are_polled(folder: Path) -> None:
     pair = {"listen_certificate": Path("a.pem"), "listen_key": Path("a.key")}
-    assert watched(Settings(mappings=folder, **pair), Path("s.yaml")) == [  # type: ignore[arg-type]
+    assert configuration_files(Settings(mappings=folder, **pair), Path("s.yaml")) == [  # type: ignore[arg-type]
         folder / "docs.yaml",
         Path("s.yaml"),
         Path("a.pem"),
         Path("a.key"),
     ]
-    assert watched(Settings(mappings=folder / "none"), None) == []
-    assert watched(Settings(), None) == []
+    assert configuration_files(Settings(mappings=folder / "none"), None) == []
+    assert configuration_files(Settings(), None) == []
 
 
-def test_each_worker_watches_for_itself_and_the_signal_still_works(folder: Path, tmp_path: Path) -> None:
-    words = ["--workers", "2", "--backend", "identity", "--upstream", "http://127.0.0.1:9"]
-    words += ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
-    argv = [sys.executable, "-m", "es_rerank", "serve", *words, "--reload", "change", "--mappings", str(folder)]
-    own = {name: value for name, value in os.environ.items() if not name.startswith("ES_RERANK_")}
-    with (
-        (tmp_path / "log").open("wb") as log,
-        subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=log, env=own) as process,
-    ):
-
-        def told(event: str, times: int) -> None:
-            limit = time.monotonic() + LIMIT_S * 3
-            while (said := (tmp_path / "log").read_text()).count(f'"event": "{event}"') < times:
-                assert time.monotonic() < limit, said
-                time.sleep(0.05)
-
-        try:
-            told("listening", 2)
-            put(folder / "docs.yaml", "index: docs\nwindow: many\n")
-            told(FAILED, 2)
-            put(folder / "docs.yaml", "index: docs\nwindow: 20\n")
-            told(RELOADED, 2)
-            process.send_signal(signal.SIGHUP)
-            told(RELOADED, 4)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(LIMIT_S) == 0
-    assert (tmp_path / "log").read_text().count(FAILED) == 2
+def test_each_worker_polls_its_files_and_reloads_on_sighup(folder: Path) -> None:
+    with team("--reload", "change", "--mappings", str(folder)) as running:
+        put(folder / "docs.yaml", "index: docs\nwindow: many\n")
+        running.wait_for_event(FAILED, WORKERS)
+        put(folder / "docs.yaml", "index: docs\nwindow: 20\n")
+        running.wait_for_event(RELOADED, WORKERS)
+        running.signal(signal.SIGHUP)
+        running.wait_for_event(RELOADED, 2 * WORKERS)
+        running.signal(signal.SIGTERM)
+        assert running.process.wait(LIMIT_SECONDS) == 0
+        assert running.log_text().count(FAILED) == WORKERS

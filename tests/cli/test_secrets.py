@@ -1,4 +1,4 @@
-"""No command tells a secret: not one that is where it belongs, nor one that a slip has put on a wrong line."""
+"""No command prints a secret, neither from its own setting nor from a wrong place in a configuration file."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SECRET = "s3cr3t*!&%9f2c"
 PIECE = "s3cr3t"
 SECRETS = {name for name, row in Settings.model_fields.items() if "SecretStr" in str(row.annotation)}
 BOTH_SIDES = {"upstream_password": {"upstream_username": "me"}}
-# A file that is not there is named. What a name may be is not known, so it may be this one.
-TOLD = {"mappings", "config", "model", "tokenizer", "instruction", "inference_ids", "aws_region", "upstream_username"}
+# Values that error messages and `check` may show: file names, and names that are not validated.
+SHOWN = {"mappings", "config", "model", "tokenizer", "instruction", "inference_ids", "aws_region", "upstream_username"}
 
 
-def told(result: Result) -> str:
-    """All that a person sees, and what a traceback would show."""
+def visible(result: Result) -> str:
+    """Return all output, and the messages that a traceback would show."""
     causes: list[BaseException] = []
     error: BaseException | None = result.exception
     while error is not None and error not in causes:
@@ -33,7 +33,7 @@ def told(result: Result) -> str:
 
 @pytest.mark.parametrize("name", sorted(SECRETS))
 @pytest.mark.parametrize("way", ["flag", "variable", "file"])
-def test_secrets_in_force_are_hidden(run: Run, tmp_path: Path, name: str, way: str) -> None:
+def test_effective_secrets_are_masked(run: Run, tmp_path: Path, name: str, way: str) -> None:
     given = {name: SECRET, **BOTH_SIDES.get(name, {})}
     (tmp_path / "s.yaml").write_text("".join(f"{key}: {json.dumps(value)}\n" for key, value in given.items()))
     flags = [part for key, value in given.items() for part in (f"--{key.replace('_', '-')}", value)]
@@ -43,19 +43,19 @@ def test_secrets_in_force_are_hidden(run: Run, tmp_path: Path, name: str, way: s
         "file": lambda: run("check", "--config", "s.yaml"),
     }[way]()
     assert (result.exit_code, f"{name}: '**********'" in result.output) == (0, True)
-    assert PIECE not in told(result)
+    assert PIECE not in visible(result)
 
 
-@pytest.mark.parametrize("name", sorted(Settings.model_fields.keys() - SECRETS - TOLD))
-def test_a_secret_in_the_place_of_another_setting_is_not_told(run: Run, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", sorted(Settings.model_fields.keys() - SECRETS - SHOWN))
+def test_a_secret_in_place_of_another_setting_is_not_printed(run: Run, tmp_path: Path, name: str) -> None:
     (tmp_path / "s.yaml").write_text(f"{name}: {json.dumps(SECRET)}\n")
     results = [run("check", "--config", "s.yaml"), run("check", **{f"ES_RERANK_{name.upper()}": SECRET})]
     for result in results:
-        assert name in told(result).replace("-", "_").lower()
+        assert name in visible(result).replace("-", "_").lower()
         refused = result.exit_code != 0
         assert refused or name in {"listen_certificate", "listen_key", "listen_client_ca"} or "Path" in annotated(name)
         if refused:
-            assert PIECE not in told(result)
+            assert PIECE not in visible(result)
 
 
 def annotated(name: str) -> str:
@@ -78,10 +78,10 @@ def annotated(name: str) -> str:
     ],
 )
 @pytest.mark.parametrize("name", ["upstream", "reranker"])
-def test_a_secret_in_a_url_is_not_told(run: Run, name: str, url: str) -> None:
+def test_a_secret_in_a_url_is_not_printed(run: Run, name: str, url: str) -> None:
     result = run("check", f"--{name}", url)
     assert result.exit_code != 0
-    assert PIECE not in told(result)
+    assert PIECE not in visible(result)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_secret_in_a_url_is_not_told(run: Run, name: str, url: str) -> None:
         f"reranker_api_key: 2024-13-45 # {PIECE}\n",
     ],
 )
-def test_a_broken_file_is_not_quoted(run: Run, tmp_path: Path, text: str) -> None:
+def test_an_invalid_file_is_not_quoted(run: Run, tmp_path: Path, text: str) -> None:
     (tmp_path / "s.yaml").write_text(text)
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "docs.yaml").write_text(text)
@@ -127,22 +127,22 @@ def test_a_broken_file_is_not_quoted(run: Run, tmp_path: Path, text: str) -> Non
         result = run("check", *arguments)
         assert result.exit_code != 0
         assert ".yaml" in str(result.exception)
-        assert PIECE not in told(result)
+        assert PIECE not in visible(result)
 
 
 @pytest.mark.parametrize("name", sorted(RuleFile.model_fields.keys() - {"index", "fields", "template", "instruction"}))
-def test_a_secret_in_a_rule_is_not_told(run: Run, tmp_path: Path, name: str) -> None:
+def test_a_secret_in_a_rule_is_not_printed(run: Run, tmp_path: Path, name: str) -> None:
     (tmp_path / "docs.yaml").write_text(f"index: docs\n{name}: {json.dumps(SECRET)}\n")
     result = run("check", "--mappings", ".")
     assert result.exit_code != 0
-    assert PIECE not in told(result)
+    assert PIECE not in visible(result)
 
 
-def test_what_an_unreadable_file_holds_is_not_told(run: Run, tmp_path: Path) -> None:
+def test_the_content_of_an_unreadable_file_is_not_printed(run: Run, tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_bytes(f"reranker_api_key: {PIECE}\xe9\n".encode("latin-1"))
     result = run("check", "--config", "s.yaml")
     assert "cannot be read" in str(result.exception)
-    assert PIECE not in told(result)
+    assert PIECE not in visible(result)
 
 
 @pytest.mark.parametrize(
@@ -153,9 +153,9 @@ def test_what_an_unreadable_file_holds_is_not_told(run: Run, tmp_path: Path) -> 
         (f"Authorization ApiKey {PIECE}", True),
     ],
 )
-def test_explain_tells_no_credentials(run: Run, tmp_path: Path, header: str, fails: bool) -> None:
+def test_explain_prints_no_credentials(run: Run, tmp_path: Path, header: str, fails: bool) -> None:
     body: Any = {"query": {"match": {"body": "hose"}}}
     (tmp_path / "b.json").write_text(json.dumps(body))
     result = run("explain", "--path", "/docs/_search", "--body", "b.json", "-H", header)
     assert (result.exit_code != 0) is fails
-    assert PIECE not in told(result)
+    assert PIECE not in visible(result)

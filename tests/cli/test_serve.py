@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from es_rerank.cli.reload import Reread
+from es_rerank.cli import serve as serving
+from es_rerank.cli.reload import SettingsReader
 from es_rerank.cli.serve import until_stopped
 from es_rerank.config.settings import Settings
 from es_rerank.errors import ConfigError, EsRerankError
@@ -21,12 +22,12 @@ from es_rerank.testing import until
 from tests.cli.conftest import Run
 
 
-def told(lines: Sequence[MutableMapping[str, Any]]) -> list[str]:
+def events(lines: Sequence[MutableMapping[str, Any]]) -> list[str]:
     return [line["event"] for line in lines]
 
 
 @pytest.mark.parametrize("flag", ["listen", "admin-listen"])
-def test_a_taken_port_is_said_in_a_sentence(run: Run, flag: str) -> None:
+def test_a_port_in_use_is_reported(run: Run, flag: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -36,11 +37,11 @@ def test_a_taken_port_is_said_in_a_sentence(run: Run, flag: str) -> None:
         result = run("serve", *words, "--no-self-test", "--tokenizer", "estimate")
     assert isinstance(result.exception, EsRerankError)
     assert str(result.exception) == (
-        f"cannot listen on {place}: it is taken by another program; choose another with --{flag}"
+        f"cannot listen on {place}: it is in use by another program; choose another with --{flag}"
     )
 
 
-def test_wrong_settings_start_nothing(run: Run, tmp_path: Path) -> None:
+def test_invalid_settings_are_reported_before_the_start(run: Run, tmp_path: Path) -> None:
     assert isinstance(run("serve", "--window", "0").exception, ConfigError)
     assert isinstance(
         run("serve", "--mappings", str(tmp_path / "none"), "--tokenizer", "estimate").exception, ConfigError
@@ -48,57 +49,70 @@ def test_wrong_settings_start_nothing(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_it_runs_until_it_is_told_to_stop(number: signal.Signals) -> None:
+async def test_it_serves_until_a_signal_stops_it(number: signal.Signals) -> None:
     settings = Settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0", self_test=False, tokenizer="estimate")
     loop = asyncio.get_running_loop()
     with capture_logs() as lines:
-        running = asyncio.create_task(until_stopped(settings, Reread({})))
-        await until(lambda: "listening" in told(lines))
+        running = asyncio.create_task(until_stopped(settings, SettingsReader({})))
+        await until(lambda: "listening" in events(lines))
         signal.raise_signal(number)
         await asyncio.wait_for(running, 5)
     loop.remove_signal_handler(signal.SIGINT)
     loop.remove_signal_handler(signal.SIGTERM)
-    assert told(lines)[-1] == "stopped"
+    assert events(lines)[-1] == "stopped"
 
 
-async def test_it_goes_on_for_a_while_when_it_is_told_to_drain_and_ends_when_told_again() -> None:
+async def test_it_drains_until_it_is_signalled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    repeated, counted, delivered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    # Handlers run in the order of the signals.
+    loop.add_signal_handler(signal.SIGUSR1, delivered.set)
+
+    async def ignore_repeated_signals(_seconds: float) -> None:
+        await repeated.wait()
+        counted.set()
+
+    monkeypatch.setattr(serving, "_ignore_repeated_signals", ignore_repeated_signals)
     places = {"listen": "127.0.0.1:0", "admin_listen": "127.0.0.1:0"}
-    settings = Settings.model_validate({**places, "self_test": False, "tokenizer": "estimate", "drain_delay": "60s"})
+    settings = Settings.model_validate({**places, "self_test": False, "tokenizer": "estimate", "drain_delay": "600s"})
     with capture_logs() as lines:
-        running = asyncio.create_task(until_stopped(settings, Reread({})))
-        await until(lambda: "listening" in told(lines))
+        running = asyncio.create_task(until_stopped(settings, SettingsReader({})))
+        await until(lambda: "listening" in events(lines))
         signal.raise_signal(signal.SIGTERM)
-        await until(lambda: "draining" in told(lines))
-        # A service manager tells all processes, and so does the parent.
+        await until(lambda: "draining" in events(lines))
+        # A service manager signals all processes, and the parent signals its workers.
         signal.raise_signal(signal.SIGTERM)
-        await asyncio.sleep(1.0)
+        signal.raise_signal(signal.SIGUSR1)
+        await delivered.wait()
+        repeated.set()
+        await counted.wait()
+        await asyncio.sleep(0.1)  # were the signal not ignored, it would end in this time
         assert not running.done()
         signal.raise_signal(signal.SIGTERM)
         await asyncio.wait_for(running, 5)
-    loop = asyncio.get_running_loop()
-    loop.remove_signal_handler(signal.SIGINT)
-    loop.remove_signal_handler(signal.SIGTERM)
-    assert told(lines)[-2:] == ["draining", "stopped"]
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        loop.remove_signal_handler(number)
+    assert events(lines)[-2:] == ["draining", "stopped"]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_reload_that_is_asked_for_too_soon_is_done_once_it_can_be(workers: int, tmp_path: Path) -> None:
+def test_a_reload_requested_during_startup_is_done_afterwards(workers: int, tmp_path: Path) -> None:
     rule, ready = tmp_path / "docs.yaml", tmp_path / "ready"
-    # Who reads the rules waits for whoever writes them.
+    # Reading the rules from a FIFO blocks until they are written.
     os.mkfifo(rule)
     ready.write_text("index: docs\n")
     places = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--workers", str(workers)]
-    words = [*places, "--backend", "identity", "--mappings", str(tmp_path)]
-    with subprocess.Popen([sys.executable, "-m", "es_rerank", "serve", *words], stderr=subprocess.PIPE) as process:
+    options = [*places, "--backend", "identity", "--mappings", str(tmp_path)]
+    with subprocess.Popen([sys.executable, "-m", "es_rerank", "serve", *options], stderr=subprocess.PIPE) as process:
         try:
             with rule.open("w") as writing:
                 process.send_signal(signal.SIGHUP)
                 ready.replace(rule)
                 writing.write("index: docs\nmode: off\n")
             assert process.stderr
-            said = [process.stderr.readline() for _ in range(2 * workers)]
+            lines = [process.stderr.readline() for _ in range(2 * workers)]
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0
         finally:
             process.kill()
-    assert [b'"event": "reloaded"' in line for line in said].count(True) == workers
+    assert [b'"event": "reloaded"' in line for line in lines].count(True) == workers

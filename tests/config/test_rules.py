@@ -13,7 +13,7 @@ import yaml
 from es_rerank.config.rules import Rules, default_rule, schema
 from es_rerank.config.settings import Settings
 from es_rerank.errors import ConfigError
-from es_rerank.model import Long, PolicySpec, Rule, Why
+from es_rerank.model import LongDocumentMode, LongDocuments, PolicySpec, Rule, Why
 
 ROOT = Path(__file__).parent.parent.parent
 Write = Callable[..., Rules]
@@ -31,7 +31,7 @@ def rules(tmp_path: Path) -> Write:
     return write
 
 
-def test_without_a_folder_one_rule_holds_everywhere() -> None:
+def test_without_a_folder_one_rule_is_for_every_index() -> None:
     given = {"window": 20, "deadline": "500ms", "policy": "rrf(10)", "long_documents": "max_passage"}
     settings = Settings.model_validate({**given, "instruction": "x"})
     rules = Rules(settings)
@@ -41,14 +41,14 @@ def test_without_a_folder_one_rule_holds_everywhere() -> None:
             window=20,
             deadline=0.5,
             policy=PolicySpec("rrf", 10.0),
-            long=Long("max_passage", None, 65536),
+            long=LongDocuments(LongDocumentMode.MAX_PASSAGE, None, 65536),
             instruction="x",
         )
     ]
     assert rules.choose("docs", ("docs",)) == default_rule(settings)
 
 
-def test_a_file_says_what_differs_from_the_settings(rules: Write) -> None:
+def test_the_keys_of_a_file_override_the_settings(rules: Write) -> None:
     (rule,) = rules(
         docs="index: [docs, 'papers-*']\nfields: [title, body.en]\ntemplate: |\n  title: {title}\n  {body.en}\n"
         "window: 9\ndeadline: 500ms\npolicy: linear(0.5)\nlong_documents: truncate\nmax_passage_tokens: 64\n"
@@ -62,13 +62,13 @@ def test_a_file_says_what_differs_from_the_settings(rules: Write) -> None:
         window=9,
         deadline=0.5,
         policy=PolicySpec("linear", 0.5),
-        long=Long("truncate", 64, 600),
+        long=LongDocuments(LongDocumentMode.TRUNCATE, 64, 600),
         instruction="Find",
         strict=True,
     )
 
 
-def test_a_file_that_says_little_leaves_the_rest_to_the_settings(rules: Write) -> None:
+def test_keys_that_are_not_set_come_from_the_settings(rules: Write) -> None:
     (rule,) = rules(docs="index: docs\n")
     assert (rule.patterns, rule.window, rule.deadline, rule.mode, rule.long.mode) == (("docs",), 50, 3.0, "on", None)
 
@@ -93,13 +93,18 @@ def chosen(found: Rule | Why) -> str:
         ("stream", [".ds-papers-2024.01.31-000002"], "b_papers"),
         (".kibana", [".kibana_1"], "hidden_index"),
         ("docs,.secret", ["docs", ".secret"], "hidden_index"),
+        ("docs,remote:.secret", ["docs"], "hidden_index"),
+        ("remote:docs", ["remote:docs"], "no_rule"),
+        (".ds-papers-2024.01.31-000002", [".ds-papers-2024.01.31-000002"], "hidden_index"),
+        ("docs,papers", ["other"], "no_rule"),
+        ("docs,silent", ["docs", "silent"], "rules_differ"),
         ("*", ["docs", ".secret"], "a_docs"),
         ("*", [".secret"], "hidden_index"),
         ("docs", [], "a_docs"),
         ("nothing-*", [], "no_rule"),
     ],
 )
-def test_one_rule_must_be_for_all_indices(rules: Write, target: str, names: list[str], expected: str) -> None:
+def test_one_rule_must_match_all_indices(rules: Write, target: str, names: list[str], expected: str) -> None:
     found = rules(
         a_docs="index: docs\n",
         b_papers="index: ['papers', 'papers*']\n",
@@ -116,39 +121,49 @@ def test_one_rule_must_be_for_all_indices(rules: Write, target: str, names: list
         ("index: []\n", ":1: index: List should have at least 1 item"),
         ("index: docs\nwindow: 0\n", ":2: window: Input should be greater than or equal to 2"),
         ("index: docs\n\nfeilds: [a]\n", ":3: feilds: unknown key"),
-        ("index: docs\nfields: [title]\ntemplate: '{title} {body}'\n", "template names 'body'"),
+        ("index: docs\nfields: [title]\ntemplate: '{title} {body}'\n", "template uses 'body'"),
         ("index: docs\npolicy: best\n", ":2: policy: must be one of"),
-        ("index: docs\ndeadline: 5\n", ":2: deadline: no duration"),
-        ("index: docs\ndeadline: .inf\n", ":2: deadline: no duration"),
-        ("index: docs\ndeadline: .nan\n", ":2: deadline: no duration"),
-        ("index: docs\ndeadline: 0.0\n", ":2: deadline: no duration"),
+        ("index: docs\ndeadline: 5\n", ":2: deadline: must be a duration"),
+        ("index: docs\ndeadline: .inf\n", ":2: deadline: must be a duration"),
+        ("index: docs\ndeadline: .nan\n", ":2: deadline: must be a duration"),
+        ("index: docs\ndeadline: 0.0\n", ":2: deadline: must be a duration"),
         ("index: docs\nwindow: .inf\n", ":2: window: Input should be a finite number"),
         ("index: docs\nmode: sample\nsample_rate: .nan\n", ":3: sample_rate: Input should be less than or equal to 1"),
         ("index: docs\nmode: maybe\n", ":2: mode: "),
+        ("index: docs\nmode: sample\n", "`sample_rate` and `mode: sample` require each other"),
+        ("index: docs\nsample_rate: 0.5\n", "`sample_rate` and `mode: sample` require each other"),
+        ("index: docs\nmode: shadow\nsample_rate: 0.5\n", "`sample_rate` and `mode: sample` require each other"),
+        ("index: docs\nmode: sample\nsample_rate: 1.1\n", ":3: sample_rate: Input should be less than or equal to 1"),
+        ("index: docs\nmode: sample\nsample_rate: -0.1\n", ":3: sample_rate: Input should be greater than or equal"),
+        ("index: docs\nwindow: 1\n", ":2: window: Input should be greater than or equal to 2"),
+        ("index: docs\nwindow: 1001\n", ":2: window: Input should be less than or equal to 1000"),
+        ("index: docs\nmax_passage_tokens: 15\n", ":2: max_passage_tokens: "),
+        ("index: docs\nmax_passage_tokens: 32769\n", ":2: max_passage_tokens: "),
+        ("index: docs\nmax_search_tokens: 511\n", ":2: max_search_tokens: "),
         ("index:\n  - docs\n  - 3\n", ":3: index.1: "),
     ],
 )
-def test_complaints_name_file_line_and_field(rules: Write, text: str, words: str) -> None:
+def test_errors_name_file_line_and_field(rules: Write, text: str, words: str) -> None:
     with pytest.raises(ConfigError) as error:
         rules(docs=text)
     assert words in str(error.value)
     assert "docs.yaml" in str(error.value)
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no such folder of rules"):
+def test_a_folder_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such folder of rule files"):
         Rules(Settings(mappings=tmp_path / "none"))
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="no such folder of rules"):
+    with pytest.raises(ConfigError, match="no such folder of rule files"):
         Rules(Settings(mappings=tmp_path / "file"))
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.ESTALE, errno.EIO])
-def test_a_folder_that_cannot_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     def refused(path: str | Path, **_: object) -> None:
         raise OSError(number, os.strerror(number), str(path))
 
-    # Whatever looks at a folder: pathlib asks either.
+    # pathlib uses either to read a folder.
     monkeypatch.setattr(os, "stat", refused)
     monkeypatch.setattr(os, "listdir", refused)
     with pytest.raises(ConfigError) as error:
@@ -156,21 +171,67 @@ def test_a_folder_that_cannot_be_looked_at(tmp_path: Path, monkeypatch: pytest.M
     assert str(error.value) == f"{tmp_path}: cannot be read: {os.strerror(number)}"
 
 
-def test_other_files_are_no_rules(tmp_path: Path) -> None:
+def test_other_files_are_ignored(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("no rule")
+    (tmp_path / ".hidden.yaml").write_text("not a rule")
     (tmp_path / "one.yml").write_text("index: docs\n")
     assert [rule.name for rule in Rules(Settings(mappings=tmp_path))] == ["one"]
 
 
-def test_the_schema_knows_a_good_rule_from_a_bad_one() -> None:
+def test_the_schema_accepts_valid_rules_only() -> None:
     checked = jsonschema.Draft202012Validator(json.loads(schema()))
     assert checked.is_valid({"index": ["docs"], "deadline": "500ms", "policy": "keep"})
     assert checked.is_valid({"index": "docs"})
     assert not checked.is_valid({"index": ["docs"], "feilds": []})
 
 
-def test_the_rules_that_are_shipped_can_be_read() -> None:
+def test_the_example_rules_can_be_read() -> None:
     folder = ROOT / "mappings"
     for path in folder.glob("*.y*ml"):
         assert yaml.safe_load(path.read_text(encoding="utf-8"))["index"]
     assert list(Rules(Settings(mappings=folder)))
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "sample_rate"),
+    [
+        ("", "on", 1.0),
+        ("mode: on\n", "on", 1.0),
+        ("mode: off\n", "off", 1.0),
+        ("mode: 'off'\n", "off", 1.0),
+        ("mode: shadow\n", "shadow", 1.0),
+        ("mode: sample\nsample_rate: 0.1\n", "sample", 0.1),
+        ("mode: sample\nsample_rate: 0\n", "sample", 0.0),
+        ("mode: sample\nsample_rate: 1\n", "sample", 1.0),
+    ],
+)
+def test_modes(rules: Write, text: str, mode: str, sample_rate: float) -> None:
+    (rule,) = rules(docs="index: docs\n" + text)
+    assert (rule.mode, rule.sample_rate) == (mode, sample_rate)
+
+
+@pytest.mark.parametrize(("text", "partial"), [("", False), ("partial: allow\n", True), ("partial: deny\n", False)])
+def test_partial_results_are_allowed_by_the_rule(rules: Write, text: str, partial: bool) -> None:
+    (rule,) = rules(docs="index: docs\n" + text)
+    assert rule.partial is partial
+
+
+def test_limits_of_numbers_are_inclusive(rules: Write) -> None:
+    low, high = rules(
+        high="index: b\nwindow: 1000\nmax_passage_tokens: 32768\n",
+        a_low="index: a\nwindow: 2\nmax_passage_tokens: 16\nmax_search_tokens: 512\n",
+    )
+    assert (low.window, low.long.max_passage_tokens, low.long.max_search_tokens) == (2, 16, 512)
+    assert (high.window, high.long.max_passage_tokens) == (1000, 32768)
+
+
+def test_a_rule_is_found_by_its_name(rules: Write) -> None:
+    found = rules(docs="index: docs\n", other="index: x\n")
+    assert [rule and rule.name for rule in map(found.named, ("other", "none"))] == ["other", None]
+
+
+def test_rules_can_be_replaced(rules: Write) -> None:
+    before = rules(docs="index: docs\n")
+    before.replace_with(Rules(Settings(window=7)))
+    assert [(rule.name, rule.window) for rule in before] == [("default", 7)]
+    assert before.default_rule.window == 7

@@ -31,7 +31,7 @@ def test_an_empty_file_is_an_empty_mapping(path: Path, text: str) -> None:
     assert load(path).data == {}
 
 
-def test_every_key_and_item_has_its_line(path: Path) -> None:
+def test_every_key_and_item_has_a_line(path: Path) -> None:
     path.write_text("names:\n  - a\n  - b\n\ninner: {size: 3}\n")
     file = load(path)
     assert file.where(("names", 1)) == f"{path}:3"
@@ -44,21 +44,21 @@ def test_every_key_and_item_has_its_line(path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("- a\n", ":1: expected `key: value` lines, found list"),
-        ("hello\n", ":1: expected `key: value` lines, found str"),
+        ("- a\n", ":1: expected a mapping (`key: value`), found list"),
+        ("hello\n", ":1: expected a mapping (`key: value`), found str"),
         ("a: 1\nb: [1\n", ":3: not valid YAML"),
         ("a: 1\n\tb: 2\n", ":2: not valid YAML"),
-        ("a: 1\nb: 2\na: 3\n", ":3: a: key given twice"),
-        ("o:\n  a: 1\n  a: 2\n", ":3: o.a: key given twice"),
+        ("a: 1\nb: 2\na: 3\n", ":3: a: duplicate key"),
+        ("o:\n  a: 1\n  a: 2\n", ":3: o.a: duplicate key"),
         ("a: !!python/object:os.system x\n", ":1: not valid YAML"),
         ("a: 1\n---\nb: 2\n", ":2: not valid YAML"),
-        ("a: 1\n? [b]\n: 2\n", ":2: not valid YAML: a key that is no plain value"),
-        ("a: 1\nb: &x [*x]\n", ":2: not valid YAML: too deep"),
-        ("a: 1\nb: &x\n  c: *x\n", ":3: not valid YAML: too deep"),
-        ("a: " + "[" * 200 + "]" * 200, ":1: not valid YAML: too deep"),
+        ("a: 1\n? [b]\n: 2\n", ":2: not valid YAML: a key must be a scalar"),
+        ("a: 1\nb: &x [*x]\n", ":2: not valid YAML: nested too deeply"),
+        ("a: 1\nb: &x\n  c: *x\n", ":3: not valid YAML: nested too deeply"),
+        ("a: " + "[" * 200 + "]" * 200, ":1: not valid YAML: nested too deeply"),
     ],
 )
-def test_what_is_no_mapping_is_refused_with_its_line(path: Path, text: str, words: str) -> None:
+def test_other_yaml_is_rejected_with_its_line(path: Path, text: str, words: str) -> None:
     path.write_text(text)
     with pytest.raises(ConfigError) as error:
         load(path)
@@ -66,22 +66,22 @@ def test_what_is_no_mapping_is_refused_with_its_line(path: Path, text: str, word
 
 
 @pytest.mark.parametrize("item", ["[{}]", "{{<<: [{}]}}"])
-def test_aliases_of_aliases_cannot_grow_without_end(path: Path, item: str) -> None:
-    """Each line stands for nine of the one before it: read in full, they would be 9 ** 40 places."""
+def test_aliases_of_aliases_cannot_expand_without_limit(path: Path, item: str) -> None:
+    """Each line expands to nine times the line before it, 9 ** 40 keys and items in all."""
     nested = [f"a{at}: &a{at} {item.format(', '.join([f'*a{at - 1}'] * 9))}\n" for at in range(1, 40)]
     path.write_text("a0: &a0 {k: v}\n" + "".join(nested))
     with pytest.raises(ConfigError, match=r"some\.yaml:\d+: not valid YAML: more than 100000 keys and items"):
         load(path)
 
 
-def test_aliases_that_stay_small_are_taken(path: Path) -> None:
+def test_small_aliases_are_accepted(path: Path) -> None:
     path.write_text("base: &base {size: &size 3}\ninner:\n  <<: *base\n  other: *size\n")
     file = load(path)
     assert file.data["inner"] == {"size": 3, "other": 3}
     assert file.where(("inner", "other")) == f"{path}:4"
 
 
-def test_a_file_that_cannot_be_read(path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_an_error(path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load(path)
     path.write_bytes(b"a: \xff")
@@ -92,7 +92,7 @@ def test_a_file_that_cannot_be_read(path: Path) -> None:
         load(path)
 
 
-def test_each_fault_of_a_field_has_a_line_of_its_own(path: Path) -> None:
+def test_each_invalid_field_is_reported_on_a_line_of_its_own(path: Path) -> None:
     path.write_text("names:\n  - a\n  - 2\ninner:\n  size: many\n  colour: red\nnaems: []\n")
     with pytest.raises(ConfigError) as error:
         validate(Outer, load(path))

@@ -3,83 +3,90 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
+from structlog.testing import capture_logs
 
 from es_rerank.config.settings import Settings
+from es_rerank.engine_client import client
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.errors import ConfigError, RequestError, UpstreamError
-from es_rerank.net.messages import Chunks, Request
+from es_rerank.net.messages import Chunks, OutgoingRequest, Stream
 from es_rerank.testing import FakeResponse, FakeServer, fake_settings, serve_fake
 
 NOWHERE = "http://127.0.0.1:9"
+GET = OutgoingRequest("GET", "/")
 
 
 @asynccontextmanager
-async def reaching(*urls: str, **more: object) -> AsyncIterator[EngineClient]:
-    upstream = EngineClient(fake_settings(upstream=urls, **more))
+async def client_of(*urls: str, **settings: object) -> AsyncIterator[EngineClient]:
+    engine = EngineClient(fake_settings(upstream=urls, **settings))
     try:
-        yield upstream
+        yield engine
     finally:
-        await upstream.close()
+        await engine.close()
 
 
-async def said(upstream: EngineClient, request: Request) -> bytes:
-    async with upstream.open(request) as answer:
-        return await answer.content.read()
+async def fetch(engine: EngineClient, request: OutgoingRequest = GET) -> bytes:
+    async with engine.open(request) as response:
+        return await response.content.read()
 
 
-async def test_a_base_path_stands_before_every_path() -> None:
-    async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine, reaching(f"{engine.url}/base/") as upstream:
-        assert await said(upstream, Request("GET", "/a%2Fb?x=%20")) == b"ok"
-    assert engine.seen[0].target == "/base/a%2Fb?x=%20"
+async def test_a_base_path_is_prepended_to_every_path() -> None:
+    async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as node, client_of(f"{node.url}/base/") as engine:
+        assert await fetch(engine, OutgoingRequest("GET", "/a%2Fb?x=%20")) == b"ok"
+    assert node.seen[0].target == "/base/a%2Fb?x=%20"
 
 
-async def test_no_answer_is_an_upstream_error() -> None:
-    async with reaching(NOWHERE) as upstream:
-        with pytest.raises(UpstreamError, match="cannot be reached"):
-            await said(upstream, Request("GET", "/", again=True))
+async def test_no_response_is_an_upstream_error() -> None:
+    async with client_of(NOWHERE) as engine:
+        with pytest.raises(UpstreamError, match="cannot be reached") as caught:
+            await fetch(engine, OutgoingRequest("GET", "/", retryable=True))
+    assert not caught.value.silent
 
 
-async def test_an_answer_that_was_not_read_to_its_end_frees_its_connection() -> None:
-    async with serve_fake(FakeServer({"": FakeResponse(b"x" * 1_000_000)})) as engine, reaching(engine.url) as upstream:
+async def test_a_response_that_was_not_read_to_its_end_frees_its_connection() -> None:
+    async with serve_fake(FakeServer({"": FakeResponse(b"x" * 1_000_000)})) as node, client_of(node.url) as engine:
         for _ in range(3):
-            async with upstream.open(Request("GET", "/")) as answer:
-                await answer.content.readany()
-    assert len(engine.seen) == 3
+            async with engine.open(GET) as response:
+                await response.content.readany()
+    assert len(node.seen) == 3
 
 
-def test_an_authority_that_cannot_be_read_is_an_error_at_once(tmp_path: Path) -> None:
+def test_a_ca_file_that_cannot_be_read_is_an_error_at_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"upstream_ca: .*No such file"):
         EngineClient(Settings(upstream="https://engine", upstream_ca=tmp_path / "ca.pem"))
 
 
-async def test_nodes_take_turns() -> None:
+async def test_nodes_are_asked_in_turn() -> None:
     async with (
         serve_fake(FakeServer({"": FakeResponse(b"a")})) as one,
         serve_fake(FakeServer({"": FakeResponse(b"b")})) as other,
-        reaching(one.url, other.url) as upstream,
+        client_of(one.url, other.url) as engine,
     ):
-        assert [await said(upstream, Request("GET", "/")) for _ in range(4)] == [b"a", b"b", b"a", b"b"]
+        assert [await fetch(engine) for _ in range(4)] == [b"a", b"b", b"a", b"b"]
 
 
-async def test_a_node_that_is_not_reached_costs_no_request_not_even_a_write_with_a_streamed_body() -> None:
+async def test_an_unreachable_node_fails_no_request_not_even_a_write_with_a_streamed_body() -> None:
     async def body() -> AsyncIterator[bytes]:
         yield b"one "
         yield b"write"
 
-    async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine, reaching(NOWHERE, engine.url) as upstream:
-        assert [await said(upstream, Request("POST", "/_bulk", body=Chunks(body()))) for _ in range(4)] == [b"ok"] * 4
-    assert [seen.body for seen in engine.seen] == [b"one write"] * 4
+    async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as node, client_of(NOWHERE, node.url) as engine:
+        for _ in range(4):
+            assert await fetch(engine, OutgoingRequest("POST", "/_bulk", body=Chunks(body()))) == b"ok"
+    assert [seen.body for seen in node.seen] == [b"one write"] * 4
 
 
 @asynccontextmanager
-async def closing(answer: Callable[[int], bytes | None]) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """Run a node that gives its n-th answer, or cuts the connection for None.
+async def raw_node(respond: Callable[[int], bytes | None]) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """Run a node that sends its n-th response, or closes the connection for None.
 
-    The heads that it saw are noted, each behind the number of its connection.
+    Yields its URL and the request heads that it received, each after the number of its connection.
     """
     heads: list[bytes] = []
     connections: list[object] = []
@@ -89,10 +96,10 @@ async def closing(answer: Callable[[int], bytes | None]) -> AsyncIterator[tuple[
         number = b"%d " % len(connections)
         while head := await reader.read(65536):
             heads.append(number + head)
-            found = answer(len(heads))
-            if found is None:
+            response = respond(len(heads))
+            if response is None:
                 break
-            writer.write(found)
+            writer.write(response)
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
@@ -100,26 +107,98 @@ async def closing(answer: Callable[[int], bytes | None]) -> AsyncIterator[tuple[
 
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+REFUSED = b"HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n"
 
 
-@pytest.mark.parametrize(("again", "sent"), [(True, 2), (False, 1)])
-async def test_a_cut_connection_is_a_reason_to_send_once_more_for_reads_alone(again: bool, sent: int) -> None:
-    async with closing(lambda _: None) as (url, heads), reaching(url, NOWHERE) as upstream:
-        with pytest.raises(UpstreamError):
-            await said(upstream, Request("GET", "/", again=again))
+@pytest.mark.parametrize(("retryable", "sent"), [(True, 2), (False, 1)])
+async def test_only_a_retryable_request_is_sent_again_after_a_closed_connection(retryable: bool, sent: int) -> None:
+    async with raw_node(lambda _: None) as (url, heads), client_of(url, NOWHERE) as engine:
+        with pytest.raises(UpstreamError) as caught:
+            await fetch(engine, OutgoingRequest("GET", "/", retryable=retryable))
     assert len(heads) == sent
+    assert caught.value.silent
 
 
-@pytest.mark.parametrize("long", [Request("GET", "/" + "x" * 4096), Request("GET", "/", CIMultiDict(A="x" * 9000))])
-async def test_a_connection_whose_head_may_have_been_refused_serves_no_other_request(long: Request) -> None:
-    """Engines refuse a head that is too long and leave the connection open, but never answer on it again."""
-    async with closing(lambda _: OK) as (url, heads), reaching(url) as upstream:
-        for request in (Request("GET", "/"), long, Request("GET", "/"), long):
-            await said(upstream, request)
+@pytest.mark.parametrize(("retryable", "sent"), [(True, 2), (False, 1)])
+async def test_a_request_that_a_node_has_received_is_not_sent_to_every_other_node(retryable: bool, sent: int) -> None:
+    async with (
+        raw_node(lambda _: None) as (one, first),
+        raw_node(lambda _: None) as (other, second),
+        client_of(one, other) as engine,
+    ):
+        with pytest.raises(UpstreamError):
+            await fetch(engine, OutgoingRequest("POST", "/_doc", body=b"{}", retryable=retryable))
+    assert len([head for head in [*first, *second] if b"POST" in head]) == sent
+
+
+async def test_a_write_on_a_stale_connection_is_not_sent_twice() -> None:
+    async with raw_node(lambda number: OK if number == 1 else None) as (url, heads), client_of(url) as engine:
+        await fetch(engine)
+        with pytest.raises(UpstreamError):
+            await fetch(engine, OutgoingRequest("PUT", "/docs"))
+    assert [head[:5] for head in heads] == [b"1 GET", b"1 PUT"]
+
+
+LONG = OutgoingRequest("GET", "/" + "x" * 4096), OutgoingRequest("GET", "/", CIMultiDict(A="x" * 9000))
+
+
+@pytest.mark.parametrize("long", LONG)
+async def test_a_connection_whose_request_line_or_headers_are_long_is_not_reused(long: OutgoingRequest) -> None:
+    """Engines refuse headers that are too long and leave the connection open, but never respond on it again."""
+    async with raw_node(lambda _: OK) as (url, heads), client_of(url) as engine:
+        for request in (GET, long, GET, long):
+            await fetch(engine, request)
     assert [head[:1] for head in heads] == [b"1", b"2", b"1", b"3"]
 
 
-async def test_an_answer_before_the_end_of_the_upload_ends_the_upload() -> None:
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (OutgoingRequest("GET", "x" * 4000), False),
+        (OutgoingRequest("GET", "x" * 4001), True),
+        (OutgoingRequest("GET", "/", CIMultiDict([("A", "x" * 3999), ("B", "x" * 3999)])), False),
+        (OutgoingRequest("GET", "/", CIMultiDict([("A", "x" * 3999), ("B", "x" * 4000)])), True),
+    ],
+)
+def test_how_long_a_request_line_and_headers_may_be(request_: OutgoingRequest, expected: bool) -> None:
+    assert client._is_long(request_) is expected
+
+
+def test_only_a_large_body_is_sent_in_chunks() -> None:
+    limit = client._LARGE_BODY_BYTES
+    assert client._data(b"x" * limit) == b"x" * limit
+    assert isinstance(client._data(b"x" * (limit + 1)), BytesIO)
+    assert client._data(None) is None
+
+
+class SlowToStop(Stream):
+    """A body that is sent in part, and takes a moment to stop when it is cancelled."""
+
+    reading = False
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        raise NotImplementedError
+
+    async def copy_stream(self, sink: StreamWriter) -> None:
+        self.reading = True
+        try:
+            await sink.write(b"first")
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.05)
+            self.reading = False
+
+
+async def test_after_an_early_response_the_body_is_no_longer_read_when_the_request_ends() -> None:
+    """The server reads the rest of the body itself, so two readers must not overlap."""
+    body = SlowToStop()
+    async with asyncio.timeout(5), raw_node(lambda _: REFUSED) as (url, _), client_of(url) as engine:
+        async with engine.open(OutgoingRequest("POST", "/_bulk", body=body)) as response:
+            assert (response.status, body.reading) == (429, True)
+        assert not body.reading
+
+
+async def test_an_early_response_ends_the_upload() -> None:
     go_on = asyncio.Event()
     read: list[bytes] = []
 
@@ -129,37 +208,117 @@ async def test_an_answer_before_the_end_of_the_upload_ends_the_upload() -> None:
             yield chunk
             await go_on.wait()
 
-    refused = b"HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n"
     async with (
         asyncio.timeout(5),
-        closing(lambda _: refused) as (url, _),
-        reaching(url) as upstream,
-        upstream.open(Request("POST", "/_bulk", body=Chunks(body()))) as answer,
+        raw_node(lambda _: REFUSED) as (url, heads),
+        client_of(url) as engine,
     ):
-        assert answer.status == 429
+        async with engine.open(OutgoingRequest("POST", "/_bulk", body=Chunks(body()))) as response:
+            assert response.status == 429
+            assert await response.content.read() == b""
+        await fetch(engine)
     assert read == [b"first"]
+    assert (heads[0][:1], heads[-1][:5]) == (b"1", b"2 GET"), "the connection with the unfinished upload was reused"
 
 
-async def test_a_body_that_cannot_be_read_is_the_clients_fault() -> None:
+async def test_a_finished_upload_leaves_its_connection_for_the_next_request() -> None:
+    connections: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        while not reader.at_eof():
+            await reader.readuntil(b"0\r\n\r\n")
+            writer.write(OK)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"whole"
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        async with client_of(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as engine:
+            for _ in range(3):
+                await fetch(engine, OutgoingRequest("POST", "/_bulk", body=Chunks(body())))
+        assert len(connections) == 1
+        connections[0].close()
+
+
+async def test_a_body_that_cannot_be_read_is_the_clients_error() -> None:
     async def body() -> AsyncIterator[bytes]:
         yield b"good"
         raise RequestError("malformed")
 
-    async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine, reaching(engine.url) as upstream:
+    async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as node, client_of(node.url) as engine:
         with pytest.raises(RequestError, match="malformed"):
-            await said(upstream, Request("POST", "/_bulk", body=Chunks(body())))
+            await fetch(engine, OutgoingRequest("POST", "/_bulk", body=Chunks(body())))
 
 
-async def test_another_engine_is_asked_in_plain_words_and_shown_in_its_own() -> None:
+async def test_vendor_media_types_of_an_emulated_engine_are_translated_both_ways() -> None:
     vendor = "application/vnd.elasticsearch+json; compatible-with=8"
     headers = CIMultiDict({"Accept": vendor, "Content-Type": vendor})
     async with (
         serve_fake(
             FakeServer({"": FakeResponse(b"{}", headers=[("Content-Type", "application/json; charset=UTF-8")])})
-        ) as engine,
-        reaching(engine.url, emulate="elasticsearch-8") as upstream,
-        upstream.open(Request("POST", "/", headers, b"{}")) as answer,
+        ) as node,
+        client_of(node.url, emulate="elasticsearch-8") as engine,
+        engine.open(OutgoingRequest("POST", "/", headers, b"{}")) as response,
     ):
-        assert answer.headers["Content-Type"] == "application/vnd.elasticsearch+json;compatible-with=8"
-        assert answer.headers.getall("X-Elastic-Product") == ["Elasticsearch"]
-    assert engine.seen[0].headers["Accept"] == engine.seen[0].headers["Content-Type"] == "application/json"
+        assert response.headers["Content-Type"] == "application/vnd.elasticsearch+json;compatible-with=8"
+        assert response.headers.getall("X-Elastic-Product") == ["Elasticsearch"]
+        assert not response.elasticsearch
+    assert node.seen[0].headers["Accept"] == node.seen[0].headers["Content-Type"] == "application/json"
+
+
+async def test_elasticsearch_is_recognised_by_its_product_header() -> None:
+    says = FakeResponse(headers=[("X-Elastic-Product", "Elasticsearch")])
+    async with (
+        serve_fake(FakeServer({"": says})) as node,
+        client_of(node.url) as engine,
+        engine.open(GET) as response,
+    ):
+        assert response.elasticsearch
+
+
+async def test_cookies_of_the_engine_are_not_kept_for_other_callers() -> None:
+    says = FakeResponse(b"ok", headers=[("Set-Cookie", "sid=secret; Path=/")])
+    async with serve_fake(FakeServer({"": says})) as node, client_of(node.url) as engine:
+        for _ in range(2):
+            await fetch(engine)
+    assert ["Cookie" in seen.headers for seen in node.seen] == [False, False]
+
+
+async def test_a_node_that_goes_down_and_comes_back_is_logged_once_each() -> None:
+    async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as node, client_of(node.url) as engine:
+        with capture_logs() as logs:
+            url, engine._nodes.urls = node.url, [NOWHERE]
+            with pytest.raises(UpstreamError):
+                await fetch(engine)
+            engine._nodes.urls = [url]
+            engine._nodes.failed(url, 0.0)
+            for _ in range(2):
+                await fetch(engine)
+    assert [(line["event"], line["node"]) for line in logs] == [
+        ("node unreachable", NOWHERE),
+        ("node reachable again", url),
+    ]
+    assert url not in engine._nodes.down
+
+
+async def test_the_time_to_connect_is_limited_and_the_time_to_respond_is_not() -> None:
+    async with client_of(NOWHERE, connect_timeout="250ms") as engine:
+        timeout = engine._session(once=False).timeout
+    assert (timeout.sock_connect, timeout.total, timeout.sock_read) == (0.25, None, None)
+
+
+async def test_repr_shows_nodes_and_sessions_and_no_credentials() -> None:
+    secrets = {"upstream_username": "me", "upstream_password": "s3cret"}
+    async with (
+        serve_fake(FakeServer({"": FakeResponse(b"ok")})) as node,
+        client_of(NOWHERE, node.url, **secrets) as engine,
+    ):
+        assert repr(engine) == (
+            f"EngineClient(NodePool(up=['{NOWHERE}', '{node.url}'], down=[]), sessions=0, distribution=None)"
+        )
+        engine.distribution = "opensearch"
+        await fetch(engine)
+        assert repr(engine) == (
+            f"EngineClient(NodePool(up=['{node.url}'], down=['{NOWHERE}']), sessions=1, distribution='opensearch')"
+        )

@@ -9,25 +9,26 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
+from es_rerank.engine_client import field_caps
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.engine_client.field_caps import FieldCapsCache
-from es_rerank.model import IndexInfo, Search
+from es_rerank.model import IndexInfo, Search, SearchBody
 from es_rerank.testing import CAPS, FakeResponse, FakeServer, ReceivedRequest, fake_settings, serve_fake
 
-NOBODY: CIMultiDict[str] = CIMultiDict()
-MOST = 1000
+ANONYMOUS: CIMultiDict[str] = CIMultiDict()
+MAX_BYTES = 1000
 INFO = IndexInfo(("docs",), {"title": "text", "body": "text", "tag": "keyword"})
 
 
 @asynccontextmanager
-async def asking(said: Any = CAPS, clock: Any = lambda: 0.0) -> AsyncIterator[tuple[FieldCapsCache, FakeServer]]:
-    row = said if isinstance(said, FakeResponse) else FakeResponse(json.dumps(said).encode())
+async def cached(response: Any = CAPS, clock: Any = lambda: 0.0) -> AsyncIterator[tuple[FieldCapsCache, FakeServer]]:
+    row = response if isinstance(response, FakeResponse) else FakeResponse(json.dumps(response).encode())
     async with serve_fake(FakeServer({"": row})) as engine:
-        upstream = EngineClient(fake_settings(engine))
-        indices = FieldCapsCache(upstream, MOST, clock)
-        yield indices, engine
-        await indices.close()
-        await upstream.close()
+        client = EngineClient(fake_settings(engine))
+        caps = FieldCapsCache(client, MAX_BYTES, clock)
+        yield caps, engine
+        await caps.close()
+        await client.close()
 
 
 @pytest.mark.parametrize(
@@ -40,14 +41,14 @@ async def asking(said: Any = CAPS, clock: Any = lambda: 0.0) -> AsyncIterator[tu
         ("../_security", {}, "/..%2F_security/_field_caps?fields=%2A"),
     ],
 )
-async def test_an_expression_is_resolved_by_the_engine(target: str, params: dict[str, str], asked: str) -> None:
-    async with asking() as (indices, engine):
-        assert await indices.about(Search(target, params), NOBODY) == INFO
+async def test_an_index_expression_is_resolved_by_the_engine(target: str, params: dict[str, str], asked: str) -> None:
+    async with cached() as (caps, engine):
+        assert await caps.resolve(Search(target, params), ANONYMOUS) == INFO
     assert engine.seen[0].target == asked
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("response", "expected"),
     [
         ({"indices": "docs", "fields": {}}, IndexInfo(("docs",), {})),
         ({"fields": {}}, IndexInfo((), {})),
@@ -63,29 +64,32 @@ async def test_an_expression_is_resolved_by_the_engine(target: str, params: dict
         (FakeResponse(b'{"error":{}}', status=404), None),
         (FakeResponse(json.dumps(CAPS).encode(), status=403), None),
         (FakeResponse([b'{"fields":'], cut_off=True), None),
-        (FakeResponse(json.dumps(CAPS).encode().ljust(MOST)), INFO),
-        (FakeResponse(json.dumps(CAPS).encode().ljust(MOST + 1)), None),
+        (FakeResponse(json.dumps(CAPS).encode().ljust(MAX_BYTES)), INFO),
+        (FakeResponse(json.dumps(CAPS).encode().ljust(MAX_BYTES + 1)), None),
     ],
 )
-async def test_answers(said: Any, expected: IndexInfo | None) -> None:
-    async with asking(said) as (indices, _):
-        assert await indices.about(Search("docs"), NOBODY) == expected
+async def test_responses_are_read_or_count_as_failures(response: Any, expected: IndexInfo | None) -> None:
+    async with cached(response) as (caps, _):
+        assert await caps.resolve(Search("docs"), ANONYMOUS) == expected
 
 
-async def test_an_engine_that_is_gone_says_nothing() -> None:
-    upstream = EngineClient(fake_settings())
-    assert await FieldCapsCache(upstream, MOST).about(Search("docs"), NOBODY) is None
-    await upstream.close()
+async def test_an_unreachable_engine_resolves_nothing() -> None:
+    client = EngineClient(fake_settings())
+    assert await FieldCapsCache(client, MAX_BYTES).resolve(Search("docs"), ANONYMOUS) is None
+    await client.close()
 
 
-async def test_answers_are_kept_for_a_minute_and_for_their_caller() -> None:
+async def test_results_are_cached_for_a_minute_and_per_caller() -> None:
     now = [0.0]
-    async with asking(clock=lambda: now[0]) as (indices, engine):
+    async with cached(clock=lambda: now[0]) as (caps, engine):
         for who in ({}, {"Authorization": "a"}, {"Authorization": "b"}, {"authorization": "a"}, {"X-Opaque-Id": "9"}):
-            assert await indices.about(Search("docs"), CIMultiDict(who)) == INFO
+            assert await caps.resolve(Search("docs"), CIMultiDict(who)) == INFO
         assert [seen.headers.get("Authorization") for seen in engine.seen] == [None, "a", "b"]
-        now[0] = 61.0
-        await indices.about(Search("docs"), NOBODY)
+        now[0] = 59.9
+        assert await caps.resolve(Search("docs"), ANONYMOUS) == INFO
+        assert len(engine.seen) == 3
+        now[0] = 60.0
+        await caps.resolve(Search("docs"), ANONYMOUS)
         assert len(engine.seen) == 4
 
 
@@ -105,88 +109,88 @@ async def test_answers_are_kept_for_a_minute_and_for_their_caller() -> None:
         ("X-Rerank-Query", 1),
     ],
 )
-async def test_whatever_may_say_who_asks_tells_callers_apart_and_is_said_to_the_engine(name: str, asked: int) -> None:
-    async with asking() as (indices, engine):
+async def test_headers_that_may_identify_the_caller_are_part_of_the_key_and_sent(name: str, asked: int) -> None:
+    async with cached() as (caps, engine):
         for value in ("one", "two", "one"):
-            await indices.about(Search("docs"), CIMultiDict([("Authorization", "same"), (name.upper(), value)]))
+            await caps.resolve(Search("docs"), CIMultiDict([("Authorization", "same"), (name.upper(), value)]))
     assert [seen.headers.getall(name)[-1] for seen in engine.seen] == ["one", "two"][:asked]
 
 
 @pytest.mark.parametrize(("took", "kept"), [(0.0, 0.0), (0.1, 1.0), (8.0, 3.0)])
-async def test_a_fault_is_kept_by_how_long_it_took_and_for_its_caller(took: float, kept: float) -> None:
+async def test_a_failure_is_cached_by_how_long_it_took_and_per_caller(took: float, kept: float) -> None:
     now = [0.0]
 
     def fails(_seen: ReceivedRequest) -> FakeResponse:
         now[0] += took
         return FakeResponse(b"", status=503)
 
-    async with asking(clock=lambda: now[0]) as (indices, engine):
+    async with cached(clock=lambda: now[0]) as (caps, engine):
         good, engine.says[""] = engine.says[""], fails
-        assert await indices.about(Search("docs"), NOBODY) is None
+        assert await caps.resolve(Search("docs"), ANONYMOUS) is None
         engine.says[""] = good
-        assert await indices.about(Search("docs"), CIMultiDict(Authorization="a")) == INFO
+        assert await caps.resolve(Search("docs"), CIMultiDict(Authorization="a")) == INFO
         if kept:
             now[0] = took + kept - 0.01
-            assert await indices.about(Search("docs"), NOBODY) is None
+            assert await caps.resolve(Search("docs"), ANONYMOUS) is None
         now[0] = took + kept + 0.01
-        assert await indices.about(Search("docs"), NOBODY) == INFO
+        assert await caps.resolve(Search("docs"), ANONYMOUS) == INFO
 
 
-async def test_memory_is_bounded() -> None:
-    async with asking() as (indices, _):
+async def test_the_number_of_entries_is_bounded() -> None:
+    async with cached() as (caps, _):
         for at in range(1002):
-            await indices.about(Search("docs", {"expand_wildcards": str(at)}), NOBODY)
-        assert len(indices._known) == 1000
+            await caps.resolve(Search("docs", {"expand_wildcards": str(at)}), ANONYMOUS)
+        assert len(caps._entries) == 1000
 
 
-async def test_what_is_asked_already_is_asked_once() -> None:
-    async with asking() as (indices, engine):
-        found = await asyncio.gather(*(indices.about(Search("docs"), NOBODY) for _ in range(5)))
+async def test_concurrent_searches_share_one_request() -> None:
+    async with cached() as (caps, engine):
+        found = await asyncio.gather(*(caps.resolve(Search("docs"), ANONYMOUS) for _ in range(5)))
     assert (found, len(engine.seen)) == ([INFO] * 5, 1)
 
 
-async def test_a_search_that_goes_away_does_not_take_the_answer_from_others() -> None:
-    async with asking(FakeResponse(json.dumps(CAPS).encode(), seconds=0.2)) as (indices, engine):
-        first = asyncio.create_task(indices.about(Search("docs"), NOBODY))
-        second = asyncio.create_task(indices.about(Search("docs"), NOBODY))
+async def test_a_cancelled_search_does_not_cancel_the_shared_request() -> None:
+    async with cached(FakeResponse(json.dumps(CAPS).encode(), seconds=0.2)) as (caps, engine):
+        first = asyncio.create_task(caps.resolve(Search("docs"), ANONYMOUS))
+        second = asyncio.create_task(caps.resolve(Search("docs"), ANONYMOUS))
         await asyncio.sleep(0.05)
         first.cancel()
         assert await second == INFO
     assert len(engine.seen) == 1
 
 
-async def test_who_can_wait_no_longer_leaves_the_answer_to_the_next() -> None:
-    async with asking(FakeResponse(json.dumps(CAPS).encode(), seconds=0.3)) as (indices, engine):
-        assert await indices.about(Search("docs"), NOBODY, 0.05) is None
-        assert await indices.about(Search("docs"), NOBODY) == INFO
-        assert await indices.about(Search("docs"), NOBODY, 0.0) == INFO
+async def test_a_request_continues_for_the_next_search_after_a_timeout() -> None:
+    async with cached(FakeResponse(json.dumps(CAPS).encode(), seconds=0.3)) as (caps, engine):
+        assert await caps.resolve(Search("docs"), ANONYMOUS, 0.05) is None
+        assert await caps.resolve(Search("docs"), ANONYMOUS) == INFO
+        assert await caps.resolve(Search("docs"), ANONYMOUS, 0.0) == INFO
     assert len(engine.seen) == 1
 
 
-async def test_what_has_been_asked_for_longer_than_a_search_can_wait_is_not_waited_for() -> None:
+async def test_a_request_in_flight_for_longer_than_the_timeout_is_not_waited_for() -> None:
     now = [0.0]
-    async with asking(FakeResponse(seconds=60), lambda: now[0]) as (indices, engine):
-        assert await indices.about(Search("docs"), NOBODY, 0.05) is None
+    async with cached(FakeResponse(seconds=60), lambda: now[0]) as (caps, engine):
+        assert await caps.resolve(Search("docs"), ANONYMOUS, 0.05) is None
         now[0] = 3.0
-        assert await indices.about(Search("docs"), NOBODY, 3.0) is None
-        assert (len(indices._asked), len(engine.seen)) == (1, 1)
+        assert await caps.resolve(Search("docs"), ANONYMOUS, 3.0) is None
+        assert (len(caps._in_flight), len(engine.seen)) == (1, 1)
 
 
-async def test_nothing_is_asked_for_a_search_that_cannot_wait() -> None:
-    async with asking() as (indices, engine):
-        assert await indices.about(Search("docs"), NOBODY, -0.1) is None
+async def test_nothing_is_requested_for_a_search_without_time() -> None:
+    async with cached() as (caps, engine):
+        assert await caps.resolve(Search("docs"), ANONYMOUS, -0.1) is None
     assert engine.seen == []
 
 
-async def test_what_is_asked_ends_with_the_endpoint() -> None:
-    async with asking(FakeResponse(seconds=60)) as (indices, _):
-        assert await indices.about(Search("docs"), NOBODY, 0.05) is None
-        await indices.close()
-        assert indices._asked == {}
+async def test_requests_in_flight_are_cancelled_on_close() -> None:
+    async with cached(FakeResponse(seconds=60)) as (caps, _):
+        assert await caps.resolve(Search("docs"), ANONYMOUS, 0.05) is None
+        await caps.close()
+        assert caps._in_flight == {}
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("response", "expected"),
     [
         ({"aggregations": {"names": {"buckets": [{"key": "docs"}, {"key": "more"}]}}}, INFO),
         ({"aggregations": {"names": {"buckets": []}}}, None),
@@ -194,15 +198,51 @@ async def test_what_is_asked_ends_with_the_endpoint() -> None:
         ([], None),
     ],
 )
-async def test_a_point_in_time_is_resolved_by_a_search(said: Any, expected: IndexInfo | None) -> None:
+async def test_a_point_in_time_is_resolved_by_a_search(response: Any, expected: IndexInfo | None) -> None:
     engine = FakeServer(
-        {"/_search": FakeResponse(json.dumps(said).encode()), "": FakeResponse(json.dumps(CAPS).encode())}
+        {"/_search": FakeResponse(json.dumps(response).encode()), "": FakeResponse(json.dumps(CAPS).encode())}
     )
     async with serve_fake(engine):
-        upstream = EngineClient(fake_settings(engine))
-        pit = Search("", body={"pit": {"id": "abc", "keep_alive": "1m"}})
-        assert await FieldCapsCache(upstream, MOST).about(pit, CIMultiDict(Authorization="a")) == expected
-        await upstream.close()
-    assert engine.seen[0].json["pit"] == {"id": "abc"}
+        client = EngineClient(fake_settings(engine))
+        pit = Search("", body=SearchBody(values={"pit": {"id": "abc", "keep_alive": "1m"}}))
+        assert await FieldCapsCache(client, MAX_BYTES).resolve(pit, CIMultiDict(Authorization="a")) == expected
+        await client.close()
+    terms = {"terms": {"field": "_index", "size": 100}}
+    assert engine.seen[0].json == {"pit": {"id": "abc"}, "size": 0, "aggs": {"names": terms}}
+    assert engine.seen[0].headers["Content-Type"] == "application/json"
     assert engine.seen[0].headers["Authorization"] == "a"
     assert [seen.target for seen in engine.seen[1:]] == ["/docs%2Cmore/_field_caps?fields=%2A"] * bool(expected)
+
+
+@pytest.mark.parametrize("pit", ["abc", {"id": 3}, {}, None])
+async def test_a_malformed_point_in_time_is_left_to_the_engine(pit: object) -> None:
+    async with cached() as (caps, engine):
+        assert await caps.resolve(Search("docs", body=SearchBody(values={"pit": pit})), ANONYMOUS) == INFO
+    assert engine.seen[0].target == "/docs/_field_caps?fields=%2A"
+
+
+async def test_the_entry_that_was_refreshed_last_is_evicted_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(field_caps, "_MAX_ENTRIES", 2)
+    now = [0.0]
+    async with cached(clock=lambda: now[0]) as (caps, engine):
+        for time_, index in ((0.0, "a"), (0.0, "b"), (61.0, "a"), (61.0, "c"), (61.0, "a"), (61.0, "b")):
+            now[0] = time_
+            await caps.resolve(Search(index), ANONYMOUS)
+    assert [seen.target[1] for seen in engine.seen] == ["a", "b", "a", "c", "b"]
+
+
+async def test_a_response_that_does_not_come_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(field_caps, "_TIMEOUT_SECONDS", 0.05)
+    async with asyncio.timeout(5), cached(FakeResponse(seconds=60)) as (caps, _):
+        assert await caps.resolve(Search("docs"), ANONYMOUS, 60.0) is None
+        assert caps._in_flight == {}
+
+
+async def test_repr_shows_how_many_entries_and_requests_there_are() -> None:
+    async with cached(FakeResponse(json.dumps(CAPS).encode(), seconds=0.05)) as (caps, _):
+        secret = CIMultiDict(Authorization="s3cret")
+        resolving = asyncio.create_task(caps.resolve(Search("docs"), secret))
+        await asyncio.sleep(0)
+        assert repr(caps) == "FieldCapsCache(entries=0, in_flight=1)"
+        await resolving
+        assert repr(caps) == "FieldCapsCache(entries=1, in_flight=0)"

@@ -1,9 +1,10 @@
-"""The signature is checked as the service checks it: from what arrived, by the steps of AWS's documentation."""
+"""The signature is verified as the service verifies it: from the received request, by AWS's documentation."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import io
 import sys
 from collections.abc import AsyncIterator
 from urllib.parse import quote, unquote
@@ -12,10 +13,11 @@ import pytest
 from multidict import CIMultiDict
 
 from es_rerank.config.settings import Settings
+from es_rerank.engine_client import sigv4
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.engine_client.sigv4 import Signer
 from es_rerank.errors import ConfigError, UpstreamError
-from es_rerank.net.messages import Chunks, Request
+from es_rerank.net.messages import Chunks, OutgoingRequest
 from es_rerank.testing import FakeResponse, FakeServer, ReceivedRequest, fake_settings, serve_fake
 
 SECRET = "wJalrXUtnFEMI/K7MDENG"
@@ -75,15 +77,15 @@ async def body() -> AsyncIterator[bytes]:
         ("POST", "/_bulk?refresh=true", True),
     ],
 )
-async def test_what_arrives_is_signed(method: str, target: str, streamed: bool, service: str) -> None:
+async def test_received_requests_have_a_valid_signature(method: str, target: str, streamed: bool, service: str) -> None:
     headers = CIMultiDict({"Authorization": "AWS4-HMAC-SHA256 of the client", "x-amz-date": "long ago", "X-A": "1"})
     whole = Chunks(body()) if streamed else b'{"size":1}' if method == "POST" else None
     async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine:
-        upstream = EngineClient(fake_settings(engine, aws_region=REGION, aws_service=service))
-        sent = Request(method, target, headers, whole)
-        async with upstream.open(sent) as answer:
+        client = EngineClient(fake_settings(engine, aws_region=REGION, aws_service=service))
+        sent = OutgoingRequest(method, target, headers, whole)
+        async with client.open(sent) as answer:
             assert answer.status == 200
-        await upstream.close()
+        await client.close()
     (seen,) = engine.seen
     assert seen.headers["Authorization"].rpartition("Signature=")[2] == expected(seen, service)
     assert seen.headers.getall("X-Amz-Security-Token") == ["token"]
@@ -94,14 +96,35 @@ async def test_what_arrives_is_signed(method: str, target: str, streamed: bool, 
         assert seen.headers["Content-Length"] == str(len(seen.body))
 
 
-async def test_without_credentials_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_aws_credentials_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     signer = Signer(REGION, "es")
     monkeypatch.setattr(signer._session, "get_credentials", lambda: None)
     with pytest.raises(UpstreamError, match="no AWS credentials"):
-        await signer("http://engine", Request("GET", "/"))
+        await signer("http://engine", OutgoingRequest("GET", "/"))
 
 
-def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_names_the_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "botocore.session", None)
     with pytest.raises(ConfigError, match=r"aws_region: .*es-rerank\[aws\]"):
         EngineClient(Settings(aws_region=REGION))
+
+
+@pytest.mark.parametrize(
+    ("target", "canonical"),
+    [
+        ("/docs/_search", "/docs/_search"),
+        ("/a+b/_search?", "/a+b/_search?"),
+        ("/_search?q=a+b%2Bc", "/_search?q=a%20b%2Bc"),
+        ("/_search?pretty&q=", "/_search?pretty=&q="),
+        ("/_search?q=%E9%C3%A9/~", "/_search?q=%E9%C3%A9%2F~"),
+    ],
+)
+def test_the_query_is_encoded_as_aws_encodes_it(target: str, canonical: str) -> None:
+    assert sigv4._canonical(target) == canonical
+
+
+async def test_a_body_that_is_sent_leaves_no_open_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sigv4, "_CHUNK_BYTES", 4)
+    file = io.BytesIO(b"0123456789")
+    assert [chunk async for chunk in sigv4._read(file)] == [b"0123", b"4567", b"89"]
+    assert file.closed

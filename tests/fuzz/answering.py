@@ -1,4 +1,4 @@
-"""Promises about what the engine answers: no hit is lost, scores fall, and all other bytes leave as they came."""
+"""Invariants of engine responses: no hit is lost, scores are descending, and all other bytes are unchanged."""
 
 from __future__ import annotations
 
@@ -17,20 +17,47 @@ from msgspec import Raw
 
 from es_rerank.compat import responses
 from es_rerank.jsonspan import elements, members, splice
-from es_rerank.model import Failed, IndexInfo, Plan, PolicySpec, Rule, Scored, ScoreRequest, Search, Skip, Why
-from es_rerank.pipeline import Effects, finish, measure, page, run
+from es_rerank.model import (
+    CallOptions,
+    EngineReply,
+    Failed,
+    FetchPhase,
+    FetchSpec,
+    HitKey,
+    IndexInfo,
+    OutcomeState,
+    Plan,
+    PolicySpec,
+    Rule,
+    Scored,
+    ScoreRequest,
+    Search,
+    Skip,
+    Why,
+)
+from es_rerank.pipeline import (
+    Ports,
+    RankedWindow,
+    SearchResult,
+    engine_order,
+    measure,
+    page_result,
+    rank_window,
+    run,
+)
 from es_rerank.search.formats import async_search, multi_search, rank_eval
 from es_rerank.search.response import filter_path
-from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, read
+from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, keys, read
 from es_rerank.search.scoring import POLICIES
-from tests.fuzz.inputs import Knobs, parted, text
+from tests.fuzz.inputs import Choices, parted, text
 from tests.fuzz.mutate import Members, parsed
+from tests.search.builders import a_plan, a_search
 
 Value = TypeVar("Value")
 
 INFO = IndexInfo(("docs",), {"title": "text", "body": "text"})
 SPECS = (*(PolicySpec(name) for name in POLICIES), PolicySpec("linear", 0.0), PolicySpec("rrf", 1.0))
-# Members of a hit that say its score, and those that may be taken out of it.
+# Members of a hit that follow from its score, and those that may be removed.
 _SCORED = frozenset({"_score", "sort", "_explanation"})
 _IDENTITY = frozenset({"_type", "_id", "_routing", "_ignored"})
 _BODIES = (
@@ -39,44 +66,51 @@ _BODIES = (
     {"query": {"match": {"body": "hose"}}, "_source": False},
     {"query": {"match": {"body": "hose"}}, "_source": False, "aggs": {"a": {"terms": {"field": "tag"}}}, "rescore": []},
 )
-# Levels from which on an answer may be left alone, and may not be cut.
+# Nesting depths from which a response may be passed through, and may not be filtered.
 _DEEP, _CUTTABLE = 400, 100
 _FAULTS = (ValueError, LookupError, TypeError, RecursionError)
-"""What the flows take for an answer that is not theirs to word (es_rerank/server/handlers/compat.py)."""
+"""Exceptions for which the handlers pass a response through (es_rerank/server/handlers/compat.py)."""
 
 
 def done(story: Coroutine[Any, Any, Value]) -> Value:
-    """Run a coroutine that waits for nothing."""
+    """Run a coroutine that never suspends."""
     try:
         story.send(None)
     except StopIteration as end:
         return end.value
-    raise AssertionError("it waits")
+    raise AssertionError("the coroutine suspended")
 
 
 @dataclass
 class World:
-    """An engine with an answer, and a model that finds a text as probable as its checksum says."""
+    """An engine with one response, and a model whose probabilities are derived from checksums."""
 
     answer: bytes
     rule: Rule
     whole: SearchResponse | None = None
     model: int = 0
 
-    def effects(self, *, splits: bool = True) -> Effects:
-        return Effects(self._about, self._fetch, self._score, lambda _: 1.0, splits)
+    @property
+    def ports(self) -> Ports:
+        return Ports(self._about, self._fetch, self._score)
+
+    def finish(self, plan: Plan, body: bytes) -> SearchResult:
+        """Rank the window of a response, and write the client's page."""
+        window = done(rank_window(plan, EngineReply(body=body), self.ports, CallOptions()))
+        return page_result(window) if isinstance(window, RankedWindow) else window
 
     async def _about(self, _search: Search) -> tuple[Rule, IndexInfo] | Skip:
         return self.rule, INFO
 
-    async def _fetch(self, plan: Plan) -> bytes | None:
-        """Answer with the hits that are asked for."""
+    async def _fetch(self, plan: Plan) -> EngineReply:
+        """Return the response with the requested hits."""
         if self.whole is None:
-            return self.answer
-        array = self.whole.array
-        hits = [hit for hit in self.whole.hits if plan.only is None or hit.name in plan.only]
-        some = hits[plan.fetch_from : plan.fetch_from + plan.fetch_size]
-        return splice(self.answer, [(array.start, array.end, b"[%b]" % b",".join(hit.raw for hit in some))])
+            return EngineReply(body=self.answer)
+        array, fetch = self.whole.array, plan.fetch
+        hits = [hit for hit, key in zip(self.whole.hits, keys(self.whole.hits), strict=True) if _fetched(fetch, key)]
+        some = hits[fetch.from_ : fetch.from_ + fetch.size]
+        new = b"[%b]" % b",".join(hit.raw for hit in some)
+        return EngineReply(body=splice(self.answer, [(array.start, array.end, new)]))
 
     async def _score(self, ask: ScoreRequest) -> Scored | Failed:
         if self.model == 1:
@@ -86,16 +120,21 @@ class World:
         return Scored(read, 0, "m")
 
 
+def _fetched(fetch: FetchSpec, key: HitKey) -> bool:
+    """Return whether a fetch spec selects a hit."""
+    return fetch.phase is not FetchPhase.FETCH or key in fetch.only
+
+
 def answers(data: bytes) -> None:
-    """One answer, any plan, any probabilities: the page holds the hits it must, each once; all else is untouched."""
-    knobs, body = parted(data, 2)
-    turn = Knobs(knobs)
-    rule = Rule("docs", fields=("title", "body"), window=turn.number(6), policy=turn.one(SPECS))
-    plan = _plan(turn, rule)
-    world = World(body, rule, model=turn.number(3))
-    reply = done(finish(plan, body, world.effects()))
-    cut = page(plan, body, Why.PARTIAL)
-    done(measure(plan, world.effects()))
+    """One response, any plan, any probabilities: the page has the right hits, each once; all else is unchanged."""
+    prefix, body = parted(data, 2)
+    choose = Choices(prefix)
+    rule = Rule("docs", fields=("title", "body"), window=choose.number(6), policy=choose.one(SPECS))
+    plan = _plan(choose, rule)
+    world = World(body, rule, model=choose.number(3))
+    reply = world.finish(plan, body)
+    cut = engine_order(plan, EngineReply(body=body), Why.PARTIAL)
+    done(measure(plan, world.ports, CallOptions()))
     try:
         envelope = read(body)
     except NotASearchResponseError:
@@ -103,38 +142,37 @@ def answers(data: bytes) -> None:
         assert cut.body is None
         return
     if reply.body is None or cut.body is None:
-        assert _depth(body) > _DEEP, "an answer is left alone that could be read"
+        assert _depth(body) > _DEEP, "a readable response is passed through"
         return
     for out in (reply.body, cut.body):
         _untouched(envelope, out, plan)
     hits = read(reply.body).hits
-    msgspec.json.decode(rank_eval.ranked([rank_eval.Ranked(hit.index, hit.id, hit.score or 0.0) for hit in hits]))
-    if reply.outcome.state == "reranked" or reply.outcome.why is Why.BEYOND_WINDOW:
-        _falling([hit.score for hit in envelope.hits], [hit.score for hit in hits])
+    ranked = [rank_eval.RankedHit(key, hit.score or 0.0) for key, hit in zip(keys(hits), hits, strict=True)]
+    msgspec.json.decode(rank_eval.ranked(ranked))
+    if reply.outcome.state is OutcomeState.RERANKED or reply.outcome.why is Why.BEYOND_WINDOW:
+        _descending([hit.score for hit in envelope.hits], [hit.score for hit in hits])
 
 
-def _plan(turn: Knobs, rule: Rule) -> Plan:
-    """Make a plan as `plan.make` could, for any page."""
-    start, size = turn.number(6), turn.number(6)
+def _plan(choose: Choices, rule: Rule) -> Plan:
+    """Return a plan for any page, such as `plan.make` returns."""
+    start, size = choose.number(6), choose.number(6)
     beyond = start >= rule.window
-    return Plan(
-        text="hose",
+    return a_plan(
         start=start,
         size=size,
-        fetch_from=start if beyond else 0,
-        fetch_size=size if beyond else max(rule.window, start + size),
+        fetch=FetchSpec(FetchPhase.WINDOW, start if beyond else 0, size if beyond else max(rule.window, start + size)),
         window=0 if beyond else rule.window,
         rule=rule,
         passage_fields=rule.fields,
-        extra_fields=turn.one(((), (), ("body",), ("title", "comments.said", "body"))),
-        asked_fields=turn.one(((), ("title",), ("b*",))),
-        min_score=turn.one((None, None, None, 0.5, 0.0)),
-        bare=turn.one((False, False, True)),
+        extra_fields=choose.one(((), (), ("body",), ("title", "comments.said", "body"))),
+        client_fields=choose.one(((), ("title",), ("b*",))),
+        min_score=choose.one((None, None, None, 0.5, 0.0)),
+        without_stored_fields=choose.one((False, False, True)),
     )
 
 
 def _untouched(envelope: SearchResponse, out: bytes, plan: Plan) -> None:
-    """Compare an answer with the engine's: nothing differs but hits, their scores, and the greatest of them."""
+    """Check that a response differs from the engine's in its hits, their scores and `max_score` only."""
     before, after = _raws(envelope.body), _raws(out)
     assert list(before) == list(after)
     assert {**before, "hits": b""} == {**after, "hits": b""}
@@ -142,17 +180,17 @@ def _untouched(envelope: SearchResponse, out: bytes, plan: Plan) -> None:
     left, right = _raws(before["hits"]), _raws(after["hits"])
     assert list(left) == list(right)
     assert {**left, **changing} == {**right, **changing}
-    came = Counter(_bones(hit.raw, plan) for hit in envelope.hits)
-    page_ = Counter(_bones(raw, plan) for raw in elements(right["hits"]))
-    assert page_ <= came, "a hit is invented, or there twice"
-    first = plan.start - plan.fetch_from
+    came = Counter(_unscored(hit.raw, plan) for hit in envelope.hits)
+    page_ = Counter(_unscored(raw, plan) for raw in _items(right["hits"]))
+    assert page_ <= came, "a hit is not the engine's, or is there twice"
+    first = plan.start - plan.fetch.from_
     wanted = len(envelope.hits[first : first + plan.size])
     assert page_.total() == wanted or (plan.min_score is not None and page_.total() < wanted), "a hit is lost"
     _readable(envelope.body, out)
 
 
 def _readable(body: bytes, out: bytes) -> None:
-    """What could be read before can be read after."""
+    """Check that a response is still valid JSON."""
     try:
         msgspec.json.decode(body)
     except (ValueError, RecursionError):
@@ -160,16 +198,21 @@ def _readable(body: bytes, out: bytes) -> None:
     msgspec.json.decode(out)
 
 
+def _items(text: bytes) -> list[bytes]:
+    """Return the bytes of each element of an array."""
+    return [span.of(text) for span in elements(text)]
+
+
 def _raws(text: bytes) -> dict[str, bytes]:
     return {name: bytes(raw) for name, raw in msgspec.json.decode(text, type=dict[str, Raw]).items()}
 
 
-def _bones(raw: bytes, plan: Plan) -> tuple[object, ...]:
-    """Give what a hit keeps on its way: all but its score, and what is asked for the model alone."""
+def _unscored(raw: bytes, plan: Plan) -> tuple[object, ...]:
+    """Return the members of a hit that must not change: all but its score and the fields for the model."""
     kept = _raws(raw)
     sort = kept.get("sort", b"")
-    values = elements(sort)[1:] if sort.startswith(b"[") else sort
-    dropped = _SCORED | (_IDENTITY if plan.bare else frozenset())
+    values = _items(sort)[1:] if sort.startswith(b"[") else sort
+    dropped = _SCORED | (_IDENTITY if plan.without_stored_fields else frozenset())
     fields = kept.pop("fields", b"")
     return (
         tuple((name, value) for name, value in kept.items() if name not in dropped),
@@ -179,53 +222,54 @@ def _bones(raw: bytes, plan: Plan) -> tuple[object, ...]:
 
 
 def _left(fields: bytes, plan: Plan) -> object:
-    """Give what is left of `fields` where the model's own go; an object that becomes empty goes."""
-    ours = [name for name in plan.extra_fields if not any(fnmatchcase(name, one) for one in plan.asked_fields)]
+    """Return `fields` without those for the model; None if it becomes empty."""
+    ours = [name for name in plan.extra_fields if not any(fnmatchcase(name, one) for one in plan.client_fields)]
     if not ours or not fields.startswith(b"{"):
         return fields or None
     try:
         inner = members(fields)
     except ValueError:
-        return fields  # it says a thing twice
+        return fields  # it has duplicate members
     gone = {*ours, *(name.partition(".")[0] for name in ours)}
     return tuple((name, span.of(fields)) for name, span in inner.items() if name not in gone) or None
 
 
-def _falling(engine: Sequence[float | None], shown: Sequence[float | None]) -> None:
-    """Scores fall where those of the engine do, and none is less than nothing."""
+def _descending(engine: Sequence[float | None], shown: Sequence[float | None]) -> None:
+    """Check that scores are descending where the engine's are, and that none is negative."""
     known = [one for one in engine if one is not None]
     if len(known) < len(engine) or any(one < after for one, after in pairwise(known)) or min(known, default=0.0) < 0:
         return
     found = [one for one in shown if one is not None]
-    assert len(found) == len(shown), "a score is gone"
+    assert len(found) == len(shown), "a score is missing"
     assert all(math.isfinite(one) and one >= 0 for one in found)
-    assert all(one >= after for one, after in pairwise(found)), "scores rise"
+    assert all(one >= after for one, after in pairwise(found)), "scores are not descending"
 
 
 def pages(data: bytes) -> None:
-    """All pages of a search, whatever their size: together one permutation of the engine's hits, scores falling."""
-    knobs, body = parted(data, 2)
-    turn = Knobs(knobs)
-    window, policy, size = turn.number(5) + 2, turn.one(SPECS), turn.number(4) + 1
+    """All pages of a search, for any page size: one permutation of the engine's hits, with descending scores."""
+    prefix, body = parted(data, 2)
+    choose = Choices(prefix)
+    window, policy, size = choose.number(5) + 2, choose.one(SPECS), choose.number(4) + 1
     rule = Rule("docs", fields=("title", "body"), window=window, policy=policy)
-    search, splits, model = turn.one(_BODIES), turn.switch(), turn.one((0, 2, 3))
+    search, splits, model = choose.one(_BODIES), choose.switch(), choose.one((0, 2, 3))
     try:
         whole = read(body)
     except NotASearchResponseError:
         return
     scores = [hit.score for hit in whole.hits]
-    names = {hit.name for hit in whole.hits}
+    names = set(keys(whole.hits))
     sorted_ = all(one is not None and one >= 0 for one in scores) and scores == sorted(scores, key=_negative)
     if not sorted_ or len(names) < len(whole.hits):
-        return  # no engine answers so
+        return  # no engine returns this
     world = World(body, rule, whole, model)
     raw = json.dumps(search).encode()
+    options = CallOptions(two_phase=splits)
     found: list[bytes] = []
     shown: list[float | None] = []
-    plan = replace(_plan(Knobs(b""), rule), extra_fields=() if "_source" not in search else rule.fields)
+    plan = replace(_plan(Choices(b""), rule), extra_fields=() if "_source" not in search else rule.fields)
     for start in range(0, len(whole.hits) + size, size):
-        asked = Search("docs", {"from": str(start), "size": str(size)}, search, raw)
-        reply = done(run(asked, world.effects(splits=splits)))
+        asked = a_search(raw, {"from": str(start), "size": str(size)})
+        reply = done(run(asked, world.ports, options))
         if reply.body is None:
             assert _depth(body) > _DEEP, reply.outcome
             return
@@ -233,12 +277,12 @@ def pages(data: bytes) -> None:
         assert len(hits) == len(whole.hits[start : start + size])
         found += [hit.raw for hit in hits]
         shown += [hit.score for hit in hits]
-    assert Counter(_bones(raw, plan) for raw in found) == Counter(_bones(hit.raw, plan) for hit in whole.hits)
-    _falling(scores, shown)
+    assert Counter(_unscored(raw, plan) for raw in found) == Counter(_unscored(hit.raw, plan) for hit in whole.hits)
+    _descending(scores, shown)
 
 
 def _depth(body: bytes) -> int:
-    """Count levels, rather too many: texts are read over. Near a thousand it depends on the reader what is too deep."""
+    """Return an upper bound of the nesting depth. Parsers differ in what they accept near a thousand levels."""
     steps = ((one in b"[{") - (one in b"]}") for one in body)
     return max(accumulate(steps), default=0)
 
@@ -248,45 +292,47 @@ def _negative(score: float | None) -> float:
 
 
 def many(data: bytes) -> None:
-    """Answers with many searches: each keeps its place and its bytes, whatever stands in the place of another."""
-    knobs, body = parted(data, 2)
+    """Responses of `_msearch`: each keeps its position and its bytes when another one is replaced."""
+    prefix, body = parted(data, 2)
     found = multi_search.responses(body)
     if found is None:
         return
-    assert found.joined({}) == body
-    at = Knobs(knobs).number(max(0, min(9, len(found.elements) - 1)))
-    for place in range(len(found.elements)):
-        whole = found.whole(place)
-        assert whole in (None, found.elements[place])
-    out = found.joined({at: b'{"hits":{"hits":[]}}'})
+    assert found.with_responses({}) == body
+    responses_ = [found.response(place) for place in range(len(found.responses))]
+    if not responses_:
+        return
+    at = Choices(prefix).number(min(9, len(responses_) - 1))
+    for place, response in enumerate(responses_):
+        assert found.success(place) in (None, response)
+    out = found.with_responses({at: b'{"hits":{"hits":[]}}'})
     again = multi_search.responses(out)
     assert again is not None
     assert {**_raws(out), "responses": b""} == {**_raws(body), "responses": b""}
-    expected = [b'{"hits":{"hits":[]}}' if place == at else raw for place, raw in enumerate(found.elements)]
-    assert list(again.elements) == expected
+    expected = [b'{"hits":{"hits":[]}}' if place == at else raw for place, raw in enumerate(responses_)]
+    assert [again.response(place) for place in range(len(again.responses))] == expected
     _readable(body, out)
 
 
 def wrapped(data: bytes) -> None:
-    """Answers of asynchronous searches, and the ids that clients poll with."""
-    knobs, client_id, body = parted(data, 3)
-    turn = Knobs(knobs)
+    """Responses of asynchronous searches, and the ids that clients poll with."""
+    prefix, client_id, body = parted(data, 3)
+    choose = Choices(prefix)
     known = async_search.recall(text(client_id), {"docs": Rule("docs")}.get)
     found = async_search.read(body)
     if found is None:
         return
     assert async_search.write(found, None, None) == body
-    plan = known[1] if known else _plan(turn, Rule("docs", window=turn.number(6)))
+    plan = known[1] if known else _plan(choose, Rule("docs", window=choose.number(6)))
     inner = found.response.of(body) if found.response else None
-    reply = None if inner is None else done(finish(plan, inner, World(b"", plan.rule).effects()))
+    reply = None if inner is None else World(b"", plan.rule).finish(plan, inner)
     out = async_search.write(found, found.id and async_search.token(found.id, plan), reply and reply.body)
     again = async_search.read(out)
     assert again is not None
     assert again.final == found.final
-    said = _raws(body)
-    if found.final and "state" not in said:
-        assert (said["is_running"], said["is_partial"]) == (b"false", b"false")
-    assert not found.final or (found.response is not None and "error" not in said)
+    members_ = _raws(body)
+    if found.final and "state" not in members_:
+        assert (members_["is_running"], members_["is_partial"]) == (b"false", b"false")
+    assert not found.final or (found.response is not None and "error" not in members_)
     changing = {"id": b"", "response": b""}
     assert {**_raws(out), **changing} == {**_raws(body), **changing}
     if found.id and "\udc80" not in found.id:
@@ -296,16 +342,16 @@ def wrapped(data: bytes) -> None:
 
 
 def filters(data: bytes) -> None:
-    """`filter_path` over any object: what is left is what the paths name, as a reading of them leaf by leaf says."""
-    knobs, expression, body = parted(data, 3)
+    """`filter_path` over any object: the leaves that remain are those that the paths name."""
+    prefix, expression, body = parted(data, 3)
     wanted = filter_path.paths({"filter_path": text(expression)})
-    keeps_empty = Knobs(knobs).switch()
+    keeps_empty = Choices(prefix).switch()
     out = filter_path.cut(body, wanted, keeps_empty=keeps_empty)
     if not wanted:
         assert out == body
         return
     if out is None:
-        assert not _clean(body), "it could have been cut"
+        assert not _clean(body), "the body could have been filtered"
         return
     try:
         before = msgspec.json.decode(body)
@@ -322,36 +368,36 @@ def filters(data: bytes) -> None:
 
 
 def _clean(body: bytes) -> bool:
-    """Tell whether a body is JSON of moderate depth that says nothing twice."""
+    """Return whether a body is JSON of moderate depth without duplicate members."""
     try:
-        waiting = [(parsed(body), 0)]
+        pending = [(parsed(body), 0)]
     except (ValueError, RecursionError):
         return False
-    while waiting:
-        one, depth = waiting.pop()
+    while pending:
+        one, depth = pending.pop()
         names = [name for name, _ in one] if isinstance(one, Members) else []
         if depth > _CUTTABLE or len(set(names)) < len(names) or any(map(_lone, [one, *names])):
             return False
         if isinstance(one, list):
-            waiting += [(pair[1] if isinstance(one, Members) else pair, depth + 1) for pair in one]
+            pending += [(pair[1] if isinstance(one, Members) else pair, depth + 1) for pair in one]
     return True
 
 
 def _lone(value: object) -> bool:
-    """Tell whether a text holds half a character, which msgspec takes for no text."""
+    """Return whether a text has a lone surrogate, which msgspec rejects."""
     return isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _leaves(value: object) -> list[tuple[tuple[str, ...], object]]:
-    """List what is neither object nor array, each with the names above it."""
+    """List all scalars, each with the names of its parents."""
     found = []
-    waiting: list[tuple[tuple[str, ...], object]] = [((), value)]
-    while waiting:
-        path, one = waiting.pop()
+    pending: list[tuple[tuple[str, ...], object]] = [((), value)]
+    while pending:
+        path, one = pending.pop()
         if isinstance(one, dict):
-            waiting += [((*path, name), inner) for name, inner in one.items()]
+            pending += [((*path, name), inner) for name, inner in one.items()]
         elif isinstance(one, list):
-            waiting += [(path, inner) for inner in one]
+            pending += [(path, inner) for inner in one]
         else:
             found.append((path, one))
     return found
@@ -363,7 +409,7 @@ def _kept(path: tuple[str, ...], wanted: filter_path.Filter) -> bool:
 
 
 def _names(pattern: Sequence[str], path: Sequence[str]) -> bool:
-    """Tell whether a pattern names a place or one above it: all its names in order, `**` one level or more."""
+    """Return whether a pattern matches a path or a parent of it; `**` matches one or more levels."""
     reached = {0}
     for name in path:
         if len(pattern) in reached:
@@ -378,19 +424,19 @@ def _names(pattern: Sequence[str], path: Sequence[str]) -> bool:
 
 
 _SHOWN: Sequence[Callable[[bytes], bytes]] = (
-    lambda body: responses.info(body, "8.19.0"),
-    lambda body: responses.nodes(body, "127.0.0.1:9280"),
-    responses.opened,
-    responses.closing,
-    responses.closed,
+    lambda body: responses.emulated_root(body, "8.19.0"),
+    lambda body: responses.with_node_address(body, "127.0.0.1:9280"),
+    responses.from_opensearch_open_pit,
+    responses.to_opensearch_close_pit,
+    responses.from_opensearch_close_pit,
 )
 
 
 def presented(data: bytes) -> None:
-    """What an engine says of itself: shown in other words, or left to it by a fault that the flows know."""
+    """Responses that compat rewrites: rewritten, or passed through for one of the known exceptions."""
     (body,) = parted(data, 1)
     assert isinstance(responses.distribution(body), str)
-    named = responses.root(body, "8.19.0")
+    named = responses.root_response(body, "8.19.0")
     assert named is None or msgspec.json.decode(named)["tagline"]
     for show in _SHOWN:
         try:

@@ -1,8 +1,8 @@
-"""Promises about what clients send: connections, heads, bodies, the words in them, and the plans made of them."""
+"""Invariants of requests: connections, heads, bodies, query text, and plans."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,9 +14,20 @@ from multidict import CIMultiDict
 from es_rerank.compat import dialects
 from es_rerank.compat import endpoints as compat_endpoints
 from es_rerank.jsonspan import elements, members
-from es_rerank.model import IndexInfo, Long, Plan, PolicySpec, Rule, Search, Skip
-from es_rerank.net.content_encoding import packed, understood, unpacked
-from es_rerank.net.headers import HOP_BY_HOP, passing
+from es_rerank.model import (
+    FetchPhase,
+    FetchSpec,
+    IndexInfo,
+    LongDocumentMode,
+    LongDocuments,
+    Plan,
+    PolicySpec,
+    Rule,
+    Search,
+    Skip,
+)
+from es_rerank.net.content_encoding import compress, decompress, supported_encodings
+from es_rerank.net.headers import HOP_BY_HOP, end_to_end_headers
 from es_rerank.search import plan
 from es_rerank.search.engine_request import two_phase
 from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, engine_request
@@ -29,19 +40,20 @@ from es_rerank.search.formats import (
     rank_eval,
     search_template,
 )
-from es_rerank.search.formats.endpoints import ENDPOINTS, EndpointRequest
+from es_rerank.search.formats.endpoints import ENDPOINTS, Endpoint, EndpointRequest, ParsedSearch
 from es_rerank.search.formats.native_reranker import resolve
-from es_rerank.search.query_text.dedup import join_distinct as put_together
+from es_rerank.search.formats.parse import parse
+from es_rerank.search.query_text.dedup import merge_texts
 from es_rerank.search.query_text.kql import kql_words
 from es_rerank.search.query_text.lucene import lucene_words, simple_words, wildcard_words
 from es_rerank.search.response import filter_path
 from es_rerank.server import client_request
 from es_rerank.server.listen import proxy_protocol
 from es_rerank.server.listen.connection import escaped
-from es_rerank.server.listen.request_checks import Head, rejection
-from tests.fuzz.inputs import Knobs, parted, text
+from es_rerank.server.listen.request_checks import RequestHead, check_request
+from tests.fuzz.inputs import Choices, parted, text
 
-ROWS = (*ENDPOINTS, *compat_endpoints.rows(sniffed=True, presented=True))
+ROWS = (*ENDPOINTS, *compat_endpoints.rows(sniffing=True, emulation=True))
 KINDS = {
     "title": "text",
     "title.english": "text",
@@ -60,151 +72,175 @@ INFOS = (
     IndexInfo((), KINDS),
     IndexInfo(("library",), {}),
 )
+_LONG = LongDocuments(LongDocumentMode.MAX_PASSAGE, 16, 512)
 RULES = (
     Rule("docs"),
     Rule("docs", window=2),
     Rule("docs", window=5, fields=("title", "comments.said"), template="{title}\n> {comments.said}"),
-    Rule("docs", window=1000, policy=PolicySpec("rrf", 1.0), long=Long("max_passage", 16, 512), instruction="Judge"),
+    Rule(
+        "docs",
+        window=1000,
+        policy=PolicySpec("rrf", 1.0),
+        long=_LONG,
+        instruction="Judge",
+    ),
 )
-# What a body may be asked for without being planned as the client wrote it: it goes to the URL, or is asked beside.
+# Members that the engine request may change: the page, which goes to the URL, and additional fields.
 _OURS = frozenset({"from", "size", "fields"})
-_MOST = 10_000
+_MAX_BYTES = 10_000
 
 
 def wire(data: bytes) -> None:
-    """First bytes of a connection: whose it is, or that more must come. Coded bodies: never more than is allowed."""
-    knobs, payload = parted(data, 2)
-    turn = Knobs(knobs)
-    _prefaced(payload, turn.number(255))
+    """PROXY headers are parsed the same in any pieces; decompression never exceeds its limit."""
+    prefix, payload = parted(data, 2)
+    choose = Choices(prefix)
+    _proxy_header(payload, choose.number(255))
     for coding in ("gzip", "deflate", "x-gzip", ""):
-        found = unpacked(payload, coding, _MOST)
-        assert found is None or not coding or len(found) <= _MOST
-    coding = turn.one(("gzip", "deflate"))
-    assert unpacked(packed(payload, coding), coding, len(payload)) == payload
-    assert not payload or unpacked(packed(payload, coding), coding, len(payload) - 1) is None
+        found = decompress(payload, coding, _MAX_BYTES)
+        assert found is None or not coding or len(found) <= _MAX_BYTES
+    coding = choose.one(("gzip", "deflate"))
+    assert decompress(compress(payload, coding), coding, len(payload)) == payload
+    assert not payload or decompress(compress(payload, coding), coding, len(payload) - 1) is None
 
 
-def _prefaced(payload: bytes, cut: int) -> None:
+def _proxy_header(payload: bytes, cut: int) -> None:
     try:
-        found = proxy_protocol.read(payload)
+        found = proxy_protocol.read_proxy_header(payload)
     except proxy_protocol.ProxyProtocolError:
         return
     if found is None:
         return
     assert 0 < found.size <= len(payload)
-    assert proxy_protocol.read(payload[: found.size]) == found, "what follows makes a difference"
+    assert proxy_protocol.read_proxy_header(payload[: found.size]) == found, (
+        "the bytes after the header make a difference"
+    )
     if cut < found.size:
-        assert proxy_protocol.read(payload[:cut]) is None, "a part of it is refused, or taken for the whole"
+        assert proxy_protocol.read_proxy_header(payload[:cut]) is None, (
+            "a part of the header is rejected, or accepted as a whole"
+        )
 
 
 def requests(data: bytes) -> None:
-    """Head and body of a request: refused, streamed through, or read as its endpoint says. Nothing raises."""
+    """Head and body of a request: rejected, passed through, or parsed by its endpoint, without an exception."""
     line, head, body = parted(data, 3)
     method, _, raw = escaped(line.split(b"\n")[0]).decode("latin-1").partition(" ")
     raw_headers = [(name, value.strip()) for name, _, value in (one.partition(b":") for one in head.split(b"\n"))]
-    headers = passing(raw_headers)
+    headers = end_to_end_headers(raw_headers)
     assert not {name.lower() for name in headers} & HOP_BY_HOP
-    if rejection(Head(method, raw, headers)):
+    if check_request(RequestHead(method, raw, headers)):
         return
     _typed(headers)
     target = client_request.target(cast("Any", SimpleNamespace(raw_path=raw)))
     assert target.startswith("/")
-    carried = endpoints.match(method, target, headers, ROWS)
-    if carried is None:
+    request = endpoints.match(method, target, headers, ROWS)
+    if request is None:
         return
-    endpoints.other_answer(carried)
-    filter_path.paths(carried.params)
-    skip = endpoints.unreadable(carried, body)
-    if skip is None and carried.endpoint in _READERS:
-        _READERS[carried.endpoint](carried, endpoints.content(carried, body))
+    endpoints.wants_other_format(request)
+    filter_path.paths(request.params)
+    assert isinstance(parse(request, body), Sequence | Skip)
+    if request.endpoint in _READERS and endpoints.unreadable(request, body) is None:
+        _READERS[request.endpoint](request, endpoints.content(request, body))
 
 
 def _typed(headers: CIMultiDict[str]) -> None:
-    """Media types and codings: what is asked for is among what came."""
+    """Media types and content encodings: the engine is offered only what the client accepts."""
     accepted = headers.get("Accept-Encoding", "")
-    left = [item.partition(";")[0].strip().lower() for item in understood(accepted).split(",")]
+    left = [item.partition(";")[0].strip().lower() for item in supported_encodings(accepted).split(",")]
     assert set(left) <= {"", "gzip", "x-gzip", "deflate", "x-deflate", "identity", "x-identity"}
     dialect = dialects.DIALECTS["elasticsearch-9"]
     assert dialect is not None
-    assert len(dialect.asked(headers)) == len(headers)
-    dialect.said(headers.get("Accept", ""), headers)
+    assert len(dialect.request_headers(headers)) == len(headers)
+    dialect.response_headers(headers.get("Accept", ""), headers)
 
 
-def _one(carried: EndpointRequest, content: bytes) -> None:
-    _read(endpoints.search(carried, carried.target, carried.params, content), content)
+def _one(request: EndpointRequest, content: bytes) -> None:
+    parsed = parse(request, content)
+    if isinstance(parsed, Skip):
+        return  # the body is in the URL, which has a media type of its own
+    (search,) = parsed
+    assert search.body == content
+    _read(endpoints.decode(request, search), content)
 
 
 def _read(found: Search | Skip, content: bytes) -> None:
-    """A body is an object or nothing, and stays as it came unless a reranker was asked for in it."""
+    """A body is an object or empty, and is unchanged unless it names a reranker."""
     if isinstance(found, Search):
-        assert not found.raw or isinstance(msgspec.json.decode(found.raw), dict)
-        assert found.rerank_request or found.raw == content
+        body = found.body
+        assert not body.raw or isinstance(msgspec.json.decode(body.raw), dict)
+        assert list(body.spans) == list(body.values)
+        assert found.rerank_request or body.raw == content
         plan.early(found)
 
 
-def _template(_carried: EndpointRequest, content: bytes) -> None:
+def _template(_request: EndpointRequest, content: bytes) -> None:
     search = search_template.rendered(content, content)
     if search is not None:
         members(search_template.inline(search))
 
 
-def _many(carried: EndpointRequest, content: bytes) -> None:
-    body = content + b"\n"
-    items = multi_search.read(body, carried.target)
-    if items is None:
+def _many(request: EndpointRequest, content: bytes) -> None:
+    templates = request.endpoint is Endpoint.MULTI_SEARCH_TEMPLATE
+    parsed = multi_search.read(content + b"\n", request.target, request.params, templates=templates)
+    if isinstance(parsed, Skip):
         return
-    again = multi_search.read(multi_search.write([(item.header, item.body) for item in items]), carried.target)
-    assert again is not None
-    assert [(one.target, one.options) for one in again] == [(one.target, one.options) for one in items]
-    for item in items:
-        multi_search.options(item, carried.params)
-        _read(endpoints.search(carried, item.target, item.options, item.body), item.body)
+    lines = [(one.header or b"", one.body) for one in parsed]
+    again = multi_search.read(multi_search.write(lines), request.target, request.params, templates=templates)
+    assert not isinstance(again, Skip)
+    assert [(one.target, one.params) for one in again] == [(one.target, one.params) for one in parsed]
+    for one in parsed:
+        assert one.template == (one.body if templates else None)
+        _read(endpoints.decode(request, one, one.body), one.body)
 
 
-def _rated(_carried: EndpointRequest, content: bytes) -> None:
+def _rated(_request: EndpointRequest, content: bytes) -> None:
     _evaluated(content, {0})
 
 
 def rated(data: bytes) -> None:
-    """Searches to be rated: those that are replaced are, and all others stay as they came."""
-    knobs, body = parted(data, 2)
-    turn = Knobs(knobs)
-    _evaluated(body, {at for at in range(8) if turn.switch()})
+    """Rated searches: the given ones are replaced, all others are unchanged."""
+    prefix, body = parted(data, 2)
+    choose = Choices(prefix)
+    _evaluated(body, {at for at in range(8) if choose.switch()})
 
 
 def _evaluated(content: bytes, places: set[int]) -> None:
-    found = rank_eval.read(content)
-    if not found:
+    found = rank_eval.read(content, "docs", {})
+    if isinstance(found, Skip):
         return
-    new = rank_eval.ranked([rank_eval.Ranked("docs", "1", 2.0), rank_eval.Ranked("docs", "é", 2.0)])
+    new = rank_eval.ranked([rank_eval.RankedHit(("docs", id_), 2.0) for id_ in ("1", "é")])
     out = rank_eval.write(content, dict.fromkeys(places, new))
     left, right = members(content), members(out)
     assert left.keys() - {"templates"} == right.keys() - {"templates"}
     assert all(left[name].of(content) == right[name].of(out) for name in right if name != "requests")
-    before, after = elements(left["requests"].of(content)), elements(right["requests"].of(out))
+    before, after = _items(left["requests"].of(content)), _items(right["requests"].of(out))
     assert len(after) == len(before)
     for at, (old, one) in enumerate(zip(before, after, strict=True)):
         inner = members(one)
         assert at not in places or inner["request"].of(one) == new
         assert at not in places or not inner.keys() & {"template_id", "params"} or "request" in members(old)
         assert at in places or old == one
-    again = rank_eval.read(out)
-    assert again is not None
-    assert [one.size for one in again] == [one.size for one in found]
+    again = rank_eval.read(out, "docs", {})
+    assert not isinstance(again, Skip)
+    assert [one.params["size"] for one in again] == [one.params["size"] for one in found]
 
 
-def _polled(carried: EndpointRequest, _content: bytes) -> None:
-    known = async_search.recall(carried.id, {"docs": RULES[0]}.get)
+def _items(text_: bytes) -> list[bytes]:
+    """Return the bytes of each element of an array."""
+    return [span.of(text_) for span in elements(text_)]
+
+
+def _polled(request: EndpointRequest, _content: bytes) -> None:
+    known = async_search.recall(request.id, {"docs": RULES[0]}.get)
     if known is not None:
         engine_id, kept = known
-        assert kept.fetch_from <= kept.start
+        assert kept.fetch.from_ <= kept.start
         again = async_search.recall(async_search.token(engine_id, kept), {"docs": RULES[0]}.get)
         assert again is not None
         assert again[0] == engine_id
         assert (again[1].start, again[1].size, again[1].window) == (kept.start, kept.size, kept.window)
 
 
-def _inferred(_carried: EndpointRequest, content: bytes) -> None:
+def _inferred(_request: EndpointRequest, content: bytes) -> None:
     question = inference.read(content)
     if not isinstance(question, str):
         scores = [None if not one.strip() else len(one) % 7 / 7 for one in question.documents]
@@ -224,46 +260,46 @@ _READERS: Mapping[str, Callable[[EndpointRequest, bytes], None]] = {
 
 
 def words(data: bytes) -> None:
-    """Query languages: of any text words are left, and no character that was not in it."""
-    knobs, typed = parted(data, 2)
-    turn, given = Knobs(knobs), text(typed)
-    bare, fields = turn.switch(), turn.one((frozenset(), frozenset({"title"}), frozenset({"title", "body", "a"})))
+    """Query languages: the words of a text contain no character that is not in it."""
+    prefix, typed = parted(data, 2)
+    choose, given = Choices(prefix), text(typed)
+    bare, fields = choose.switch(), choose.one((frozenset(), frozenset({"title"}), frozenset({"title", "body", "a"})))
     known = {*given, " "}
     for found in (
-        lucene_words(given, fields.__contains__, unscoped=bare),
-        kql_words(given, fields.__contains__, unscoped=bare),
+        lucene_words(given, fields.__contains__, default_field_is_text=bare),
+        kql_words(given, fields.__contains__, default_field_is_text=bare),
         simple_words(given),
         wildcard_words(given),
-        put_together(given.split("\n")),
-        put_together(given.split()),
+        merge_texts(given.split("\n")),
+        merge_texts(given.split()),
     ):
-        assert set(found) <= known, "a character came from nowhere"
+        assert set(found) <= known, "a character is not in the text"
     assert simple_words(given) == simple_words(given).strip()
 
 
 def plans(data: bytes) -> None:
-    """Search bodies with URL parameters: a plan keeps the client's page and query, all else is skipped."""
-    knobs, query_string, body = parted(data, 3)
-    turn = Knobs(knobs)
-    endpoint, rule, info = turn.one(tuple(ENGINE_REQUESTS)), turn.one(RULES), turn.one(INFOS)
-    carried = EndpointRequest("library", text(query_string), {}, endpoint, f"/library/{endpoint}")
-    if endpoints.unreadable(carried, body):
+    """Search bodies with URL parameters: a plan keeps the client's page and query, or the search is skipped."""
+    prefix, query_string, body = parted(data, 3)
+    choose = Choices(prefix)
+    endpoint, rule, info = choose.one(tuple(ENGINE_REQUESTS)), choose.one(RULES), choose.one(INFOS)
+    request = EndpointRequest("library", text(query_string), {}, endpoint, f"/library/{endpoint}")
+    if endpoints.unreadable(request, body):
         return
-    content = endpoints.content(carried, body)
-    _asked(content, carried.params.get("search_pipeline"))
-    found = endpoints.search(carried, "library", carried.params, content)
+    content = endpoints.content(request, body)
+    _native_reranker(content, request.params.get("search_pipeline"))
+    found = endpoints.decode(request, ParsedSearch("library", request.params, content))
     _read(found, content)
     if isinstance(found, Skip) or plan.early(found):
         return
-    made = plan.make(found, rule, info, two_phase=ENGINE_REQUESTS[endpoint].splits)
+    made = plan.make(found, rule, info, two_phase=ENGINE_REQUESTS[endpoint].two_phase)
     if isinstance(made, Plan):
         _planned(made, found, rule)
-        _sent(carried, found, made)
-        _carried_on(made)
+        _engine_request(request, found, made)
+        _restored(made)
 
 
-def _asked(content: bytes, pipeline: str | None) -> None:
-    """Taking a named reranker out of a body moves values and writes none anew; a second look finds none."""
+def _native_reranker(content: bytes, pipeline: str | None) -> None:
+    """Resolving a native reranker moves values of a body without changing them; a second pass finds none."""
     resolved = resolve(content, pipeline)
     if resolved.native or resolved.rerank_request is None:
         assert resolved.raw == content
@@ -272,7 +308,7 @@ def _asked(content: bytes, pipeline: str | None) -> None:
     before, after = members(content), members(resolved.raw)
     for name in after.keys() - {"retriever", "ext"}:
         came = before[name].of(content) if name in before else after[name].of(resolved.raw)
-        assert name in before or name in native_reranker._PLAIN, "a member came from nowhere"
+        assert name in before or name in native_reranker._PLAIN, "a member is not in the request"
         assert after[name].of(resolved.raw) == came, name
     again = resolve(resolved.raw, pipeline)
     assert again.rerank_request is None
@@ -285,62 +321,61 @@ def _planned(made: Plan, found: Search, rule: Rule) -> None:
     assert made.text.strip()
     assert made.passage_fields
     assert 0 <= made.window <= rule.window
-    assert 0 <= made.fetch_from <= made.start
-    assert made.fetch_from + made.fetch_size >= made.start + made.size
-    assert made.fetch_size >= made.window
+    assert 0 <= made.fetch.from_ <= made.start
+    assert made.fetch.from_ + made.fetch.size >= made.start + made.size
+    assert made.fetch.size >= made.window
+    assert made.fetch.phase is not FetchPhase.FETCH
+    assert made.fetch.only == ()
 
 
-def _sent(carried: EndpointRequest, found: Search, made: Plan) -> None:
-    """What the engine is asked holds the client's query, and all else that is not about the page or its fields."""
-    to = engine_request(carried, found, made)
-    body = _body(to.body, carried)
-    before = msgspec.json.decode(found.raw or b"{}", type=dict[str, Raw])
-    ours = _OURS | ({"stored_fields", "_source"} if made.bare else set())
-    if made.light:
-        assert body.keys() <= two_phase._KEPT
-        ours |= {"_source", *(before.keys() - two_phase._KEPT)}
+def _engine_request(request: EndpointRequest, found: Search, made: Plan) -> None:
+    """The engine request has the client's query, and every other member but those of the page and its fields."""
+    to = engine_request(request, found, made)
+    body = _body(to.body, request)
+    before = msgspec.json.decode(found.body.raw or b"{}", type=dict[str, Raw])
+    ours = _OURS | ({"stored_fields", "_source"} if made.without_stored_fields else set())
+    two_phase_plan = made.fetch.phase is FetchPhase.QUERY
+    if two_phase_plan:
+        assert body.keys() <= plan._WINDOW_PARTS
+        ours |= {"_source", *(before.keys() - plan._WINDOW_PARTS)}
         ours |= {name for name, raw in before.items() if b"inner_hits" in bytes(raw)}
     for name in before.keys() - ours:
         assert bytes(body[name]) == bytes(before[name]), name
     params = endpoints.parameters(to.query_string)
-    if carried.endpoint in {"_search", "_async_search", "_rank_eval"}:
-        assert (params["from"], params["size"]) == (str(made.fetch_from), str(made.fetch_size))
-        dropped = {*two_phase.HIT_PARAMETERS, "from", "size", "filter_path", "source", "source_content_type"}
-        kept = {name: value for name, value in carried.params.items() if name not in dropped}
+    if request.endpoint in {Endpoint.SEARCH, Endpoint.ASYNC_SEARCH}:
+        assert (params["from"], params["size"]) == (str(made.fetch.from_), str(made.fetch.size))
+        dropped = {*two_phase.PAGE_PARAMETERS, "from", "size", "filter_path", "source", "source_content_type"}
+        kept = {name: value for name, value in request.params.items() if name not in dropped}
         assert kept.items() <= params.items()
     else:
-        assert bytes(body["from"]) == str(made.fetch_from).encode()
-        assert bytes(body["size"]) == str(made.fetch_size).encode()
+        assert bytes(body["from"]) == str(made.fetch.from_).encode()
+        assert bytes(body["size"]) == str(made.fetch.size).encode()
     assert len(filter_path.paths(params).included) <= 1
-    if made.light:
-        page = replace(made, light=False, only=(("library", "1"), ("papers", "é")), fetch_size=2)
-        full = _body(engine_request(carried, found, page).body, carried)
+    if two_phase_plan:
+        page = replace(made, fetch=FetchSpec(FetchPhase.FETCH, 0, 2, (("library", "1"), ("papers", "é"))))
+        full = _body(engine_request(request, found, page).body, request)
         for name in before.keys() - _OURS - {"post_filter"}:
             assert bytes(full[name]) == bytes(before[name]), name
         assert bytes(before.get("post_filter", b"")) in bytes(full["post_filter"])
 
 
-def _body(body: bytes, carried: EndpointRequest) -> dict[str, Raw]:
-    """Read the body of a search, or that which a template renders to."""
+def _body(body: bytes, request: EndpointRequest) -> dict[str, Raw]:
+    """Decode the body of a search, or the search that a template renders to."""
     found = msgspec.json.decode(body or b"{}", type=dict[str, Raw])
-    if carried.endpoint != "_search/template":
+    if request.endpoint is not Endpoint.SEARCH_TEMPLATE:
         return found
     params = msgspec.json.decode(found["params"], type=dict[str, str])
     return msgspec.json.decode(params["search"], type=dict[str, Raw])
 
 
-def _carried_on(made: Plan) -> None:
-    """A plan that travels in the id of an asynchronous search comes back as it was, or with its page alone."""
+def _restored(made: Plan) -> None:
+    """A plan in the id of an asynchronous search is restored unchanged, or with its page alone."""
     known = async_search.recall(async_search.token("FmRldE8zREVEUzA2ZVpUeGs2ejJFUFEa", made), lambda _: made.rule)
     if known is None:
-        assert max(made.start, made.size, made.fetch_size) > 2**31 - 1
+        assert max(made.start, made.size, made.fetch.size) > 2**31 - 1
         return
     engine_id, kept = known
     assert engine_id == "FmRldE8zREVEUzA2ZVpUeGs2ejJFUFEa"
-    assert (kept.start, kept.size, kept.fetch_from, kept.fetch_size) == (
-        made.start,
-        made.size,
-        made.fetch_from,
-        made.fetch_size,
-    )
+    assert (kept.start, kept.size) == (made.start, made.size)
+    assert kept.fetch == FetchSpec(FetchPhase.WINDOW, made.fetch.from_, made.fetch.size)
     assert kept.text in {made.text, ""}

@@ -1,6 +1,6 @@
-"""Changes inputs so that most stay JSON: subtrees move, numbers grow odd, members come twice, arrays go deep.
+"""Mutates inputs so that most remain JSON: subtrees move, numbers become extreme, members are repeated, arrays nest.
 
-Blind changes of bytes, which are made too, hardly get past a parser.
+Blind mutations of bytes, which are made too, rarely get past a parser.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
 from typing import Any
 
-from es_rerank.search.engine_request.two_phase import _DROPPED, _KEPT, HIT_PARAMETERS
+from es_rerank.search.engine_request.two_phase import PAGE_PARAMETERS
+from es_rerank.search.plan import _WINDOW_PARTS, PAGE_PARTS
 from es_rerank.search.query_text.clauses import CLAUSES
 from es_rerank.search.query_text.retrievers import RETRIEVERS
 from tests.fuzz.inputs import SEPARATOR
 
 Blind = Callable[[bytes, Random], bytes]
-"""Changes bytes without knowing what they mean."""
+"""Changes bytes without regard to their format."""
 
-_MORE_WORDS = """
+_OTHER_NAMES = """
 _explanation _id _index _ignored _routing _score _type boost chunk_rescorer comments data details doc docs embedding
 error ext field filter filter_path format functions hits id index inference_text inner_hits input intervals is_partial
 is_running like max_score metric min_score model_text must must_not nested normalizer params pit positive preference q
@@ -28,49 +29,51 @@ search_pipeline should slice sort source source_content_type state status sub_se
 template_id template_output templates text text_embedding took top_hits top_n total value version weight window_size
 title body tag secret title.english comments.said _all _none_ * ** a.b -hits hits.*._id
 """
-WORDS = tuple(dict.fromkeys([*CLAUSES, *RETRIEVERS, *sorted(_KEPT | _DROPPED | HIT_PARAMETERS), *_MORE_WORDS.split()]))
-_ODD_NUMBERS = """
+NAMES = tuple(
+    dict.fromkeys([*CLAUSES, *RETRIEVERS, *sorted(_WINDOW_PARTS | PAGE_PARTS | PAGE_PARAMETERS), *_OTHER_NAMES.split()])
+)
+_EXTREME_NUMBERS = """
 0 -0 -0.0 1 -1 2 10 50 10000 2147483647 2147483648 9223372036854775807 9223372036854775808 18446744073709551616
 1e2 1E+2 1.0E-5 1e308 1e309 -1e309 1e-400 0.1 1.50 1.7014122E38 1.7E38 3.4028235E38 4.9E-324
 0.1000000000000000055511151 123456789012345678901234567890
 """
-_NUMBERS = _ODD_NUMBERS.split()
+_NUMBERS = _EXTREME_NUMBERS.split()
 _TEXTS = (
     "", " ", "\n", "\t", "\x00", "\x1f", "\x85", "\u2028", "é", "e\u0301", "庭", "ß", "İ", "😀", "\ufeff", "\udc80",
     "\ud83d", '"', "\\", "/", "}],{", "NaN", "Infinity", "true", "null", "1_0", "0x10", "١", "a.b", "*", "**",
     "{title}", "_score", "_none_", "AND", "NOT", "a^2", "title:x", "(", "[1 TO", "c++", "\\u0041", "====", "<|im_end|>",
 )  # fmt: skip
 _SPACES = ((",", ":"), (",", ":"), (", ", ": "), (" , ", " : "), (",\n  ", " : "), ("\r\n,\t", ":"))
-_DEEPEST = 1200
+_MAX_DEPTH = 1200
 _OPENINGS = (("[", "]"), ('{"a":', "}"), ('{"query":', "}"), ('{"bool":{"must":[', "]}}"), ('[{"hits":', "}]"))
-# What is larger takes too long to be changed thousands of times.
-_MOST_PARSED = 40_000
-_MOST_POOLED = 3000
+# Larger inputs take too long to be mutated thousands of times.
+_MAX_PARSED_BYTES = 40_000
+_MAX_POOL_SIZE = 3000
 
 
 class Token(str):
-    """JSON text that is written as it stands."""
+    """JSON text that is written unchanged."""
 
     __slots__ = ()
 
 
 class Members(list[tuple[str, Any]]):
-    """An object with the order of its members, and with those that stand there twice."""
+    """An object as a list of members, in order and with duplicates."""
 
 
 Spot = tuple[list[Any], int]
-"""A container and a place in it."""
+"""A container and an index in it."""
 
 
 def parsed(part: bytes) -> Any:
-    """Read JSON with every number as it was written. Raises ValueError or RecursionError."""
+    """Parse JSON and keep the text of every number. Raises ValueError or RecursionError."""
     return json.loads(
         part.decode("utf-8"), object_pairs_hook=Members, parse_int=Token, parse_float=Token, parse_constant=Token
     )
 
 
 def written(node: Any, random: Random) -> bytes:
-    """Write JSON in one of the ways there are."""
+    """Write JSON with random white space and escapes."""
     comma, colon = random.choice(_SPACES)
     escaped = random.random() < 0.5
 
@@ -93,16 +96,16 @@ def _lone(one: str) -> bool:
 
 
 def _spots(root: list[Any]) -> list[Spot]:
-    """List all places in a tree."""
+    """List all positions in a tree."""
     found: list[Spot] = []
-    waiting = [root]
-    while waiting:
-        container = waiting.pop()
+    pending = [root]
+    while pending:
+        container = pending.pop()
         for at in range(len(container)):
             found.append((container, at))
             inner = _get((container, at))
             if isinstance(inner, list):
-                waiting.append(inner)
+                pending.append(inner)
     return found
 
 
@@ -117,27 +120,27 @@ def _put(spot: Spot, value: Any) -> None:
 
 
 def _copied(node: Any) -> Any:
-    """Copy a tree, so that a change of one is none of the other."""
+    """Copy a tree."""
     if isinstance(node, Members):
         return Members((name, _copied(value)) for name, value in node)
     return [_copied(one) for one in node] if isinstance(node, list) else node
 
 
 def scalar(random: Random) -> Any:
-    """Give one of the values that programs trip over."""
+    """Return a value that programs often fail on."""
     kind = random.randrange(4)
     if kind == 0:
         return Token(random.choice(_NUMBERS))
     if kind == 1:
         return random.choice((True, False, None))
-    return random.choice(_TEXTS) if kind == 2 else random.choice(WORDS)
+    return random.choice(_TEXTS) if kind == 2 else random.choice(NAMES)
 
 
 class Mutator:
-    """Changes inputs of one target, with the parts of its seeds at hand."""
+    """Mutates inputs of one target, using the parts of its seeds."""
 
     def __init__(self, seeds: Iterable[bytes], blind: Blind) -> None:
-        """Collect what stands in the seeds."""
+        """Collect the parts and the JSON values of the seeds."""
         self._blind = blind
         self._pool: list[Any] = []
         self._parts: list[bytes] = []
@@ -145,10 +148,10 @@ class Mutator:
             for part in seed.split(SEPARATOR):
                 self._parts.append(part)
                 for text in (part, *part.split(b"\n")):
-                    self._pool += _subtrees(text)[: max(0, _MOST_POOLED - len(self._pool))]
+                    self._pool += _subtrees(text)[: max(0, _MAX_POOL_SIZE - len(self._pool))]
 
     def __call__(self, data: bytes, random: Random) -> bytes:
-        """Change one part of an input."""
+        """Mutate one part of an input."""
         parts = data.split(SEPARATOR)
         at = random.randrange(len(parts))
         if random.random() < 0.03 and self._parts:
@@ -158,7 +161,7 @@ class Mutator:
         return SEPARATOR.join(parts)
 
     def _part(self, part: bytes, random: Random) -> bytes:
-        if len(part) <= _MOST_PARSED and random.random() < 0.9:
+        if len(part) <= _MAX_PARSED_BYTES and random.random() < 0.9:
             lines = part.split(b"\n")
             try:
                 return self._json(part, random)
@@ -172,10 +175,10 @@ class Mutator:
         return self._blind(part, random) if random.random() < 0.7 else self._spliced(part, random)
 
     def _spliced(self, part: bytes, random: Random) -> bytes:
-        """Put a word or a piece of text into bytes, or double a piece of them."""
+        """Insert a name or a text into bytes, or repeat a part of them."""
         at = random.randint(0, len(part))
         to = min(len(part), at + random.choice((0, 0, 1, 3, 10)))
-        new = random.choice((*_TEXTS, *WORDS)).encode("utf-8", "surrogatepass")
+        new = random.choice((*_TEXTS, *NAMES)).encode("utf-8", "surrogatepass")
         if random.random() < 0.3:
             new = part[at:to] * random.randint(2, 40)
         return part[:at] + new + part[to:]
@@ -198,11 +201,11 @@ class Mutator:
         near = isinstance(old, Token) and old.lstrip("-").isdecimal() and len(old) < 20
         _put(spot, Token(int(old) + random.randint(-3, 3)) if near else Token(random.choice(_NUMBERS)))
 
-    def words(self, spot: Spot, random: Random) -> None:
+    def texts(self, spot: Spot, random: Random) -> None:
         old = _get(spot)
         if isinstance(old, str):
             at = random.randint(0, len(old))
-            _put(spot, old[:at] + random.choice((*_TEXTS, *WORDS, old)) + old[random.randint(at, len(old)) :])
+            _put(spot, old[:at] + random.choice((*_TEXTS, *NAMES, old)) + old[random.randint(at, len(old)) :])
 
     def remove(self, spot: Spot, random: Random) -> None:
         container, at = spot
@@ -212,7 +215,7 @@ class Mutator:
         elif len(container) > 1:
             del container[at]
 
-    def double(self, spot: Spot, random: Random) -> None:
+    def repeat(self, spot: Spot, random: Random) -> None:
         inner = _get(spot)
         if isinstance(inner, list) and inner:
             inner.insert(random.randint(0, len(inner)), _copied(random.choice(inner)))
@@ -220,14 +223,14 @@ class Mutator:
     def insert(self, spot: Spot, random: Random) -> None:
         inner = _get(spot)
         if isinstance(inner, Members):
-            inner.insert(random.randint(0, len(inner)), (random.choice(WORDS), self._any(random)))
+            inner.insert(random.randint(0, len(inner)), (random.choice(NAMES), self._any(random)))
         elif isinstance(inner, list):
             inner.insert(random.randint(0, len(inner)), self._any(random))
 
     def rename(self, spot: Spot, random: Random) -> None:
         container, at = spot
         if isinstance(container, Members):
-            name = random.choice(WORDS) if random.random() < 0.8 else random.choice(_TEXTS)
+            name = random.choice(NAMES) if random.random() < 0.8 else random.choice(_TEXTS)
             container[at] = (name, container[at][1])
 
     def shuffle(self, spot: Spot, random: Random) -> None:
@@ -237,7 +240,7 @@ class Mutator:
 
     def wrap(self, spot: Spot, random: Random) -> None:
         old = _get(spot)
-        _put(spot, [old] if random.random() < 0.4 else Members([(random.choice(WORDS), old)]))
+        _put(spot, [old] if random.random() < 0.4 else Members([(random.choice(NAMES), old)]))
 
     def unwrap(self, spot: Spot, random: Random) -> None:
         inner = _get(spot)
@@ -251,7 +254,7 @@ class Mutator:
     def deepen(self, spot: Spot, random: Random) -> None:
         if random.random() < 0.3:
             opening, closing = random.choice(_OPENINGS)
-            depth = random.choice((3, 30, random.randint(1, _DEEPEST)))
+            depth = random.choice((3, 30, random.randint(1, _MAX_DEPTH)))
             _put(spot, Token(opening * depth + "1" + closing * depth))
 
 
@@ -259,9 +262,9 @@ CHANGES: Sequence[Callable[[Mutator, Spot, Random], None]] = (
     Mutator.replace,
     Mutator.replace,
     Mutator.number,
-    Mutator.words,
+    Mutator.texts,
     Mutator.remove,
-    Mutator.double,
+    Mutator.repeat,
     Mutator.insert,
     Mutator.insert,
     Mutator.rename,
@@ -274,7 +277,7 @@ CHANGES: Sequence[Callable[[Mutator, Spot, Random], None]] = (
 
 
 def _subtrees(text: bytes) -> list[Any]:
-    """List the values of a text and all below them; none if it is no JSON."""
+    """List all values of a JSON text, nested ones included; none if it is not JSON."""
     try:
         root = [parsed(text)]
     except (ValueError, RecursionError):
@@ -283,7 +286,7 @@ def _subtrees(text: bytes) -> list[Any]:
 
 
 def shaken(part: bytes, random: Random) -> bytes:
-    """Change bytes blindly: one of them, a few left out, a few put elsewhere."""
+    """Mutate bytes blindly: change one, drop a few, or repeat a few."""
     if not part:
         return bytes([random.randrange(256)])
     at = random.randrange(len(part))
@@ -298,7 +301,7 @@ def shaken(part: bytes, random: Random) -> bytes:
 
 
 def walked(seeds: Sequence[bytes], mutator: Mutator, random: Random, count: int) -> Iterator[bytes]:
-    """Give so many inputs, each some steps away from a seed."""
+    """Yield *count* inputs, each some mutations away from a seed."""
     for _ in range(count):
         data = random.choice(seeds)
         for _ in range(random.randint(1, 5)):

@@ -1,4 +1,4 @@
-"""Where fuzzing starts: the cases of the other tests, a few inputs written for it, and recorded requests if given."""
+"""Seeds of the fuzz targets: cases of the other tests, inputs written for fuzzing, and optional recorded requests."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import Any
 
 import yaml
 
-from es_rerank.model import Plan, Rule
-from es_rerank.net.content_encoding import packed
+from es_rerank.model import FetchPhase, FetchSpec, Rule
+from es_rerank.net.content_encoding import compress
 from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS
 from es_rerank.search.formats.async_search import token
 from tests.fuzz.inputs import joined
+from tests.search.builders import a_plan
 
 CASES = Path(__file__).parent.parent / "cases"
 FOUND = CASES / "fuzz"
 
 Recorded = Sequence[tuple[str, Mapping[str, str], bytes]]
-"""Requests: the line `METHOD target`, headers, body."""
+"""Requests: `METHOD target`, headers, body."""
 
 _TYPED = {"Content-Type": "application/json", "Accept": "application/json"}
 _HIT = '{"_index":"docs","_id":"%d","_score":%s,"_source":{"title":"t%d","body":"text %d"}}'
@@ -77,19 +78,27 @@ _DOCUMENTS = (
     "庭のホースが漏れています。修理してください。" * 4,
     "short",
 )
-_PREFACES = (
+_PROXY_HEADERS = (
     b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\nGET / HTTP/1.1\r\n",
     b"PROXY TCP6 2001:db8::1 2001:db8::2 56324 443\r\n",
     b"PROXY UNKNOWN\r\n",
     b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x01\xc0\x00\x02\x02\xdc\x04\x01\xbbGET /",
     b"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00",
 )
+_POLLED = a_plan(
+    start=1,
+    size=2,
+    fetch=FetchSpec(FetchPhase.WINDOW, 0, 5),
+    window=5,
+    rule=Rule("docs"),
+    passage_fields=("body",),
+)
 _PATHS = ("hits.hits._id", "hits.**", "-hits.hits._source", "took,hits.*._score,-**.body", "**.title,-hits.total")
-_KNOBS = (b"0", b"1", b"0000000000", b"512041", b"3321012010", b"42310223")
+_PREFIXES = (b"0", b"1", b"0000000000", b"512041", b"3321012010", b"42310223")
 
 
 def _recorded(folder: Path | None) -> Iterator[tuple[str, Mapping[str, str], bytes]]:
-    """Read the requests of tests/cases/requests.yaml, and of a folder of recorded ones."""
+    """Yield the requests of tests/cases/requests.yaml, and those recorded in a folder."""
     for case in yaml.safe_load((CASES / "requests.yaml").read_text(encoding="utf-8")):
         lines = [case["raw"]] if "raw" in case else case.get("lines", [case["body"]] if "body" in case else [])
         yield case["request"], case.get("headers", _TYPED), _lines(lines)
@@ -109,7 +118,7 @@ def _yaml(name: str) -> list[dict[str, Any]]:
 
 
 def _searches(recorded: Recorded) -> Iterator[bytes]:
-    """Give the bodies of searches, one of each kind of clause at least."""
+    """Yield bodies of searches, with each kind of clause at least once."""
     for _, _, body in recorded:
         yield from (line for line in body.split(b"\n") if line)
     yield from _encoded(_LIGHT * len(ENGINE_REQUESTS))
@@ -123,7 +132,7 @@ def _requests(recorded: Recorded) -> Iterator[bytes]:
     for line, headers, body in recorded:
         head = "\n".join(f"{name}: {value}" for name, value in headers.items()).encode()
         yield joined(line.encode(), head, body)
-    plan = Plan("hose", 2, 3, 0, 50, 50, Rule("docs"), ("body",))
+    plan = a_plan(start=2, size=3, rule=Rule("docs"), passage_fields=("body",))
     typed = b"Content-Type: application/json\nAccept-Encoding: gzip, br;q=0.1, *"
     for line, body in (
         ("GET /_async_search/" + token("FmRldE8z==", plan), ""),
@@ -139,8 +148,8 @@ def _requests(recorded: Recorded) -> Iterator[bytes]:
 
 def _plans(recorded: Recorded) -> Iterator[bytes]:
     for at, body in enumerate(_searches(recorded)):
-        knobs = f"{at % len(ENGINE_REQUESTS)}{at % 4}{at % 5}".encode()
-        yield joined(knobs, (b"", b"from=2&size=3&filter_path=hits", b"q=title:hose&df=body")[at % 3 * (at % 2)], body)
+        prefix = f"{at % len(ENGINE_REQUESTS)}{at % 4}{at % 5}".encode()
+        yield joined(prefix, (b"", b"from=2&size=3&filter_path=hits", b"q=title:hose&df=body")[at % 3 * (at % 2)], body)
 
 
 def _answers() -> Iterator[bytes]:
@@ -148,8 +157,8 @@ def _answers() -> Iterator[bytes]:
     yield from (file.read_bytes() for file in sorted(CASES.glob("searches/*/engine.json")))
 
 
-def _with_knobs(bodies: Iterator[bytes] | Sequence[bytes]) -> Iterator[bytes]:
-    yield from (joined(_KNOBS[at % len(_KNOBS)], body) for at, body in enumerate(bodies))
+def _with_prefix(bodies: Iterator[bytes] | Sequence[bytes]) -> Iterator[bytes]:
+    yield from (joined(_PREFIXES[at % len(_PREFIXES)], body) for at, body in enumerate(bodies))
 
 
 def _encoded(texts: Sequence[str]) -> list[bytes]:
@@ -157,32 +166,29 @@ def _encoded(texts: Sequence[str]) -> list[bytes]:
 
 
 def seeds(target: str, folder: Path | None = None) -> list[bytes]:
-    """Give the seeds of a target, and the cases that were found in it; *folder* has recorded requests."""
+    """Return the seeds and the crash cases of a target; *folder* has recorded requests."""
     recorded = list(_recorded(folder))
     answers = list(_answers())
     table: Mapping[str, Iterator[bytes]] = {
-        "wire": _with_knobs([*_PREFACES, *(packed(b"hose" * 9, one) for one in ("gzip", "deflate"))]),
+        "wire": _with_prefix([*_PROXY_HEADERS, *(compress(b"hose" * 9, one) for one in ("gzip", "deflate"))]),
         "requests": _requests(recorded),
-        "words": _with_knobs(_encoded(_TYPED_WORDS)),
+        "words": _with_prefix(_encoded(_TYPED_WORDS)),
         "plans": _plans(recorded),
-        "rated": _with_knobs(_encoded((_RATED,) * 4)),
+        "rated": _with_prefix(_encoded((_RATED,) * 4)),
         "passages": (
             joined(b"title\ncomments.said\nbody", (b"", b"title: {title}\n{body}")[at % 2], hit)
             for at, hit in enumerate(_encoded((_RICH, _PINNED, _HIT % (1, 2, 3, 4))))
         ),
         "cuts": (
-            joined(knobs, b"leaking hose", json.dumps(documents).encode())
-            for knobs in (b"0803", b"1803", b"1912", b"2:13")
+            joined(prefix, b"leaking hose", json.dumps(documents).encode())
+            for prefix in (b"0803", b"1803", b"1912", b"2:13")
             for documents in (_DOCUMENTS, [*_DOCUMENTS, None, ""])
         ),
         "scores": (joined(b"3", file.read_bytes()) for file in sorted(CASES.glob("backends/*/answer.json"))),
-        "answers": _with_knobs(answers * 3),
-        "pages": _with_knobs(answers * 3),
-        "many": _with_knobs(_encoded(_MANY)),
-        "wrapped": (
-            joined(b"32", token("abc", Plan("hose", 1, 2, 0, 5, 5, Rule("docs"), ("body",))).encode(), one)
-            for one in _encoded(_WRAPPED)
-        ),
+        "answers": _with_prefix(answers * 3),
+        "pages": _with_prefix(answers * 3),
+        "many": _with_prefix(_encoded(_MANY)),
+        "wrapped": (joined(b"32", token("abc", _POLLED).encode(), one) for one in _encoded(_WRAPPED)),
         "filters": (joined(b"0", path.encode(), one) for path in _PATHS for one in answers),
         "presented": iter(_encoded(_PRESENTED)),
     }
@@ -190,5 +196,5 @@ def seeds(target: str, folder: Path | None = None) -> list[bytes]:
 
 
 def found(target: str) -> list[Path]:
-    """List the files of cases that were found in a target."""
+    """List the files of the crash cases of a target."""
     return sorted((FOUND / target).glob("*"))

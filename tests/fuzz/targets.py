@@ -1,4 +1,4 @@
-"""What is fuzzed: one row a target, a function that takes any bytes and raises where a promise is broken."""
+"""The fuzz targets: functions that take any bytes and raise if an invariant is violated."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Live tests: real search engines, real vLLM, and the endpoint as a process of its own. They start all of it."""
+"""Live tests: real search engines, real vLLM, and the endpoint as a separate process. The tests start all of it."""

@@ -1,4 +1,4 @@
-"""The rows of tests/live/test_bad_input.py: what a hostile or broken client sends, byte for byte."""
+"""The rows of tests/live/test_bad_input.py: malformed or hostile requests, byte for byte."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from .raw import chunks, fields
 
-# Stands in a row for a word of its own each time it is sent: the id of what it writes, and of its answer.
+# Replaced by a unique word each time a row is sent: the id of the document that it writes, and of its response.
 TOKEN = b"TOKEN0000"
 HOST, OPAQUE = "Host: engine", f"X-Opaque-Id: {TOKEN.decode()}"
 JSON, LINES, GZIP = "Content-Type: application/json", "Content-Type: application/x-ndjson", "Content-Encoding: gzip"
@@ -25,7 +25,7 @@ SEARCHES = b"{}\n" + QUERY + b"\n"
 BULK = b'{"index":{"_index":"bad-writes","_id":"' + TOKEN + b'"}}\n{"body":"a"}\n'
 DEPTH = 1_000_000
 ARRAYS, OBJECTS = b"[" * DEPTH + b"]" * DEPTH, b'{"a":' * DEPTH + b"1" + b"}" * DEPTH
-# Megabytes of white space before a search: 60 MB are below what an engine takes (100 MB), 300 MB above.
+# Megabytes of white space before a search: 60 MB are below the limit of the engines (100 MB), 300 MB above.
 BOMB, BIG_BOMB = (gzip.compress(b" " * size + QUERY, mtime=0) for size in (60_000_000, 300_000_000))
 UPGRADE = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")
 WEBSOCKET = (
@@ -47,27 +47,27 @@ def get(target: str | bytes = COUNT, *lines: str | bytes, host: str | None = HOS
 def post(
     target: str, body: bytes, *lines: str | bytes, kind: str | bytes = JSON, method: str = "POST"
 ) -> EngineRequest:
-    """Write a request with a body of known length."""
+    """Write a request with a Content-Length."""
     return (fields(f"{method} {target} HTTP/1.1", HOST, OPAQUE, kind, f"Content-Length: {len(body)}", *lines) + body,)
 
 
 def put(body: bytes = SOURCE, *lines: str | bytes) -> bytes:
-    """Write a document named after the row's token."""
+    """Write a request that indexes a document with the row's token as its id."""
     return post(DOC, body, *lines, method="PUT")[0]
 
 
 def framed(body: bytes, *lines: str | bytes, target: str = SEARCH, version: str = "1.1") -> EngineRequest:
-    """Write a search whose frame is what *lines* say."""
+    """Write a search whose body is framed as *lines* say."""
     return (fields(f"POST {target} HTTP/{version}", HOST, OPAQUE, JSON, *lines) + body,)
 
 
 def plain(line: str | bytes, *lines: str | bytes) -> EngineRequest:
-    """Write a request without a body by its first line."""
+    """Write a request with this request line and without a body."""
     return (fields(line, HOST, OPAQUE, *lines),)
 
 
 def _hello() -> bytes:
-    """Write what a client says first that thinks it speaks TLS."""
+    """Write a TLS ClientHello."""
     came, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
     with suppress(ssl.SSLWantReadError):
         ssl.create_default_context().wrap_bio(came, sent, server_hostname="engine").do_handshake()
@@ -76,11 +76,11 @@ def _hello() -> bytes:
 
 @dataclass(frozen=True)
 class Row:
-    """What is sent, in packets.
+    """One malformed request, in packets.
 
-    A strict row must have the engine's own answers; any other may be refused instead. `as_if` is what the engine is
-    sent in its place where the endpoint may well differ, and `why` says why it may. The connection of a mute row may
-    be closed without a word.
+    A strict row must get the engine's own responses; any other may be rejected instead. `as_if` is sent to the engine
+    in its place where the endpoint may differ, and `why` is the reason. The connection of a mute row may be closed
+    without a response.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Row:
 
     @property
     def engine_limit_s(self) -> float:
-        """Give the engine less time: after what it cannot read it leaves connections open that never answer again."""
+        """Return the timeout for the engine: after a malformed request it keeps connections open without responding."""
         return max(1.0, self.limit_s - 15.0)
 
 
@@ -130,7 +130,7 @@ HEADERS = [
         Row(f"header_value_{byte:02x}", get(COUNT, b"X-A: a" + bytes([byte]) + b"b"))
         for byte in (0, 1, 0x0B, 0x0D, 0x7F)
     ),
-    # The endpoint cannot send on bytes that are no UTF-8; it may refuse them, but must not leave them out.
+    # The endpoint cannot forward bytes that are not UTF-8; it may reject them, but must not drop them.
     Row("header_value_latin1", get(COUNT, b"X-A: \xff\xe9")),
     same("header_value_utf8", get(COUNT, "X-A: é")),
     Row("search_opaque_id_latin1", post(SEARCH, QUERY, b"X-Opaque-Id: \xe9")),

@@ -1,4 +1,4 @@
-"""A small index with something of everything: nested comments, keywords, numbers, dates, and texts of many scripts."""
+"""A small index with all common field types: nested comments, keywords, numbers, dates, and texts in many scripts."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ _TITLES = (
 )
 
 
-def _book(at: int, title: str) -> dict[str, Any]:
+def _book(row: int, title: str) -> dict[str, Any]:
     return {
         "title": title,
-        "body": f"Chapter {at}. " + "The river runs past the mill. " * (at % 5) + "A boat waits. " * (at % 3),
-        "tag": ["water", "mill", "stone"][at % 3],
-        "year": 1900 + at * 7 % 30,
-        "price": at * 1.1,
-        "when": f"2024-01-{at + 1:02}T00:00:00Z",
-        "shelf": {"room": f"r{at % 2}", "note": "near the river window"},
-        "comments": [{"who": "ann", "said": "a fine river book"}, {"who": "bob", "said": f"mill {at}"}][: at % 3],
+        "body": f"Chapter {row}. " + "The river runs past the mill. " * (row % 5) + "A boat waits. " * (row % 3),
+        "tag": ["water", "mill", "stone"][row % 3],
+        "year": 1900 + row * 7 % 30,
+        "price": row * 1.1,
+        "when": f"2024-01-{row + 1:02}T00:00:00Z",
+        "shelf": {"room": f"r{row % 2}", "note": "near the river window"},
+        "comments": [{"who": "ann", "said": "a fine river book"}, {"who": "bob", "said": f"mill {row}"}][: row % 3],
         "big": "123456789012345678901234567890",
         "emoji": "\U0001f6a3 é \u2028",
     }

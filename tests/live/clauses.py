@@ -1,6 +1,6 @@
-"""A query for each clause that is read for words, and the engines that run it here.
+"""A query for each clause from which query text is extracted, and the engines of the live tests that support it.
 
-The table in docs/reference.md is made from it: a clause that no engine at hand takes is built after its documentation.
+The table in docs/reference.md is generated from it; clauses that no engine supports are implemented from documentation.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WRAPPED = b64encode(json.dumps(RIVER).encode()).decode()
 
 
 class Sample(NamedTuple):
-    """The inside of a clause, and the engines that run it."""
+    """The body of a clause, and the engines that support it."""
 
     query: Any
     runs_on: frozenset[str] = BOTH

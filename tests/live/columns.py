@@ -1,4 +1,4 @@
-"""The engines of the matrix, one after the other: each with its endpoints, alive until the next one is asked for."""
+"""The engines of the client matrix. One engine runs at a time, with its endpoints, until another is requested."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RERANKED = re.compile(r'^es_rerank_searches_total\{outcome="reranked".*\} (\S+)
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table: a row of `ENGINES`, with or without TLS and users."""
+    """A column of the table: an engine of `ENGINES`, with or without TLS and users."""
 
     engine: str
     title: str
@@ -39,7 +39,7 @@ COLUMNS = (
 
 @dataclass
 class Stand:
-    """A running engine, and the endpoints in front of it: one as the engine is, and one for each way to present it."""
+    """A running engine and its endpoints: one endpoint without emulation, and one per emulated engine version."""
 
     engine: Engine
     folder: Path
@@ -51,7 +51,7 @@ class Stand:
         return Target(engine.url, engine.username or "", engine.password or "", ca=str(engine.ca or ""))
 
     def through(self, presented: str = "") -> Target:
-        """Name the endpoint that shows the engine as it is, or as something else. It takes no TLS itself."""
+        """Return the endpoint, served over HTTP, that emulates *presented*; if empty, the one without emulation."""
         if presented not in self.endpoints:
             trust = ("--upstream-ca", str(self.engine.ca)) if self.engine.ca else ()
             shown = ("--emulate", presented) if presented else ()
@@ -60,17 +60,17 @@ class Stand:
         return Target(self.endpoints[presented].url, self.direct.username, self.direct.password)
 
     def api_key(self) -> str:
-        """Ask for an API key, and return what the engine says: the status, and its reason if there is one."""
+        """Request an API key. Return the status of the response and, if it is an error, the reason."""
         answer = self._ask("POST", "/_security/api_key", {"name": "matrix"})
         return f"{answer.status} {answer.json.get('error', {}).get('reason', '')}".strip()
 
     def reranked(self) -> int:
-        """Count the searches that its endpoints reranked so far."""
+        """Return the number of searches that the endpoints have reranked so far."""
         texts = [one.page("GET", "/metrics").body.decode() for one in self.endpoints.values()]
         return sum(int(float(count)) for text in texts for count in _RERANKED.findall(text))
 
     def whole(self) -> bool:
-        """Whether it is a vendor's whole distribution, which has modules that the one of Maven repositories lacks."""
+        """Return whether the engine is the vendor's full distribution, not the minimal distribution."""
         return b"x-pack-ml" in self._ask("GET", "/_nodes/plugins?filter_path=**.modules.name").body
 
     def stop(self) -> None:
@@ -83,16 +83,16 @@ class Stand:
 
 
 class Stands:
-    """Starts the engine that is asked for, and stops the one before."""
+    """Starts the engine of a requested column, and stops the engine of the previous column."""
 
     def __init__(self, folder: Path) -> None:
-        """Keep logs in *folder*."""
+        """Write logs to *folder*."""
         self._folder = folder
         self._column: Column | None = None
         self._stand: Stand | None = None
 
     def alive(self, column: Column) -> Stand:
-        """Have an engine answer."""
+        """Return the engine of a column, which is started if it is not running."""
         if self._column != column or self._stand is None:
             self.stop()
             engine = start_engine(column.engine, security=column.security)

@@ -1,4 +1,4 @@
-"""Writes docs/compatibility.md from what a run of the matrix found."""
+"""The page docs/compatibility.md, generated from the results of the client matrix."""
 
 from __future__ import annotations
 
@@ -15,35 +15,44 @@ from .columns import COLUMNS, Column
 from .matrix import Cell, Matrix
 
 PAGE = ROOT / "docs" / "compatibility.md"
-_LONGEST = 200
+_MAX_MESSAGE_CHARACTERS = 200
 _TEXT = """# Clients and engines
 
-Each client below is a small program in [tests/live/clients](../tests/live/clients) that does on a running engine what
-an application does. It runs twice: against the engine, and through an endpoint that reranks its searches with a model
-that changes no order. Both must see the same: every id, score, count and error. The table counts the steps that go well
-both ways.
-
-It is written by the run and never by hand: `.venv/bin/pytest tests/live/test_matrix.py --update-cases`; without the
-flag the run fails where the table is not what it found.
+This table shows which clients work with which engines through es-rerank. For each client, a small program in
+[tests/live/clients](../tests/live/clients) uses a running engine in the way an application does. The program runs
+twice: directly against the engine, and through es-rerank with a policy that keeps the engine's scores and a model that
+keeps the engine's order. Both runs must return the same ids, scores, counts and errors. A cell is the number of steps
+of the program that succeed, out of all steps. The numbers in superscript refer to the notes below the table.
 
 {table}
 
-*as elasticsearch-8* (or 9): the client does not take this engine as it is; it does the steps through an endpoint that
-was started with `--emulate elasticsearch-8`.
+*as elasticsearch-8* (or 9) means that the client rejects the engine itself. Its results are those of a run through
+es-rerank with [`--emulate elasticsearch-8`](reference.md#clients-of-another-engine-or-version) (or
+`elasticsearch-9`).
 
-The engines are the small distributions that Maven repositories carry. They lack modules of the vendors' whole ones, so
-that a note below may name a limit of theirs: no `GET /`, no points in time, no API keys.
+The engines are the minimal distributions that are published in Maven repositories. They lack modules of the vendors'
+full distributions. Some notes are therefore about a missing `GET /`, missing points in time or missing API keys.
+
+To regenerate this page, run `.venv/bin/pytest tests/live/test_matrix.py --update-cases`. Without `--update-cases`, the
+run fails if the page differs from its result.
+
+## Notes
+
+Most notes name the steps that fail, and the error. A note `Without --emulate` has the error that the client gets if it
+connects to the engine directly.
 
 {notes}
 
 ## The steps
+
+Each client runs these steps, in this order:
 
 {steps}
 """
 
 
 class Notes:
-    """Numbers notes in the order of their first use."""
+    """The notes of the page, numbered in the order of their first use."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -54,12 +63,12 @@ class Notes:
         return self.lines.index(line) + 1
 
     def marks(self, lines: Iterable[str]) -> str:
-        found = sorted({self.number(line) for line in lines})
-        return f" <sup>{', '.join(map(str, found))}</sup>" if found else ""
+        numbers = sorted({self.number(line) for line in lines})
+        return f" <sup>{', '.join(map(str, numbers))}</sup>" if numbers else ""
 
 
 def page(matrix: Matrix) -> str:
-    """Write the whole page."""
+    """Return the text of the page."""
     cells, notes = matrix.cells(), Notes()
     head = ["", *(_title(column, matrix, notes) for column in COLUMNS)]
     rows = [[_row(client), *(_cell(cells[column, client], client, notes) for column in COLUMNS)] for client in CLIENTS]
@@ -71,8 +80,8 @@ def _title(column: Column, matrix: Matrix, notes: Notes) -> str:
     title = f"{column.title} {ENGINES[column.engine].version}"
     if not column.security:
         return title
-    said = f"Clients come with a password. Asked for an API key the engine says `{_short(matrix.keys[column])}`."
-    return f"{title}, TLS and users" + notes.marks([said])
+    note = f"Clients use a password, because a request for an API key returns `{_short(matrix.keys[column])}`."
+    return f"{title}, TLS and users" + notes.marks([note])
 
 
 def _row(client: Client) -> str:
@@ -84,38 +93,38 @@ def _cell(cell: Cell, client: Client, notes: Notes) -> str:
     count = f"{passed(cell.best)} of {len(cell.best)}"
     if not cell.is_presented:
         return count + notes.marks(failures(cell.best))
-    refusals = Counter(_said(step.outcome) for step in cell.direct.values() if not step.ok)
-    usual, _ = refusals.most_common(1)[0]
+    errors = Counter(_error(step.outcome) for step in cell.direct.values() if not step.ok)
+    usual, _ = errors.most_common(1)[0]
     return f"{count} as {client.presented}" + notes.marks([*failures(cell.best), f"Without `--emulate`: {usual}"])
 
 
 def failures(run: Run) -> Iterator[str]:
-    """Say what went wrong, once for all steps that say the same."""
+    """List the errors of a run, each with the names of the steps that failed with this error."""
     failed: dict[str, list[str]] = {}
     for name, step in run.items():
         if not step.ok:
-            failed.setdefault(_said(step.outcome), []).append(name)
-    for said, names in failed.items():
-        yield f"{', '.join(names) if len(names) < len(run) else 'every step'}: {said}"
+            failed.setdefault(_error(step.outcome), []).append(name)
+    for error, names in failed.items():
+        yield f"{', '.join(names) if len(names) < len(run) else 'every step'}: {error}"
 
 
 def counts(text: str) -> list[int]:
-    """Read the numbers of steps that go well from a page, cell by cell."""
+    """Return the number of successful steps of each cell of a page."""
     return [int(count) for count in re.findall(r"\| (\d+) of \d+", text)]
 
 
-def _said(outcome: str) -> str:
-    """Keep an engine's own words without the class that a client wraps them in; a client's own, with it."""
+def _error(outcome: str) -> str:
+    """Return an error; the client's exception class is removed if the error is a response of the engine."""
     return f"`{_short(re.sub(r'^[A-Za-z]+: (?=[1-5][0-9]{2} )', '', outcome))}`"
 
 
 def _short(text: str) -> str:
     line = " ".join(text.split()).replace("`", "'")
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+    return line if len(line) <= _MAX_MESSAGE_CHARACTERS else f"{line[:_MAX_MESSAGE_CHARACTERS]}…"
 
 
 def _steps(cells: Mapping[tuple[Column, Client], Cell]) -> str:
-    """List which client takes which steps."""
+    """Return a list with the steps of each client; clients with the same steps share an entry."""
     taken: dict[str, list[str]] = {}
     for client in CLIENTS:
         steps = ", ".join(cells[COLUMNS[0], client].direct)

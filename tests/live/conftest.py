@@ -1,6 +1,6 @@
-"""What the live tests run against. All of it is started here when first asked for, and stopped at the end.
+"""Fixtures of the live tests. Everything is started when first requested, and stopped at the end of the session.
 
-A part that cannot be had (an engine, vLLM, a browser) fails the tests that need it: nothing is skipped.
+If a part is not available (an engine, vLLM, a browser), the tests that need it fail: no test is skipped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Serve = Callable[..., Endpoint]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group tests by the model they ask for, so that each model starts once; those without one come first."""
+    """Group tests by model, so that each model starts once; tests without a model run first."""
     names = list(PROFILE_OF)
 
     def place(item: pytest.Item) -> int:
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """Show with a failure what the processes said."""
+    """Add the logs of the processes to the report of a failure."""
     report = yield
     if report.failed:
         report.sections += [(name, text) for name, text in logs() if text]
@@ -70,15 +70,15 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    """Start an endpoint: `serve(upstream, *flags)`; one that runs with the same words is given again."""
+    """Start an endpoint: `serve(upstream, *flags)`; a running one with the same arguments is reused."""
     folder = tmp_path_factory.mktemp("endpoints")
     running: dict[Sequence[str], Endpoint] = {}
 
     def start(upstream: str, *flags: str) -> Endpoint:
-        words = (upstream, *flags)
-        if words not in running:
-            running[words] = start_endpoint(upstream, folder / f"{len(running)}.log", *flags)
-        return running[words]
+        arguments = (upstream, *flags)
+        if arguments not in running:
+            running[arguments] = start_endpoint(upstream, folder / f"{len(running)}.log", *flags)
+        return running[arguments]
 
     yield start
     for endpoint in running.values():
@@ -87,7 +87,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
-    """The model servers, one alive at a time."""
+    """The model servers, of which one runs at a time."""
     found = Models(tmp_path_factory.mktemp("models"))
     yield found
     found.stop()
@@ -95,17 +95,17 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
 
 @pytest.fixture
 def e5(models: Models) -> ModelServer:
-    """Have vLLM with multilingual-e5-small."""
-    return models.alive("e5")
+    """Run vLLM with multilingual-e5-small."""
+    return models.running("e5")
 
 
 @pytest.fixture
 def minilm(models: Models) -> ModelServer:
-    """Have vLLM with all-MiniLM-L6-v2."""
-    return models.alive("minilm")
+    """Run vLLM with all-MiniLM-L6-v2."""
+    return models.running("minilm")
 
 
 @pytest.fixture
 def qwen3(models: Models) -> ModelServer:
-    """Have vLLM with a tiny Qwen3-Reranker."""
-    return models.alive("qwen3")
+    """Run vLLM with a tiny Qwen3-Reranker."""
+    return models.running("qwen3")

@@ -1,4 +1,4 @@
-"""An engine that cuts its connections where a seed says, and notes what it was asked: whole, once, and how often."""
+"""An engine that closes connections at points chosen by a seed, and records the requests that it receives."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TOKEN = re.compile(rb"\bt\d+x\b")
 
 
 def cut(writer: asyncio.StreamWriter, *, hard: bool) -> None:
-    """Close a connection with what was written so far: with FIN, or with RST if *hard*."""
+    """Close a connection after what has been written so far: with FIN, or with RST if *hard*."""
     if hard and not writer.is_closing():
         taken = writer.get_extra_info("socket")
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -32,12 +32,12 @@ def cut(writer: asyncio.StreamWriter, *, hard: bool) -> None:
 
 
 def document(token: str, size: int = 0) -> bytes:
-    """Write the document of a token."""
+    """Return the document of a token."""
     return json.dumps({"token": token, "pad": "x" * size, "end": token}).encode()
 
 
 def hits(token: str) -> bytes:
-    """Write the answer of a search for a token."""
+    """Return the response to a search for a token."""
     rows = [
         {"_index": "idx", "_id": f"{token}-{at}", "_score": 3.0 - at, "_source": {"body": f"{token} river"}}
         for at in range(3)
@@ -56,10 +56,10 @@ def _caps() -> bytes:
 
 @dataclass
 class Notes:
-    """What an engine saw, by token: requests begun, and bodies that came whole."""
+    """Requests that an engine received, by token: started ones, and those with a complete body."""
 
     begun: Counter[str] = field(default_factory=Counter)
-    whole: Counter[str] = field(default_factory=Counter)
+    complete: Counter[str] = field(default_factory=Counter)
     bodies: dict[str, bytes] = field(default_factory=dict)
     cuts: Counter[str] = field(default_factory=Counter)
     accepted: int = 0
@@ -67,7 +67,7 @@ class Notes:
 
 
 class CuttingEngine:
-    """An engine in a thread of its own. While `calm` it cuts nothing."""
+    """An engine in its own thread. While `calm`, it does not close connections early."""
 
     def __init__(self, seed: int) -> None:
         self.notes = Notes()
@@ -102,16 +102,16 @@ class CuttingEngine:
         await asyncio.gather(*others, return_exceptions=True)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection until a cut or its end."""
+        """Serve one connection until it is closed by either side."""
         self.notes.open += 1
         self.notes.accepted += 1
-        chance = random.Random(f"{self._seed}-{self.notes.accepted}")
+        rng = random.Random(f"{self._seed}-{self.notes.accepted}")
         try:
-            if not self.calm and chance.random() < ACCEPT_SHARE:
+            if not self.calm and rng.random() < ACCEPT_SHARE:
                 self.notes.cuts["accept"] += 1
-                cut(writer, hard=chance.random() < 0.5)
+                cut(writer, hard=rng.random() < 0.5)
                 return
-            while await self._request(reader, writer, chance):
+            while await self._request(reader, writer, rng):
                 pass
         except _GONE:
             pass
@@ -119,12 +119,12 @@ class CuttingEngine:
             self.notes.open -= 1
             writer.close()
 
-    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, chance: random.Random) -> bool:
-        """Answer one request, or cut; False ends the connection."""
+    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, rng: random.Random) -> bool:
+        """Answer one request or close the connection; return whether the connection stays open."""
         head = await reader.readuntil(HEAD_END)
-        point = chance.choice(CUTS) if not self.calm and chance.random() < CUT_SHARE else ""
+        point = rng.choice(CUTS) if not self.calm and rng.random() < CUT_SHARE else ""
         self.notes.cuts[point] += 1
-        hard = chance.random() < 0.5
+        hard = rng.random() < 0.5
         named = _TOKEN.search(head.partition(b"\r\n")[0])
         token = named[0].decode() if named else ""
         self.notes.begun[token] += 1
@@ -135,26 +135,26 @@ class CuttingEngine:
         if body is None:
             cut(writer, hard=hard)
             return False
-        self.notes.whole[token] += 1
+        self.notes.complete[token] += 1
         self.notes.bodies[token] = body
         if point == "read":
             cut(writer, hard=hard)
             return False
-        await asyncio.sleep(chance.choice((0, 0, 0.001, 0.01)))
-        return await _answer(writer, _said(head, body, token), _Cut(point, hard, chance))
+        await asyncio.sleep(rng.choice((0, 0, 0.001, 0.01)))
+        return await _answer(writer, _response(head, body, token), _Cut(point, hard, rng))
 
 
 @dataclass(frozen=True)
 class _Cut:
-    """Where an answer is cut, and how."""
+    """Where in a response the connection is closed, and how."""
 
     point: str
     hard: bool
-    chance: random.Random
+    rng: random.Random
 
 
 async def _body(reader: asyncio.StreamReader, head: bytes, *, half: bool) -> bytes | None:
-    """Read a body; None once half of it is read, if that was all that is wanted."""
+    """Read a body; None after the first half if *half*."""
     if found := re.search(rb"(?i)content-length: *(\d+)", head):
         size = int(found[1])
         read = await reader.readexactly(size // 2 if half else size)
@@ -170,8 +170,8 @@ async def _body(reader: asyncio.StreamReader, head: bytes, *, half: bool) -> byt
     return None if half else b"".join(parts)
 
 
-def _said(head: bytes, body: bytes, named: str) -> bytes:
-    """Word the answer; the token is taken from where a mix-up would show, the body of the request if it has one."""
+def _response(head: bytes, body: bytes, named: str) -> bytes:
+    """Return the response, with the token of the request's body if it has one, so that a mix-up is noticed."""
     if b"_field_caps" in head.partition(b"\r\n")[0]:
         return _caps()
     found = _TOKEN.search(body)
@@ -179,16 +179,16 @@ def _said(head: bytes, body: bytes, named: str) -> bytes:
     return hits(token) if b"_search" in head.partition(b"\r\n")[0] else document(token, 2000)
 
 
-async def _answer(writer: asyncio.StreamWriter, said: bytes, wanted: _Cut) -> bool:
-    """Write an answer up to where it is cut; False ends the connection."""
-    chance = wanted.chance
-    parts = [said[: len(said) // 3], said[len(said) // 3 :]]
+async def _answer(writer: asyncio.StreamWriter, response: bytes, place: _Cut) -> bool:
+    """Write a response up to its cut; return whether the connection stays open."""
+    rng = place.rng
+    parts = [response[: len(response) // 3], response[len(response) // 3 :]]
     kind = b"Content-Type: application/json\r\n"
-    if chance.random() < 0.5 or wanted.point == "chunk":
+    if rng.random() < 0.5 or place.point == "chunk":
         frame = kind + b"Transfer-Encoding: chunked\r\n\r\n"
         pieces = [b"%x\r\n%s\r\n" % (len(part), part) for part in parts] + [b"0\r\n\r\n"]
     else:
-        frame = kind + b"Content-Length: %d\r\n\r\n" % len(said)
+        frame = kind + b"Content-Length: %d\r\n\r\n" % len(response)
         pieces = parts
     ends: dict[str, Callable[[], list[bytes]]] = {
         "status": lambda: [b"HTTP/1.1 2"],
@@ -196,14 +196,14 @@ async def _answer(writer: asyncio.StreamWriter, said: bytes, wanted: _Cut) -> bo
         "answer": lambda: [b"HTTP/1.1 200 OK\r\n", frame, pieces[0][:-3]],
         "chunk": lambda: [b"HTTP/1.1 200 OK\r\n", frame, *pieces[:-1]],
     }
-    written = ends.get(wanted.point, lambda: [b"HTTP/1.1 200 OK\r\n" + frame, *pieces])()
+    written = ends.get(place.point, lambda: [b"HTTP/1.1 200 OK\r\n" + frame, *pieces])()
     for piece in written:
         writer.write(piece)
         await writer.drain()
-        if chance.random() < 0.1:
+        if rng.random() < 0.1:
             await asyncio.sleep(0.001)
-    if wanted.point == "idle":
-        await asyncio.sleep(chance.choice((0, 0.001, 0.01, 0.03)))
-    if wanted.point:
-        cut(writer, hard=wanted.hard)
-    return not wanted.point
+    if place.point == "idle":
+        await asyncio.sleep(rng.choice((0, 0.001, 0.01, 0.03)))
+    if place.point:
+        cut(writer, hard=place.hard)
+    return not place.point

@@ -1,4 +1,4 @@
-"""The endpoint under test, started as its users start it: `python -m es_rerank serve ...`."""
+"""The endpoint under test, started as users start it: `python -m es_rerank serve ...`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IDENTITY = ("--backend", "identity")
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A running `es-rerank serve`; `admin_listen` is where its own pages are."""
+    """A running `es-rerank serve`; `admin_listen` is the URL of its admin pages."""
 
     url: str
     admin_listen: str
@@ -35,7 +35,7 @@ class Endpoint:
         return ask(self.url, method, target, body, headers)
 
     def page(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
-        """Ask for one of its own pages."""
+        """Request one of the admin pages."""
         return ask(self.admin_listen, method, f"/_rerank{path}", body, headers)
 
     def search(self, index: str, body: object, **parameters: object) -> Answer:
@@ -47,7 +47,7 @@ class Endpoint:
         return dict(self.page("GET", "/health/ready").json)
 
     def await_health(self, wanted: str, limit_s: float = READY_LIMIT_S) -> dict[str, Any]:
-        """Return the readiness page once it says *wanted*."""
+        """Return the readiness response as soon as its status is *wanted*."""
         deadline = time.monotonic() + limit_s
         while (health := self.health)["status"] != wanted:
             assert time.monotonic() < deadline, f"{health} after {limit_s} s, not {wanted}"
@@ -56,7 +56,7 @@ class Endpoint:
 
 
 def start_endpoint(upstream: str, log: Path, *flags: str) -> Endpoint:
-    """Start an endpoint in front of *upstream* on free ports and return when it answers."""
+    """Start an endpoint in front of *upstream* on free ports, and return when it is live."""
     listen, pages = (f"{HOST}:{port}" for port in free_ports(2))
     own: tuple[str, ...] = ("--admin-listen", pages)
     if "--admin-listen" in flags:

@@ -1,4 +1,4 @@
-"""A rerank server that answers as badly as it is told to, byte for byte, in a thread of its own."""
+"""A rerank server with selectable faults, in its own thread. Its responses are controlled byte by byte."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from .storm import Order, by_number, number
 
 Behaviour = Callable[[asyncio.StreamWriter, Sequence[str]], Awaitable[None]]
 SEED = 7
-# Characters that a server takes of a text, and texts that it takes at a time.
+# Limits of a server that rejects requests: maximum characters of a text, and maximum texts of a request.
 SHORT, FEW = 40, 4
-# Seconds into a batch until it dies, and until it is there again.
+# Seconds from the start of a batch until the server dies, and from then until the server is restarted.
 MIDST_S, AWAY_S = 0.1, 1.0
-# Seconds until searches are reranked again, as the page promises, and as a run allows on a machine that stalls.
+# Maximum seconds until searches are reranked again: on the page, and in a test run, since machines may stall.
 RECOVERY_S, LIMIT_S = 5, 20
 # Longer than any deadline of the tests.
 LONG_S = 30.0
 
 
 def scored(texts: Sequence[str]) -> list[dict[str, Any]]:
-    """Score texts by their numbers, in the form of vLLM."""
+    """Score texts by their numbers, in vLLM's format."""
     return [{"index": at, "score": number(text) / 4} for at, text in enumerate(texts)]
 
 
@@ -48,7 +48,7 @@ async def good(writer: asyncio.StreamWriter, texts: Sequence[str]) -> None:
 
 
 def says(make: Callable[[Sequence[str]], bytes]) -> Behaviour:
-    """Answer with what *make* writes."""
+    """Respond with the bytes that *make* returns for the texts of the request."""
 
     async def behave(writer: asyncio.StreamWriter, texts: Sequence[str]) -> None:
         writer.write(make(texts))
@@ -65,7 +65,7 @@ def refuses(status: str, words: str) -> Behaviour:
 
 
 def cut(share: float) -> Behaviour:
-    """Break off after a share of the answer."""
+    """Close the connection after *share* (0 to 1) of the response."""
 
     async def behave(writer: asyncio.StreamWriter, texts: Sequence[str]) -> None:
         whole = data(scored(texts))
@@ -77,7 +77,7 @@ def cut(share: float) -> Behaviour:
 
 
 def cut_anywhere() -> Behaviour:
-    """Break off after any byte but the last, another for each request."""
+    """Close the connection within the response, after another byte for each request."""
     chance = random.Random(SEED)
 
     async def behave(writer: asyncio.StreamWriter, texts: Sequence[str]) -> None:
@@ -91,14 +91,14 @@ def equal(texts: Sequence[str]) -> bytes:
 
 
 def short_only(texts: Sequence[str]) -> bytes:
-    """Refuse texts that are too long."""
+    """Reject texts that are too long."""
     if any(len(text) > SHORT for text in texts):
         return rejection("400 Bad Request", "input_tokens: too long")
     return data(scored(texts))
 
 
 def few_only(texts: Sequence[str]) -> bytes:
-    """Refuse too many texts at a time."""
+    """Reject requests with too many texts."""
     if len(texts) > FEW:
         return rejection("422 Unprocessable Entity", f"batch size {len(texts)} > maximum allowed batch size {FEW}")
     return data(scored(texts))
@@ -121,18 +121,18 @@ async def dripping(writer: asyncio.StreamWriter, texts: Sequence[str]) -> None:
 
 
 def with_score(token: str) -> Behaviour:
-    """Answer with one score that is no number of JSON, or none at all."""
+    """Respond with *token* in place of the first score, which is then not a finite number."""
     first = re.compile(r'(?<="score": )[0-9.]+')
     return says(lambda texts: answer(first.sub(token, json.dumps({"data": scored(texts)}), count=1).encode()))
 
 
 def rows(change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> Behaviour:
-    """Answer with other rows than there should be."""
+    """Respond with the rows that *change* returns for the correct rows."""
     return says(lambda texts: data(change(scored(texts))))
 
 
 class Faulty:
-    """The server; `behave` is how it answers from now on."""
+    """The server. `behave` responds to a request."""
 
     def __init__(self) -> None:
         self.behave: Behaviour = good
@@ -155,18 +155,18 @@ class Faulty:
         self._thread.join(10)
 
     def well(self) -> None:
-        """Listen, and answer as it should."""
+        """Open the port, if it is closed, and respond correctly."""
         self.behave = good
         self._do(self._open())
 
     def leave(self) -> None:
-        """Close the port and break all connections."""
+        """Close the port and all connections."""
         self._do(self._close())
 
     async def restart(self) -> None:
-        """Die as if killed, and be there again, and well, after a while. For its own behaviours.
+        """Close all connections as if killed, and respond correctly again after `AWAY_S`. Behaviours call this.
 
-        Whoever has told it meanwhile to behave otherwise is not interfered with.
+        If a test has selected another behaviour by then, that behaviour is kept.
         """
         dying = self.behave
         await self._close()
@@ -218,7 +218,7 @@ class Faulty:
                 await self.behave(writer, texts)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass  # Only the end of the server cancels.
+            pass  # Cancelled only when the server is closed.
         finally:
             self._writers.discard(writer)
             writer.close()
@@ -226,25 +226,28 @@ class Faulty:
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that may go wrong: how it begins, and what clients are told, `reranked` or why not.
+    """One fault of the server.
 
-    Searches that are reranked all the same come in `order`.
+    Attributes:
+        begin: Starts the fault.
+        outcomes: The outcomes that clients may see: `reranked` or a reason.
+        order: The order of hits in searches that are reranked in spite of the fault.
     """
 
     begin: Callable[[Faulty], None]
-    told: frozenset[str]
+    outcomes: frozenset[str]
     order: Order = by_number
 
 
-def behaving(behave: Behaviour, *told: str, order: Order = by_number) -> Fault:
+def behaving(behave: Behaviour, *outcomes: str, order: Order = by_number) -> Fault:
     def begin(server: Faulty) -> None:
         server.behave = behave
 
-    return Fault(begin, frozenset(told), order)
+    return Fault(begin, frozenset(outcomes), order)
 
 
 def dying(server: Faulty) -> None:
-    """Die a moment after the first request, when others are in flight too."""
+    """Restart shortly after the first request, while other requests are in flight."""
     held: list[asyncio.StreamWriter] = []
 
     async def behave(writer: asyncio.StreamWriter, _texts: Sequence[str]) -> None:
@@ -260,19 +263,19 @@ def dying(server: Faulty) -> None:
 
 BROKEN = ("unreachable", "bad_answer")
 LATE = ("deadline", "overloaded")
-# What may go wrong, in the words of the table. The last leaves a mark on the endpoint.
+# The faults, by their names in the table. The endpoint learns from the last fault, so it must be the last row.
 FAULTS: Mapping[str, Fault] = {
-    "refused": Fault(Faulty.leave, frozenset({"unreachable"})),
-    "restart in the midst of a batch": Fault(dying, frozenset(BROKEN)),
+    "connection refused": Fault(Faulty.leave, frozenset({"unreachable"})),
+    "restart during a batch": Fault(dying, frozenset(BROKEN)),
     "reset at the first byte": behaving(cut(0.0), *BROKEN),
-    "reset within the head": behaving(cut(0.1), *BROKEN),
+    "reset within the headers": behaving(cut(0.1), *BROKEN),
     "reset within the body": behaving(cut(0.8), *BROKEN),
     "reset at any byte": behaving(cut_anywhere(), *BROKEN),
-    "silent": behaving(silent, *LATE),
+    "no response": behaving(silent, *LATE),
     "slow first byte": behaving(late, *LATE),
     "slow body": behaving(dripping, *LATE),
     "400, too long": behaving(refuses("400 Bad Request", "input_tokens: too long"), "too_long"),
-    "400, too long, once": behaving(says(short_only), "reranked"),
+    "400, too long, until the text is shortened": behaving(says(short_only), "reranked"),
     "401": behaving(refuses("401 Unauthorized", "who are you"), "refused"),
     "404, wrong model": behaving(refuses("404 Not Found", "no such model"), "refused"),
     "413": behaving(refuses("413 Payload Too Large", "payload too large"), "refused"),
@@ -282,12 +285,12 @@ FAULTS: Mapping[str, Fault] = {
     "503": behaving(refuses("503 Service Unavailable", "starting"), "reranker_error"),
     "HTML": behaving(says(lambda _: answer(b"<html>hello</html>", kind="text/html")), "bad_answer"),
     "truncated JSON": behaving(says(lambda texts: answer(json.dumps(scored(texts)).encode()[:-9])), "bad_answer"),
-    "an index missing": behaving(rows(lambda all_: all_[1:]), "bad_answer"),
-    "an index twice": behaving(rows(lambda all_: [*all_[1:], all_[-1]]), "bad_answer"),
+    "a missing index": behaving(rows(lambda all_: all_[1:]), "bad_answer"),
+    "a duplicate index": behaving(rows(lambda all_: [*all_[1:], all_[-1]]), "bad_answer"),
     "one score too many": behaving(rows(lambda all_: [*all_, {"index": 99, "score": 1}]), "bad_answer"),
     "NaN": behaving(with_score("NaN"), "bad_answer"),
     "Infinity": behaving(with_score("1e999"), "bad_answer"),
     "null": behaving(with_score("null"), "bad_answer"),
     "all scores equal": behaving(says(equal), "reranked", order=list),
-    "422, too many at a time": behaving(says(few_only), "reranked"),
+    "422, too many texts per request": behaving(says(few_only), "reranked"),
 }

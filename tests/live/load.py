@@ -1,7 +1,7 @@
-"""Many searches at a time from a client that costs next to nothing, so that what is measured is the server.
+"""Many concurrent searches from a client with little overhead, so that the server dominates what is measured.
 
-Requests are written beforehand, the clock stops when the last byte of an answer is there, and nothing of it is read
-before all are done.
+Requests are encoded in advance, the clock stops with the last byte of a response, and responses are parsed only after
+all have arrived.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from .wire import Answer
 LIMIT_S = 60.0
 _BUFFER = 1 << 16
 _LENGTH = b"content-length:"
-# The last chunk; JSON does not end so.
+# The last chunk; no JSON text ends like this.
 _LAST = b"0\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What came back, as bytes, and after how long; nothing where the connection broke before all of it was there."""
+    """The bytes of a response and its time in seconds; empty if the connection was closed before its end."""
 
     raw: bytes
     seconds: float
@@ -39,17 +39,17 @@ class Taken:
 
     @property
     def answer(self) -> Answer:
-        """Read it."""
+        """The parsed response."""
         head, _, body = self.raw.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         pairs = (line.partition(":") for line in lines)
         headers = tuple((name, value.strip()) for name, _, value in pairs)
-        whole = b"".join(_chunks(body)) if _LENGTH not in head.lower() else body
-        return Answer(int(first.split()[1]), headers, whole)
+        content = b"".join(_chunks(body)) if _LENGTH not in head.lower() else body
+        return Answer(int(first.split()[1]), headers, content)
 
 
 class Connection(asyncio.BufferedProtocol):
-    """One connection that is kept; a context manager. `lost` is true once the server has closed it."""
+    """A persistent connection, as a context manager. `lost` is true after the server has closed it."""
 
     def __init__(self, url: str) -> None:
         self._address = urlsplit(url)
@@ -71,7 +71,7 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.abort()
 
     async def ask(self, request: bytes) -> Taken:
-        """Send one request and wait for its answer. Raises TimeoutError."""
+        """Send one request and wait for its response. Raises TimeoutError."""
         assert self._transport
         self._parts, self._size, self._whole = [], None, False
         self._done = asyncio.get_running_loop().create_future()
@@ -111,14 +111,14 @@ class Connection(asyncio.BufferedProtocol):
 
 
 def _size(data: bytes) -> int | None:
-    """Tell the length of an answer by its head, which comes in one piece; None if it comes in chunks."""
+    """Return the length of a response from its head, which is in the first packet; None if it is chunked."""
     end = data.index(b"\r\n\r\n") + 4
     length = data[:end].lower().partition(_LENGTH)[2]
     return end + int(length.split(None, 1)[0]) if length else None
 
 
 def _chunks(body: bytes) -> Iterator[bytes]:
-    """Take a body in chunks apart."""
+    """Yield the chunks of a body."""
     while body != _LAST:
         size, _, rest = body.partition(b"\r\n")
         yield rest[: int(size, 16)]
@@ -126,23 +126,23 @@ def _chunks(body: bytes) -> Iterator[bytes]:
 
 
 def post(target: str, body: bytes) -> bytes:
-    """Write a request with a body of JSON."""
+    """Write a request with a JSON body."""
     head = f"POST {target} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
 async def at_once(url: str, requests: Sequence[bytes]) -> list[Taken]:
-    """Open a connection a request, then send all of them, and wait for all answers."""
+    """Open one connection per request, then send all requests, and wait for all responses."""
     async with AsyncExitStack() as opened:
         connections = [await opened.enter_async_context(Connection(url)) for _ in requests]
         with _undisturbed():
-            asked = (one.ask(request) for one, request in zip(connections, requests, strict=True))
-            return await asyncio.gather(*asked)
+            pending = (one.ask(request) for one, request in zip(connections, requests, strict=True))
+            return await asyncio.gather(*pending)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineRequest:
-    """One of many requests: its number, when it was sent, and what came back."""
+    """One of many requests: its number, when it was sent, and its response."""
 
     number: int
     sent: float
@@ -150,10 +150,10 @@ class EngineRequest:
 
 
 class Stream:
-    """Requests in a row on some connections, until `stop`; the numbers count on from *first*.
+    """Consecutive requests on several connections, until `stop`; they are numbered from *first*.
 
-    A connection that was closed between two requests is opened again, as clients do; a request is lost where its
-    connection breaks under it, or cannot be had.
+    A connection that was closed between two requests is opened again, as clients do; a request is lost if its
+    connection is closed during the request, or cannot be opened.
     """
 
     def __init__(self, url: str, write: Callable[[int], bytes], first: int, pause: float = 0.0) -> None:
@@ -178,25 +178,25 @@ class Stream:
                 await self._next(_nothing)
 
     async def _next(self, ask: Callable[[bytes], Awaitable[Taken]]) -> None:
-        """Send the next request, and pause."""
+        """Send the next request, then pause."""
         number, sent = next(self._numbers), time.monotonic()
         self.sent.append(EngineRequest(number, sent, await ask(self._write(number))))
         await asyncio.sleep(self._pause)
 
 
 async def _nothing(_request: bytes) -> Taken:
-    """Send a request into the void."""
+    """Return the result of a request for which no connection can be opened."""
     return Taken(b"", 0.0)
 
 
 def p99_ms(all_: Sequence[Taken]) -> float:
-    """Tell the time within which 99 of 100 were answered."""
+    """Return the 99th percentile of the response times in milliseconds."""
     return 1e3 * sorted(one.seconds for one in all_)[math.ceil(0.99 * len(all_)) - 1]
 
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let no collection of garbage fall into what is measured."""
+    """Disable garbage collection during a measurement."""
     gc.collect()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""What every client gets from every engine: directly, through the endpoint, and where it takes neither, presented."""
+"""Results of every client with every engine: directly, through the endpoint, and with an emulated engine if needed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from .clients import CLIENTS, Client
 from .clients.run import Run, Target, complete, passed, run_client
 from .columns import COLUMNS, Column, Stand, Stands
 
-# What an engine says of itself, and how it scores, are its own; all else is the same on every engine.
+# The root response and the scores depend on the engine; everything else is the same on every engine.
 _OWN_STEP = "info"
 _OWN_KEYS = frozenset({"scores"})
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The runs of one client with one engine. *presented* is there only where the engine as it is was not enough.
+    """The runs of one client with one engine; *presented* is set if the client does not accept the engine itself.
 
-    *reranked* counts the searches that the endpoints did not just pass on.
+    *reranked* is the number of searches that the endpoints reranked.
     """
 
     direct: Run
@@ -31,7 +31,7 @@ class Cell:
 
     @property
     def best(self) -> Run:
-        """The run through an endpoint that does most."""
+        """The run through an endpoint with the most successful steps."""
         return self.presented if self.is_presented and self.presented else self.through
 
     @property
@@ -40,10 +40,10 @@ class Cell:
 
 
 class Matrix:
-    """Runs a cell when it is first asked for."""
+    """Runs a cell when it is first requested."""
 
     def __init__(self, stands: Stands, folder: Path) -> None:
-        """Take engines from *stands*, and lay programs out under *folder*."""
+        """Use the engines of *stands*, and copy programs to *folder*."""
         self._stands = stands
         self._folder = folder
         self._cells: dict[tuple[Column, Client], Cell] = {}
@@ -51,7 +51,7 @@ class Matrix:
         self.whole = False
 
     def cell(self, column: Column, client: Client) -> Cell:
-        """Run a client directly and through the endpoint, at the same time, each in an index of its own."""
+        """Run a client directly and through the endpoint, at the same time, each with its own index."""
         if (column, client) not in self._cells:
             stand = self._met(column)
             before = stand.reranked()
@@ -66,14 +66,14 @@ class Matrix:
         return self._cells[column, client]
 
     def cells(self) -> Mapping[tuple[Column, Client], Cell]:
-        """Run the whole matrix, or what is missing of it, engine by engine."""
+        """Run all missing cells of the matrix, engine by engine."""
         for column in COLUMNS:
             for client in CLIENTS:
                 self.cell(column, client)
         return self._cells
 
     def _met(self, column: Column) -> Stand:
-        """Have an engine answer, and note what it says of API keys, and whether it is a vendor's whole distribution."""
+        """Start an engine, and record its support for API keys and whether it is a full distribution."""
         stand = self._stands.alive(column)
         if column not in self.keys:
             self.keys[column] = stand.api_key() if column.security else ""
@@ -87,7 +87,7 @@ class Matrix:
 
 
 def common(run: Run) -> dict[str, Any]:
-    """Keep of a run what every engine must agree on."""
+    """Return the part of a run that must be equal on every engine."""
     return {name: _without_own(step.saw) for name, step in run.items() if step.ok and name != _OWN_STEP}
 
 

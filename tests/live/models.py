@@ -1,4 +1,4 @@
-"""The model servers: real vLLM, one alive at a time, each on a port that it keeps."""
+"""The model servers: real vLLM, one at a time, each with a fixed port."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .ports import free_ports
 from .tiny_qwen3 import CONTEXT, tiny_qwen3
 from .watch import watch
 
-# The order in which the tests ask for them; conftest.py sorts the tests by it.
+# The order in which tests use them; conftest.py sorts the tests by it.
 PROFILE_OF: Mapping[str, str] = {"e5": "e5", "minilm": "minilm", "qwen3": "qwen3-reranker-0.6b"}
 _FLAGS: Mapping[str, tuple[str, ...]] = {"qwen3": ("--max-model-len", str(CONTEXT))}
 
 
 class Models:
-    """Starts the model that a test asks for and stops the one before."""
+    """Starts the model that a test needs, and stops the previous one."""
 
     def __init__(self, folder: Path) -> None:
-        """Keep logs, and the tiny model, in *folder*."""
+        """Write logs and the tiny model to *folder*."""
         self._folder = folder
         self._ports = dict(zip(PROFILE_OF, free_ports(len(PROFILE_OF)), strict=True))
         self._weights: Mapping[str, Callable[[], Path]] = {
@@ -34,11 +34,11 @@ class Models:
         self._server: ModelServer | None = None
 
     def weights(self, name: str) -> Path:
-        """Name the folder of a model, made where it must be."""
+        """Return the folder of a model, which is created if necessary."""
         return self._weights[name]()
 
-    def alive(self, name: str) -> ModelServer:
-        """Have a model answer."""
+    def running(self, name: str) -> ModelServer:
+        """Return the running server of a model."""
         if self._name != name or self._server is None:
             self.stop()
             self._server = self._start(name)
@@ -46,7 +46,7 @@ class Models:
         return self._server
 
     def kill(self) -> None:
-        """Kill the running model as the system would: at once."""
+        """Kill the running model with SIGKILL."""
         if self._server:
             self._server.kill()
             self._server = None
@@ -58,7 +58,7 @@ class Models:
             self._server = None
 
     def flags(self, name: str) -> list[str]:
-        """Write the endpoint's flags for a model."""
+        """Return the endpoint's flags for a model."""
         url = f"http://127.0.0.1:{self._ports[name]}"
         tokenizer = str(self.weights(name))
         return ["--reranker", url, "--profile", PROFILE_OF[name], "--tokenizer", tokenizer, "--deadline", "1m"]

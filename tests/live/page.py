@@ -1,4 +1,4 @@
-"""A page of docs/ that a run writes: tables under headings, each a table of what was found."""
+"""A page of docs/ that a test run writes: headings, each with a table of results."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Row = Sequence[object]
 
 @dataclass
 class Table:
-    """A section with one table; the first cell of a row is its name.
+    """A section with one table; the first cell of a row is the name of the row.
 
-    Columns in `measured` hold what was measured when the page was written last; a run does not compare them.
+    Columns in `measured` hold the values of the run that wrote the page; they are not compared.
     """
 
     page: Path
@@ -25,11 +25,11 @@ class Table:
     rows: dict[str, Row] = field(default_factory=dict)
 
     def found(self, name: str, *cells: object) -> None:
-        """Note a row."""
+        """Add a row."""
         self.rows[name] = (name, *cells)
 
     def check(self, names: Sequence[str], *, update: bool) -> None:
-        """Compare the page with the rows of these names, or write it."""
+        """Compare the page with the rows of these names, or update it."""
         assert sorted(self.rows) == sorted(names), "run all of this module: the page is written from all of its rows"
         rows = [[str(cell) for cell in self.rows[name]] for name in names]
         if update:
@@ -48,7 +48,7 @@ class Table:
         return [row[self.columns.index(name)] for row in self.read()]
 
     def _settled(self, rows: Sequence[Sequence[str]]) -> list[list[str]]:
-        """Leave out what differs from run to run."""
+        """Return rows without the measured columns."""
         kept = [at for at, name in enumerate(self.columns) if name not in self.measured]
         return [[row[at] for at in kept] for row in rows]
 
@@ -63,7 +63,7 @@ class Table:
         self.page.write_text("\n\n".join(sections) + "\n", encoding="utf-8")
 
     def _parts(self) -> tuple[str, str, str]:
-        """Split the page into what is before the section, the section, and what is behind it."""
+        """Split the page into the text before the section, the section, and the text after it."""
         text = self.page.read_text(encoding="utf-8")
         before, heading, rest = f"\n{text}".partition(f"\n{self.heading}\n")
         if not heading:

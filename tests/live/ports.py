@@ -1,4 +1,4 @@
-"""Ports for what is started here, below those that the system gives to outgoing connections: they stay free."""
+"""Ports for servers of the tests, below the range of ephemeral ports, so that they stay free."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TRIES = 100
 
 
 def free_ports(many: int) -> range:
-    """Find so many free ports in a row."""
+    """Return *count* consecutive free ports."""
     for first in random.sample(PORTS, _TRIES):
         found = range(first, first + many)
         with suppress(PartError):

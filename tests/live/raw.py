@@ -1,4 +1,4 @@
-"""HTTP as bytes on a socket: what a client library would never send, and what it would hide of the answer."""
+"""HTTP as bytes on a socket: requests that no client library would send, and responses with all details."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 @dataclass(frozen=True)
 class Raw:
-    """An answer as it came; one that is not `whole` broke off, one with status 0 is no HTTP/1 at all."""
+    """A response, unparsed; it is incomplete unless `complete`, and not HTTP/1 if its status is 0."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
-    whole: bool
+    complete: bool
     interim: tuple[int, ...] = ()
 
     def header(self, name: str) -> str:
@@ -30,7 +30,7 @@ class Raw:
 
     @property
     def json(self) -> Any:
-        """Read the body, or None if it is no JSON."""
+        """Return the decoded body, or None if it is not JSON."""
         try:
             return json.loads(self.body, parse_float=str)
         except (ValueError, RecursionError):
@@ -42,7 +42,7 @@ class Raw:
 
 
 class Peer:
-    """One connection; what is sent to a server that has gone away is lost silently, for it may have answered before."""
+    """One connection; sending to a server that has closed it is no error, since it may have responded before."""
 
     def __init__(self, url: str, limit_s: float = LIMIT_S) -> None:
         address = urlsplit(url)
@@ -63,29 +63,29 @@ class Peer:
             self._socket.sendall(data)
 
     def finish(self) -> None:
-        """Say that nothing more will be sent."""
+        """Close the sending side."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
 
     def answer(self, method: str = "GET") -> Raw | None:
-        """Read the next final answer; None if the connection ends before one. Raises TimeoutError."""
+        """Read the next final response; None if the connection is closed before one. Raises TimeoutError."""
         interim: list[int] = []
         while head := self._head():
             first, *lines = head.decode("latin-1").splitlines()
             found = re.match(r"HTTP/1\.[01] (\d{3})", first)
             if found is None:
-                return Raw(0, (), head + self._all(), whole=True)
+                return Raw(0, (), head + self._all(), complete=True)
             status = int(found[1])
             if status >= 200:
                 headers = tuple((name, value.strip()) for name, _, value in (line.partition(":") for line in lines))
                 bodiless = method == "HEAD" or status in {204, 304}
-                body, whole = (b"", True) if bodiless else self._body(headers)
-                return Raw(status, headers, body, whole, tuple(interim))
+                body, complete = (b"", True) if bodiless else self._body(headers)
+                return Raw(status, headers, body, complete, tuple(interim))
             interim.append(status)
         return None
 
     def closed(self, limit_s: float = 2.0) -> bool:
-        """Wait a moment for the server to close; bytes that come instead are kept for `answer`."""
+        """Wait briefly for the server to close the connection; received bytes are kept for `answer`."""
         self._socket.settimeout(limit_s)
         try:
             return not self._more() and not self._read
@@ -95,7 +95,7 @@ class Peer:
             self._socket.settimeout(self._limit_s)
 
     def _more(self) -> bool:
-        """Read something; False at the end."""
+        """Receive bytes; return False at the end of the connection."""
         try:
             data = self._socket.recv(_MOST)
         except ConnectionError:
@@ -105,14 +105,14 @@ class Peer:
         return bool(data)
 
     def _head(self) -> bytes:
-        """Take a head; where the connection ends inside one, what there is of it."""
+        """Read a head; it is incomplete if the connection is closed within it."""
         while not (end := _HEAD_END.search(self._read)):
             if not self._more():
                 return self._take(len(self._read))
         return self._take(end.end())
 
     def _body(self, headers: tuple[tuple[str, str], ...]) -> tuple[bytes, bool]:
-        """Take a body, and tell whether it is whole."""
+        """Read a body, and return whether it is complete."""
         named = {name.lower(): value for name, value in headers}
         if named.get("transfer-encoding", "").lower() == "chunked":
             return self._chunks()
@@ -133,7 +133,7 @@ class Peer:
         return body, False
 
     def line(self) -> bytes:
-        """Take a line without its end; none at the end of the connection."""
+        """Read a line without its end; it is empty at the end of the connection."""
         while b"\r\n" not in self._read:
             if not self._more():
                 return b""
@@ -155,7 +155,7 @@ class Peer:
 
 
 def fields(*lines: str | bytes) -> bytes:
-    """Write a head of these lines; text goes as UTF-8."""
+    """Write a head of these lines; text is encoded as UTF-8."""
     return b"\r\n".join([line.encode() if isinstance(line, str) else line for line in lines]) + b"\r\n\r\n"
 
 

@@ -1,4 +1,4 @@
-"""The requests that are sent to the engine and through the endpoint, to be compared."""
+"""Requests that are sent to the engine and through the endpoint, to compare the responses."""
 
 from __future__ import annotations
 
@@ -93,8 +93,8 @@ PLANNED = [
     get("unicode_q", f"/{INDEX}/_search?q=title:{quote('河流')}"),
     get("absent_index_ignored", f"/{INDEX},absent/_search?q=body:river&ignore_unavailable=true"),
 ]
-# The model's text is asked for beside what the client sees. The engine then writes the members of objects in another
-# order (it goes through a map instead of the stored bytes), so these are compared as JSON, numbers as they are written.
+# The passages are requested in addition to the client's view of a hit. An engine that filters a source writes its
+# members in another order, since it builds a map instead of copying the stored bytes.
 BESIDE = [
     post("no_source", {"query": RIVER, "_source": False}),
     post("no_source_in_url", {"query": RIVER}, "_source=false"),
@@ -110,7 +110,7 @@ BESIDE = [
     post("stored_fields_none_in_url", {"query": RIVER, "version": True}, "stored_fields=_none_"),
     post("stored_fields_none_docvalues", {"query": RIVER, "stored_fields": ["_none_"], "docvalue_fields": ["year"]}),
 ]
-# The engines write a source anew when they cut an answer: equal as JSON, numbers as written.
+# The engines serialize a source again when they apply `filter_path`.
 FILTERED = [
     post(f"filter_path_{at}", {"query": RIVER, "size": 5, **more}, f"filter_path={path}")
     for at, (path, more) in enumerate(

@@ -1,4 +1,4 @@
-"""The searches of the tests of faults and kills, and the pages that should come of them."""
+"""The searches of the tests of faults and kills, and the expected pages."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ _MANY = 500
 
 Window = Mapping[str, Any]
 Hits = Sequence[Mapping[str, Any]]
-# The order that a model gives to the hits that it reads.
+# The order of the hits that the model reads.
 Order = Callable[[Hits], Hits]
-# How many hits the model read.
+# The number of hits that the model read.
 _READ = re.compile(r"window=(\d+)")
 
 
 def number(text: str) -> int:
-    """Read the number of a storm, by which the tests' own rerank server scores."""
+    """Return the number of a storm, which is its score on the rerank server of the tests."""
     found = re.search(r"number (\d+)", text)
     assert found, text
     return int(found[1])
 
 
 def by_number(hits: Hits) -> Hits:
-    """Order hits as that server does."""
+    """Sort hits as that server does."""
     return sorted(hits, key=lambda hit: -number(hit["_source"]["body"]))
 
 
 def filled(url: str) -> None:
-    """Fill the index anew."""
+    """Recreate the index."""
     fill(url, INDEX, {"properties": {"body": {"type": "text"}}}, DOCUMENTS)
 
 
 def query(at: int, size: int = SIZE) -> dict[str, Any]:
-    """Write one of many searches, each with words of its own, so that no score is remembered."""
+    """Return a search with its own query text, so that no score is cached."""
     return {"query": {"match": {"body": f"rain and wind in storm {at}"}}, "size": size}
 
 
 def search(at: int) -> bytes:
-    """Write the whole request."""
+    """Return the encoded request."""
     return post(f"/{INDEX}/_search", json.dumps(query(at)).encode())
 
 
 def windows(engine: str, numbers: Sequence[int]) -> list[Window]:
-    """Ask the engine itself for the windows of these searches."""
+    """Fetch the windows of these searches from the engine."""
     found: list[Window] = []
     for first in range(0, len(numbers), _MANY):
         lines = [line for at in numbers[first : first + _MANY] for line in ({}, query(at, WINDOW))]
@@ -66,19 +66,19 @@ def windows(engine: str, numbers: Sequence[int]) -> list[Window]:
     return found
 
 
-def told(answer: Answer) -> str:
-    """Read what a client was told: `reranked`, or why not."""
+def outcome_of(answer: Answer) -> str:
+    """Return the outcome in `X-Rerank`: `reranked`, or a reason."""
     state, _, why = answer.outcome.partition("; why=")
     return why or state.partition(";")[0]
 
 
 def right(answer: Answer, window: Window, order: Order | None) -> bool:
-    """Tell whether an answer is the page that should have come of the engine's window.
+    """Return whether a response is the expected page of the engine's window.
 
-    A reranked page has scores of its own; an order that nobody knows beforehand is not compared.
+    The scores of a reranked page are not compared, nor its order if *order* is None.
     """
     hits = window["hits"]
-    if told(answer) != "reranked":
+    if outcome_of(answer) != "reranked":
         return answer.json["hits"] == {**window, "hits": hits[:SIZE]}
     read = int(_READ.findall(answer.outcome)[0])
     scores = [hit["_score"] for hit in answer.hits]

@@ -1,4 +1,4 @@
-"""Whatever body an engine accepts is accepted through the endpoint too, and gives the same hits and all the rest."""
+"""Every body that an engine accepts is accepted through the endpoint too, with the same hits and other members."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ QUERIES = st.recursive(
     ),
     max_leaves=4,
 )
-# Each part of a body with values that engines take, and some that they refuse.
+# Each member of a body with values that the engines accept, and some that they reject.
 PARTS: dict[str, st.SearchStrategy[Any]] = {
     "from": st.sampled_from([0, 1, 4, 5, 7, 100, 10_001, -1, "3"]),
     "size": st.sampled_from([0, 1, 2, 3, 5, 10, 100, 10_001, -1, "3", None]),
@@ -77,8 +77,8 @@ def both(engine: Engine, serve: Serve) -> tuple[str, Endpoint]:
     return engine.url, serve(engine.url, *IDENTITY, *ALONE)
 
 
-def settled(body: bytes) -> Any:
-    """Read an answer without what differs by itself: the time, and the node of ours over an explanation."""
+def normalized(body: bytes) -> Any:
+    """Decode a response without `took`, and without the endpoint's node above an explanation."""
     answer = json.loads(took(body), parse_float=str)
     for hit in answer.get("hits", {}).get("hits", []):
         explained = hit.get("_explanation", {})
@@ -89,10 +89,10 @@ def settled(body: bytes) -> Any:
 
 @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(BODIES)
-def test_a_body_that_the_engine_takes_never_turns_into_an_error(both: tuple[str, Endpoint], body: Any) -> None:
+def test_a_body_that_the_engine_accepts_is_never_an_error(both: tuple[str, Endpoint], body: Any) -> None:
     direct, through = (ask(base, "POST", f"/{INDEX}/_search", body) for base in (both[0], both[1].url))
     if direct.status == 200:
         assert through.status == 200, (body, through.body)
-        assert settled(through.body) == settled(direct.body), body
+        assert normalized(through.body) == normalized(direct.body), body
     elif "ext" not in body:
         assert (through.status, through.body) == (direct.status, direct.body), body

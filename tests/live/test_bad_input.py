@@ -1,7 +1,7 @@
-"""What a hostile or broken client sends: the engine's own answer, or an error in its shape and a closed connection.
+"""Malformed or hostile requests get the engine's own response, or an error in its format and a closed connection.
 
-Each row is sent to the engine and through the endpoint, byte for byte. Then the same connection must answer another
-request with its own answer or be closed, the endpoint must answer others, and nothing may be written twice.
+Each row is sent to the engine and through the endpoint, byte for byte. Afterwards the same connection must answer
+another request correctly or be closed, the endpoint must serve other clients, and nothing may be written twice.
 """
 
 from __future__ import annotations
@@ -24,39 +24,39 @@ from .raw import Peer, Raw, fields
 from .wire import Answer, ask, fill
 
 KEEP = ("--window", "5", "--policy", "keep")
-# More than the connections that the endpoint may hold idle: a broken one in its pool is found at once.
+# More than the idle connections of the endpoint's pool, so that a broken one among them is noticed at once.
 AT_ONCE = 8
-# What only the inside of a Python program would say.
+# Texts that only a Python traceback would contain.
 INSIDE = re.compile(rb"Traceback|aiohttp|asyncio|<html|[a-z]Error\b|[a-z]Exception\b|\bb'|\bb\\\"|\\n")
 _tokens = count(int(time.time() * 16) & 0xFFFFFFF)
 
 
 @pytest.fixture(scope="module")
 def both(engine: Engine, serve: Serve) -> tuple[str, str]:
-    """The engine's address, and that of an endpoint that keeps order and scores."""
+    """The URLs of the engine, and of an endpoint that keeps order and scores."""
     fill(engine.url, INDEX, {}, {f"r{at}": {"body": f"river {at}"} for at in range(6)})
     fill(engine.url, WRITES, {}, {"first": {"body": "a"}})
     return engine.url, serve(engine.url, *IDENTITY, *KEEP).url
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_bad_input_is_answered_as_by_the_engine_or_refused_in_its_shape(row: Row, both: tuple[str, str]) -> None:
+def test_malformed_input_gets_the_engines_response_or_an_error_in_its_format(row: Row, both: tuple[str, str]) -> None:
     engine, endpoint = both
     direct, _ = exchange(engine, row, row.as_if or row.sent, row.engine_limit_s)
-    alive(engine)
+    assert_serves(engine)
     through, token = exchange(endpoint, row, row.sent, row.limit_s)
     if (problem := judge(row, direct, through)) and "hangs" in direct:
-        # Perhaps the engine was only slow.
+        # The engine may have been slow.
         direct, _ = exchange(engine, row, row.as_if or row.sent, row.limit_s)
         problem = judge(row, direct, through)
-    alive(endpoint)
+    assert_serves(endpoint)
     assert not problem, f"{problem}\nthe engine: {direct}\nthe endpoint: {through}"
     written = ask(engine, "GET", f"/{WRITES}/_doc/{token.decode()}").json
     assert written.get("_version", 0) <= 1, written
 
 
 def exchange(url: str, row: Row, sent: Sequence[bytes], limit_s: float) -> tuple[list[Raw | str], bytes]:
-    """Send a row's bytes and give its answers; the last one says what became of the connection."""
+    """Send the bytes of a row, and return the responses; the last one tells the state of the connection."""
     token = b"t%08x" % next(_tokens)
     got: list[Raw | str] = []
     with Peer(url, limit_s) as peer:
@@ -67,37 +67,37 @@ def exchange(url: str, row: Row, sent: Sequence[bytes], limit_s: float) -> tuple
             peer.finish()
         try:
             while len(got) < row.answers and (answer := peer.answer(row.method)):
-                got.append(settled(answer, token))
+                got.append(normalized(answer, token))
             got.append(probed(peer))
         except TimeoutError:
             got.append("hangs")
     return got, token
 
 
-def settled(answer: Raw, token: bytes) -> Raw:
-    """Take out of an answer what differs by itself."""
+def normalized(answer: Raw, token: bytes) -> Raw:
+    """Return a response without the parts that differ from request to request."""
     body = re.sub(rb'("took"? ?: ?)\d+', rb"\g<1>0", answer.body.replace(token, TOKEN))
     body = re.sub(rb'"_seq_no":\d+', b'"_seq_no":0', body)
     headers = tuple((name, value.replace(token.decode(), TOKEN.decode())) for name, value in answer.headers)
-    return Raw(answer.status, headers, body, answer.whole, answer.interim)
+    return Raw(answer.status, headers, body, answer.complete, answer.interim)
 
 
 def probed(peer: Peer) -> str:
-    """Tell whether a connection still answers a request of its own, or is closed."""
+    """Return whether a connection answers another request correctly, or is closed."""
     peer.send(fields(f"GET /{INDEX}/_count HTTP/1.1", "Host: engine", "X-Opaque-Id: probe"))
     answer = peer.answer()
     if answer is None:
         return "closed"
-    own = (answer.status, answer.header("X-Opaque-Id"), answer.whole) == (200, "probe", True)
-    return "alive" if own else f"gives to another request {answer}"
+    own = (answer.status, answer.header("X-Opaque-Id"), answer.complete) == (200, "probe", True)
+    return "open" if own else f"answers another request with {answer}"
 
 
 def judge(row: Row, direct: Sequence[Raw | str], through: Sequence[Raw | str]) -> str:
-    """Say what is wrong about the endpoint's answers; "" if nothing is."""
+    """Return what is wrong with the endpoint's responses; "" if nothing is."""
     *answers, end = through
     if row.mute and through == ["closed"]:
         return ""
-    if end not in {"alive", "closed"}:
+    if end not in {"open", "closed"}:
         return f"the connection {end}"
     engines = [answer for answer in direct if isinstance(answer, Raw)]
     for at, answer in enumerate(answers):
@@ -112,12 +112,12 @@ def judge(row: Row, direct: Sequence[Raw | str], through: Sequence[Raw | str]) -
 
 
 def equal(one: Raw, other: Raw) -> bool:
-    """Compare what a client reads; the endpoint may say by other means how long a body is."""
-    return (one.status, content(one), one.header("X-Opaque-Id"), one.whole) == (
+    """Compare two responses; the endpoint may frame the body differently."""
+    return (one.status, content(one), one.header("X-Opaque-Id"), one.complete) == (
         other.status,
         content(other),
         other.header("X-Opaque-Id"),
-        other.whole,
+        other.complete,
     )
 
 
@@ -126,7 +126,7 @@ def content(answer: Raw) -> Any:
 
 
 def unclean(answer: Raw) -> str:
-    """Say what is wrong with an error of the endpoint; "" if nothing is."""
+    """Return what is wrong with an error of the endpoint; "" if nothing is."""
     if not 400 <= answer.status < 500:
         return f"an answer of its own with status {answer.status}"
     if answer.header("Content-Type").split(";")[0] != "application/json" or not isinstance(answer.json, dict):
@@ -138,8 +138,8 @@ def unclean(answer: Raw) -> str:
     return "an error that speaks of the inside" if INSIDE.search(answer.body) else ""
 
 
-def alive(url: str) -> None:
-    """Ask a few things at once, each over a connection of its own."""
+def assert_serves(url: str) -> None:
+    """Send a few requests at the same time, each on its own connection."""
 
     def one(at: int) -> tuple[int, str]:
         head = fields(f"GET /{INDEX}/_count HTTP/1.1", "Host: engine", f"X-Opaque-Id: {at}")
@@ -152,20 +152,20 @@ def alive(url: str) -> None:
         assert list(pool.map(one, range(AT_ONCE))) == [(200, str(at)) for at in range(AT_ONCE)]
 
 
-def test_an_expected_100_comes_before_the_body_and_the_answer_after_it(both: tuple[str, str]) -> None:
-    whole = post(SEARCH, QUERY, "Expect: 100-continue")[0]
+def test_100_continue_is_sent_before_the_body_and_the_response_after_it(both: tuple[str, str]) -> None:
+    request = post(SEARCH, QUERY, "Expect: 100-continue")[0]
     with Peer(both[1]) as peer:
-        peer.send(whole[: -len(QUERY)])
+        peer.send(request[: -len(QUERY)])
         assert peer.line() == b"HTTP/1.1 100 Continue"
         assert peer.line() == b""
-        peer.send(whole[-len(QUERY) :])
+        peer.send(request[-len(QUERY) :])
         answer = peer.answer()
     assert answer is not None
     assert (answer.status, answer.interim) == (200, ())
     assert answer.header("X-Rerank").startswith("reranked")
 
 
-def test_a_client_that_sends_on_while_its_head_is_refused_still_reads_why(both: tuple[str, str]) -> None:
+def test_a_client_that_is_still_sending_when_its_head_is_rejected_reads_the_error(both: tuple[str, str]) -> None:
     with Peer(both[1]) as peer:
         for _ in range(64):
             peer.send(b"X" * 16384)
@@ -176,7 +176,7 @@ def test_a_client_that_sends_on_while_its_head_is_refused_still_reads_why(both: 
 
 
 @pytest.mark.parametrize("accept", ["text/html", "*/*", "application/yaml"])
-def test_a_refusal_is_json_whatever_is_accepted(accept: str, both: tuple[str, str]) -> None:
+def test_an_error_is_json_whatever_the_client_accepts(accept: str, both: tuple[str, str]) -> None:
     with Peer(both[1]) as peer:
         peer.send(fields("GET / HTTP/1.1", "Host: engine", f"Accept: {accept}", "no colon"))
         answer = peer.answer()
@@ -185,8 +185,8 @@ def test_a_refusal_is_json_whatever_is_accepted(accept: str, both: tuple[str, st
         assert peer.answer() is None
 
 
-def test_a_write_of_a_broken_body_is_never_done(both: tuple[str, str]) -> None:
-    """A chunked upload that breaks in its midst is broken off to the engine too: it must not take it for whole."""
+def test_a_write_with_a_truncated_body_is_never_applied(both: tuple[str, str]) -> None:
+    """A chunked upload that is cut off is cut off to the engine too, which must not take it for complete."""
     head = fields(
         f"PUT /{WRITES}/_doc/cut HTTP/1.1",
         "Host: engine",

@@ -1,4 +1,4 @@
-"""Every other endpoint that carries searches, on real engines: many at a time, templates, evaluations and the like."""
+"""Endpoints other than `_search`, on real engines: `_msearch`, templates, `_rank_eval` and others."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def filled(engine: Engine) -> Engine:
 
 @pytest.fixture
 def both(filled: Engine, serve: Serve) -> tuple[str, Endpoint]:
-    """The engine's address, and an endpoint that keeps order and scores."""
+    """The engine's URL, and an endpoint that keeps order and scores."""
     return filled.url, serve(filled.url, *IDENTITY, *ALONE)
 
 
 @pytest.fixture(scope="module")
 def templated(opensearch: Engine, serve: Serve) -> Iterator[tuple[str, Endpoint]]:
-    """OpenSearch, which renders templates and rates orders; with a stored template."""
+    """OpenSearch, which supports templates and ranking evaluation, with a stored template."""
     fill(opensearch.url, INDEX, MAPPINGS, DOCUMENTS)
     script = {"script": {"lang": "mustache", "source": {"query": {"match": {"body": "{{words}}"}}, "size": "{{n}}"}}}
     assert ask(opensearch.url, "PUT", "/_scripts/by-words", script).status == 200
@@ -54,13 +54,13 @@ def took(body: bytes) -> bytes:
 
 
 def head(answer: Answer) -> list[tuple[str, str]]:
-    # An engine warns of a thing once, so the second answer has a warning less.
+    # An engine sends each deprecation warning once, so the second response has fewer.
     left_out = {"content-length", "x-rerank", "server-timing", "transfer-encoding", "warning"}
     return [(name.lower(), value) for name, value in answer.headers if name.lower() not in left_out]
 
 
 def same(both: tuple[str, Endpoint], target: str, body: object, headers: Mapping[str, str] | None = None) -> Answer:
-    """Send to the engine and through the endpoint; the same answer but for the time it took."""
+    """Send to the engine and through the endpoint, and check that the responses differ in `took` only."""
     direct, through = (ask(base, "POST", target, body, headers) for base in (both[0], both[1].url))
     assert took(through.body) == took(direct.body)
     assert (through.status, head(through)) == (direct.status, head(direct))
@@ -89,9 +89,7 @@ MANY = [
 
 @pytest.mark.parametrize("parameters", ["", "?pretty", "?rest_total_hits_as_int=true&typed_keys=true"])
 @pytest.mark.parametrize(("name", "pairs", "outcome"), MANY, ids=[name for name, _, _ in MANY])
-def test_many_searches_at_a_time(
-    name: str, pairs: Any, outcome: str, parameters: str, both: tuple[str, Endpoint]
-) -> None:
+def test_multi_search(name: str, pairs: Any, outcome: str, parameters: str, both: tuple[str, Endpoint]) -> None:
     through = same(both, f"/{INDEX}/_msearch{parameters}", lines(*pairs), NDJSON)
     assert through.outcome.startswith(outcome), name
     assert len(through.outcome.split(", ")) == len(pairs)
@@ -112,18 +110,18 @@ def test_many_searches_at_a_time(
         b'{"index":"books"}\n{"query":{"match":{"body":"river"}},"n":1}\n',
     ],
 )
-def test_odd_lines_get_the_engines_own_answer(body: bytes, both: tuple[str, Endpoint]) -> None:
+def test_malformed_lines_get_the_engines_own_response(body: bytes, both: tuple[str, Endpoint]) -> None:
     same(both, f"/{INDEX}/_msearch", body, NDJSON)
 
 
-def test_the_url_says_which_indices_may_be_missing(both: tuple[str, Endpoint]) -> None:
+def test_index_options_of_the_url_apply_to_each_search(both: tuple[str, Endpoint]) -> None:
     body = lines(({}, {"query": RIVER}), ({"index": INDEX}, {"query": RIVER}))
     through = same(both, f"/absent,{INDEX}/_msearch?ignore_unavailable=true", body, NDJSON)
     assert re.findall(r"reranked|why=\w+", through.outcome) == ["reranked", "reranked"]
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "application/x-ndjson"])
-def test_lines_go_by_the_path_and_not_by_the_media_type(media_type: str, both: tuple[str, Endpoint]) -> None:
+def test_the_path_decides_that_a_body_is_ndjson(media_type: str, both: tuple[str, Endpoint]) -> None:
     through = same(both, "/_msearch", lines(({"index": INDEX}, {"query": RIVER})), {"Content-Type": media_type})
     assert through.outcome.startswith("reranked; window=5")
 
@@ -132,15 +130,15 @@ def test_lines_go_by_the_path_and_not_by_the_media_type(media_type: str, both: t
     "path",
     ["responses.hits.hits._id", "-responses._shards,-took", "responses.hits.hits._id&pretty", "-responses.status"],
 )
-def test_many_answers_are_cut_as_one(path: str, both: tuple[str, Endpoint]) -> None:
-    """The engines write a source anew when they cut an answer."""
+def test_filter_path_is_applied_to_the_whole_multi_search_response(path: str, both: tuple[str, Endpoint]) -> None:
+    """The engines serialize a source again when they apply `filter_path`."""
     target = f"/{INDEX}/_msearch?filter_path={path}"
     body = lines(({}, {"query": RIVER}), ({}, {"query": TITLE, "_source": False}))
     direct, through = (ask(base, "POST", target, body, NDJSON) for base in (both[0], both[1].url))
     assert json.loads(took(through.body)) == json.loads(took(direct.body))
 
 
-def test_what_is_read_beside_the_clients_view_is_taken_out_of_each(both: tuple[str, Endpoint]) -> None:
+def test_fields_that_only_the_model_reads_are_removed_from_each_response(both: tuple[str, Endpoint]) -> None:
     body = lines(({}, BESIDE), ({}, {"query": RIVER, "_source": False, "size": 2}))
     direct, through = (ask(base, "POST", f"/{INDEX}/_msearch", body, NDJSON) for base in (both[0], both[1].url))
     assert json.loads(took(through.body)) == json.loads(took(direct.body))
@@ -163,10 +161,10 @@ def test_search_templates(body: Any, outcome: str, templated: tuple[str, Endpoin
     assert through.outcome.startswith(outcome)
 
 
-def test_a_template_explained_and_typed(templated: tuple[str, Endpoint]) -> None:
-    asked = {"id": "by-words", "params": {"words": "river", "n": 2}, "explain": True}
+def test_a_template_with_explain_and_typed_keys(templated: tuple[str, Endpoint]) -> None:
+    body = {"id": "by-words", "params": {"words": "river", "n": 2}, "explain": True}
     direct, through = (
-        ask(base, "POST", f"/{INDEX}/_search/template?typed_keys=true", asked)
+        ask(base, "POST", f"/{INDEX}/_search/template?typed_keys=true", body)
         for base in (
             templated[0],
             templated[1].url,
@@ -176,7 +174,7 @@ def test_a_template_explained_and_typed(templated: tuple[str, Endpoint]) -> None
     assert [hit["_explanation"] for hit in through.hits] == [hit["_explanation"] for hit in direct.hits]
 
 
-def test_many_templates(templated: tuple[str, Endpoint]) -> None:
+def test_multi_search_templates(templated: tuple[str, Endpoint]) -> None:
     body = lines(
         ({"index": INDEX}, {"id": "by-words", "params": {"words": "river", "n": 3}}),
         ({"index": INDEX}, {"id": "absent", "params": {}}),
@@ -193,7 +191,7 @@ def test_many_templates(templated: tuple[str, Endpoint]) -> None:
 
 
 def pit(base: str, name: str) -> str:
-    """Open a point in time, as each engine calls it."""
+    """Open a point in time with the API of the engine."""
     path = "_search/point_in_time" if name == "opensearch" else "_pit"
     opened = ask(base, "POST", f"/{INDEX}/{path}?keep_alive=1m").json
     return str(opened.get("pit_id") or opened["id"])
@@ -226,7 +224,7 @@ RATED = [{"_index": INDEX, "_id": key, "rating": at % 3} for at, key in enumerat
     ],
     ids=lambda metric: str(next(iter(metric))),
 )
-def test_an_evaluation_rates_the_order_that_people_see(metric: Any, templated: tuple[str, Endpoint]) -> None:
+def test_a_ranking_evaluation_rates_the_reranked_order(metric: Any, templated: tuple[str, Endpoint]) -> None:
     """With a model that keeps the engine's order, the metrics are the engine's own."""
     template = {"id": "t", "template": {"source": {"query": {"match": {"title": "{{q}}"}}}}}
     requests = [
@@ -245,12 +243,12 @@ def test_an_evaluation_rates_the_order_that_people_see(metric: Any, templated: t
     assert [one.partition(";")[0] for one in through.outcome.split(", ")] == ["reranked", "skipped", "reranked"]
 
 
-def test_a_broken_evaluation_is_the_engines_own(templated: tuple[str, Endpoint]) -> None:
+def test_an_invalid_ranking_evaluation_is_passed_through(templated: tuple[str, Endpoint]) -> None:
     same(templated, f"/{INDEX}/_rank_eval", {"requests": []})
 
 
 @pytest.mark.parametrize("name", ["opensearch", "elasticsearch"])
-def test_asynchronous_searches_that_an_engine_lacks_are_its_own_to_refuse(
+def test_an_asynchronous_search_is_passed_through_to_an_engine_without_support(
     name: str, serve: Serve, request: pytest.FixtureRequest
 ) -> None:
     engine: Engine = request.getfixturevalue(name)
@@ -279,17 +277,17 @@ RERANKER = {
         ({"query": RIVER, "min_score": 0.3}, {"query": RIVER, "min_score": 0.3}),
     ],
 )
-def test_a_reranker_asked_for_by_name_runs_on_either_engine(
+def test_a_text_similarity_reranker_works_on_both_engines(
     standard: Any, direct: Any, both: tuple[str, Endpoint]
 ) -> None:
-    asked = {"retriever": {"text_similarity_reranker": {"retriever": {"standard": standard}, **RERANKER}}, "size": 3}
-    through = both[1].ask("POST", f"/{INDEX}/_search", asked)
+    body = {"retriever": {"text_similarity_reranker": {"retriever": {"standard": standard}, **RERANKER}}, "size": 3}
+    through = both[1].ask("POST", f"/{INDEX}/_search", body)
     expected = ask(both[0], "POST", f"/{INDEX}/_search", {**direct, "size": 3})
     assert (through.status, through.ids) == (200, expected.ids)
     assert through.outcome.startswith(f"reranked; window={min(4, expected.json['hits']['total']['value'])}")
 
 
-def test_opensearchs_context_is_taken_over_and_out(both: tuple[str, Endpoint]) -> None:
+def test_the_rerank_query_context_is_used_and_removed(both: tuple[str, Endpoint]) -> None:
     context = {"rerank": {"query_context": {"query_text_path": "query.match.body"}}}
     through = both[1].ask("POST", f"/{INDEX}/_search", {"query": RIVER, "ext": context})
     assert through.ids == ask(both[0], "POST", f"/{INDEX}/_search", {"query": RIVER}).ids

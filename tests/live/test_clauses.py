@@ -1,4 +1,4 @@
-"""Each clause on each engine, direct and through the endpoint that has no model: the same answer, or the same error."""
+"""Each clause on each engine, directly and through an endpoint without a model: the same response or the same error."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ FAMILY = "family"
 FAMILY_MAPPINGS: Mapping[str, Any] = {
     "properties": {"body": {"type": "text"}, "kin": {"type": "join", "relations": {"book": "review"}}}
 }
-# Clauses that give all hits the same score: no order to make better, so they are no relevance searches.
+# Clauses that give all hits the same score: these searches are not sorted by relevance.
 EVEN = {"constant_score"}
 
 
 @pytest.fixture(scope="module")
 def filled(engine: Engine) -> Engine:
-    """An engine with the books, and with their reviews where it knows parents and children."""
+    """An engine with the books, and with their reviews if it supports join fields."""
     fill(engine.url, INDEX, MAPPINGS, DOCUMENTS)
     ask(engine.url, "DELETE", f"/{FAMILY}")
     made = ask(engine.url, "PUT", f"/{FAMILY}", {"mappings": FAMILY_MAPPINGS})

@@ -1,4 +1,4 @@
-"""The official clients do through the endpoint what they do against the engine."""
+"""The official clients work through the endpoint as they do with the engine."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def secured_client(secured: Engine, serve: Serve) -> Iterator[Any]:
 
 @pytest.fixture(params=["plain_client", "secured_client"])
 def client(request: pytest.FixtureRequest) -> Any:
-    """elasticsearch-py in front of Elasticsearch: with and without TLS and password behind the endpoint."""
+    """elasticsearch-py with Elasticsearch: with and without TLS and password between endpoint and engine."""
     return request.getfixturevalue(request.param)
 
 
-def test_elasticsearch_documents_go_in_and_come_out(client: Any) -> None:
+def test_elasticsearch_documents_are_indexed_and_read(client: Any) -> None:
     client.options(ignore_status=404).indices.delete(index=INDEX)
     client.indices.create(index=INDEX, settings=SETTINGS, mappings=MAPPINGS)
     assert helpers.bulk(client, actions(), refresh=True) == (len(DOCUMENTS), [])
@@ -68,7 +68,7 @@ def test_elasticsearch_documents_go_in_and_come_out(client: Any) -> None:
 
 
 def test_elasticsearch_searches(client: Any) -> None:
-    test_elasticsearch_documents_go_in_and_come_out(client)
+    test_elasticsearch_documents_are_indexed_and_read(client)
     page = client.search(index=INDEX, query=RIVER, size=3, source=False)
     assert page.meta.headers["X-Rerank"].startswith("reranked; ")
     assert [set(hit) for hit in page["hits"]["hits"]] == [{"_index", "_id", "_score"}] * 3
@@ -103,7 +103,7 @@ async def test_elasticsearch_asynchronous_client(elasticsearch: Engine, serve: S
 
 
 @pytest.mark.parametrize("password", ["", "wrong"])
-def test_who_is_not_let_in_by_the_engine_is_not_let_in(secured: Engine, serve: Serve, password: str) -> None:
+def test_wrong_credentials_are_rejected_by_the_engine(secured: Engine, serve: Serve, password: str) -> None:
     through = serve(secured.url, *IDENTITY, "--upstream-ca", str(secured.ca)).url
     access = {"basic_auth": ("elastic", password)} if password else {}
     with Elasticsearch(through, **access) as client:
@@ -113,9 +113,7 @@ def test_who_is_not_let_in_by_the_engine_is_not_let_in(secured: Engine, serve: S
             client.cluster.health()
 
 
-def test_an_upstream_with_an_unknown_certificate_is_an_error_in_the_engines_shape(
-    secured: Engine, serve: Serve
-) -> None:
+def test_an_unknown_certificate_of_the_engine_is_an_error_in_its_format(secured: Engine, serve: Serve) -> None:
     answer = serve(secured.url, *IDENTITY).search(INDEX, {"query": RIVER})
     assert answer.status == 502
     assert "certificate" in answer.json["error"]["reason"].lower()
@@ -129,7 +127,7 @@ def opensearch_client(opensearch: Engine, serve: Serve) -> Iterator[Any]:
         yield client
 
 
-def test_opensearch_documents_go_in_and_come_out(opensearch_client: Any) -> None:
+def test_opensearch_documents_are_indexed_and_read(opensearch_client: Any) -> None:
     client = opensearch_client
     assert client.ping()
     assert client.info()["version"]["distribution"] == "opensearch"
@@ -146,7 +144,7 @@ def test_opensearch_documents_go_in_and_come_out(opensearch_client: Any) -> None
 
 def test_opensearch_searches(opensearch_client: Any) -> None:
     client = opensearch_client
-    test_opensearch_documents_go_in_and_come_out(client)
+    test_opensearch_documents_are_indexed_and_read(client)
     everything = client.search(index=INDEX, body={"query": RIVER, "size": 100})["hits"]["hits"]
     assert {hit["_id"]: hit["_source"] for hit in everything}.items() <= DOCUMENTS.items()
     found = opensearch_helpers.scan(client, index=INDEX, query={"query": RIVER}, size=2)

@@ -1,16 +1,16 @@
-"""Connections that end early, on either side, in front of real engines; and clients that look for nodes themselves."""
+"""Connections that are closed early, by either side, in front of real engines; and clients that sniff nodes."""
 
 from __future__ import annotations
 
 import json
 import threading
-import time
 
 import opensearchpy
 import pytest
 from elasticsearch import Elasticsearch
 
 from es_rerank_lab.parts.engines import Engine
+from tests.processes import wait_for
 
 from .books import DOCUMENTS, INDEX, MAPPINGS
 from .conftest import Serve
@@ -20,40 +20,32 @@ from .wire import ask, fill
 
 RIVER = {"match": {"body": "river"}}
 SLOW = "slow"
-# About a millisecond a document: more would keep the engine from noticing, which looks up every 2048 documents.
+# About a millisecond per document: the engine checks for cancellation every 2048 documents.
 LOOP = "double f() { double s = 0; for (int i = 0; i < 900000; i++) { s += Math.sqrt(i) } return s } return 1 + 0 * f()"
-# Without a least score nothing is computed where no hits are wanted.
+# Without `min_score` nothing is computed if no hits are requested.
 SLOW_QUERY = {"script_score": {"query": RIVER, "script": {"source": LOOP}, "min_score": 0.5}}
 SLOW_DOCUMENTS = 150_000
-# Much less than the search takes that is left alone.
+# Much less than an uncancelled search takes.
 CANCEL_LIMIT_S = 60.0
 TOO_MUCH = 150_000_000
 
 
 @pytest.fixture(scope="module")
 def slow(opensearch: Engine) -> Engine:
-    """OpenSearch with documents enough to be busy with for minutes."""
+    """OpenSearch with enough documents for a search of several minutes."""
     documents = {f"s{at}": {"body": "river"} for at in range(SLOW_DOCUMENTS)}
     fill(opensearch.url, SLOW, {"properties": {"body": {"type": "text"}}}, documents)
     return opensearch
 
 
 def searching(engine: Engine) -> int:
-    """Count the searches that the engine is busy with."""
+    """Return the number of searches that the engine is running."""
     nodes = ask(engine.url, "GET", "/_tasks?actions=indices:data/read/search").json["nodes"]
     return sum(len(node["tasks"]) for node in nodes.values())
 
 
-def until(holds: object, what: str, limit_s: float = 20.0) -> None:
-    assert callable(holds)
-    limit = time.monotonic() + limit_s
-    while not holds():
-        assert time.monotonic() < limit, what
-        time.sleep(0.05)
-
-
 @pytest.mark.parametrize("size", [0, 10], ids=["streamed", "reranked"])
-def test_a_search_is_cancelled_with_its_client(size: int, slow: Engine, serve: Serve) -> None:
+def test_a_search_is_cancelled_when_its_client_disconnects(size: int, slow: Engine, serve: Serve) -> None:
     endpoint = serve(slow.url, *IDENTITY)
     body = b'{"size":%d,"query":%b}' % (size, json.dumps(SLOW_QUERY).encode())
     head = fields(
@@ -61,12 +53,12 @@ def test_a_search_is_cancelled_with_its_client(size: int, slow: Engine, serve: S
     )
     with Peer(endpoint.url) as peer:
         peer.send(head + body)
-        until(lambda: searching(slow) > 0, "the search never began")
-    until(lambda: searching(slow) == 0, "the search goes on without its client", CANCEL_LIMIT_S)
+        wait_for(lambda: searching(slow) > 0, "the search never began", 20.0)
+    wait_for(lambda: searching(slow) == 0, "the search goes on without its client", CANCEL_LIMIT_S)
 
 
-def test_a_refusal_comes_while_the_client_still_sends(engine: Engine, serve: Serve) -> None:
-    """A body over the engine's limit (100 MB) is refused by its head."""
+def test_an_error_is_received_while_the_client_is_still_sending(engine: Engine, serve: Serve) -> None:
+    """A body over the engine's limit (100 MB) is rejected after its head."""
     direct, through = (refused(url) for url in (engine.url, serve(engine.url, *IDENTITY).url))
     assert direct.status == 413
     assert (through.status, through.body, through.header("Content-Type")) == (
@@ -78,7 +70,7 @@ def test_a_refusal_comes_while_the_client_still_sends(engine: Engine, serve: Ser
 
 
 def refused(url: str) -> Raw:
-    """Send too much, and read the answer meanwhile."""
+    """Send too many bytes, and read the response at the same time."""
     head = fields(
         "POST /_bulk HTTP/1.1", "Host: x", "Content-Type: application/x-ndjson", f"Content-Length: {TOO_MUCH}"
     )
@@ -106,14 +98,14 @@ def refused(url: str) -> Raw:
 
 @pytest.fixture
 def sniffed(engine: Engine, serve: Serve) -> Endpoint:
-    """An endpoint that names itself to clients that look for nodes."""
+    """An endpoint that returns its own address to clients that sniff nodes."""
     fill(engine.url, INDEX, MAPPINGS, DOCUMENTS)
-    # The small Elasticsearch has no `GET /`, which some clients ask for first.
+    # The minimal Elasticsearch has no `GET /`, which some clients request first.
     shown = () if engine.name == "opensearch" else ("--emulate", "elasticsearch-8")
     return serve(engine.url, *IDENTITY, "--sniff", "rewrite", *shown)
 
 
-def test_a_client_that_looks_for_nodes_stays(sniffed: Endpoint, engine: Engine) -> None:
+def test_a_client_that_sniffs_nodes_keeps_using_the_endpoint(sniffed: Endpoint, engine: Engine) -> None:
     if engine.name == "opensearch":
         with opensearchpy.OpenSearch(sniffed.url, sniff_on_start=True) as client:
             assert {one.host for one in client.transport.connection_pool.connections} == {sniffed.url}

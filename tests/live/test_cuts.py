@@ -1,4 +1,4 @@
-"""Ten thousand requests through connections that are cut on both sides wherever it hurts."""
+"""Ten thousand requests through connections that either side closes at any point of a message."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One request: what is sent, what a whole answer says, and where the client cuts."""
+class ClientRequest:
+    """One request: what is sent, the expected response, and where the client closes the connection."""
 
     token: str
     method: str
@@ -51,7 +51,7 @@ class Asked:
 
     @property
     def sent(self) -> tuple[bytes, bytes]:
-        """Write head and body."""
+        """The encoded head and body."""
         frame = "Transfer-Encoding: chunked" if self.chunked and self.body else f"Content-Length: {len(self.body)}"
         head = f"{self.method} {self.target} HTTP/1.1\r\nHost: x\r\nContent-Type: {self.kind}\r\n{frame}\r\n\r\n"
         half = len(self.body) // 2
@@ -62,19 +62,19 @@ class Asked:
 
 @dataclass
 class Outcome:
-    """How the requests ended: counted, and what is wrong in words."""
+    """The results: counts of how requests ended, and a list of errors."""
 
     ends: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     answered: set[str] = field(default_factory=set)
 
 
-def asked(at: int, *, calm: bool = False) -> Asked:
-    """Choose a request by its number."""
-    chance = random.Random(f"{SEED}-{at}")
+def request_for(at: int, *, calm: bool = False) -> ClientRequest:
+    """Derive a request from its number."""
+    rng = random.Random(f"{SEED}-{at}")
     token = f"t{at}x"
-    what = chance.choice(("search", "search", "search", "put", "post", "bulk", "delete"))
-    size = chance.choice((0, 100, 5_000, 100_000))
+    what = rng.choice(("search", "search", "search", "put", "post", "bulk", "delete"))
+    size = rng.choice((0, 100, 5_000, 100_000))
     query = json.dumps({"query": {"match": {"body": f"{token} river"}}}).encode()
     lines = b'{"index":{"_index":"idx"}}\n' + document(token, size) + b"\n"
     method, target, body, kind = {
@@ -84,9 +84,9 @@ def asked(at: int, *, calm: bool = False) -> Asked:
         "delete": ("DELETE", f"/idx/_doc/{token}", b"", "application/json"),
         "bulk": ("POST", f"/_bulk?routing={token}", lines, "application/x-ndjson"),
     }[what]
-    where = chance.choice(CUTS) if not calm and chance.random() < CUT_SHARE else ""
-    pause = chance.choice((0.0, 0.0, 0.002, 0.02))
-    return Asked(token, method, target, body, kind, chance.random() < 0.4, where, chance.random() < 0.5, pause)
+    where = rng.choice(CUTS) if not calm and rng.random() < CUT_SHARE else ""
+    pause = rng.choice((0.0, 0.0, 0.002, 0.02))
+    return ClientRequest(token, method, target, body, kind, rng.random() < 0.4, where, rng.random() < 0.5, pause)
 
 
 @pytest.fixture
@@ -101,21 +101,21 @@ def endpoint(engine: CuttingEngine, serve: Serve) -> Endpoint:
 
 
 async def worker(url: str, numbers: Iterator[int], outcome: Outcome, *, calm: bool = False) -> None:
-    """Send requests one after another, over the same connection as long as it lives."""
+    """Send requests one after another, on the same connection as long as it is open."""
     streams: Streams | None = None
     for at in numbers:
-        one = asked(at, calm=calm)
+        one = request_for(at, calm=calm)
         try:
             async with asyncio.timeout(LIMIT_S):
                 streams = streams or await opened(url)
-                alive = await ended(streams, one, outcome)
+                is_open = await ended(streams, one, outcome)
         except TimeoutError:
             outcome.wrong.append(f"{one.token} hangs: {one.method} {one.target} cut={one.cut} chunked={one.chunked}")
-            alive = False
+            is_open = False
         except ConnectionError:
             outcome.ends["not connected"] += 1
-            alive = False
-        if not alive and streams:
+            is_open = False
+        if not is_open and streams:
             streams[1].close()
             streams = None
     if streams:
@@ -127,8 +127,8 @@ async def opened(url: str) -> Streams:
     return await asyncio.open_connection(address.hostname, address.port)
 
 
-async def ended(streams: Streams, one: Asked, outcome: Outcome) -> bool:
-    """Send one request and see how it ends; tell whether the connection lives on."""
+async def ended(streams: Streams, one: ClientRequest, outcome: Outcome) -> bool:
+    """Send one request and count how it ends; return whether the connection stays open."""
     reader, writer = streams
     try:
         if not await sent(writer, one):
@@ -155,8 +155,8 @@ async def ended(streams: Streams, one: Asked, outcome: Outcome) -> bool:
     return b"connection: close" not in head.lower()
 
 
-async def sent(writer: asyncio.StreamWriter, one: Asked) -> bool:
-    """Send a request; False if the client cut it off."""
+async def sent(writer: asyncio.StreamWriter, one: ClientRequest) -> bool:
+    """Send a request; return False if the client has closed the connection."""
     head, body = one.sent
     upto = {"head": (len(head) // 2, 0), "body": (len(head), len(body) // 3)}.get(one.cut, (len(head), len(body)))
     writer.write(head[: upto[0]] + body[: upto[1]])
@@ -169,7 +169,7 @@ async def sent(writer: asyncio.StreamWriter, one: Asked) -> bool:
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-    """Read a whole answer; anything less is IncompleteReadError."""
+    """Read a complete response. Raises IncompleteReadError."""
     head = await reader.readuntil(HEAD_END)
     fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
     if b"content-length" in fields:
@@ -182,8 +182,8 @@ async def answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
     return head, b"".join(parts)
 
 
-def check(one: Asked, head: bytes, body: bytes) -> str:
-    """Say what is wrong about a whole answer; "" if nothing is."""
+def check(one: ClientRequest, head: bytes, body: bytes) -> str:
+    """Return what is wrong with a complete response; "" if nothing is."""
     status = head[9:12]
     if status == b"502":
         error = json.loads(body)
@@ -198,25 +198,25 @@ def check(one: Asked, head: bytes, body: bytes) -> str:
 
 
 def engine_side(engine: CuttingEngine, answered: set[str]) -> list[str]:
-    """Say what the engine saw and should not have."""
+    """Return what is wrong with the requests that the engine received."""
     notes, wrong = engine.notes, []
     for token in notes.begun:
         if not token:
             continue
-        one = asked(int(token[1:-1]))
+        one = request_for(int(token[1:-1]))
         most = 1 if one.writes else 2
         if notes.begun[token] > most:
-            wrong.append(f"{token} ({one.target}) was asked {notes.begun[token]} times")
-        if one.writes and notes.whole[token] > 1:
-            wrong.append(f"{token} ({one.target}) was written {notes.whole[token]} times")
-        if one.writes and notes.whole[token] and notes.bodies[token] != one.body:
-            wrong.append(f"{token} ({one.target}) was taken for whole with {len(notes.bodies[token])} bytes")
-    wrong += [f"{token} was answered without the engine" for token in answered if not notes.whole[token]]
+            wrong.append(f"{token} ({one.target}) was requested {notes.begun[token]} times")
+        if one.writes and notes.complete[token] > 1:
+            wrong.append(f"{token} ({one.target}) was written {notes.complete[token]} times")
+        if one.writes and notes.complete[token] and notes.bodies[token] != one.body:
+            wrong.append(f"{token} ({one.target}) was accepted as complete with {len(notes.bodies[token])} bytes")
+    wrong += [f"{token} was answered without the engine" for token in answered if not notes.complete[token]]
     return wrong
 
 
 def sockets(endpoint: Endpoint) -> Counter[str]:
-    """Count the endpoint's connections to its clients and to the engine; one that the other side closed is a leak."""
+    """Count the endpoint's connections to clients and to the engine; one that the peer has closed is a leak."""
     port = urlsplit(endpoint.url).port
     found: Counter[str] = Counter()
     for one in psutil.Process(endpoint.process.pid).net_connections("tcp"):
@@ -225,8 +225,8 @@ def sockets(endpoint: Endpoint) -> Counter[str]:
     return found
 
 
-async def settled(endpoint: Endpoint, engine: CuttingEngine, files: int) -> str:
-    """Wait until no more is open than idle connections to the engine; say what stays open."""
+async def leaks(endpoint: Endpoint, engine: CuttingEngine, files: int) -> str:
+    """Wait until only idle connections to the engine are open; return what else stays open."""
     deadline = time.monotonic() + SETTLE_S
     while True:
         open_now, descriptors = sockets(endpoint), psutil.Process(endpoint.process.pid).num_fds()
@@ -250,7 +250,7 @@ async def run(url: str, first: int, last: int, *, calm: bool = False) -> Outcome
     return outcome
 
 
-async def test_cut_connections_mix_up_nothing_leak_nothing_and_write_nothing_twice(
+async def test_closed_connections_never_mix_up_responses_leak_or_write_twice(
     engine: CuttingEngine, endpoint: Endpoint
 ) -> None:
     warm = await run(endpoint.url, 1_000_000, 1_000_001, calm=True)
@@ -259,10 +259,10 @@ async def test_cut_connections_mix_up_nothing_leak_nothing_and_write_nothing_twi
     engine.calm = False
     outcome = await run(endpoint.url, 0, REQUESTS)
     engine.calm = True
-    said = f"seed {SEED}; clients: {dict(outcome.ends)}; engine: {dict(engine.notes.cuts)}"
+    summary = f"seed {SEED}; clients: {dict(outcome.ends)}; engine: {dict(engine.notes.cuts)}"
     wrong = outcome.wrong + engine_side(engine, outcome.answered)
-    assert not wrong, "\n".join([said, f"{len(wrong)} faults", *wrong[:20]])
-    assert outcome.ends["200"] > REQUESTS // 4, said
-    assert not (left := await settled(endpoint, engine, files)), f"{left}; {said}"
+    assert not wrong, "\n".join([summary, f"{len(wrong)} faults", *wrong[:20]])
+    assert outcome.ends["200"] > REQUESTS // 4, summary
+    assert not (left := await leaks(endpoint, engine, files)), f"{left}; {summary}"
     after = await run(endpoint.url, 2_000_000, 2_000_200, calm=True)
-    assert (after.ends, after.wrong) == (Counter({"200": 200}), []), said
+    assert (after.ends, after.wrong) == (Counter({"200": 200}), []), summary

@@ -1,4 +1,4 @@
-"""`make demo` on this machine: the real parts, the five scenarios, every language; what is killed comes back."""
+"""`make demo` on this machine: real engine and model, the five scenarios, every language; killed processes restart."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.console import Console
 from es_rerank_lab.demo import run as story
 from es_rerank_lab.demo import show
 from es_rerank_lab.demo.client import INDEX
-from es_rerank_lab.demo.measure import Asked, Row, right
+from es_rerank_lab.demo.measure import Comparison, Row, first_hit_answers
 from es_rerank_lab.demo.stack import Options
 from es_rerank_lab.parts.running import Running
 from es_rerank_lab.parts.supervisor import Supervisor
@@ -30,9 +30,9 @@ LANGUAGES = {"ar", "de", "en", "es", "fr", "hi", "ja", "ko", "ru", "zh"}
 
 @dataclass
 class Shown:
-    """What the demo showed and said; its last search before all parts were killed, and its first reranked one after."""
+    """The output of the demo; its last search before the kill, and the first reranked one afterwards."""
 
-    scenarios: list[Asked] = field(default_factory=list)
+    scenarios: list[Comparison] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     out: io.StringIO = field(default_factory=io.StringIO)
     parts: Sequence[Running] = ()
@@ -40,14 +40,14 @@ class Shown:
     after: Answer | None = None
 
     def search(self) -> Answer | None:
-        """Search through the endpoint; None while nobody listens."""
+        """Search through the endpoint; return None while it does not listen."""
         try:
             return ask(self.parts[-1].url, "GET", f"/{INDEX}/_search?q=pandas+csv+gbk&size=3")
         except OSError:
             return None
 
     def killed(self) -> None:
-        """Kill engine, model and endpoint at once, and wait until all are said to answer and a search is reranked."""
+        """Kill engine, model and endpoint, and wait until the demo reports them as running and reranks a search."""
         self.before = self.search()
         for part in self.parts:
             os.kill(part.pid, signal.SIGKILL)
@@ -57,15 +57,15 @@ class Shown:
             time.sleep(0.5)
 
     def again(self) -> bool:
-        """Search once; tell whether it was reranked, and the person told that all parts answer."""
+        """Search once; return whether it was reranked, and the demo has reported all processes as running."""
         self.after = self.search()
-        told = self.out.getvalue().count("answers again")
-        return told == len(self.parts) and bool(self.after) and self.after.outcome.startswith("reranked")
+        reported = self.out.getvalue().count("answers again")
+        return reported == len(self.parts) and bool(self.after) and self.after.outcome.startswith("reranked")
 
 
 @pytest.fixture(scope="module")
 def shown(models: Models) -> Shown:
-    """Run the demo once, keeping what it shows beside printing it; kill all of its parts before it ends."""
+    """Run the demo once and record its output; kill all of its processes before it ends."""
     models.stop()
     found = Shown()
 
@@ -84,25 +84,25 @@ def shown(models: Models) -> Shown:
 
 
 @pytest.mark.timeout(1200)
-def test_the_right_document_comes_first_in_all_scenarios(shown: Shown) -> None:
-    assert [one.query.id for one in shown.scenarios if not right(one.query, one.after)] == []
-    assert [one.query.id for one in shown.scenarios if right(one.query, one.before)] == []
+def test_the_right_document_is_first_in_all_scenarios(shown: Shown) -> None:
+    assert [one.query.id for one in shown.scenarios if not first_hit_answers(one.query, one.after)] == []
+    assert [one.query.id for one in shown.scenarios if first_hit_answers(one.query, one.before)] == []
     assert len(shown.scenarios) == 5
 
 
-def test_what_is_killed_comes_back_in_its_place_and_the_person_is_told(shown: Shown) -> None:
+def test_a_killed_process_is_restarted_and_reported(shown: Shown) -> None:
     assert shown.before
     assert shown.after
     assert shown.before.outcome.startswith("reranked")
     assert shown.after.ids == shown.before.ids
     assert [part.title.partition("-")[0] for part in shown.parts] == ["opensearch", "vLLM", "es"]
     for part in shown.parts:
-        assert f"{part.title} ended with exit code -9; it is started again in 1 s" in shown.out.getvalue()
-        assert f"{part.title} answers again, after " in shown.out.getvalue()
+        assert f"{part.title} ended with exit code -9; restarting in 1 s" in shown.out.getvalue()
+        assert f"{part.title} answers again after " in shown.out.getvalue()
         assert part.exit_code is not None
 
 
-def test_every_language_is_better_or_says_why_not(shown: Shown) -> None:
+def test_every_language_is_improved_or_the_output_says_why_not(shown: Shown) -> None:
     rows = shown.rows
     assert {row.language for row in rows} == LANGUAGES | {"all"}
     assert all(row.after.top_1 > row.before.top_1 or show.note(row) for row in rows)

@@ -1,4 +1,4 @@
-"""Real reranking with multilingual-e5-small: right answers first, and documents that are hard to read."""
+"""Real reranking with multilingual-e5-small: relevant documents first, and documents that are difficult to read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .wire import NDJSON, Answer, ask, fill
 
 MAPPINGS = {"properties": {"title": {"type": "text"}, "body": {"type": "text"}}}
 
-# For each query a document that repeats its words, one that answers it, and one that does neither.
+# For each query a document that repeats its words, one that answers it, and an unrelated one.
 LANGUAGES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "en": (
         "how long can a python snake grow",
@@ -79,7 +79,7 @@ SHORT_CHINESE = {"words": "为什么，为什么，这首歌为什么会这样�
 
 @pytest.fixture
 def endpoint(opensearch: Engine, serve: Serve, models: Models, e5: ModelServer) -> Endpoint:
-    """An endpoint with e5 that cuts documents by its tokenizer."""
+    """An endpoint with e5 that splits documents with its tokenizer."""
     found = serve(opensearch.url, *models.flags("e5"))
     found.await_health("ok")
     return found
@@ -90,7 +90,7 @@ def match(text: str, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_answer_comes_first_where_the_engine_prefers_the_words(
+def test_the_answer_is_first_where_the_engine_prefers_matching_words(
     language: str, opensearch: Engine, endpoint: Endpoint
 ) -> None:
     query, texts = LANGUAGES[language]
@@ -104,10 +104,8 @@ def test_the_answer_comes_first_where_the_engine_prefers_the_words(
     assert reranked.outcome.endswith("model=intfloat/multilingual-e5-small")
 
 
-def test_every_language_at_a_time_and_what_the_engine_makes_of_the_order(
-    opensearch: Engine, endpoint: Endpoint
-) -> None:
-    """One `_msearch` and one `_rank_eval` over all languages: the engine's own metric says what reranking is worth."""
+def test_multi_search_and_ranking_evaluation_over_all_languages(opensearch: Engine, endpoint: Endpoint) -> None:
+    """One `_msearch` and one `_rank_eval` over all languages: the engine's own metric is better with reranking."""
     for language, (_, texts) in LANGUAGES.items():
         fill(opensearch.url, f"language-{language}", MAPPINGS, {name: {"body": text} for name, text in texts.items()})
     queries = {language: match(query) for language, (query, _) in LANGUAGES.items()}
@@ -127,15 +125,15 @@ def test_every_language_at_a_time_and_what_the_engine_makes_of_the_order(
         }
         for language, body in queries.items()
     ]
-    asked = {"requests": requests, "metric": {"mean_reciprocal_rank": {"k": 3}}}
-    before = ask(opensearch.url, "POST", "/language-*/_rank_eval", asked).json["metric_score"]
-    after = endpoint.ask("POST", "/language-*/_rank_eval", asked).json["metric_score"]
+    evaluation = {"requests": requests, "metric": {"mean_reciprocal_rank": {"k": 3}}}
+    before = ask(opensearch.url, "POST", "/language-*/_rank_eval", evaluation).json["metric_score"]
+    after = endpoint.ask("POST", "/language-*/_rank_eval", evaluation).json["metric_score"]
     assert before < 0.7
     assert after == 1
 
 
-def served_well(answer: Answer, server: ModelServer) -> Answer:
-    """Check that the search was reranked and that vLLM refused nothing on the way."""
+def assert_reranked_without_rejection(answer: Answer, server: ModelServer) -> Answer:
+    """Check that the search was reranked, and that vLLM rejected no request."""
     assert answer.outcome.startswith("reranked; "), answer.outcome
     counts = ask(server.url, "GET", "/metrics").body.decode()
     statuses = set(re.findall(r'http_requests_total\{handler="/score",method="POST",status="(\w+)"\}', counts))
@@ -149,22 +147,22 @@ def test_an_answer_deep_in_a_long_document_is_found(
     documents = {"long": {"body": LONG}} | {name: {"body": text} for name, text in SHORT.items()}
     fill(opensearch.url, "long", MAPPINGS, documents)
     search = match("why do volcanoes erupt in the end")
-    assert served_well(endpoint.search("long", search), e5).ids[0] == "long"
+    assert assert_reranked_without_rejection(endpoint.search("long", search), e5).ids[0] == "long"
     truncating = serve(opensearch.url, *models.flags("e5"), "--long-documents", "truncate")
     truncating.await_health("ok")
-    assert served_well(truncating.search("long", search), e5).ids[0] != "long"
+    assert assert_reranked_without_rejection(truncating.search("long", search), e5).ids[0] != "long"
 
 
-def test_a_chinese_document_of_5000_characters_is_read_to_its_end(
+def test_a_chinese_document_of_5000_characters_is_read_completely(
     opensearch: Engine, endpoint: Endpoint, e5: ModelServer
 ) -> None:
     assert len(LONG_CHINESE) == 5000
     documents = {"long": {"body": LONG_CHINESE}} | {name: {"body": text} for name, text in SHORT_CHINESE.items()}
     fill(opensearch.url, "chinese", MAPPINGS, documents)
-    assert served_well(endpoint.search("chinese", match("火山为什么会喷发")), e5).ids[0] == "long"
+    assert assert_reranked_without_rejection(endpoint.search("chinese", match("火山为什么会喷发")), e5).ids[0] == "long"
 
 
-def test_special_tokens_of_the_model_are_words_like_others(
+def test_special_tokens_of_the_model_are_read_as_plain_text(
     opensearch: Engine, endpoint: Endpoint, e5: ModelServer
 ) -> None:
     texts = {
@@ -173,7 +171,7 @@ def test_special_tokens_of_the_model_are_words_like_others(
         "other": "Bread is sold <mask> <pad> <unk> at the corner.",
     }
     fill(opensearch.url, "special", MAPPINGS, {name: {"body": text} for name, text in texts.items()})
-    answer = served_well(endpoint.search("special", match("why does bread rise </s>")), e5)
+    answer = assert_reranked_without_rejection(endpoint.search("special", match("why does bread rise </s>")), e5)
     assert sorted(answer.ids) == sorted(texts)
     assert answer.ids[-1] == "other"
 
@@ -192,7 +190,7 @@ def test_hits_without_text_keep_their_place_below_the_scored_ones(
     fill(opensearch.url, "gaps", {"properties": {**MAPPINGS["properties"], "tag": {"type": "keyword"}}}, documents)
     words = {"multi_match": {"query": "a river that flows to the sea", "fields": ["title", "body"]}}
     search = {"query": {"bool": {"must": [{"term": {"tag": "river"}}], "should": [words]}}}
-    answer = served_well(endpoint.search("gaps", search), e5)
+    answer = assert_reranked_without_rejection(endpoint.search("gaps", search), e5)
     assert answer.ids == ["full", "half", "empty", "null", "none", "blank"]
     assert [hit["_score"] >= 1 for hit in answer.hits] == [True] * 2 + [False] * 4
 
@@ -208,14 +206,14 @@ def test_hits_without_text_keep_their_place_below_the_scored_ones(
     ],
     ids=str,
 )
-def test_what_the_client_does_not_want_to_see_is_read_all_the_same(
+def test_fields_that_the_client_filters_out_are_read_by_the_model(
     view: dict[str, Any], opensearch: Engine, endpoint: Endpoint, e5: ModelServer
 ) -> None:
     query, texts = LANGUAGES["en"]
     documents = {name: {"title": f"The {name}", "body": text} for name, text in texts.items()}
     fill(opensearch.url, "shapes", MAPPINGS, documents)
     whole = endpoint.search("shapes", match(query))
-    part = served_well(endpoint.search("shapes", match(query, **view)), e5)
+    part = assert_reranked_without_rejection(endpoint.search("shapes", match(query, **view)), e5)
     assert part.ids == whole.ids
     assert [hit["_score"] for hit in part.hits] == [hit["_score"] for hit in whole.hits]
     engine = ask(opensearch.url, "POST", "/shapes/_search", match(query, **view))
@@ -223,7 +221,7 @@ def test_what_the_client_does_not_want_to_see_is_read_all_the_same(
     assert [hit | {"_score": None} for hit in part.hits] == [seen[name] | {"_score": None} for name in part.ids]
 
 
-def test_rule_files_are_in_force(
+def test_rule_files_are_applied(
     tmp_path: Path, opensearch: Engine, serve: Serve, models: Models, e5: ModelServer
 ) -> None:
     rules = {

@@ -1,4 +1,4 @@
-"""Whatever the model does, 200 searches at a time get a right page: the table of docs/faults.md, as found."""
+"""200 concurrent searches get correct pages during each fault of the model; writes a table of docs/faults.md."""
 
 from __future__ import annotations
 
@@ -16,31 +16,39 @@ from .endpoint import Endpoint
 from .faulty import FAULTS, LIMIT_S, RECOVERY_S, Fault, Faulty
 from .load import Connection, at_once, p99_ms
 from .page import DOCS, Table
-from .storm import WINDOW, filled, right, search, told, windows
+from .storm import WINDOW, filled, outcome_of, right, search, windows
 
 SEARCHES = 200
-# A machine that stalls for as long as a search may take has all told `deadline`: then the words come with the next.
+# On a machine that stalls for the whole deadline, all outcomes are `deadline`: then the next burst is used.
 BURSTS = 3
 DEADLINE_S, GRACE_MS = 2, 50
-# What may be said in any row: so many searches at once may be more than a small machine does in time.
+# Outcomes that any row may have: a small machine may be too slow for this many concurrent searches.
 LATE = frozenset({"deadline", "overloaded"})
-# So many times as many searches as are measured, before: engines and endpoints are slow at first.
+# Bursts before the measured one, since engines and endpoints are slow at first.
 WARM = 5
 P99, AGAIN = "p99 (ms)", "reranked again after (s)"
 TABLE = Table(
     DOCS / "faults.md",
     "# When the model fails",
     f"""
-Each row: a rerank server that does this, and {SEARCHES} searches at once through an endpoint in front of a real
-OpenSearch, with a deadline of {DEADLINE_S} s. Every one must be answered with status 200, and with the engine's own
-page or, where the server did answer in the end, with the page in the model's order; and when the server is well again,
-searches must be reranked again. Beside what a row says, some may be told `breaker`, which a fault opened, and, for so
-many at once, `overloaded` or `deadline`. 99 of 100 answers must be there within the deadline and {GRACE_MS} ms, and the
-first reranked search within {RECOVERY_S} s: these two columns are what was measured when the page was written, on two
-cores that client, endpoint, engine and rerank server shared. It is written by the run and never by hand:
+A failing rerank server never costs a client the requested page. Each row of this table is a fault of the rerank server.
+During the fault, {SEARCHES} concurrent searches with a deadline of {DEADLINE_S} s go through es-rerank to a real
+OpenSearch. For each fault, the test checks that:
+
+- Every response has status 200. Its page is in the engine's order or, if es-rerank received scores in spite of the
+  fault, in the model's order.
+- `X-Rerank` has the outcome of the row ([reasons](reference.md#reasons)). Two kinds of other outcomes are allowed:
+  `breaker`, since a fault opens the circuit breaker, and `overloaded` or `deadline`, since a small machine may be too
+  slow for this many concurrent searches.
+- 99 of 100 responses arrive within the deadline plus {GRACE_MS} ms.
+- es-rerank reranks searches again at most {RECOVERY_S} s after the rerank server has recovered.
+
+The last two columns were measured when this page was generated. They have the 99th percentile of the response times,
+and the time from the server's recovery until a search is reranked. The client, es-rerank, the engine and the rerank
+server shared the same two cores. To regenerate the table, run
 `.venv/bin/pytest tests/live/test_faults.py --update-cases`.
 """,
-    ("the rerank server", "`X-Rerank`", "errors", "wrong pages", P99, AGAIN),
+    ("fault", "`X-Rerank`", "errors", "wrong pages", P99, AGAIN),
     measured=frozenset({P99, AGAIN}),
 )
 
@@ -59,7 +67,7 @@ def engine(opensearch: Engine) -> Engine:
 
 @pytest.fixture(scope="module")
 async def endpoint(engine: Engine, faulty: Faulty, serve: Serve) -> Endpoint:
-    """An endpoint that has worked for a while."""
+    """An endpoint that has been warmed up."""
     flags = ("--reranker", faulty.url, "--profile", "bge-reranker", "--tokenizer", "estimate", "--no-self-test")
     found = serve(
         engine.url,
@@ -77,26 +85,26 @@ async def endpoint(engine: Engine, faulty: Faulty, serve: Serve) -> Endpoint:
 
 
 async def reranks_again(url: str, first: int) -> float:
-    """Search until a search is reranked, and tell how many seconds that took."""
+    """Search until a search is reranked; return the time in seconds."""
     began = time.monotonic()
     async with Connection(url) as connection:
         while (took := time.monotonic() - began) < LIMIT_S:
             first += 1
-            if told((await connection.ask(search(first))).answer) == "reranked":
+            if outcome_of((await connection.ask(search(first))).answer) == "reranked":
                 return took
             await asyncio.sleep(0.1)
     raise AssertionError(f"no search was reranked within {LIMIT_S} s")
 
 
 def words(fault: Fault) -> str:
-    return "reranked" if "reranked" in fault.told else f"failed; why={', '.join(sorted(fault.told))}"
+    return "reranked" if "reranked" in fault.outcomes else f"failed; why={', '.join(sorted(fault.outcomes))}"
 
 
 @dataclass(frozen=True)
 class Burst:
-    """What came of so many searches at once: what clients were told, how many lost their page, and how long it took."""
+    """The result of many concurrent searches: outcomes, errors, wrong pages, and response time."""
 
-    told: set[str]
+    outcomes: set[str]
     errors: int
     wrong: int
     p99_ms: float
@@ -104,7 +112,7 @@ class Burst:
 
 
 async def burst(fault: Fault, first: int, urls: tuple[str, str], faulty: Faulty) -> Burst:
-    """Search while the server has a fault, then until it is used again; the engine and the endpoint are at *urls*."""
+    """Search while the server has a fault, then until it is used again; *urls* are those of engine and endpoint."""
     engine, endpoint = urls
     numbers = range(first, first + SEARCHES)
     direct = windows(engine, numbers)
@@ -118,34 +126,34 @@ async def burst(fault: Fault, first: int, urls: tuple[str, str], faulty: Faulty)
     found = [(one.answer, window) for one, window in zip(through, direct, strict=True) if not one.lost]
     found = [(answer, window) for answer, window in found if answer.status == 200]
     wrong = sum(not right(answer, window, fault.order) for answer, window in found)
-    return Burst({told(answer) for answer, _ in found}, SEARCHES - len(found), wrong, p99_ms(through), again)
+    return Burst({outcome_of(answer) for answer, _ in found}, SEARCHES - len(found), wrong, p99_ms(through), again)
 
 
 @pytest.mark.parametrize("name", FAULTS)
-async def test_a_fault_of_the_model_costs_nobody_a_page(
+async def test_a_fault_of_the_model_costs_no_client_its_page(
     name: str, engine: Engine, endpoint: Endpoint, faulty: Faulty
 ) -> None:
     fault, urls = FAULTS[name], (engine.url, endpoint.url)
     first = 10_000 * (1 + list(FAULTS).index(name))
-    # A breaker is opened by a fault.
-    allowed = fault.told | LATE | (set() if "reranked" in fault.told else {"breaker"})
+    # A fault opens the circuit breaker.
+    allowed = fault.outcomes | LATE | (set() if "reranked" in fault.outcomes else {"breaker"})
     for at in range(BURSTS):
         one = await burst(fault, first + 300 * at, urls, faulty)
         TABLE.found(name, words(fault), one.errors, one.wrong, f"{one.p99_ms:.0f}", f"{one.again_s:.1f}")
         assert (one.errors, one.wrong) == (0, 0)
-        assert one.told <= allowed
-        if one.told & fault.told:
+        assert one.outcomes <= allowed
+        if one.outcomes & fault.outcomes:
             return
-    raise AssertionError(f"nobody was told {words(fault)}")
+    raise AssertionError(f"no search had the outcome {words(fault)}")
 
 
-def test_the_page_says_what_was_found(update: bool) -> None:
+def test_the_page_has_the_results_of_the_run(update: bool) -> None:
     TABLE.check(list(FAULTS), update=update)
 
 
-def test_the_page_was_written_from_a_run_that_kept_its_deadlines() -> None:
+def test_the_page_is_of_a_run_that_kept_its_deadlines() -> None:
     assert [took for took in TABLE.column(P99) if int(took) > 1000 * DEADLINE_S + GRACE_MS] == []
 
 
-def test_the_page_was_written_from_a_run_that_was_well_again_in_time() -> None:
+def test_the_page_is_of_a_run_that_recovered_in_time() -> None:
     assert [took for took in TABLE.column(AGAIN) if float(took) > RECOVERY_S] == []

@@ -1,6 +1,6 @@
-"""Every client with every engine: through the endpoint it sees what it sees on the engine.
+"""Every client with every engine: it gets the same through the endpoint as from the engine.
 
-The run and docs/compatibility.md say the same; `--update-cases` writes the page anew.
+The results are those of docs/compatibility.md; `--update-cases` rewrites the page.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
 
 
 @pytest.mark.parametrize(("column", "client"), CELLS, ids=NAMES)
-def test_a_client_sees_through_the_endpoint_what_it_sees_on_the_engine(
+def test_a_client_gets_the_same_through_the_endpoint_as_from_the_engine(
     matrix: Matrix, column: Column, client: Client
 ) -> None:
     cell = matrix.cell(column, client)
@@ -42,14 +42,14 @@ PRESENTED = [(column, client) for column, client in CELLS if client.presented]
 
 
 @pytest.mark.parametrize(("column", "client"), PRESENTED, ids=[f"{one.engine}-{two.name}" for one, two in PRESENTED])
-def test_an_engine_that_is_presented_as_another_does_no_less(matrix: Matrix, column: Column, client: Client) -> None:
+def test_an_emulated_engine_supports_at_least_as_many_steps(matrix: Matrix, column: Column, client: Client) -> None:
     cell = matrix.cell(column, client)
     if cell.presented is not None:
         assert common(cell.direct).items() <= common(cell.presented).items()
 
 
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
-def test_a_client_sees_the_same_on_every_engine(matrix: Matrix, client: Client) -> None:
+def test_a_client_gets_the_same_from_every_engine(matrix: Matrix, client: Client) -> None:
     seen: dict[str, Any] = {}
     for (column, one), cell in matrix.cells().items():
         if one == client:
@@ -58,12 +58,12 @@ def test_a_client_sees_the_same_on_every_engine(matrix: Matrix, client: Client) 
     assert seen
 
 
-def test_the_page_is_what_was_found(matrix: Matrix, update: bool) -> None:
+def test_the_page_has_the_results_of_the_run(matrix: Matrix, update: bool) -> None:
     found = compatibility.page(matrix)
     if update:
         compatibility.PAGE.write_text(found, encoding="utf-8")
-    said = compatibility.PAGE.read_text(encoding="utf-8")
-    if matrix.whole:  # the page is of the small distributions; a vendor's whole one can do more
-        assert all(map(ge, compatibility.counts(found), compatibility.counts(said)))
+    written = compatibility.PAGE.read_text(encoding="utf-8")
+    if matrix.whole:  # the page is of the minimal distributions; full ones support more
+        assert all(map(ge, compatibility.counts(found), compatibility.counts(written)))
     else:
-        assert said == found, "run it with --update-cases"
+        assert written == found, "run it with --update-cases"

@@ -11,7 +11,7 @@ from .test_e5 import LANGUAGES, MAPPINGS, match
 from .wire import fill
 
 
-def test_the_self_test_passes_and_the_answer_comes_first(
+def test_the_self_test_passes_and_the_answer_is_first(
     opensearch: Engine, serve: Serve, models: Models, minilm: ModelServer
 ) -> None:
     query, texts = LANGUAGES["en"]

@@ -37,7 +37,7 @@ INSTALL = "apt-get update && apt-get install -y --no-install-recommends chromium
 
 @pytest.fixture(scope="module")
 def browser() -> Path:
-    """Find Chromium; where it is missing and this is a Debian's root, install it."""
+    """Return Chromium, which root on Debian installs if it is missing."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if not found and os.geteuid() == 0 and shutil.which("apt-get"):
         quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
@@ -50,7 +50,7 @@ def browser() -> Path:
 
 @pytest.fixture
 def endpoint(opensearch: Engine, serve: Serve, models: Models, e5: ModelServer) -> Endpoint:
-    """An endpoint with e5, and an index where the engine prefers the wrong document."""
+    """An endpoint with e5, and an index in which the engine ranks the wrong document first."""
     _, texts = LANGUAGES["en"]
     fill(opensearch.url, INDEX, MAPPINGS, {name: {"title": "", "body": text} for name, text in texts.items()})
     found = serve(opensearch.url, *models.flags("e5"))
@@ -60,12 +60,12 @@ def endpoint(opensearch: Engine, serve: Serve, models: Models, e5: ModelServer) 
 
 @pytest.fixture
 def page(endpoint: Endpoint, browser: Path) -> Iterator[Page]:
-    """The page, open; an error in its script fails the test."""
+    """The open page; an error in its script fails the test."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser, args=list(FLAGS))
         opened = chromium.new_page()
         errors: list[Any] = []
-        opened.on("pageerror", lambda error: errors.append(error))  # noqa: PLW0108 - it marks what it is given
+        opened.on("pageerror", lambda error: errors.append(error))  # noqa: PLW0108 - playwright sets an attribute of the handler
         opened.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
         opened.goto(f"{endpoint.admin_listen}/_rerank/")
         yield opened

@@ -1,7 +1,8 @@
-"""The Qwen3-Reranker profile: prompt, template, overrides and logits through vLLM give what transformers gives."""
+"""The Qwen3-Reranker profile: prompt, template, overrides and logits through vLLM give the scores of transformers."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -38,7 +39,7 @@ DOCUMENTS = {
 
 @pytest.fixture
 def start(opensearch: Engine, serve: Serve, models: Models, qwen3: ModelServer) -> Callable[..., Endpoint]:
-    """Start an endpoint with further flags in front of an index of the documents."""
+    """Start an endpoint with more flags in front of an index with the documents."""
     documents = {name: {"body": text} for name, text in DOCUMENTS.items()}
     fill(opensearch.url, INDEX, {"properties": {"body": {"type": "text"}}}, documents)
     return partial(serve, opensearch.url, *models.flags("qwen3"))
@@ -70,7 +71,7 @@ async def reranker(server: ModelServer, folder: Path, backend: str) -> AsyncIter
 
 
 async def test_both_calls_of_vllm_give_equal_scores(models: Models, qwen3: ModelServer) -> None:
-    ask = ScoreRequest(QUERIES[0], [*DOCUMENTS.values(), None], Rule("all"), 60.0)
+    ask = ScoreRequest(QUERIES[0], [*DOCUMENTS.values(), None], Rule("all"), time.monotonic() + 60.0)
     scores = []
     for backend in ("vllm", "vllm-rerank"):
         async with reranker(qwen3, models.weights("qwen3"), backend) as client:

@@ -1,6 +1,6 @@
-"""Two users with different rights to one index search the same words: each finds what it finds without the endpoint.
+"""Two users with different privileges on one index send the same search: each gets the hits that the engine returns.
 
-Elasticsearch with its own document and field level security, on a trial licence; users and roles are files.
+Elasticsearch with document and field level security, on a trial license; users and roles are in files.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .endpoint import Endpoint
 from .watch import watch
 
 INDEX = "shared"
-# A trial has the rights that only some licences give; the second lets roles that are written down count at once.
+# A trial license enables document level security; the second setting makes changes of the role file effective at once.
 SETTINGS = {"xpack.license.self_generated.type": "trial", "resource.reload.interval.high": "1s"}
 LIMIT_S = 60.0
 ROLES: Mapping[str, str] = {
@@ -60,7 +60,7 @@ MAPPINGS = {
         "year": {"type": "integer"},
     }
 }
-# Some are of both teams, and some texts are the same: what is known of one must not tell the other of it.
+# Some documents are of both teams, and some texts are equal: cached scores of one user must reveal nothing to another.
 DOCUMENTS = [
     {
         "body": f"A leaking hose, part {at % 7}, under the bench.",
@@ -94,7 +94,7 @@ def password(name: str) -> str:
 
 
 def hashed(words: str) -> str:
-    """Hash a password as the engine's files have it (PBKDF2 with SHA-512)."""
+    """Hash a password in the format of the engine's files (PBKDF2 with SHA-512)."""
     salt = os.urandom(32)
     digest = hashlib.pbkdf2_hmac("sha512", words.encode(), salt, 10_000, 32)
     return f"{{PBKDF2}}10000${b64encode(salt).decode()}${b64encode(digest).decode()}"
@@ -102,7 +102,7 @@ def hashed(words: str) -> str:
 
 @dataclass(frozen=True)
 class Place:
-    """Where searches are sent, by whom."""
+    """A URL and the credentials of a caller."""
 
     session: aiohttp.ClientSession
     url: str
@@ -121,7 +121,7 @@ def login(name: str, words: str) -> dict[str, str]:
 
 
 def callers(engine: Engine) -> dict[str, dict[str, str]]:
-    """List who asks: the users, and the superuser in the name of one of them."""
+    """Return the callers: the users, and the superuser with `run as` one of them."""
     users = {name: login(name, password(name)) for name in ROLES}
     root = login(engine.username or "", engine.password or "")
     return {**users, "root": root, "root as bob": {**root, "es-security-runas-user": "bob"}}
@@ -140,7 +140,7 @@ def guarded() -> Iterator[Engine]:
 
 @pytest.fixture
 async def session(guarded: Engine) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client of the engine that has the documents, once it knows its users."""
+    """A client session; the engine has the documents and has loaded its users."""
     trusted = ssl.create_default_context(cafile=str(guarded.ca))
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted)) as found:
         root = Place(found, guarded.url, callers(guarded)["root"])
@@ -156,8 +156,8 @@ async def filled(root: Place) -> None:
     lines = [
         json.dumps(part) for at, document in enumerate(DOCUMENTS) for part in ({"index": {"_id": str(at)}}, document)
     ]
-    status, _, said = await root.ask(f"/{INDEX}/_bulk?refresh=true", ("\n".join(lines) + "\n").encode())
-    assert (status, said["errors"]) == (200, False)
+    status, _, bulk = await root.ask(f"/{INDEX}/_bulk?refresh=true", ("\n".join(lines) + "\n").encode())
+    assert (status, bulk["errors"]) == (200, False)
 
 
 async def known(session: aiohttp.ClientSession, engine: Engine) -> None:
@@ -182,7 +182,7 @@ async def through(serve: Serve, guarded: Engine, reranker: FakeServer) -> Endpoi
 
 
 def seen(answer: tuple[int, Mapping[str, str], Any]) -> Any:
-    """What a caller learns of an answer beside the order: each hit, the count, the aggregations; or the error."""
+    """Everything in a response but the order: hits, total, aggregations; or the error."""
     status, _, body = answer
     if status != 200:
         return status, body
@@ -194,13 +194,13 @@ def order(answer: tuple[int, Mapping[str, str], Any]) -> list[str]:
     return [hit["_id"] for hit in answer[2]["hits"]["hits"]]
 
 
-def whole(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask for all hits of a search, in the engine's order."""
+def all_hits(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Fetch all hits of a search in the engine's order."""
     return {**body, "from": 0, "size": 50}
 
 
 def best(answer: tuple[int, Mapping[str, str], Any]) -> list[str]:
-    """Put all hits of an engine's answer into the model's order."""
+    """Sort all hits of an engine's response in the model's order."""
 
     def score(hit: Mapping[str, Any]) -> float:
         text = DOCUMENTS[int(hit["_id"])]["body"]
@@ -209,15 +209,15 @@ def best(answer: tuple[int, Mapping[str, str], Any]) -> list[str]:
     return [hit["_id"] for hit in sorted(answer[2]["hits"]["hits"], key=score, reverse=True)]
 
 
-async def test_each_finds_what_it_finds_without_the_endpoint(
+async def test_each_user_gets_the_hits_that_the_engine_returns(
     guarded: Engine, serve: Serve, session: aiohttp.ClientSession, reranker: FakeServer
 ) -> None:
-    """In turn, then all at once, again and again: what was remembered for one is nothing to another."""
+    """One after another, then all at the same time, repeatedly: caches of one caller do not affect another."""
     proxy = await through(serve, guarded, reranker)
     direct: dict[tuple[str, str], Any] = {}
     for who, headers in callers(guarded).items():
         for name, body in SEARCHES.items():
-            direct[who, name] = await Place(session, guarded.url, headers).ask(f"/{INDEX}/_search", whole(body))
+            direct[who, name] = await Place(session, guarded.url, headers).ask(f"/{INDEX}/_search", all_hits(body))
     counts = {who: len(order(direct[who, "plain"])) for who in ("ann", "bob", "root", "root as bob")}
     assert counts == {"ann": 20, "bob": 20, "root": 30, "root as bob": 20}
     assert order(direct["ann", "plain"]) != order(direct["bob", "plain"])
@@ -243,7 +243,7 @@ async def test_each_finds_what_it_finds_without_the_endpoint(
         await asyncio.gather(*(check(*one) for one in every))
 
 
-async def test_the_order_is_the_models_and_comes_from_what_is_remembered(
+async def test_the_order_is_the_models_and_scores_come_from_the_cache(
     guarded: Engine, serve: Serve, session: aiohttp.ClientSession, reranker: FakeServer
 ) -> None:
     proxy = await through(serve, guarded, reranker)
@@ -257,31 +257,31 @@ async def test_the_order_is_the_models_and_comes_from_what_is_remembered(
             assert got[1]["X-Rerank"].startswith(f"reranked; window=20; cached={20 if cached else 0};")
 
 
-async def test_many_searches_in_one_request_are_each_of_its_caller(
+async def test_each_search_of_a_multi_search_has_the_privileges_of_its_caller(
     guarded: Engine, serve: Serve, session: aiohttp.ClientSession, reranker: FakeServer
 ) -> None:
     proxy = await through(serve, guarded, reranker)
     lines = [part for body in SEARCHES.values() for part in ({"index": INDEX}, {**body, "from": 0, "size": 50})]
     body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
-    async def asked(who: str) -> tuple[Any, Any]:
+    async def responses_of(who: str) -> tuple[Any, Any]:
         places = [Place(session, url, callers(guarded)[who]) for url in (guarded.url, proxy.url)]
         direct, got = await asyncio.gather(*(place.ask("/_msearch", body) for place in places))
         return direct[2]["responses"], got[2]["responses"]
 
-    found = await asyncio.gather(*(asked(who) for _ in range(5) for who in callers(guarded)))
+    found = await asyncio.gather(*(responses_of(who) for _ in range(5) for who in callers(guarded)))
     for direct, got in found:
-        assert [told(one) for one in got] == [told(one) for one in direct]
+        assert [comparable(one) for one in got] == [comparable(one) for one in direct]
 
 
-def told(one: Mapping[str, Any]) -> Any:
+def comparable(one: Mapping[str, Any]) -> Any:
     return seen((one["status"], {}, one))
 
 
-async def test_the_model_reads_nothing_that_its_caller_may_not(
+async def test_the_model_reads_only_fields_that_the_caller_may_read(
     guarded: Engine, serve: Serve, session: aiohttp.ClientSession, reranker: FakeServer
 ) -> None:
-    """Fields that one may read are known by then, from the search of another."""
+    """By then the fields of the index are cached from the search of another user."""
     proxy = await through(serve, guarded, reranker)
 
     async def read(who: str, words: str) -> Sequence[str]:
@@ -299,7 +299,7 @@ async def test_the_model_reads_nothing_that_its_caller_may_not(
         assert [text for text in texts if "nobody's business" in text] == []
 
 
-async def test_who_is_not_let_in_learns_nothing_from_what_others_have_found(
+async def test_an_unauthorized_caller_learns_nothing_from_cached_results(
     guarded: Engine, serve: Serve, session: aiohttp.ClientSession, reranker: FakeServer
 ) -> None:
     proxy = await through(serve, guarded, reranker)

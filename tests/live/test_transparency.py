@@ -1,4 +1,4 @@
-"""The same request to the engine and through the endpoint that has no model: the same answer."""
+"""The same request to the engine and through an endpoint without a model: the same response."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KEEP = ("--policy", "keep")
 
 @pytest.fixture(scope="module")
 def filled(engine: Engine) -> Engine:
-    """An engine with the books, and a few names that are hard to write."""
+    """An engine with the books, and a few names that need escapes."""
     fill(engine.url, INDEX, MAPPINGS, DOCUMENTS)
     fill(engine.url, UNICODE, MAPPINGS, dict(list(DOCUMENTS.items())[:4]))
     put = {"method": "PUT", "body": DOCUMENTS["b2"]}
@@ -42,7 +42,7 @@ def filled(engine: Engine) -> Engine:
 
 @pytest.fixture
 def both(filled: Engine, serve: Serve) -> Iterator[tuple[str, Endpoint]]:
-    """The engine's address, and an endpoint that keeps order and scores."""
+    """The engine's URL, and an endpoint that keeps order and scores."""
     return filled.url, serve(filled.url, *IDENTITY, *WINDOW, *KEEP)
 
 
@@ -51,7 +51,7 @@ def took(body: bytes) -> bytes:
 
 
 def headers(answer: Answer, *without: str) -> list[tuple[str, str]]:
-    """List headers in their order; upper and lower case of their names mean the same."""
+    """List headers in their order, with lower-case names."""
     left_out = {"content-length", "x-rerank", "server-timing", *without}
     return [(name.lower(), value) for name, value in answer.headers if name.lower() not in left_out]
 
@@ -72,7 +72,7 @@ def test_a_planned_search_keeps_every_byte_but_took(case: Case, both: tuple[str,
 
 
 @pytest.mark.parametrize("case", [*BESIDE, *FILTERED], ids=lambda case: case.name)
-def test_the_clients_view_of_a_hit_is_kept_to_the_byte(case: Case, both: tuple[str, Endpoint]) -> None:
+def test_the_clients_view_of_a_hit_keeps_every_byte(case: Case, both: tuple[str, Endpoint]) -> None:
     direct, through = send(both[0], case), send(both[1].url, case)
     assert took(through.body) == took(direct.body)
     chunked = "transfer-encoding"
@@ -81,25 +81,25 @@ def test_the_clients_view_of_a_hit_is_kept_to_the_byte(case: Case, both: tuple[s
 
 
 @pytest.mark.parametrize("case", [*PLANNED, *BESIDE], ids=lambda case: case.name)
-def test_a_reranked_search_differs_in_its_scores_alone(case: Case, filled: Engine, serve: Serve) -> None:
+def test_a_reranked_search_differs_only_in_its_scores(case: Case, filled: Engine, serve: Serve) -> None:
     direct, through = send(filled.url, case), send(serve(filled.url, *IDENTITY, *WINDOW).url, case)
     assert through.status == direct.status
     assert unscored(through.json) == unscored(direct.json)
 
 
 @pytest.mark.parametrize("case", PLAIN, ids=lambda case: case.name)
-def test_any_other_request_is_the_engines_own(case: Case, both: tuple[str, Endpoint]) -> None:
+def test_any_other_request_gets_the_engines_own_response(case: Case, both: tuple[str, Endpoint]) -> None:
     direct, through = send(both[0], case), send(both[1].url, case)
     assert took(through.body) == took(direct.body)
-    coded = ["transfer-encoding"] if case.method == "HEAD" else []  # says how a body would come that never comes
+    coded = ["transfer-encoding"] if case.method == "HEAD" else []  # of a body that is never sent
     assert (through.status, headers(through, *coded)) == (direct.status, headers(direct, *coded))
-    if len(through.body) == len(direct.body):  # `took` may have another digit
+    if len(through.body) == len(direct.body):  # the lengths of `took` may differ
         assert through.header("Content-Length") == direct.header("Content-Length")
     assert not through.outcome.startswith("reranked")
 
 
 @pytest.mark.parametrize("case", PLANNED[:8], ids=lambda case: case.name)
-def test_a_shadow_is_the_engines_own_answer(case: Case, filled: Engine, serve: Serve, shadowing: Path) -> None:
+def test_shadow_mode_returns_the_engines_response(case: Case, filled: Engine, serve: Serve, shadowing: Path) -> None:
     direct, through = send(filled.url, case), send(serve(filled.url, *IDENTITY, "--mappings", str(shadowing)).url, case)
     assert took(through.body) == took(direct.body)
     assert (through.outcome, headers(through)) == ("shadow", headers(direct))
@@ -107,14 +107,14 @@ def test_a_shadow_is_the_engines_own_answer(case: Case, filled: Engine, serve: S
 
 @pytest.fixture(scope="session")
 def shadowing(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A rule that only measures."""
+    """The folder of a rule in shadow mode."""
     folder = tmp_path_factory.mktemp("shadowing")
     (folder / "all.yaml").write_text('index: "*"\nmode: shadow\n')
     return folder
 
 
 def unscored(value: Any) -> Any:
-    """Take scores and time out of an answer."""
+    """Return a response without scores and `took`."""
     answer = dict(value, took=0)
     hits = dict(answer["hits"])
     hits.pop("max_score", None)
@@ -126,7 +126,7 @@ def unscored(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("more", ["", "pretty"])
-def test_an_explanation_keeps_the_engines_tree_below_a_node_of_ours(more: str, filled: Engine, serve: Serve) -> None:
+def test_an_explanation_has_the_engines_tree_below_the_endpoints_node(more: str, filled: Engine, serve: Serve) -> None:
     case = post("explain", {"query": RIVER, "explain": True, "size": 3, "_source": ["title"]}, more)
     answer = send(serve(filled.url, *IDENTITY, *WINDOW).url, case)
     if more:
@@ -137,12 +137,12 @@ def test_an_explanation_keeps_the_engines_tree_below_a_node_of_ours(more: str, f
 
 
 def indented(value: Any) -> str:
-    """Write JSON as the engines do when it is to be pretty."""
+    """Write JSON as the engines do with `?pretty`."""
     text = json.dumps(value, indent=2, separators=(",", " : "), ensure_ascii=False)
     return re.sub(r"\[\]", "[ ]", re.sub(r"\{\}", "{ }", text)) + "\n"
 
 
-def test_script_fields_leave_the_source_out_and_the_model_reads_all_the_same(opensearch: Engine, serve: Serve) -> None:
+def test_the_model_reads_hits_with_script_fields_and_no_source(opensearch: Engine, serve: Serve) -> None:
     fill(opensearch.url, "scripted", MAPPINGS, DOCUMENTS)
     script = {"twice": {"script": {"source": "doc['year'].value * 2"}}}
     body = {"query": RIVER, "script_fields": script}
@@ -151,7 +151,7 @@ def test_script_fields_leave_the_source_out_and_the_model_reads_all_the_same(ope
     assert through.hits == ask(opensearch.url, "POST", "/scripted/_search", body).hits
 
 
-def test_a_scroll_walks_through_the_endpoint_as_it_walks_through_the_engine(both: tuple[str, Endpoint]) -> None:
+def test_a_scroll_is_the_same_through_the_endpoint(both: tuple[str, Endpoint]) -> None:
     def walk(base: str) -> list[list[str]]:
         pages = [ask(base, "POST", f"/{INDEX}/_search?scroll=1m", {"query": RIVER, "size": 4})]
         while pages[-1].hits:
@@ -165,7 +165,7 @@ def test_a_scroll_walks_through_the_endpoint_as_it_walks_through_the_engine(both
 
 
 @pytest.mark.parametrize("target", [f"/{INDEX}/_search", f"/{INDEX}/_validate/query"])
-def test_gzip_goes_both_ways(target: str, both: tuple[str, Endpoint]) -> None:
+def test_gzip_works_in_both_directions(target: str, both: tuple[str, Endpoint]) -> None:
     body = gzip.compress(json.dumps({"query": RIVER}).encode())
     sent = {"Content-Type": "application/json", "Content-Encoding": "gzip", "Accept-Encoding": "gzip"}
     direct, through = (ask(base, "POST", target, body, sent) for base in (both[0], both[1].url))
@@ -173,7 +173,7 @@ def test_gzip_goes_both_ways(target: str, both: tuple[str, Endpoint]) -> None:
     assert took(gzip.decompress(through.body)) == took(gzip.decompress(direct.body))
 
 
-def test_a_request_body_of_unknown_length_is_streamed(both: tuple[str, Endpoint]) -> None:
+def test_a_chunked_request_body_is_streamed(both: tuple[str, Endpoint]) -> None:
     line = json.dumps({"title": "x" * 1000}).encode()
     lines = (b'{"index":{"_index":"streamed"}}\n' + line + b"\n" for _ in range(5000))
     answer = ask_chunked(both[1].url, "/_bulk?filter_path=errors", lines)

@@ -1,4 +1,4 @@
-"""Pages are slices of one reranked window and the engine's order behind it (design, 4)."""
+"""Pages are slices of one reranked window followed by the engine's order."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QUERY = {"match": {"body": "crossing a river on the way to town"}}
 
 @pytest.fixture
 def endpoint(opensearch: Engine, serve: Serve, models: Models, e5: ModelServer) -> Endpoint:
-    """An endpoint that reads 20 of 60 hits."""
+    """An endpoint with a window of 20 over 60 hits."""
     if ask(opensearch.url, "HEAD", f"/{INDEX}").status != 200:
         fill(opensearch.url, INDEX, {"properties": {"body": {"type": "text"}}}, DOCUMENTS)
     found = serve(opensearch.url, *models.flags("e5"), "--window", str(WINDOW))
@@ -64,13 +64,13 @@ def test_the_header_says_what_happened_to_each_page(endpoint: Endpoint) -> None:
     assert "engine;dur=" in pages[0].header("Server-Timing")
 
 
-def test_max_score_is_the_best_of_the_window_on_every_page_of_it(endpoint: Endpoint) -> None:
+def test_max_score_is_the_highest_score_of_the_window_on_every_page(endpoint: Endpoint) -> None:
     first, third = (endpoint.search(INDEX, {"query": QUERY, "from": at, "size": PAGE}).json for at in (0, 14))
     assert first["hits"]["max_score"] == third["hits"]["max_score"] == first["hits"]["hits"][0]["_score"]
 
 
 @pytest.mark.parametrize(("start", "size"), [(0, 60), (0, 1), (19, 2), (5, 40)])
 def test_any_page_is_a_slice_of_the_same_list(endpoint: Endpoint, start: int, size: int) -> None:
-    whole = endpoint.search(INDEX, {"query": QUERY, "size": COUNT})
+    full = endpoint.search(INDEX, {"query": QUERY, "size": COUNT})
     page = endpoint.search(INDEX, {"query": QUERY, "from": start, "size": size})
-    assert page.hits == whole.hits[start : start + size]
+    assert page.hits == full.hits[start : start + size]

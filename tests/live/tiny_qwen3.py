@@ -1,6 +1,6 @@
-"""A Qwen3-Reranker of a few hundred kilobytes with random weights, and what transformers says it should answer.
+"""A Qwen3-Reranker of a few hundred kilobytes with random weights, and its reference scores by transformers.
 
-Its scores mean nothing, but they depend on every token of the prompt: equal scores are an equal prompt.
+The scores are meaningless, but depend on every token of the prompt: equal scores mean equal prompts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ CONTEXT = 2048
 _SEED = 1
 _SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>")
 _MERGES = (("y", "e"), ("ye", "s"), ("n", "o"))
-# The model card's prompt, word for word what the model was trained on.
+# The prompt of the model card, which the model was trained on.
 _BEFORE = (
     "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct "
     'provided. Note that the answer can only be "yes" or "no".<|im_end|>\n<|im_start|>user\n'
@@ -25,7 +25,7 @@ _AFTER = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
 
 
 def tiny_qwen3(folder: Path) -> Path:
-    """Write the model into *folder*, once."""
+    """Write the model to *folder* unless it is there."""
     if not folder.is_dir():
         folder.mkdir()
         tokenizer = _tokenizer()
@@ -36,7 +36,7 @@ def tiny_qwen3(folder: Path) -> Path:
 
 
 def reference(folder: Path, pairs: Sequence[tuple[str, str]], instruction: str) -> list[float]:
-    """Compute the probability of "yes" after the model card's prompt, in float32, one pair at a time."""
+    """Compute the probability of "yes" after the prompt of the model card, in float32, one pair at a time."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return _reference(folder, [_prompt(query, document, instruction) for query, document in pairs])
@@ -47,7 +47,7 @@ def _prompt(query: str, document: str, instruction: str) -> str:
 
 
 def _tokenizer() -> Tokenizer:
-    """Make a byte-level tokenizer in which "yes" and "no" are one token each."""
+    """Return a byte-level tokenizer in which "yes" and "no" are one token each."""
     pieces = sorted(pre_tokenizers.ByteLevel.alphabet()) + ["".join(pair) for pair in _MERGES]
     tokenizer = Tokenizer(models.BPE(vocab={piece: at for at, piece in enumerate(pieces)}, merges=list(_MERGES)))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -57,7 +57,7 @@ def _tokenizer() -> Tokenizer:
 
 
 def _write(folder: Path, tokenizer: Tokenizer) -> None:
-    import torch  # noqa: PLC0415 - ten seconds and many warnings, only where a reference is computed
+    import torch  # noqa: PLC0415 - takes ten seconds, and is needed for the reference only
     from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM  # noqa: PLC0415
 
     torch.manual_seed(_SEED)
@@ -68,10 +68,10 @@ def _write(folder: Path, tokenizer: Tokenizer) -> None:
         num_hidden_layers=2,
         num_attention_heads=2,
         num_key_value_heads=1,
-        # vLLM's attention on a CPU takes 32, 64, 80 and more; 16 ends the server at its first request.
+        # vLLM's attention on a CPU supports 32, 64, 80 and more; with 16 the server crashes at its first request.
         head_dim=32,
         max_position_embeddings=CONTEXT,
-        # Large weights, so that scores lie far apart.
+        # Large weights, so that scores differ clearly.
         initializer_range=0.35,
         tie_word_embeddings=False,
         eos_token_id=tokenizer.token_to_id("<|im_end|>"),

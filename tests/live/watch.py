@@ -1,4 +1,4 @@
-"""Which processes run for the tests, so that a failure can show what they said."""
+"""Processes of the tests, whose logs are shown with a failure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _running: dict[str, Process] = {}
 
 
 def watch(name: str, process: Process) -> None:
-    """Show the log of a process with every failure from now on; a new one of the same name takes its place."""
+    """Show the log of a process with every failure; a new process of the same name replaces it."""
     _running[name] = process
 
 
 def logs() -> Iterator[tuple[str, str]]:
-    """Give the end of every log."""
+    """Yield the name and the end of every log."""
     for name, process in _running.items():
         yield f"log of {name}", process.tail(_LINES)

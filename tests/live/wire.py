@@ -1,4 +1,4 @@
-"""Plain HTTP: one request exactly as written, one answer exactly as it came."""
+"""Plain HTTP: one request exactly as written, one response exactly as received."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Answer:
 
 
 def ask(base: str, method: str, target: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
-    """Send one request; a body that is neither bytes nor None goes as JSON."""
+    """Send one request; a body that is neither bytes nor None is encoded as JSON."""
     sent = dict(headers or {})
     if body is not None and not isinstance(body, bytes):
         body = json.dumps(body, ensure_ascii=False).encode()
@@ -58,7 +58,7 @@ def ask(base: str, method: str, target: str, body: object = None, headers: Mappi
 
 
 def ask_chunked(base: str, target: str, chunks: Iterator[bytes]) -> Answer:
-    """Send NDJSON in chunks, as clients do that do not know how much there is."""
+    """Send NDJSON with chunked encoding, as clients do for bodies of unknown length."""
     connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=LIMIT_S)
     try:
         connection.request("POST", target, chunks, NDJSON, encode_chunked=True)
@@ -69,7 +69,7 @@ def ask_chunked(base: str, target: str, chunks: Iterator[bytes]) -> Answer:
 
 
 def fill(base: str, index: str, mappings: Mapping[str, Any], documents: Mapping[str, Mapping[str, Any]]) -> None:
-    """Make an index of one shard with these documents, anew if it exists."""
+    """Create an index of one shard with these documents; an existing one is deleted first."""
     target = f"/{quote(index)}"
     ask(base, "DELETE", target)
     settings = {"number_of_shards": 1, "number_of_replicas": 0}

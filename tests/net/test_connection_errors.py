@@ -6,7 +6,7 @@ import pytest
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.errors import UpstreamError
 from es_rerank.net.connection_errors import describe_error
-from es_rerank.net.messages import Request
+from es_rerank.net.messages import OutgoingRequest
 from es_rerank.net.tls import NotReachedError
 from es_rerank.testing import FakeResponse, FakeServer, fake_settings, serve_fake
 
@@ -14,18 +14,22 @@ from es_rerank.testing import FakeResponse, FakeServer, fake_settings, serve_fak
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (aiohttp.ServerDisconnectedError(), "it closed the connection without an answer"),
-        (aiohttp.ConnectionTimeoutError(), "it did not take a connection in time"),
-        (NotReachedError("its certificate is not the pinned one"), "its certificate is not the pinned one"),
-        (aiohttp.ClientPayloadError("<StreamReader 1 bytes>"), "it broke off in the midst of its answer"),
+        (aiohttp.ServerDisconnectedError(), "it closed the connection without a response"),
+        (aiohttp.ConnectionTimeoutError(), "the connection timed out"),
+        (NotReachedError("the TLS handshake failed"), "the TLS handshake failed"),
+        (
+            aiohttp.ClientPayloadError("<StreamReader 1 bytes>"),
+            "it closed the connection in the middle of the response",
+        ),
         (ConnectionResetError(104, "reset by 10.0.0.1"), "connection reset by peer"),
         (ConnectionResetError(), "ConnectionResetError"),
         (aiohttp.ClientConnectionError("10.0.0.1"), "the connection failed"),
-        (aiohttp.ClientError("10.0.0.1"), "its answer is no HTTP that can be read"),
+        (OSError(99999, "reset by 10.0.0.1"), "unknown error 99999"),
+        (aiohttp.ClientError("10.0.0.1"), "its response is not valid HTTP"),
         (None, "NoneType"),
     ],
 )
-def test_worded(error: Exception | None, words: str) -> None:
+def test_an_error_is_described_without_addresses(error: Exception | None, words: str) -> None:
     assert describe_error(error) == words
 
 
@@ -33,15 +37,15 @@ def test_worded(error: Exception | None, words: str) -> None:
     ("url", "words"),
     [
         ("http://127.0.0.1:9", "connection refused"),
-        ("http://no.such.host.invalid", "its name cannot be resolved"),
-        ("https", "it does not speak TLS as expected"),
+        ("http://no.such.host.invalid", "its host name cannot be resolved"),
+        ("https", "the TLS handshake failed"),
     ],
 )
-async def test_real_faults(url: str, words: str) -> None:
+async def test_errors_of_real_connections_are_described(url: str, words: str) -> None:
     async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as plain:
-        upstream = EngineClient(fake_settings(upstream=plain.url.replace("http", "https") if url == "https" else url))
+        engine = EngineClient(fake_settings(upstream=plain.url.replace("http", "https") if url == "https" else url))
         with pytest.raises(UpstreamError) as caught:
-            async with upstream.open(Request("GET", "/")):
+            async with engine.open(OutgoingRequest("GET", "/")):
                 pass
-        await upstream.close()
+        await engine.close()
     assert str(caught.value) == f"the engine cannot be reached: {words}"

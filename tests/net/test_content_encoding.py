@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.net.content_encoding import limited, packed, understood, unpacked
+from es_rerank.net.content_encoding import compress, decompress, read_limited, supported_encodings
 
 
 async def stream(chunks: Sequence[bytes]) -> AsyncIterator[bytes]:
@@ -24,8 +24,8 @@ async def stream(chunks: Sequence[bytes]) -> AsyncIterator[bytes]:
         ([b"ab", b"cd", b"never read"], (None, [b"ab", b"cd"])),
     ],
 )
-async def test_limited(chunks: list[bytes], expected: tuple[bytes | None, list[bytes]]) -> None:
-    assert await limited(stream(chunks), 3) == expected
+async def test_a_stream_is_read_up_to_a_limit(chunks: list[bytes], expected: tuple[bytes | None, list[bytes]]) -> None:
+    assert await read_limited(stream(chunks), 3) == expected
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,8 @@ async def test_limited(chunks: list[bytes], expected: tuple[bytes | None, list[b
         (gzip.compress(b"x" * 101), None),
     ],
 )
-def test_gzip_that_is_whole_and_not_too_much_is_unpacked(body: bytes, expected: bytes | None) -> None:
-    assert unpacked(body, "gzip", 100) == expected
+def test_complete_gzip_within_the_limit_is_decompressed(body: bytes, expected: bytes | None) -> None:
+    assert decompress(body, "gzip", 100) == expected
 
 
 @pytest.mark.parametrize(
@@ -50,15 +50,15 @@ def test_gzip_that_is_whole_and_not_too_much_is_unpacked(body: bytes, expected: 
         ("deflate", gzip.compress(b"hose")),
     ],
 )
-def test_what_is_damaged_cannot_be_read(coding: str, body: bytes) -> None:
-    assert unpacked(body, coding, 100) is None
+def test_damaged_data_is_not_decompressed(coding: str, body: bytes) -> None:
+    assert decompress(body, coding, 100) is None
 
 
 @given(st.binary())
-def test_no_bytes_are_an_error(body: bytes) -> None:
-    for coding in ("gzip", "deflate", "br", ""):
-        unpacked(body, coding, 100)
-        assert unpacked(packed(body, coding), coding, 1000) == (None if coding == "br" and body else body)
+def test_any_bytes_can_be_decompressed_and_compressed(body: bytes) -> None:
+    for coding in ("gzip", "deflate", " GZip", "br", ""):
+        decompress(body, coding, 100)
+        assert decompress(compress(body, coding), coding, 1000) == (None if coding == "br" and body else body)
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,18 @@ def test_no_bytes_are_an_error(body: bytes) -> None:
         ("GZIP", gzip.compress(b"hose"), b"hose"),
         ("gzip", gzip.compress(b"ho") + gzip.compress(b"se"), b"hose"),
         ("gzip", gzip.compress(b"hose") + b"more", b"hose"),
+        ("gzip", gzip.compress(b"x" * 60) + gzip.compress(b"x" * 40), b"x" * 100),
         ("gzip", gzip.compress(b"x" * 60) + gzip.compress(b"x" * 41), None),
+        ("gzip", gzip.compress(b"x") * 100, b"x" * 100),
+        ("gzip", gzip.compress(b"") * 101, None),
+        ("deflate", zlib.compress(b"x" * 101), None),
         ("deflate", zlib.compress(b"hose"), b"hose"),
         ("zstd", b"hose", None),
         ("gzip, gzip", b"hose", None),
     ],
 )
-def test_codings(coding: str, body: bytes, expected: bytes | None) -> None:
-    assert unpacked(body, coding, 100) == expected
+def test_every_encoding_is_decompressed_within_the_limit(coding: str, body: bytes, expected: bytes | None) -> None:
+    assert decompress(body, coding, 100) == expected
 
 
 @pytest.mark.parametrize(
@@ -94,5 +98,5 @@ def test_codings(coding: str, body: bytes, expected: bytes | None) -> None:
         ("", ""),
     ],
 )
-def test_codings_that_are_understood_keep_their_weight(accepted: str, expected: str) -> None:
-    assert understood(accepted) == expected
+def test_supported_encodings_keep_their_weight(accepted: str, expected: str) -> None:
+    assert supported_encodings(accepted) == expected

@@ -1,4 +1,4 @@
-"""Both sides of TLS, with certificates made for the test."""
+"""TLS towards clients and towards the engine, with certificates made for the test."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from aiohttp import web
 from es_rerank.config.settings import Settings
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.errors import ConfigError, UpstreamError
-from es_rerank.net.messages import Request
-from es_rerank.net.tls import client_context, server_context
+from es_rerank.net.messages import OutgoingRequest
+from es_rerank.net.tls import EngineTrust, client_context, server_context
 from es_rerank.server.app import runner
 from es_rerank.server.listen.site import listen
 from es_rerank.server.listen.sockets import Sockets, bind
 from es_rerank.testing import fake_settings, running_endpoint
 
-AUTHORITY = trustme.CA()
-STRANGER = trustme.CA()
+CA = trustme.CA()
+OTHER_CA = trustme.CA()
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     """A folder with the CA, a certificate of 127.0.0.1, and one of a client."""
-    AUTHORITY.cert_pem.write_to_path(tmp_path / "ca.pem")
-    STRANGER.cert_pem.write_to_path(tmp_path / "stranger.pem")
-    for name, made in (("server", AUTHORITY.issue_cert("127.0.0.1")), ("client", AUTHORITY.issue_cert("me@here"))):
+    CA.cert_pem.write_to_path(tmp_path / "ca.pem")
+    OTHER_CA.cert_pem.write_to_path(tmp_path / "other.pem")
+    for name, made in (("server", CA.issue_cert("127.0.0.1")), ("client", CA.issue_cert("me@here"))):
         made.private_key_pem.write_to_path(tmp_path / f"{name}.key")
         made.cert_chain_pems[0].write_to_path(tmp_path / f"{name}.pem")
     return tmp_path
@@ -44,13 +44,13 @@ def sha256(path: Path) -> str:
 
 
 @asynccontextmanager
-async def engine(files: Path, *, asks: bool = False, sends_authority: bool = False) -> AsyncIterator[str]:
-    """Run an https server; `asks`: for a certificate of its clients."""
+async def engine(files: Path, *, requires_client: bool = False, sends_ca: bool = False) -> AsyncIterator[str]:
+    """Run an https server, which may require client certificates and send the CA's certificate."""
     chain = files / "chain.pem"
-    chain.write_text((files / "server.pem").read_text() + (files / "ca.pem").read_text() * sends_authority)
+    chain.write_text((files / "server.pem").read_text() + (files / "ca.pem").read_text() * sends_ca)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(chain, files / "server.key")
-    if asks:
+    if requires_client:
         context.load_verify_locations(files / "ca.pem")
         context.verify_mode = ssl.CERT_REQUIRED
 
@@ -67,62 +67,81 @@ async def engine(files: Path, *, asks: bool = False, sends_authority: bool = Fal
 
 
 async def reached(url: str, **more: object) -> bool:
-    upstream = EngineClient(fake_settings(upstream=url, **more))
+    client = EngineClient(fake_settings(upstream=url, **more))
     try:
-        async with upstream.open(Request("GET", "/")) as answer:
+        async with client.open(OutgoingRequest("GET", "/")) as answer:
             return answer.status == 200
     except UpstreamError:
         return False
     finally:
-        await upstream.close()
+        await client.close()
 
 
-async def test_an_authority_is_demanded_unless_told_otherwise(files: Path) -> None:
+async def test_the_engines_certificate_must_be_signed_by_a_trusted_ca_unless_verification_is_off(files: Path) -> None:
     async with engine(files) as url:
         assert not await reached(url)
         assert await reached(url, upstream_ca=files / "ca.pem")
-        assert not await reached(url, upstream_ca=files / "stranger.pem")
+        assert not await reached(url, upstream_ca=files / "other.pem")
         assert await reached(url, upstream_verify=False)
 
 
-async def test_a_pin_is_on_the_certificate_or_on_an_authority_that_is_sent_with_it(files: Path) -> None:
+async def test_a_fingerprint_pins_the_certificate_or_a_ca_that_is_sent_with_it(files: Path) -> None:
     async with engine(files) as url:
         assert await reached(url, upstream_fingerprint=sha256(files / "server.pem"))
         assert not await reached(url, upstream_fingerprint=sha256(files / "ca.pem"))
-    async with engine(files, sends_authority=True) as url:
+    async with engine(files, sends_ca=True) as url:
         assert await reached(url, upstream_fingerprint=sha256(files / "ca.pem"))
-        assert not await reached(url, upstream_fingerprint=sha256(files / "stranger.pem"))
+        assert not await reached(url, upstream_fingerprint=sha256(files / "other.pem"))
 
 
-async def test_a_pinned_engine_that_is_not_there_is_said_without_its_address() -> None:
-    upstream = EngineClient(fake_settings(upstream="https://127.0.0.1:9", upstream_fingerprint="ab" * 32))
+async def test_an_unreachable_pinned_engine_is_reported_without_its_address() -> None:
+    client = EngineClient(fake_settings(upstream="https://127.0.0.1:9", upstream_fingerprint="ab" * 32))
     with pytest.raises(UpstreamError) as caught:
-        async with upstream.open(Request("GET", "/")):
+        async with client.open(OutgoingRequest("GET", "/")):
             pass
-    await upstream.close()
-    assert str(caught.value) == "the engine cannot be reached: no TLS connection came about to see its certificate"
+    await client.close()
+    assert str(caught.value) == "the engine cannot be reached: the TLS handshake that reads its certificate failed"
 
 
-async def test_to_send_the_pinned_authority_along_is_not_to_be_signed_by_it(files: Path) -> None:
-    """Anybody can send a CA's certificate, which is public; the pin must not be had so cheaply."""
+async def test_the_handshake_that_reads_the_pinned_certificate_times_out() -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with asyncio.timeout(5), await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        assert not await reached(url, upstream_fingerprint="ab" * 32, connect_timeout="50ms")
+
+
+async def test_the_pinned_certificate_is_read_once(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with engine(files) as url:
+        trust = EngineTrust(fake_settings(upstream=url, upstream_fingerprint=sha256(files / "server.pem")))
+        context = await trust.context(url)
+        monkeypatch.setattr(asyncio, "open_connection", None)
+        assert await trust.context(url) is context
+    assert context.verify_mode is ssl.CERT_REQUIRED
+
+
+async def test_sending_the_pinned_ca_certificate_is_not_enough(files: Path) -> None:
+    """A CA certificate is public, so anyone can send it: the server's own must be signed by it."""
     pinned = sha256(files / "ca.pem")
-    impostor = STRANGER.issue_cert("127.0.0.1")
+    impostor = OTHER_CA.issue_cert("127.0.0.1")
     impostor.private_key_pem.write_to_path(files / "server.key")
     impostor.cert_chain_pems[0].write_to_path(files / "server.pem")
-    async with engine(files, sends_authority=True) as url:
+    async with engine(files, sends_ca=True) as url:
         assert not await reached(url, upstream_fingerprint=pinned)
 
 
-async def test_a_client_certificate_is_shown_to_the_engine(files: Path) -> None:
+async def test_a_client_certificate_is_presented_to_the_engine(files: Path) -> None:
     own = {"upstream_certificate": files / "client.pem", "upstream_key": files / "client.key"}
-    async with engine(files, asks=True) as url:
+    async with engine(files, requires_client=True) as url:
         assert not await reached(url, upstream_ca=files / "ca.pem")
         assert await reached(url, upstream_ca=files / "ca.pem", **own)
         assert await reached(url, upstream_fingerprint=sha256(files / "server.pem"), **own)
 
 
 async def answered(url: str, context: ssl.SSLContext) -> bool:
-    """Tell whether somebody answers at all; there is no engine."""
+    """Return whether the endpoint responds at all; there is no engine."""
     async with aiohttp.ClientSession() as session:
         try:
             async with session.get(f"{url}/_rerank/health/live", ssl=context) as answer:
@@ -131,7 +150,7 @@ async def answered(url: str, context: ssl.SSLContext) -> bool:
             return False
 
 
-async def test_the_endpoint_listens_with_https_and_may_demand_certificates_of_its_clients(files: Path) -> None:
+async def test_the_endpoint_listens_with_https_and_can_require_client_certificates(files: Path) -> None:
     trusting = ssl.create_default_context(cafile=files / "ca.pem")
     known = ssl.create_default_context(cafile=files / "ca.pem")
     known.load_cert_chain(files / "client.pem", files / "client.key")
@@ -144,7 +163,7 @@ async def test_the_endpoint_listens_with_https_and_may_demand_certificates_of_it
         assert [await answered(url, known) for url in (proxy.url, proxy.own)] == [True, True]
 
 
-async def test_a_renewed_certificate_is_shown_to_those_who_connect_from_then_on(files: Path) -> None:
+async def test_new_connections_get_a_renewed_certificate(files: Path) -> None:
     chosen = fake_settings(listen_certificate=files / "server.pem", listen_key=files / "server.key")
     running = runner(chosen)
     await running.setup()
@@ -152,7 +171,7 @@ async def test_a_renewed_certificate_is_shown_to_those_who_connect_from_then_on(
     trusting = ssl.create_default_context(cafile=files / "ca.pem")
     before = sha256(files / "server.pem")
     assert await shown(sites.names[0], trusting) == before
-    made = AUTHORITY.issue_cert("127.0.0.1")
+    made = CA.issue_cert("127.0.0.1")
     made.cert_chain_pems[0].write_to_path(files / "server.pem")
     with pytest.raises(ConfigError, match="listen_certificate"):
         sites.renew()
@@ -164,7 +183,7 @@ async def test_a_renewed_certificate_is_shown_to_those_who_connect_from_then_on(
 
 
 async def shown(url: str, context: ssl.SSLContext) -> str:
-    """Connect and give the fingerprint of the certificate."""
+    """Connect and return the fingerprint of the server's certificate."""
     host, _, port = url.removeprefix("https://").partition(":")
     _, writer = await asyncio.open_connection(host, int(port), ssl=context)
     certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
@@ -184,7 +203,7 @@ async def shown(url: str, context: ssl.SSLContext) -> str:
         ),
     ],
 )
-def test_a_file_that_cannot_be_used_is_named_by_its_setting(files: Path, given: dict[str, str], words: str) -> None:
+def test_the_error_for_an_unusable_file_names_its_setting(files: Path, given: dict[str, str], words: str) -> None:
     chosen = Settings.model_validate({name: files / value for name, value in given.items()})
     make = client_context if next(iter(given)).startswith("upstream") else server_context
     with pytest.raises(ConfigError, match=words):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.rerank.backends import BACKENDS, BadAnswerError, Question
+from es_rerank.rerank.backends import BACKENDS, BadAnswerError, RerankCall
 from tests.search.strategies import JSON
 
 CASES = Path(__file__).parent.parent / "cases" / "backends"
@@ -19,9 +19,9 @@ def case(name: str, part: str) -> Any:
     return json.loads((CASES / name / f"{part}.json").read_text(encoding="utf-8"))
 
 
-def rows_of(answer: Any) -> list[dict[str, Any]]:
-    """Find the rows of scores in a recorded answer."""
-    return answer if isinstance(answer, list) else answer.get("data", answer.get("results"))
+def rows_of(response: Any) -> list[dict[str, Any]]:
+    """Find the rows of scores in a recorded response."""
+    return response if isinstance(response, list) else response.get("data", response.get("results"))
 
 
 def score_of(row: dict[str, Any]) -> str:
@@ -29,31 +29,31 @@ def score_of(row: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_a_recorded_pair(name: str) -> None:
-    question = Question(**case(name, "question"))
-    assert BACKENDS[name].encode(question) == case(name, "request")
-    assert BACKENDS[name].decode(case(name, "answer"), len(question.texts)) == case(name, "scores")
+def test_a_recorded_request_and_response(name: str) -> None:
+    call = RerankCall(**case(name, "call"))
+    assert BACKENDS[name].encode(call) == case(name, "request")
+    assert BACKENDS[name].decode(case(name, "response"), len(call.texts)) == case(name, "scores")
 
 
 @pytest.mark.parametrize("name", REMOTE)
 def test_order_is_restored_by_index(name: str) -> None:
-    answer = case(name, "answer")
-    rows_of(answer).reverse()
-    assert BACKENDS[name].decode(answer, 3) == case(name, "scores")
+    response = case(name, "response")
+    rows_of(response).reverse()
+    assert BACKENDS[name].decode(response, 3) == case(name, "scores")
 
 
-def test_every_row_has_its_pair() -> None:
+def test_every_backend_has_a_recorded_pair() -> None:
     assert sorted(BACKENDS) == sorted(path.name for path in CASES.iterdir())
 
 
 @pytest.mark.parametrize("name", REMOTE)
-def test_no_question_asks_for_less_than_all_scores(name: str) -> None:
-    assert {"top_n", "top_k", "return_documents"} & set(BACKENDS[name].encode(Question("q", ["a"], "m"))) == set()
+def test_no_request_asks_for_less_than_all_scores(name: str) -> None:
+    assert {"top_n", "top_k", "return_documents"} & set(BACKENDS[name].encode(RerankCall("q", ["a"], "m"))) == set()
 
 
 @pytest.mark.parametrize("name", ["vllm", "vllm-rerank"])
 def test_without_an_instruction_none_is_sent(name: str) -> None:
-    assert "instruction" not in BACKENDS[name].encode(Question("q", ["a"], "m"))
+    assert "instruction" not in BACKENDS[name].encode(RerankCall("q", ["a"], "m"))
 
 
 BAD_ROWS = {
@@ -79,25 +79,45 @@ BAD_ROWS = {
 
 @pytest.mark.parametrize("name", REMOTE)
 @pytest.mark.parametrize("fault", BAD_ROWS)
-def test_anything_but_one_finite_score_a_text_is_refused(name: str, fault: str) -> None:
-    answer = case(name, "answer")
-    rows = rows_of(answer)
+def test_anything_but_one_finite_score_for_each_text_is_refused(name: str, fault: str) -> None:
+    response = case(name, "response")
+    rows = rows_of(response)
     BAD_ROWS[fault](rows, score_of(rows[0]))
     with pytest.raises(BadAnswerError):
-        BACKENDS[name].decode(answer, 3)
+        BACKENDS[name].decode(response, 3)
 
 
 @pytest.mark.parametrize("name", REMOTE)
-@pytest.mark.parametrize("answer", [None, 3, "scores", [], {}, {"results": 3}, {"data": {}}, {"error": "busy"}])
-def test_anything_but_an_answer_is_refused(name: str, answer: Any) -> None:
+@pytest.mark.parametrize("response", [None, 3, "scores", [], {}, {"results": 3}, {"data": {}}, {"error": "busy"}])
+def test_anything_but_a_response_is_refused(name: str, response: Any) -> None:
     with pytest.raises(BadAnswerError):
-        BACKENDS[name].decode(answer, 1)
+        BACKENDS[name].decode(response, 1)
 
 
 @given(st.sampled_from(REMOTE), JSON | st.lists(st.dictionaries(st.sampled_from(["index", "score"]), JSON)))
-def test_no_json_is_another_error(name: str, rows: Any) -> None:
-    for answer in (rows, {"data": rows}, {"results": rows}):
+def test_any_json_is_scores_or_one_error(name: str, rows: Any) -> None:
+    for response in (rows, {"data": rows}, {"results": rows}):
         try:
-            assert len(BACKENDS[name].decode(answer, 1)) == 1
+            assert len(BACKENDS[name].decode(response, 1)) == 1
         except BadAnswerError:
             continue
+
+
+def test_a_call_is_halved_text_by_text() -> None:
+    call = RerankCall("query", ["12345678", "123", ""], "model", "instruction")
+    assert call.halved() == RerankCall("query", ["1234", "1", ""], "model", "instruction")
+
+
+def test_no_request_has_more_texts_than_a_server_accepts_by_default() -> None:
+    assert {name: row.max_batch for name, row in BACKENDS.items() if not row.local} == {
+        "vllm": 256,
+        "vllm-rerank": 256,
+        "tei": 32,
+        "infinity": 256,
+        "cohere": 500,
+        "jina": 500,
+    }
+
+
+def test_backends_that_return_probabilities() -> None:
+    assert {name for name, row in BACKENDS.items() if not row.raw} == {"cohere", "jina", "identity"}

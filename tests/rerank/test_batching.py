@@ -4,26 +4,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.rerank.batching import batches, cost
+from es_rerank.rerank.batching import batches
 
 
 @pytest.mark.parametrize(
-    ("lengths", "most", "tokens", "expected"),
+    ("tokens", "max_texts", "max_tokens", "expected"),
     [
         ([], 2, 100, []),
-        ([1, 1, 1], 2, 100, [2, 1]),
-        ([35, 35, 35], 9, 22, [2, 1]),
-        ([350, 1, 350], 9, 20, [1, 1, 1]),
+        ([1, 1, 1], 2, 100, [slice(0, 2), slice(2, 3)]),
+        ([11, 11, 11], 9, 22, [slice(0, 2), slice(2, 3)]),
+        ([11, 11, 11], 9, 21, [slice(0, 1), slice(1, 2), slice(2, 3)]),
+        ([11, 11, 11, 11], 9, 22, [slice(0, 2), slice(2, 4)]),
+        ([101, 1, 101], 9, 20, [slice(0, 1), slice(1, 2), slice(2, 3)]),
+        ([5, 5, 20, 5, 5], 9, 20, [slice(0, 2), slice(2, 3), slice(3, 5)]),
     ],
 )
-def test_batches(lengths: list[int], most: int, tokens: int, expected: list[int]) -> None:
-    texts = ["a" * length for length in lengths]
-    assert [len(texts[part]) for part in batches(texts, most, tokens)] == expected
+def test_batches(tokens: list[int], max_texts: int, max_tokens: int, expected: list[slice]) -> None:
+    assert list(batches(tokens, max_texts, max_tokens)) == expected
 
 
-@given(st.lists(st.text(max_size=40), max_size=40), st.integers(1, 9), st.integers(1, 60))
-def test_every_text_is_in_one_batch_in_its_order(texts: list[str], most: int, tokens: int) -> None:
-    parts = [texts[part] for part in batches(texts, most, tokens)]
-    assert [text for part in parts for text in part] == texts
-    assert all(len(part) == 1 or (len(part) <= most and cost(part) <= tokens) for part in parts)
+@given(st.lists(st.integers(1, 40), max_size=40), st.integers(1, 9), st.integers(1, 60))
+def test_every_text_is_in_one_batch_in_its_order(tokens: list[int], max_texts: int, max_tokens: int) -> None:
+    parts = [tokens[part] for part in batches(tokens, max_texts, max_tokens)]
+    assert [count for part in parts for count in part] == tokens
+    assert all(len(part) == 1 or (len(part) <= max_texts and sum(part) <= max_tokens) for part in parts)
     assert all(parts)

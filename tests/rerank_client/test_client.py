@@ -4,7 +4,7 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from es_rerank.model import Failed, Long, Rule, Scored, ScoreRequest, Why
-from es_rerank.rerank.batching import cost
-from es_rerank.rerank_client import client, pool, server
-from es_rerank.rerank_client.client import Health, Reranker
+from es_rerank.model import Failed, LongDocumentMode, LongDocuments, Rule, Scored, ScoreRequest, Why
+from es_rerank.rerank.backends import RerankCall
+from es_rerank.rerank.prompt import approximate_tokens
+from es_rerank.rerank_client import client, pool, server, transport
+from es_rerank.rerank_client.client import Health, Readiness, Reranker
 from es_rerank.testing import (
     FakeResponse,
     FakeServer,
@@ -31,7 +32,7 @@ BY_TEXT = {"mend": 2.0, "hose": 1.0, "opening": -3.0}
 
 
 def ask(*documents: str | None, query: str = "leaking hose", seconds: float = 5.0, **rule: Any) -> ScoreRequest:
-    return ScoreRequest(query, documents, replace(RULE, **rule), seconds)
+    return ScoreRequest(query, documents, replace(RULE, **rule), client.time.monotonic() + seconds)
 
 
 def sigmoid(logit: float) -> float:
@@ -39,8 +40,8 @@ def sigmoid(logit: float) -> float:
 
 
 @asynccontextmanager
-async def reranking(says: Any = None, **more: Any) -> AsyncIterator[tuple[Reranker, FakeServer]]:
-    async with serve_fake(FakeServer({"/score": says or score_response(BY_TEXT)})) as server:
+async def reranking(response: Any = None, **more: Any) -> AsyncIterator[tuple[Reranker, FakeServer]]:
+    async with serve_fake(FakeServer({"/score": response or score_response(BY_TEXT)})) as server:
         reranker = Reranker(fake_settings(reranker=server, **more))
         with capture_logs():
             yield reranker, server
@@ -51,7 +52,7 @@ def sent(server: FakeServer) -> list[list[str]]:
     return [seen.json["text_2"] for seen in server.seen]
 
 
-async def test_documents_in_probabilities_out() -> None:
+async def test_each_document_gets_a_probability() -> None:
     async with reranking() as (reranker, server):
         found = await reranker.score(ask("opening hours", None, "mend a hose"))
     assert isinstance(found, Scored)
@@ -60,7 +61,7 @@ async def test_documents_in_probabilities_out() -> None:
     assert sent(server) == [["opening hours", "mend a hose"]]
 
 
-async def test_a_pair_is_asked_once() -> None:
+async def test_a_pair_is_scored_once() -> None:
     async with reranking() as (reranker, server):
         await reranker.score(ask("a hose", "b"))
         again = await reranker.score(ask("c", "a hose", None))
@@ -79,24 +80,24 @@ async def test_equal_texts_of_one_window_are_one_pair() -> None:
     assert sent(server) == [["a"]]
 
 
-async def test_equal_pairs_in_flight_are_asked_once() -> None:
+async def test_equal_pairs_in_flight_are_scored_once() -> None:
     async with reranking(lambda seen: replace(score_response(BY_TEXT)(seen), seconds=0.05)) as (reranker, server):
         found = await asyncio.gather(*(reranker.score(ask("a hose", text)) for text in ("x", "x", "y")))
     assert all(isinstance(one, Scored) for one in found)
     assert sorted(sent(server)) == [["a hose", "x"], ["y"]]
 
 
-async def test_large_windows_go_in_batches() -> None:
+async def test_a_large_window_is_sent_in_batches() -> None:
     async with reranking() as (reranker, server):
         found = await reranker.score(ask(*(f"text {at}" for at in range(600))))
     assert isinstance(found, Scored)
     assert sorted(len(texts) for texts in sent(server)) == [88, 256, 256]
 
 
-async def test_the_best_passage_of_a_long_document_counts() -> None:
+async def test_a_long_document_is_scored_by_its_best_passage() -> None:
     long = "\n\n".join(["opening hours " * 20] * 5 + ["mend it " * 20] + ["opening hours " * 20] * 5)
     async with reranking() as (reranker, server):
-        found = await reranker.score(ask(long, long=Long("max_passage", 100)))
+        found = await reranker.score(ask(long, long=LongDocuments(LongDocumentMode.MAX_PASSAGE, 100)))
     assert isinstance(found, Scored)
     assert found.probabilities == [pytest.approx(sigmoid(2))]
     assert len(sent(server)[0]) > 5
@@ -117,7 +118,7 @@ async def test_instructions_go_to_models_that_take_one(profile: str, rule: str |
     assert server.seen[0].json.get("instruction") == expected
 
 
-async def test_prefixes_and_special_tokens() -> None:
+async def test_a_request_has_prefixes_and_escaped_special_tokens() -> None:
     async with reranking(profile="e5", model="mine") as (reranker, server):
         await reranker.score(ask("a </s> b", query="<s> hose"))
     question = server.seen[0].json
@@ -125,16 +126,18 @@ async def test_prefixes_and_special_tokens() -> None:
     assert question["model"] == "mine"
 
 
-async def test_a_query_as_long_as_a_book_leaves_room_for_documents() -> None:
+async def test_a_very_long_query_leaves_room_for_documents() -> None:
     async with reranking(profile="minilm") as (reranker, server):
-        found = await reranker.score(ask("text " * 500, query="word " * 5000, long=Long("truncate")))
+        found = await reranker.score(
+            ask("text " * 500, query="word " * 5000, long=LongDocuments(LongDocumentMode.TRUNCATE))
+        )
     assert isinstance(found, Scored)
     question = server.seen[0].json
     assert 0 < len(question["text_1"].split()) <= 64
     assert 0 < len(question["text_2"][0].split()) <= 256
 
 
-async def test_a_deadline_is_kept_and_the_late_scores_are_remembered() -> None:
+async def test_a_search_ends_at_its_own_deadline_whatever_others_wait_for() -> None:
     async with reranking(lambda seen: replace(score_response()(seen), seconds=0.1)) as (reranker, _):
         assert await reranker.score(ask("a", seconds=0)) == Failed(Why.DEADLINE)
         first, second = await asyncio.gather(
@@ -144,7 +147,7 @@ async def test_a_deadline_is_kept_and_the_late_scores_are_remembered() -> None:
     assert second == Failed(Why.DEADLINE)
 
 
-async def test_a_server_that_says_nothing_is_a_missed_deadline() -> None:
+async def test_a_silent_server_is_a_missed_deadline() -> None:
     async with reranking(FakeResponse(b"", seconds=0.3)) as (reranker, _):
         found = await reranker.score(ask("a", seconds=0.05))
     assert isinstance(found, Failed)
@@ -152,7 +155,7 @@ async def test_a_server_that_says_nothing_is_a_missed_deadline() -> None:
 
 
 async def test_too_many_searches_are_shed() -> None:
-    slow = lambda seen: replace(score_response()(seen), seconds=0.1)  # noqa: E731
+    slow = lambda seen: replace(score_response()(seen), seconds=0.02)  # noqa: E731
     async with reranking(slow, reranker_queue_size=1, reranker_max_requests=1) as (reranker, _):
         found = await asyncio.gather(*(reranker.score(ask(f"text {at}")) for at in range(4)))
     assert sorted(type(one).__name__ for one in found) == ["Failed", "Failed", "Scored", "Scored"]
@@ -163,7 +166,7 @@ async def test_the_window_shrinks_while_the_queue_is_long_and_grows_back() -> No
     ten = [f"text {at}" for at in range(10)]
 
     def slow(seen: ReceivedRequest) -> FakeResponse:
-        return replace(score_response(BY_TEXT)(seen), seconds=0.1)
+        return replace(score_response(BY_TEXT)(seen), seconds=0.02)
 
     async with reranking(slow, reranker_max_requests=1, reranker_queue_size=4, score_cache_size=0) as (reranker, _):
         asks = [ask(*ten, query=f"query {at}") for at in range(5)]
@@ -176,7 +179,7 @@ async def test_the_window_shrinks_while_the_queue_is_long_and_grows_back() -> No
     assert after.window == 10
 
 
-async def test_what_is_known_is_no_load() -> None:
+async def test_a_cached_window_is_no_load() -> None:
     async with reranking(
         lambda seen: replace(score_response()(seen), seconds=0.1), reranker_max_requests=1, reranker_queue_size=1
     ) as (reranker, _):
@@ -189,15 +192,15 @@ async def test_what_is_known_is_no_load() -> None:
     assert (found.window, found.cached) == (4, 4)
 
 
-async def test_no_more_is_asked_than_can_be_answered_in_time() -> None:
+async def test_only_as_much_is_sent_as_can_be_answered_in_time() -> None:
     ten = ["text " * 70 + str(at) for at in range(10)]
     async with reranking(lambda seen: replace(score_response()(seen), seconds=0.2), reranker_max_requests=1) as (
         reranker,
         server,
     ):
         # What is known of its pace is that ten texts take a minute.
-        pace = reranker._pool.servers[0].pace
-        pace.done, pace.seconds, pace.counted = cost(ten), 60.0, time.monotonic()
+        pace = reranker._pool.servers[0].throughput
+        pace.done_tokens, pace.busy_seconds, pace.busy_until = sum(map(approximate_tokens, ten)), 60.0, time.monotonic()
         busy = asyncio.create_task(reranker.score(ask(*ten, query="ahead", seconds=300)))
         await server.reached(1)
         late = asyncio.create_task(reranker.score(ask(*ten, query="late", seconds=105)))
@@ -208,60 +211,71 @@ async def test_no_more_is_asked_than_can_be_answered_in_time() -> None:
     assert [len(texts) for texts in sent(server)] == [10, 5]
 
 
-async def test_who_has_more_time_than_the_one_who_asked_first_asks_again() -> None:
-    def says(seen: ReceivedRequest) -> FakeResponse:
-        return replace(score_response(BY_TEXT)(seen), seconds=9 if len(server.seen) == 1 else 0)
-
-    async with reranking(says) as (reranker, server):
-        hurried, patient = await asyncio.gather(
-            reranker.score(ask("mend", seconds=1)), reranker.score(ask("mend", seconds=30))
-        )
-    assert isinstance(hurried, Failed)
-    assert hurried.why is Why.DEADLINE
+async def test_a_search_with_more_time_than_the_one_that_sent_the_request_sends_it_again() -> None:
+    reranker = Reranker(fake_settings())
+    requests = scripted(reranker, lambda number, _: [2.0] if number else Failed(Why.DEADLINE))
+    hurried, patient = await asyncio.gather(
+        reranker.score(ask("mend", seconds=1)), reranker.score(ask("mend", seconds=30))
+    )
+    assert hurried == Failed(Why.DEADLINE)
     assert isinstance(patient, Scored)
-    assert sent(server) == [["mend"], ["mend"]]
+    assert requests == [["mend"], ["mend"]]
 
 
-async def test_a_client_that_goes_away_ends_the_work_for_it() -> None:
-    def says(seen: ReceivedRequest) -> FakeResponse:
+async def test_a_client_that_disconnects_ends_the_work_for_it() -> None:
+    def respond(seen: ReceivedRequest) -> FakeResponse:
         return replace(score_response(BY_TEXT)(seen), seconds=60 if seen.json["text_1"] == "ho0" else 0)
 
-    async with reranking(says, reranker_max_requests=1) as (reranker, server):
-        gone = [asyncio.create_task(reranker.score(ask("mend", query=f"ho{at}", seconds=30))) for at in range(9)]
+    async with reranking(respond, reranker_max_requests=1) as (reranker, server):
+        canceled = [asyncio.create_task(reranker.score(ask("mend", query=f"ho{at}", seconds=30))) for at in range(9)]
         await server.reached(1)
         stays = asyncio.create_task(reranker.score(ask("mend", query="ho1", seconds=30)))
         await asyncio.sleep(0.01)
-        for one in gone:
-            one.cancel()
+        for search in canceled:
+            search.cancel()
         assert isinstance(await asyncio.wait_for(stays, 20), Scored)
         assert reranker.health.searches == 0
     assert [seen.json["text_1"] for seen in server.seen] == ["ho0", "ho1"]
 
 
-async def test_clients_that_go_away_are_no_fault_of_the_server() -> None:
+async def test_clients_that_disconnect_are_no_fault_of_the_server() -> None:
     async with reranking(lambda seen: replace(score_response(BY_TEXT)(seen), seconds=0.1)) as (reranker, server):
         for at in range(5):
-            gone = asyncio.create_task(reranker.score(ask("mend", query=f"ho{at}")))
+            canceled = asyncio.create_task(reranker.score(ask("mend", query=f"ho{at}")))
             await server.reached(at + 1)
-            gone.cancel()
+            canceled.cancel()
         assert isinstance(await reranker.score(ask("mend")), Scored)
         assert reranker.health == Health("ok")
         assert len(server.seen) == 6
 
 
+Answers = Callable[[int, Sequence[str]], list[float] | Failed]
+
+
+def scripted(reranker: Reranker, answers: Answers) -> list[list[str]]:
+    """Answer each request without a network, by its number and texts; return the texts of all requests."""
+    requests: list[list[str]] = []
+
+    async def ask(call: RerankCall, _deadline: float) -> list[float] | Failed:
+        number = len(requests)
+        requests.append(list(call.texts))
+        await asyncio.sleep(0)
+        return answers(number, call.texts)
+
+    for one in reranker._pool.servers:
+        one._transport.ask = ask  # type: ignore[method-assign]
+    return requests
+
+
 async def parts(known: Sequence[int], **rule: Any) -> Scored | Failed:
-    """Search in a window of 40 of a server that is silent but for the requests of these numbers."""
-    answered = score_response(BY_TEXT)
-
-    def says(seen: ReceivedRequest) -> FakeResponse:
-        return answered(seen) if len(server.seen) - 1 in known else FakeResponse(b"", seconds=9)
-
-    texts = [f"hose {at}" for at in range(40)]
-    async with reranking(says, reranker_max_requests=1 if known == [0, 1] else 8) as (reranker, server):
-        return await reranker.score(ask(*texts, seconds=1.5 if known == [0, 1] else 0.3, **rule))
+    """Search in a window of 40 of a server that answers only the requests of these numbers in time."""
+    reranker = Reranker(fake_settings(reranker_max_requests=1 if known == [0, 1] else 8))
+    late = Failed(Why.DEADLINE)
+    scripted(reranker, lambda number, texts: [1.0] * len(texts) if number in known else late)
+    return await reranker.score(ask(*[f"hose {at}" for at in range(40)], **rule))
 
 
-async def test_where_a_part_is_welcome_the_scored_head_of_the_window_is_used() -> None:
+async def test_partial_scores_are_those_of_the_head_of_the_window() -> None:
     found = await parts([0, 1], partial=True)
     assert isinstance(found, Scored)
     assert found.window == 20
@@ -269,7 +283,7 @@ async def test_where_a_part_is_welcome_the_scored_head_of_the_window_is_used() -
 
 
 @pytest.mark.parametrize(("known", "partial"), [([], False), ([1, 2, 3], True), ([], True)])
-async def test_elsewhere_and_of_a_window_without_head_nothing_is_used(known: list[int], partial: bool) -> None:
+async def test_without_a_scored_head_or_permission_there_are_no_partial_scores(known: list[int], partial: bool) -> None:
     found = await parts(known, partial=partial)
     assert isinstance(found, Failed)
     assert found.why is Why.DEADLINE
@@ -291,7 +305,7 @@ async def test_one_server_of_two_is_enough() -> None:
     ]
 
 
-async def test_a_server_with_another_model_is_not_asked_beside_the_right_one() -> None:
+async def test_a_server_with_the_wrong_model_is_not_used_next_to_the_right_one() -> None:
     right = score_response({"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}, default=-3.0)
     async with (
         serve_fake(FakeServer({"/": score_response({}, default=1.0)})) as wrong,
@@ -311,7 +325,7 @@ async def test_a_server_with_another_model_is_not_asked_beside_the_right_one() -
             await reranker.close()
 
 
-async def test_who_wants_all_or_nothing_gets_all() -> None:
+async def test_a_whole_window_is_read_in_full_although_the_queue_is_long() -> None:
     async with reranking(replace(FakeResponse(b""), seconds=0.1), reranker_max_requests=1, reranker_queue_size=2) as (
         reranker,
         server,
@@ -323,7 +337,7 @@ async def test_who_wants_all_or_nothing_gets_all() -> None:
     assert [len(texts) for texts in sent(server)] == [1, 1, 5]
 
 
-async def test_texts_that_are_too_long_are_tried_once_more_at_half_their_length() -> None:
+async def test_texts_that_are_too_long_are_sent_once_more_at_half_their_length() -> None:
     def refuses(seen: ReceivedRequest) -> FakeResponse:
         if any(len(text) > 60 for text in seen.json["text_2"]):
             return FakeResponse(b"input length is too long", status=400)
@@ -349,7 +363,7 @@ async def test_texts_that_are_too_long_are_no_fault_of_the_server() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("response", "why"),
     [
         (FakeResponse(b"{}"), Why.BAD_ANSWER),
         (FakeResponse(b'{"data":[{"index":0,"score":null}]}'), Why.BAD_ANSWER),
@@ -360,8 +374,8 @@ async def test_texts_that_are_too_long_are_no_fault_of_the_server() -> None:
         (FakeResponse(b"", cut_off=True), Why.BAD_ANSWER),
     ],
 )
-async def test_a_bad_answer_is_a_fault_for_all_who_wait_for_it(said: FakeResponse, why: Why) -> None:
-    async with reranking(replace(said, seconds=0.02)) as (reranker, server):
+async def test_a_fault_reaches_all_searches_that_wait_for_it(response: FakeResponse, why: Why) -> None:
+    async with reranking(replace(response, seconds=0.02)) as (reranker, server):
         found = await asyncio.gather(reranker.score(ask("a")), reranker.score(ask("a")))
         assert [one.why for one in found if isinstance(one, Failed)] == [why, why]
         assert len(server.seen) == 1
@@ -369,26 +383,26 @@ async def test_a_bad_answer_is_a_fault_for_all_who_wait_for_it(said: FakeRespons
         assert reranker.health.why.startswith(why)
 
 
-async def test_nothing_bad_is_remembered() -> None:
-    says: list[FakeResponse] = [FakeResponse(b"oops", status=500)]
-    async with reranking(lambda seen: says.pop() if says else score_response()(seen)) as (reranker, _):
+async def test_a_fault_is_not_cached() -> None:
+    responses: list[FakeResponse] = [FakeResponse(b"oops", status=500)]
+    async with reranking(lambda seen: responses.pop() if responses else score_response()(seen)) as (reranker, _):
         assert isinstance(await reranker.score(ask("a")), Failed)
         assert isinstance(await reranker.score(ask("a")), Scored)
         assert reranker.health == Health("ok")
 
 
-async def test_after_three_faults_the_server_is_left_in_peace(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_after_three_faults_the_circuit_breaker_is_open_for_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    for module in (client, pool, server):
+    for module in (client, pool, server, transport):
         monkeypatch.setattr(module, "time", type("Clock", (), {"monotonic": staticmethod(lambda: clock[0])}))
     broken = [True]
     oops = FakeResponse(b"oops", status=500)
-    async with reranking(lambda seen: oops if broken[0] else score_response()(seen)) as (reranker, asked):
+    async with reranking(lambda seen: oops if broken[0] else score_response()(seen)) as (reranker, fake):
         for at in range(5):
             found = await reranker.score(ask(f"text {at}"))
             assert isinstance(found, Failed)
             assert found.why is Why.RERANKER_ERROR
-        assert len(asked.seen) == 3
+        assert len(fake.seen) == 3
         broken[0] = False
         assert isinstance(await reranker.score(ask("x")), Failed)
         clock[0] += 1.5
@@ -397,19 +411,19 @@ async def test_after_three_faults_the_server_is_left_in_peace(monkeypatch: pytes
         assert reranker.health == Health("ok")
 
 
-async def test_remembered_pairs_need_no_server() -> None:
-    says: list[FakeResponse] = []
-    async with reranking(lambda seen: says[0] if says else score_response()(seen)) as (reranker, _):
+async def test_cached_pairs_need_no_server() -> None:
+    responses: list[FakeResponse] = []
+    async with reranking(lambda seen: responses[0] if responses else score_response()(seen)) as (reranker, _):
         await reranker.score(ask("a"))
-        says.append(FakeResponse(b"oops", status=500))
+        responses.append(FakeResponse(b"oops", status=500))
         assert isinstance(await reranker.score(ask("b")), Failed)
         assert isinstance(await reranker.score(ask("a")), Scored)
 
 
-async def test_a_fault_is_logged_once_a_change() -> None:
-    says = FakeResponse(b"oops", status=500)
+async def test_each_change_is_logged_once() -> None:
+    oops = FakeResponse(b"oops", status=500)
     async with serve_fake(
-        FakeServer({"/": lambda seen: says if len(server.seen) < 3 else score_response()(seen)})
+        FakeServer({"/": lambda seen: oops if len(server.seen) < 3 else score_response()(seen)})
     ) as server:
         reranker = Reranker(fake_settings(reranker=server))
         with capture_logs() as lines:
@@ -422,8 +436,8 @@ async def test_a_fault_is_logged_once_a_change() -> None:
     ]
 
 
-async def self_tested(says: Any, **more: Any) -> tuple[Reranker, Sequence[Any]]:
-    async with serve_fake(FakeServer({"/": says})) as server:
+async def self_tested(response: Any, **more: Any) -> tuple[Reranker, Sequence[Any]]:
+    async with serve_fake(FakeServer({"/": response})) as server:
         reranker = Reranker(fake_settings(reranker=server, self_test=True, **more))
         with capture_logs() as lines:
             assert reranker.health == Health("untested")
@@ -435,14 +449,14 @@ async def self_tested(says: Any, **more: Any) -> tuple[Reranker, Sequence[Any]]:
     return reranker, lines
 
 
-async def test_a_model_that_knows_the_known_pairs_passes() -> None:
+async def test_a_model_that_ranks_the_known_pairs_correctly_is_used() -> None:
     right = {"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}
     reranker, lines = await self_tested(score_response(right, default=-3.0))
     assert reranker.health == Health("ok")
     assert lines[-1]["event"] == "self-test passed"
 
 
-async def test_a_model_that_does_not_is_not_listened_to() -> None:
+async def test_a_model_that_ranks_them_wrongly_is_not_used() -> None:
     reranker, lines = await self_tested(score_response({}, default=1.0))
     assert reranker.health.state == "degraded"
     assert "self_test: 4 of 4 known pairs" in reranker.health.why
@@ -452,7 +466,7 @@ async def test_a_model_that_does_not_is_not_listened_to() -> None:
     assert found.why is Why.SELF_TEST
 
 
-async def test_a_server_that_is_not_up_yet_is_waited_for() -> None:
+async def test_a_server_that_is_not_up_yet_is_degraded() -> None:
     reranker, _ = await self_tested(FakeResponse(b"starting", status=503))
     assert reranker.health.state == "degraded"
     found = await reranker.score(ask("a"))
@@ -460,29 +474,29 @@ async def test_a_server_that_is_not_up_yet_is_waited_for() -> None:
     assert found.why is Why.RERANKER_ERROR
 
 
-async def test_a_model_is_not_listened_to_before_its_self_test() -> None:
+async def test_a_model_is_not_used_before_its_self_test() -> None:
     async with reranking(self_test=True) as (reranker, server):
         found = await reranker.score(ask("a"))
     assert found == Failed(Why.SELF_TEST, "the known pairs have not been scored yet")
     assert sent(server) == []
 
 
-async def test_a_server_that_was_gone_is_tested_anew() -> None:
+async def test_a_server_that_was_unreachable_is_tested_again() -> None:
     right = score_response({"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}, default=-3.0)
     async with serve_fake(FakeServer({"/": right})) as server:
         reranker = Reranker(fake_settings(reranker=server, self_test=True))
         await reranker.start()
         before = len(server.seen)
-        reranker._pool.servers[0]._note(Failed(Why.UNREACHABLE, "refused"))
-        reranker._pool.servers[0]._note([1.0])
+        reranker._pool.servers[0].health.failed(Failed(Why.UNREACHABLE, "refused"), 0.0)
+        reranker._pool.servers[0]._answered(0.0)
         assert reranker.health == Health("untested")
-        await asyncio.wait_for(asyncio.gather(*reranker._tests), 5)
+        await asyncio.wait_for(asyncio.gather(*reranker._self_tests), 5)
         assert reranker.health == Health("ok")
         assert len(server.seen) > before
         await reranker.close()
 
 
-async def test_the_identity_needs_no_server() -> None:
+async def test_the_identity_backend_needs_no_server() -> None:
     reranker = Reranker(fake_settings(backend="identity", self_test=True))
     assert reranker.health == Health("ok")
     found = await reranker.score(ask("a", None, "b"))
@@ -490,7 +504,7 @@ async def test_the_identity_needs_no_server() -> None:
     await reranker.close()
 
 
-async def test_closing_ends_what_is_in_flight() -> None:
+async def test_closing_cancels_what_is_in_flight() -> None:
     async with reranking(FakeResponse(b"", seconds=5)) as (reranker, _):
         waiting = asyncio.create_task(reranker.score(ask("a")))
         await asyncio.sleep(0.05)
@@ -498,7 +512,7 @@ async def test_closing_ends_what_is_in_flight() -> None:
         assert await waiting == Failed(Why.DEADLINE)
 
 
-async def test_who_waits_when_it_gives_up_has_run_out_of_time() -> None:
+async def test_when_it_gives_up_all_searches_have_run_out_of_time() -> None:
     async with reranking(FakeResponse(b"", seconds=9)) as (reranker, server):
         waiting = [asyncio.create_task(reranker.score(ask("a", seconds=60))) for _ in range(2)]
         await server.reached(1)
@@ -508,20 +522,20 @@ async def test_who_waits_when_it_gives_up_has_run_out_of_time() -> None:
         assert len(server.seen) == 1
 
 
-async def test_half_a_surrogate_is_no_error() -> None:
+async def test_a_lone_surrogate_is_no_error() -> None:
     async with reranking() as (reranker, server):
         found = await reranker.score(ask("a \ud800 hose", query="\udc00 hose"))
     assert isinstance(found, Scored)
     assert json.loads(server.seen[0].body)["text_1"] == "? hose"
 
 
-async def test_where_nobody_may_wait_who_has_to_is_shed() -> None:
+async def test_without_a_queue_a_search_that_would_wait_is_shed() -> None:
     async with reranking(reranker_queue_size=0) as (reranker, _):
-        assert reranker._readable([10, 10], ask("a", "b"), 1.0, 0) == 2
-        assert reranker._readable([10, 10], ask("a", "b"), 1.0, 1) == 0
+        assert reranker._readable([10, 10], ask("a", "b"), 0) == 2
+        assert reranker._readable([10, 10], ask("a", "b"), 1) == 0
 
 
-async def test_the_first_scores_of_a_server_that_came_back_with_another_model_are_not_used() -> None:
+async def test_the_first_scores_of_a_server_that_returned_with_another_model_are_not_used() -> None:
     known = {"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}
     right = score_response({**known, "good": 3.0}, default=-3.0)
     wrong = score_response(dict.fromkeys([*known, "good"], -3.0), default=3.0)
@@ -529,14 +543,211 @@ async def test_the_first_scores_of_a_server_that_came_back_with_another_model_ar
         with capture_logs():
             reranker = Reranker(fake_settings(reranker=[back, fit], self_test=True))
             await asyncio.wait_for(reranker.start(), 10)
-            gone = reranker._pool.servers[0]
-            gone._note(Failed(Why.UNREACHABLE, "connection refused"))
+            returned = reranker._pool.servers[0]
+            returned.health.failed(Failed(Why.UNREACHABLE, "connection refused"), time.monotonic())
             back.says["/"] = wrong
             for _ in range(2):
                 found = await reranker.score(ask("bad", "good"))
                 assert isinstance(found, Scored)
                 assert found.probabilities == [pytest.approx(sigmoid(-3)), pytest.approx(sigmoid(3))]
-            await until(lambda: gone.trial.failure)
+            await until(lambda: returned.health.mismatch)
             assert reranker.health.out == 1
             await reranker.close()
     assert ["bad", "good"] in sent(back)
+
+
+def fill_queue(reranker: Reranker, waiting: int) -> None:
+    """Pretend that so many searches wait for a server."""
+    reranker.searches = reranker._settings.reranker_max_requests * len(reranker._pool.servers) + waiting
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize(("waiting", "shed"), [(3, False), (4, True)])
+async def test_every_search_is_shed_at_a_full_queue(whole: bool, waiting: int, shed: bool) -> None:
+    reranker = Reranker(fake_settings(reranker_queue_size=4))
+    requests = scripted(reranker, lambda _, texts: [1.0] * len(texts))
+    fill_queue(reranker, waiting)
+    found = await reranker.score(replace(ask("a", "b"), whole=whole))
+    assert (found == Failed(Why.OVERLOADED)) is shed
+    assert len(requests) == (0 if shed else 1)
+    assert reranker._queued() == waiting
+
+
+async def test_at_a_full_queue_requests_that_would_be_late_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    reranker = Reranker(fake_settings(reranker_queue_size=4))
+    scripted(reranker, lambda _, texts: [1.0] * len(texts))
+    fill_queue(reranker, 3)
+    monkeypatch.setattr(pool.ServerPool, "drop_late", lambda _: True)
+    reranker.searches += 1
+    found = await reranker.score(replace(ask("a", "b"), whole=True))
+    assert isinstance(found, Scored)
+
+
+async def test_closing_during_a_new_self_test_leaves_no_task() -> None:
+    async with serve_fake(FakeServer({"/": FakeResponse(b"", seconds=9)})) as fake:
+        reranker = Reranker(fake_settings(reranker=fake, self_test=True))
+        (one,) = reranker._pool.servers
+        reranker._server_returned(one, retest=True)
+        (task,) = reranker._self_tests
+        await fake.reached(1)
+        await reranker.close()
+        assert task.cancelled()
+        assert reranker._self_tests == set()
+
+
+async def test_a_server_that_returns_while_it_is_tested_gets_no_second_self_test() -> None:
+    reranker = Reranker(fake_settings(self_test=True))
+    reranker._cache.put_many([b"a"], [1.0])
+    reranker._server_returned(reranker._pool.servers[0], retest=False)
+    assert (len(reranker._cache), reranker._self_tests) == (0, set())
+
+
+@pytest.mark.parametrize(("characters", "threads"), [(199_999, 0), (200_000, 1)])
+async def test_large_requests_are_split_in_a_thread(
+    characters: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+    to_thread = asyncio.to_thread
+
+    async def spy(function: Any, *arguments: Any) -> Any:
+        started.append(function)
+        return await to_thread(function, *arguments)
+
+    monkeypatch.setattr(client.asyncio, "to_thread", spy)
+    reranker = Reranker(fake_settings())
+    scripted(reranker, lambda _, texts: [1.0] * len(texts))
+    half = characters // 2
+    found = await reranker.score(
+        ask("a" * half, None, "a" * (characters - half), long=LongDocuments(LongDocumentMode.TRUNCATE))
+    )
+    assert isinstance(found, Scored)
+    assert len(started) == threads
+
+
+@pytest.mark.parametrize(("scored", "is_used"), [(1, False), (2, True)])
+async def test_one_scored_document_has_no_order(scored: int, is_used: bool) -> None:
+    reranker = Reranker(fake_settings(reranker_max_tokens=512))
+    late = Failed(Why.DEADLINE)
+    scripted(reranker, lambda number, texts: [1.0] * len(texts) if number < scored else late)
+    found = await reranker.score(ask(*[f"{at} " * 600 for at in range(4)], partial=True))
+    assert isinstance(found, Scored) is is_used
+    assert not is_used or found.window == 2  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("why", "is_used"), [(Why.OVERLOADED, True), (Why.REFUSED, False)])
+async def test_partial_scores_are_used_only_if_time_or_capacity_ran_out(why: Why, is_used: bool) -> None:
+    reranker = Reranker(fake_settings())
+    scripted(reranker, lambda number, texts: Failed(why) if number else [1.0] * len(texts))
+    found = await reranker.score(ask(*[f"hose {at}" for at in range(20)], partial=True))
+    assert isinstance(found, Scored) is is_used
+
+
+async def test_partial_batches_are_no_larger_than_a_server_takes() -> None:
+    reranker = Reranker(fake_settings())
+    reranker._pool.servers[0]._transport.max_batch = 3
+    requests = scripted(reranker, lambda _, texts: [1.0] * len(texts))
+    await reranker.score(ask(*[f"hose {at}" for at in range(7)], partial=True))
+    assert [len(texts) for texts in requests] == [3, 3, 1]
+
+
+@pytest.mark.parametrize(("tokens", "requests"), [(512, 1), (513, 2)])
+async def test_a_window_within_the_token_limit_is_one_request(tokens: int, requests: int) -> None:
+    reranker = Reranker(fake_settings(reranker_max_tokens=512))
+    sent_texts = scripted(reranker, lambda _, texts: [1.0] * len(texts))
+    texts = ["a" * math.ceil((count - 1) * 3.5) for count in (256, tokens - 256)]
+    assert sum(map(approximate_tokens, texts)) == tokens
+    await reranker.score(ask(*texts, long=LongDocuments(LongDocumentMode.TRUNCATE, 8000)))
+    assert len(sent_texts) == requests
+
+
+async def test_the_tokens_and_deadlines_of_a_request_reach_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    reranker = Reranker(fake_settings())
+    seen: list[Any] = []
+
+    async def take(call: RerankCall, tokens: int, deadline: float, patience: float) -> list[float]:
+        seen.append((list(call.texts), tokens, deadline, patience))
+        return [1.0] * len(call.texts)
+
+    monkeypatch.setattr(reranker._pool, "ask", take)
+    request = ask("a" * 35, None, "b", deadline=2.0)
+    await reranker.score(request)
+    assert seen == [(["a" * 35, "b"], 11 + 1, request.deadline, 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "queue", "expected"), [(0, 64, 10), (31, 64, 10), (32, 64, 5), (48, 64, 2), (64, 64, 0), (-9, 0, 10)]
+)
+async def test_the_longer_the_queue_the_smaller_the_window(waiting: int, queue: int, expected: int) -> None:
+    reranker = Reranker(fake_settings(reranker_queue_size=queue))
+    assert reranker._readable([1] * 10, ask("a"), waiting) == expected
+
+
+@pytest.mark.parametrize(("wait", "expected"), [(4.9, 10), (5.1, 5), (7.6, 2), (10.1, 0)])
+async def test_the_longer_the_wait_the_smaller_the_window(
+    wait: float, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reranker = Reranker(fake_settings())
+    monkeypatch.setattr(client, "time", type("Clock", (), {"monotonic": staticmethod(lambda: 100.0)}))
+    monkeypatch.setattr(reranker._pool, "queue_estimate", lambda: pool.QueueEstimate(wait, 1e9))
+    request = replace(ask("a"), deadline=110.0)
+    assert reranker._readable([1] * 10, request, 0) == expected
+    assert reranker._readable([1] * 10, replace(request, whole=True), 64) == (10 if wait < 10 else 0)
+
+
+async def test_a_cached_document_counts_only_if_it_was_cached_before() -> None:
+    reranker = Reranker(fake_settings())
+    scripted(reranker, lambda _, texts: [1.0] * len(texts))
+    first = await reranker.score(ask("a", "a", None))
+    second = await reranker.score(ask("a", "b", None, "a"))
+    assert isinstance(first, Scored)
+    assert isinstance(second, Scored)
+    assert (first.cached, second.cached) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("rule", "settings"), [({"instruction": "Find parts"}, {}), ({}, {"model": "mine"}), ({}, {"profile": "e5"})]
+)
+async def test_a_score_is_cached_for_its_model_profile_and_instruction(
+    rule: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    one, other = Reranker(fake_settings()), Reranker(fake_settings(**settings))
+    other._cache = one._cache
+    other._inflight = one._inflight
+    for reranker in (one, other):
+        scripted(reranker, lambda _, texts: [1.0] * len(texts))
+    await one.score(ask("a"))
+    found = await other.score(ask("a", **rule))
+    assert isinstance(found, Scored)
+    assert found.cached == 0
+    assert len(one._cache) == 2
+
+
+async def test_health_names_each_problem_once_and_counts_the_servers() -> None:
+    reranker = Reranker(fake_settings(reranker=[FakeServer(url=f"http://{name}") for name in ("one", "two", "three")]))
+    oops = Failed(Why.RERANKER_ERROR, "oops")
+    for one in reranker._pool.servers[:2]:
+        one.health.failed(oops, 0.0)
+    health = reranker.health
+    assert (health, health.out) == (Health(Readiness.OK, "2 of 3 servers out: reranker_error: oops"), 2)
+    reranker._pool.servers[2].health.failed(Failed(Why.REFUSED, "no"), 0.0)
+    assert reranker.health == Health(Readiness.DEGRADED, "reranker_error: oops; refused: no")
+
+
+async def test_repr_shows_state_and_counts_and_no_text_or_secret() -> None:
+    reranker = Reranker(fake_settings(reranker_api_key="s3cret"))
+    requests = scripted(reranker, lambda _, texts: [1.0] * len(texts))
+    await reranker.score(ask("a document", "another document", query="a query"))
+    assert len(requests) == 1
+    assert repr(reranker) == (
+        "<Reranker BAAI/bge-reranker-v2-m3 ok: 0 searches in progress, 2 cached scores, "
+        "<ServerPool 1 servers: 1 healthy; 0 requests queued>>"
+    )
+
+
+async def test_little_time_leaves_room_for_few_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    reranker = Reranker(fake_settings())
+    monkeypatch.setattr(client, "time", type("Clock", (), {"monotonic": staticmethod(lambda: 100.0)}))
+    monkeypatch.setattr(reranker._pool, "queue_estimate", lambda: pool.QueueEstimate(0.0, 10.0))
+    request = ask("a")
+    read = [reranker._readable([1] * 10, replace(request, deadline=100.0 + left), 0) for left in (1.0, 0.5, 0.2, 0.0)]
+    assert read == [10, 5, 2, 0]

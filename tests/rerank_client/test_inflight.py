@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pytest
 
 from es_rerank.model import Failed, Why
-from es_rerank.rerank_client.inflight import Asking, InFlight
+from es_rerank.rerank_client.inflight import InFlight, Request
 
 
-class Remembered(dict[bytes, float]):
-    """What a flight has told."""
+class Cache(dict[bytes, float]):
+    """What was passed on to be remembered."""
+
+    def put_many(self, keys: Collection[bytes], scores: Sequence[float]) -> None:
+        self.update(zip(keys, scores, strict=True))
 
 
-def asking(*scores: float, seconds: float = 0.02, fault: Failed | None = None) -> Asking:
+def request(*scores: float, seconds: float = 0.0, fault: Failed | None = None) -> Request:
     async def ask() -> list[float] | Failed:
         await asyncio.sleep(seconds)
         return fault or list(scores)
@@ -21,84 +24,94 @@ def asking(*scores: float, seconds: float = 0.02, fault: Failed | None = None) -
     return ask
 
 
-async def waited(flights: InFlight, keys: Sequence[bytes]) -> dict[bytes, float | Failed]:
+async def wait(inflight: InFlight, keys: Sequence[bytes]) -> dict[bytes, float | Failed]:
+    """Wait for pairs as a search does."""
     found: dict[bytes, float | Failed] = {}
-    with flights.awaited(keys) as flying:
-        for flight, own in flying.items():
-            answer = await asyncio.shield(flight.answer)
-            found |= {key: answer if isinstance(answer, Failed) else answer[flight.places[key]] for key in own}
+    with inflight.awaited(keys) as wanted:
+        for batch, own in wanted.items():
+            answer = await asyncio.shield(batch.answer)
+            found |= {key: answer if isinstance(answer, Failed) else answer[batch.positions[key]] for key in own}
     return found
 
 
-@pytest.fixture
-def known() -> Remembered:
-    return Remembered()
+async def turn() -> None:
+    """Let all tasks that are ready run, and what they cause."""
+    for _ in range(4):
+        await asyncio.sleep(0)
 
 
 @pytest.fixture
-def flights(known: Remembered) -> InFlight:
-    return InFlight(known.__setitem__)
+def cache() -> Cache:
+    return Cache()
 
 
-async def test_all_who_wait_get_the_scores_of_their_pairs(flights: InFlight, known: Remembered) -> None:
-    flights.begin([b"a", b"b"], asking(1.0, 2.0))
-    flights.begin([b"c"], asking(3.0))
-    found = await asyncio.gather(waited(flights, [b"c", b"a"]), waited(flights, [b"b"]))
+@pytest.fixture
+def inflight(cache: Cache) -> InFlight:
+    return InFlight(cache.put_many)
+
+
+async def test_all_searches_that_wait_get_the_scores_of_their_pairs(inflight: InFlight, cache: Cache) -> None:
+    inflight.start([b"a", b"b"], request(1.0, 2.0))
+    inflight.start([b"c"], request(3.0))
+    assert inflight.not_started([b"d", b"a", b"c", b"e"]) == [b"d", b"e"]
+    found = await asyncio.gather(wait(inflight, [b"c", b"a"]), wait(inflight, [b"b"]))
     assert found == [{b"c": 3.0, b"a": 1.0}, {b"b": 2.0}]
-    assert known == {b"a": 1.0, b"b": 2.0, b"c": 3.0}
-    assert b"a" not in flights
+    assert cache == {b"a": 1.0, b"b": 2.0, b"c": 3.0}
+    assert inflight.not_started([b"a", b"b", b"c"]) == [b"a", b"b", b"c"]
 
 
-async def test_a_fault_is_one_for_all_who_wait_and_is_not_remembered(flights: InFlight, known: Remembered) -> None:
+async def test_a_fault_reaches_all_searches_that_wait_and_is_not_remembered(inflight: InFlight, cache: Cache) -> None:
     fault = Failed(Why.REFUSED)
-    flights.begin([b"a"], asking(fault=fault))
-    assert await asyncio.gather(*(waited(flights, [b"a"]) for _ in range(2))) == [{b"a": fault}] * 2
-    assert known == {}
+    inflight.start([b"a"], request(fault=fault))
+    assert await asyncio.gather(*(wait(inflight, [b"a"]) for _ in range(2))) == [{b"a": fault}] * 2
+    assert cache == {}
 
 
-async def test_what_nobody_waits_for_any_more_is_called_off(flights: InFlight, known: Remembered) -> None:
-    flights.begin([b"a"], asking(1.0, seconds=9))
-    both = [asyncio.create_task(waited(flights, [b"a"])) for _ in range(2)]
-    await asyncio.sleep(0)
+async def test_a_batch_without_waiters_is_canceled(inflight: InFlight, cache: Cache) -> None:
+    inflight.start([b"a"], request(1.0, seconds=9))
+    both = [asyncio.create_task(wait(inflight, [b"a"])) for _ in range(2)]
+    await turn()
     both[0].cancel()
-    await asyncio.sleep(0.01)
-    assert b"a" in flights, "another one waits"
+    await turn()
+    assert inflight.not_started([b"a"]) == [], "another search waits"
     both[1].cancel()
-    await asyncio.sleep(0.01)
-    assert b"a" not in flights
-    assert known == {}
+    await turn()
+    assert inflight.not_started([b"a"]) == [b"a"]
+    assert cache == {}
 
 
-async def test_who_joins_what_is_being_called_off_is_told_that_it_ran_out_of_time(flights: InFlight) -> None:
-    flights.begin([b"a"], asking(1.0, seconds=9))
-    first = asyncio.create_task(waited(flights, [b"a"]))
-    await asyncio.sleep(0.01)
+async def test_a_search_that_joins_a_batch_being_canceled_has_run_out_of_time(inflight: InFlight) -> None:
+    inflight.start([b"a"], request(1.0, seconds=9))
+    first = asyncio.create_task(wait(inflight, [b"a"]))
+    await turn()
     first.cancel()
     await asyncio.sleep(0)
-    assert b"a" in flights
-    assert await waited(flights, [b"a"]) == {b"a": Failed(Why.DEADLINE)}
+    assert inflight.not_started([b"a"]) == []
+    assert await wait(inflight, [b"a"]) == {b"a": Failed(Why.DEADLINE)}
 
 
-async def test_what_is_called_off_before_it_began_is_gone_too(flights: InFlight) -> None:
-    flights.begin([b"a"], asking(1.0))
-    with flights.awaited([b"a"]):
+async def test_a_batch_that_is_canceled_before_it_was_sent_is_removed_too(inflight: InFlight) -> None:
+    inflight.start([b"a"], request(1.0))
+    with inflight.awaited([b"a"]):
         pass
-    await asyncio.sleep(0.01)
-    assert b"a" not in flights
+    await turn()
+    assert inflight.not_started([b"a"]) == [b"a"]
 
 
-async def test_a_slip_of_ours_is_one_for_all_who_wait(flights: InFlight) -> None:
-    async def slip() -> list[float] | Failed:
+async def test_an_internal_error_reaches_all_searches_that_wait(inflight: InFlight) -> None:
+    async def broken() -> list[float] | Failed:
         raise ZeroDivisionError
 
-    flights.begin([b"a"], slip)
-    found = await asyncio.gather(*(waited(flights, [b"a"]) for _ in range(2)), return_exceptions=True)
+    inflight.start([b"a"], broken)
+    found = await asyncio.gather(*(wait(inflight, [b"a"]) for _ in range(2)), return_exceptions=True)
     assert [type(one) for one in found] == [ZeroDivisionError] * 2
 
 
-async def test_closing_calls_all_off(flights: InFlight) -> None:
-    flights.begin([b"a"], asking(1.0, seconds=9))
-    waiting = asyncio.create_task(waited(flights, [b"a"]))
-    await asyncio.sleep(0.01)
-    await flights.close()
+async def test_closing_cancels_all_batches_and_waits_for_their_end(inflight: InFlight) -> None:
+    inflight.start([b"a"], request(1.0, seconds=9))
+    waiting = asyncio.create_task(wait(inflight, [b"a"]))
+    await turn()
+    (task,) = inflight.cancel_all()
+    await inflight.close()
+    assert task.done()
     assert await waiting == {b"a": Failed(Why.DEADLINE)}

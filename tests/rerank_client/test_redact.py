@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from es_rerank.rerank_client.redact import quoted
+from es_rerank.rerank_client.redact import redacted
 
-LONG = "The hose under the third bench leaks since the winter, and nobody knows why."
+LONG = "The hose under the third bench leaks since the winter, and the reason is unknown."
 KEY = "sk-0123456789abcdef"
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("content", "expected"),
     [
         (b"", ""),
         (b"CUDA out of memory", "CUDA out of memory"),
@@ -29,11 +29,19 @@ KEY = "sk-0123456789abcdef"
         (json.dumps({"input": ["水管漏水"]}).encode(), '{"input": ["…'),
         ("文本 水管漏水 太长".encode(), "文本 …"),
         (b"x" * 290 + LONG.encode(), "x" * 290 + "…"),
+        (f"too long: {LONG[7:23]}".encode(), "too long: …"),
+        (f"too long: {LONG[7:22]}".encode(), f"too long: {LONG[7:22]}"),
+        (b"key sk-012 is unknown", "key …"),
+        (b"key sk-01 is unknown", "key sk-01 is unknown"),
+        (b"an 'abc' and an 'abcd'", "an 'abc' and an '…"),
+        (b"abcd is too long", "…"),
+        (b"x" * 299 + LONG.encode(), "x" * 299 + "…"),
+        (b"x" * 300 + LONG.encode(), "x" * 300 + "…"),
     ],
 )
-def test_what_was_sent_is_left_out(said: bytes, expected: str) -> None:
-    assert quoted(said, ["leaking hose", LONG, "水管漏水", "a", "", " "], KEY) == expected
+def test_what_was_sent_is_not_quoted(content: bytes, expected: str) -> None:
+    assert redacted(content, ["leaking hose", LONG, "水管漏水", "a", "", " ", " abc", "abcd "], KEY) == expected
 
 
-def test_without_a_key_there_is_none_to_leave_out() -> None:
-    assert quoted(b"Bearer nothing", ["a"], "") == "Bearer nothing"
+def test_without_a_key_nothing_is_taken_for_one() -> None:
+    assert redacted(b"Bearer nothing", ["a"], "") == "Bearer nothing"

@@ -1,44 +1,72 @@
 from __future__ import annotations
 
+from hashlib import blake2b
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.rerank_client.score_cache import ScoreCache, pair_key
+from es_rerank.rerank_client.score_cache import ScoreCache, pair_keys
+
+PARTS = st.lists(st.text(max_size=3), max_size=3)
 
 
-def test_the_pair_used_longest_ago_goes_first() -> None:
+def test_the_pair_used_least_recently_is_evicted_first() -> None:
     cache = ScoreCache(2)
-    cache.put(b"a", 1.0)
-    cache.put(b"b", 2.0)
-    assert cache.get(b"a") == 1.0
-    cache.put(b"c", 3.0)
-    assert [cache.get(key) for key in (b"a", b"b", b"c")] == [1.0, None, 3.0]
+    cache.put_many([b"a", b"b"], [1.0, 2.0])
+    assert cache.get_many([b"a"]) == {b"a": 1.0}
+    cache.put_many([b"c"], [3.0])
+    assert cache.get_many([b"a", b"b", b"c"]) == {b"a": 1.0, b"c": 3.0}
     assert len(cache) == 2
 
 
-def test_a_cache_of_nothing_remembers_nothing() -> None:
+def test_a_pair_that_is_cached_again_counts_as_used() -> None:
+    cache = ScoreCache(2)
+    cache.put_many([b"a", b"b", b"a"], [1.0, 2.0, 4.0])
+    cache.put_many([b"c"], [3.0])
+    assert cache.get_many([b"a", b"b", b"c"]) == {b"a": 4.0, b"c": 3.0}
+
+
+def test_more_pairs_than_the_capacity_leave_the_last_ones() -> None:
+    cache = ScoreCache(2)
+    cache.put_many([b"a", b"b", b"c"], [1.0, 2.0, 3.0])
+    assert cache.get_many([b"a", b"b", b"c"]) == {b"b": 2.0, b"c": 3.0}
+
+
+def test_a_cache_of_no_capacity_caches_nothing() -> None:
     cache = ScoreCache(0)
-    cache.put(b"a", 1.0)
-    assert (cache.get(b"a"), len(cache)) == (None, 0)
+    cache.put_many([b"a"], [1.0])
+    assert (cache.get_many([b"a"]), len(cache)) == ({}, 0)
 
 
 def test_a_score_of_zero_is_a_score() -> None:
     cache = ScoreCache(1)
-    cache.put(b"a", 0.0)
-    assert cache.get(b"a") == 0.0
+    cache.put_many([b"a"], [0.0])
+    assert cache.get_many([b"a"]) == {b"a": 0.0}
 
 
-@given(st.lists(st.text(max_size=3), max_size=3), st.lists(st.text(max_size=3), max_size=3))
-def test_no_two_pairs_are_written_alike(one: list[str], other: list[str]) -> None:
-    assert (pair_key(*one) == pair_key(*other)) is (one == other)
-
-
-def test_half_a_surrogate_is_no_error() -> None:
-    assert len(pair_key("\ud800")) == 16
-
-
-def test_a_cleared_cache_knows_nothing() -> None:
+def test_a_cleared_cache_has_no_pairs() -> None:
     cache = ScoreCache(2)
-    cache.put(b"a", 1.0)
+    cache.put_many([b"a"], [1.0])
     cache.clear()
-    assert (len(cache), cache.get(b"a")) == (0, None)
+    assert (len(cache), cache.get_many([b"a"])) == (0, {})
+
+
+@given(PARTS, PARTS)
+def test_no_two_different_pairs_have_equal_keys(one: list[str], other: list[str]) -> None:
+    (first,), (second,) = (pair_keys(parts[:-1], parts[-1:] or [""]) for parts in (one, other))
+    assert (first == second) is ((one or [""]) == (other or [""]))
+
+
+@given(PARTS, PARTS)
+def test_the_key_of_a_text_does_not_depend_on_those_beside_it(common: list[str], texts: list[str]) -> None:
+    assert pair_keys(common, texts) == [key for text in texts for key in pair_keys(common, [text])]
+
+
+def test_a_key_is_a_digest_of_all_parts_with_their_lengths() -> None:
+    digest = blake2b(b"5:model0:4:hose4:\xc3\xbc-a", digest_size=16).digest()
+    assert pair_keys(["model", "", "hose"], ["\u00fc-a"]) == [digest]
+
+
+def test_a_lone_surrogate_is_no_error() -> None:
+    (key,) = pair_keys(["\ud800"], ["\udc00"])
+    assert len(key) == 16

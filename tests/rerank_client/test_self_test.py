@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from structlog.testing import capture_logs
@@ -10,79 +10,91 @@ from es_rerank.model import Failed, Scored, ScoreRequest, Why
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank_client import self_test
 from es_rerank.rerank_client.self_test import SelfTest
+from es_rerank.rerank_client.server_health import HealthState, ServerHealth
 
 BGE = PROFILES["bge-reranker"]
 GOOD = Scored([0.9, 0.1], 0, "some/model")
 BAD = Scored([0.1, 0.9], 0, "some/model")
-GONE = Failed(Why.UNREACHABLE)
+UNREACHABLE = Failed(Why.UNREACHABLE)
+ROUND = 4
 
 
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(self_test, "_PAUSE", 0.001)
-    monkeypatch.setattr(self_test, "_MISFIT_PAUSE", 0.001)
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Do not sleep between two self-tests, but record how long it would have been."""
+    slept: list[float] = []
+    pause = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        await pause(0)
+
+    monkeypatch.setattr(self_test.asyncio, "sleep", sleep)
+    return slept
 
 
-async def tried(*answers: Scored | Failed, wanted: bool = True) -> tuple[SelfTest, list[ScoreRequest], list[str]]:
-    """Run a trial whose rounds of questions are answered like this; the last answer goes on until it is stopped."""
-    asks: list[ScoreRequest] = []
-    rounds = list(answers)
+async def run(*rounds: Scored | Failed, required: bool = True) -> tuple[ServerHealth, list[ScoreRequest], list[str]]:
+    """Run a self-test whose rounds are answered like this; it is stopped when there is no answer left."""
+    requests: list[ScoreRequest] = []
+    answers = list(rounds)
+    first_query = "how do I stop a tap from dripping"
 
-    async def score(ask: ScoreRequest) -> Scored | Failed:
-        asks.append(ask)
-        first_of_round = ask.query == "how do I stop a tap from dripping"
-        if first_of_round and len(asks) > 1 and len(rounds) > 1:
-            rounds.pop(0)
-        return rounds[0]
+    async def score(request: ScoreRequest) -> Scored | Failed:
+        if request.query == first_query and sum(one.query == first_query for one in requests) == len(answers):
+            raise asyncio.CancelledError
+        requests.append(request)
+        return answers[sum(one.query == first_query for one in requests) - 1]
 
-    found = SelfTest(BGE, score, wanted=wanted, server="http://one")
+    health = ServerHealth(self_test=required)
     with capture_logs() as lines:
-        running = asyncio.create_task(found.run())
-        await asyncio.wait([running], timeout=0.05)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-    return found, asks, [line["event"] for line in lines]
+        await asyncio.gather(SelfTest(BGE, score, health, "http://one").run(), return_exceptions=True)
+    assert all(line["server"] == "http://one" for line in lines)
+    return health, requests, [line["event"] for line in lines]
 
 
-async def test_a_model_that_knows_the_pairs_passes_at_once() -> None:
-    found, asks, events = await tried(GOOD)
-    assert (found.passed, found.failure, events) == (True, None, ["self-test passed"])
-    assert len(asks) == 4
+FAILED, PASSED = "self-test failed, searches keep the engine's order", "self-test passed"
 
 
-async def test_a_misfit_is_said_once_and_tried_again() -> None:
-    found, asks, events = await tried(BAD)
-    assert not found.passed
-    assert "4 of 4 known pairs" in str(found.failure)
-    assert events == ["self-test failed, searches keep the engine's order"]
-    assert len(asks) > 4
+@pytest.mark.parametrize(
+    ("rounds", "expected"),
+    [
+        ([GOOD], (HealthState.HEALTHY, ROUND, [PASSED], [])),
+        ([BAD], (HealthState.UNFIT, ROUND, [FAILED], [30.0])),
+        ([BAD, BAD, BAD], (HealthState.UNFIT, 3 * ROUND, [FAILED], [30.0] * 3)),
+        ([BAD, GOOD], (HealthState.HEALTHY, 2 * ROUND, [FAILED, PASSED], [30.0])),
+        ([UNREACHABLE, UNREACHABLE, GOOD], (HealthState.HEALTHY, 2 + ROUND, [PASSED], [1.0, 1.0])),
+        ([BAD, UNREACHABLE], (HealthState.UNFIT, ROUND + 1, [FAILED], [30.0] * 2)),
+    ],
+)
+async def test_a_server_is_tested_until_it_ranks_the_known_pairs_correctly(
+    rounds: Sequence[Scored | Failed], expected: tuple[HealthState, int, list[str], list[float]], pauses: list[float]
+) -> None:
+    health, sent, logged = await run(*rounds)
+    assert (health.state, len(sent), logged, pauses) == expected
 
 
-async def test_a_misfit_that_was_repaired_passes() -> None:
-    found, _, events = await tried(BAD, GOOD)
-    assert (found.passed, found.failure) == (True, None)
-    assert events[-1] == "self-test passed"
+async def test_an_unfit_model_says_what_is_wrong(pauses: list[float]) -> None:
+    health, _, _ = await run(BAD)
+    assert "4 of 4 known pairs" in str(health.mismatch)
+    health, _, _ = await run(BAD, GOOD)
+    assert health.mismatch is None
 
 
-async def test_a_server_that_is_not_up_yet_is_waited_for() -> None:
-    found, asks, events = await tried(GONE, GONE, GOOD)
-    assert (found.passed, events) == (True, ["self-test passed"])
-    assert len(asks) == 6
+async def test_each_answer_stands_before_its_distractor_and_has_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(self_test, "time", type("Clock", (), {"monotonic": staticmethod(lambda: 100.0)}))
+    _, requests, _ = await run(GOOD)
+    assert [request.deadline for request in requests] == [160.0] * ROUND
+    assert "dripping tap" in str(requests[0].documents[0])
 
 
-async def test_a_trial_that_is_not_wanted_asks_nothing() -> None:
-    found, asks, _ = await tried(BAD, wanted=False)
-    assert (found.passed, asks, found.again()) == (True, [], False)
-
-
-@pytest.mark.parametrize(("answer", "begun"), [(GOOD, True), (GONE, False)])
-async def test_another_trial_begins_only_when_none_is_under_way(answer: Scored | Failed, begun: bool) -> None:
-    found, _, _ = await tried(answer)
-    assert found.again() is begun
-    assert not found.passed
+async def test_where_no_self_test_is_required_nothing_is_sent() -> None:
+    health, requests, _ = await run(BAD, required=False)
+    assert (health.state, requests) == (HealthState.HEALTHY, [])
 
 
 @pytest.mark.parametrize("name", PROFILES)
-def test_every_profile_has_its_trial(name: str) -> None:
+def test_every_profile_can_be_tested(name: str) -> None:
     score: Callable[[ScoreRequest], object] = lambda _: None  # noqa: E731
-    assert not SelfTest(PROFILES[name], score, wanted=True, server="http://one").passed  # type: ignore[arg-type]
+    health = ServerHealth(self_test=True)
+    SelfTest(PROFILES[name], score, health, "http://one")  # type: ignore[arg-type]
+    assert not health.trusted

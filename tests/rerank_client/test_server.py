@@ -1,172 +1,301 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from es_rerank.model import Failed, Why
-from es_rerank.rerank.backends import BACKENDS, Question
+from es_rerank.rerank.backends import BACKENDS, RerankCall
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.prompt import PromptBuilder
-from es_rerank.rerank_client.server import Server
-from es_rerank.testing import (
-    FakeResponse,
-    FakeServer,
-    ReceivedRequest,
-    fake_settings,
-    score_response,
-    serve_fake,
-    until,
-)
+from es_rerank.rerank_client import self_test as self_test_module
+from es_rerank.rerank_client import server as server_module
+from es_rerank.rerank_client.server import RerankServer
+from es_rerank.rerank_client.server_health import HealthState
+from es_rerank.testing import FakeResponse, FakeServer, fake_settings, score_response, serve_fake, until
 
-QUESTION = Question("leaking hose", ["a", "b"], "some/model")
+CALL = RerankCall("leaking hose", ["a", "b"], "some/model")
 RIGHT = score_response({"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}, default=-3.0)
+OOPS = FakeResponse(b"oops", status=500)
+LATE = Failed(Why.DEADLINE)
+UNREACHABLE = Failed(Why.UNREACHABLE, "connection refused")
+NOT_TESTED = Failed(Why.SELF_TEST, "the known pairs have not been scored yet")
+
+Returned = list[tuple[RerankServer, bool]]
+
+
+def soon(seconds: float = 5.0) -> float:
+    return time.monotonic() + seconds
+
+
+def make(url: str, returned: Returned, **settings: Any) -> RerankServer:
+    prompts = PromptBuilder(BACKENDS["vllm"], PROFILES["bge-reranker"], "some/model", 10_000)
+    return RerankServer(fake_settings(**settings), url, prompts, lambda *one: returned.append(one))
 
 
 @asynccontextmanager
-async def one(says: Any, **more: Any) -> AsyncIterator[tuple[Server, list[Server]]]:
-    """A server, and those that have returned."""
-    async with serve_fake(FakeServer({"/": says})) as fake:
-        chosen = fake_settings(reranker=fake, **more)
-        reader = PromptBuilder(BACKENDS["vllm"], PROFILES["bge-reranker"], "some/model", 10_000)
-        returned: list[Server] = []
+async def serving(response: Any, **settings: Any) -> AsyncIterator[tuple[RerankServer, Returned]]:
+    """A server that answers like this, and what was reported of its return."""
+    async with serve_fake(FakeServer({"/": response})) as fake:
+        returned: Returned = []
         with capture_logs():
-            server = Server(chosen, fake.url, reader, returned.append)
+            server = make(fake.url, returned, **settings)
             yield server, returned
             await server.close()
 
 
-async def test_an_answer_and_a_fault() -> None:
-    says = [FakeResponse(b"oops", status=500)]
-    async with one(lambda seen: says[0] if says else score_response()(seen)) as (server, returned):
-        fault = await server.ask(QUESTION, 5.0)
-        assert isinstance(fault, Failed)
-        assert server.complaint == "reranker_error: HTTP 500: oops"
-        assert not server.sound
-        says.clear()
-        assert isinstance(await server.ask(QUESTION, 5.0), list)
-        assert (server.complaint, server.sound, returned) == ("", True, [])
+class Script:
+    """A server without a network and its clock: requests wait until they are answered by hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        self.server = make("http://one", [], self_test=False)
+        self.waiting: list[asyncio.Future[list[float] | Failed]] = []
+        monkeypatch.setattr(server_module, "time", self)
+        monkeypatch.setattr(self.server._transport, "ask", self._ask)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def _ask(self, _call: RerankCall, _deadline: float) -> list[float] | Failed:
+        self.waiting.append(asyncio.get_running_loop().create_future())
+        return await self.waiting[-1]
+
+    async def send(self, count: int, seconds: float = 5.0, patience: float = 0.0) -> list[asyncio.Task[Any]]:
+        """Send this many requests, each with so many seconds until its deadline."""
+        ask = self.server.ask
+        tasks = [asyncio.create_task(ask(CALL, self.now + seconds, patience)) for _ in range(count)]
+        await asyncio.sleep(0)
+        return tasks
+
+    async def answer(self, *answers: list[float] | Failed) -> None:
+        """Answer the requests that have waited longest."""
+        for answer in answers:
+            self.waiting.pop(0).set_result(answer)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
 
 
-async def test_it_takes_so_many_requests_at_a_time_and_so_many_tokens() -> None:
-    async with one(score_response(), reranker_max_requests=2, reranker_max_tokens=1000) as (server, _):
-        assert server.fits(5000), "what is too much for any server goes alone"
-        server.take(0.0, 400)
-        assert [server.fits(600), server.fits(601)] == [True, False]
-        server.take(0.0, 400)
-        assert not server.fits(1)
-        server.pace.dropped(400)
-        assert server.fits(600)
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    return Script(monkeypatch)
 
 
-async def test_a_place_that_is_not_used_is_given_back_and_so_is_the_right_to_probe() -> None:
-    async with one(FakeResponse(b"oops", status=500)) as (server, _):
-        for _ in range(3):
-            await server.ask(QUESTION, 5.0)
-        assert server.breaker.opened is not None
-        later = server.breaker.opened + 2
-        assert server.usable(later)
-        server.take(later, 10)
-        assert not server.usable(later)
-        server.spare(10)
-        assert server.usable(later)
-        assert (server.pace.calls, server.pace.tokens) == (0, 0)
+async def test_a_fault_makes_it_suspect_and_an_answer_healthy() -> None:
+    responses = [OOPS]
+    async with serving(lambda seen: responses[0] if responses else score_response()(seen)) as (server, returned):
+        assert await server.ask(CALL, soon()) == Failed(Why.RERANKER_ERROR, "HTTP 500: oops")
+        assert (server.health.state, server.health.problem) == (HealthState.SUSPECT, "reranker_error: HTTP 500: oops")
+        responses.clear()
+        assert isinstance(await server.ask(CALL, soon()), list)
+        assert (server.health.state, server.health.problem, returned) == (HealthState.HEALTHY, "", [])
 
 
-@pytest.mark.parametrize(("others", "silent"), [(True, False), (False, True)])
-async def test_a_server_that_has_too_much_to_do_is_not_silent(others: bool, silent: bool) -> None:
-    def says(seen: ReceivedRequest) -> FakeResponse:
-        return FakeResponse(b"", seconds=9) if seen.json["text_1"] == "slow" else score_response()(seen)
-
-    async with one(says) as (server, _):
-        seconds = 3.0 if others else 0.2  # others must be answered meanwhile, however slow the machine is
-        waiting = [asyncio.create_task(server.ask(replace(QUESTION, query="slow"), seconds)) for _ in range(9)]
-        await asyncio.sleep(0.05)
-        if others:
-            await server.ask(QUESTION, 5.0)
-        found = await asyncio.gather(*waiting)
-        assert {one.why for one in found if isinstance(one, Failed)} == {Why.DEADLINE}
-        assert server.sound is not silent
-        assert (server.breaker.opened is not None) is silent
+def test_requests_and_tokens_in_flight_are_limited() -> None:
+    server = make("http://one", [], reranker_max_requests=2, reranker_max_tokens=1000)
+    assert server.has_room(5000), "a request above the limit is sent alone"
+    server.reserve(0.0, 400)
+    assert [server.has_room(600), server.has_room(601)] == [True, False]
+    server.reserve(0.0, 400)
+    assert not server.has_room(1)
+    server.throughput.dropped(400)
+    assert server.has_room(600)
 
 
-async def test_clients_in_a_hurry_do_not_have_it_left_in_peace() -> None:
-    async with one(lambda seen: replace(score_response()(seen), seconds=0.1)) as (server, _):
-        for _ in range(6):
-            assert isinstance(await server.ask(QUESTION, 0.01), Failed)
-        assert server.sound
-        assert server.breaker.opened is None
-        assert isinstance(await server.ask(QUESTION, 5.0), list)
+def test_a_slot_that_is_not_used_is_released_and_so_is_the_probe() -> None:
+    server = make("http://one", [])
+    for _ in range(3):
+        server.health.failed(UNREACHABLE, 0.0)
+    assert [server.usable(0.5), server.usable(2.0)] == [False, True]
+    server.reserve(2.0, 10)
+    assert not server.usable(2.0)
+    server.release(10)
+    assert server.usable(2.0)
+    assert (server.throughput.requests, server.throughput.tokens) == (0, 0)
 
 
-async def test_a_server_that_was_gone_is_told_of() -> None:
-    async with one(score_response()) as (server, returned):
-        server._note(Failed(Why.UNREACHABLE, "refused"))
-        assert isinstance(await server.ask(QUESTION, 5.0), list)
-        assert returned == [server]
+async def test_a_server_that_answers_no_request_in_time_is_silent(script: Script) -> None:
+    await script.send(9)
+    script.now += 0.4
+    await script.answer(LATE, LATE)
+    assert script.server.health.state is HealthState.HEALTHY
+    await script.answer(LATE)
+    assert script.server.health.state is HealthState.SUSPECT
+    await script.answer(LATE, LATE)
+    assert script.server.health.state is HealthState.OPEN
 
 
-async def test_what_was_learnt_of_its_pace_ends_with_a_fault() -> None:
-    async with one(score_response()) as (server, _):
-        server.pace.began(0.0, 100)
-        server.pace.ended(1.0, 100, 0.0, answered=True)
-        server._note(Failed(Why.DEADLINE))
-        assert server.pace.rate == 100
-        server._note([1.0])
-        assert server.pace.rate is None
+async def test_a_server_that_answers_others_has_too_much_to_do_and_is_not_silent(script: Script) -> None:
+    await script.send(9)
+    script.now += 2.0
+    await script.answer([1.0, 2.0])
+    script.now += 2.0
+    await script.answer(*[LATE] * 8)
+    assert script.server.health.state is HealthState.HEALTHY
+
+
+async def test_an_answer_ends_the_silence(script: Script) -> None:
+    for _ in range(3):
+        await script.send(2)
+        script.now += 0.9
+        await script.answer(LATE)
+        script.now += 0.1
+        await script.answer([1.0, 2.0])
+        script.now += 0.1
+    assert script.server.health.state is HealthState.HEALTHY
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(0.9, HealthState.HEALTHY), (1.0, HealthState.OPEN)])
+async def test_a_request_with_less_time_than_the_patience_says_nothing(
+    script: Script, seconds: float, state: HealthState
+) -> None:
+    await script.send(9, seconds, patience=1.0)
+    script.now += 1.0
+    await script.answer(*[LATE] * 9)
+    assert script.server.health.state is state
+
+
+async def test_requests_with_short_deadlines_do_not_open_the_circuit_breaker(script: Script) -> None:
+    for _ in range(6):
+        await script.send(1, 0.01)
+        script.now += 0.01
+        await script.answer(LATE)
+    assert script.server.health.state is HealthState.HEALTHY
+
+
+async def test_a_request_whose_client_has_gone_says_nothing_and_leaves_the_probe(script: Script) -> None:
+    await script.send(3)
+    await script.answer(*[UNREACHABLE] * 3)
+    script.now += 1.0
+    script.server.reserve(script.now, 10)
+    (probe,) = await script.send(1)
+    assert not script.server.usable(script.now)
+    probe.cancel()
+    await asyncio.gather(probe, return_exceptions=True)
+    assert probe.cancelled()
+    assert script.server.usable(script.now)
+
+
+async def test_a_late_probe_that_says_nothing_leaves_the_slot(script: Script) -> None:
+    await script.send(3)
+    await script.answer(*[UNREACHABLE] * 3)
+    script.now += 1.0
+    script.server.reserve(script.now, 10)
+    await script.send(1, 0.1, patience=1.0)
+    script.now += 0.1
+    await script.answer(LATE)
+    assert script.server.usable(script.now)
+
+
+@pytest.mark.parametrize("self_test", [False, True])
+async def test_the_return_of_a_server_that_was_unreachable_is_reported(self_test: bool) -> None:
+    async with serving(score_response(), self_test=self_test) as (server, returned):
+        server.health.self_test_passed()
+        server.health.failed(UNREACHABLE, 0.0)
+        answer = await server.ask(CALL, soon())
+        assert answer == (NOT_TESTED if self_test else [0.0, 0.0])
+        assert returned == [(server, self_test)]
+        assert await server.ask(CALL, soon()) == answer
+        assert len(returned) == 1
+
+
+async def test_a_server_that_returns_while_it_is_untested_needs_no_further_self_test() -> None:
+    async with serving(score_response(), self_test=True) as (server, returned):
+        server.health.failed(UNREACHABLE, 0.0)
+        assert await server.ask(CALL, soon()) == NOT_TESTED
+        assert returned == [(server, False)]
+
+
+async def test_the_throughput_is_forgotten_with_the_first_answer_after_a_fault(script: Script) -> None:
+    throughput = script.server.throughput
+    throughput.started(0.0, 100)
+    throughput.ended(1.0, 100, 0.0, answered=True)
+    await script.send(3)
+    await script.answer([1.0], UNREACHABLE)
+    assert throughput.rate == 100
+    await script.answer([1.0])
+    assert throughput.rate is None
+
+
+async def test_a_healthy_server_is_only_looked_at(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("answered", "admits", "probe_sent", "probe_released", "_apply"):
+        monkeypatch.setattr(type(script.server.health), name, None)
+    assert script.server.usable(0.0)
+    script.server.reserve(script.now, 10)
+    (task,) = await script.send(1)
+    script.now += 1.0
+    await script.answer([1.0])
+    assert await task == [1.0]
+    assert script.server.health.answered_at == script.now
 
 
 async def test_it_is_used_once_it_has_passed_its_own_self_test() -> None:
-    async with one(RIGHT, self_test=True) as (server, _):
+    async with serving(RIGHT, self_test=True) as (server, _):
         assert not server.usable(0.0)
-        await asyncio.wait_for(server.trial.run(), 5)
+        await asyncio.wait_for(server.self_test.run(), 5)
         assert server.usable(0.0)
 
 
-async def test_the_fault_of_a_self_test_is_its_complaint() -> None:
-    async with one(score_response({}, default=1.0), self_test=True) as (server, _):
-        running = asyncio.create_task(server.trial.run())
-        await until(lambda: server.complaint)
+async def test_a_server_that_fails_during_its_self_test_is_tested_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(self_test_module, "_PAUSE_SECONDS", 0.0)
+    pending = [OOPS]
+    async with serving(lambda seen: pending.pop() if pending else RIGHT(seen), self_test=True) as (server, _):
+        await asyncio.wait_for(server.self_test.run(), 5)
+        assert server.health.state is HealthState.HEALTHY
+
+
+async def test_without_patience_every_late_request_of_a_silent_server_is_a_fault(script: Script) -> None:
+    tasks = [asyncio.create_task(script.server.ask(CALL, script.now + 0.5)) for _ in range(2)]
+    await asyncio.sleep(0)
+    script.now += 0.5
+    await script.answer(LATE, LATE)
+    assert script.server.health.state is HealthState.SUSPECT
+    assert [task.result() for task in tasks] == [LATE, LATE]
+
+
+async def test_a_model_that_ranks_the_known_pairs_wrongly_is_its_problem() -> None:
+    async with serving(score_response({}, default=1.0), self_test=True) as (server, _):
+        running = asyncio.create_task(server.self_test.run())
+        await until(lambda: server.health.problem)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        assert server.complaint.startswith("self_test: 4 of 4 known pairs")
+        assert server.health.problem.startswith("self_test: 4 of 4 known pairs")
 
 
-async def test_texts_that_are_too_long_are_no_fault_of_it() -> None:
-    async with one(FakeResponse(b"input length is too long", status=400)) as (server, _):
-        found = await server.ask(QUESTION, 5.0)
+async def test_texts_that_are_too_long_are_no_fault_of_the_server() -> None:
+    async with serving(FakeResponse(b"input length is too long", status=400)) as (server, _):
+        server.health.failed(UNREACHABLE, 0.0)
+        found = await server.ask(CALL, soon())
         assert isinstance(found, Failed)
-        assert (found.why, server.fault) == (Why.TOO_LONG, None)
+        assert (found.why, server.health.fault) == (Why.TOO_LONG, None)
 
 
-async def test_clients_that_wait_for_less_than_others_do_not_have_it_left_in_peace() -> None:
-    async with one(FakeResponse(b"", seconds=9)) as (server, _):
-        hurried = [server.ask(QUESTION, 0.2, patience=0.3) for _ in range(9)]
-        assert {answer.why for answer in await asyncio.gather(*hurried) if isinstance(answer, Failed)} == {Why.DEADLINE}
-        assert server.sound
-        patient = [server.ask(QUESTION, 0.4, patience=0.3) for _ in range(9)]
-        await asyncio.gather(*patient)
-        assert not server.sound
-        assert server.breaker.opened is not None
-
-
-async def test_a_server_that_was_gone_is_asked_in_earnest_only_once_it_has_passed_again() -> None:
-    loading = [FakeResponse(b"loading", status=503)]
-    async with one(lambda seen: loading.pop() if loading else RIGHT(seen), self_test=True) as (server, returned):
-        server._returned = lambda one: (returned.append(one), one.trial.again())
-        loading.clear()
-        await asyncio.wait_for(server.trial.run(), 5)
-        server._note(Failed(Why.UNREACHABLE, "connection refused"))
-        loading.append(FakeResponse(b"loading", status=503))
-        first = await server.ask(QUESTION, 5.0)
+async def test_the_first_scores_of_a_server_that_was_unreachable_are_not_used() -> None:
+    pending: list[FakeResponse] = []
+    async with serving(lambda seen: pending.pop() if pending else RIGHT(seen), self_test=True) as (
+        server,
+        returned,
+    ):
+        await asyncio.wait_for(server.self_test.run(), 5)
+        server.health.failed(UNREACHABLE, 0.0)
+        pending.append(FakeResponse(b"loading", status=503))
+        first = await server.ask(CALL, soon())
         assert isinstance(first, Failed)
         assert first.why is Why.RERANKER_ERROR
-        assert await server.ask(QUESTION, 5.0) == Failed(Why.SELF_TEST, "the known pairs have not been scored yet")
-        assert (returned, server.usable(0.0)) == ([server], False)
-        await asyncio.wait_for(server.trial.run(), 5)
-        assert await server.ask(QUESTION, 5.0) == [-3.0, -3.0]
+        assert await server.ask(CALL, soon()) == NOT_TESTED
+        assert (returned, server.usable(0.0)) == ([(server, True)], False)
+        await asyncio.wait_for(server.self_test.run(), 5)
+        assert await server.ask(CALL, soon()) == [-3.0, -3.0]
+
+
+def test_repr_shows_state_and_load_and_no_credentials() -> None:
+    server = make("http://user:s3cret@gpu:8000/v1", [], reranker_api_key="k3y")
+    server.reserve(0.0, 10)
+    text = repr(server)
+    assert text.startswith("<RerankServer http://gpu:8000/v1 <ServerHealth healthy: 0 faults in a row> <Throughput")
+    assert not any(secret in text for secret in ("s3cret", "user", "k3y"))

@@ -4,72 +4,60 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.rerank.batching import cost
 from es_rerank.rerank_client.throughput import Throughput
 
 
-@pytest.mark.parametrize(
-    ("texts", "expected"), [([], 0), (["hose"], 2), (["水漏れを直す"], 6), (["a" * 350, "b"], 102)]
-)
-def test_cost(texts: list[str], expected: int) -> None:
-    assert cost(texts) == expected
+def test_the_rate_counts_only_busy_time() -> None:
+    throughput = Throughput()
+    assert (throughput.rate, throughput.seconds_for(100)) == (None, 0.0)
+    throughput.started(10.0, 300)
+    assert (throughput.rate, throughput.seconds_for(100)) == (None, 0.0)
+    throughput.ended(12.0, 300, 10.0, answered=True)
+    assert throughput.rate == 150
+    # Idle time does not count.
+    throughput.started(50.0, 150)
+    throughput.ended(51.0, 150, 50.0, answered=True)
+    assert throughput.rate == 150
 
 
-def test_half_a_surrogate_costs_something() -> None:
-    assert cost(["\ud800"]) == 1
-
-
-def test_the_rate_is_what_is_done_while_there_is_work() -> None:
-    pace = Throughput()
-    assert (pace.rate, pace.needs(100)) == (None, 0.0)
-    pace.began(10.0, 300)
-    assert (pace.rate, pace.needs(100)) == (None, 0.0)
-    pace.ended(12.0, 300, 10.0, answered=True)
-    assert pace.rate == 150
-    # A pause is no work.
-    pace.began(50.0, 150)
-    pace.ended(51.0, 150, 50.0, answered=True)
-    assert pace.rate == 150
-
-
-def test_work_at_the_same_time_is_counted_once() -> None:
-    pace = Throughput()
+def test_concurrent_requests_share_their_time() -> None:
+    throughput = Throughput()
     for _ in range(4):
-        pace.began(0.0, 100)
+        throughput.started(0.0, 100)
     for _ in range(4):
-        pace.ended(2.0, 100, 0.0, answered=True)
-    assert pace.rate == 200
-    assert (pace.calls, pace.tokens) == (0, 0)
+        throughput.ended(2.0, 100, 0.0, answered=True)
+    assert throughput.rate == 200
+    assert (throughput.requests, throughput.tokens) == (0, 0)
 
 
-def test_who_comes_waits_for_what_is_there_and_an_idle_server_is_just_tried() -> None:
-    pace = Throughput()
-    pace.began(0.0, 100)
-    pace.ended(1.0, 100, 0.0, answered=True)
-    assert pace.needs(1000) == 0.0
-    pace.began(1.0, 100)
-    assert pace.needs(50) == pytest.approx(1.5)
+def test_a_request_takes_its_time_behind_those_in_flight_and_none_at_an_idle_server() -> None:
+    throughput = Throughput()
+    throughput.started(0.0, 100)
+    throughput.ended(1.0, 100, 0.0, answered=True)
+    assert throughput.seconds_for(1000) == 0.0
+    throughput.started(1.0, 100)
+    assert throughput.seconds_for(50) == pytest.approx(1.5)
 
 
-def test_where_the_pace_is_not_known_a_guess_stands_for_it() -> None:
-    pace = Throughput()
-    pace.began(0.0, 100)
-    assert pace.needs(100) == 0.0
-    assert pace.needs(100, 50.0) == 4.0
-    pace.ended(1.0, 100, 0.0, answered=True)
-    pace.began(1.0, 100)
-    assert pace.needs(100, 50.0) == 2.0
+def test_while_the_rate_is_unknown_a_default_is_used() -> None:
+    throughput = Throughput()
+    throughput.started(0.0, 100)
+    assert throughput.seconds_for(100) == 0.0
+    assert throughput.seconds_for(100, 50.0) == 4.0
+    throughput.ended(1.0, 100, 0.0, answered=True)
+    throughput.started(1.0, 100)
+    assert throughput.seconds_for(100, 50.0) == 2.0
 
 
-def test_who_goes_away_says_nothing_of_the_pace() -> None:
-    pace = Throughput()
-    pace.began(0.0, 100)
+def test_a_canceled_request_says_nothing_about_the_rate() -> None:
+    throughput = Throughput()
+    throughput.started(0.0, 100)
     for _ in range(20):
-        pace.began(0.0, 10)
-    pace.ended(1.0, 100, 0.0, answered=True)
+        throughput.started(0.0, 10)
+    throughput.ended(1.0, 100, 0.0, answered=True)
     for _ in range(20):
-        pace.dropped(10)
-    assert (pace.rate, pace.calls, pace.tokens) == (100, 0, 0)
+        throughput.dropped(10)
+    assert (throughput.rate, throughput.requests, throughput.tokens) == (100, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -82,64 +70,100 @@ def test_who_goes_away_says_nothing_of_the_pace() -> None:
         ([(4, 5), (3, 6), (2, 7)], 5),
     ],
 )
-def test_time_is_counted_once_however_requests_overlap(spans: list[tuple[float, float]], seconds: float) -> None:
-    pace = Throughput()
+def test_busy_time_counts_once_however_requests_overlap(spans: list[tuple[float, float]], seconds: float) -> None:
+    throughput = Throughput()
     for began, ended in spans:
-        pace.began(began, 10)
-        pace.ended(ended, 10, began, answered=True)
-    assert pace.seconds == seconds
+        throughput.started(began, 10)
+        throughput.ended(ended, 10, began, answered=True)
+    assert throughput.busy_seconds == seconds
 
 
-def test_a_fault_took_time_and_did_nothing() -> None:
-    pace = Throughput()
-    pace.began(0.0, 100)
-    pace.ended(1.0, 100, 0.0, answered=False)
-    assert pace.rate is None
-    pace.began(1.0, 100)
-    pace.ended(2.0, 100, 1.0, answered=True)
-    assert pace.rate == 50
-    pace.forget()
-    assert pace.rate is None
+def test_a_fault_takes_time_and_scores_nothing() -> None:
+    throughput = Throughput()
+    throughput.started(0.0, 100)
+    throughput.ended(1.0, 100, 0.0, answered=False)
+    assert throughput.rate is None
+    throughput.started(1.0, 100)
+    throughput.ended(2.0, 100, 1.0, answered=True)
+    assert throughput.rate == 50
+    throughput.reset()
+    assert throughput.rate is None
 
 
-def test_the_first_moments_of_a_burst_say_nothing() -> None:
-    pace = Throughput()
+def test_the_first_moments_of_a_burst_give_no_rate() -> None:
+    throughput = Throughput()
     for at in range(9):
-        pace.began(at / 10, 10)
-        pace.ended((at + 1) / 10, 10, at / 10, answered=True)
-    assert pace.rate is None
-    pace.began(0.9, 10)
-    pace.ended(1.1, 10, 0.9, answered=True)
-    assert pace.rate == pytest.approx(100 / 1.1)
+        throughput.started(at / 10, 10)
+        throughput.ended((at + 1) / 10, 10, at / 10, answered=True)
+    assert throughput.rate is None
+    throughput.started(0.9, 10)
+    throughput.ended(1.1, 10, 0.9, answered=True)
+    assert throughput.rate == pytest.approx(100 / 1.1)
 
 
-def test_what_was_seen_long_ago_says_nothing() -> None:
-    pace = Throughput()
-    pace.began(0.0, 300)
-    pace.ended(2.0, 300, 0.0, answered=True)
-    pace.began(70.0, 10)
-    assert pace.rate is None
+def test_a_rate_that_is_out_of_date_is_forgotten() -> None:
+    throughput = Throughput()
+    throughput.started(0.0, 300)
+    throughput.ended(2.0, 300, 0.0, answered=True)
+    throughput.started(70.0, 10)
+    assert throughput.rate is None
 
 
-def test_a_server_that_has_become_slow_is_soon_known_to_be() -> None:
-    pace = Throughput()
+def test_the_rate_follows_a_server_that_becomes_slow() -> None:
+    throughput = Throughput()
     now = 0.0
     for seconds in [0.1] * 200 + [1.0] * 30:
-        pace.began(now, 100)
+        throughput.started(now, 100)
         now += seconds
-        pace.ended(now, 100, now - seconds, answered=True)
-    assert pace.rate == pytest.approx(100, rel=0.3)
+        throughput.ended(now, 100, now - seconds, answered=True)
+    assert throughput.rate == pytest.approx(100, rel=0.3)
 
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.integers(1, 1000), st.booleans()), max_size=50))
-def test_whatever_happens_nothing_is_left_over(steps: list[tuple[float, int, bool]]) -> None:
-    pace, now, open_ = Throughput(), 0.0, []
+def test_after_all_requests_no_load_is_left(steps: list[tuple[float, int, bool]]) -> None:
+    throughput, now, open_ = Throughput(), 0.0, []
     for seconds, tokens, answered in steps:
         now += seconds
-        pace.began(now, tokens)
+        throughput.started(now, tokens)
         open_.append((now, tokens, answered))
     for began, tokens, answered in open_:
         now += 0.1
-        pace.ended(now, tokens, began, answered=answered)
-    assert (pace.calls, pace.tokens) == (0, 0)
-    assert pace.rate is None or pace.rate > 0
+        throughput.ended(now, tokens, began, answered=answered)
+    assert (throughput.requests, throughput.tokens) == (0, 0)
+    assert throughput.rate is None or throughput.rate > 0
+
+
+def test_repr_shows_load_and_rate() -> None:
+    throughput = Throughput()
+    throughput.started(0.0, 300)
+    assert repr(throughput) == "<Throughput 1 requests (300 tokens) in flight, rate unknown>"
+    throughput.ended(2.0, 300, 0.0, answered=True)
+    assert repr(throughput) == "<Throughput 0 requests (0 tokens) in flight, 150 tokens/s>"
+
+
+@pytest.mark.parametrize(("idle", "rate"), [(60.0, 150.0), (60.1, None)])
+def test_a_rate_is_out_of_date_after_a_minute(idle: float, rate: float | None) -> None:
+    throughput = Throughput()
+    throughput.started(0.0, 300)
+    throughput.ended(2.0, 300, 0.0, answered=True)
+    throughput.started(2.0 + idle, 10)
+    assert throughput.rate == rate
+
+
+def test_a_busy_server_keeps_its_rate() -> None:
+    throughput = Throughput()
+    throughput.started(0.0, 300)
+    throughput.started(0.0, 300)
+    throughput.ended(2.0, 300, 0.0, answered=True)
+    throughput.started(99.0, 10)
+    assert throughput.rate == 150
+
+
+def test_measurements_are_halved_after_eight_busy_seconds() -> None:
+    throughput = Throughput()
+    throughput.started(0.0, 800)
+    throughput.ended(8.0, 800, 0.0, answered=True)
+    assert (throughput.done_tokens, throughput.busy_seconds) == (800, 8.0)
+    throughput.started(8.0, 100)
+    throughput.ended(9.0, 100, 8.0, answered=True)
+    assert (throughput.done_tokens, throughput.busy_seconds) == (450, 4.5)

@@ -21,20 +21,20 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("part", ["", "tokenizer.json"])
-def test_a_file_or_its_folder_is_asked_for_places_only(folder: Path, part: str) -> None:
+def test_a_file_or_its_folder_gives_the_offsets_of_all_tokens(folder: Path, part: str) -> None:
     tokens = load_tokens(str(folder / part), "no/model")
     assert list(tokens("garden hose (new)")) == [(0, 6), (7, 11), (12, 13), (13, 16), (16, 17)]
 
 
-def test_auto_is_the_models_own(folder: Path) -> None:
+def test_auto_is_the_tokenizer_of_the_model(folder: Path) -> None:
     assert list(load_tokens("auto", str(folder))("hose")) == [(0, 4)]
 
 
-def test_an_estimate_when_asked_for() -> None:
+def test_tokens_are_estimated_if_the_setting_says_so() -> None:
     assert load_tokens("estimate", "no/model") is estimate
 
 
-def test_an_estimate_and_a_warning_when_there_is_none(tmp_path: Path) -> None:
+def test_without_a_tokenizer_tokens_are_estimated_and_a_warning_is_logged(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
     with capture_logs() as lines:
         assert load_tokens(str(tmp_path), "no/model") is estimate

@@ -1,4 +1,4 @@
-"""Search answers as engines could write them: any spacing, any escapes, any numbers."""
+"""Responses of `_search` as bytes that an engine may send: any white space, any escapes, any numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NUMBERS = st.sampled_from(
 
 
 def _object(draw: st.DrawFn, members: Sequence[tuple[str, str]]) -> str:
-    """Write an object with odd spacing."""
+    """Write an object with white space in any place."""
     space = cycle(draw(SPACES))
     texts = (f"{next(space)}{key}{next(space)}:{next(space)}{value}{next(space)}" for key, value in members)
     return "{" + ",".join(texts) + "}"
@@ -46,6 +46,8 @@ VALUES = st.recursive(
 
 @dataclass(frozen=True)
 class Answer:
+    """A response, and the bytes and scores of its hits in their order."""
+
     text: bytes
     hits: tuple[bytes, ...]
     scores: tuple[float, ...]
@@ -53,17 +55,17 @@ class Answer:
 
 @st.composite
 def answers(draw: st.DrawFn) -> Answer:
-    """Write an answer whose hits have `_id`s from 0 on and falling scores."""
+    """Draw a response whose hits have the `_id`s 0, 1, 2 and so on, and decreasing scores."""
     count = draw(st.integers(0, 5))
-    scores = tuple(float(2 * (count - at)) for at in range(count))
-    hits = tuple(draw(_hit(at, score)) for at, score in enumerate(scores))
+    scores = tuple(float(2 * (count - index)) for index in range(count))
+    hits = tuple(draw(_hit(index, score)) for index, score in enumerate(scores))
     space = cycle(draw(SPACES))
     array = "[" + ",".join(f"{next(space)}{hit}{next(space)}" for hit in hits) + next(space) + "]"
-    most = str(scores[0]) if scores else "null"
-    inner = [('"total"', draw(VALUES)), ('"max_score"', most), ('"hits"', array)]
+    max_score = str(scores[0]) if scores else "null"
+    inner = [('"total"', draw(VALUES)), ('"max_score"', max_score), ('"hits"', array)]
     others = [('"took"', "3"), ('"aggregations"', draw(VALUES)), ('"h\\u0069ts2"', draw(VALUES))]
-    whole = _object(draw, draw(st.permutations([*others, ('"hits"', _object(draw, draw(st.permutations(inner))))])))
-    return Answer(whole.encode(), tuple(hit.encode() for hit in hits), scores)
+    response = _object(draw, draw(st.permutations([*others, ('"hits"', _object(draw, draw(st.permutations(inner))))])))
+    return Answer(response.encode(), tuple(hit.encode() for hit in hits), scores)
 
 
 @st.composite

@@ -17,35 +17,46 @@ from es_rerank.search.order_change import change, in_sample
         ([0, *range(2, 20), 1], 0.9, False),
     ],
 )
-def test_what_a_person_sees_of_a_change(order: list[int], overlap: float, top: bool) -> None:
-    found = change(order)
-    assert (found.overlap, found.top) == (overlap, top)
+def test_overlap_of_the_first_page_and_change_of_the_first_hit(order: list[int], overlap: float, top: bool) -> None:
+    measured = change(order)
+    assert (measured.overlap, measured.top) == (overlap, top)
 
 
-def test_equal_orders_overlap_wholly_and_the_first_places_count_most() -> None:
+def test_rbo_is_1_for_equal_orders_and_weighs_the_first_places_most() -> None:
     assert change(range(50)).rbo == pytest.approx(1.0)
     assert change([1, 0]).rbo == pytest.approx(0.9)
     assert change([1, 0, *range(2, 50)]).rbo < change([*range(48), 49, 48]).rbo
 
 
 @given(st.permutations(range(30)))
-def test_every_measure_is_a_share_and_rbo_is_what_its_definition_says(order: list[int]) -> None:
-    found = change(order)
-    assert 0 <= found.overlap <= 1
+def test_every_measure_is_a_share_and_rbo_agrees_with_its_formula(order: list[int]) -> None:
+    measured = change(order)
+    assert 0 <= measured.overlap <= 1
     agreement = [len(set(order[:d]) & set(range(d))) / d for d in range(1, len(order) + 1)]
     defined = agreement[-1] * 0.9**30 + 0.1 / 0.9 * sum(a * 0.9**d for d, a in enumerate(agreement, 1))
-    assert found.rbo == pytest.approx(defined)
-    assert 0 <= found.rbo <= 1 + 1e-9
+    assert measured.rbo == pytest.approx(defined)
+    assert 0 <= measured.rbo <= 1 + 1e-9
 
 
 @given(st.text())
-def test_nobody_and_everybody_is_drawn_at_the_ends(key: str) -> None:
+def test_a_sample_rate_of_0_draws_no_key_and_a_rate_of_1_every_key(key: str) -> None:
     assert not in_sample(key, 0.0)
     assert in_sample(key, 1.0)
 
 
-def test_a_share_of_keys_is_drawn_each_the_same_every_time() -> None:
-    keys = [f"session {at}" for at in range(4000)]
+def test_the_place_of_a_key_is_the_same_in_all_replicas_and_versions() -> None:
+    assert not in_sample("session 1", 0.354048)
+    assert in_sample("session 1", 0.354049)
+    assert not in_sample("session 2", 0.99173)
+    assert in_sample("session 2", 0.991731)
+
+
+def test_a_key_that_is_not_valid_unicode_is_a_key() -> None:
+    assert in_sample("\ud800", 1.0)
+
+
+def test_a_sample_has_its_share_of_keys_and_is_part_of_every_larger_sample() -> None:
+    keys = [f"session {number}" for number in range(4000)]
     few = {key for key in keys if in_sample(key, 0.1)}
     more = {key for key in keys if in_sample(key, 0.3)}
     assert few < more

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -8,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.model import IndexInfo, Plan, RerankRequest, Rule, Search, Skip, Why
+from es_rerank.model import FetchPhase, FetchSpec, IndexInfo, Plan, RerankRequest, Rule, Search, Skip, Why
 from es_rerank.search.plan import CHECKS, early, make, page
+from tests.search.builders import a_search
 from tests.search.strategies import JSON
 
 RULE = Rule("docs", window=50)
@@ -18,7 +18,7 @@ HOSE = {"match": {"body": "hose"}}
 
 
 def search(params: dict[str, str] | None = None, **body: Any) -> Search:
-    return Search("docs", params or {}, {"query": HOSE, **body})
+    return a_search({"query": HOSE, **body}, params)
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,16 @@ def search(params: dict[str, str] | None = None, **body: Any) -> Search:
         (1000, 7, (1000, 7), 0),
     ],
 )
-def test_the_page_and_what_is_fetched_for_it(start: int, size: int, fetched: tuple[int, int], window: int) -> None:
+def test_a_page_is_a_slice_of_the_window_or_lies_beyond_it(
+    start: int, size: int, fetched: tuple[int, int], window: int
+) -> None:
     plan = make(search(**{"from": start, "size": size}), RULE, INFO)
     assert isinstance(plan, Plan)
-    assert (plan.start, plan.size, (plan.fetch_from, plan.fetch_size), plan.window) == (start, size, fetched, window)
+    assert (plan.start, plan.size, plan.window) == (start, size, window)
+    assert plan.fetch == FetchSpec(FetchPhase.WINDOW, *fetched)
 
 
-def test_a_plan_knows_text_fields_and_rule() -> None:
+def test_a_plan_has_the_text_the_fields_and_the_rule() -> None:
     plan = make(search(_source=False), RULE, INFO, two_phase=False)
     assert isinstance(plan, Plan)
     assert (plan.text, plan.passage_fields, plan.rule) == ("hose", ("body", "title"), RULE)
@@ -54,8 +57,8 @@ def test_a_plan_knows_text_fields_and_rule() -> None:
         ({"match": {"x": "diy"}}, {}, Why.NO_TEXT_FIELDS),
     ],
 )
-def test_what_the_mapping_rules_out(query: Any, field_types: dict[str, str], why: Why) -> None:
-    assert make(Search("docs", body={"query": query}), RULE, replace(INFO, field_types=field_types)) == Skip(why)
+def test_the_mapping_may_rule_a_search_out(query: Any, field_types: dict[str, str], why: Why) -> None:
+    assert make(a_search({"query": query}), RULE, replace(INFO, field_types=field_types)) == Skip(why)
 
 
 @pytest.mark.parametrize(
@@ -69,8 +72,10 @@ def test_what_the_mapping_rules_out(query: Any, field_types: dict[str, str], why
         ({}, {"from": "5", "size": "3"}, (5, 3)),
     ],
 )
-def test_page(params: dict[str, str], body: dict[str, Any], expected: tuple[int, int]) -> None:
-    assert page(Search("docs", params, body)) == expected
+def test_url_parameters_of_the_page_take_precedence(
+    params: dict[str, str], body: dict[str, Any], expected: tuple[int, int]
+) -> None:
+    assert page(a_search(body, params)) == expected
 
 
 @pytest.mark.parametrize(
@@ -117,12 +122,12 @@ def test_page(params: dict[str, str], body: dict[str, Any], expected: tuple[int,
         ({}, {"query": None}, Why.NO_QUERY_TEXT),
     ],
 )
-def test_what_a_request_rules_out_itself(params: dict[str, str], body: dict[str, Any], why: Why | None) -> None:
+def test_a_search_may_rule_itself_out(params: dict[str, str], body: dict[str, Any], why: Why | None) -> None:
     assert early(search(params, **body)) == (why and Skip(why))
 
 
 @pytest.mark.parametrize(
-    ("given_", "page_", "expected"),
+    ("rerank_request", "page_", "expected"),
     [
         (RerankRequest("q", window=20), (0, 10), (0, 10, 20, 20)),
         (RerankRequest("q", window=20), (15, 10), (15, 5, 20, 20)),
@@ -133,16 +138,17 @@ def test_what_a_request_rules_out_itself(params: dict[str, str], body: dict[str,
         (RerankRequest("q"), (60, 10), (60, 10, 10, 0)),
     ],
 )
-def test_a_reranker_asked_for_by_name_gives_what_it_reads(
-    given_: RerankRequest, page_: tuple[int, int], expected: tuple[int, ...]
+def test_a_reranker_asked_for_explicitly_returns_only_what_it_read(
+    rerank_request: RerankRequest, page_: tuple[int, int], expected: tuple[int, ...]
 ) -> None:
-    plan = make(replace(search(**{"from": page_[0], "size": page_[1]}), rerank_request=given_), RULE, INFO)
+    requested = replace(search(**{"from": page_[0], "size": page_[1]}), rerank_request=rerank_request)
+    plan = make(requested, RULE, INFO)
     assert isinstance(plan, Plan)
-    assert (plan.text, plan.min_score) == ("q", given_.min_score)
-    assert (plan.start, plan.size, plan.fetch_size, plan.window) == expected
+    assert (plan.text, plan.min_score) == ("q", rerank_request.min_score)
+    assert (plan.start, plan.size, plan.fetch.size, plan.window) == expected
 
 
-def test_what_is_asked_by_name_stands_above_the_rule() -> None:
+def test_an_explicit_request_takes_precedence_over_the_rule() -> None:
     rule = replace(RULE, fields=("title",), template="t: {title}")
     plan = make(replace(search(), rerank_request=RerankRequest("q", fields=("body",), chunks=True)), rule, INFO)
     assert isinstance(plan, Plan)
@@ -150,36 +156,163 @@ def test_what_is_asked_by_name_stands_above_the_rule() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ranked", "expected"), [(20, (20, 20)), (100, (50, 50)), (9, Skip(Why.BEYOND_WINDOW)), (None, (10, 10))]
+    ("rank_window_size", "expected"),
+    [(20, (20, 20)), (100, (50, 50)), (9, Skip(Why.BEYOND_WINDOW)), (None, (10, 10))],
 )
-def test_a_retriever_is_never_asked_for_more_than_it_ranks(ranked: int | None, expected: Any) -> None:
-    rrf = {"retrievers": [{"standard": {"query": HOSE}}], **({"rank_window_size": ranked} if ranked else {})}
-    plan = make(Search("docs", body={"retriever": {"rrf": rrf}}), RULE, INFO)
-    assert (plan if isinstance(plan, Skip) else (plan.fetch_size, plan.window)) == expected
+def test_a_retriever_is_never_asked_for_more_than_it_ranks(rank_window_size: int | None, expected: Any) -> None:
+    rrf = {
+        "retrievers": [{"standard": {"query": HOSE}}],
+        **({"rank_window_size": rank_window_size} if rank_window_size else {}),
+    }
+    plan = make(a_search({"retriever": {"rrf": rrf}}), RULE, INFO)
+    assert (plan if isinstance(plan, Skip) else (plan.fetch.size, plan.window)) == expected
 
 
 @pytest.mark.parametrize(("more", "why"), [({}, None), ({"_source": False}, Why.TOP_HITS)])
-def test_top_hits_would_show_what_the_model_reads(more: dict[str, Any], why: Why | None) -> None:
+def test_top_hits_would_show_the_fields_that_the_model_reads(more: dict[str, Any], why: Why | None) -> None:
     body = {"query": HOSE, "aggs": {"a": {"top_hits": {}}}, **more}
-    plan = make(Search("docs", body=body, raw=json.dumps(body).encode()), RULE, INFO, two_phase=False)
+    plan = make(a_search(body), RULE, INFO, two_phase=False)
     assert (plan.why if isinstance(plan, Skip) else None) is why
 
 
-def test_inner_hits_look_at_stored_fields_themselves() -> None:
+def test_inner_hits_read_stored_fields_themselves() -> None:
     nested = {"nested": {"path": "c", "query": HOSE, "inner_hits": {}}}
-    body = {"query": nested, "stored_fields": "_none_"}
-    assert early(Search("docs", body=body, raw=json.dumps(body).encode())) == Skip(Why.STORED_FIELDS)
+    assert early(a_search({"query": nested, "stored_fields": "_none_"})) == Skip(Why.STORED_FIELDS)
 
 
-@given(
-    st.dictionaries(st.sampled_from(["from", "size", "sort", "scroll", "stored_fields", "filter_path"]), st.text()),
-    st.dictionaries(st.sampled_from(["from", "size", "sort", "pit", "query", "profile", "fields", "_source"]), JSON),
+ONE_INDEX = IndexInfo(("docs",), {"body": "text"})
+HIGHLIGHTED = {"query": HOSE, "highlight": {"fields": {"body": {}}}}
+NESTED = {"nested": {"path": "c", "query": HOSE, "inner_hits": {"size": 1}}}
+
+
+def phase(search_: Search, info: IndexInfo, *, two_phase: bool = True) -> FetchPhase:
+    """Return the phase of a search that is planned whatever its query says."""
+    requested = replace(search_, rerank_request=RerankRequest("hose"))
+    plan = make(requested, replace(RULE, fields=("body",)), info, two_phase=two_phase)
+    assert isinstance(plan, Plan)
+    assert not (plan.fetch.phase is FetchPhase.QUERY and plan.extra_fields)
+    return plan.fetch.phase
+
+
+@pytest.mark.parametrize(
+    ("params", "body", "info", "size", "expected"),
+    [
+        ({}, HIGHLIGHTED, ONE_INDEX, 10, True),
+        (
+            {},
+            {**HIGHLIGHTED, "aggs": {"a": {"terms": {"field": "tag"}}}, "post_filter": {"term": {"t": 1}}},
+            ONE_INDEX,
+            10,
+            True,
+        ),
+        ({}, {"query": {}, "explain": True}, ONE_INDEX, 10, True),
+        ({"explain": "true"}, {"query": {}}, ONE_INDEX, 10, True),
+        ({}, {"query": {}, "script_fields": {"s": {}}, "fields": ["body"]}, ONE_INDEX, 25, True),
+        ({}, {"query": NESTED}, ONE_INDEX, 10, True),
+        ({}, HIGHLIGHTED, ONE_INDEX, 26, False),
+        ({}, HIGHLIGHTED, ONE_INDEX, 0, False),
+        ({}, {"query": {}, "explain": False}, ONE_INDEX, 10, False),
+        ({"explain": "false"}, {"query": {}}, ONE_INDEX, 10, False),
+        ({}, {**HIGHLIGHTED, "collapse": {"field": "tag"}}, ONE_INDEX, 10, False),
+        ({}, {**HIGHLIGHTED, "rescore": {}}, ONE_INDEX, 10, False),
+        ({}, {**HIGHLIGHTED, "never_heard_of": 1}, ONE_INDEX, 10, False),
+        ({"terminate_after": "5"}, HIGHLIGHTED, ONE_INDEX, 10, False),
+        ({"source": "{}"}, HIGHLIGHTED, ONE_INDEX, 10, False),
+        ({}, HIGHLIGHTED, IndexInfo(("docs", "more"), {}), 10, True),
+        ({}, HIGHLIGHTED, IndexInfo(("docs", "far:more"), {}), 10, False),
+        ({}, HIGHLIGHTED, IndexInfo((), {}), 10, False),
+        ({"explain": "true", "q": "hose"}, {}, ONE_INDEX, 10, True),
+        ({"explain": "true"}, {}, ONE_INDEX, 10, False),
+    ],
 )
-def test_no_request_is_an_error(params: dict[str, str], body: dict[str, Any]) -> None:
-    asked = Search("docs", params, body)
-    ruled_out = early(asked)
-    if ruled_out:
-        assert ruled_out.why in {why for why, _ in CHECKS}
-    else:
-        make(asked, RULE, INFO)
-        make(Search("docs", params, {**body, "query": HOSE}), RULE, INFO)
+def test_two_phases_are_planned_only_where_they_return_the_same_for_less(
+    params: dict[str, str], body: dict[str, Any], info: IndexInfo, size: int, expected: bool
+) -> None:
+    sized = a_search(body, {**params, "size": str(size)})
+    assert phase(sized, info) is (FetchPhase.QUERY if expected else FetchPhase.WINDOW)
+    assert phase(sized, info, two_phase=False) is FetchPhase.WINDOW
+
+
+@pytest.mark.parametrize(
+    ("params", "body", "expected"),
+    [
+        ({}, {"query": {}, "_source": False}, True),
+        ({"_source_excludes": "body"}, {"query": {}}, True),
+        ({"q": "hose"}, {"_source": False}, True),
+        ({"q": "hose", "_source": "title"}, {}, True),
+        ({"terminate_after": "5"}, {"_source": False}, False),
+    ],
+)
+def test_a_page_of_any_size_has_two_phases_where_one_would_need_extra_fields(
+    params: dict[str, str], body: dict[str, Any], expected: bool
+) -> None:
+    sized = a_search(body, {**params, "size": "50"})
+    assert phase(sized, ONE_INDEX) is (FetchPhase.QUERY if expected else FetchPhase.WINDOW)
+
+
+def test_hits_without_stored_fields_have_no_second_phase() -> None:
+    assert phase(a_search({**HIGHLIGHTED, "stored_fields": "_none_"}), ONE_INDEX) is FetchPhase.WINDOW
+
+
+def with_odd_values(
+    valid: st.SearchStrategy[dict[str, Any]], odd: st.SearchStrategy[Any], *names: str
+) -> st.SearchStrategy[dict[str, Any]]:
+    """Replace at most one of the valid values, so that most searches get as far as a plan."""
+    replaced = st.dictionaries(st.sampled_from(names), odd, max_size=1)
+    return st.builds(lambda values, more: {**values, **more}, valid, replaced)
+
+
+PARAMETERS = with_odd_values(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "from": st.sampled_from(["0", "7000"]),
+            "size": st.sampled_from(["3", "60"]),
+            "sort": st.sampled_from(["", "_score", "_score:desc,date"]),
+            "filter_path": st.sampled_from(["hits", "-took"]),
+        },
+    ),
+    st.text(),
+    *("from", "size", "sort", "scroll", "stored_fields", "filter_path"),
+)
+BODIES = with_odd_values(
+    st.fixed_dictionaries(
+        {"query": st.sampled_from([HOSE, {"bool": {"must": [HOSE]}}, {"match": {"tag": "diy"}}])},
+        optional={
+            "from": st.sampled_from([0, 45, "5", None]),
+            "size": st.sampled_from([5, 10, "60", None]),
+            "sort": st.sampled_from(["_score", ["_score", "date"], {"_score": {"order": "desc"}}, []]),
+            "fields": st.lists(st.sampled_from(["title", {"field": "b*"}])),
+            "_source": st.booleans() | st.just(["title"]),
+            "highlight": st.just({"fields": {"body": {}}}),
+        },
+    ),
+    JSON,
+    *("from", "size", "sort", "pit", "query", "profile", "fields", "_source"),
+)
+
+
+def test_every_search_is_planned_or_skipped() -> None:
+    planned: list[Plan] = []
+
+    @given(PARAMETERS, BODIES)
+    def check(params: dict[str, str], body: dict[str, Any]) -> None:
+        requested = a_search(body, params)
+        skip = early(requested)
+        if skip:
+            assert skip.why in {why for why, _ in CHECKS}
+            return
+        plan = make(requested, RULE, INFO)
+        if isinstance(plan, Plan):
+            planned.append(plan)
+            assert plan.text
+            assert plan.passage_fields
+            assert plan.fetch.from_ <= plan.start
+            assert plan.window <= RULE.window
+            assert not plan.window or plan.fetch.size >= plan.start + plan.size
+        else:
+            assert plan.why in {Why.NO_QUERY_TEXT, Why.TOP_HITS, Why.BEYOND_WINDOW}
+
+    check()
+    assert planned
+    assert any(plan.window for plan in planned)

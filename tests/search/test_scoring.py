@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from es_rerank.model import PolicySpec
-from es_rerank.search.scoring import POLICIES, rank, squash
+from es_rerank.search.scoring import PINNED, POLICIES, Ranking, rank, squash
 
 ENGINE = st.lists(st.floats(0, 1e30, allow_nan=False), max_size=30).map(lambda scores: sorted(scores, reverse=True))
 PROBABILITIES = st.lists(st.none() | st.floats(0, 1), max_size=30)
@@ -39,20 +39,42 @@ def test_pinned_hits_stay_where_the_engine_put_them(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("least", "order"), [(0.0, (1, 3, 0)), (0.5, (1, 3)), (0.51, (1,)), (0.95, ()), (None, (1, 3, 0, 2, 4))]
+    ("min_probability", "order"), [(0.0, (1, 3, 0)), (0.5, (1, 3)), (0.51, (1,)), (0.95, ()), (None, (1, 3, 0, 2, 4))]
 )
-def test_hits_below_a_least_probability_are_left_out(least: float | None, order: tuple[int, ...]) -> None:
-    """What the model has not read is left out with them."""
-    ranking = rank(PolicySpec("replace"), [30, 20, 10, 8, 6], [0.1, 0.9, None, 0.5], least)
+def test_hits_below_min_probability_are_left_out(min_probability: float | None, order: tuple[int, ...]) -> None:
+    """So are hits that the model has not scored."""
+    ranking = rank(PolicySpec("replace"), [30, 20, 10, 8, 6], [0.1, 0.9, None, 0.5], min_probability)
     assert (ranking.order, len(ranking.scores)) == (order, len(order))
 
 
-def test_every_policy_has_a_case() -> None:
-    assert {"replace", "probability", "keep", "linear", "rrf"} == set(POLICIES)
+def test_every_policy_has_a_case_and_a_default_parameter() -> None:
+    parameters = {"replace": 0.0, "probability": 0.0, "keep": 0.0, "linear": 0.7, "rrf": 60.0}
+    assert {name: policy.parameter for name, policy in POLICIES.items()} == parameters
+
+
+def test_the_default_parameter_counts_where_the_rule_has_none() -> None:
+    for name, policy in POLICIES.items():
+        explicit = rank(PolicySpec(name, policy.parameter), [30, 20, 10], [0.1, 0.9, 0.5])
+        assert rank(PolicySpec(name), [30, 20, 10], [0.1, 0.9, 0.5]) == explicit
+
+
+def test_a_pinned_hit_stays_first_whatever_the_model_says_of_it() -> None:
+    ranking = rank(PolicySpec("replace"), [PINNED, 9, math.nextafter(PINNED, 0)], [0.1, 0.2, 0.9])
+    assert ranking == Ranking((0, 2, 1), (None, 1.9, 1.2))
+    assert rank(PolicySpec("replace"), [PINNED, 9], [0.1, 0.2], 0.5) == Ranking((0,), (None,))
+
+
+def test_keep_shows_the_engines_scores_of_as_many_places_as_there_are_hits() -> None:
+    assert rank(PolicySpec("keep"), [30, 20, 10], [0.1, 0.9, 0.5], 0.5) == Ranking((1, 2), (30, 20))
+
+
+def test_hits_with_equal_probabilities_share_a_rank_in_rrf() -> None:
+    ranking = rank(PolicySpec("rrf", 1.0), [30, 20, 10], [0.5, 0.5, 0.5])
+    assert ranking.scores == pytest.approx((1 + (1 + 1) / 2, 1 + (2 / 3 + 1) / 2, 1 + (2 / 4 + 1) / 2))
 
 
 @given(SPECS, ENGINE, PROBABILITIES)
-def test_promises_of_every_policy(spec: PolicySpec, engine: list[float], model: list[float | None]) -> None:
+def test_guarantees_of_every_policy(spec: PolicySpec, engine: list[float], model: list[float | None]) -> None:
     ranking = rank(spec, engine, model[: len(engine)])
     assert sorted(ranking.order) == list(range(len(engine)))
     scores = [score for score in ranking.scores if score is not None]
@@ -78,5 +100,5 @@ def test_squash_is_monotone_and_below_one(one: float, other: float) -> None:
     assert 0 <= squash(low) <= squash(high) < 1
 
 
-def test_scores_below_zero_are_the_end_of_the_tail() -> None:
+def test_negative_engine_scores_are_shown_as_0() -> None:
     assert squash(-3.0) == 0.0

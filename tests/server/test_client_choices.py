@@ -1,4 +1,4 @@
-"""What a client says chooses nothing that is the operator's: no host, file, template, model or instruction."""
+"""A client chooses nothing that the operator decides: no host, file, template, model or instruction."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from es_rerank.testing import (
     FakeResponse,
     FakeServer,
     ReceivedRequest,
+    Responder,
     RunningEndpoint,
     fake_settings,
     running_endpoint,
@@ -24,7 +25,7 @@ from es_rerank.testing import (
 from tests.server.handlers.engine import CAPS, found, msearch, render, running
 from tests.server.test_secrets import raw
 
-ROGUE = "ROGUE"  # stands for the URL of a server that nobody may be led to
+ROGUE = "ROGUE"  # stands for the URL of a server that must never be reached
 HOSE: Mapping[str, Any] = {"query": {"match": {"body": "hose"}}}
 STANDARD = {"standard": HOSE}
 INSTRUCTION = "Find what mends hoses."
@@ -53,7 +54,7 @@ def reranker(**members: Any) -> dict[str, Any]:
     return {"text_similarity_reranker": {"retriever": STANDARD, "inference_text": "hose", "field": "body", **members}}
 
 
-# Method, target, headers, body. What the engine is asked stays below its own paths.
+# Method, target, headers, body. Engine requests stay below the paths of their endpoint.
 ROWS: Mapping[str, tuple[str, str, Mapping[str, str], Any]] = {
     **{
         f"header {name}": ("POST", "/docs/_search", {f"X-Rerank-{name.replace('_', '-').title()}": str(value)}, HOSE)
@@ -129,6 +130,16 @@ ROWS: Mapping[str, tuple[str, str, Mapping[str, str], Any]] = {
             "templates": [{"id": "t", "template": {"id": ROGUE}}],
         },
     ),
+    "readable evaluation": (
+        "POST",
+        "/docs/_rank_eval",
+        {},
+        {
+            # The engines reject `profile` in a rated search.
+            "requests": [{"id": "a", "request": {**HOSE, **CHOSEN, "profile": False}, "ratings": []}],
+            "metric": {"precision": {"k": 3, **CHOSEN}},
+        },
+    ),
     "async id": ("GET", f"/_async_search/{quote('x.' + ROGUE, safe='')}", {}, None),
     "inference": ("POST", "/_inference/rerank/mine", {}, {"query": "hose", "input": ["a hose", "b"], **CHOSEN}),
     "inference settings": ("POST", "/_inference/rerank/mine", {}, {"query": "hose", "input": ["a hose"], **SERVICE}),
@@ -138,11 +149,21 @@ ROWS: Mapping[str, tuple[str, str, Mapping[str, str], Any]] = {
     "page": ("GET", f"/_rerank/{quote('../../etc/passwd', safe='')}", {}, None),
     "page of a file": ("GET", "/_rerank/page.html/../../../../etc/passwd", {}, None),
 }
+# What the model is not asked for, with the reason that the client gets; requests without a search have none.
+_OWN_RERANKER = "skipped; why=own_reranker"
+NOT_RERANKED: Mapping[str, str] = {
+    **{f"reranker with {name}": _OWN_RERANKER for name in CHOSEN if name != "inference_id"},
+    **dict.fromkeys(("extension", "context", "path of the text"), _OWN_RERANKER),
+    "coded way up": "skipped; why=hidden_index",
+    "evaluation": "skipped; why=unreadable",
+    **dict.fromkeys(("another inference", "inference of a URL", "async id", "way up"), ""),
+    **dict.fromkeys(("candidates", "page", "page of a file"), ""),
+}
 MODEL = "the/operators"
 
 
 async def sent(proxy: RunningEndpoint, row: tuple[str, str, Mapping[str, str], Any], rogue: str) -> ClientReply:
-    """Send a row, the rogue's URL put in wherever it is named, coded or not."""
+    """Send a row, with the URL of the rogue server wherever it is named, encoded or not."""
     method, target, headers, body = row
 
     def named(text: str) -> str:
@@ -156,18 +177,28 @@ async def sent(proxy: RunningEndpoint, row: tuple[str, str, Mapping[str, str], A
     return await place.send(method, target, written, [JSON, *((name, named(value)) for name, value in headers.items())])
 
 
+def test_each_row_that_is_not_reranked_is_a_row() -> None:
+    assert NOT_RERANKED.keys() <= ROWS.keys()
+
+
 @pytest.mark.parametrize("name", ROWS)
-async def test_nothing_is_chosen(name: str, tmp_path: Path) -> None:
+async def test_a_client_chooses_nothing_that_the_operator_decides(name: str, tmp_path: Path) -> None:
     (tmp_path / "all.yaml").write_text(f"index: '*'\nwindow: 3\ninstruction: {INSTRUCTION}\n")
 
     def anything(seen: ReceivedRequest) -> FakeResponse:
         return CAPS if "_field_caps" in seen.target else FakeResponse(found({}, seen.target))
 
+    rows: dict[str, Responder] = {
+        "/_msearch": msearch,
+        "/docs/_msearch": msearch,
+        "/_render/template": render,
+        "": anything,
+    }
     # A profile that takes an instruction, so that another one would be seen.
     more = {"profile": "qwen3-reranker-0.6b", "model": MODEL, "mappings": tmp_path, "inference_ids": "mine"}
     async with (
         serve_fake(FakeServer({"": FakeResponse(b"{}")})) as rogue,
-        serve_fake(FakeServer({"/_msearch": msearch, "/_render/template": render, "": anything})) as engine,
+        serve_fake(FakeServer(rows)) as engine,
         serve_fake(FakeServer({"": score_response({"hose": 1.0})})) as model,
         running_endpoint(fake_settings(engine, model, **more)) as proxy,
     ):
@@ -180,17 +211,19 @@ async def test_nothing_is_chosen(name: str, tmp_path: Path) -> None:
         assert "all is well" not in seen.body.decode()
         assert len(seen.json["text_2"]) <= 3
         assert "inference" in name or name == "candidates" or INSTRUCTION in seen.body.decode()
-    assert model.seen or ROWS[name][1:2] != ("/docs/_search",) or ROWS[name][3] != HOSE
+    assert bool(model.seen) == (name not in NOT_RERANKED)
+    outcome = got.headers.get("X-Rerank", "")
+    assert outcome == NOT_RERANKED[name] if name in NOT_RERANKED else outcome.startswith("reranked; window=")
     allowed = {ROWS[name][1].partition("?")[0].replace(quote(ROGUE, safe=""), quote(rogue.url, safe=""))}
     paths = {seen.target.partition("?")[0] for seen in engine.seen if "_field_caps" not in seen.target}
-    assert paths <= allowed | {"/_render/template", "/_msearch", "/docs/_search"}
+    assert paths <= allowed | {"/_render/template", "/_msearch", "/docs/_msearch", "/docs/_search"}
     assert b"root:" not in got.body
 
 
 @pytest.mark.parametrize(
     "head", ["POST {}/docs/_search HTTP/1.1\r\nHost: engine", "POST /docs/_search HTTP/1.1\r\nHost: {}"]
 )
-async def test_no_target_or_host_leads_elsewhere(head: str) -> None:
+async def test_no_target_and_no_host_header_leads_to_another_server(head: str) -> None:
     body = json.dumps(HOSE)
     async with serve_fake(FakeServer({"": FakeResponse(b"{}")})) as rogue, running() as (proxy, engine, _):
         request = head.format(rogue.url) + f"\r\nConnection: close\r\n{': '.join(JSON)}\r\nContent-Length: {len(body)}"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from es_rerank.search.formats.endpoints import MOST_SEARCHES
+from es_rerank.search.formats.endpoints import MAX_SEARCHES
 from es_rerank.testing import ClientReply, FakeResponse, ReceivedRequest, RunningEndpoint, search_response
 from tests.server.handlers.engine import running
 
@@ -207,12 +207,12 @@ def many_ratings(count: int) -> str:
 )
 async def test_a_thousand_searches_are_read_and_more_are_the_engines(target: str, write: Callable[[int], str]) -> None:
     async with running(dict(ENGINE) | {target: FakeResponse(b'{"own":1}')}) as (proxy, engine, _):
-        most = await sent(proxy, target, write(MOST_SEARCHES))
-        more = await sent(proxy, target, write(MOST_SEARCHES + 1))
+        most = await sent(proxy, target, write(MAX_SEARCHES))
+        more = await sent(proxy, target, write(MAX_SEARCHES + 1))
     assert most.headers["X-Rerank"].startswith("skipped; why=no_query_text, skipped; why=no_query_text, ")
-    assert most.headers["X-Rerank"].endswith(f", and {MOST_SEARCHES - 32} more")
+    assert most.headers["X-Rerank"].endswith(f", and {MAX_SEARCHES - 32} more")
     assert more.headers["X-Rerank"] == "skipped; why=too_large"
-    assert [seen.body for seen in engine.seen if target in seen.target][-1] == write(MOST_SEARCHES + 1).encode()
+    assert [seen.body for seen in engine.seen if target in seen.target][-1] == write(MAX_SEARCHES + 1).encode()
 
 
 @pytest.mark.parametrize(

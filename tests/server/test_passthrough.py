@@ -1,4 +1,4 @@
-"""What is no planned search goes both ways byte for byte."""
+"""A request that is not a planned search passes both ways byte for byte."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from es_rerank.testing import (
     FakeResponse,
@@ -51,7 +52,7 @@ async def test_method_and_raw_path_pass(method: str, target: str) -> None:
     assert (engine.seen[0].method, engine.seen[0].target) == (method, target)
 
 
-async def test_headers_pass_repeated_ones_too_and_in_their_order() -> None:
+async def test_headers_pass_in_their_order_also_repeated_ones() -> None:
     said = [("X-Elastic-Product", "Elasticsearch"), ("Warning", '299 "a"'), ("x-a", "1"), ("Warning", '299 "b"')]
     sent = [("Authorization", "ApiKey abc"), ("X-B", "1"), ("Accept", "a/b"), ("X-B", "2"), ("X-Opaque-Id", "é")]
     async with passing(FakeResponse(b"", headers=said)) as (proxy, engine):
@@ -62,7 +63,7 @@ async def test_headers_pass_repeated_ones_too_and_in_their_order() -> None:
     assert engine.seen[0].headers["Host"] == engine.url.removeprefix("http://")
 
 
-async def test_headers_between_two_neighbours_end_here() -> None:
+async def test_hop_by_hop_headers_are_not_passed() -> None:
     sent = [("Connection", "X-Hop"), ("X-Hop", "1"), ("Keep-Alive", "5"), ("TE", "trailers"), ("Expect", "")]
     async with passing(FakeResponse(b"", headers=[("Keep-Alive", "9"), ("Proxy-Authenticate", "x")])) as (
         proxy,
@@ -73,7 +74,7 @@ async def test_headers_between_two_neighbours_end_here() -> None:
     assert {"Keep-Alive", "Proxy-Authenticate"} & set(got.headers) == set()
 
 
-async def test_nothing_is_added() -> None:
+async def test_no_header_is_added() -> None:
     """The fake's own server adds Server and Date; one of each is all that arrives, and no default header goes."""
     async with passing(FakeResponse(b"{}")) as (proxy, engine):
         got = await proxy.send("GET", "/")
@@ -83,7 +84,7 @@ async def test_nothing_is_added() -> None:
     assert set(got.headers) <= {"Content-Type", "Content-Length", "Server", "Date"}
 
 
-async def test_a_head_keeps_the_length_of_what_is_not_sent() -> None:
+async def test_the_response_to_a_head_request_keeps_its_content_length() -> None:
     async with passing(FakeResponse(b"", headers=[("Content-Length", "1234")])) as (proxy, _):
         got = await proxy.send("HEAD", "/docs")
         assert (got.status, got.headers["Content-Length"], got.body) == (200, "1234", b"")
@@ -101,7 +102,7 @@ async def test_the_engines_status_passes(status: int) -> None:
     assert (got.status, got.body, got.headers["Retry-After"]) == (status, body, "3")
 
 
-async def test_coded_bodies_pass_as_they_are() -> None:
+async def test_compressed_bodies_pass_unchanged() -> None:
     packed = gzip.compress(b'{"index":{}}\n', mtime=0)
     coded = [("Content-Encoding", "gzip"), ("Content-Type", "application/x-ndjson")]
     async with passing(FakeResponse(packed, headers=coded)) as (proxy, engine):
@@ -118,7 +119,7 @@ async def test_bodies_of_any_size_pass_both_ways() -> None:
     assert got.body == much
 
 
-async def test_an_answer_streams_while_the_engine_still_writes() -> None:
+async def test_a_response_is_streamed_while_the_engine_writes_it() -> None:
     go_on = asyncio.Event()
 
     async def engine(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -146,13 +147,51 @@ async def raw(
         server.close()
 
 
-async def test_an_answer_that_breaks_off_is_not_taken_for_whole() -> None:
+async def test_a_response_that_is_cut_off_is_cut_off_for_the_client_too() -> None:
     async with passing(FakeResponse([b"half"], cut_off=True)) as (proxy, _):
         with pytest.raises(aiohttp.ClientError):
             await proxy.send("GET", "/_cat/x")
 
 
-async def test_an_engine_that_refuses_before_it_has_read_all_is_heard() -> None:
+@pytest.mark.parametrize("head", [b"Content-Length: 100", b"Transfer-Encoding: chunked"])
+async def test_a_response_that_is_cut_off_is_logged_and_its_connection_aborted(head: bytes) -> None:
+    async def engine(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n4\r\nhalf\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with raw(engine) as proxy:
+        with capture_logs() as logs:
+            async with proxy.session.get(proxy.url + "/_cat/x") as response:
+                assert response.status == 200
+                with pytest.raises(aiohttp.ClientPayloadError):
+                    await response.read()
+        assert [entry["event"] for entry in logs] == ["response cut off"]
+
+
+@pytest.mark.parametrize("encoded", [True, False])
+@pytest.mark.parametrize("target", ["/_bulk", "/docs/_search"])
+async def test_an_engine_that_closes_silently_on_an_encoded_body_does_so_for_the_client(
+    target: str, encoded: bool
+) -> None:
+    """Engines close the connection on a body that does not have its encoding; a client would retry a 502."""
+
+    async def engine(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    headers = [("Content-Type", "application/json"), *([("Content-Encoding", "gzip")] if encoded else [])]
+    async with raw(engine) as proxy:
+        if encoded:
+            with pytest.raises(aiohttp.ServerDisconnectedError):
+                await proxy.send("POST", target, b"no gzip", headers)
+        else:
+            got = await proxy.send("POST", target, b"no gzip", headers)
+            assert (got.status, got.json["error"]["type"]) == (502, "upstream_unreachable_exception")
+
+
+async def test_a_response_before_the_whole_body_was_sent_reaches_the_client() -> None:
     async def engine(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\nConnection: close\r\n\r\nlarge")
@@ -166,7 +205,7 @@ async def test_an_engine_that_refuses_before_it_has_read_all_is_heard() -> None:
     assert (got.status, got.body) == (413, b"large")
 
 
-async def test_an_engine_that_is_gone_is_a_bad_gateway_in_its_own_words() -> None:
+async def test_an_unreachable_engine_is_a_bad_gateway_in_the_engines_format() -> None:
     async with running_endpoint(fake_settings()) as proxy:
         got = await proxy.send("GET", "/docs/_doc/1")
     assert (got.status, got.headers["Content-Type"]) == (502, "application/json")
@@ -183,7 +222,7 @@ async def test_an_engine_that_is_gone_is_a_bad_gateway_in_its_own_words() -> Non
         ("PUT", "/d", 502),
     ],
 )
-async def test_over_a_stale_connection_only_reads_are_tried_again(method: str, target: str, status: int) -> None:
+async def test_over_a_stale_connection_only_reads_are_retried(method: str, target: str, status: int) -> None:
     requests: list[int] = []
 
     async def engine(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,7 +1,7 @@
-"""Backends: the wire dialects of rerank servers. One row each; adding one touches nothing else.
+"""Backends: the request and response formats of rerank servers. To add a backend, add a row to `BACKENDS`.
 
-All dialects share one discipline: send query and texts, never `top_n`; read index and score only; demand one finite
-score for each text; order is decided elsewhere.
+All backends follow the same rules: send the query and the texts but never `top_n`, read only the index and the score
+of each result, require one finite score per text, and return the scores in the order of the texts.
 """
 
 from __future__ import annotations
@@ -11,22 +11,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from es_rerank.rerank.backends import cohere, infinity, tei, vllm
-from es_rerank.rerank.backends.answer import BadAnswerError, Question
+from es_rerank.rerank.backends.answer import BadAnswerError, RerankCall
 
-__all__ = ["BACKENDS", "Backend", "BadAnswerError", "Question"]
+__all__ = ["BACKENDS", "Backend", "BadAnswerError", "RerankCall"]
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One dialect.
+    """The API of one kind of rerank server.
 
-    `path` is appended to the server's URL. `encode` writes the request, `decode` reads the answer's JSON into one
-    score a text, in the order sent; it raises BadAnswerError. `raw` tells that a cross-encoder's scores are logits,
-    not probabilities. `max_batch` is how many texts one request may carry. `local` needs no server.
+    Attributes:
+        path: URL path of the API, appended to the server's base URL.
+        encode: Returns the request body, not yet JSON-encoded, for a call.
+        decode: Takes the parsed response body and the number of texts sent, and returns one score per text in the
+            order of the texts. Raises BadAnswerError if scores are missing or invalid.
+        raw: Whether the server returns logits for a cross-encoder. Otherwise it returns probabilities.
+        max_batch: Maximum number of texts per request.
+        local: Whether scores are computed without a server.
+
     """
 
     path: str
-    encode: Callable[[Question], Mapping[str, Any]]
+    encode: Callable[[RerankCall], Mapping[str, Any]]
     decode: Callable[[Any, int], list[float]]
     raw: bool
     max_batch: int
@@ -40,6 +46,6 @@ BACKENDS: Mapping[str, Backend] = {
     "infinity": Backend("/rerank", infinity.encode, infinity.decode, raw=True, max_batch=256),
     "cohere": Backend("/v2/rerank", cohere.encode, cohere.decode, raw=False, max_batch=500),
     "jina": Backend("/v1/rerank", cohere.encode, cohere.decode, raw=False, max_batch=500),
-    # The engine's own order: every text is as good as every other, and ties keep the engine's order.
+    # Keeps the engine's order: all scores are equal, and hits with equal scores keep their order.
     "identity": Backend("", lambda _: {}, lambda _, count: [0.5] * count, raw=False, max_batch=2**31, local=True),
 }

@@ -1,4 +1,4 @@
-"""What every dialect shares: the question, and the demands on an answer."""
+"""Shared by all backends: the call to a rerank server, and the validation of its response."""
 
 from __future__ import annotations
 
@@ -9,44 +9,51 @@ from typing import Any
 
 
 class BadAnswerError(ValueError):
-    """The server's answer is no full set of finite scores."""
+    """The response of a rerank server does not contain exactly one finite score per text."""
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """One request to the model: a query and the texts to score, with prefixes applied already."""
+class RerankCall:
+    """The content of one request to a rerank server. *query* and *texts* include the profile's prefixes."""
 
     query: str
     texts: Sequence[str]
     model: str
     instruction: str | None = None
 
-    def halved(self) -> Question:
-        """Cut all texts to half: what a wrong guess at tokens needs."""
+    def halved(self) -> RerankCall:
+        """Return the call with each text cut to half its length, for a retry after a too-long error."""
         return replace(self, texts=[text[: len(text) // 2] for text in self.texts])
 
 
 def scores(rows: Any, count: int, key: str) -> list[float]:
-    """Put `[{"index": i, key: score}, ...]` into the order the texts were sent in.
+    """Return the scores in `[{"index": i, key: score}, ...]`, sorted by index, which is the order of the texts.
 
-    Raises BadAnswerError unless the indices are a permutation of 0..count-1 and every score is a finite number.
+    Args:
+        rows: The parsed JSON array.
+        count: The number of texts in the request.
+        key: The name of the member with the score.
+
+    Raises:
+        BadAnswerError: If the indices are not exactly 0 to count - 1, or a score is not a finite number.
+
     """
     if not isinstance(rows, list):
         raise BadAnswerError(f"no scores for {count} texts")
-    found: dict[int, float] = {}
+    by_index: dict[int, float] = {}
     for row in rows:
         index, score = (row.get("index"), row.get(key)) if isinstance(row, dict) else (None, None)
         value = _finite(score)
         if type(index) is not int or value is None:
-            raise BadAnswerError(f"no finite {key} with an index in a row")
-        found[index] = value
-    if len(found) != count or len(rows) != count or set(found) != set(range(count)):
+            raise BadAnswerError(f"a row without index or finite {key}")
+        by_index[index] = value
+    if len(rows) != count or set(by_index) != set(range(count)):
         raise BadAnswerError(f"{len(rows)} scores for {count} texts")
-    return [found[at] for at in range(count)]
+    return [by_index[index] for index in range(count)]
 
 
 def _finite(score: Any) -> float | None:
-    """Read a score; None for anything but a number that a float can hold."""
+    """Return a score as a float, or None if it is not a finite number."""
     try:
         value = float(score) if type(score) in {int, float} else math.nan
     except OverflowError:
@@ -55,7 +62,7 @@ def _finite(score: Any) -> float | None:
 
 
 def member(body: Any, name: str) -> Any:
-    """Read a member of a JSON object; raises BadAnswerError if there is none."""
+    """Return the member *name* of a JSON object. Raises BadAnswerError if it is missing or *body* is not an object."""
     if not isinstance(body, dict) or name not in body:
-        raise BadAnswerError(f"no {name!r} in the answer")
+        raise BadAnswerError(f"no {name!r} in the response")
     return body[name]

@@ -1,18 +1,18 @@
-"""Infinity: Cohere-like, with logits on request."""
+"""Infinity: the same format as Cohere's API, with an option to return logits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from es_rerank.rerank.backends.answer import Question, member, scores
+from es_rerank.rerank.backends.answer import RerankCall, member, scores
 
 
-def encode(question: Question) -> Mapping[str, Any]:
-    """Write a `/rerank` request for logits."""
-    return {"model": question.model, "query": question.query, "documents": list(question.texts), "raw_scores": True}
+def encode(call: RerankCall) -> Mapping[str, Any]:
+    """Return the body of a `/rerank` request that asks for logits."""
+    return {"model": call.model, "query": call.query, "documents": list(call.texts), "raw_scores": True}
 
 
 def decode(body: Any, count: int) -> list[float]:
-    """Read `{"results": [{"index", "relevance_score"}]}`."""
+    """Return the scores in `{"results": [{"index", "relevance_score"}]}`."""
     return scores(member(body, "results"), count, "relevance_score")

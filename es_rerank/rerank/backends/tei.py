@@ -1,18 +1,18 @@
-"""Text Embeddings Inference: a bare array comes back; equal scores in reverse order, so order is never read from it."""
+"""Text Embeddings Inference (TEI). It returns results sorted by score, so texts are matched by index."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from es_rerank.rerank.backends.answer import Question, scores
+from es_rerank.rerank.backends.answer import RerankCall, scores
 
 
-def encode(question: Question) -> Mapping[str, Any]:
-    """Write a `/rerank` request for logits; what is too long is cut by the server instead of refused."""
-    return {"query": question.query, "texts": list(question.texts), "raw_scores": True, "truncate": True}
+def encode(call: RerankCall) -> Mapping[str, Any]:
+    """Return the body of a `/rerank` request that asks for logits, and for truncation of long texts."""
+    return {"query": call.query, "texts": list(call.texts), "raw_scores": True, "truncate": True}
 
 
 def decode(body: Any, count: int) -> list[float]:
-    """Read `[{"index", "score"}]`."""
+    """Return the scores in `[{"index", "score"}]`."""
     return scores(body, count, "score")

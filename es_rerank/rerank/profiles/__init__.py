@@ -1,12 +1,13 @@
-"""Profiles: how each model family must be asked. One row each; the flags are those of vLLM's server."""
+"""Profiles: the prompt format and limits of each model family. To add a model family, add a row to `PROFILES`."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
+
+from es_rerank.model import LongDocumentMode
 
 _QWEN3_TEMPLATE = "qwen3_reranker.jinja"
 _QWEN3_OVERRIDES = {
@@ -18,20 +19,32 @@ _QWEN3_OVERRIDES = {
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One model family.
+    """The prompt format, limits and vLLM flags of one model family.
 
-    `max_tokens` is the longest prompt served, `overhead` the tokens of the prompt beside query and document,
-    `max_passage_tokens` how much of a document is read by default and `long` what happens to the rest.
-    `query` and `document` are prefixes. A score becomes a probability by sigmoid(slope * (score - center));
-    `cosine` tells that scores are cosines of a bi-encoder whatever the backend. `special` are token texts that a
-    document must not be able to speak. `languages` is "any" or the one language the model reads.
+    Attributes:
+        model: Model name on Hugging Face.
+        max_tokens: Context length of the model, in tokens.
+        max_passage_tokens: Default maximum length of a passage, in tokens.
+        overhead: Number of prompt tokens in addition to those of query and document.
+        long: Default for documents longer than a passage: `truncate` or `max_passage`.
+        query: Prefix of the query.
+        document: Prefix of each passage.
+        instruction: The default instruction; None if the model takes none.
+        cosine: Whether the model is a bi-encoder, whose scores are cosine similarities with every backend.
+        center: The score that becomes the probability 0.5, in `sigmoid(slope * (score - center))`.
+        slope: The slope in the same formula.
+        special: Special tokens of the model, which are escaped in queries and documents.
+        languages: `any`, or the only language of the model as an ISO 639-1 code.
+        template: File name of the chat template, in the folder of this module; None if vLLM needs none.
+        flags: Command-line flags of `vllm serve`.
+
     """
 
     model: str
     max_tokens: int
     max_passage_tokens: int
     overhead: int = 8
-    long: str = "truncate"
+    long: LongDocumentMode = LongDocumentMode.TRUNCATE
     query: str = ""
     document: str = ""
     instruction: str | None = None
@@ -69,9 +82,9 @@ PROFILES: Mapping[str, Profile] = {
     "e5": Profile(
         model="intfloat/multilingual-e5-small",
         max_tokens=512,
-        # Less than it could read: one sentence that answers is lost in the mean over a longer passage.
+        # Less than the context length: mean pooling over a longer passage dilutes the sentence that answers the query.
         max_passage_tokens=256,
-        long="max_passage",
+        long=LongDocumentMode.MAX_PASSAGE,
         query="query: ",
         document="passage: ",
         cosine=True,
@@ -83,7 +96,7 @@ PROFILES: Mapping[str, Profile] = {
         model="sentence-transformers/all-MiniLM-L6-v2",
         max_tokens=256,
         max_passage_tokens=192,
-        long="max_passage",
+        long=LongDocumentMode.MAX_PASSAGE,
         cosine=True,
         center=0.35,
         slope=10.0,
@@ -93,33 +106,20 @@ PROFILES: Mapping[str, Profile] = {
 }
 
 
-def probability(profile: Profile, score: float, raw: bool) -> float:
-    """Map a model's score to a probability in [0, 1], in float64.
-
-    *raw* tells that the server gave a logit; else a cross-encoder's score is a probability already.
-    """
-    if not raw and not profile.cosine:
-        return min(max(score, 0.0), 1.0)
-    logit = profile.slope * (score - profile.center)
-    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
-
-
-def escape_special_tokens(profile: Profile, text: str) -> str:
-    """Break up the model's special tokens, so that a text cannot steer the prompt, and lone surrogates."""
-    text = text.encode("utf-8", "replace").decode()
-    for token in profile.special:
-        if token in text:
-            text = text.replace(token, f"{token[0]} {token[1:]}")
-    return text
-
-
 def template_path(profile: Profile) -> str | None:
-    """Name the file of the profile's chat template; None if the model needs none."""
+    """Return the path of the profile's chat template, or None if vLLM needs none."""
     return str(files(__name__) / profile.template) if profile.template else None
 
 
 def server_flags(profile: Profile, model: str | None = None) -> list[str]:
-    """List vLLM's flags for a profile: model, pooling, overrides, template. The name served is the profile's model."""
+    """Return the command-line flags of `vllm serve` for a profile.
+
+    Args:
+        profile: The profile.
+        model: Hugging Face name or local folder of the weights; by default the profile's model. vLLM serves them under
+            the profile's model name.
+
+    """
     template = template_path(profile)
     named = ["--served-model-name", profile.model] if model and model != profile.model else []
     chat = ["--chat-template", template] if template else []

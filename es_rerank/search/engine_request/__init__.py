@@ -1,1 +1,1 @@
-"""Writes the requests that the engine gets for a planned search."""
+"""Builds the requests that es-rerank sends to the engine for a planned search."""

@@ -1,4 +1,4 @@
-"""How a planned search is put to the engine: one row an endpoint, for the flows that do it and for `explain`."""
+"""Builds the engine request for a planned search, for each endpoint."""
 
 from __future__ import annotations
 
@@ -6,16 +6,25 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from es_rerank.model import Plan, Search
-from es_rerank.search.engine_request.widen import INLINE, unfiltered, widen, widen_item, without
-from es_rerank.search.formats.endpoints import EndpointRequest
+from es_rerank.search.engine_request.widen import (
+    BODY_PARAMETERS,
+    only_parameters,
+    widen,
+    widen_item,
+    without_filter_path,
+    without_parameters,
+)
+from es_rerank.search.formats.endpoints import INDEX_OPTIONS, Endpoint, EndpointRequest
 from es_rerank.search.formats.search_template import inline
 
 _TEMPLATE = "/template"
 _RANK_EVAL = "_rank_eval"
+# URL parameters of `_rank_eval` that apply to its searches.
+_RANK_EVAL_OPTIONS = INDEX_OPTIONS | {"search_type"}
 
 
 class EngineRequest(NamedTuple):
-    """What the engine is asked: the raw path, the query string and the body; of many searches, that of one line."""
+    """A request to the engine: raw path, query string and body."""
 
     path: str
     query_string: str
@@ -23,54 +32,68 @@ class EngineRequest(NamedTuple):
 
     @property
     def target(self) -> str:
-        """Write path and query string as a request does."""
+        """Path and query string, as in a request line."""
         return f"{self.path}?{self.query_string}" if self.query_string else self.path
 
 
 class EngineRequestRow(NamedTuple):
-    """One row; `splits` is whether the window may be fetched light, and the page in full after it."""
+    """How to build engine requests for one endpoint, and whether a search may have a query phase and a fetch phase."""
 
     write: Callable[[EndpointRequest, Search, Plan], EngineRequest]
-    splits: bool = True
+    two_phase: bool = True
 
 
-def _as_search(request: EndpointRequest, search: Search, plan: Plan) -> EngineRequest:
-    """Ask at the same path."""
+def _search(request: EndpointRequest, search: Search, plan: Plan) -> EngineRequest:
+    """Build a request with the client's path."""
     return EngineRequest(request.path, *widen(request.query_string, search, plan))
 
 
-def _as_template(request: EndpointRequest, search: Search, plan: Plan) -> EngineRequest:
-    """Ask at the same path, whose answers have a shape of their own, with a template that renders to the search."""
-    query_string = unfiltered(without(request.query_string, INLINE))
+def _search_template(request: EndpointRequest, search: Search, plan: Plan) -> EngineRequest:
+    """Build a template request that renders to the search, because template responses have their own format."""
+    query_string = without_filter_path(without_parameters(request.query_string, BODY_PARAMETERS))
     return EngineRequest(request.path, query_string, inline(widen_item(search, plan)))
 
 
-def _as_line(request: EndpointRequest, search: Search, plan: Plan) -> EngineRequest:
-    """Ask for one of many; templates are rendered already."""
-    return EngineRequest(searches_at(request.path), unfiltered(request.query_string), widen_item(search, plan))
+def _multi_search(request: EndpointRequest, search: Search, plan: Plan) -> EngineRequest:
+    """Build an `_msearch` for one of many searches; templates are already rendered."""
+    return multi_search_request(request, widen_item(search, plan))
 
 
-def searches_at(path: str) -> str:
-    """Name the path for searches beside one for templates."""
-    return path.rstrip("/").removesuffix(_TEMPLATE)
+def _rank_eval(request: EndpointRequest, search: Search, plan: Plan) -> EngineRequest:
+    """Build an `_msearch` for one of the searches to be rated."""
+    return rank_eval_request(request, widen_item(search, plan))
 
 
-def _to_be_rated(request: EndpointRequest, search: Search, plan: Plan) -> EngineRequest:
-    """Ask for what will be rated, by a search of its own."""
-    path = request.path.rstrip("/").removesuffix(_RANK_EVAL) + "_search"
-    return EngineRequest(path, *widen(without(request.query_string, INLINE), search, plan))
+def multi_search_request(request: EndpointRequest, body: bytes) -> EngineRequest:
+    """Return the `_msearch` request for the searches of an `_msearch` or `_msearch/template`."""
+    path = request.path.rstrip("/").removesuffix(_TEMPLATE)
+    return EngineRequest(path, without_filter_path(request.query_string), body)
 
 
-ENGINE_REQUESTS: Mapping[str, EngineRequestRow] = {
-    "_search": EngineRequestRow(_as_search),
-    "_search/template": EngineRequestRow(_as_template),
-    "_msearch": EngineRequestRow(_as_line),
-    "_msearch/template": EngineRequestRow(_as_line),
-    "_async_search": EngineRequestRow(_as_search, splits=False),
-    "_rank_eval": EngineRequestRow(_to_be_rated, splits=False),
+def rank_eval_request(request: EndpointRequest, body: bytes) -> EngineRequest:
+    """Return the `_msearch` request for the searches of a `_rank_eval`."""
+    path = request.path.rstrip("/").removesuffix(_RANK_EVAL) + "_msearch"
+    return EngineRequest(path, only_parameters(request.query_string, _RANK_EVAL_OPTIONS), body)
+
+
+ENGINE_REQUESTS: Mapping[Endpoint, EngineRequestRow] = {
+    Endpoint.SEARCH: EngineRequestRow(_search),
+    Endpoint.SEARCH_TEMPLATE: EngineRequestRow(_search_template),
+    Endpoint.MULTI_SEARCH: EngineRequestRow(_multi_search),
+    Endpoint.MULTI_SEARCH_TEMPLATE: EngineRequestRow(_multi_search),
+    Endpoint.ASYNC_SEARCH: EngineRequestRow(_search, two_phase=False),
+    Endpoint.RANK_EVAL: EngineRequestRow(_rank_eval, two_phase=False),
+}
+
+
+# Builds one `_msearch` for all searches of a client request with many searches.
+MULTI_REQUESTS: Mapping[Endpoint, Callable[[EndpointRequest, bytes], EngineRequest]] = {
+    Endpoint.MULTI_SEARCH: multi_search_request,
+    Endpoint.MULTI_SEARCH_TEMPLATE: multi_search_request,
+    Endpoint.RANK_EVAL: rank_eval_request,
 }
 
 
 def engine_request(request: EndpointRequest, search: Search, plan: Plan) -> EngineRequest:
-    """Write what the engine is asked for a planned search that *carried* brought."""
+    """Return the engine request for a planned search of a client request."""
     return ENGINE_REQUESTS[request.endpoint].write(request, search, plan)

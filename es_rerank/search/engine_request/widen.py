@@ -1,7 +1,7 @@
-"""Turns the client's request into the one the engine gets: a wider page, and the text the model needs.
+"""Builds the engine request from the client's: fetches the whole window, with the fields that the model reads.
 
-Of a search with a URL of its own, `from` and `size` go there, where they stand above the body: so a body leaves as the
-bytes it came in, unless fields must be asked for beside it.
+For a search with its own URL, `from` and `size` are set in the URL, where they take precedence over the body. The
+client's body is then sent unchanged, unless extra fields must be requested.
 """
 
 from __future__ import annotations
@@ -12,76 +12,76 @@ from urllib.parse import unquote_plus
 import msgspec
 from msgspec import Raw
 
-from es_rerank.model import Plan, Search
-from es_rerank.search.engine_request.two_phase import HIT_PARAMETERS, fetch_phase_body, query_phase_body
+from es_rerank.jsonspan import elements
+from es_rerank.model import FetchPhase, Plan, Search
+from es_rerank.search.engine_request.two_phase import PAGE_PARAMETERS, fetch_phase_body, query_phase_body
 
-# `filter_path` is applied to the answer as it leaves. The engine gets one of the same kind that leaves all in, or takes
-# nothing out: with a filter it writes each source anew.
-_FILTER = "filter_path"
-_ALL, _NOTHING = "**", "-es_rerank.nothing"
-# The page is the plan's.
+# es-rerank applies `filter_path` to the response itself. The engine request still has a filter, one that keeps
+# everything, because the engine formats `_source` differently when there is a filter.
+_FILTER_PATH = "filter_path"
+_KEEP_ALL, _EXCLUDE_NOTHING = "**", "-es_rerank.nothing"
+# Replaced by the plan's `from` and `size`.
 _PAGE = frozenset({"from", "size"})
-# What the URL said in place of a body is sent as one.
-INLINE = frozenset({"source", "source_content_type"})
-_STORED = frozenset({"stored_fields", "_source", "_source_includes", "_source_excludes"})
+# Parameters that contain the body. es-rerank sends it as a request body instead.
+BODY_PARAMETERS = frozenset({"source", "source_content_type"})
+_STORED_FIELDS = frozenset({"stored_fields", "_source", "_source_includes", "_source_excludes"})
 
 
 def widen(query_string: str, search: Search, plan: Plan) -> tuple[str, bytes]:
-    """Give the query string and the body for the engine."""
-    dropped = _PAGE | (INLINE if search.raw else frozenset())
-    if plan.light:
-        dropped |= HIT_PARAMETERS
-    if plan.bare:
-        dropped |= _STORED
-    page = [f"from={plan.fetch_from}", f"size={plan.fetch_size}"]
-    return unfiltered(without(query_string, dropped, *page)), _body(search.raw, plan)
+    """Return the query string and body of the engine request for a search with its own URL."""
+    dropped = _PAGE | (BODY_PARAMETERS if search.body.raw else frozenset())
+    if plan.fetch.phase is FetchPhase.QUERY:
+        dropped |= PAGE_PARAMETERS
+    if plan.without_stored_fields:
+        dropped |= _STORED_FIELDS
+    page = [f"from={plan.fetch.from_}", f"size={plan.fetch.size}"]
+    members = _members(search, plan)
+    body = search.body.raw if members is None else msgspec.json.encode(members)
+    return without_filter_path(without_parameters(query_string, dropped, *page)), body
 
 
 def widen_item(search: Search, plan: Plan) -> bytes:
-    """Give the body for the engine of a search without a URL of its own."""
-    page = {"from": plan.fetch_from, "size": plan.fetch_size}
-    return msgspec.json.encode({**_members(_body(search.raw, plan)), **page})
+    """Return the body of the engine request for a search without its own URL, as in `_msearch`."""
+    members = _members(search, plan)
+    page = {"from": plan.fetch.from_, "size": plan.fetch.size}
+    return msgspec.json.encode({**(search.body.members() if members is None else members), **page})
 
 
-def without(query_string: str, names: frozenset[str], *more: str) -> str:
-    """Take parameters out of a query string and add *more*; all others stay as they were written."""
+def without_parameters(query_string: str, names: frozenset[str], *more: str) -> str:
+    """Remove parameters from a query string and append *more*; other parameters are unchanged."""
     pairs = [pair for pair in query_string.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in names]
     return "&".join([*pairs, *more])
 
 
-def unfiltered(query_string: str) -> str:
-    """Put a filter that changes nothing in the place of the client's."""
-    asked = [pair for pair in query_string.split("&") if unquote_plus(pair.partition("=")[0]) == _FILTER]
-    patterns = [one for one in unquote_plus(asked[-1].partition("=")[2]).split(",") if one] if asked else []
+def only_parameters(query_string: str, names: frozenset[str]) -> str:
+    """Remove all parameters except these from a query string."""
+    return "&".join(pair for pair in query_string.split("&") if unquote_plus(pair.partition("=")[0]) in names)
+
+
+def without_filter_path(query_string: str) -> str:
+    """Replace the client's `filter_path` by a filter that changes nothing."""
+    if _FILTER_PATH not in unquote_plus(query_string):
+        return query_string
+    filters = [pair for pair in query_string.split("&") if unquote_plus(pair.partition("=")[0]) == _FILTER_PATH]
+    patterns = [one for one in unquote_plus(filters[-1].partition("=")[2]).split(",") if one] if filters else []
     if not patterns:
         return query_string
-    neutral = _NOTHING if all(one.startswith("-") for one in patterns) else _ALL
-    return without(query_string, frozenset({_FILTER}), f"{_FILTER}={neutral}")
+    neutral = _EXCLUDE_NOTHING if all(one.startswith("-") for one in patterns) else _KEEP_ALL
+    return without_parameters(query_string, frozenset({_FILTER_PATH}), f"{_FILTER_PATH}={neutral}")
 
 
-def _body(raw: bytes, plan: Plan) -> bytes:
-    """Write the body: light, cut to a page, or with what the model reads beside the client's own fields."""
-    if plan.light:
-        return query_phase_body(raw, plan.passage_fields)
-    if plan.only is not None:
-        return fetch_phase_body(raw, plan.only)
-    if not plan.bare and not plan.extra_fields:
-        return raw
-    members = _members(raw)
-    if plan.bare:
-        # Neither source nor fields may be asked beside `stored_fields: _none_`.
-        members = {name: value for name, value in members.items() if name != "stored_fields"} | {
-            "_source": Raw(b"false")
-        }
-    return msgspec.json.encode({**members, "fields": _more(members.get("fields"), plan)})
-
-
-def _more(asked: Raw | None, plan: Plan) -> object:
-    """Add the extra fields to those that are asked for."""
-    own = msgspec.json.decode(asked, type=list[Raw]) if asked is not None else []
-    return [*own, *plan.extra_fields]
-
-
-def _members(raw: bytes) -> Mapping[str, Raw]:
-    """Decode a body into its members; no body is an empty one."""
-    return msgspec.json.decode(raw or b"{}", type=dict[str, Raw])
+def _members(search: Search, plan: Plan) -> Mapping[str, object] | None:
+    """Return the body members for the plan's phase; None if the client's body is sent unchanged."""
+    if plan.fetch.phase is FetchPhase.QUERY:
+        return query_phase_body(search.body, plan.passage_fields)
+    if plan.fetch.phase is FetchPhase.FETCH:
+        return fetch_phase_body(search.body, plan.fetch.only)
+    if not plan.without_stored_fields and not plan.extra_fields:
+        return None
+    members: dict[str, object] = dict(search.body.members())
+    fields = search.body.spans["fields"].of(search.body.raw) if "fields" in search.body.values else b"[]"
+    if plan.without_stored_fields:
+        # The engines reject `_source` and `fields` together with `stored_fields: _none_`.
+        members.pop("stored_fields", None)
+        members["_source"] = Raw(b"false")
+    return {**members, "fields": [*(Raw(span.of(fields)) for span in elements(fields)), *plan.extra_fields]}

@@ -1,1 +1,1 @@
-"""Request formats of the engines, one module each."""
+"""The engines' request formats, one module each."""

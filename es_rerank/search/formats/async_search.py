@@ -1,4 +1,4 @@
-"""Asynchronous searches: reads the wrapped answer, and carries the plan from submit to poll in the id the client gets.
+"""Asynchronous searches: parses responses, and stores the plan of the search in the id that the client gets.
 
 Formats: Elasticsearch's `_async_search` (`id`, `is_running`, `is_partial`, `response`) and OpenSearch's asynchronous
 search plugin (`id`, `state`, `response`).
@@ -17,40 +17,48 @@ import msgspec
 from msgspec import Meta, json, msgpack
 
 from es_rerank.jsonspan import Span, members, splice
-from es_rerank.model import Plan, Rule
+from es_rerank.model import FetchPhase, FetchSpec, LongDocumentMode, Plan, Rule, RuleMode
 
-# States in which the plugin holds the whole answer, kept or not; a search that failed has an `error` with them.
+# OpenSearch states in which the response is complete. A failed search may also have such a state, with an `error`.
 _DONE = frozenset({"SUCCEEDED", "PERSISTING", "PERSIST_SUCCEEDED", "PERSIST_FAILED", "STORE_RESIDENT", "CLOSED"})
 _STATES = _DONE | {"INIT", "RUNNING", "FAILED"}
-_WORDS = ("id", "is_running", "is_partial", "state")
+_STATUS_MEMBERS = ("id", "is_running", "is_partial", "state")
 
-# No engine's id has a dot: they are base64. The digit is the version of what follows.
+# Separates the engine's id, which is base64 and has no dot, from the packed plan. The digit is the format version.
 _MARK = ".r1"
-_CHUNKS = "max_passage"
-# What a plan may take before it is packed: packed, it still is a URL that this program reads.
-_MOST_BYTES = 32 * 1024
+# Maximum plan size before compression. A compressed plan of this size still fits into a URL that es-rerank accepts.
+_MAX_PLAN_BYTES = 32 * 1024
 
-# As far as the engines count hits.
+# The engines store hit counts as 32-bit integers.
 _Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 _Window = Annotated[int, Meta(ge=0, le=1000)]
 
 
 @dataclass(frozen=True, slots=True)
 class AsyncSearchResponse:
-    """An asynchronous search's answer: the engine's id and its span, the span of the search answer, where it has them.
+    """The response of an asynchronous search API.
 
-    `final`: the answer is there, whole, and will not change.
+    Attributes:
+        body: The response body.
+        id: The engine's id; None if the response has no id.
+        id_span: The byte span of the id in `body`.
+        response: The byte span of the search response in `body`; None if there is none yet.
+        final: Whether the search response is complete.
+
     """
 
     body: bytes
     id: str | None
-    place: Span | None
+    id_span: Span | None
     response: Span | None
     final: bool
 
 
-class _Packed(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    """A plan as it travels; `plain` is a rule without its template, `chunks` one that reads documents in pieces."""
+class _PackedPlan(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """A plan as stored in an id.
+
+    `no_template`: the rule's template is not used. `chunks`: long documents are scored passage by passage.
+    """
 
     text: str
     start: _Count
@@ -61,109 +69,139 @@ class _Packed(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     rule: str
     passage_fields: tuple[str, ...]
     extra_fields: tuple[str, ...]
-    asked_fields: tuple[str, ...]
+    client_fields: tuple[str, ...]
     min_score: float | None
-    bare: bool
-    plain: bool
+    without_stored_fields: bool
+    no_template: bool
     chunks: bool
 
 
-_SHARED = frozenset(_Packed.__struct_fields__) & frozenset(Plan.__dataclass_fields__) - {"rule"}
-
-
 def read(body: bytes) -> AsyncSearchResponse | None:
-    """Find the pieces of an asynchronous search's answer or status; None for anything else."""
+    """Parse the response to a submit, poll or status request of an asynchronous search; None for any other format."""
     try:
         found = members(body)
-        known = {name: json.decode(found[name].of(body)) for name in _WORDS if name in found}
+        status = {name: json.decode(found[name].of(body)) for name in _STATUS_MEMBERS if name in found}
     except (ValueError, RecursionError):
         return None
-    over = _over(known)
-    if over is None:
+    succeeded = _has_succeeded(status)
+    if succeeded is None:
         return None
-    engine_id = known.get("id")
+    engine_id = status.get("id")
     inner = found.get("response")
     response = inner if inner and inner.of(body).startswith(b"{") else None
     return AsyncSearchResponse(
         body,
         id=engine_id if isinstance(engine_id, str) else None,
-        place=found.get("id") if isinstance(engine_id, str) else None,
+        id_span=found.get("id") if isinstance(engine_id, str) else None,
         response=response,
-        final=over and response is not None and "error" not in found,
+        final=succeeded and response is not None and "error" not in found,
     )
 
 
-def _over(known: Mapping[str, Any]) -> bool | None:
-    """Tell whether the search has ended well; None if this is no asynchronous search at all."""
-    running, partial, state = (known.get(name) for name in ("is_running", "is_partial", "state"))
+def write(response: AsyncSearchResponse, client_id: str | None, search_response: bytes | None) -> bytes:
+    """Return the body with a new id and search response (None keeps the old one); other bytes are unchanged."""
+    new = ((response.id_span, client_id and json.encode(client_id)), (response.response, search_response))
+    return splice(response.body, [(span.start, span.end, value) for span, value in new if span and value])
+
+
+def token(engine_id: str, plan: Plan) -> str:
+    """Return the id for the client: the engine's id, followed by the packed plan.
+
+    An id of about 70 characters grows to about 200. The id is not signed, because it grants no access: it only says
+    which part of a response is shown and in which order. The response is read with the caller's own credentials, and
+    a modified id can request nothing that a search of the same client could not. If a plan is too large for a URL,
+    only the page is packed, and hits keep the engine's order.
+    """
+    packed = _pack(plan)
+    if len(packed) > _MAX_PLAN_BYTES:
+        packed = _pack(_page_only(plan))
+    return engine_id + _MARK + base64.urlsafe_b64encode(zlib.compress(packed, 9)).rstrip(b"=").decode()
+
+
+def recall(client_id: str, rule: Callable[[str], Rule | None]) -> tuple[str, Plan] | None:
+    """Extract the engine's id and the plan from a client's id.
+
+    Args:
+        client_id: The id that the client sent.
+        rule: Returns the active rule with a name; None if it does not exist.
+
+    Returns:
+        The engine's id and the plan; None if the id contains no valid plan. If the rule no longer exists, the plan has
+        a rule with mode `off`, so the page keeps the engine's order.
+
+    """
+    engine_id, mark, packed = client_id.partition(_MARK)
+    kept = _unpack(packed) if engine_id and mark else None
+    if kept is None or not _is_possible(kept):
+        return None
+    found = _with_request(rule(kept.rule) or Rule(kept.rule, mode=RuleMode.OFF), kept)
+    plan = Plan(
+        text=kept.text,
+        start=kept.start,
+        size=kept.size,
+        fetch=FetchSpec(FetchPhase.WINDOW, kept.fetch_from, kept.fetch_size),
+        window=min(kept.window, found.window),
+        rule=found,
+        passage_fields=kept.passage_fields,
+        extra_fields=kept.extra_fields,
+        client_fields=kept.client_fields,
+        min_score=kept.min_score,
+        without_stored_fields=kept.without_stored_fields,
+    )
+    return engine_id, plan
+
+
+def _has_succeeded(status: Mapping[str, Any]) -> bool | None:
+    """Return whether the search completed successfully; None if this is not an asynchronous search response."""
+    running, partial, state = (status.get(name) for name in ("is_running", "is_partial", "state"))
     if isinstance(running, bool) and isinstance(partial, bool):
         return not running and not partial
     return state in _DONE if isinstance(state, str) and state in _STATES else None
 
 
-def write(wrapped: AsyncSearchResponse, client_id: str | None, response: bytes | None) -> bytes:
-    """Put another id and another search answer into the body (None: as it was); all other bytes stay."""
-    new = ((wrapped.place, client_id and json.encode(client_id)), (wrapped.response, response))
-    return splice(wrapped.body, [(span.start, span.end, value) for span, value in new if span and value])
-
-
-def token(engine_id: str, plan: Plan) -> str:
-    """Write the id for the client: the engine's, and the plan packed behind it.
-
-    An id of about 70 characters grows to about 200. It is not signed, because it gives its holder nothing: it says
-    which part of an answer is shown and in which order, the answer comes with the credentials of whoever asks, and
-    a changed one is held to what a search of the same client could ask. A plan too large for a URL is left at the
-    engine's order: only its page travels.
-    """
-    packed = _packed(plan)
-    if len(packed) > _MOST_BYTES:
-        packed = _packed(_page_only(plan))
-    return engine_id + _MARK + base64.urlsafe_b64encode(zlib.compress(packed, 9)).rstrip(b"=").decode()
-
-
-def recall(text: str, rule: Callable[[str], Rule | None]) -> tuple[str, Plan] | None:
-    """Read the engine's id and the plan out of a client's id; None if no plan of ours is in it, or an impossible one.
-
-    `rule` finds a rule by name. For one that is gone the plan has a rule of mode `off`: the caller cuts the page and
-    leaves the engine's order.
-    """
-    engine_id, mark, packed = text.partition(_MARK)
-    kept = _unpacked(packed) if engine_id and mark else None
-    if kept is None or not _possible(kept):
-        return None
-    found = _as_asked(rule(kept.rule) or Rule(kept.rule, mode="off"), kept)
-    fields = {name: getattr(kept, name) for name in _SHARED}
-    return engine_id, Plan(**fields | {"rule": found, "window": min(kept.window, found.window)})
-
-
-def _packed(plan: Plan) -> bytes:
-    """Encode a plan without what is never asked of an asynchronous search (`light`, `only`)."""
-    fields = {name: getattr(plan, name) for name in _SHARED}
-    of_rule = {"rule": plan.rule.name, "plain": plan.rule.template is None, "chunks": plan.rule.long.mode == _CHUNKS}
-    return msgpack.encode(_Packed(**fields | of_rule))
+def _pack(plan: Plan) -> bytes:
+    """Serialize a plan. `fetch.phase` is omitted, because an asynchronous search is fetched in a single request."""
+    return msgpack.encode(
+        _PackedPlan(
+            text=plan.text,
+            start=plan.start,
+            size=plan.size,
+            fetch_from=plan.fetch.from_,
+            fetch_size=plan.fetch.size,
+            window=plan.window,
+            rule=plan.rule.name,
+            passage_fields=plan.passage_fields,
+            extra_fields=plan.extra_fields,
+            client_fields=plan.client_fields,
+            min_score=plan.min_score,
+            without_stored_fields=plan.without_stored_fields,
+            no_template=plan.rule.template is None,
+            chunks=plan.rule.long.mode is LongDocumentMode.MAX_PASSAGE,
+        )
+    )
 
 
 def _page_only(plan: Plan) -> Plan:
-    """Leave of a plan what cuts the page; without fields there is nothing to read, so the engine's order stands."""
-    bare_rule = replace(plan.rule, template=None)
-    return replace(plan, text="", rule=bare_rule, passage_fields=(), extra_fields=(), asked_fields=())
+    """Return the plan with only what trims the page. Without passage fields, hits keep the engine's order."""
+    rule = replace(plan.rule, template=None)
+    return replace(plan, text="", rule=rule, passage_fields=(), extra_fields=(), client_fields=())
 
 
-def _unpacked(packed: str) -> _Packed | None:
-    """Decode what stands behind the mark; None for anything but one whole plan of bounded size."""
+def _unpack(packed: str) -> _PackedPlan | None:
+    """Decode the packed plan of an id; None unless it is exactly one plan within the size limit."""
     try:
         data = base64.b64decode(packed + "=" * (-len(packed) % 4), altchars=b"-_", validate=True)
         inflater = zlib.decompressobj()
-        plain = inflater.decompress(data, _MOST_BYTES + 1)
+        plain = inflater.decompress(data, _MAX_PLAN_BYTES + 1)
         if not inflater.eof or inflater.unused_data:
             return None
-        return msgpack.decode(plain, type=_Packed)
+        return msgpack.decode(plain, type=_PackedPlan)
     except (ValueError, zlib.error):
         return None
 
 
-def _possible(kept: _Packed) -> bool:
-    """Tell whether a plan could be one of ours: the page lies in what was fetched, a text comes with its fields."""
+def _is_possible(kept: _PackedPlan) -> bool:
+    """Return whether es-rerank can have created this plan: the page is within the fetched hits, text implies fields."""
     return (
         kept.fetch_from <= kept.start
         and bool(kept.text) == bool(kept.passage_fields)
@@ -171,8 +209,8 @@ def _possible(kept: _Packed) -> bool:
     )
 
 
-def _as_asked(rule: Rule, kept: _Packed) -> Rule:
-    """Put into a rule what the request asked by name."""
+def _with_request(rule: Rule, kept: _PackedPlan) -> Rule:
+    """Return the rule with the request's explicit options."""
     if kept.chunks:
-        rule = replace(rule, long=replace(rule.long, mode=_CHUNKS))
-    return replace(rule, template=None) if kept.plain else rule
+        rule = replace(rule, long=replace(rule.long, mode=LongDocumentMode.MAX_PASSAGE))
+    return replace(rule, template=None) if kept.no_template else rule

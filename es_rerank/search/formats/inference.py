@@ -1,7 +1,7 @@
-"""Elasticsearch's rerank inference API: reads the request, and writes the answer in its shape.
+"""Elasticsearch's rerank inference API: parses the request and builds the response.
 
-Format: `{"query": ..., "input": [...], "top_n": ..., "return_documents": ...}`. The last two stand in `task_settings`
-from version 8.14 on, and above it, where they count first, from 8.19 on. The answer is
+Format: `{"query": ..., "input": [...], "top_n": ..., "return_documents": ...}`. The last two are in `task_settings`
+since version 8.14 and, since 8.19, also at the top level, which takes precedence. The response is
 `{"rerank": [{"index": ..., "relevance_score": ..., "text": ...}]}`, best first.
 """
 
@@ -15,15 +15,23 @@ from typing import Any
 import msgspec
 
 _OPTIONS = ("top_n", "return_documents")
-# As many as the largest window, and as much as so many passages hold.
-MOST_INPUTS = 1000
-MOST_CHARACTERS = 5_000_000
+# The largest window, and the maximum number of characters in its query and passages.
+MAX_INPUTS = 1000
+MAX_CHARACTERS = 5_000_000
 _COUNT = re.compile(r"[1-9][0-9]{0,9}")
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A query and the documents to order; how many are wanted (None: all), and whether with their texts."""
+    """A query and the documents to rank.
+
+    Attributes:
+        query: The query text.
+        documents: The document texts.
+        top_n: Number of documents to return; None means all.
+        with_text: Whether to return the document texts.
+
+    """
 
     query: str
     documents: tuple[str, ...]
@@ -32,26 +40,26 @@ class Question:
 
 
 def read(body: bytes) -> Question | str:
-    """Read a request, or say what is wrong with it in the sentence of a 400."""
+    """Parse a request. If it is invalid, return the reason for the 400 response."""
     try:
         asked: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
     except (ValueError, RecursionError):
-        return "the body is no JSON object"
+        return "the body is not a JSON object"
     query, given = asked.get("query"), asked.get("input")
     documents = [given] if isinstance(given, str) else given
     if not isinstance(query, str) or not query.strip():
         return "[query] must be a text that is not blank"
     if not isinstance(documents, list) or not documents or not all(isinstance(one, str) for one in documents):
-        return "[input] must be a text or a list of texts, one at least"
-    if len(documents) > MOST_INPUTS:
-        return f"[input] must hold no more than {MOST_INPUTS} texts, not {len(documents)}"
-    if len(query) + sum(map(len, documents)) > MOST_CHARACTERS:
-        return f"[query] and [input] must hold no more than {MOST_CHARACTERS} characters together"
+        return "[input] must be a text or a list of at least one text"
+    if len(documents) > MAX_INPUTS:
+        return f"[input] must contain at most {MAX_INPUTS} texts, not {len(documents)}"
+    if len(query) + sum(map(len, documents)) > MAX_CHARACTERS:
+        return f"[query] and [input] must contain at most {MAX_CHARACTERS} characters together"
     return _settled(query, documents, asked)
 
 
 def _settled(query: str, documents: Sequence[str], asked: Mapping[str, Any]) -> Question | str:
-    """Read where a request says what is wanted of the answer."""
+    """Merge the options at the top level and in `task_settings`."""
     settings = asked.get("task_settings")
     if not isinstance(settings, dict | None):
         return "[task_settings] must be an object"
@@ -60,20 +68,23 @@ def _settled(query: str, documents: Sequence[str], asked: Mapping[str, Any]) -> 
 
 
 def _chosen(query: str, documents: Sequence[str], options: Mapping[str, Any]) -> Question | str:
-    """Read what is wanted of the answer, by default what Elasticsearch's own rerankers give; null says nothing."""
+    """Parse the options. Defaults, also for null, are those of Elasticsearch's own rerankers."""
     top_n, with_text = (options.get(name) for name in _OPTIONS)
-    # The engine takes numbers and switches in quotes too.
+    # The engine also accepts quoted numbers and booleans.
     if top_n is not None and (isinstance(top_n, bool) or not _COUNT.fullmatch(str(top_n))):
-        return "[top_n] must be a number from 1 on"
+        return "[top_n] must be a positive integer"
     if with_text not in (None, "true", "false") and not isinstance(with_text, bool):
         return "[return_documents] must be true or false"
     return Question(query, tuple(documents), top_n and int(top_n), with_text not in (False, "false"))
 
 
 def write(question: Question, probabilities: Sequence[float | None]) -> bytes:
-    """Write the answer, best first; equal ones keep their order, and those without a score, which are blank, are last.
+    """Return the response, best first. Ties keep the input order; blank documents, which have no score, are last.
 
-    *probabilities* are those of the documents, in their order.
+    Args:
+        question: The request.
+        probabilities: One per document, in input order; None for a blank document.
+
     """
     order = sorted(enumerate(probabilities), key=lambda one: (one[1] is None, -(one[1] or 0.0)))
     rows = [_row(question, at, probability or 0.0) for at, probability in order[: question.top_n]]
@@ -81,6 +92,6 @@ def write(question: Question, probabilities: Sequence[float | None]) -> bytes:
 
 
 def _row(question: Question, at: int, score: float) -> dict[str, Any]:
-    """Write one document."""
+    """Return the response entry of one document."""
     row: dict[str, Any] = {"index": at, "relevance_score": score}
     return {**row, "text": question.documents[at]} if question.with_text else row

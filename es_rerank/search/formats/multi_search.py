@@ -1,7 +1,7 @@
-"""`_msearch`: reads the lines of a request, and finds the answer of each search in the engine's.
+"""`_msearch`: parses the lines of a request, and locates the response of each search in the engine's response.
 
-Format: a line of header and a line of body for each search, each ended by a newline; the answer is
-`{"took": ..., "responses": [...]}` with a search answer or `{"error", "status"}` in the place of each search.
+Format: for each search a header line and a body line, each terminated by a newline. The response is
+`{"took": ..., "responses": [...]}` with, for each search, a search response or `{"error", "status"}`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from typing import Any
 
 import msgspec
 
-from es_rerank.jsonspan import Span, elements, members, splice
-from es_rerank.search.formats.endpoints import INDEX_OPTIONS, MOST_SEARCHES
+from es_rerank.jsonspan import Span, elements, member, members, splice
+from es_rerank.model import Skip, Why
+from es_rerank.search.formats.endpoints import INDEX_OPTIONS, MAX_SEARCHES, ParsedSearch
+from es_rerank.search.naming import snake_case
 
 _TARGET = ("index", "indices")
-# What a header may say of its search beside the indices, and that a URL may say in the same words.
+# Header members other than the indices. They have the same names as the corresponding URL parameters.
 _OPTIONS = INDEX_OPTIONS | {
     "allow_partial_search_results",
     "ccs_minimize_roundtrips",
@@ -27,123 +29,116 @@ _OPTIONS = INDEX_OPTIONS | {
     "routing",
     "search_type",
 }
-# The engines take these names in camelCase too.
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
-# In a list of names a comma is part of a name, and no name is empty.
-_ONE = re.compile(r"[^,]+")
+# In a list of index names, a comma would be part of a name, and an empty name is invalid.
+_INDEX_NAME = re.compile(r"[^,]+")
 _BLANK = b" \t\r"
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One search: its lines; the decoded index expression and the options of its header, as URL parameters are."""
-
-    header: bytes
-    target: str
-    options: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class MultiSearchResponse:
-    """An answer: its bytes, the place of the array in it, and the bytes of each element."""
+    """The response to many searches: its body, and the byte span of each search's response."""
 
     body: bytes
-    array: Span
-    elements: tuple[bytes, ...]
+    responses: tuple[Span, ...]
 
-    def whole(self, at: int) -> bytes | None:
-        """Give the answer of one search; None if it is an error."""
+    def response(self, index: int) -> bytes:
+        """Return the response at a position, which may be an error."""
+        return self.responses[index].of(self.body)
+
+    def success(self, index: int) -> bytes | None:
+        """Return the response at a position; None if it is an error."""
+        response = self.response(index)
         try:
-            found = members(self.elements[at])
-            status = msgspec.json.decode(found["status"].of(self.elements[at])) if "status" in found else HTTPStatus.OK
+            found = members(response)
+            status = msgspec.json.decode(found["status"].of(response)) if "status" in found else HTTPStatus.OK
         except (ValueError, RecursionError):
             return None
-        return self.elements[at] if status == HTTPStatus.OK and "error" not in found else None
+        return response if status == HTTPStatus.OK and "error" not in found else None
 
-    def joined(self, replaced: Mapping[int, bytes]) -> bytes:
-        """Write the answer with other elements in these places; all other bytes stay."""
-        edits = []
-        at = self.array.start
-        for place, raw in enumerate(self.elements):
-            start = self.body.index(raw, at)
-            at = start + len(raw)
-            edits.append((start, at, replaced.get(place, raw)))
-        return splice(self.body, edits)
+    def with_responses(self, replaced: Mapping[int, bytes]) -> bytes:
+        """Return the body with the responses at these positions replaced; all other bytes are unchanged."""
+        return splice(
+            self.body,
+            [(self.responses[index].start, self.responses[index].end, new) for index, new in replaced.items()],
+        )
 
 
-def too_many(body: bytes) -> bool:
-    """Tell whether a request holds more searches than are planned."""
-    return body.count(b"\n") > 2 * MOST_SEARCHES + 1
+def read(
+    body: bytes, target: str, params: Mapping[str, str], *, templates: bool = False
+) -> Sequence[ParsedSearch] | Skip:
+    """Parse the searches or templates of a request.
 
+    Args:
+        body: The request body.
+        target: The index expression of the path, for searches whose header has none.
+        params: The decoded URL parameters.
+        templates: Whether the body lines are templates.
 
-def read(body: bytes, target: str) -> list[Item] | None:
-    """Read the searches of a request to *target*.
+    Returns:
+        The searches in request order; a skip if the engines reject the request or interpret it differently, so that the
+        client gets the engine's own result.
 
-    None for what an engine refuses, so that it words the error, and for what engines read in different ways.
     """
+    if body.count(b"\n") > 2 * MAX_SEARCHES + 1:
+        return Skip(Why.TOO_LARGE)
     if body.startswith(b"\n") or not body.endswith(b"\n"):
-        return None
+        return Skip(Why.UNREADABLE)
     lines = [line.removesuffix(b"\r") for line in body.split(b"\n")[:-1]]
     if len(lines) % 2 and not lines[-1].strip(_BLANK):
-        lines.pop()  # the engines let one blank line pass at the end
+        lines.pop()  # the engines accept one blank line at the end
     if not lines or len(lines) % 2:
-        return None
+        return Skip(Why.UNREADABLE)
+    shared = {name: params[name] for name in INDEX_OPTIONS if name in params}
     try:
-        return [_item(header, text, target) for header, text in zip(lines[::2], lines[1::2], strict=True)]
+        return [
+            _search(header, line, target, shared, templates)
+            for header, line in zip(lines[::2], lines[1::2], strict=True)
+        ]
+    except (ValueError, RecursionError):
+        return Skip(Why.UNREADABLE)
+
+
+def write(lines: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Serialize headers and bodies, one line each. Newlines in a body (only whitespace in JSON) become spaces."""
+    return b"".join(header + b"\n" + body.replace(b"\n", b" ") + b"\n" for header, body in lines)
+
+
+def responses(body: bytes) -> MultiSearchResponse | None:
+    """Locate the response of each search; None if the body has another format."""
+    try:
+        array = member(body, ["responses"])
+        if array is None:
+            return None
+        return MultiSearchResponse(body, tuple(span.moved(array.start) for span in elements(array.of(body))))
     except (ValueError, RecursionError):
         return None
 
 
-def options(item: Item, params: Mapping[str, str]) -> dict[str, str]:
-    """Give what counts for one search: its header stands above the URL, which says which indices may be missing."""
-    return {name: params[name] for name in INDEX_OPTIONS if name in params} | dict(item.options)
-
-
-def write(lines: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """Write headers and bodies, a line each; a newline can only stand between the tokens of a body."""
-    return b"".join(header + b"\n" + _one_line(body) + b"\n" for header, body in lines)
-
-
-def responses(answer: bytes) -> MultiSearchResponse | None:
-    """Find the answers; None for anything else."""
-    try:
-        array = members(answer)["responses"]
-        return MultiSearchResponse(answer, array, tuple(elements(array.of(answer))))
-    except (KeyError, ValueError, RecursionError):
-        return None
-
-
-def _item(header: bytes, body: bytes, target: str) -> Item:
-    """Read one search. Raises ValueError if it is none. A blank header says nothing."""
+def _search(header: bytes, body: bytes, target: str, shared: Mapping[str, str], templates: bool) -> ParsedSearch:
+    """Parse one search. Raises ValueError if it is invalid. A blank header line is equivalent to `{}`."""
     header = header if header.strip(_BLANK) else b"{}"
-    members(header)  # refuses a member that is there twice
-    said = msgspec.json.decode(header, type=dict[str, Any])
+    members(header)  # raises ValueError for a duplicate key
+    values = msgspec.json.decode(header, type=dict[str, Any])
     msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    known = {_HUMP.sub("_", name).lower(): value for name, value in said.items() if value is not None}
-    options = {name: _text(value) for name, value in known.items() if name in _OPTIONS}
-    return Item(header, _target(said, target), options, body)
+    named = {snake_case(name): value for name, value in values.items() if value is not None}
+    options = {name: _parameter(value) for name, value in named.items() if name in _OPTIONS}
+    return ParsedSearch(_target(values, target), {**shared, **options}, body, body if templates else None, header)
 
 
-def _target(said: Mapping[str, Any], target: str) -> str:
-    """Write what a header names as one expression. Raises ValueError for what none can stand for."""
-    match [said[name] for name in _TARGET if name in said]:
+def _target(values: Mapping[str, Any], target: str) -> str:
+    """Return the index expression of a header. Raises ValueError if the header's indices are invalid."""
+    match [values[name] for name in _TARGET if name in values]:
         case []:
             return target
         case [str(name)]:
             return name
-        case [list(names)] if all(isinstance(one, str) and _ONE.fullmatch(one) for one in names):
+        case [list(names)] if all(isinstance(one, str) and _INDEX_NAME.fullmatch(one) for one in names):
             return ",".join(names)
     raise ValueError("no index expression")
 
 
-def _text(value: Any) -> str:
-    """Write a header's value as a URL parameter would say it."""
+def _parameter(value: Any) -> str:
+    """Convert a value from a header line to its URL parameter string."""
     if isinstance(value, list):
-        return ",".join(map(_text, value))
+        return ",".join(map(_parameter, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _one_line(body: bytes) -> bytes:
-    """Put a body on one line."""
-    return body.replace(b"\n", b" ")

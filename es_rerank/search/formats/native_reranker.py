@@ -1,7 +1,7 @@
-"""Rerankers that a request asks for by name: taken over, so that they work on any licence and on either engine.
+"""Native rerankers in a request. es-rerank replaces them, so they work with any license and engine.
 
 Formats: Elasticsearch's `retriever.text_similarity_reranker` (8.14 to 9.x) and OpenSearch's `ext.rerank.query_context`.
-What has no documented shape is left as it came: the engine words its own error. No value is written anew, only moved.
+Invalid or undocumented forms are left unchanged, so the engine returns its own error. Values are never re-encoded.
 """
 
 from __future__ import annotations
@@ -18,22 +18,19 @@ from es_rerank.model import RerankRequest
 Members = dict[str, bytes]
 
 _RERANKER = "text_similarity_reranker"
-# Retrievers in retrievers beyond this depth are left alone: each level is one more reading of all below it.
-_DEEPEST = 16
-# What a standard retriever says in members that a search body has too.
+# More deeply nested retrievers are left to the engine, because each level is parsed again.
+_MAX_DEPTH = 16
+# Members of a standard retriever that are also valid in a search body.
 _PLAIN = frozenset({"query", "min_score", "sort", "search_after", "terminate_after", "collapse"})
-# What Elasticsearch refuses beside a retriever.
+# Members that Elasticsearch rejects together with a retriever.
 _REFUSED = (_PLAIN - {"collapse"}) | {"sub_searches", "knn", "rank", "rescore"}
-# OpenSearch follows a path in the search as it writes it out: `{"match": {"title": "hose"}}` has a `query` there.
-_SPELLED_OUT = frozenset({"query", "value", "wildcard"})
+# OpenSearch resolves a path in the long form of a search, where `{"match": {"title": "hose"}}` has a `query`.
+_EXPANDED_NAMES = frozenset({"query", "value", "wildcard"})
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A search body as the engine shall get it, and what it asked of a reranker.
-
-    `native`: a reranker is asked for that the engine must answer for, so the search is the engine's.
-    """
+    """A search body for the engine, and the options removed from it; `native`: the engine itself must rerank."""
 
     raw: bytes
     rerank_request: RerankRequest | None = None
@@ -41,7 +38,7 @@ class Resolved:
 
 
 class _Reranker(Struct, frozen=True, forbid_unknown_fields=True, rename={"name": "_name"}):
-    """The members of a `text_similarity_reranker` in their documented types; the model behind the proxy is its own."""
+    """The members of a `text_similarity_reranker` with their documented types; `inference_id` is ignored."""
 
     retriever: Raw
     inference_text: Annotated[str, Meta(pattern=r"\S")]
@@ -56,9 +53,12 @@ class _Reranker(Struct, frozen=True, forbid_unknown_fields=True, rename={"name":
 
 
 def resolve(raw: bytes, pipeline: str | None = None) -> Resolved:
-    """Take out of a body what it asks of a reranker by name; *pipeline* is the URL parameter `search_pipeline`.
+    """Remove native rerankers from a search body and return their options. Never raises.
 
-    A body that asks for nothing, or that is no object, comes back as it is. Raises nothing.
+    Args:
+        raw: The search body. A body without native rerankers, or that is not an object, is returned unchanged.
+        pipeline: The URL parameter `search_pipeline`.
+
     """
     try:
         body = _object(raw)
@@ -72,9 +72,9 @@ def resolve(raw: bytes, pipeline: str | None = None) -> Resolved:
 
 
 def _from_retriever(body: Members) -> tuple[Members, RerankRequest] | None:
-    """Take Elasticsearch's reranking retrievers off; None if there are none, raises ValueError if they must stay.
+    """Remove `text_similarity_reranker` retrievers; None if there are none. Raises ValueError if they are invalid.
 
-    The outermost of those around all others has the last word, and reads what each of them ranks.
+    If they are nested, the options of the outermost are used, with the smallest window of all.
     """
     around, retriever = _peeled(body.get("retriever", b""))
     left, inside = _freed(retriever, 0)
@@ -85,7 +85,7 @@ def _from_retriever(body: Members) -> tuple[Members, RerankRequest] | None:
         window = min(one.rank_window_size for one in around)
         given = replace(given, window=window, min_score=around[0].min_score)
     elif any(one.min_score is not None for one in inside):
-        raise ValueError("a score that leaves hits out of one part alone")
+        raise ValueError("a min_score that applies to one retriever only")
     kind, value = _only(left)
     new = _plain(value) if kind == "standard" else {"retriever": left}
     if (body.keys() - {"retriever"}) & (_REFUSED | new.keys()):
@@ -94,25 +94,25 @@ def _from_retriever(body: Members) -> tuple[Members, RerankRequest] | None:
 
 
 def _peeled(retriever: bytes) -> tuple[list[_Reranker], bytes]:
-    """Take rerankers off that stand directly around each other, outermost first; their filters go to what they read."""
+    """Remove the outer rerankers, outermost first; their filters are added to the retriever inside."""
     around: list[_Reranker] = []
     kind, value = _only(retriever)
     while kind == _RERANKER:
-        members(value)  # refuses a member that is there twice
+        members(value)  # raises ValueError for a duplicate key
         around.append(json.decode(value, type=_Reranker))
         retriever = bytes(around[-1].retriever)
         kind, value = _only(retriever)
-        if not kind or len(around) > _DEEPEST:
-            raise ValueError("no retriever, or too many")
+        if not kind or len(around) > _MAX_DEPTH:
+            raise ValueError("no retriever, or nested too deeply")
     for one in reversed(around):
         retriever = _filtered(retriever, bytes(one.filter))
     return around, retriever
 
 
 def _freed(retriever: bytes, depth: int) -> tuple[bytes, list[_Reranker]]:
-    """Take all rerankers off a retriever, each replaced by what it reads; the same bytes if it has none."""
-    if depth > _DEEPEST:
-        raise ValueError("too deep")
+    """Replace all rerankers in a retriever by their inner retrievers; without rerankers, the bytes are unchanged."""
+    if depth > _MAX_DEPTH:
+        raise ValueError("nested too deeply")
     around, retriever = _peeled(retriever)
     kind, value = _only(retriever)
     left, inside = _freed_inside(value, depth)
@@ -120,7 +120,7 @@ def _freed(retriever: bytes, depth: int) -> tuple[bytes, list[_Reranker]]:
 
 
 def _freed_inside(value: bytes, depth: int) -> tuple[bytes, list[_Reranker]]:
-    """Take the rerankers off the retrievers that an object has as its members."""
+    """Replace the rerankers in the child retrievers of an object."""
     parts = _opened(value)
     found: list[_Reranker] = []
     for name, free in _CHILDREN.items():
@@ -131,8 +131,8 @@ def _freed_inside(value: bytes, depth: int) -> tuple[bytes, list[_Reranker]]:
 
 
 def _freed_each(listed: bytes, depth: int) -> tuple[bytes, list[_Reranker]]:
-    """Take the rerankers off a list of retrievers, or of objects with a `retriever` and its weight."""
-    entries = elements(listed) if listed.startswith(b"[") else []
+    """Replace the rerankers in a list of retrievers, or of objects with a `retriever` and its weight."""
+    entries = [span.of(listed) for span in elements(listed)] if listed.startswith(b"[") else []
     done = [_freed_inside(one, depth) if "retriever" in _opened(one) else _freed(one, depth) for one in entries]
     found = [one for _, more in done for one in more]
     return b"[%b]" % b",".join(left for left, _ in done) if found else listed, found
@@ -145,14 +145,14 @@ _CHILDREN: Mapping[str, Callable[[bytes, int], tuple[bytes, list[_Reranker]]]] =
 
 
 def _joined(wishes: list[_Reranker]) -> RerankRequest:
-    """Ask once what several ask for. Raises ValueError for different texts, which have no one order."""
+    """Merge the options of several rerankers. Raises ValueError if their texts differ."""
     (text,) = {one.inference_text for one in wishes}
     fields = dict.fromkeys(one.field for one in wishes if one.field)
     return RerankRequest(text, tuple(fields), chunks=any(one.chunk_rescorer is not None for one in wishes))
 
 
 def _filtered(retriever: bytes, more: bytes) -> bytes:
-    """Add filters, one or a list, to those a retriever has. Raises ValueError if either are no filters."""
+    """Add one or more filters to a retriever's own. Raises ValueError if a filter is invalid."""
     added = _filters(more)
     if not added:
         return retriever
@@ -164,17 +164,17 @@ def _filtered(retriever: bytes, more: bytes) -> bytes:
 
 
 def _filters(value: bytes) -> list[bytes]:
-    """List filters, of which there may be one or many. Raises ValueError for what is neither object nor list."""
-    found = [value] if value.startswith(b"{") else elements(value)
+    """Return a filter or a list of filters as a list. Raises ValueError for any other value."""
+    found = [value] if value.startswith(b"{") else [span.of(value) for span in elements(value)]
     if all(one.startswith(b"{") for one in found):
         return found
     raise ValueError("no filter")
 
 
 def _plain(standard: bytes) -> Members:
-    """Say in members of a search body what a standard retriever says: either engine reads that.
+    """Return a standard retriever as members of a search body, which both engines accept.
 
-    Filters and a name go around the query, so that the score stays the query's own.
+    Filters and a name go into a `bool` around the query, which leaves the query's score unchanged.
     """
     parts = {"query": b'{"match_all":{}}', **_object(standard)}
     around = {name: value for name, value in parts.items() if name in {"filter", "_name"}}
@@ -187,25 +187,25 @@ def _plain(standard: bytes) -> Members:
 
 
 def _from_ext(body: Members, pipeline: str | None) -> tuple[Members, RerankRequest] | None:
-    """Take OpenSearch's query context out; None if there is none, raises ValueError if it must stay."""
+    """Remove `ext.rerank.query_context`; None if there is none. Raises ValueError if the engine must handle it."""
     ext = _opened(body.get("ext", b""))
     if "rerank" not in ext:
         return None
     context = json.decode(_object(ext.pop("rerank")).get("query_context", b""), type=dict[str, str])
     text = context.get("query_text", "") or _at(body, context.get("query_text_path", ""))
     if len(context) > 1 or _pipelined(body, pipeline) or not isinstance(text, str) or not text.strip():
-        raise ValueError("its pipeline reranks, or it has not one text")
+        raise ValueError("a search pipeline reranks, or there is not exactly one text")
     return _replaced(body, "ext", {"ext": _written(ext)} if ext else {}), RerankRequest(text)
 
 
 def _pipelined(body: Members, pipeline: str | None) -> bool:
-    """Tell whether a request names a search pipeline; the URL stands above a name in the body."""
+    """Return whether a request uses a search pipeline. The URL takes precedence over a name in the body."""
     inline = json.decode(body.get("search_pipeline", b"null"))
     return (pipeline if pipeline and not isinstance(inline, dict) else inline) not in (None, "", "_none")
 
 
 def _at(body: Members, path: str) -> Any:
-    """Follow a dotted path through objects and arrays; None where it leads nowhere."""
+    """Return the value at a dotted path through objects and arrays; None if it does not exist."""
     first, *rest = path.split(".")
     value = json.decode(body.get(first, b"null"))
     for part in rest:
@@ -214,37 +214,37 @@ def _at(body: Members, path: str) -> Any:
 
 
 def _step(value: Any, part: str) -> Any:
-    """Go one step into a value; a text or a single query may stand for its long form."""
+    """Follow one part of a path; a string or a single query may be the short form of an object."""
     if isinstance(value, dict):
         return value.get(part, value if part == "0" else None)
     if isinstance(value, list):
         return value[int(part)] if part.isdecimal() and int(part) < len(value) else None
-    return value if part in _SPELLED_OUT else None
+    return value if part in _EXPANDED_NAMES else None
 
 
 def _only(retriever: bytes) -> tuple[str, bytes]:
-    """Give the kind of a retriever and what it says; both empty unless it is an object with one member."""
+    """Return the type and definition of a retriever; both empty unless it is an object with exactly one member."""
     parts = _opened(retriever)
     if len(parts) > 1 and _RERANKER in parts:
-        raise ValueError("a reranker beside others")
+        raise ValueError("a reranker next to other retrievers")
     return next(iter(parts.items())) if len(parts) == 1 else ("", b"")
 
 
 def _opened(value: bytes) -> Members:
-    """Cut the members out of an object; none for anything else."""
+    """Return the members of an object as bytes; empty for any other value."""
     return _object(value) if value.startswith(b"{") else {}
 
 
 def _object(value: bytes) -> Members:
-    """Cut the members out of an object. Raises ValueError for anything else, and for a member that is there twice."""
+    """Return the members of an object as bytes. Raises ValueError for any other value or a duplicate key."""
     return {name: span.of(value) for name, span in members(value).items()}
 
 
 def _replaced(body: Members, name: str, new: Members) -> Members:
-    """Put members in the place of one."""
+    """Return the members with the member *name* replaced by *new*."""
     return {key: one for old in body for key, one in (new if old == name else {old: body[old]}).items()}
 
 
 def _written(parts: Members) -> bytes:
-    """Write an object around its members."""
+    """Serialize an object with these members."""
     return json.encode({name: Raw(value) for name, value in parts.items()})

@@ -1,4 +1,4 @@
-"""Search templates: the engine renders them, and what comes of it is a search like any other."""
+"""Search templates. The engine renders them; the result is handled like any other search."""
 
 from __future__ import annotations
 
@@ -10,32 +10,38 @@ from msgspec import Raw
 from es_rerank.jsonspan import members
 from es_rerank.search.formats.endpoints import INDEX_OPTIONS
 
-# What a template request says of the search beside its body; it stands above the body.
+# Members of a template request that take precedence over the rendered search body.
 _SWITCHES = ("explain", "profile")
 _TRUE = frozenset({b"true", b'"true"'})
-# What the URL of a template request says of the request. What it says of the search, the rendered one replaces.
-_OF_THE_REQUEST = INDEX_OPTIONS | {"filter_path", "scroll", "search_pipeline"}
+# URL parameters of a template request that apply to the rendered search.
+_REQUEST_PARAMETERS = INDEX_OPTIONS | {"filter_path", "scroll", "search_pipeline"}
 
 
-def said(params: Mapping[str, str]) -> dict[str, str]:
-    """Keep the URL parameters that count beside a rendered search."""
-    return {name: value for name, value in params.items() if name in _OF_THE_REQUEST}
+def request_params(params: Mapping[str, str]) -> dict[str, str]:
+    """Return the URL parameters of a template request that apply to the rendered search."""
+    return {name: value for name, value in params.items() if name in _REQUEST_PARAMETERS}
 
 
 def inline(search: bytes) -> bytes:
-    """Write a template request that renders to this search body, whatever stands in it.
+    """Return a template request that renders to exactly this search body.
 
-    The text of the template is always the same, so that the engine compiles it once.
+    The template source is always the same, so the engine compiles it only once.
     """
     parts = msgspec.json.decode(search, type=dict[str, Raw])
-    beside = {name: parts[name] for name in _SWITCHES if name in parts}
-    return msgspec.json.encode({"source": "{{{search}}}", "params": {"search": search.decode()}, **beside})
+    switches = {name: parts[name] for name in _SWITCHES if name in parts}
+    return msgspec.json.encode({"source": "{{{search}}}", "params": {"search": search.decode()}, **switches})
 
 
 def rendered(answer: bytes, template: bytes) -> bytes | None:
-    """Give the search body out of the answer of `_render/template`, as the bytes it came in; None for any other answer.
+    """Return the search body that a template rendered to.
 
-    `explain` and `profile` are what the template request says, whatever they are in the body: the engines do so.
+    Args:
+        answer: The response body of `_render/template`.
+        template: The body of the template request; its `explain` and `profile` take precedence, as in the engines.
+
+    Returns:
+        The search body; None if the response has another format, or the template rendered to more than one value.
+
     """
     try:
         found = members(answer)

@@ -1,1 +1,1 @@
-"""Extracts the text that a person typed from a search body."""
+"""Extracts the text that a user typed from a search body."""

@@ -1,17 +1,17 @@
-"""The table of query clauses: which words of a person each of them holds. An unknown clause is never an error.
+"""The table of query clauses, and where each contains text that a user typed. Unknown clauses are never an error.
 
-Only scoring context counts: what stands in `filter` or `must_not` chose the documents, nobody typed it.
+Only query context is used: `filter` and `must_not` select documents, and their values usually come from applications.
 """
 
 from __future__ import annotations
 
-import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
+from es_rerank.search.naming import snake_case
 from es_rerank.search.query_text.leaf_clauses import (
     field_value,
     intervals,
@@ -28,91 +28,103 @@ from es_rerank.search.query_text.leaf_clauses import (
     vector_text,
 )
 from es_rerank.search.query_text.lucene import wildcard_words
-from es_rerank.search.query_text.terms import Clause, Context, QueryText, items, listed, member
+from es_rerank.search.query_text.terms import Clause, Context, QueryText, listed, member
 
-# Parts of a clause that are no scoring query, whatever the clause.
-_ASIDE = frozenset({"filter", "must_not", "negative", "exclude", "functions", "inner_hits", "params", "script"})
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+# Members that contain no query in query context, in any clause.
+_NON_SCORING_MEMBERS = frozenset(
+    {"filter", "must_not", "negative", "exclude", "functions", "inner_hits", "params", "script"}
+)
+_RANDOM_SCORE = ("random_score", "randomScore")
 
 
-def walk(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read a query or a list of queries; below an unknown clause, those that are known.
+def read_query(value: Any, context: Context) -> Iterator[QueryText]:
+    """Yield the texts of a query or list of queries; in an unknown clause, those of the known clauses inside it.
 
-    Old clients write names in camelCase. Raises RecursionError for what is deeper than any engine takes.
+    Args:
+        value: A decoded query, `{clause: value}`, or a list of queries. Names may be in camelCase.
+        context: The mapping and the position of the query.
+
+    Raises:
+        RecursionError: The query is nested too deeply.
+
     """
-    for query in listed(value):
-        for written, inner in items(query):
-            name = written if written in CLAUSES else _HUMP.sub("_", written).lower()
+    for query in value if isinstance(value, list) else (value,):
+        for member_name, inner in query.items() if isinstance(query, dict) else ():
+            name = member_name if member_name in CLAUSES else snake_case(member_name)
             if name in CLAUSES:
                 yield from CLAUSES[name](inner, context)
-            elif isinstance(inner, dict | list) and name not in _ASIDE:
-                yield from walk(inner, context)
+            elif isinstance(inner, dict | list) and name not in _NON_SCORING_MEMBERS:
+                yield from read_query(inner, context)
 
 
 def inside(*keys: str) -> Clause:
-    """Make a compound clause whose scoring queries stand under *keys*."""
+    """Create a compound clause whose scoring queries are in the members *keys*."""
 
     def clause(value: Any, context: Context) -> Iterator[QueryText]:
         for key in keys:
-            yield from walk(member(value, key), context)
+            yield from read_query(member(value, key), context)
 
     return clause
 
 
 def alternatives(key: str) -> Clause:
-    """Make a compound clause whose score depends on which of the queries under *key* a document matches."""
+    """Create a compound clause whose member *key* has alternative queries; a hit may match only some of them."""
 
     def clause(value: Any, context: Context) -> Iterator[QueryText]:
         queries = member(value, key)
-        yield from walk(queries, context.among(_scoring(queries)))
+        yield from read_query(queries, context.one_of(_count_scoring(queries)))
 
     return clause
 
 
 def _bool(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read `must` and `should`; beside others, a part of `should` makes a difference to the score."""
+    """Yield the texts of `must` and `should`.
+
+    All hits match `must`. If there are other scoring clauses, a `should` clause matches only some hits and so changes
+    their order.
+    """
     must, should = member(value, "must"), member(value, "should")
-    yield from walk(must, context)
-    yield from walk(should, context.among(_scoring(must) + _scoring(should)))
+    yield from read_query(must, context)
+    yield from read_query(should, context.one_of(_count_scoring(must) + _count_scoring(should)))
 
 
-def _scoring(queries: Any) -> int:
-    """Count queries; `match_all` scores nothing that counts."""
-    return sum(isinstance(one, dict) and "match_all" not in one for one in listed(queries))
+def _count_scoring(queries: Any) -> int:
+    """Count the queries that affect the order; `match_all` adds the same score to every hit."""
+    return sum(isinstance(query, dict) and "match_all" not in query for query in listed(queries))
 
 
 def _constant_score(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read the filter where it is one of several parts that share a score: matching it or not puts hits in order.
+    """Yield the texts of the filter if it affects the order, because some hits match it and others do not.
 
-    Such parts are those of a `should` beside other scoring clauses, and of `dis_max` or `hybrid` with more than one
-    query, and all that is below them. Anywhere else all hits get the same from it: it is a filter, without words.
+    That is so in a `should` with other scoring clauses, and in `dis_max` or `hybrid` with more than one query.
+    Elsewhere it adds the same score to every hit, so it is only a filter.
     """
     if context.affects_ranking:
         yield from inside("filter", "query")(value, context)
 
 
 def _function_score(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read the scored query; a random score wants chance, not relevance."""
+    """Yield the texts of the scored query; none with a random score, which is not an order by relevance."""
     functions = [value, *listed(member(value, "functions"))]
-    if not any(member(one, name) is not None for one in functions for name in ("random_score", "randomScore")):
-        yield from walk(member(value, "query"), context)
+    if not any(member(function, name) is not None for function in functions for name in _RANDOM_SCORE):
+        yield from read_query(member(value, "query"), context)
 
 
 def _script_score(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read the scored query; a script may want chance too."""
+    """Yield the texts of the scored query; none if the script uses a random score."""
     script = member(value, "script")
     if "randomScore" not in str(member(script, "source") or script):
-        yield from walk(member(value, "query"), context)
+        yield from read_query(member(value, "query"), context)
 
 
 def _wrapper(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read a query that is sent as JSON in base64."""
-    text = member(value, "query")
+    """Yield the texts of a query that is sent as Base64-encoded JSON."""
+    encoded = member(value, "query")
     try:
-        query = msgspec.json.decode(b64decode(text)) if isinstance(text, str) else None
+        query = msgspec.json.decode(b64decode(encoded)) if isinstance(encoded, str) else None
     except (ValueError, RecursionError):
         return
-    yield from walk(query, context)
+    yield from read_query(query, context)
 
 
 CLAUSES: Mapping[str, Clause] = {

@@ -1,95 +1,113 @@
-"""Finds the words a person typed inside a search body, and makes one text of them."""
+"""Extracts the text that a user typed from a search: from the URL, the query, kNN searches and retrievers."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from es_rerank.model import IndexInfo, Search
-from es_rerank.search.query_text.clauses import walk
-from es_rerank.search.query_text.dedup import fold, join_distinct
+from es_rerank.search.query_text.clauses import read_query
+from es_rerank.search.query_text.dedup import fold, merge_texts
 from es_rerank.search.query_text.leaf_clauses import query_vector
 from es_rerank.search.query_text.lucene import lucene_words
-from es_rerank.search.query_text.retrievers import retrieved
-from es_rerank.search.query_text.terms import MOST_CHARACTERS, Context, QueryText, listed, member
+from es_rerank.search.query_text.retrievers import read_retriever
+from es_rerank.search.query_text.terms import MAX_QUERY_CHARACTERS, Clause, Context, QueryText, listed, member
 
-# As many clauses with words as the engines take in a query by default.
-_MOST_CLAUSES = 1024
-# To parse a query language takes a thousand times as long as to read JSON, and the event loop waits.
-_MOST_PARSED = 20_000
+# The default of `indices.query.bool.max_clause_count` in OpenSearch and in Elasticsearch before 8.1.
+_MAX_CLAUSES = 1024
+# Parsing a query language is about 1,000 times slower than decoding JSON, and blocks the event loop.
+_MAX_PARSED_BODY_BYTES = 20_000
 
 
 def typed_texts(search: Search, info: IndexInfo | None) -> list[QueryText]:
-    """List what was typed, in the order of the clauses, each text once. `?q=` replaces the body's query.
+    """Return the texts that a user typed, in clause order. Equal texts are merged, with the fields of all of them.
 
-    Terms of term-level clauses count only where no full-text clause says anything: beside one they are filters.
+    `?q=` replaces the body's query, as in the engines. Texts of term-level clauses are used only if no full-text clause
+    has a text; otherwise they are considered filters. A query that is nested too deeply has no text.
+
+    Args:
+        search: The decoded search.
+        info: The field types of its indices; None if the mapping is not known.
+
     """
-    texts = [one for one in _texts(search, Context(info.field_types if info else {})) if one.text.strip()]
-    return _once([one for one in texts if not one.exact] or texts)
+    try:
+        context = Context(info.field_types if info else {}, parse_syntax=_parses_syntax(search))
+        texts = list(_texts(search, context))
+    except RecursionError:
+        return []
+    return _merge_equal([text for text in texts if not text.term_level] or texts)
 
 
 def may_have_text(search: Search) -> bool:
-    """Tell whether words may have been typed in a search: what is known before its mapping is."""
-    return any(one.text.strip() for one in _texts(search, Context(mapping_unknown=True)))
-
-
-def query_text(texts: list[QueryText]) -> str:
-    """Join what was typed into one text; words that another text holds already are not repeated."""
-    return join_distinct(one.text for one in texts)
-
-
-def _texts(search: Search, context: Context) -> list[QueryText]:
-    """Read all parts of a search, no more than an engine would; one deeper than any engine takes says nothing."""
-    context = replace(context, parses=len(search.raw) <= _MOST_PARSED)
+    """Return whether a search may have a typed text; used before its mapping is known."""
     try:
-        found = _typed(search, context) if "q" in search.params else _parts(search.body, context)
-        return list(islice(found, _MOST_CLAUSES))
+        context = Context(mapping_unknown=True, parse_syntax=_parses_syntax(search))
+        return next(_texts(search, context), None) is not None
     except RecursionError:
-        return []
+        return False
 
 
-def _typed(search: Search, context: Context) -> Iterator[QueryText]:
-    """Read `?q=`, in Lucene's syntax, and its default field `df`."""
-    names = (search.params["df"],) if "df" in search.params else ()
+def query_text(texts: Sequence[QueryText]) -> str:
+    """Join the texts of `typed_texts` into the query text for the model, without repeated words."""
+    return texts[0].text if len(texts) == 1 else merge_texts(text.text for text in texts)
+
+
+def _parses_syntax(search: Search) -> bool:
+    """Return whether a search body is small enough to parse query languages in it."""
+    return len(search.body.raw) <= _MAX_PARSED_BODY_BYTES
+
+
+def _texts(search: Search, context: Context) -> Iterator[QueryText]:
+    """Yield the texts of a search that are not blank. Raises RecursionError if the query is nested too deeply."""
+    texts = _url_texts(search, context) if "q" in search.params else _body_texts(search.body.values, context)
+    return (text for text in islice(texts, _MAX_CLAUSES) if text.text.strip())
+
+
+def _url_texts(search: Search, context: Context) -> Iterator[QueryText]:
+    """Yield the text of `?q=`, in Lucene query syntax; `df` is its default field."""
+    fields = (search.params["df"],) if "df" in search.params else ()
     text = lucene_words(
-        search.params["q"][:MOST_CHARACTERS], context.is_text_field, unscoped=all(map(context.is_text_field, names))
+        search.params["q"][:MAX_QUERY_CHARACTERS],
+        context.is_text_field,
+        default_field_is_text=all(map(context.is_text_field, fields)),
     )
-    yield QueryText(text, names)
+    yield QueryText(text, fields)
 
 
-def _each(read: Callable[[Any, Context], Iterator[QueryText]]) -> Callable[[Any, Context], Iterator[QueryText]]:
-    """Make a reader of one or many out of a reader of one."""
-    return lambda value, context: (found for one in listed(value) for found in read(one, context))
+def _each(read: Clause) -> Clause:
+    """Turn a reader of one value into a reader of one value or a list of values."""
+    return lambda value, context: (text for element in listed(value) for text in read(element, context))
 
 
-_PARTS: Mapping[str, Callable[[Any, Context], Iterator[QueryText]]] = {
-    "query": walk,
-    "sub_searches": _each(lambda value, context: walk(member(value, "query"), context)),
+_PARTS: Mapping[str, Clause] = {
+    "query": read_query,
+    "sub_searches": _each(lambda value, context: read_query(member(value, "query"), context)),
     "knn": _each(query_vector),
-    "retriever": retrieved,
+    "retriever": read_retriever,
 }
 
 
-def _parts(body: Mapping[str, Any], context: Context) -> Iterator[QueryText]:
-    """Read the parts of a body that choose hits and score them; `rescore` only refines what they say."""
+def _body_texts(body: Mapping[str, Any], context: Context) -> Iterator[QueryText]:
+    """Yield the texts of a body. `rescore` is ignored, because it repeats the query's words."""
     for name, read in _PARTS.items():
         if name in body:
             yield from read(body[name], context)
 
 
-def _once(texts: Iterable[QueryText]) -> list[QueryText]:
-    """Fold white space and join texts that say the same, with the fields of all; the one said most often stands."""
+def _merge_equal(texts: Sequence[QueryText]) -> list[QueryText]:
+    """Merge texts that differ only in case, accents, punctuation or plural forms."""
     groups: defaultdict[str, list[QueryText]] = defaultdict(list)
-    for one in texts:
-        text = " ".join(one.text[:MOST_CHARACTERS].split())
-        groups[fold(text) or text].append(QueryText(text, one.fields))
-    return [_merged(group) for group in groups.values()]
+    for text in texts:
+        words = " ".join(text.text.split())[:MAX_QUERY_CHARACTERS].rstrip()
+        # With only one text, skip folding to save time.
+        key = (fold(words) if len(texts) > 1 else "") or words
+        groups[key].append(QueryText(words, text.fields))
+    return [_merge_group(group) for group in groups.values()]
 
 
-def _merged(group: list[QueryText]) -> QueryText:
-    """Make one of texts that say the same."""
-    text = Counter(one.text for one in group).most_common(1)[0][0]
-    return QueryText(text, tuple(dict.fromkeys(name for one in group for name in one.fields)))
+def _merge_group(group: list[QueryText]) -> QueryText:
+    """Merge equal texts: use the most frequent spelling and the fields of all of them."""
+    text = Counter(text.text for text in group).most_common(1)[0][0]
+    return QueryText(text, tuple(dict.fromkeys(name for text in group for name in text.fields)))

@@ -1,79 +1,93 @@
-"""Kibana's query language, reduced to the words that a person would say."""
+"""Reduces Kibana Query Language (KQL) to plain words."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from itertools import pairwise
+from typing import NamedTuple
 
-from es_rerank.search.query_text.dedup import join_distinct
-from es_rerank.search.query_text.lucene import MOST_PARSED, IsTextField, stripped, unescaped
+from es_rerank.search.query_text.dedup import merge_texts
+from es_rerank.search.query_text.lucene import MAX_PARSED_CHARACTERS, IsTextField, strip_operators, unescape
 
-_PART = re.compile(r'"(?:\\.|[^"\\])*"?|[(){}:]|[<>]=?|(?:\\.|[^\s"(){}:<>\\])+')
+# A quoted phrase, a bracket or colon, a comparison, or a word in which a backslash escapes one character.
+_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"?|[(){}:]|[<>]=?|(?:\\.|[^\s"(){}:<>\\])+')
 _RELATIONS = frozenset({":", "<", "<=", ">", ">="})
 _CLOSING = frozenset({")", "}"})
 
 
-def kql_words(text: str, is_text_field: IsTextField, *, unscoped: bool = True, parses: bool = True) -> str:
-    """Reduce KQL to its words: without operators, field names, ranges and negated parts. Raises nothing.
+def kql_words(text: str, is_text_field: IsTextField, *, default_field_is_text: bool = True, parse: bool = True) -> str:
+    """Reduce KQL to plain words, without operators, field names, ranges and negated parts.
 
-    `unscoped`: whether words without a field name count, which depends on the default fields. A long text, or one that
-    must not be parsed, is stripped of its operators.
+    Format: Kibana Query Language. Invalid KQL is not an error: it is parsed as far as possible.
+
+    Args:
+        text: The query.
+        is_text_field: Returns whether a field contains text; values of other fields are dropped.
+        default_field_is_text: Whether to keep words without a field name, which are searched in the default fields.
+        parse: Whether to parse the text, which is slow. Otherwise only its operators are removed.
+
     """
-    if not parses or len(text) > MOST_PARSED:
-        return " ".join(stripped(text).split()) * unscoped
-    reader = _Reader(is_text_field, unscoped)
-    for part, after in pairwise([*_PART.findall(text), ""]):
-        reader.read(part, after)
-    return join_distinct(map(" ".join, reader.texts))
+    if not parse or len(text) > MAX_PARSED_CHARACTERS:
+        return " ".join(strip_operators(text).split()) * default_field_is_text
+    collector = _WordCollector(is_text_field, default_field_is_text)
+    for lexeme, following in pairwise([*_TOKEN.findall(text), ""]):
+        collector.read(lexeme, following)
+    return merge_texts(map(" ".join, collector.texts))
 
 
-class _Reader:
-    """Reads token by token. A group is `(denied, quiet)`: below a `not`, and of a field that holds no words."""
+class _Group(NamedTuple):
+    """The state inside a pair of brackets: `negated`: it is below a `not`; `ignored`: its field contains no text."""
 
-    def __init__(self, is_text_field: Callable[[str], bool], unscoped: bool) -> None:
-        """Start outside of all groups."""
+    negated: bool
+    ignored: bool
+
+
+class _WordCollector:
+    """Reads KQL token by token and collects the words of each clause in `texts`."""
+
+    def __init__(self, is_text_field: IsTextField, default_field_is_text: bool) -> None:
+        """Start outside of any brackets."""
         self.texts: list[list[str]] = [[]]
-        self._heard = is_text_field
-        self._groups = [(False, not unscoped)]
-        self._denied = False
-        self._quiet = not unscoped
+        self._is_text_field = is_text_field
+        self._groups = [_Group(negated=False, ignored=not default_field_is_text)]
+        self._negated = False
+        self._ignored = not default_field_is_text
 
-    def read(self, part: str, after: str) -> None:
-        """Read one token; *after* is the next one."""
-        word = part.lower()
-        if part in {"(", "{"}:
-            self._open(nested=part == "{")
-        elif part in _CLOSING or word in {"and", "or"}:
-            self._end(closes=part in _CLOSING)
+    def read(self, lexeme: str, following: str) -> None:
+        """Process one token. *following* is the next token: before a relation such as `:`, a token is a field name."""
+        word = lexeme.lower()
+        if lexeme in {"(", "{"}:
+            self._open_group(nested=lexeme == "{")
+        elif lexeme in _CLOSING or word in {"and", "or"}:
+            self._end_clause(closes_group=lexeme in _CLOSING)
         elif word == "not":
-            self._denied = True
-        elif after in _RELATIONS:
-            self._quiet = after != ":" or not self._heard(unescaped(part.strip('"')))
+            self._negated = True
+        elif following in _RELATIONS:
+            self._ignored = following != ":" or not self._is_text_field(unescape(lexeme.strip('"')))
             self.texts.append([])
-        elif part not in _RELATIONS:
-            self._say(part)
+        elif lexeme not in _RELATIONS:
+            self._add(lexeme)
 
-    def _open(self, *, nested: bool) -> None:
-        """Enter a group; a nested object's own name says nothing of the fields in it."""
-        denied, quiet = self._groups[-1]
-        self._groups.append((denied or self._denied, quiet if nested else self._quiet))
-        self._next()
+    def _open_group(self, *, nested: bool) -> None:
+        """Enter brackets. `{` follows the name of a nested object; its fields are checked individually."""
+        outer = self._groups[-1]
+        self._groups.append(_Group(outer.negated or self._negated, outer.ignored if nested else self._ignored))
+        self._start_clause()
 
-    def _end(self, *, closes: bool) -> None:
-        """Leave a part, and its group with it."""
-        if closes and len(self._groups) > 1:
+    def _end_clause(self, *, closes_group: bool) -> None:
+        """End a clause and, with `)` or `}`, its group. An unmatched closing bracket is ignored."""
+        if closes_group and len(self._groups) > 1:
             self._groups.pop()
-        self._next()
+        self._start_clause()
 
-    def _next(self) -> None:
-        """Begin a part: nothing denied, no field named."""
-        self._denied = False
-        self._quiet = self._groups[-1][1]
+    def _start_clause(self) -> None:
+        """Start a new clause, without `not` or a field name."""
+        self._negated = False
+        self._ignored = self._groups[-1].ignored
         self.texts.append([])
 
-    def _say(self, part: str) -> None:
-        """Take a word or a phrase, without wildcards."""
-        if not (self._groups[-1][0] or self._denied or self._quiet):
-            word = part[1:].removesuffix('"') if part.startswith('"') else part.replace("*", " ")
-            self.texts[-1].append(unescaped(word))
+    def _add(self, lexeme: str) -> None:
+        """Add a word or a phrase to the current clause, without wildcards."""
+        if not (self._groups[-1].negated or self._negated or self._ignored):
+            word = lexeme[1:].removesuffix('"') if lexeme.startswith('"') else lexeme.replace("*", " ")
+            self.texts[-1].append(unescape(word))

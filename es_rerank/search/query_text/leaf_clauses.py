@@ -1,4 +1,4 @@
-"""Query clauses that hold words themselves, and what a clause knows of the fields it names."""
+"""Readers of leaf clauses: yield their query text with the fields that they search."""
 
 from __future__ import annotations
 
@@ -7,25 +7,31 @@ from typing import Any
 
 from es_rerank.search.query_text.kql import kql_words
 from es_rerank.search.query_text.lucene import lucene_words, simple_words, wildcard_words
-from es_rerank.search.query_text.terms import MOST_CHARACTERS, Clause, Context, QueryText, items, listed, member
+from es_rerank.search.query_text.terms import MAX_QUERY_CHARACTERS, Clause, Context, QueryText, items, listed, member
 
-# A longer list of terms was typed by nobody.
-_MOST_TERMS = 32
-# Reduces a text to words; the flag says whether one of the fields that the clause names holds words.
+# Users type a few words. Longer lists of terms are generated: ids, tags, permissions.
+_MAX_TERMS = 32
 Reduce = Callable[[str, Context, bool], str]
+"""(text, context, whether a searched field is a text field) -> the words of the text."""
 
 
 def no_text(_value: Any, _context: Context) -> Iterator[QueryText]:
-    """Say nothing: a clause without words of a person."""
+    """Yield nothing: the clause contains no text that a user typed."""
     return iter(())
 
 
 def field_value(*keys: str, reduce: Callable[[str], str] = str) -> Clause:
-    """Make a clause of the form `{field: text}` or `{field: {key: text}}`."""
+    """Create a clause of the form `{field: text}` or `{field: {key: text}}`.
+
+    Args:
+        keys: The member names of the text in the long form; the first one present is used.
+        reduce: Reduces the text to words.
+
+    """
 
     def clause(value: Any, context: Context) -> Iterator[QueryText]:
         for name, inner in items(value):
-            text = reduce(_words(_first(inner, keys)))
+            text = reduce(_as_text(_first_value(inner, keys)))
             if text and context.is_text_field(name):
                 yield QueryText(text, (name,))
 
@@ -33,42 +39,45 @@ def field_value(*keys: str, reduce: Callable[[str], str] = str) -> Clause:
 
 
 def term_value(*keys: str, reduce: Callable[[str], str] = str) -> Clause:
-    """Make a term-level clause, `{field: term}`, `{field: [terms]}` or `{field: {key: ...}}`.
+    """Create a term-level clause, `{field: term}`, `{field: [terms]}` or `{field: {key: ...}}`.
 
-    It is a filter unless the mapping says that the field holds words.
+    Unless its field is a text field in the mapping, the clause is a filter on codes, numbers or dates and has no text.
     """
 
     def clause(value: Any, context: Context) -> Iterator[QueryText]:
         for name, inner in items(value):
-            terms = listed(_first(inner, keys)) if context.certain(name) else []
-            if len(terms) <= _MOST_TERMS:
-                yield from (QueryText(reduce(_words(one)), (name,), exact=True) for one in terms)
+            terms = listed(_first_value(inner, keys)) if context.is_known_text_field(name) else []
+            if len(terms) <= _MAX_TERMS:
+                yield from (QueryText(reduce(_as_text(term)), (name,), term_level=True) for term in terms)
 
     return clause
 
 
 def vector_text(*keys: str) -> Clause:
-    """Make a clause of the form `{vector: {key: text}}`: the field is a vector, its name says nothing of words."""
+    """Create a clause of the form `{vector field: {key: text}}`, whose text is not searched in a text field."""
 
     def clause(value: Any, _context: Context) -> Iterator[QueryText]:
-        for one in listed(value):
-            yield from (QueryText(_words(_first(inner, keys))) for _, inner in items(one))
+        for query in listed(value):
+            yield from (QueryText(_as_text(_first_value(inner, keys))) for _, inner in items(query))
 
     return clause
 
 
-def _plain(text: str, _context: Context, unscoped: bool) -> str:
-    """Take a text as it is."""
-    return text if unscoped else ""
+def _unchanged(text: str, _context: Context, searches_text: bool) -> str:
+    """Return a text without query syntax unchanged if it is searched in a text field."""
+    return text if searches_text else ""
 
 
-def own_value(key: str, reduce: Reduce = _plain) -> Clause:
-    """Make a clause of the form `{key: text, fields: [...]}`, its text reduced to words."""
+def own_value(key: str, reduce: Reduce = _unchanged) -> Clause:
+    """Create a clause of the form `{key: text, fields: [...]}` with its text reduced to words.
+
+    Without fields, the engines search the default fields, which are assumed to be text fields.
+    """
 
     def clause(value: Any, context: Context) -> Iterator[QueryText]:
         names = tuple(_field_names(value))
-        unscoped = not names or any(map(context.is_text_field, names))
-        text = reduce(_words(member(value, key)), context, unscoped)
+        searches_text = not names or any(map(context.is_text_field, names))
+        text = reduce(_as_text(member(value, key)), context, searches_text)
         if text:
             yield QueryText(text, names)
 
@@ -76,27 +85,27 @@ def own_value(key: str, reduce: Reduce = _plain) -> Clause:
 
 
 def model_text(key: str) -> Clause:
-    """Make a clause of the form `{key: text, field: name}` whose text a model reads, whatever the field's kind."""
+    """Create a clause of the form `{key: text, field: name}` whose text is read by a model, whatever the field type."""
 
     def clause(value: Any, context: Context) -> Iterator[QueryText]:
-        name = _words(member(value, "field"))
-        yield QueryText(_words(member(value, key)), (name,) if context.certain(name) else ())
+        name = _as_text(member(value, "field"))
+        yield QueryText(_as_text(member(value, key)), (name,) if context.is_known_text_field(name) else ())
 
     return clause
 
 
 def more_like_this(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read the texts to compare with, and those of artificial documents; an id was typed by nobody."""
+    """Yield the texts in `like`, including artificial documents. Texts of indexed documents are not known."""
     names = tuple(_field_names(value))
     for like in [*listed(member(value, "like")), *listed(member(value, "like_text")), *listed(member(value, "docs"))]:
         texts = [like] if isinstance(like, str) and (not names or any(map(context.is_text_field, names))) else []
         for name, inner in items(member(like, "doc")):
             texts += listed(inner) if context.is_text_field(name) and (not names or name in names) else []
-        yield QueryText(" ".join(map(_words, texts)), names)
+        yield QueryText(" ".join(map(_as_text, texts)), names)
 
 
 def intervals(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read the rules of `{field: rule}`, whose words stand in order."""
+    """Yield the texts of the rules in `{field: rule}`."""
     for name, rule in items(value):
         if context.is_text_field(name):
             yield from (QueryText(text, (name,)) for text in _rule_texts(rule))
@@ -111,26 +120,29 @@ _RULES: Mapping[str, tuple[str, Callable[[str], str]]] = {
 
 
 def _rule_texts(rule: Any) -> Iterator[str]:
-    """Read one rule of intervals; `all_of` and `any_of` are made of others."""
+    """Yield the texts of one rule of an intervals query; `all_of` and `any_of` contain other rules."""
     for kind, inner in items(rule):
         if kind in _RULES:
             key, reduce = _RULES[kind]
-            yield reduce(_words(member(inner, key)))
+            yield reduce(_as_text(member(inner, key)))
         elif kind in {"all_of", "any_of"}:
             for part in listed(member(inner, "intervals")):
                 yield from _rule_texts(part)
 
 
 def query_vector(value: Any, _context: Context) -> Iterator[QueryText]:
-    """Read the text that the engine makes a vector of: `text_embedding`, or `embedding`, which takes images too."""
+    """Yield the text from which the engine computes a query vector: `text_embedding`, or the inputs of `embedding`.
+
+    Inputs of `embedding` can also be images, which have no text.
+    """
     builder = member(value, "query_vector_builder")
-    yield QueryText(_words(member(member(builder, "text_embedding"), "model_text")))
+    yield QueryText(_as_text(member(member(builder, "text_embedding"), "model_text")))
     for part in listed(member(member(builder, "embedding"), "input")):
-        yield QueryText(_words(member(part, "value") if member(part, "type") == "text" else part))
+        yield QueryText(_as_text(member(part, "value") if member(part, "type") == "text" else part))
 
 
 def span_multi(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read the term-level clause under `match`: in a span it stands for one word of several."""
+    """Yield the text of the term-level clause in `match`; in a span query, it matches single words of the text."""
     for name, inner in items(member(value, "match")):
         yield from _IN_SPANS.get(name, no_text)(inner, context)
 
@@ -143,29 +155,34 @@ _IN_SPANS: Mapping[str, Clause] = {
 
 query_string = own_value(
     "query",
-    lambda text, context, unscoped: lucene_words(text, context.is_text_field, unscoped=unscoped, parses=context.parses),
+    lambda text, context, searches_text: lucene_words(
+        text, context.is_text_field, default_field_is_text=searches_text, parse=context.parse_syntax
+    ),
 )
-simple_query_string = own_value("query", lambda text, _, unscoped: simple_words(text) if unscoped else "")
+simple_query_string = own_value("query", lambda text, _, searches_text: simple_words(text) if searches_text else "")
 kql = own_value(
     "query",
-    lambda text, context, unscoped: kql_words(text, context.is_text_field, unscoped=unscoped, parses=context.parses),
+    lambda text, context, searches_text: kql_words(
+        text, context.is_text_field, default_field_is_text=searches_text, parse=context.parse_syntax
+    ),
 )
 
 
-def _first(inner: Any, keys: tuple[str, ...]) -> Any:
-    """Give the value of the first key there is; the short form of a clause is the value itself."""
+def _first_value(inner: Any, keys: tuple[str, ...]) -> Any:
+    """Return the value of the first key present. In the short form of a clause, the value itself is the text."""
     if not isinstance(inner, dict):
         return inner
     return next((inner[key] for key in keys if key in inner), None)
 
 
-def _words(value: Any) -> str:
-    """Give a text, or a number as one; nothing for anything else."""
-    return str(value)[:MOST_CHARACTERS] if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+def _as_text(value: Any) -> str:
+    """Return a string or number as text, truncated to the maximum query length; empty for other types."""
+    is_text = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return str(value)[:MAX_QUERY_CHARACTERS] if is_text else ""
 
 
 def _field_names(value: Any) -> Iterator[str]:
-    """Name the fields of a multi-field clause, without boosts."""
+    """Yield the fields of a multi-field clause, without boosts."""
     names = member(value, "fields") or member(value, "default_field")
     for name in listed(names):
         if isinstance(name, str):

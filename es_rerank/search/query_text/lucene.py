@@ -1,4 +1,4 @@
-"""Query string syntaxes, reduced to the words that a person would say."""
+"""Reduces query string syntaxes to plain words."""
 
 from __future__ import annotations
 
@@ -26,111 +26,135 @@ from luqum.tree import (
     Word,
 )
 
-from es_rerank.search.query_text.dedup import join_distinct
+from es_rerank.search.query_text.dedup import merge_texts
 
 with redirect_stderr(io.StringIO()):
-    # Where luqum cannot keep its tables, the parser generator warns of its grammar at every start.
+    # If luqum cannot write its parser tables to disk, its parser generator prints warnings at every start.
     from luqum.parser import parser
 
 IsTextField = Callable[[str], bool]
-"""Tells whether a field holds text that a person would search in words."""
+"""Returns whether a field contains text; see `Context.is_text_field`."""
 
-_SKIPPED = (Not, Prohibit, Range, Regex, From, To)
-# `_exists_:title` asks for a field, not for a title.
-_NO_FIELDS = frozenset({"_exists_", "_missing_"})
-# luqum takes a millisecond for twenty words, and the event loop waits: what is longer was not typed by a person.
-MOST_PARSED = 2000
+# Syntax tree nodes without words to search for: excluded terms, ranges and regular expressions.
+_IGNORED_NODES = (Not, Prohibit, Range, Regex, From, To)
+# `_exists_:title` tests for a field; `title` is not a word of the query.
+_EXISTS_FIELDS = frozenset({"_exists_", "_missing_"})
+# luqum parses about 20 words per millisecond and blocks the event loop. Longer query strings are usually generated.
+MAX_PARSED_CHARACTERS = 2000
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPE_OR_WILDCARD = re.compile(r"\\(.)|[*?]", re.DOTALL)
-_DENIED = re.compile(r"![^!]")
-_LONE = frozenset({"&&", "||", "!", "+", "-"})
+# `!rusty`, but not `!!!`, which people type after a word.
+_NEGATED_WORD = re.compile(r"![^!]")
+# Operators that luqum may return as words.
+_OPERATOR_WORDS = frozenset({"&&", "||", "!", "+", "-"})
+# Matches any query syntax. A text without a match is plain words.
 _SYNTAX = re.compile(r"[!(){}\[\]^\"~*?:\\/<>=|&]|(?:^|\s)[-+]|\b(?:AND|OR|NOT|TO)\b")
+# What is removed from a text that is not parsed: operators, field names such as `title:`, and excluded terms such as
+# `-rusty`, `-"old lead"` and `-(old lead)`. A hyphen inside a word is not an operator.
 _OPERATOR = re.compile(r"\b(?:AND|OR|NOT|TO)\b|&&|\|\||[+!(){}\[\]^\"~*?:\\/<>=|]")
 _FIELD = re.compile(r"(?<![\w.])[A-Za-z_][\w.]*:(?=[\w\"(])")
-_NEGATED = re.compile(r'(?:^|(?<=[\s(]))-(?:"[^"]*"?|\([^)]*\)?|\S+)')
-_SIMPLE = re.compile(r"~\d*|(?<!\\)[+|\"()*]")
+_EXCLUDED = re.compile(r'(?:^|(?<=[\s(]))-(?:"[^"]*"?|\([^)]*\)?|\S+)')
+# `simple_query_string` has no field names, and no AND, OR and NOT.
+_SIMPLE_OPERATOR = re.compile(r"~\d*|(?<!\\)[+|\"()*]")
 
 
-def lucene_words(text: str, is_text_field: IsTextField, *, unscoped: bool = True, parses: bool = True) -> str:
-    """Reduce a `query_string` to its words: without operators, field names, boosts, ranges and negated parts.
+def lucene_words(
+    text: str, is_text_field: IsTextField, *, default_field_is_text: bool = True, parse: bool = True
+) -> str:
+    """Reduce a `query_string` to plain words, without operators, field names, boosts, ranges and excluded terms.
 
-    Format: Lucene's classic query parser syntax, read by luqum. What luqum cannot parse, or shall not, is stripped of
-    operators. `unscoped`: whether words without a field name are heard, which depends on the default fields.
+    Format: Lucene's classic query parser syntax, parsed by luqum. If luqum rejects a text, all words are kept that do
+    not look like an operator or a field name.
+
+    Args:
+        text: The query string.
+        is_text_field: Returns whether a field contains text; terms of other fields are dropped.
+        default_field_is_text: Whether to keep words without a field name, which are searched in the default fields.
+        parse: Whether to parse the text, which is slow. Otherwise only its operators are removed.
+
     """
     if not _SYNTAX.search(text):
-        return " ".join(text.split()) if unscoped else ""
+        return " ".join(text.split()) if default_field_is_text else ""
     try:
-        tree = _parsed(text) if parses and len(text) <= MOST_PARSED else None
-        spoken = join_distinct(_texts(tree, is_text_field, unscoped=unscoped)) if tree else stripped(text) * unscoped
+        tree = _parse(text) if parse and len(text) <= MAX_PARSED_CHARACTERS else None
+        parsed = merge_texts(_node_texts(tree, is_text_field, fielded=default_field_is_text)) if tree else None
     except RecursionError:
-        spoken = stripped(text) * unscoped
-    return " ".join(word for word in spoken.split() if word not in _LONE)
+        parsed = None
+    words = strip_operators(text) * default_field_is_text if parsed is None else parsed
+    return " ".join(word for word in words.split() if word not in _OPERATOR_WORDS)
 
 
 def simple_words(text: str) -> str:
-    """Reduce a `simple_query_string` to its words. Its operators are + | - " * ( ) ~N."""
-    return " ".join(_ESCAPE.sub(r"\1", _SIMPLE.sub(" ", _NEGATED.sub(" ", text))).split())
+    """Reduce a `simple_query_string` to plain words. Its operators are + | - " * ( ) ~N."""
+    return " ".join(_ESCAPE.sub(r"\1", _SIMPLE_OPERATOR.sub(" ", _EXCLUDED.sub(" ", text))).split())
 
 
 def wildcard_words(text: str) -> str:
-    """Reduce a pattern to its words: `*` and `?` go unless they are escaped."""
-    return " ".join(_ESCAPE_OR_WILDCARD.sub(lambda found: found.group(1) or " ", text).split())
+    """Reduce a wildcard pattern to plain words: unescaped `*` and `?` separate words."""
+    return " ".join(_ESCAPE_OR_WILDCARD.sub(lambda match: match.group(1) or " ", text).split())
 
 
-def unescaped(text: str) -> str:
-    """Take the backslashes out that escape something."""
+def unescape(text: str) -> str:
+    """Remove the backslash before each escaped character."""
     return _ESCAPE.sub(r"\1", text)
 
 
+def strip_operators(text: str) -> str:
+    """Replace excluded terms, and what looks like a field name or an operator, by spaces."""
+    return _OPERATOR.sub(" ", _FIELD.sub(" ", _EXCLUDED.sub(" ", text)))
+
+
 @lru_cache(maxsize=256)
-def _parsed(text: str) -> Item | None:
-    """Parse a text, which is asked for twice a search; None if luqum cannot."""
+def _parse(text: str) -> Item | None:
+    """Parse a query string; None if luqum fails. Cached, as a search is read before and after its mapping is known."""
     try:
         return parser.parse(text)
     except (ParseError, ValueError, InvalidOperation, RecursionError):
         return None
 
 
-def stripped(text: str) -> str:
-    """Take everything out that looks like a field name or an operator."""
-    return _OPERATOR.sub(" ", _FIELD.sub(" ", _NEGATED.sub(" ", text)))
+def _node_texts(node: Item, is_text_field: IsTextField, *, fielded: bool) -> Iterator[str]:
+    """Yield the texts below a node of the syntax tree: runs of words, and phrases.
 
-
-def _texts(node: Item, is_text_field: IsTextField, *, unscoped: bool) -> Iterator[str]:
-    """Walk over the texts below a node of the syntax tree: runs of words, and phrases."""
-    if isinstance(node, _SKIPPED):
+    `fielded`: the node is searched in a text field.
+    """
+    if isinstance(node, _IGNORED_NODES):
         return
     if isinstance(node, SearchField):
-        name = unescaped(node.name)
-        if name not in _NO_FIELDS and is_text_field(name):
-            yield from _texts(node.expr, is_text_field, unscoped=True)
+        name = unescape(node.name)
+        if name not in _EXISTS_FIELDS and is_text_field(name):
+            yield from _node_texts(node.expr, is_text_field, fielded=True)
         return
     if isinstance(node, Word | Phrase):
-        yield _leaf(node) * unscoped
+        yield _leaf_text(node) * fielded
         return
     run: list[str] = []
     for child in node.children:
         if _is_word(child):
-            run.append(_leaf(child) * unscoped)
+            run.append(_leaf_text(child) * fielded)
         else:
             yield " ".join(run)
             run = []
-            yield from _texts(child, is_text_field, unscoped=unscoped)
+            yield from _node_texts(child, is_text_field, fielded=fielded)
     yield " ".join(run)
 
 
 def _is_word(node: Item) -> bool:
-    """Tell whether a node is a word, boosted, required or fuzzy perhaps."""
-    while isinstance(node, Boost | Plus | BaseApprox):
-        node = node.children[0]
-    return isinstance(node, Word)
+    """Return whether a node is a word, possibly boosted, required or fuzzy."""
+    return isinstance(_unwrapped(node), Word)
 
 
-def _leaf(node: Item) -> str:
-    """Give the text of a word or phrase, unescaped; a word's wildcards go, a lone `*` says nothing."""
-    while isinstance(node, Boost | Plus | BaseApprox):
-        node = node.children[0]
+def _leaf_text(node: Item) -> str:
+    """Return the unescaped text of a word or phrase; wildcards in a word are removed."""
+    node = _unwrapped(node)
     if isinstance(node, Phrase):
-        return unescaped(node.value[1:-1])
-    # luqum takes `!hose`, which is a negation too, for a word.
-    return "" if _DENIED.match(node.value) else wildcard_words(node.value)
+        return unescape(node.value[1:-1])
+    # luqum parses `!rusty` as a word; Lucene reads it as NOT rusty.
+    return "" if _NEGATED_WORD.match(node.value) else wildcard_words(node.value)
+
+
+def _unwrapped(node: Item) -> Item:
+    """Return the node inside boosts, `+` and `~`."""
+    while isinstance(node, Boost | Plus | BaseApprox):
+        node = node.children[0]
+    return node

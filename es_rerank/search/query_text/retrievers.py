@@ -1,52 +1,60 @@
-"""Elasticsearch's retrievers: which words each of them holds, and how many hits one can give at most."""
+"""The table of Elasticsearch's retrievers: where each contains text that a user typed, and how many hits it ranks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from es_rerank.search.query_text.clauses import walk
+from es_rerank.search.query_text.clauses import read_query
 from es_rerank.search.query_text.leaf_clauses import no_text, own_value, query_vector
 from es_rerank.search.query_text.terms import Clause, Context, QueryText, items, listed, member
+from es_rerank.search.relevance_sort import is_relevance_sort
 
-# What Elasticsearch takes where a request names no window.
-_WINDOW = 10
-_PLAIN = frozenset({"standard", "knn"})
-_SIMPLIFIED = own_value("query")
-_RERANKED = own_value("inference_text")
+# Elasticsearch's default value of `rank_window_size`.
+_DEFAULT_RANK_WINDOW_SIZE = 10
+# These retrievers have no rank window: they return `size` hits.
+_WITHOUT_RANK_WINDOW = frozenset({"standard", "knn"})
+_SIMPLIFIED_QUERY = own_value("query")
+_INFERENCE_TEXT = own_value("inference_text")
 
 
-def retrieved(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read a retriever `{kind: ...}`; one of an unknown kind is read for the retrievers in it."""
-    for kind, inner in items(value):
-        yield from RETRIEVERS.get(kind, _children)(inner, context)
+def read_retriever(value: Any, context: Context) -> Iterator[QueryText]:
+    """Yield the texts of a retriever `{type: ...}`; in an unknown type, those of the retrievers inside it.
+
+    Args:
+        value: The decoded `retriever` of a search body.
+        context: The mapping.
+
+    Raises:
+        RecursionError: The retriever is nested too deeply.
+
+    """
+    for retriever_type, inner in items(value):
+        yield from RETRIEVERS.get(retriever_type, _children)(inner, context)
 
 
 def _children(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read `retriever` and `retrievers`, whose entries may be `{retriever, weight, normalizer}`."""
-    for one in [*listed(member(value, "retriever")), *listed(member(value, "retrievers"))]:
-        yield from retrieved(member(one, "retriever") or one, context)
+    """Yield the texts of `retriever` and `retrievers`, whose entries may be `{retriever, weight, normalizer}`."""
+    for child in [*listed(member(value, "retriever")), *listed(member(value, "retrievers"))]:
+        yield from read_retriever(member(child, "retriever") or child, context)
 
 
 def _standard(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read the query, unless the order asked for is not relevance; its filter chose the documents."""
-    first = next(iter(listed(member(value, "sort"))), "_score")
-    order = member(first, "_score")
-    by_score = first == "_score" or "desc" in (order, isinstance(order, dict) and order.get("order", "desc"))
-    if by_score and member(value, "search_after") is None:
-        yield from walk(member(value, "query"), context)
+    """Yield the texts of the query, unless hits are not sorted by relevance or `search_after` is used."""
+    if is_relevance_sort(member(value, "sort")) and member(value, "search_after") is None:
+        yield from read_query(member(value, "query"), context)
 
 
 def _fused(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read the retrievers, or in the short form `{query: text, fields}`."""
-    yield from _SIMPLIFIED(value, context)
+    """Yield the texts of the child retrievers, and of the simplified form `{query: text, fields}`."""
+    yield from _SIMPLIFIED_QUERY(value, context)
     yield from _children(value, context)
 
 
 def _reranked(value: Any, context: Context) -> Iterator[QueryText]:
-    """Read the text that hits are compared with: it stands above what the retriever searched."""
-    found = list(_RERANKED(value, context))
-    yield from found or _children(value, context)
+    """Yield the text by which hits are reranked or, without one, the texts of the child retriever."""
+    texts = list(_INFERENCE_TEXT(value, context))
+    yield from texts or _children(value, context)
 
 
 RETRIEVERS: Mapping[str, Clause] = {
@@ -63,31 +71,35 @@ RETRIEVERS: Mapping[str, Clause] = {
 }
 
 
-def candidates(body: Mapping[str, Any]) -> int | None:
-    """Tell how many hits a body's retriever or `rank` can give at most; None if they set no limit.
+def rank_window_size(body: Mapping[str, Any]) -> int | None:
+    """Return how many hits the `retriever` or `rank` of a body ranks; None if there is no limit.
 
-    Elasticsearch refuses a `size` above it.
+    Elasticsearch rejects a request with a larger `size`.
+
+    Args:
+        body: The decoded search body.
+
     """
-    ranks = [_window(inner) for _, inner in items(body.get("rank"))]
-    retrievers = [_most(kind, inner) for kind, inner in items(body.get("retriever"))]
-    return min((one for one in [*ranks, *retrievers] if one is not None), default=None)
+    sizes = [_window_size(inner) for _, inner in items(body.get("rank"))]
+    limits = [_retriever_limit(name, inner) for name, inner in items(body.get("retriever"))]
+    return min([*sizes, *(limit for limit in limits if limit is not None)], default=None)
 
 
-def _most(kind: str, value: Any) -> int | None:
-    """Tell the limit of one retriever: a rescorer gives no more than the smallest of its windows."""
-    if kind in _PLAIN or not isinstance(value, dict):
+def _retriever_limit(retriever_type: str, value: Any) -> int | None:
+    """Return how many hits one retriever ranks; for a `rescorer`, its smallest window."""
+    if retriever_type in _WITHOUT_RANK_WINDOW or not isinstance(value, dict):
         return None
-    if kind == "rescorer":
-        return min(map(_window, listed(value.get("rescore")) or [None]))
-    known = kind in RETRIEVERS or value.keys() & {"retriever", "retrievers", "rank_window_size"}
-    return _window(value) if known else None
+    if retriever_type == "rescorer":
+        return min(map(_window_size, listed(value.get("rescore")) or [None]))
+    is_compound = retriever_type in RETRIEVERS or value.keys() & {"retriever", "retrievers", "rank_window_size"}
+    return _window_size(value) if is_compound else None
 
 
-def _window(value: Any) -> int:
-    """Read `rank_window_size`, or `window_size` as it was before 8.14 and is of rescorers."""
-    found = member(value, "rank_window_size") or member(value, "window_size")
+def _window_size(value: Any) -> int:
+    """Return `rank_window_size`, or `window_size`, its name before 8.14 and in rescorers."""
+    size = member(value, "rank_window_size") or member(value, "window_size")
     try:
-        window = int(found)
+        number = int(size)
     except (TypeError, ValueError, OverflowError):
-        return _WINDOW
-    return window if window > 0 else _WINDOW
+        return _DEFAULT_RANK_WINDOW_SIZE
+    return number if number > 0 else _DEFAULT_RANK_WINDOW_SIZE

@@ -1,4 +1,4 @@
-"""The values that a query is read into: words with their fields, the context of a clause, and helpers for JSON."""
+"""The result of reading a query (texts with their fields), the context of a clause, and helpers for decoded JSON."""
 
 from __future__ import annotations
 
@@ -6,72 +6,87 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-# Mapping types that hold words. A clause on any other known type is a filter.
+# Field types for text. A clause on a field of any other known type is considered a filter.
 TEXT_KINDS = frozenset(
     {"text", "match_only_text", "pattern_text", "search_as_you_type", "annotated_text", "semantic_text", "semantic"}
 )
-_METADATA = frozenset({"_id", "_index", "_type", "_routing", "_ignored", "_tier"})
-_CODES = (".keyword", ".raw")
-# No person types that many characters, and no model reads them as a query.
-MOST_CHARACTERS = 20_000
+_METADATA_FIELDS = frozenset({"_id", "_index", "_type", "_routing", "_ignored", "_tier"})
+# By convention, multi-fields with these names index the whole value as a single term.
+_KEYWORD_SUFFIXES = (".keyword", ".raw")
+# Users do not type longer queries, and rerank models do not read them.
+MAX_QUERY_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class QueryText:
-    """Words found in one clause, and the fields they were searched in (boosts and wildcards as written).
+    """The words of one clause and the fields that it searches.
 
-    `exact`: they stand in a term-level clause, which is a filter wherever a full-text clause stands beside it.
+    Attributes:
+        text: The words, without query syntax.
+        fields: Field names as in the request, without boosts; may contain wildcards. Empty means the default fields.
+        term_level: Whether it is a term-level clause, which is considered a filter if there is a full-text clause.
+
     """
 
     text: str
     fields: tuple[str, ...] = ()
-    exact: bool = False
+    term_level: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Where a clause stands: the mapping's field kinds, and whether it is one of several that share the score.
+    """What reading a clause depends on besides its value.
 
-    `mapping_unknown`: a field of unknown type may hold words for a term-level clause too. `parses`: query languages are
-    parsed, which is slow; otherwise only their operators are removed.
+    Attributes:
+        field_types: Field name -> field type, from the mapping.
+        affects_ranking: Whether the clause is one of several whose scores are combined, so that the order of hits
+            depends on which documents match it.
+        mapping_unknown: Whether the mapping is not known yet, so that any field may be a text field.
+        parse_syntax: Whether to parse query languages, which is slow. Otherwise only their operators are removed.
+
     """
 
     field_types: Mapping[str, str] = field(default_factory=dict)
     affects_ranking: bool = False
     mapping_unknown: bool = False
-    parses: bool = True
+    parse_syntax: bool = True
 
     def is_text_field(self, name: str) -> bool:
-        """Tell whether a field holds words rather than codes, numbers or dates; unknown names are taken as text."""
-        kind = self.field_types.get(name)
-        if kind is None:
-            return name not in _METADATA and not name.endswith(_CODES)
-        return kind in TEXT_KINDS
+        """Return whether a field contains text rather than codes, numbers or dates.
 
-    def certain(self, name: str) -> bool:
-        """Tell whether the mapping says that a field holds words."""
+        A field that is not in the mapping, such as a wildcard pattern, is considered a text field, except metadata
+        fields and names that end in `.keyword` or `.raw`.
+        """
+        field_type = self.field_types.get(name)
+        if field_type is None:
+            return name not in _METADATA_FIELDS and not name.endswith(_KEYWORD_SUFFIXES)
+        return field_type in TEXT_KINDS
+
+    def is_known_text_field(self, name: str) -> bool:
+        """Return whether a field is a text field in the mapping, or may be one if the mapping is not known yet."""
         return (self.mapping_unknown or name in self.field_types) and self.is_text_field(name)
 
-    def among(self, count: int) -> Context:
-        """Give the context of *count* clauses that share the score."""
+    def one_of(self, count: int) -> Context:
+        """Return the context for one of *count* clauses whose scores are combined."""
         return replace(self, affects_ranking=True) if count > 1 and not self.affects_ranking else self
 
 
 Clause = Callable[[Any, Context], Iterator[QueryText]]
+"""Yields the texts of one clause's value. An invalid value has no text; the engine returns its own error."""
 
 
 def items(value: Any) -> Iterator[tuple[str, Any]]:
-    """Iterate over the members of an object, and over nothing for anything else."""
+    """Return an iterator over the members of an object; empty for any other value."""
     return iter(value.items() if isinstance(value, dict) else ())
 
 
 def member(value: Any, key: str) -> Any:
-    """Give a member of an object; None for anything else."""
+    """Return a member of an object; None if it is missing or the value is not an object."""
     return value.get(key) if isinstance(value, dict) else None
 
 
 def listed(value: Any) -> list[Any]:
-    """Make a list of what may be one or many; None is none."""
+    """Return a value that may be one element or a list as a list; None becomes an empty list."""
     if isinstance(value, list):
         return value
     return [] if value is None else [value]

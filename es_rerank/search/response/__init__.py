@@ -1,1 +1,1 @@
-"""Reads and rewrites the engine's search responses."""
+"""Parses and rewrites the engine's search responses."""

@@ -1,7 +1,7 @@
-"""Cuts an answer to what `filter_path` leaves of it, as the engine would have: what is kept stays the bytes it was.
+"""Applies `filter_path` to a response as the engine would; all bytes that are kept are unchanged.
 
-The engine is asked without it, for it would cut away what is needed to reorder hits. White space is kept along: that
-of an indented answer depends on the depth only, so what is left is indented as the engine would have done it.
+The engine is called without the client's filter, which would remove parts that are needed to rerank hits. Whitespace is
+kept with each value. In an indented response, indentation depends only on depth, so the result is indented correctly.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ from itertools import chain
 
 from es_rerank.jsonspan import Span, elements, members
 
-# The names from the root down; `*` in a name is any characters, the name `**` is one level or more.
+# Member names, starting at the root. `*` in a name matches any characters; the name `**` matches one or more levels.
 Path = tuple[str, ...]
 Paths = frozenset[Path]
 
 _WHOLE: Path = ()
 _ANY_DEPTH = "**"
-# The engines trim these, but no blank outside ASCII.
+# The engines trim these characters, but no whitespace outside ASCII.
 _BLANK = "".join(map(chr, range(0x21)))
 _DOT = re.compile(r"(?<!\\)\.")
-# The engines know no wildcard but `*`, fnmatch does.
+# In the engines `*` is the only wildcard; escape the other wildcards of fnmatch.
 _LITERAL = str.maketrans({"[": "[[]", "?": "[?]"})
 _EMPTY = re.compile(rb"\{\s*\}|\[\s*\]")
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What `filter_path` keeps, and what it takes out of that; false where it asks for nothing."""
+    """The paths that `filter_path` includes and excludes; false if there are none."""
 
     included: Paths = frozenset()
     excluded: Paths = frozenset()
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything to cut."""
+        """Return whether the filter changes anything."""
         return bool(self.included or self.excluded)
 
 
 def paths(params: Mapping[str, str]) -> Filter:
-    """Read `filter_path` of the URL parameters: paths with a comma between them, `-` before one to take out."""
+    """Parse `filter_path`: paths separated by commas, where a leading `-` marks an excluded path."""
     given = [one.strip(_BLANK) for one in params.get("filter_path", "").split(",")]
     return Filter(
         frozenset(_path(one) for one in given if one and not one.startswith("-")),
@@ -50,12 +50,18 @@ def paths(params: Mapping[str, str]) -> Filter:
 
 
 def cut(body: bytes, wanted: Filter, *, keeps_empty: bool = True) -> bytes | None:
-    """Cut a JSON object to what the filter leaves, an empty object if that is nothing; a body of another kind stays.
+    """Apply a filter to a response body. A body that is not a JSON object is returned unchanged.
 
-    None if it cannot be cut: hundreds of levels deep, or no clean JSON.
+    Args:
+        body: The response body.
+        wanted: The filter.
+        keeps_empty: Whether objects and arrays on an excluded path that were empty before are kept (Elasticsearch 8.19)
+            or removed (OpenSearch 3.6).
 
-    `keeps_empty`: an exclusion leaves the empty arrays and objects that its paths go through (Elasticsearch 8.19 does,
-    OpenSearch 3.6 drops them).
+    Returns:
+        The filtered body, or an empty object if nothing is left. None if the body cannot be filtered, because it is
+        nested hundreds of levels deep or has a duplicate key.
+
     """
     root = body.strip()
     if not wanted or not root.startswith(b"{"):
@@ -70,17 +76,17 @@ def cut(body: bytes, wanted: Filter, *, keeps_empty: bool = True) -> bytes | Non
 
 
 def _path(text: str) -> Path:
-    """Split a path at its dots; a dot after a backslash belongs to the name."""
+    """Split a path at its dots; a dot after a backslash is part of the name."""
     return tuple(name.replace("\\.", ".").translate(_LITERAL) for name in _DOT.split(text))
 
 
 def _nothing_of(root: bytes) -> bytes:
-    """Write an empty object as the engine does in an answer like this one."""
+    """Return an empty object with the engine's whitespace for responses like this one."""
     return b"{ }" if root[1:2].isspace() else b"{}"
 
 
 def _included(text: bytes, wanted: Paths) -> bytes | None:
-    """Cut a value to what the paths name; None if that is nothing."""
+    """Reduce a value to what the paths include; None if nothing is left."""
     if _WHOLE in wanted:
         return text
     if not wanted or not text.startswith((b"{", b"[")):
@@ -89,7 +95,7 @@ def _included(text: bytes, wanted: Paths) -> bytes | None:
 
 
 def _remaining(text: bytes, unwanted: Paths, keeps_empty: bool) -> bytes | None:
-    """Cut what the paths name out of a value; None if that leaves nothing."""
+    """Remove what the paths exclude from a value; None if nothing is left."""
     if _WHOLE in unwanted:
         return None
     if not unwanted or not text.startswith((b"{", b"[")) or (keeps_empty and _EMPTY.fullmatch(text)):
@@ -98,7 +104,7 @@ def _remaining(text: bytes, unwanted: Paths, keeps_empty: bool) -> bytes | None:
 
 
 def _below(name: str | None, asked: Paths) -> Paths:
-    """Give what the paths ask for in the member of this name; an element of an array has none."""
+    """Return the rest of each path whose first name matches *name*. Array elements (None) keep all paths."""
     if name is None:
         return asked
     return frozenset(path[1:] for path in asked if fnmatchcase(name, path[0])).union(
@@ -107,7 +113,7 @@ def _below(name: str | None, asked: Paths) -> Paths:
 
 
 def _rejoined(text: bytes, kept_of: Callable[[str | None, bytes], bytes | None]) -> bytes | None:
-    """Write an object or array anew, of what `kept_of(name, value)` leaves of each value; None if that is nothing."""
+    """Rebuild an object or array from `kept_of(name, value)` for each value; None if nothing is left."""
     spans = _spans(text)
     ends = [0, *(span.end for _, span in spans)]
     parts = [
@@ -122,14 +128,9 @@ def _rejoined(text: bytes, kept_of: Callable[[str | None, bytes], bytes | None])
 
 
 def _spans(text: bytes) -> Sequence[tuple[str | None, Span]]:
-    """Find the members of an object, or the elements of an array, relative to *text*."""
+    """Return the span of each member of an object, or of each element of an array."""
     if _EMPTY.fullmatch(text):
         return []
     if text.startswith(b"{"):
         return list(members(text).items())
-    spans, end = [], 1
-    for raw in elements(text):
-        start = text.index(raw, end)
-        end = start + len(raw)
-        spans.append((None, Span(start, end, start)))
-    return spans
+    return [(None, span) for span in elements(text)]

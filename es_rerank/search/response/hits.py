@@ -1,66 +1,31 @@
-"""Finds the pieces of an engine's search answer, so that nothing but order and scores is ever written anew."""
+"""Locates the parts of a search response, so that only order and scores need to be rewritten."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
-from es_rerank.jsonspan import Span, elements, members
+from es_rerank.jsonspan import Span, decode_member, members, objects
+from es_rerank.model import HitKey
 
 
 class NotASearchResponseError(ValueError):
-    """The bytes are no search answer that can be rewritten safely."""
+    """The body is not a search response that can be rewritten safely."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One hit: its own bytes, and where its members lie in them."""
+    """One hit: its bytes, the spans of its members in these bytes, and the engine's score (None if null or missing)."""
 
     raw: bytes
     members: Mapping[str, Span]
-
-    def decoded(self, name: str) -> Any:
-        """Decode one member; None if it is missing or cannot be decoded."""
-        span = self.members.get(name)
-        return None if span is None else decoded(span.of(self.raw))
-
-    def object(self, name: str) -> Mapping[str, Any]:
-        """Decode a member that is an object; an empty one for anything else."""
-        value = self.decoded(name)
-        return value if isinstance(value, dict) else {}
-
-    @property
-    def id(self) -> str:
-        """The document's id; empty where the answer has none."""
-        return self._text("_id")
-
-    @property
-    def name(self) -> tuple[str, str]:
-        """What names one document: index and id."""
-        return self.index, self.id
-
-    @property
-    def index(self) -> str:
-        """The name of the concrete index the document is in."""
-        return self._text("_index")
-
-    def _text(self, name: str) -> str:
-        """Decode a member that is a string; empty for anything else."""
-        found = self.decoded(name)
-        return found if isinstance(found, str) else ""
-
-    @property
-    def score(self) -> float | None:
-        """The engine's score; None where it says null or nothing."""
-        return number(self.decoded("_score"))
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResponse:
-    """A search answer: its bytes, the spans of `total`, `max_score` and of the array of hits, and the hits."""
+    """A search response: its bytes, the spans of `total`, `max_score` and the `hits` array, and the hits."""
 
     body: bytes
     total: Span | None
@@ -70,30 +35,44 @@ class SearchResponse:
 
 
 def read(body: bytes) -> SearchResponse:
-    """Find the hits in a search answer. Raises NotASearchAnswerError for anything else, duplicate keys included.
+    """Parse a search response.
 
-    Format: `{"hits": {"max_score": ..., "hits": [{"_score": ..., ...}, ...]}, ...}` (the engines' search API).
+    Format: `{"hits": {"max_score": ..., "hits": [{"_score": ..., ...}, ...]}, ...}`, the engines' search API.
+
+    Raises:
+        NotASearchResponseError: The body does not have this format, or has a duplicate key.
+
     """
     try:
         hits = members(body)["hits"]
         inner = {name: span.moved(hits.start) for name, span in members(hits.of(body)).items()}
         array = inner["hits"]
-        found = tuple(Hit(raw, members(raw)) for raw in elements(array.of(body)))
+        found = objects(array.of(body))
     except (KeyError, ValueError, RecursionError) as error:
         raise NotASearchResponseError(str(error)) from error
-    return SearchResponse(body, inner.get("total"), inner.get("max_score"), array, found)
+    scores = map(number, decode_member(found, "_score"))
+    each = tuple(Hit(raw, spans, score) for (raw, spans), score in zip(found, scores, strict=True))
+    return SearchResponse(body, inner.get("total"), inner.get("max_score"), array, each)
 
 
-def decoded(value: bytes) -> Any:
-    """Decode a value; None if that cannot be done, as with a number that no float can hold."""
-    try:
-        return msgspec.json.decode(value)
-    except (ValueError, RecursionError):
-        return None
+def sources(hits: Sequence[Hit]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Decode `_source` and `fields` of each hit; a missing or invalid value becomes an empty mapping."""
+    objects_ = [(hit.raw, hit.members) for hit in hits]
+    columns = (decode_member(objects_, name) for name in ("_source", "fields"))
+    source, fields = ([value if isinstance(value, dict) else {} for value in column] for column in columns)
+    return list(zip(source, fields, strict=True))
+
+
+def keys(hits: Sequence[Hit]) -> tuple[HitKey, ...]:
+    """Return the index name and id of each hit; a missing value becomes an empty string."""
+    objects_ = [(hit.raw, hit.members) for hit in hits]
+    columns = (decode_member(objects_, name) for name in ("_index", "_id"))
+    index, id_ = ([value if isinstance(value, str) else "" for value in column] for column in columns)
+    return tuple(zip(index, id_, strict=True))
 
 
 def number(value: Any) -> float | None:
-    """Read a score; None for anything but a number that a float can hold."""
+    """Convert a decoded value to a float; None if it is not a number or too large for a float."""
     try:
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
     except OverflowError:

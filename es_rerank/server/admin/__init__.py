@@ -1,1 +1,1 @@
-"""The first page: one self-contained HTML file, served at `/_rerank/`."""
+"""The admin pages below `/_rerank`: a web page, health checks, metrics and ranking of candidates."""

@@ -1,4 +1,4 @@
-"""Who may see an own page: at a place of its own whoever reaches it, at the clients' place whom the engine knows."""
+"""Access to the admin pages: for all callers at `admin_listen`, for authenticated callers if it is `shared`."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ from es_rerank.config.settings import Settings
 from es_rerank.config.types import UNIX, host_and_port
 from es_rerank.errors import UpstreamError
 from es_rerank.net.connection_errors import describe_error
-from es_rerank.net.content_encoding import limited
-from es_rerank.net.messages import Request
+from es_rerank.net.content_encoding import read_limited
+from es_rerank.net.messages import OutgoingRequest
 from es_rerank.server import client_request
-from es_rerank.server.listen.connection import Pages, offered
+from es_rerank.server.listen.connection import AdminAccess, admin_access
 from es_rerank.server.passthrough import gateway_error
-from es_rerank.server.responses import RerankHeaders, WholeAnswer, error_answer
+from es_rerank.server.responses import RerankHeaders, WholeResponse, error_answer
 from es_rerank.server.state import State
 
 log = structlog.get_logger()
 
-# What an engine with security answers nobody but a caller whom it knows, whatever that caller may do. The last two are
-# for an engine that knows none of these, which has no security or an older one; small Elasticsearches have no `GET /`.
-_QUESTIONS = (
+# Requests that a secured engine answers for every authenticated caller, whatever its privileges, and for no others. The
+# last two are for engines without the first two APIs; minimal Elasticsearch builds have no `GET /`.
+_AUTHENTICATION_REQUESTS = (
     "/_security/_authenticate",
     "/_plugins/_security/authinfo",
     "/",
     "/_nodes/_local?filter_path=cluster_name",
 )
-_STRANGER = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
-_LIMIT_SECONDS = 10.0
+_DENIED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_TIMEOUT_SECONDS = 10.0
 
 Guard = Callable[[State, web.Request], Awaitable[web.StreamResponse | None]]
-"""Gives the answer to a caller who may not see the page; None to one who may."""
+"""Returns an error response for a caller without access; None if access is allowed."""
 
 
-async def refused(state: State, request: web.Request) -> web.StreamResponse | None:
-    """Refuse a caller as the address demands that the request came by; None if the page may be shown."""
-    return await _GUARDS[offered(request)](state, request)
+async def deny_access(state: State, request: web.Request) -> web.StreamResponse | None:
+    """Return an error response if the caller has no access to admin pages at the address it connected to, or None."""
+    return await _GUARDS[admin_access(request)](state, request)
 
 
-def foreign(request: web.BaseRequest, settings: Settings) -> bool:
-    """Tell whether a browser may have been led here by somebody else's name for this machine (DNS rebinding).
+def is_foreign_host(request: web.BaseRequest, settings: Settings) -> bool:
+    """Return whether the `Host` of a request may be an attacker's name for this machine (DNS rebinding).
 
-    A name with a dot may be anybody's, but for the one that the setting has. Over TLS the certificate has settled it,
-    and no browser reaches a path.
+    Any name with a dot may be, except the host in `admin_listen`. With TLS the certificate proves the name, and
+    browsers cannot connect to Unix sockets.
     """
     host = request.headers.get("Host")
     if host is None or request.secure or settings.admin_listen.startswith(UNIX):
@@ -63,7 +63,7 @@ def foreign(request: web.BaseRequest, settings: Settings) -> bool:
 
 
 def _is_address(name: str) -> bool:
-    """Tell an IP address from a name."""
+    """Return whether a host name is an IP address."""
     try:
         ip_address(name)
     except ValueError:
@@ -71,52 +71,63 @@ def _is_address(name: str) -> bool:
     return True
 
 
-async def _addressed(state: State, request: web.Request) -> web.StreamResponse | None:
-    """Refuse a request that came by somebody else's name."""
-    if not foreign(request, state.settings):
+async def _deny_foreign_host(state: State, request: web.Request) -> web.StreamResponse | None:
+    """Reject a request whose host may be an attacker's name."""
+    if not is_foreign_host(request, state.settings):
         return None
-    reason = "the own pages answer to IP addresses, names without a dot, and the host of admin_listen"
+    reason = "the admin pages accept IP addresses, names without a dot, and the host of admin_listen"
     return error_answer(HTTPStatus.MISDIRECTED_REQUEST, "illegal_argument_exception", reason)
 
 
-async def _known(state: State, request: web.Request) -> web.StreamResponse | None:
-    """Refuse whom the engine refuses, in its words; without an engine that says so nobody is known."""
+async def _deny_unauthenticated(state: State, request: web.Request) -> web.StreamResponse | None:
+    """Return the engine's response if it does not authenticate the caller, or an error if the engine is down."""
     try:
-        async with asyncio.timeout(_LIMIT_SECONDS):
-            return await _asked(state, request)
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
+            return await _denied_by_engine(state, request)
     except TimeoutError:
-        reason = "the engine does not say in time who asks"
+        reason = "the engine did not authenticate the caller in time"
     except UpstreamError as error:
         reason = str(error)
     except aiohttp.ClientError as error:
-        reason = f"the engine broke off: {describe_error(error)}"
+        reason = f"the engine's response was cut off: {describe_error(error)}"
     log.warning("upstream failed", path=request.path, reason=reason)
     return gateway_error(reason, RerankHeaders())
 
 
-async def _asked(state: State, request: web.Request) -> web.StreamResponse | None:
-    """Ask the engine who the caller is, until a question is one that it has; never with the endpoint's own credentials.
+async def _denied_by_engine(state: State, request: web.Request) -> web.StreamResponse | None:
+    """Let the engine authenticate the caller, never with es-rerank's own credentials.
 
-    Raises UpstreamError.
+    The requests are tried in order until the engine supports one.
+
+    Returns:
+        The engine's response if it denies access, or None.
+
+    Raises:
+        UpstreamError: The engine supports none of the requests, or cannot be reached.
+
     """
-    headers = client_request.headers(request, state.settings, *client_request.OF_THE_BODY)
+    headers = client_request.headers(request, state.settings, *client_request.BODY_HEADERS)
     headers["Accept"] = "application/json"
-    for target in _QUESTIONS:
+    for target in _AUTHENTICATION_REQUESTS:
         async with state.upstream.open(
-            Request("GET", target, headers, again=True, use_service_credentials=False)
+            OutgoingRequest("GET", target, headers, retryable=True, use_service_credentials=False)
         ) as answer:
-            body, _ = await limited(answer.content.iter_any(), state.settings.max_answer)
+            body, _ = await read_limited(answer.content.iter_any(), state.settings.max_answer)
         if answer.status == HTTPStatus.OK:
             return None
-        if answer.status in _STRANGER:
+        if answer.status in _DENIED:
             answer.headers.popall("Content-Length", None)
-            return WholeAnswer(status=answer.status, reason=answer.reason, headers=answer.headers, body=body or b"")
-    raise UpstreamError(f"the engine does not say who asks: HTTP {answer.status}")
+            return WholeResponse(status=answer.status, reason=answer.reason, headers=answer.headers, body=body or b"")
+    raise UpstreamError(f"the engine did not authenticate the caller: HTTP {answer.status}")
 
 
-async def _never(_state: State, request: web.Request) -> web.StreamResponse | None:
-    """Refuse all: this address has no own pages."""
+async def _deny_all(_state: State, request: web.Request) -> web.StreamResponse | None:
+    """Reject all requests, because this address has no admin pages."""
     return error_answer(HTTPStatus.NOT_FOUND, "resource_not_found_exception", f"no page [{request.path}]")
 
 
-_GUARDS: Mapping[Pages, Guard] = {Pages.NONE: _never, Pages.FOR_ALL: _addressed, Pages.FOR_THE_KNOWN: _known}
+_GUARDS: Mapping[AdminAccess, Guard] = {
+    AdminAccess.NONE: _deny_all,
+    AdminAccess.ALL: _deny_foreign_host,
+    AdminAccess.AUTHENTICATED: _deny_unauthenticated,
+}

@@ -1,8 +1,12 @@
-"""The endpoint's own pages below `/_rerank`: one row each. What anybody may see stands beside them."""
+"""The admin pages below `/_rerank`."""
 
 from __future__ import annotations
 
+import json
+import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Annotated
@@ -12,17 +16,25 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from es_rerank.config.yaml_source import dotted
 from es_rerank.model import Failed, ScoreRequest
-from es_rerank.server.admin.access import foreign, refused
-from es_rerank.server.listen.connection import Pages, offered
+from es_rerank.reasons import REASONS
+from es_rerank.server.admin.access import deny_access, is_foreign_host
+from es_rerank.server.listen.connection import AdminAccess, admin_access
 from es_rerank.server.responses import error_answer
 from es_rerank.server.state import State
 
 PREFIX = "/_rerank"
 
-_PAGE_SECONDS = 30.0
-_MOST_CANDIDATES = 1000
-# Load balancers and kubelets ask without credentials.
-_FOR_ANYBODY = frozenset({"/health/live", "/health/ready"})
+# Placeholder in page.html for the table of reasons.
+_REASONS_SLOT = "{};  // REASONS"
+# Separates the faults of several rerank servers, and the name of a fault from its detail.
+_FAULT_SEPARATOR = re.compile("; |: ")
+
+_RANK_SECONDS = 30.0
+_MAX_CANDIDATES = 1000
+_MAX_CANDIDATE_CHARACTERS = 100_000
+_MAX_QUERY_CHARACTERS = 10_000
+# Load balancers and the kubelet probe these without credentials.
+_PUBLIC = frozenset({"/health/live", "/health/ready"})
 _JSON = "application/json"
 _SECURITY = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
@@ -35,20 +47,20 @@ Handler = Callable[[State, web.Request], Awaitable[web.StreamResponse]]
 
 
 class Candidates(BaseModel):
-    """The body of `POST /_rerank/rank`."""
+    """The request body of `POST /_rerank/rank`."""
 
     model_config = ConfigDict(extra="forbid")
 
-    query: Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
-    candidates: list[Annotated[str, StringConstraints(max_length=100_000)]] = Field(
-        min_length=1, max_length=_MOST_CANDIDATES
+    query: Annotated[str, StringConstraints(min_length=1, max_length=_MAX_QUERY_CHARACTERS)]
+    candidates: list[Annotated[str, StringConstraints(max_length=_MAX_CANDIDATE_CHARACTERS)]] = Field(
+        min_length=1, max_length=_MAX_CANDIDATES
     )
 
 
-async def own_page(state: State, request: web.Request) -> web.StreamResponse:
-    """Answer a request to an own page; unknown ones get an error in the engines' shape."""
+async def admin_page(state: State, request: web.Request) -> web.StreamResponse:
+    """Respond to a request for an admin page. Errors have the engines' format."""
     page = request.path.removeprefix(PREFIX) or "/"
-    rejection = None if page in _FOR_ANYBODY else await refused(state, request)
+    rejection = None if page in _PUBLIC else await deny_access(state, request)
     if rejection is not None:
         return rejection
     methods = PAGES.get(page)
@@ -58,67 +70,88 @@ async def own_page(state: State, request: web.Request) -> web.StreamResponse:
     if method not in methods:
         allowed = ", ".join(methods)
         return error_answer(
-            HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", f"[{request.path}] takes {allowed}", {"Allow": allowed}
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            f"[{request.path}] supports the methods {allowed}",
+            {"Allow": allowed},
         )
     return await methods[method](state, request)
 
 
 async def _page(_state: State, _request: web.Request) -> web.StreamResponse:
-    """Show the page."""
-    text = (files(__package__) / "page.html").read_text(encoding="utf-8")
-    return web.Response(text=text, content_type="text/html", headers=_SECURITY)
+    """Return the web page."""
+    return web.Response(text=_html(), content_type="text/html", headers=_SECURITY)
+
+
+@cache
+def _html() -> str:
+    """Return the HTML of the web page with the table of reasons."""
+    page = (files(__package__) / "page.html").read_text(encoding="utf-8")
+    table = json.dumps({why: reason._asdict() for why, reason in REASONS.items()})
+    # Only `<` can end a script element.
+    return page.replace(_REASONS_SLOT, table.replace("<", "\\u003c") + ";")
 
 
 async def _rank(state: State, request: web.Request) -> web.StreamResponse:
-    """Rank candidates for a query, best first, ties in the order they were sent."""
+    """Rank candidates for a query, best first; ties keep the input order."""
     if request.content_type != _JSON:
-        # Other types a page of any other site may send from a visitor's browser, without asking.
-        reason = f"[{request.path}] takes {_JSON}"
+        # Browsers send some other types cross-origin without a preflight request.
+        reason = f"[{request.path}] requires the content type {_JSON}"
         return error_answer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "media_type_header_exception", reason)
     try:
-        asked = Candidates.model_validate_json(await request.read())
+        body = Candidates.model_validate_json(await request.read())
     except web.HTTPRequestEntityTooLarge as error:
-        return error_answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "content_too_long_exception", error.text or "too long")
+        return error_answer(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "content_too_long_exception", error.text or "the body is too long"
+        )
     except ValidationError as error:
         first = error.errors()[0]
         return error_answer(
             HTTPStatus.BAD_REQUEST, "illegal_argument_exception", f"{dotted(first['loc']) or 'body'}: {first['msg']}"
         )
-    ask = ScoreRequest(
-        asked.query, [text or None for text in asked.candidates], state.rules.default_rule, _PAGE_SECONDS, whole=True
-    )
-    found = await state.reranker.score(ask)
-    if isinstance(found, Failed):
+    documents = [text or None for text in body.candidates]
+    deadline = time.monotonic() + _RANK_SECONDS
+    score_request = ScoreRequest(body.query, documents, state.rules.default_rule, deadline, whole=True)
+    scores = await state.reranker.score(score_request)
+    if isinstance(scores, Failed):
         return error_answer(
-            HTTPStatus.INTERNAL_SERVER_ERROR, "rerank_exception", f"{found.why}: {found.detail or 'no scores'}"
+            HTTPStatus.INTERNAL_SERVER_ERROR, "rerank_exception", f"{scores.why}: {scores.detail or 'no scores'}"
         )
-    scored = [(p or 0.0, at) for at, p in enumerate(found.probabilities)]
-    results = [
-        {"index": at, "score": p, "text": asked.candidates[at]} for p, at in sorted(scored, key=lambda pair: -pair[0])
-    ]
-    return web.json_response({"model": found.model, "results": results})
+    scored = sorted(enumerate(scores.probabilities), key=lambda pair: -(pair[1] or 0.0))
+    results = [{"index": index, "score": score or 0.0, "text": body.candidates[index]} for index, score in scored]
+    return web.json_response({"model": scores.model, "results": results})
 
 
 async def _live(_state: State, _request: web.Request) -> web.StreamResponse:
-    """Say that the process answers."""
+    """Return 200 while the process responds."""
     return web.json_response({"status": "live"})
 
 
 async def _ready(state: State, request: web.Request) -> web.StreamResponse:
-    """Say whether searches are reranked; a degraded endpoint still serves the engine's order, so 200 all the same.
+    """Return whether searches are reranked. If not, the status is still 200, because searches get the engine's order.
 
-    Why it is degraded is not for anybody.
+    The reason, its meaning and what to do are included only where all callers can access the admin pages.
     """
     if state.life.draining:
         return web.json_response({"status": "draining"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
     health = state.reranker.health
-    told = health.why and offered(request) is Pages.FOR_ALL and not foreign(request, state.settings)
-    return web.json_response({"status": health.state, **({"why": health.why} if told else {})})
+    public = admin_access(request) is AdminAccess.ALL and not is_foreign_host(request, state.settings)
+    return web.json_response({"status": health.state, **(_explained(health.why) if public else {})})
+
+
+def _explained(why: str) -> dict[str, str]:
+    """Return the faults of rerank servers, such as `unreachable: connection refused`, and what to do about them."""
+    if not why:
+        return {}
+    names = dict.fromkeys(_FAULT_SEPARATOR.split(why))
+    reasons = [reason for name, reason in REASONS.items() if name in names]
+    means, do = " ".join(reason.means for reason in reasons), " ".join(reason.do for reason in reasons)
+    return {"why": why, "means": means, "do": do}
 
 
 async def _metrics(state: State, _request: web.Request) -> web.StreamResponse:
-    """Write the metrics."""
-    state.metrics.stands(state.reranker.health)
+    """Return the metrics in Prometheus text format."""
+    state.metrics.update_reranker(state.reranker.health)
     text = state.metrics.text()
     return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 

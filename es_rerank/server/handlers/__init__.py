@@ -1,33 +1,34 @@
-"""The ways of requests that are not just streamed: one row an endpoint, each a short story.
+"""Handlers for requests that are not just passed through, by endpoint.
 
-FLOWS carry searches and go over the pipeline; what is SHOWN has an answer that settings word otherwise.
+HANDLERS are for requests with searches; COMPAT_HANDLERS emulate another engine or version for clients.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from es_rerank.search.formats.endpoints import Endpoint
 from es_rerank.server.handlers import async_search, compat, inference, multi_search, rank_eval, search
-from es_rerank.server.handlers.context import Exchange
+from es_rerank.server.handlers.context import EngineSession, SearchCall
 from es_rerank.server.handlers.result import HandlerResult
 
-__all__ = ["FLOWS", "SHOWN", "Done", "Flow"]
+__all__ = ["COMPAT_HANDLERS", "HANDLERS", "EngineSession", "Handler", "HandlerResult", "SearchCall"]
 
-Handler = Callable[[Exchange], Awaitable[HandlerResult]]
-"""Answers the request of an exchange. Raises UpstreamError if the engine cannot be reached."""
+Handler = Callable[[SearchCall, EngineSession], Awaitable[HandlerResult]]
+"""Handles a request. Raises UpstreamError if the engine cannot be reached."""
 
-HANDLERS: Mapping[str, Handler] = {
-    "_search": search.search,
-    "_search/template": search.template,
-    "_msearch": multi_search.search,
-    "_msearch/template": multi_search.template,
-    "_async_search": async_search.submit,
-    "_async_search/{id}": async_search.follow,
-    "_rank_eval": rank_eval.measure,
-    "_inference/{id}": inference.rerank,
+HANDLERS: Mapping[Endpoint, Handler] = {
+    Endpoint.SEARCH: search.handle,
+    Endpoint.SEARCH_TEMPLATE: search.handle,
+    Endpoint.MULTI_SEARCH: multi_search.handle,
+    Endpoint.MULTI_SEARCH_TEMPLATE: multi_search.handle,
+    Endpoint.ASYNC_SEARCH: async_search.submit,
+    Endpoint.ASYNC_SEARCH_ID: async_search.follow,
+    Endpoint.RANK_EVAL: rank_eval.handle,
+    Endpoint.INFERENCE: inference.handle,
 }
-COMPAT_HANDLERS: Mapping[str, Handler] = {
-    "info": compat.info,
-    "_nodes": compat.nodes,
-    "_pit": compat.point_in_time,
+COMPAT_HANDLERS: Mapping[Endpoint, Handler] = {
+    Endpoint.ROOT: compat.root,
+    Endpoint.NODES: compat.nodes,
+    Endpoint.POINT_IN_TIME: compat.point_in_time,
 }

@@ -1,91 +1,101 @@
-"""Searches whose answer may come later: submit, then poll by an id. The plan travels in the id the client gets.
+"""Asynchronous searches: submit, then poll by id. The plan is stored in the id that the client gets.
 
-So the final answer is reranked whenever it comes and whichever replica is asked: nothing is kept here.
+So any replica can rerank the final response, whenever it is ready, and es-rerank itself stores nothing.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from urllib.parse import quote
 
-from es_rerank.model import Plan, Skip, Why, skipped
-from es_rerank.pipeline import Reply, decide, finish, page
-from es_rerank.search.engine_request.by_endpoint import EngineRequest, engine_request
-from es_rerank.search.engine_request.widen import unfiltered
-from es_rerank.search.formats import endpoints
-from es_rerank.search.formats.async_search import AsyncSearchResponse, read, recall, token, write
-from es_rerank.server.handlers.context import Exchange
-from es_rerank.server.handlers.result import HandlerResult, answered, pass_through
+from multidict import CIMultiDict
 
-# The engine may put the id and whether it still searches into its head too.
+from es_rerank.model import EngineReply, Plan, RuleMode, Skip, Why, skipped
+from es_rerank.pipeline import RankedWindow, SearchResult, decide, engine_order, page_result, rank_window
+from es_rerank.search.engine_request.by_endpoint import EngineRequest, engine_request
+from es_rerank.search.engine_request.widen import without_filter_path
+from es_rerank.search.formats.async_search import AsyncSearchResponse, read, recall, token, write
+from es_rerank.search.formats.endpoints import Endpoint, decode, wants_other_format
+from es_rerank.server.handlers.context import EngineSession, SearchCall, filtered, parsed_searches
+from es_rerank.server.handlers.result import HandlerResult, pass_through, search_result
+
+# The engine may also send the id in this header.
 _ID_HEADER = "X-Elasticsearch-Async-Id"
 
 
-async def submit(exchange: Exchange) -> HandlerResult:
-    """Answer a submit: the final answer if it is here already, else the engine's partial one."""
-    found = endpoints.read(exchange.carried, exchange.body)
-    if isinstance(found, Skip):
-        return pass_through(found.why)
-    if endpoints.other_answer(exchange.carried):
-        return pass_through(Why.FORMAT)
-    plan = await decide(found, exchange.effects(_never))
+async def submit(call: SearchCall, session: EngineSession) -> HandlerResult:
+    """Handle a submit request: return the reranked response if it is final, otherwise the engine's partial response."""
+    parsed = parsed_searches(call)
+    if isinstance(parsed, HandlerResult):
+        return parsed
+    search = decode(call.endpoint_request, parsed[0])
+    if isinstance(search, Skip):
+        return pass_through(search.why)
+    plan = await decide(search, session.ports(_no_fetch), call.options)
     if isinstance(plan, Skip):
         return pass_through(plan.why)
-    answer = await exchange.ask(engine_request(exchange.carried, found, plan))
-    if answer is None:
+    reply = await session.ask(engine_request(call.endpoint_request, search, plan))
+    if reply.body is None:
         return pass_through(Why.ENGINE_ERROR)
-    wrapped = read(answer)
-    # It has been submitted: to send it again would leave a search behind at the engine.
-    return (
-        HandlerResult(answer, (skipped(Why.ENGINE_ANSWER),))
-        if wrapped is None
-        else await _answer(exchange, wrapped, plan)
-    )
+    response = read(reply.body)
+    if response is None:
+        # The search has been submitted. Passing the request through would submit it a second time.
+        return HandlerResult(reply.body, (skipped(Why.ENGINE_ANSWER),), reply)
+    return await _answer(call, session, reply, response, plan)
 
 
-async def follow(exchange: Exchange) -> HandlerResult:
-    """Answer a poll, a status or a delete by an id; one without a plan in it is the engine's own."""
-    carried = exchange.carried
-    known = recall(carried.id, exchange.state.rules.named)
-    if known is None:
+async def follow(call: SearchCall, session: EngineSession) -> HandlerResult:
+    """Handle a poll, status or delete request. An id without a plan is the engine's own and is passed through."""
+    request = call.endpoint_request
+    recalled = recall(request.id, call.state.rules.named)
+    if recalled is None:
         return HandlerResult(None)
-    engine_id, plan = known
-    head, slash, _ = carried.path.rstrip("/").rpartition("/")
+    engine_id, plan = recalled
+    head, slash, _ = request.path.rstrip("/").rpartition("/")
     path = f"{head}{slash}{quote(engine_id, safe='=')}"
-    as_it_came = HandlerResult(None, to=EngineRequest(path, carried.query_string, b""))
-    if exchange.request.method != "GET" or endpoints.other_answer(carried):
-        return as_it_came
-    answer = await exchange.ask(EngineRequest(path, unfiltered(carried.query_string), b""))
-    wrapped = None if answer is None else read(answer)
-    return as_it_came if wrapped is None else await _answer(exchange, wrapped, plan)
+    unchanged = HandlerResult(None, forward=EngineRequest(path, request.query_string, b""))
+    if call.request.method != "GET" or wants_other_format(request):
+        return unchanged
+    reply = await session.ask(EngineRequest(path, without_filter_path(request.query_string), b""))
+    response = None if reply.body is None else read(reply.body)
+    return unchanged if response is None else await _answer(call, session, reply, response, plan)
 
 
-async def _answer(exchange: Exchange, wrapped: AsyncSearchResponse, plan: Plan) -> HandlerResult:
-    """Rerank a final answer; of a partial one only the page is cut. Time runs from here: the client chose to wait."""
-    exchange.arrived = time.monotonic()
-    inner = wrapped.response.of(wrapped.body) if wrapped.response else None
-    reply = None if inner is None else await _reply(exchange, wrapped, inner, plan)
-    ours = token(wrapped.id, plan) if wrapped.id else None
-    if ours and _ID_HEADER in exchange.headers:
-        exchange.headers[_ID_HEADER] = ours
-    whole = write(wrapped, ours, reply.body if reply else None)
-    # What cannot be cut stays whole here: not every engine gives the answer to a submit a second time.
-    body = exchange.filtered(whole) or whole
-    if reply is None:
-        return HandlerResult(body, (skipped(Why.PARTIAL),) if exchange.carried.endpoint == "_async_search" else ())
-    return answered(replace(reply, body=body))
+async def _answer(
+    call: SearchCall, session: EngineSession, reply: EngineReply, response: AsyncSearchResponse, plan: Plan
+) -> HandlerResult:
+    """Rerank a final response. A partial response is not reranked, only trimmed to the requested page.
+
+    The deadline starts when the engine replies, because the client chose to wait for the search to finish.
+    """
+    call = replace(call, options=call.options.restarted(reply.ended))
+    result = None
+    if response.response:
+        inner = replace(reply, body=response.response.of(response.body))
+        result = await _result(call, session, inner, response.final, plan)
+    client_id = token(response.id, plan) if response.id else None
+    if client_id and _ID_HEADER in reply.headers:
+        reply = replace(reply, headers=CIMultiDict(reply.headers))
+        reply.headers[_ID_HEADER] = client_id
+    whole = write(response, client_id, result.body if result else None)
+    # If `filter_path` cannot be applied, return the full body: not every engine can return the response again.
+    body = filtered(call, whole, reply) or whole
+    if result is None:
+        submitted = call.endpoint_request.endpoint is Endpoint.ASYNC_SEARCH
+        return HandlerResult(body, (skipped(Why.PARTIAL),) if submitted else (), reply)
+    return search_result(replace(result, reply=reply), body)
 
 
-async def _reply(exchange: Exchange, wrapped: AsyncSearchResponse, inner: bytes, plan: Plan) -> Reply:
-    """Make the inner answer; a rule that is gone or off by now leaves the engine's order."""
-    if not wrapped.final:
-        return page(plan, inner, Why.PARTIAL)
-    if plan.rule.mode == "off":
-        return page(plan, inner, Why.OFF)
-    return await finish(plan, inner, exchange.effects(_never))
+async def _result(
+    call: SearchCall, session: EngineSession, reply: EngineReply, final: bool, plan: Plan
+) -> SearchResult:
+    """Return the inner search response, in the engine's order if its rule no longer exists or is off."""
+    if not final or plan.rule.mode is RuleMode.OFF:
+        return engine_order(plan, reply, Why.OFF if final else Why.PARTIAL)
+    window = await rank_window(plan, reply, session.ports(_no_fetch), call.options)
+    return page_result(window) if isinstance(window, RankedWindow) else window
 
 
-async def _never(_plan: Plan) -> bytes | None:
-    """Fetch nothing more: one answer holds it all."""
-    return None
+async def _no_fetch(_plan: Plan) -> EngineReply:
+    """Return an empty reply: asynchronous searches need no further engine request."""
+    return EngineReply()

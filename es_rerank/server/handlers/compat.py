@@ -1,4 +1,4 @@
-"""Requests whose answer is shown in another engine's words: what it is, which nodes it has, points in time."""
+"""Requests whose responses are rewritten for clients of another engine or version: `/`, `_nodes`, points in time."""
 
 from __future__ import annotations
 
@@ -7,72 +7,80 @@ from http import HTTPStatus
 
 from es_rerank.compat import responses
 from es_rerank.compat.dialects import DIALECTS
+from es_rerank.model import EngineReply
 from es_rerank.search.engine_request.by_endpoint import EngineRequest
-from es_rerank.search.formats import endpoints
-from es_rerank.server.handlers.context import Exchange
+from es_rerank.search.formats.endpoints import wants_other_format
+from es_rerank.server.handlers.context import EngineSession, SearchCall
 from es_rerank.server.handlers.result import HandlerResult
 
-# Small distributions of Elasticsearch answer so.
-_NO_SUCH_PAGE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
-_NODE = EngineRequest("/_nodes/_local", "filter_path=cluster_name,nodes.*.name", b"")
+# Minimal Elasticsearch builds respond to `GET /` with one of these.
+_NO_ROOT_PAGE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
+_LOCAL_NODE = EngineRequest("/_nodes/_local", "filter_path=cluster_name,nodes.*.name", b"")
+_ROOT = EngineRequest("/", "", b"")
 _OPENSEARCH_PIT = "/_search/point_in_time"
 
 
-async def info(exchange: Exchange) -> HandlerResult:
-    """Answer `GET /` with the version that the setting names; for an engine that has no such page, by what it is."""
-    dialect = DIALECTS[exchange.state.settings.emulate]
-    if dialect is None:
+async def root(call: SearchCall, session: EngineSession) -> HandlerResult:
+    """Handle `GET /`: return the version in the setting `emulate`, also if the engine itself has no such page."""
+    dialect = DIALECTS[call.state.settings.emulate]
+    if dialect is None or wants_other_format(call.endpoint_request):
         return HandlerResult(None)
-    shown = await _shown(exchange, lambda body: responses.info(body, dialect.version))
-    if shown.body is None and exchange.status in _NO_SUCH_PAGE:
-        node = await exchange.ask(_NODE)
-        named = None if node is None else responses.root(node, dialect.version)
-        return shown if named is None else HandlerResult(named)
-    return shown
+    reply = await session.ask(_client_request(call))
+    if reply.body is None and reply.status in _NO_ROOT_PAGE:
+        node = await session.ask(_LOCAL_NODE)
+        body = None if node.body is None else responses.root_response(node.body, dialect.version)
+        return HandlerResult(body, reply=node)
+    return _rewritten(reply, lambda body: responses.emulated_root(body, dialect.version))
 
 
-async def nodes(exchange: Exchange) -> HandlerResult:
-    """Answer `_nodes` with this endpoint's address for each node, so that clients that look for nodes stay here."""
-    address = exchange.state.settings.publish_address or exchange.request.host
-    return await _shown(exchange, lambda body: responses.nodes(body, address))
-
-
-async def point_in_time(exchange: Exchange) -> HandlerResult:
-    """Open or close a point in time as Elasticsearch's clients do, at an OpenSearch if one is behind."""
-    if not await _opensearch(exchange):
+async def nodes(call: SearchCall, session: EngineSession) -> HandlerResult:
+    """Handle `_nodes`: replace each node's address by es-rerank's, so that clients that sniff nodes keep using it."""
+    if wants_other_format(call.endpoint_request):
         return HandlerResult(None)
-    carried = exchange.carried
-    index = carried.path.rstrip("/").removesuffix("/_pit")
-    opens = exchange.request.method == "POST"
+    address = call.state.settings.publish_address or call.request.host
+    return _rewritten(await session.ask(_client_request(call)), lambda body: responses.with_node_address(body, address))
+
+
+async def point_in_time(call: SearchCall, session: EngineSession) -> HandlerResult:
+    """Open or close a point in time with Elasticsearch's API; for OpenSearch, the request is converted."""
+    if not await _is_opensearch(call, session):
+        return HandlerResult(None)
+    index = call.endpoint_request.path.rstrip("/").removesuffix("/_pit")
+    opens = call.request.method == "POST"
     try:
-        body = exchange.body if opens else responses.closing(exchange.body)
+        body = call.body if opens else responses.to_opensearch_close_pit(call.body)
     except (ValueError, LookupError, RecursionError):
         return HandlerResult(None)
-    to = EngineRequest(index + _OPENSEARCH_PIT, carried.query_string, body)
-    return await _shown(exchange, responses.opened if opens else responses.closed, to)
+    request = EngineRequest(index + _OPENSEARCH_PIT, call.endpoint_request.query_string, body)
+    if wants_other_format(call.endpoint_request):
+        return HandlerResult(None, forward=request)
+    rewrite = responses.from_opensearch_open_pit if opens else responses.from_opensearch_close_pit
+    return _rewritten(await session.ask(request), rewrite, request)
 
 
-async def _shown(exchange: Exchange, show: Callable[[bytes], bytes], to: EngineRequest | None = None) -> HandlerResult:
-    """Ask the engine and show its answer otherwise; an error, or what is no such answer, is the engine's own."""
-    carried = exchange.carried
-    as_it_came = HandlerResult(None, to=to)
-    if endpoints.other_answer(carried):
-        return as_it_came
-    answer = await exchange.ask(to or EngineRequest(carried.path, carried.query_string, exchange.body))
-    if answer is None:
-        return as_it_came
+def _client_request(call: SearchCall) -> EngineRequest:
+    """Return the client's own request."""
+    return EngineRequest(call.endpoint_request.path, call.endpoint_request.query_string, call.body)
+
+
+def _rewritten(
+    reply: EngineReply, rewrite: Callable[[bytes], bytes], forward: EngineRequest | None = None
+) -> HandlerResult:
+    """Rewrite a response. Errors and bodies of an unexpected format are returned unchanged."""
+    if reply.body is None:
+        return HandlerResult(None, forward=forward)
     try:
-        return HandlerResult(show(answer))
+        return HandlerResult(rewrite(reply.body), reply=reply)
     except (ValueError, LookupError, TypeError, RecursionError):
-        return HandlerResult(answer)
+        return HandlerResult(reply.body, reply=reply)
 
 
-async def _opensearch(exchange: Exchange) -> bool:
-    """Find out which engine is behind: what `GET /` says, or else whether it names Elasticsearch."""
-    upstream = exchange.state.upstream
-    if upstream.distribution is None:
-        body = await exchange.ask(EngineRequest("/", "", b""), "GET")
-        if body is None:
-            return not exchange.elasticsearch
-        upstream.distribution = responses.distribution(body)
-    return upstream.distribution == "opensearch"
+async def _is_opensearch(call: SearchCall, session: EngineSession) -> bool:
+    """Return whether the engine is OpenSearch, by `GET /` or, if that fails, by the missing product header."""
+    engine = call.state.upstream
+    if engine.distribution is None:
+        reply = await session.ask(_ROOT, "GET")
+        if reply.body is None:
+            return not reply.elasticsearch
+        engine.distribution = responses.distribution(reply.body)
+    return engine.distribution == "opensearch"

@@ -1,12 +1,11 @@
-"""One request on its way: what the client sent, what the engine said, and the time it took."""
+"""The context of a handler: the client's request, and a session with the engine on behalf of the client."""
 
 from __future__ import annotations
 
 import asyncio
-import math
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -17,157 +16,234 @@ from multidict import CIMultiDict
 
 from es_rerank.config.rules import hidden
 from es_rerank.errors import UpstreamError
-from es_rerank.model import IndexInfo, Rule, Search, Skip, Why
+from es_rerank.model import (
+    CallOptions,
+    EngineReply,
+    Failed,
+    IndexInfo,
+    Plan,
+    Rule,
+    Scored,
+    ScoreRequest,
+    Search,
+    Skip,
+    Why,
+)
 from es_rerank.net.connection_errors import describe_error
-from es_rerank.net.content_encoding import limited, packed, understood, unpacked
-from es_rerank.net.messages import EngineResponse, Request
-from es_rerank.pipeline import Effects, Fetch, measure
+from es_rerank.net.content_encoding import decompress, read_limited, supported_encodings
+from es_rerank.net.messages import OutgoingRequest
+from es_rerank.pipeline import Ports, measure
 from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, EngineRequest
-from es_rerank.search.formats.endpoints import EndpointRequest
+from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch, wants_other_format
+from es_rerank.search.formats.parse import parse
 from es_rerank.search.response.filter_path import cut, paths
 from es_rerank.server import client_request
-from es_rerank.server.shadow import Measuring
+from es_rerank.server.handlers.result import HandlerResult, pass_through
+from es_rerank.server.shadow import Measurement
 from es_rerank.server.state import State
+from es_rerank.server.timings import Timings
 
 Result = TypeVar("Result")
+Fetch = Callable[[Plan], Awaitable[EngineReply]]
 
-# An answer must be written before the deadline is over: this much of it is kept back for that. Searches that wait
-# together are over together, and their answers are written one after another.
-_WRITING_SHARE, _WRITING_MOST, _WRITING_EACH = 0.05, 0.1, 0.001
-# So much of it may be spent on waiting for the fields of an index; the rest is for the page itself.
-_ABOUT_SHARE = 0.5
-# A client may ask for less: `off`, or `shadow`. What it gives as key, such as a session, is always in the same share.
-_MODE_HEADER, _KEY_HEADER = "X-Rerank-Mode", "X-Rerank-Key"
+# Time reserved before the deadline for building the response. Searches that wait for scores at the same time are often
+# scored together, and their responses are then built one after another.
+_WRITE_SHARE, _MAX_WRITE_SECONDS, _WRITE_SECONDS_PER_SEARCH, _MAX_WRITE_SHARE = 0.05, 0.1, 0.001, 0.5
+# Share of the time limit for getting the field types of an index; the rest is for the search itself.
+_FIELDS_SHARE = 0.5
+# Headers that es-rerank sets itself in engine requests.
+_OWN_HEADERS = ("Content-Length", "Content-Encoding", "Accept-Encoding")
+# Headers with which the client turns reranking `off` or selects `shadow` mode, and sets the key for sampling.
+MODE_HEADER, _KEY_HEADER = "X-Rerank-Mode", "X-Rerank-Key"
 
 
-@dataclass(slots=True)
-class Exchange:
-    """The effects of a request's searches, bound to that request.
+@dataclass(frozen=True, slots=True)
+class SearchCall:
+    """One request to a known endpoint.
 
-    `body` is the decoded request body; `most` the seconds its client waits at most; `engine` the seconds the engine
-    took, `last` those of its last answer; `headers` are that one's, as are its `status`, the `coding` of its body, and
-    whether the engine names itself `elasticsearch`. `warnings` are those of all its answers: it may say each but once.
-    `aside` is what shall be measured after the answer.
+    Attributes:
+        state: The components of the running endpoint.
+        request: The client's request.
+        endpoint_request: The request's endpoint, with the decoded path and parameters.
+        body: The decoded body.
+        options: Arrival time, deadline, mode and sampling key for its searches.
+
     """
 
     state: State
     request: web.BaseRequest
-    carried: EndpointRequest
+    endpoint_request: EndpointRequest
     body: bytes
-    arrived: float
-    most: float = math.inf
-    engine: float = 0.0
-    last: float = 0.0
-    headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
-    status: int = 0
-    coding: str = ""
-    elasticsearch: bool = False
-    warnings: list[str] = field(default_factory=list)
-    aside: list[Measuring] = field(default_factory=list)
+    options: CallOptions
 
-    def effects(self, fetch: Fetch) -> Effects:
-        """Hand the pipeline what it may do."""
-        row = ENGINE_REQUESTS.get(self.carried.endpoint)
-        splits = row is not None and row.splits
-        made = Effects(self.about, fetch, self.state.reranker.score, self.seconds_left, splits)
-        return replace(
-            made,
-            aside=lambda plan: self.aside.append(partial(measure, plan, made)),
-            shadowing=self.mode == "shadow",
-            key=self.request.headers.get(_KEY_HEADER, ""),
-            fetching=lambda: self.last,
-        )
 
-    @property
-    def mode(self) -> str:
-        """Read what the client asks of the reranker: `off` or `shadow`; anything else asks for nothing less."""
-        return self.request.headers.get(_MODE_HEADER, "").strip().lower()
+def search_call(
+    state: State, request: web.BaseRequest, endpoint_request: EndpointRequest, body: bytes, arrived: float
+) -> SearchCall:
+    """Return the call for a request that arrived at *arrived*, in monotonic seconds.
 
-    def seconds_left(self, rule: Rule) -> float:
-        """Tell how much of the deadline is left for the model; it runs from the arrival of the request."""
-        deadline = min(rule.deadline, self.most)
-        left = deadline - min(deadline * _WRITING_SHARE, _WRITING_MOST) - (time.monotonic() - self.arrived)
-        return max(left / 2, left - self.state.reranker.searches * _WRITING_EACH)
+    Raises:
+        RequestError: The deadline header is invalid.
 
-    async def in_turns(self, work: Callable[..., Awaitable[Result]], *columns: Iterable[Any]) -> list[Result]:
-        """Do the work of many searches as `map` would, as many at a time as a rerank server takes.
+    """
+    row = ENGINE_REQUESTS.get(endpoint_request.endpoint)
+    options = CallOptions(
+        arrived=arrived,
+        deadline=arrived + client_request.deadline(request),
+        two_phase=row is not None and row.two_phase,
+        shadow=mode(request) == "shadow",
+        sampling_key=request.headers.get(_KEY_HEADER, ""),
+    )
+    return SearchCall(state, request, endpoint_request, body, options)
 
-        The results have the order of the searches; other requests get their turns between them. When one fails the
-        others end too, for nobody waits for them any more.
+
+def mode(request: web.BaseRequest) -> str:
+    """Return the `X-Rerank-Mode` header: `off` and `shadow` have an effect, any other value is ignored."""
+    return request.headers.get(MODE_HEADER, "").strip().lower()
+
+
+def parsed_searches(call: SearchCall) -> Sequence[ParsedSearch] | HandlerResult:
+    """Return the searches of a request, or a pass-through result if it cannot be parsed or rewritten."""
+    parsed = parse(call.endpoint_request, call.body)
+    if isinstance(parsed, Skip):
+        return pass_through(parsed.why)
+    return pass_through(Why.FORMAT) if wants_other_format(call.endpoint_request) else parsed
+
+
+class EngineSession:
+    """Sends engine requests on behalf of one client.
+
+    State, which only grows: the intervals of engine and reranker work (`timings`), and the warnings of all replies
+    (`warnings`), because the engine may send a warning only once.
+    """
+
+    def __init__(self, call: SearchCall, timings: Timings) -> None:
+        """Create a session for the client of *call*."""
+        self._call = call
+        self._client_headers: CIMultiDict[str] | None = None
+        self.timings = timings
+        self.warnings: list[str] = []
+
+    async def ask(self, engine_request: EngineRequest, method: str = "") -> EngineReply:
+        """Send a request and read the complete response.
+
+        Args:
+            engine_request: Path, query string and body.
+            method: HTTP method; empty means the client's method.
+
+        Raises:
+            UpstreamError: The engine cannot be reached, or its response is cut off.
+
         """
-        turns = asyncio.Semaphore(self.state.settings.reranker_max_requests)
-
-        async def in_turn(*row: Any) -> Result:
-            async with turns:
-                return await work(*row)
-
-        tasks = [asyncio.create_task(in_turn(*row)) for row in zip(*columns, strict=False)]
-        try:
-            return await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def about(self, search: Search) -> tuple[Rule, IndexInfo] | Skip:
-        """Find rule and mapping of what a search names."""
-        if hidden(search.target):
-            return Skip(Why.HIDDEN_INDEX)
-        who = client_request.headers(self.request, self.state.settings, *client_request.OF_THE_BODY)
-        # The rule, and with it the deadline, is not known before the index is.
-        deadline = min(self.state.rules.default_rule.deadline, self.most)
-        seconds = deadline * _ABOUT_SHARE - (time.monotonic() - self.arrived)
-        info = await self.state.indices.about(search, who, seconds)
-        if info is None:
-            return Skip(Why.MAPPING)
-        rule = self.state.rules.choose(search.target, info.names)
-        return Skip(rule) if isinstance(rule, Why) else (rule, info)
-
-    async def ask(self, sent: EngineRequest, method: str = "") -> bytes | None:
-        """Ask the engine in the client's name; None if it answers anything but 200 and a body of moderate size.
-
-        The method is the client's own, unless another is named.
-        """
-        own = ("Content-Length", "Content-Encoding", "Accept-Encoding")
-        headers = client_request.headers(self.request, self.state.settings, *own)
-        if accepted := understood(", ".join(self.request.headers.getall("Accept-Encoding", ()))):
-            headers["Accept-Encoding"] = accepted
-        # A body of ours needs a type; that of a client is sent on with the one it has, or has not.
-        if sent.body and not self.body and "Content-Type" not in headers:
-            headers["Content-Type"] = "application/json"
-        request = Request(method or self.request.method, sent.target, headers, sent.body or None, again=True)
+        request = self._request(engine_request, method)
         started = time.monotonic()
         try:
-            async with self.state.upstream.open(request) as answer:
-                return await self._taken(answer)
+            async with self._call.state.upstream.open(request) as response:
+                reply = await self._read(response)
         except aiohttp.ClientError as error:
-            raise UpstreamError(f"the engine broke off: {describe_error(error)}") from error
+            raise UpstreamError(f"the engine's response was cut off: {describe_error(error)}") from error
         finally:
-            self.last = time.monotonic() - started
-            self.engine += self.last
+            ended = self.timings.add_engine(started)
+        self.warnings += [one for one in reply.headers.getall("Warning", []) if one not in self.warnings]
+        return replace(reply, started=started, ended=ended)
 
-    async def _taken(self, answer: EngineResponse) -> bytes | None:
-        """Keep the answer's headers and take its body; others may be under way at the same time."""
-        self.status, self.headers, self.elasticsearch = answer.status, answer.headers, answer.elasticsearch
-        said = self.headers.getall("Warning", [])
-        self.warnings += [warning for warning in said if warning not in self.warnings]
-        self.headers.popall("Content-Length", None)
-        self.coding = coding = self.headers.pop("Content-Encoding", "")
-        if answer.status != HTTPStatus.OK:
-            return None
-        most = self.state.settings.max_answer
-        whole, _ = await limited(answer.content.iter_any(), most)
-        return None if whole is None else unpacked(whole, coding, most)
+    def ports(self, fetch: Fetch) -> Ports:
+        """Return the pipeline's I/O functions, on behalf of the client."""
+        return Ports(self._resolve_index, fetch, self.score)
 
-    def filtered(self, body: bytes) -> bytes | None:
-        """Cut a body as `filter_path` says, None if it cannot be.
+    def measurements(self, fetch: Fetch, *plans: Plan | None) -> tuple[Measurement, ...]:
+        """Return the measurements to run after the response; plans that are None are ignored."""
+        return tuple(partial(measure, plan, self.ports(fetch)) for plan in plans if plan)
 
-        Elasticsearch spares what is empty already, OpenSearch does not.
-        """
-        return cut(body, paths(self.carried.params), keeps_empty=self.elasticsearch)
+    async def score(self, request: ScoreRequest) -> Scored | Failed:
+        """Score a window with the model, early enough to build the response before the deadline."""
+        reranker = self._call.state.reranker
+        started = time.monotonic()
+        seconds = request.deadline - self._call.options.arrived
+        deadline = request.deadline - min(seconds * _WRITE_SHARE, _MAX_WRITE_SECONDS)
+        deadline -= min(reranker.searches * _WRITE_SECONDS_PER_SEARCH, (deadline - started) * _MAX_WRITE_SHARE)
+        try:
+            return await reranker.score(replace(request, deadline=deadline))
+        finally:
+            self.timings.add_rerank(started)
 
-    def packed(self, body: bytes) -> bytes:
-        """Code a body for the client as the engine coded its own."""
-        if self.coding:
-            self.headers["Content-Encoding"] = self.coding
-        return packed(body, self.coding)
+    async def _resolve_index(self, search: Search) -> tuple[Rule, IndexInfo] | Skip:
+        """Return the rule and the mapping of a search's indices."""
+        if hidden(search.target):
+            return Skip(Why.HIDDEN_INDEX)
+        state, options = self._call.state, self._call.options
+        headers = self._headers(client_request.BODY_HEADERS)
+        # The rule and its deadline are not known until the indices are resolved, so use the default rule's deadline.
+        deadline = options.deadline_of(state.rules.default_rule)
+        started = time.monotonic()
+        seconds = (deadline - options.arrived) * _FIELDS_SHARE - (started - options.arrived)
+        info = await state.indices.resolve(search, headers, seconds)
+        self.timings.add_engine(started)
+        if info is None:
+            return Skip(Why.MAPPING)
+        rule = state.rules.choose(search.target, info.names)
+        return Skip(rule) if isinstance(rule, Why) else (rule, info)
+
+    def _headers(self, without: Iterable[str]) -> CIMultiDict[str]:
+        """Return the client's headers to forward, without some of them; decoded once per request."""
+        if self._client_headers is None:
+            self._client_headers = client_request.headers(self._call.request, self._call.state.settings)
+        headers = self._client_headers.copy()
+        for name in without:
+            headers.popall(name, None)
+        return headers
+
+    def _request(self, engine_request: EngineRequest, method: str) -> OutgoingRequest:
+        """Return the engine request with the client's headers."""
+        call = self._call
+        headers = self._headers(_OWN_HEADERS)
+        if accepted := supported_encodings(", ".join(call.request.headers.getall("Accept-Encoding", ()))):
+            headers["Accept-Encoding"] = accepted
+        # If only es-rerank adds a body, it needs a type. A client's body keeps its type, or is sent without one.
+        if engine_request.body and not call.body and "Content-Type" not in headers:
+            headers["Content-Type"] = "application/json"
+        return OutgoingRequest(
+            method or call.request.method, engine_request.target, headers, engine_request.body or None, retryable=True
+        )
+
+    async def _read(self, response: Any) -> EngineReply:
+        """Read a response; the body is decoded only if the status is 200."""
+        response.headers.popall("Content-Length", None)
+        coding = response.headers.pop("Content-Encoding", "")
+        body = None
+        if response.status == HTTPStatus.OK:
+            limit = self._call.state.settings.max_answer
+            whole, _ = await read_limited(response.content.iter_any(), limit)
+            body = decompress(whole, coding, limit) if whole is not None and coding else whole
+        return EngineReply(response.status, response.headers, body, coding, elasticsearch=response.elasticsearch)
+
+
+def filtered(call: SearchCall, body: bytes, reply: EngineReply) -> bytes | None:
+    """Apply `filter_path` to a response; None if this is not possible.
+
+    Elasticsearch and OpenSearch differ in whether they keep empty objects on excluded paths.
+    """
+    params = call.endpoint_request.params
+    return cut(body, paths(params), keeps_empty=reply.elasticsearch) if "filter_path" in params else body
+
+
+async def gather_bounded(limit: int, work: Callable[..., Awaitable[Result]], *columns: Iterable[Any]) -> list[Result]:
+    """Call *work* for each row, like `map`, with at most *limit* calls running concurrently.
+
+    Returns:
+        The results in the order of the rows. If one call fails, the others are canceled.
+
+    """
+    slots = asyncio.Semaphore(limit)
+
+    async def in_slot(*row: Any) -> Result:
+        async with slots:
+            return await work(*row)
+
+    tasks = [asyncio.create_task(in_slot(*row)) for row in zip(*columns, strict=False)]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,141 +1,233 @@
-"""Requests with many searches: `_msearch` and `_msearch/template`. Each keeps its place, and none touches another."""
+"""Requests with many searches: `_msearch` and `_msearch/template`.
+
+For any number of searches, the engine gets one `_msearch` for the query phase and one for the fetch phase. Each search
+keeps its position and does not affect the others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import count
 
-from es_rerank.model import Plan, Search, Skip, Why, skipped
-from es_rerank.pipeline import Effects, Reply, decide, finish
-from es_rerank.search.engine_request.by_endpoint import EngineRequest, searches_at
-from es_rerank.search.engine_request.widen import unfiltered, widen_item
-from es_rerank.search.formats import endpoints
-from es_rerank.search.formats.multi_search import Item, MultiSearchResponse, options, read, responses, too_many, write
-from es_rerank.server.handlers.context import Exchange
-from es_rerank.server.handlers.result import HandlerResult, pass_through, rejection, wants_error
+from es_rerank.model import EngineReply, Plan, Search, Skip, Why
+from es_rerank.pipeline import (
+    RankedWindow,
+    SearchResult,
+    decide,
+    fetch_phase,
+    joined_result,
+    page_result,
+    rank_window,
+    skip_result,
+)
+from es_rerank.search.engine_request.by_endpoint import MULTI_REQUESTS, EngineRequest
+from es_rerank.search.engine_request.widen import widen_item, without_filter_path
+from es_rerank.search.formats.endpoints import Endpoint, ParsedSearch, decode
+from es_rerank.search.formats.multi_search import MultiSearchResponse, responses, write
+from es_rerank.server.handlers.context import EngineSession, SearchCall, filtered, gather_bounded, parsed_searches
+from es_rerank.server.handlers.result import (
+    HandlerResult,
+    error_response,
+    is_strict_failure,
+    pass_through,
+)
 from es_rerank.server.handlers.search import render
+from es_rerank.server.shadow import Measurement
 
-# Stands in the place of a search that cannot be asked for, so that each answer has the place of its search.
-_NOTHING = b'{"size":0,"query":{"match_none":{}}}'
+# Sent instead of a search that cannot be sent, so that each response has the same position as its search.
+_NO_SEARCH = b'{"size":0,"query":{"match_none":{}}}'
+
+Line = tuple[bytes, bytes]
+"""Header and body of one search."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One search of the request: its lines as they came, its body as a search, and what will be done."""
+    """One search of the request: as sent by the client, its body (None: not rendered), and the plan or skip."""
 
-    item: Item
+    parsed: ParsedSearch
     body: bytes | None
-    found: Search | Skip
+    search: Search | Skip
     plan: Plan | Skip
 
+    @property
+    def header(self) -> bytes:
+        """The header line."""
+        return self.parsed.header or b"{}"
 
-async def search(exchange: Exchange) -> HandlerResult:
-    """Answer `_msearch`."""
-    items = _items(exchange)
-    return items if isinstance(items, HandlerResult) else await _answer(exchange, items, [item.body for item in items])
-
-
-async def template(exchange: Exchange) -> HandlerResult:
-    """Answer `_msearch/template`: each template is rendered, and then searched like any search."""
-    items = _items(exchange)
-    if isinstance(items, HandlerResult):
-        return items
-    bodies = await exchange.in_turns(partial(render, exchange), [item.body for item in items])
-    return await _answer(exchange, items, bodies)
+    def line(self, phase: Plan | None = None) -> Line:
+        """Return header and body for the engine: for *phase*, for the search's plan, or for the unchanged search."""
+        plan = phase or self.plan
+        if isinstance(plan, Plan) and isinstance(self.search, Search):
+            return self.header, widen_item(self.search, plan)
+        return self.header, self.body or _NO_SEARCH
 
 
-def _items(exchange: Exchange) -> list[Item] | HandlerResult:
-    """Read the lines of the request."""
-    carried = exchange.carried
-    if skip := endpoints.unreadable(carried, exchange.body):
-        return pass_through(skip.why)
-    if endpoints.other_answer(carried):
-        return pass_through(Why.FORMAT)
-    if too_many(exchange.body):
-        return pass_through(Why.TOO_LARGE)
-    return read(exchange.body, carried.target) or pass_through(Why.UNREADABLE)
+@dataclass(frozen=True, slots=True)
+class MultiReply:
+    """The engine's reply to one `_msearch`, with the response of each search."""
+
+    reply: EngineReply
+    responses: MultiSearchResponse
+
+    def of(self, index: int) -> EngineReply:
+        """Return the reply to the search at a position; its body is None if the search failed."""
+        return replace(self.reply, body=self.responses.success(index))
 
 
-async def _answer(exchange: Exchange, items: Sequence[Item], bodies: Sequence[bytes | None]) -> HandlerResult:
-    """Ask the engine for all searches at once, wider where they are planned, and the model for all of them."""
-    parts = await exchange.in_turns(partial(_part, exchange), items, bodies)
+async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
+    """Handle a request with many searches or many templates."""
+    parsed = parsed_searches(call)
+    if isinstance(parsed, HandlerResult):
+        return parsed
+    parts = await make_parts(call, session, parsed)
     planned = any(isinstance(part.plan, Plan) for part in parts)
-    first = await _ask(exchange, [_line(part) for part in parts]) if planned else None
-    if first is None:
-        return _as_they_came(parts)
-    replies = await exchange.in_turns(partial(_reply, exchange, first), count(), parts)
-    lost = [at for at, reply in enumerate(replies) if reply.body is None]
-    found = {at: _element(reply, reply.body) for at, reply in enumerate(replies) if reply.body is not None}
-    if lost:
-        # All of them, for the engines refuse a request in which no template can be rendered.
-        second = await _ask(exchange, [(item.header, item.body) for item in items], came=True)
-        if second is None:
-            return _as_they_came(parts)
-        found |= {at: second.elements[at] for at in lost}
-    whole = exchange.filtered(first.joined(found))
-    if whole is None:
-        return _as_they_came(parts, Why.ENGINE_ANSWER)
-    return HandlerResult(whole, tuple(reply.outcome for reply in replies))
+    query = await ask_many(call, session, [part.line() for part in parts]) if planned else None
+    if query is None:
+        return _unchanged(call, session, parts)
+    results = await _results(call, session, parts, query)
+    found = {index: _response(result, result.body) for index, result in enumerate(results) if result.body is not None}
+    if len(found) < len(parts):
+        # Send all searches again, because the engines reject a request in which no template can be rendered.
+        unchanged = await _ask(session, _client_request(call), [(part.header, part.parsed.body) for part in parts])
+        if unchanged is None:
+            return _unchanged(call, session, parts)
+        found = {index: unchanged.responses.response(index) for index in range(len(parts))} | found
+    body = filtered(call, query.responses.with_responses(found), query.reply)
+    if body is None:
+        return _unchanged(call, session, parts, Why.ENGINE_ANSWER)
+    outcomes = tuple(result.outcome for result in results)
+    return HandlerResult(body, outcomes, query.reply, measurements=measurements(call, session, parts))
 
 
-async def _ask(
-    exchange: Exchange, lines: Sequence[tuple[bytes, bytes]], *, came: bool = False
-) -> MultiSearchResponse | None:
-    """Ask the engine; None unless it answers each search. `came`: at the path of the request itself."""
-    carried = exchange.carried
-    path = carried.path if came else searches_at(carried.path)
-    answer = await exchange.ask(EngineRequest(path, unfiltered(carried.query_string), write(lines)))
-    found = None if answer is None else responses(answer)
-    return found if found and len(found.elements) == len(lines) else None
+async def make_parts(call: SearchCall, session: EngineSession, parsed: Sequence[ParsedSearch]) -> list[Part]:
+    """Decode each search and decide how to handle it; the engine renders templates first."""
+    return await gather_bounded(call.state.settings.reranker_max_requests, partial(_part, call, session), parsed)
 
 
-def _line(part: Part) -> tuple[bytes, bytes]:
-    """Write the lines of a search for the engine: wider if it is planned."""
-    if isinstance(part.plan, Plan) and isinstance(part.found, Search):
-        return part.item.header, widen_item(part.found, part.plan)
-    return part.item.header, part.body or _NOTHING
+async def ask_many(call: SearchCall, session: EngineSession, lines: Sequence[Line]) -> MultiReply | None:
+    """Send many searches of a request to the engine as one `_msearch`.
+
+    Args:
+        call: The client's request.
+        session: The client's engine session.
+        lines: Header and body of each search.
+
+    Returns:
+        The reply; None unless it has a response for each search.
+
+    """
+    request = call.endpoint_request
+    return await _ask(session, MULTI_REQUESTS[request.endpoint](request, b""), lines)
 
 
-def _effects(exchange: Exchange, part: Part) -> Effects:
-    """Let a search of many fetch by itself."""
-
-    async def fetch(plan: Plan) -> bytes | None:
-        if not isinstance(part.found, Search):
-            return None
-        answer = await _ask(exchange, [(part.item.header, widen_item(part.found, plan))])
-        return answer.whole(0) if answer else None
-
-    return exchange.effects(fetch)
-
-
-async def _part(exchange: Exchange, item: Item, body: bytes | None) -> Part:
-    """Read one search and decide what is done for it."""
-    carried = exchange.carried
-    found = (
-        Skip(Why.UNREADABLE)
-        if body is None
-        else endpoints.search(carried, item.target, options(item, carried.params), body)
+async def rank_windows(
+    call: SearchCall, session: EngineSession, parts: Sequence[Part], replies: Sequence[EngineReply]
+) -> list[RankedWindow | SearchResult]:
+    """Rank the window of each planned search with the model; other searches are skipped."""
+    return await gather_bounded(
+        call.state.settings.reranker_max_requests, partial(_window, call, session), parts, replies
     )
-    part = Part(item, body, found, found if isinstance(found, Skip) else Skip(Why.INTERNAL))
-    if isinstance(found, Skip):
-        return part
-    return replace(part, plan=await decide(found, _effects(exchange, part)))
 
 
-async def _reply(exchange: Exchange, first: MultiSearchResponse, at: int, part: Part) -> Reply:
-    """Finish one search."""
+async def _ask(session: EngineSession, engine_request: EngineRequest, lines: Sequence[Line]) -> MultiReply | None:
+    """Send lines as the body of an engine request."""
+    reply = await session.ask(engine_request._replace(body=write(lines)))
+    found = None if reply.body is None else responses(reply.body)
+    return MultiReply(reply, found) if found and len(found.responses) == len(lines) else None
+
+
+def _client_request(call: SearchCall) -> EngineRequest:
+    """Return the path and query string of the client's request."""
+    request = call.endpoint_request
+    return EngineRequest(request.path, without_filter_path(request.query_string), b"")
+
+
+async def _part(call: SearchCall, session: EngineSession, parsed: ParsedSearch) -> Part:
+    """Decode one search and decide how to handle it."""
+    body = await render(session, parsed) if parsed.template is not None else parsed.body
+    search = decode(call.endpoint_request, parsed, body)
+    if isinstance(search, Skip):
+        return Part(parsed, body, search, search)
+
+    async def fetch(plan: Plan) -> EngineReply:
+        return await _fetch(call, session, Part(parsed, body, search, plan), plan)
+
+    return Part(parsed, body, search, await decide(search, session.ports(fetch), call.options))
+
+
+async def _fetch(call: SearchCall, session: EngineSession, part: Part, plan: Plan) -> EngineReply:
+    """Fetch one search with a separate request, for a measurement after the response."""
+    reply = await ask_many(call, session, [part.line(plan)])
+    return reply.of(0) if reply else EngineReply()
+
+
+async def _window(
+    call: SearchCall, session: EngineSession, part: Part, reply: EngineReply
+) -> RankedWindow | SearchResult:
+    """Rank the window of one search."""
     if isinstance(part.plan, Skip):
-        return Reply(first.elements[at] if part.body is not None else None, skipped(part.plan.why))
-    return await finish(part.plan, first.whole(at), _effects(exchange, part))
+        return replace(skip_result(part.plan), body=reply.body if part.body is not None else None)
+    return await rank_window(part.plan, reply, session.ports(partial(_fetch, call, session, part)), call.options)
 
 
-def _element(reply: Reply, body: bytes) -> bytes:
-    """Write the answer of one search; a strict rule makes an error of a fault, in its place."""
-    return rejection(reply.outcome) if wants_error(reply) else body
+async def _results(
+    call: SearchCall, session: EngineSession, parts: Sequence[Part], query: MultiReply
+) -> list[SearchResult]:
+    """Complete all searches after the query phase, with one fetch-phase request for all of them."""
+    replies = [
+        query.of(index) if isinstance(part.plan, Plan) else replace(query.reply, body=query.responses.response(index))
+        for index, part in enumerate(parts)
+    ]
+    windows = await rank_windows(call, session, parts, replies)
+    lines = {index: line for index in range(len(parts)) if (line := _second_line(call, parts[index], windows[index]))}
+    second = await ask_many(call, session, list(lines.values())) if lines else None
+    position = {index: place for place, index in enumerate(lines)}
+    return [
+        window
+        if isinstance(window, SearchResult) and index not in lines
+        else _result(window, second, position.get(index))
+        for index, window in enumerate(windows)
+    ]
 
 
-def _as_they_came(parts: Sequence[Part], why: Why = Why.ENGINE_ERROR) -> HandlerResult:
-    """Leave the whole request to the engine; *why* is the reason of those that were planned."""
-    return pass_through(*(part.plan.why if isinstance(part.plan, Skip) else why for part in parts))
+def _second_line(call: SearchCall, part: Part, window: RankedWindow | SearchResult) -> Line | None:
+    """Return a search's lines in the second request: its fetch phase or, if it failed, the client's own search."""
+    if isinstance(window, RankedWindow):
+        page = fetch_phase(window)
+        return part.line(page) if page else None
+    is_template = call.endpoint_request.endpoint is Endpoint.MULTI_SEARCH_TEMPLATE
+    return (part.header, part.parsed.body) if window.body is None and not is_template else None
+
+
+def _result(window: RankedWindow | SearchResult, second: MultiReply | None, position: int | None) -> SearchResult:
+    """Complete one search with its response in the second request, if it has one."""
+    if position is None:
+        return window if isinstance(window, SearchResult) else page_result(window)
+    if isinstance(window, SearchResult):
+        return replace(window, body=second.responses.response(position)) if second else window
+    return joined_result(window, second.of(position) if second else EngineReply())
+
+
+def _response(result: SearchResult, body: bytes) -> bytes:
+    """Return the response of one search. With a strict rule, a failure becomes an error."""
+    return error_response(result.outcome) if is_strict_failure(result) else body
+
+
+def _unchanged(
+    call: SearchCall, session: EngineSession, parts: Sequence[Part], why: Why = Why.ENGINE_ERROR
+) -> HandlerResult:
+    """Pass the whole request to the engine. *why* is the reason for searches that had a plan."""
+    reasons = (part.plan.why if isinstance(part.plan, Skip) else why for part in parts)
+    return pass_through(*reasons, measurements=measurements(call, session, parts))
+
+
+def measurements(call: SearchCall, session: EngineSession, parts: Sequence[Part]) -> tuple[Measurement, ...]:
+    """Return the measurements to run after the response."""
+    return tuple(
+        measurement
+        for part in parts
+        if isinstance(part.plan, Skip) and part.plan.shadow
+        for measurement in session.measurements(partial(_fetch, call, session, part), part.plan.shadow)
+    )

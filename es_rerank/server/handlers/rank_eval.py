@@ -1,68 +1,62 @@
-"""`_rank_eval`: measures the order that people see.
+"""`_rank_eval`: evaluates the reranked order.
 
-Each request is searched as any search is; then the engine is asked to evaluate what came back, so that its own code
-computes every metric.
+All of its searches are sent as one `_msearch` and reranked. The engine then evaluates queries that return the reranked
+hits, so that its own code computes every metric.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
-
-from es_rerank.model import Skip, Why, skipped
-from es_rerank.pipeline import Reply
+from es_rerank.model import EngineReply, Plan, Skip, Why
+from es_rerank.pipeline import RankedWindow, SearchResult, page_result, skip_result
 from es_rerank.search.engine_request.by_endpoint import EngineRequest
-from es_rerank.search.engine_request.widen import INLINE, unfiltered, without
-from es_rerank.search.formats import endpoints
-from es_rerank.search.formats.rank_eval import Ranked, Request, ranked, read, too_many, write
-from es_rerank.search.response.hits import read as read_answer
-from es_rerank.server.handlers.context import Exchange
+from es_rerank.search.engine_request.widen import BODY_PARAMETERS, without_filter_path, without_parameters
+from es_rerank.search.formats.endpoints import content
+from es_rerank.search.formats.rank_eval import RankedHit, ranked, write
+from es_rerank.search.response.hits import keys, read
+from es_rerank.server.handlers.context import EngineSession, SearchCall, filtered, parsed_searches
+from es_rerank.server.handlers.multi_search import Part, ask_many, make_parts, measurements, rank_windows
 from es_rerank.server.handlers.result import HandlerResult, pass_through
-from es_rerank.server.handlers.search import render, searched
 
 
-async def measure(exchange: Exchange) -> HandlerResult:
-    """Answer `_rank_eval`."""
-    carried = exchange.carried
-    content = endpoints.content(carried, exchange.body)
-    requests = _requests(exchange, content)
-    if isinstance(requests, HandlerResult):
-        return requests
-    replies = await exchange.in_turns(partial(_rated, exchange), requests)
-    outcomes = tuple(one.outcome for one in replies)
-    found = {at: ranked(_hits(one.body)) for at, one in enumerate(replies) if one.body is not None}
+async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
+    """Handle a `_rank_eval` request."""
+    request = call.endpoint_request
+    parsed = parsed_searches(call)
+    if isinstance(parsed, HandlerResult):
+        return parsed
+    parts = await make_parts(call, session, parsed)
+    results = await _results(call, session, parts)
+    outcomes = tuple(result.outcome for result in results)
+    found = {index: ranked(_hits(result.body)) for index, result in enumerate(results) if result.body is not None}
+    measured = measurements(call, session, parts)
     if not found:
-        return HandlerResult(None, outcomes)
-    query_string = unfiltered(without(carried.query_string, INLINE))
-    answer = await exchange.ask(EngineRequest(carried.path, query_string, write(content, found)))
-    if answer is None:
-        return pass_through(*(Why.ENGINE_ERROR for _ in outcomes))
-    whole = exchange.filtered(answer)
-    return pass_through(*(Why.ENGINE_ANSWER for _ in outcomes)) if whole is None else HandlerResult(whole, outcomes)
+        return HandlerResult(None, outcomes, measurements=measured)
+    query_string = without_filter_path(without_parameters(request.query_string, BODY_PARAMETERS))
+    body = write(content(request, call.body), found)
+    reply = await session.ask(EngineRequest(request.path, query_string, body))
+    if reply.body is None:
+        return pass_through(*(Why.ENGINE_ERROR for _ in outcomes), measurements=measured)
+    whole = filtered(call, reply.body, reply)
+    if whole is None:
+        return pass_through(*(Why.ENGINE_ANSWER for _ in outcomes), measurements=measured)
+    return HandlerResult(whole, outcomes, reply, measurements=measured)
 
 
-def _requests(exchange: Exchange, content: bytes) -> Sequence[Request] | HandlerResult:
-    """Read the searches to be rated."""
-    carried = exchange.carried
-    if skip := endpoints.unreadable(carried, exchange.body):
-        return pass_through(skip.why)
-    if endpoints.other_answer(carried):
-        return pass_through(Why.FORMAT)
-    if too_many(content):
-        return pass_through(Why.TOO_LARGE)
-    return read(content) or pass_through(Why.UNREADABLE)
+async def _results(call: SearchCall, session: EngineSession, parts: list[Part]) -> list[SearchResult]:
+    """Run and rerank all planned searches at once, each with the number of hits that the metric evaluates."""
+    planned = [part for part in parts if isinstance(part.plan, Plan)]
+    query = await ask_many(call, session, [part.line() for part in planned]) if planned else None
+    replies = [query.of(index) if query else EngineReply() for index in range(len(planned))]
+    windows = iter(await rank_windows(call, session, planned, replies))
+    return [skip_result(part.plan) if isinstance(part.plan, Skip) else _result(next(windows)) for part in parts]
 
 
-async def _rated(exchange: Exchange, request: Request) -> Reply:
-    """Search one request as `_search` would, for as many hits as the metric looks at."""
-    carried = exchange.carried
-    raw = request.body if request.template is None else await render(exchange, request.template)
-    params = {**carried.params, "size": str(request.size)}
-    found = Skip(Why.UNREADABLE) if raw is None else endpoints.search(carried, carried.target, params, raw)
-    return Reply(None, skipped(found.why)) if isinstance(found, Skip) else await searched(exchange, found)
+def _result(window: RankedWindow | SearchResult) -> SearchResult:
+    """Return the client's page of one search."""
+    return page_result(window) if isinstance(window, RankedWindow) else window
 
 
-def _hits(body: bytes) -> list[Ranked]:
-    """List the hits of a page as the person sees them."""
-    hits = read_answer(body).hits
-    return [Ranked(hit.index, hit.id, hit.score or 0.0) for hit in hits]
+def _hits(body: bytes) -> list[RankedHit]:
+    """Return the hits of a reranked page."""
+    hits = read(body).hits
+    return [RankedHit(key, hit.score or 0.0) for key, hit in zip(keys(hits), hits, strict=True)]

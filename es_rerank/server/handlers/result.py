@@ -1,4 +1,4 @@
-"""What became of a request."""
+"""The result of a handler."""
 
 from __future__ import annotations
 
@@ -6,48 +6,57 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from es_rerank.errors import error_body
-from es_rerank.model import Failed, Outcome, Why, failed, skipped
-from es_rerank.pipeline import Reply
+from es_rerank.model import EngineReply, Failed, Outcome, OutcomeState, Why, failed, skipped
+from es_rerank.pipeline import SearchResult
 from es_rerank.search.engine_request.by_endpoint import EngineRequest
+from es_rerank.server.shadow import Measurement
 
 
 @dataclass(frozen=True, slots=True)
 class HandlerResult:
-    """The answer's body, or None: then the request is sent on as it came, or as `to` says.
+    """The response to a request, or how to pass the request to the engine.
 
-    `outcomes` holds what happened to each search; () says that there was none. A status other than 200 is an error of
-    ours; 200 leaves the head of the answer to the engine.
+    Attributes:
+        body: The response body; None passes the request to the engine.
+        outcomes: What happened to each search; empty for a request without searches.
+        reply: The engine's reply whose status and headers are used; None for es-rerank's own response.
+        status: HTTP status of es-rerank's own response.
+        forward: The request to pass to the engine instead of the client's.
+        measurements: Measurements to run after the response.
+
     """
 
     body: bytes | None
     outcomes: tuple[Outcome, ...] = ()
+    reply: EngineReply | None = None
     status: int = HTTPStatus.OK
-    to: EngineRequest | None = None
+    forward: EngineRequest | None = None
+    measurements: tuple[Measurement, ...] = ()
 
 
-def pass_through(*reasons: Why) -> HandlerResult:
-    """Send a request on as it came, for a reason each search."""
-    return HandlerResult(None, tuple(skipped(why) for why in reasons))
+def pass_through(*reasons: Why, measurements: tuple[Measurement, ...] = ()) -> HandlerResult:
+    """Return the result that passes a request to the engine unchanged, with one reason per search."""
+    return HandlerResult(None, tuple(skipped(why) for why in reasons), measurements=measurements)
 
 
-def broken() -> HandlerResult:
-    """Send a request on as it came after a fault of ours."""
+def internal_failure() -> HandlerResult:
+    """Return the result that passes a request to the engine unchanged after an internal failure of es-rerank."""
     return HandlerResult(None, (failed(Failed(Why.INTERNAL)),))
 
 
-def answered(reply: Reply) -> HandlerResult:
-    """Answer a request with one search."""
-    if wants_error(reply):
-        return HandlerResult(rejection(reply.outcome), (reply.outcome,), HTTPStatus.INTERNAL_SERVER_ERROR)
-    return HandlerResult(reply.body, (reply.outcome,))
+def search_result(result: SearchResult, body: bytes | None) -> HandlerResult:
+    """Return the result for a request with one search; *body* is its body after `filter_path` is applied."""
+    if is_strict_failure(result):
+        return HandlerResult(error_response(result.outcome), (result.outcome,), status=HTTPStatus.INTERNAL_SERVER_ERROR)
+    return HandlerResult(body, (result.outcome,), result.reply)
 
 
-def wants_error(reply: Reply) -> bool:
-    """Tell whether the rule wants an error instead of the engine's order."""
-    return reply.outcome.state == "failed" and reply.rule is not None and reply.rule.strict
+def is_strict_failure(result: SearchResult) -> bool:
+    """Return whether the search failed and its rule is strict, so that the client gets an error."""
+    return result.outcome.state is OutcomeState.FAILED and result.rule is not None and result.rule.strict
 
 
-def rejection(outcome: Outcome) -> bytes:
-    """Word the error of a strict rule; its status is 500, which no client tries again."""
+def error_response(outcome: Outcome) -> bytes:
+    """Return the error body of a strict rule; its status is 500, which clients do not retry."""
     reason = f"{outcome.why}: {outcome.detail or 'no scores'}"
     return error_body(HTTPStatus.INTERNAL_SERVER_ERROR, "rerank_exception", reason)

@@ -2,58 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from es_rerank.model import Plan, Search, Skip, Why
-from es_rerank.pipeline import Reply, run
-from es_rerank.search.engine_request.by_endpoint import EngineRequest, engine_request
-from es_rerank.search.formats import endpoints
-from es_rerank.search.formats.search_template import rendered, said
-from es_rerank.server.handlers.context import Exchange
-from es_rerank.server.handlers.result import HandlerResult, answered, pass_through
+from es_rerank.model import EngineReply, Plan, Skip, Why
+from es_rerank.pipeline import run
+from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, EngineRequest
+from es_rerank.search.formats.endpoints import ParsedSearch, decode
+from es_rerank.search.formats.search_template import rendered
+from es_rerank.server.handlers.context import EngineSession, SearchCall, filtered, parsed_searches
+from es_rerank.server.handlers.result import HandlerResult, pass_through, search_result
 
 
-async def search(exchange: Exchange) -> HandlerResult:
-    """Answer `_search`."""
-    return await _answer(exchange, endpoints.read(exchange.carried, exchange.body))
+async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
+    """Handle a request with one search or one template."""
+    parsed = parsed_searches(call)
+    if isinstance(parsed, HandlerResult):
+        return parsed
+    request = call.endpoint_request
+    search = decode(request, parsed[0], await render(session, parsed[0]))
+    if isinstance(search, Skip):
+        return pass_through(search.why)
+    write = ENGINE_REQUESTS[request.endpoint].write
+
+    async def fetch(plan: Plan) -> EngineReply:
+        return await session.ask(write(request, search, plan))
+
+    result = await run(search, session.ports(fetch), call.options)
+    if result.body is None or result.reply is None:
+        return HandlerResult(None, (result.outcome,), measurements=session.measurements(fetch, result.shadow))
+    body = filtered(call, result.body, result.reply)
+    return pass_through(Why.ENGINE_ANSWER) if body is None else search_result(result, body)
 
 
-async def template(exchange: Exchange) -> HandlerResult:
-    """Answer `_search/template`: what the template renders to is searched like any search."""
-    carried = exchange.carried
-    if skip := endpoints.unreadable(carried, exchange.body):
-        return pass_through(skip.why)
-    raw = await render(exchange, endpoints.content(carried, exchange.body))
-    if raw is None:
-        return pass_through(Why.UNREADABLE)
-    return await _answer(exchange, endpoints.search(carried, carried.target, said(carried.params), raw))
-
-
-async def render(exchange: Exchange, template: bytes) -> bytes | None:
-    """Have the engine make a search body of a template; None if it does not."""
-    answer = await exchange.ask(EngineRequest("/_render/template", "", template), "POST")
-    return None if answer is None else rendered(answer, template)
-
-
-async def searched(exchange: Exchange, found: Search) -> Reply:
-    """Run the pipeline on a search, each request to the engine being what `sending` says of the endpoint."""
-
-    async def fetch(plan: Plan) -> bytes | None:
-        return await exchange.ask(engine_request(exchange.carried, found, plan))
-
-    return await run(found, exchange.effects(fetch))
-
-
-async def _answer(exchange: Exchange, found: Search | Skip) -> HandlerResult:
-    """Answer with the page that comes of it, cut as asked."""
-    if isinstance(found, Skip):
-        return pass_through(found.why)
-    if endpoints.other_answer(exchange.carried):
-        return pass_through(Why.FORMAT)
-    reply = await searched(exchange, found)
-    if reply.body is not None:
-        body = exchange.filtered(reply.body)
-        if body is None:
-            return pass_through(Why.ENGINE_ANSWER)
-        reply = replace(reply, body=body)
-    return answered(reply)
+async def render(session: EngineSession, parsed: ParsedSearch) -> bytes | None:
+    """Let the engine render a search template; None if the search has no template or rendering fails."""
+    if parsed.template is None:
+        return None
+    reply = await session.ask(EngineRequest("/_render/template", "", parsed.template), "POST")
+    return None if reply.body is None else rendered(reply.body, parsed.template)

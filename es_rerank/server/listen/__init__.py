@@ -1,1 +1,1 @@
-"""The side that clients connect to: addresses, connections, and what is said to those who speak no HTTP."""
+"""Listening for clients: sockets, connections, the PROXY protocol and checks of request headers."""

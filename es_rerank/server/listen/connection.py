@@ -1,4 +1,4 @@
-"""One client's connection. What is no HTTP is refused in the engines' shape, and then the connection ends."""
+"""A client connection. Invalid HTTP gets an error in the engines' format, and the connection is closed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ import structlog
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import BadHttpMethod, InvalidHeader, InvalidURLError, LineTooLong
 
-from es_rerank.server.listen.proxy_protocol import ProxyProtocolError, read
+from es_rerank.server.listen.proxy_protocol import ProxyProtocolError, read_proxy_header
 from es_rerank.server.responses import error_answer
 
 log = structlog.get_logger()
 
 _NOT_ASCII = re.compile(rb"[\x80-\xff]+")
-# What the parser found, as error type and reason. Its own words quote the bytes, which may be somebody's password.
-_FAULTS: Sequence[tuple[type[BaseException], str, str]] = (
+# Error type and reason for each parser exception. The exceptions' own messages are not used, because they quote the
+# request, which may contain a password.
+_PARSER_ERRORS: Sequence[tuple[type[BaseException], str, str]] = (
     (LineTooLong, "too_long_http_header_exception", "the request line or a header is too long"),
     (InvalidHeader, "illegal_argument_exception", "a header is malformed"),
     (InvalidURLError, "illegal_argument_exception", "the target of the request is malformed"),
@@ -30,99 +31,110 @@ _FAULTS: Sequence[tuple[type[BaseException], str, str]] = (
 
 
 def escaped(line: bytes) -> bytes:
-    """Escape what is not ASCII in a request line, as the engines read it (each byte a character of Latin-1).
+    """Percent-encode non-ASCII bytes in a request line as the engines decode them, as Latin-1.
 
-    The parser takes no such byte, though curl and others send them.
+    aiohttp's parser rejects such bytes, but some clients send them, such as curl.
     """
-    return _NOT_ASCII.sub(lambda found: quote(found[0].decode("latin-1")).encode(), line)
+    return _NOT_ASCII.sub(lambda match: quote(match[0].decode("latin-1")).encode(), line)
 
 
-class Pages(Enum):
-    """What an address has below `/_rerank`: what the engine has there, or the own pages, for all or for some."""
+class AdminAccess(Enum):
+    """Who can access the admin pages below `/_rerank` at an address; with NONE, that path is passed to the engine."""
 
     NONE = auto()
-    FOR_ALL = auto()
-    FOR_THE_KNOWN = auto()
+    ALL = auto()
+    AUTHENTICATED = auto()
 
 
 class Connection(web.RequestHandler):
-    """Speaks HTTP with one client; before it, where the operator says so, the PROXY protocol with a load balancer."""
+    """An HTTP connection with a client, optionally with a PROXY protocol header from a load balancer."""
 
-    __slots__ = ("_before", "_client", "_content", "_in_line", "pages")
+    __slots__ = ("_client", "_content", "_in_request_line", "_preface", "admin_access")
 
     def __init__(
         self,
         manager: web.Server,
         *,
-        pages: Pages = Pages.NONE,
+        admin_access: AdminAccess = AdminAccess.NONE,
         proxy_protocol: bool = False,
         **options: Any,
     ) -> None:
-        """Wait for a client of an address with such *pages*; *options* are those of the server library."""
+        """Create a connection.
+
+        Args:
+            manager: The aiohttp server.
+            admin_access: Who can access the admin pages at the address that the client connected to.
+            proxy_protocol: Whether the connection starts with a PROXY protocol header.
+            options: Options of aiohttp's `RequestHandler`.
+
+        """
         super().__init__(manager, **options)
-        self.pages = pages
-        self._before: bytes | None = b"" if proxy_protocol else None
+        self.admin_access = admin_access
+        # Bytes of an incomplete PROXY protocol header; None after the header, or if there is none.
+        self._preface: bytes | None = b"" if proxy_protocol else None
         self._client: str | None = None
         self._content: StreamReader | None = None
-        self._in_line = True
+        self._in_request_line = True
 
     @property
     def peername(self) -> Any:
-        """Say whose connection it is: the balancer knows better than the socket."""
-        found = super().peername
-        return (self._client, *found[1:]) if self._client and isinstance(found, tuple) else found
+        """The client's address from the PROXY protocol header if there is one, otherwise from the socket."""
+        address = super().peername
+        return (self._client, *address[1:]) if self._client and isinstance(address, tuple) else address
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; those of the PROXY protocol are not for the parser of HTTP."""
-        if self._before is None:
-            self._parsed(data)
+        """Process received bytes; a PROXY protocol header is removed before HTTP is parsed."""
+        if self._preface is None:
+            self._parse(data)
             return
-        self._before += data
+        self._preface += data
         try:
-            preface = read(self._before)
+            header = read_proxy_header(self._preface)
         except ProxyProtocolError as error:
-            # There is no telling who this is, nor in which protocol an answer would be read.
-            log.warning("connection refused", reason=str(error))
+            # Without a valid header, the peer may not speak HTTP, so no error response is sent.
+            log.warning("connection rejected", reason=str(error))
             self.force_close()
             return
-        if preface:
-            rest, self._before, self._client = self._before[preface.size :], None, preface.client
-            self._parsed(rest)
+        if header:
+            rest, self._preface, self._client = self._preface[header.size :], None, header.client
+            self._parse(rest)
 
-    def _parsed(self, data: bytes) -> None:
-        """Have HTTP parsed. Where a body turns out malformed its reader must learn of it, or it waits for ever."""
-        if self._in_line:
+    def _parse(self, data: bytes) -> None:
+        """Parse HTTP. If a body is malformed, its reader gets an exception instead of waiting forever."""
+        if self._in_request_line:
             line, end, rest = data.partition(b"\n")
             data = escaped(line) + end + rest
-            self._in_line = not end
-        known = len(self._messages)
+            self._in_request_line = not end
+        before = len(self._messages)
         super().data_received(data)
-        for message, content in list(self._messages)[known:]:
+        for message, content in list(self._messages)[before:]:
             if not hasattr(message, "exc"):
                 self._content = content
             elif self._content is not None and not self._content.is_eof():
                 self._content.set_exception(web.RequestPayloadError())
         if self._content is not None and self._content.is_eof():
-            self._content, self._in_line = None, True
+            self._content, self._in_request_line = None, True
 
     def handle_error(
         self,
         request: web.BaseRequest,
         status: int = HTTPStatus.INTERNAL_SERVER_ERROR,
         exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 - quotes what came
+        message: str | None = None,  # noqa: ARG002 - quotes the request
     ) -> web.StreamResponse:
-        """Refuse what the parser cannot read; what comes behind it on the connection is not read any more."""
+        """Return an error response to invalid HTTP; the rest of the connection is not read."""
         if request.writer.output_size > 0:
-            raise ConnectionError("the answer has begun already")
-        kind, reason = next((kind, words) for fault, kind, words in _FAULTS if isinstance(exc or Exception(), fault))
-        log.info("request refused", client=request.remote, reason=reason)
+            raise ConnectionError("the response has already started")
+        kind, reason = next(
+            (kind, text) for type_, kind, text in _PARSER_ERRORS if isinstance(exc or Exception(), type_)
+        )
+        log.info("request rejected", client=request.remote, reason=reason)
         answer = error_answer(status, kind, reason)
         answer.force_close()
         return answer
 
 
-def offered(request: web.BaseRequest) -> Pages:
-    """Say which own pages the address has that a request came by."""
-    came_by = request.protocol
-    return came_by.pages if isinstance(came_by, Connection) else Pages.NONE
+def admin_access(request: web.BaseRequest) -> AdminAccess:
+    """Return who can access the admin pages at the address that received a request."""
+    connection = request.protocol
+    return connection.admin_access if isinstance(connection, Connection) else AdminAccess.NONE

@@ -1,6 +1,6 @@
-"""Requests that no engine answers, and that are refused before one is asked. Pure; one row each.
+"""Checks that reject requests before they reach the engine. No I/O.
 
-An engine closes the connection on most of them without a word; a client learns more from an answer.
+Engines close the connection without a response on most of these requests. es-rerank returns an error instead.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"})
 _MALFORMED = "illegal_argument_exception"
-# What bytes that are not UTF-8 were decoded to (`surrogateescape`).
-_LONE = re.compile("[\udc80-\udcff]")
+# Bytes that are not UTF-8 are decoded to lone surrogates (`surrogateescape`).
+_LONE_SURROGATE = re.compile("[\udc80-\udcff]")
 
 
-class Head(NamedTuple):
-    """The head of a request; the target is as it came, names of headers in any case."""
+class RequestHead(NamedTuple):
+    """Request line and headers of a request. The target is raw; the header mapping ignores case."""
 
     method: str
     target: str
@@ -26,62 +26,63 @@ class Head(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """What is answered: status, and type and reason of the error; if `mute`, nothing: the connection is closed."""
+    """Status, type and reason of an error response. If `silent`, the connection is closed without a response."""
 
     status: int
     kind: str
     reason: str
-    mute: bool = False
+    silent: bool = False
 
 
 def malformed(reason: str) -> Rejection:
-    """Refuse what cannot be read, as the engines word it."""
+    """Return the rejection of a malformed request, with the error type that the engines use."""
     return Rejection(HTTPStatus.BAD_REQUEST, _MALFORMED, reason)
 
 
-def _version(head: Head) -> Rejection | None:
-    """Refuse other versions than HTTP/1.0 and 1.1; nobody who speaks another can read an answer of these."""
+def _version(head: RequestHead) -> Rejection | None:
+    """Reject HTTP versions other than 1.0 and 1.1, silently, because the client cannot parse an HTTP/1.1 response."""
     if head.version in {(1, 0), (1, 1)}:
         return None
-    return malformed("the version of the request is not HTTP/1.1")._replace(mute=True)
+    return malformed("the version of the request is not HTTP/1.1")._replace(silent=True)
 
 
-def _method(head: Head) -> Rejection | None:
-    """Refuse methods that the engines' HTTP servers do not know, which close the connection then."""
+def _method(head: RequestHead) -> Rejection | None:
+    """Reject methods on which the engines' HTTP servers close the connection."""
     if head.method in _METHODS:
         return None
     return Rejection(HTTPStatus.METHOD_NOT_ALLOWED, _MALFORMED, "the method of the request is not allowed")
 
 
-def _target(head: Head) -> Rejection | None:
-    """Refuse a fragment, which is no part of a request (RFC 9112, 3.2.1), and would be cut off on the way."""
+def _target(head: RequestHead) -> Rejection | None:
+    """Reject a fragment, which is invalid in a request target (RFC 9112, section 3.2.1) and would not be forwarded."""
     if "#" not in head.target:
         return None
     return malformed("the target of the request has a fragment")
 
 
-def _framing(head: Head) -> Rejection | None:
-    """Refuse codings of the transfer other than chunks: the engine would be told another length (RFC 9112, 6.1)."""
+def _framing(head: RequestHead) -> Rejection | None:
+    """Reject transfer encodings other than `chunked`, which cannot be forwarded unchanged (RFC 9112, section 6.1)."""
     if head.headers.get("Transfer-Encoding", "chunked").strip().lower() == "chunked":
         return None
-    return malformed("the transfer encoding of the request is not chunked alone")
+    return malformed("the transfer encoding of the request is not just chunked")
 
 
-def _expectation(head: Head) -> Rejection | None:
-    """Refuse to expect anything but to be told to go on (RFC 9110, 10.1.1)."""
+def _expectation(head: RequestHead) -> Rejection | None:
+    """Reject expectations other than `100-continue` (RFC 9110, section 10.1.1)."""
     if head.headers.get("Expect", "100-continue").strip().lower() in {"", "100-continue"}:
         return None
     return Rejection(HTTPStatus.EXPECTATION_FAILED, _MALFORMED, "the expectation of the request cannot be met")
 
 
-def _encoding(head: Head) -> Rejection | None:
-    """Refuse header values that are not UTF-8: the library would send them on without the bytes that are not."""
-    if not any(_LONE.search(value) for value in head.headers.values()):
+def _encoding(head: RequestHead) -> Rejection | None:
+    """Reject header values that are not UTF-8, because the HTTP client library would drop the invalid bytes."""
+    values = "".join(head.headers.values())
+    if values.isascii() or not _LONE_SURROGATE.search(values):
         return None
     return malformed("a header of the request is not UTF-8")
 
 
-REQUEST_CHECKS: tuple[Callable[[Head], Rejection | None], ...] = (
+REQUEST_CHECKS: tuple[Callable[[RequestHead], Rejection | None], ...] = (
     _version,
     _method,
     _target,
@@ -91,6 +92,6 @@ REQUEST_CHECKS: tuple[Callable[[Head], Rejection | None], ...] = (
 )
 
 
-def rejection(head: Head) -> Rejection | None:
-    """Find what is wrong with a request; None if an engine may be asked."""
-    return next((found for check in REQUEST_CHECKS if (found := check(head))), None)
+def check_request(head: RequestHead) -> Rejection | None:
+    """Return the first rejection of a request; None if the request can be sent to the engine."""
+    return next((rejection for check in REQUEST_CHECKS if (rejection := check(head))), None)

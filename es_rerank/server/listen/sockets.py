@@ -1,4 +1,4 @@
-"""Opens the sockets to listen on: a port, or a path of the file system."""
+"""Binds the sockets to listen on: TCP ports and Unix sockets."""
 
 from __future__ import annotations
 
@@ -16,29 +16,34 @@ from es_rerank.errors import EsRerankError
 
 
 class Sockets(NamedTuple):
-    """The bound sockets of an endpoint, by the settings that name their places."""
+    """The bound sockets of an endpoint, named after the setting with the address."""
 
     listen: Sequence[socket.socket] = ()
     admin_listen: Sequence[socket.socket] = ()
 
     def close(self) -> None:
-        """Close all."""
-        for one in (*self.listen, *self.admin_listen):
-            one.close()
+        """Close all sockets."""
+        for bound in (*self.listen, *self.admin_listen):
+            bound.close()
 
 
 NONE = Sockets()
 
 
-def bind_all(settings: Settings, given: Sockets = NONE) -> Sockets:
-    """Bind what the settings name and is not *given*. Raises EsRerankError as `bind` does, and leaves nothing open."""
-    bound = given
-    for name, sockets in given._asdict().items():
-        place = getattr(settings, name)
-        if sockets or place == SHARED:
+def bind_all(settings: Settings, inherited: Sockets = NONE) -> Sockets:
+    """Bind the addresses in the settings, except those with *inherited* sockets.
+
+    Raises:
+        EsRerankError: An address cannot be bound. All sockets are then closed.
+
+    """
+    bound = inherited
+    for name, sockets in inherited._asdict().items():
+        listen = getattr(settings, name)
+        if sockets or listen == SHARED:
             continue
         try:
-            bound = bound._replace(**{name: bind(place, shared=settings.workers > 1, setting=name)})
+            bound = bound._replace(**{name: bind(listen, shared=settings.workers > 1, setting=name)})
         except EsRerankError:
             bound.close()
             raise
@@ -46,21 +51,28 @@ def bind_all(settings: Settings, given: Sockets = NONE) -> Sockets:
 
 
 def bind(listen: str, *, shared: bool = False, setting: str = "listen") -> list[socket.socket]:
-    """Bind `HOST:PORT`, on each address that the host has, or `unix:/PATH`; nobody is listened to yet.
+    """Bind an address without listening yet.
 
-    With *shared* other processes may bind the same port beside this one (`SO_REUSEPORT`), and the kernel spreads the
-    connections over those that listen. Raises EsRerankError where the address cannot be had, which names its *setting*.
+    Args:
+        listen: `HOST:PORT`, bound on each IP address of the host, or `unix:/PATH`.
+        shared: Whether other processes can bind the same port (`SO_REUSEPORT`). The kernel then distributes connections
+            over the processes.
+        setting: The setting with the address, for the error message.
+
+    Raises:
+        EsRerankError: The address cannot be bound.
+
     """
     try:
         return [_unix(Path(listen.removeprefix(UNIX)))] if listen.startswith(UNIX) else _tcp(listen, shared=shared)
     except OSError as error:
-        reason = "it is taken by another program" if error.errno == errno.EADDRINUSE else str(error)
+        reason = "it is in use by another program" if error.errno == errno.EADDRINUSE else str(error)
         flag = "--" + setting.replace("_", "-")
         raise EsRerankError(f"cannot listen on {listen}: {reason}; choose another with {flag}") from error
 
 
 def address(bound: socket.socket) -> str:
-    """Write where a socket is bound, as `listen` is written."""
+    """Return the address of a socket in the format of the setting `listen`."""
     name = bound.getsockname()
     if bound.family == socket.AF_UNIX:
         return f"{UNIX}{name}"
@@ -69,38 +81,38 @@ def address(bound: socket.socket) -> str:
 
 
 def _tcp(listen: str, *, shared: bool) -> list[socket.socket]:
-    """Bind a port on each address of a host."""
+    """Bind a port on each IP address of a host."""
     host, port = host_and_port(listen)
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     bound: list[socket.socket] = []
     try:
-        for family, kind, protocol, _, place in dict.fromkeys(found):
-            one = socket.socket(family, kind, protocol)
-            bound.append(one)
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for family, kind, protocol, _, ip_address in dict.fromkeys(addresses):
+            tcp = socket.socket(family, kind, protocol)
+            bound.append(tcp)
+            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if shared:
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if family == socket.AF_INET6:
-                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            one.bind(place)
+                tcp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            tcp.bind(ip_address)
     except OSError:
-        for one in bound:
-            one.close()
+        for tcp in bound:
+            tcp.close()
         raise
     return bound
 
 
 def _unix(path: Path) -> socket.socket:
-    """Bind a path; a socket that an earlier run left there goes, one that somebody listens on stays."""
-    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    """Bind a path. A socket file left by an earlier process is replaced if nothing listens on it."""
+    unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with suppress(FileNotFoundError):
-            if stat.S_ISSOCK(path.stat().st_mode) and one.connect_ex(str(path)) != 0:
+            if stat.S_ISSOCK(path.stat().st_mode) and unix.connect_ex(str(path)) != 0:
                 path.unlink()
-        one.close()
-        one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        one.bind(str(path))
+        unix.close()
+        unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        unix.bind(str(path))
     except OSError:
-        one.close()
+        unix.close()
         raise
-    return one
+    return unix

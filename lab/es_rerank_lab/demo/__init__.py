@@ -1,9 +1,9 @@
-"""The demo: a real engine, a real vLLM, a bundled corpus, and both orders side by side.
+"""The demo: compares the rankings of a bundled corpus without and with es-rerank, using a real engine and vLLM.
 
-- corpus: the documents and judged queries that come with the package
-- stack: starts engine, vLLM and endpoint, and stops all of it
-- client: loads and searches through the official clients
-- measure: Top-1 and nDCG@10, before and after
-- show: what is printed
-- run: the story
+- corpus: the documents and judged queries in the package
+- stack: starts and stops engine, vLLM and endpoint
+- client: indexes and searches with the official clients
+- measure: success@1 and nDCG@10 of both rankings
+- show: prints the results
+- run: the demo from start to end
 """

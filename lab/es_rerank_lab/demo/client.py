@@ -1,4 +1,4 @@
-"""Loads and searches an engine, or the endpoint in front of it, through the engine's official client."""
+"""Indexes and searches with the engine's official client, directly or through es-rerank."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from es_rerank_lab.demo.corpus import Document
 
 INDEX = "es-rerank-demo"
 
-_SECONDS = 120
-# Small builds of Elasticsearch have no page at `/` and refuse the method.
-_NO_ROOT_PAGE = 405
+_TIMEOUT_SECONDS = 120
+# The integration test builds of Elasticsearch have no root endpoint.
+_NO_ROOT_STATUS = 405
 _MAPPING = {
     "settings": {"number_of_shards": 1, "number_of_replicas": 0},
     "mappings": {
@@ -30,7 +30,7 @@ _MAPPING = {
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How an engine is reached: its kind, URL, and credentials where it asks for them."""
+    """How to connect to an engine: its kind (`elasticsearch` or `opensearch`), URL, credentials and CA certificate."""
 
     kind: str
     url: str
@@ -40,8 +40,8 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One hit."""
+class Hit:
+    """One search hit."""
 
     id: str
     title: str
@@ -50,76 +50,76 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Library:
-    """One official client: how it is opened, its bulk helper, and what it raises."""
+    """One official client library: its factory function, bulk helper and exceptions."""
 
-    opened: Callable[[Access], Any]
+    create: Callable[[Access], Any]
     bulk: Callable[..., Any]
     error: tuple[type[Exception], ...]
 
 
 class Client:
-    """One connection. Raises EsRerankError with the engine's own words."""
+    """A connection to an engine. Methods raise EsRerankError, with the engine's message, if a request fails."""
 
     def __init__(self, access: Access) -> None:
-        """Open the client that belongs to the engine."""
+        """Create the engine's official client."""
         self._library = LIBRARIES[access.kind]
-        self._client = self._library.opened(access)
+        self._client = self._library.create(access)
 
     def load(self, documents: Iterable[Document]) -> None:
-        """Make the demo's index anew and fill it."""
+        """Create the demo index, replacing an existing one, and index *documents*."""
         actions = [
-            {"_index": INDEX, "_id": one.id, "lang": one.lang, "title": one.title, "body": one.body}
-            for one in documents
+            {"_index": INDEX, "_id": each.id, "lang": each.lang, "title": each.title, "body": each.body}
+            for each in documents
         ]
         try:
             self._client.indices.delete(index=INDEX, ignore_unavailable=True)
             self._client.indices.create(index=INDEX, body=_MAPPING)
             self._library.bulk(self._client, actions, refresh=True)
         except self._library.error as error:
-            raise EsRerankError(f"the engine did not take the demo's documents: {error}") from error
+            raise EsRerankError(f"indexing the documents of the demo failed: {error}") from error
 
     def clear(self) -> None:
-        """Delete the demo's index if it and the engine are still there."""
+        """Delete the demo index. Errors are ignored, because the engine may have stopped already."""
         with suppress(*self._library.error):
             self._client.indices.delete(index=INDEX, ignore_unavailable=True)
 
-    def search(self, text: str, size: int = 10) -> Sequence[Found]:
-        """Search as any client would: nothing in it speaks of reranking."""
+    def search(self, text: str, size: int = 10) -> Sequence[Hit]:
+        """Search title and body. The request is the same with and without es-rerank."""
         body = {"query": {"multi_match": {"query": text, "fields": ["title", "body"]}}, "size": size}
         try:
-            answer: Mapping[str, Any] = self._client.search(index=INDEX, body=body)
+            response: Mapping[str, Any] = self._client.search(index=INDEX, body=body)
         except self._library.error as error:
             raise EsRerankError(f"the search failed: {error}") from error
-        return [Found(hit["_id"], hit["_source"]["title"], hit["_score"]) for hit in answer["hits"]["hits"]]
+        return [Hit(hit["_id"], hit["_source"]["title"], hit["_score"]) for hit in response["hits"]["hits"]]
 
 
 def identified(access: Access) -> Access:
-    """Find out which engine answers. Raises EsRerankError if none does.
+    """Return *access* with the kind of the engine at its URL. Raises EsRerankError if the engine does not respond.
 
-    OpenSearch's client asks no questions about the product, so it may ask both.
+    The OpenSearch client is used for both engines, because it does not check the product.
     """
     try:
         version = _opensearch(access).info()["version"]
     except opensearchpy.exceptions.TransportError as error:
-        if error.status_code != _NO_ROOT_PAGE:
+        if error.status_code != _NO_ROOT_STATUS:
             raise EsRerankError(f"{access.url}: {error}") from error
         version = {}
     except opensearchpy.OpenSearchException as error:
-        raise EsRerankError(f"{access.url} cannot be used: {error}") from error
+        raise EsRerankError(f"{access.url} is not usable: {error}") from error
     return replace(access, kind="opensearch" if version.get("distribution") == "opensearch" else "elasticsearch")
 
 
 def _elasticsearch(access: Access) -> elasticsearch.Elasticsearch:
-    """Open Elasticsearch's own client."""
+    """Create the Elasticsearch client."""
     login = (access.username, access.password or "") if access.username else None
     trusted: dict[str, Any] = {"ca_certs": access.ca} if access.ca else {}
-    return elasticsearch.Elasticsearch(access.url, basic_auth=login, request_timeout=_SECONDS, **trusted)
+    return elasticsearch.Elasticsearch(access.url, basic_auth=login, request_timeout=_TIMEOUT_SECONDS, **trusted)
 
 
 def _opensearch(access: Access) -> opensearchpy.OpenSearch:
-    """Open OpenSearch's own client."""
+    """Create the OpenSearch client."""
     login = (access.username, access.password or "") if access.username else None
-    return opensearchpy.OpenSearch(access.url, http_auth=login, ca_certs=access.ca, timeout=_SECONDS)
+    return opensearchpy.OpenSearch(access.url, http_auth=login, ca_certs=access.ca, timeout=_TIMEOUT_SECONDS)
 
 
 LIBRARIES: Mapping[str, _Library] = {

@@ -1,4 +1,4 @@
-"""Measures both orders against the judgements."""
+"""Evaluates the rankings without and with es-rerank against the relevance judgments."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from dataclasses import dataclass
 import ir_measures
 from ir_measures import Qrel, ScoredDoc, Success, nDCG
 
-from es_rerank_lab.demo.client import Found
+from es_rerank_lab.demo.client import Hit
 from es_rerank_lab.demo.corpus import Query
 
-# Grade 2 answers the question; a Top-1 hit must do that.
-_TOP_1 = Success(rel=2) @ 1
+# Minimum grade of a document that answers the query.
+_ANSWER_GRADE = 2
+_TOP_1 = Success(rel=_ANSWER_GRADE) @ 1
 _NDCG = nDCG @ 10
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One query with the hits of both orders."""
+class Comparison:
+    """One query with the engine's hits (`before`) and the reranked hits (`after`)."""
 
     query: Query
-    before: Sequence[Found]
-    after: Sequence[Found]
+    before: Sequence[Hit]
+    after: Sequence[Hit]
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Mean Top-1 hit rate and nDCG@10 of one order."""
+    """Mean success@1 and nDCG@10 of one ranking, each between 0 and 1."""
 
     top_1: float
     ndcg: float
@@ -35,7 +36,16 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Both orders of the queries of one language; `lost` are those whose right first hit was lost."""
+    """The results for the queries in one language.
+
+    Attributes:
+        language: Language code, or `all`.
+        queries: Number of queries.
+        before: Measures of the engine's ranking.
+        after: Measures of the reranked hits.
+        lost: IDs of the queries whose first hit answered the query only before reranking.
+
+    """
 
     language: str
     queries: int
@@ -44,30 +54,34 @@ class Row:
     lost: Sequence[str]
 
 
-def by_language(asked: Sequence[Asked]) -> list[Row]:
-    """Measure each language, and at the end all of them together."""
-    languages = sorted({one.query.lang for one in asked})
-    rows = [_row(language, [one for one in asked if one.query.lang == language]) for language in languages]
-    return [*rows, _row("all", asked)]
+def by_language(comparisons: Sequence[Comparison]) -> list[Row]:
+    """Return one row per language, followed by a row for all queries."""
+    languages = sorted({each.query.lang for each in comparisons})
+    rows = [_row(language, [each for each in comparisons if each.query.lang == language]) for language in languages]
+    return [*rows, _row("all", comparisons)]
 
 
-def right(query: Query, hits: Sequence[Found]) -> bool:
-    """Tell whether the first hit answers the query."""
-    return bool(hits) and query.relevant.get(hits[0].id, 0) >= 2  # noqa: PLR2004 - the grade of an answer
+def first_hit_answers(query: Query, hits: Sequence[Hit]) -> bool:
+    """Return whether the first hit is judged to answer the query."""
+    return bool(hits) and query.relevant.get(hits[0].id, 0) >= _ANSWER_GRADE
 
 
-def _row(language: str, asked: Sequence[Asked]) -> Row:
-    """Measure both orders of some queries."""
-    lost = [one.query.id for one in asked if right(one.query, one.before) and not right(one.query, one.after)]
-    queries = [one.query for one in asked]
-    before = _measured(queries, {one.query.id: one.before for one in asked})
-    after = _measured(queries, {one.query.id: one.after for one in asked})
-    return Row(language, len(asked), before, after, lost)
+def _row(language: str, comparisons: Sequence[Comparison]) -> Row:
+    """Return the row for these comparisons."""
+    lost = [
+        each.query.id
+        for each in comparisons
+        if first_hit_answers(each.query, each.before) and not first_hit_answers(each.query, each.after)
+    ]
+    queries = [each.query for each in comparisons]
+    before = _measured(queries, {each.query.id: each.before for each in comparisons})
+    after = _measured(queries, {each.query.id: each.after for each in comparisons})
+    return Row(language, len(comparisons), before, after, lost)
 
 
-def _measured(queries: Sequence[Query], hits: Mapping[str, Sequence[Found]]) -> Measured:
-    """Measure one order; the place of a hit stands for its score."""
+def _measured(queries: Sequence[Query], hits: Mapping[str, Sequence[Hit]]) -> Measured:
+    """Measure one ranking. The negative rank of each hit is used as its score, so that ties do not matter."""
     judged = [Qrel(query.id, document, grade) for query in queries for document, grade in query.relevant.items()]
-    run = [ScoredDoc(key, hit.id, -float(place)) for key, found in hits.items() for place, hit in enumerate(found)]
+    run = [ScoredDoc(key, hit.id, -float(rank)) for key, ranking in hits.items() for rank, hit in enumerate(ranking)]
     means = ir_measures.calc_aggregate([_TOP_1, _NDCG], judged, run)
     return Measured(means[_TOP_1], means[_NDCG])

@@ -1,4 +1,4 @@
-"""What the demo prints."""
+"""Prints the results of the demo."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from es_rerank_lab.demo.client import Found
+from es_rerank_lab.demo.client import Hit
 from es_rerank_lab.demo.corpus import Query
-from es_rerank_lab.demo.measure import Asked, Row
+from es_rerank_lab.demo.measure import Comparison, Row
 
-_TOP = 5
+_SHOWN_HITS = 5
 _LANGUAGES = {
     "ar": "Arabic",
     "de": "German",
@@ -28,31 +28,31 @@ _LANGUAGES = {
 }
 
 
-def scenario(console: Console, asked: Asked) -> None:
-    """Print one scenario: the question, what misleads keyword search, and both orders side by side."""
-    query = asked.query
+def scenario(console: Console, comparison: Comparison) -> None:
+    """Print one scenario: the query, why it is hard for BM25, and both rankings side by side."""
+    query = comparison.query
     table = Table(title=Text(query.scenario or query.id, style="bold"), title_justify="left", expand=True)
     table.add_column("", width=1)
-    table.add_column("the engine's top 5", ratio=1, overflow="ellipsis", no_wrap=True)
-    table.add_column("reranked top 5", ratio=1, overflow="ellipsis", no_wrap=True)
-    for place in range(_TOP):
-        table.add_row(str(place + 1), _cell(query, asked.before, place), _cell(query, asked.after, place))
+    table.add_column("engine, top 5", ratio=1, overflow="ellipsis", no_wrap=True)
+    table.add_column("reranked, top 5", ratio=1, overflow="ellipsis", no_wrap=True)
+    for rank in range(_SHOWN_HITS):
+        table.add_row(str(rank + 1), _cell(query, comparison.before, rank), _cell(query, comparison.after, rank))
     console.print()
     console.print(table)
-    console.print(f"  asked: [bold]{escape(query.text)}[/bold]", highlight=False)
-    console.print(f"  the trap: {escape(query.trap)}", style="dim", highlight=False)
+    console.print(f"  query: [bold]{escape(query.text)}[/bold]", highlight=False)
+    console.print(f"  why it is hard: {escape(query.trap)}", style="dim", highlight=False)
 
 
 def languages(console: Console, rows: Sequence[Row]) -> None:
-    """Print both measures by language."""
+    """Print the table of success@1 and nDCG@10 by language."""
     table = Table(title="Judged queries by language", title_justify="left", title_style="bold")
     table.add_column("language")
     table.add_column("queries", justify="right")
     for name in ("Top-1 before", "Top-1 after", "nDCG@10 before", "nDCG@10 after"):
         table.add_column(name, justify="right")
-    noted = any(note(row) for row in rows)
-    if noted:
-        table.add_column("why not better")
+    has_notes = any(note(row) for row in rows)
+    if has_notes:
+        table.add_column("note")
     for row in rows:
         if row.language == "all":
             table.add_section()
@@ -63,25 +63,25 @@ def languages(console: Console, rows: Sequence[Row]) -> None:
             Text(f"{row.after.top_1:.0%}", style="green" if row.after.top_1 > row.before.top_1 else ""),
             f"{row.before.ndcg:.3f}",
             Text(f"{row.after.ndcg:.3f}", style="green" if row.after.ndcg > row.before.ndcg else ""),
-            *([note(row)] if noted else []),
+            *([note(row)] if has_notes else []),
         )
     console.print()
     console.print(table)
 
 
 def note(row: Row) -> str:
-    """Say why a row is not better than before; nothing for one that is."""
+    """Return why success@1 did not improve in a row, or an empty string if it did."""
     if row.after.top_1 > row.before.top_1:
         return ""
     if row.before.top_1 == 1:
-        return "every first hit was right before"
-    return f"lost: {', '.join(row.lost)}" if row.lost else "no first hit lost, none won"
+        return "every first hit was relevant before"
+    return f"lost: {', '.join(row.lost)}" if row.lost else "no first hit changed for better or worse"
 
 
-def _cell(query: Query, hits: Sequence[Found], place: int) -> Text:
-    """Write one hit; those that are judged to answer or help are marked."""
-    if place >= len(hits):
+def _cell(query: Query, hits: Sequence[Hit], rank: int) -> Text:
+    """Format the hit at *rank* (from 0). Relevant documents have a mark for their grade."""
+    if rank >= len(hits):
         return Text("")
-    hit = hits[place]
+    hit = hits[rank]
     mark, style = {2: ("✓ ", "bold green"), 1: ("· ", "green")}.get(query.relevant.get(hit.id, 0), ("  ", ""))
     return Text(f"{mark}{hit.title}", style=style)

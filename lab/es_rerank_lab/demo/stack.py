@@ -1,6 +1,7 @@
-"""Starts the demo's three parts, each only if it is not there already, and stops what it started.
+"""Starts and stops the three parts of the demo: engine, vLLM and endpoint.
 
-What is started is noted in *parts*, so that it can be kept running.
+An engine or rerank server whose URL the user names is used instead of starting one. Parts that are started are appended
+to *parts*, so that the supervisor restarts them if they end.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ from es_rerank_lab.parts.vllm import start_vllm
 from es_rerank_lab.parts.weights import PACKAGED
 
 _TITLE = "es-rerank"
-_READY_SECONDS = 180.0
-_PROBE_SECONDS = 3
-# A processor reads some thousand tokens a second: of long documents, what shares words with the query is read.
-_SEARCH_TOKENS = 6000
+_START_TIMEOUT_SECONDS = 180.0
+_PROBE_TIMEOUT_SECONDS = 3
+# On a CPU, models process only a few thousand tokens per second, so fewer passages of long documents are scored.
+_MAX_SEARCH_TOKENS_ON_CPU = 6000
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the person chose. URLs name parts that run already."""
+    """The command-line options; see the help texts in `es_rerank_lab.cli`."""
 
     engine: str = "opensearch"
     engine_url: str | None = None
@@ -52,13 +53,13 @@ class Options:
 
     @property
     def admin_listen(self) -> str:
-        """Where the endpoint's own pages are: on the port behind its own."""
+        """The address of the admin pages: the endpoint's port plus 1."""
         return f"{HOST}:{self.port + 1}"
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A rerank server: where it is, what it serves, and its tokenizer."""
+    """A rerank server: its URL, profile, model and tokenizer."""
 
     url: str
     profile: str
@@ -68,7 +69,7 @@ class Model:
 
 @contextmanager
 def engine(options: Options, reporter: Reporter, parts: list[Running]) -> Iterator[Access]:
-    """Start the engine, or use the one at `--engine-url`; Elasticsearch is started with its security on."""
+    """Start the engine, or use the engine at `--engine-url`. Elasticsearch is started with security enabled."""
     if options.engine_url:
         yield _access(options.engine_url, options.engine_ca)
         return
@@ -81,14 +82,14 @@ def engine(options: Options, reporter: Reporter, parts: list[Running]) -> Iterat
 
 @contextmanager
 def model_server(options: Options, reporter: Reporter, parts: list[Running]) -> Iterator[Model]:
-    """Start vLLM with the model that fits the machine, or use the server at `--reranker-url`."""
-    profile = options.profile or _fitting(options)
+    """Start vLLM with a model that this machine can run, or use the server at `--reranker-url`."""
+    profile = options.profile or _default_profile(options)
     if options.reranker_url:
         yield Model(options.reranker_url, profile, options.model, "auto")
         return
-    named = None if options.model in PROFILES else options.model
-    packaged = PACKAGED.get(profile) if on_cpu() and not named else None
-    folder = str(packaged(reporter)) if packaged else named
+    model = None if options.model in PROFILES else options.model
+    packaged = PACKAGED.get(profile) if on_cpu() and not model else None
+    folder = str(packaged(reporter)) if packaged else model
     with start_vllm(server_flags(PROFILES[profile], folder), reporter=reporter) as running:
         parts.append(running)
         yield Model(running.url, profile, None, folder or "auto")
@@ -96,30 +97,30 @@ def model_server(options: Options, reporter: Reporter, parts: list[Running]) -> 
 
 @contextmanager
 def endpoint(options: Options, access: Access, model: Model, reporter: Reporter, parts: list[Running]) -> Iterator[str]:
-    """Start es-rerank in front of the engine and wait until its self-test has passed; gives its URL."""
+    """Start es-rerank in front of the engine, wait until its self-test has passed, and yield its URL."""
     url, pages = f"http://{HOST}:{options.port}", f"http://{options.admin_listen}"
     run = RunFolder(cache_folder(), "es-rerank")
     command = [sys.executable, "-m", "es_rerank", "serve", *_flags(options, access, model)]
     process = Process(Command(argv=command, log=run.path / "es-rerank.log", env=_environment()))
     with Running(title=_TITLE, url=url, process=process, run=run, ready=lambda: bool(_state(pages))) as running:
-        await_ready(process, lambda: _ready(pages), _TITLE, _READY_SECONDS, reporter)
+        await_ready(process, lambda: _ready(pages), _TITLE, _START_TIMEOUT_SECONDS, reporter)
         parts.append(running)
         yield url
 
 
 def claim(options: Options) -> None:
-    """Check that the endpoint's ports are free. Raises EsRerankError that tells an es-rerank from a stranger."""
+    """Check that the endpoint's ports are free. Raises EsRerankError if another program uses them."""
     if _state(f"http://{options.admin_listen}"):
         raise EsRerankError(
-            f"an es-rerank is listening on {HOST}:{options.port} already, perhaps another demo: "
-            "stop it, or give this one another port with --port"
+            f"another es-rerank is already listening on {HOST}:{options.port}, perhaps another demo: "
+            "stop it, or choose another port with --port"
         )
     for port in (options.port, options.port + 1):
         claim_port(port)
 
 
-def _fitting(options: Options) -> str:
-    """Choose the profile: of the model that was named, else by what the machine can run."""
+def _default_profile(options: Options) -> str:
+    """Return the profile of `--model`, or else a profile whose model this machine can run."""
     named = [name for name, row in PROFILES.items() if options.model in (name, row.model)]
     if named:
         return named[0]
@@ -127,7 +128,7 @@ def _fitting(options: Options) -> str:
 
 
 def _flags(options: Options, access: Access, model: Model) -> list[str]:
-    """List the flags of `es-rerank serve`; the deadline is long, for a processor does a graphics card's work here."""
+    """Return the flags of `es-rerank serve`. The deadline of 60 seconds is long enough for a model on a CPU."""
     flags = {
         "--listen": f"{HOST}:{options.port}",
         "--admin-listen": options.admin_listen,
@@ -139,36 +140,36 @@ def _flags(options: Options, access: Access, model: Model) -> list[str]:
         "--model": model.model,
         "--tokenizer": model.tokenizer,
         "--window": str(options.window),
-        "--max-search-tokens": str(_SEARCH_TOKENS) if on_cpu() else None,
+        "--max-search-tokens": str(_MAX_SEARCH_TOKENS_ON_CPU) if on_cpu() else None,
         "--deadline": "60s",
     }
     return [part for name, value in flags.items() if value is not None for part in (name, value)]
 
 
 def _environment() -> dict[str, str]:
-    """Keep the person's own `ES_RERANK_*` settings out of the demo."""
+    """Return the environment without the user's `ES_RERANK_*` variables."""
     return {name: value for name, value in os.environ.items() if not name.startswith("ES_RERANK_")}
 
 
 def _ready(url: str) -> bool:
-    """Tell whether the endpoint reranks. Raises EsRerankError if it never will."""
+    """Return whether the endpoint is ready to rerank. Raises EsRerankError if its self-test failed."""
     state = _state(url)
     if state and state["status"] == "degraded" and "self_test" in state.get("why", ""):
-        raise EsRerankError(f"the reranker is not fit for use: {state['why']}")
+        raise EsRerankError(f"the self-test of the reranker failed: {state['why']}")
     return bool(state) and state["status"] == "ok"
 
 
 def _state(url: str) -> dict[str, str]:
-    """Ask own pages how their endpoint stands; empty if there are none."""
+    """Return the response of the readiness check at the admin pages' URL; empty if no endpoint responds."""
     try:
-        with urllib.request.urlopen(f"{url}/_rerank/health/ready", timeout=_PROBE_SECONDS) as answer:  # noqa: S310
-            return msgspec.json.decode(answer.read(), type=dict[str, str])
+        with urllib.request.urlopen(f"{url}/_rerank/health/ready", timeout=_PROBE_TIMEOUT_SECONDS) as response:  # noqa: S310
+            return msgspec.json.decode(response.read(), type=dict[str, str])
     except (OSError, ValueError):
         return {}
 
 
 def _access(url: str, ca: Path | None) -> Access:
-    """Take the credentials out of an engine's URL and find out which engine it is."""
+    """Return how to access the engine at a URL, which may contain credentials. The engine's kind is detected."""
     parts = urlsplit(url)
     bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
     username, password = (unquote(part) if part else None for part in (parts.username, parts.password))

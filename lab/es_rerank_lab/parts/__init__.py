@@ -1,17 +1,17 @@
-"""The real parts that a demo and the live tests start: search engines, model weights and vLLM.
+"""The parts that the demo and the live tests start: search engines, model weights and vLLM.
 
-- progress: who is told what a long step is doing (rich bars, or nobody)
-- cache: the folder where unpacked things stay, its locks, and the folder of one run
-- account: which user an engine runs as, and what that user can reach
-- fetch: a download with a bar, a checksum and clear errors
-- distribution: the search engines and where each comes from
-- java: the Java that can run an engine
-- process: a child with its own group, a log, and no way to outlive us
-- running: a server that runs, and goes with its folder
-- supervisor: starts again what has ended
+- progress: progress bars of long steps
+- cache: the cache folder, its locks, and the temporary folder of a run
+- account: the user account that runs an engine, and its file permissions
+- fetch: downloads with a progress bar and a checksum
+- distribution: the available search engines and their download addresses
+- java: finds a Java runtime for an engine
+- process: a child process in its own process group, with a log
+- running: a running server and its temporary folder
+- supervisor: restarts parts that end
 - engines: `start_engine`
-- e5, weights: model folders out of installed packages
+- e5, weights: model folders made from installed packages
 - vllm: `start_vllm`
 
-Nothing here knows the proxy. Everything that fails raises `errors.PartError` with what to do about it.
+These modules do not depend on the endpoint. All errors are `errors.PartError`, with a message on how to fix them.
 """

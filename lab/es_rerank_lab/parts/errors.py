@@ -1,11 +1,11 @@
-"""What the parts raise: one family, and each message says what happened and what to do."""
+"""The errors of the parts. Each message describes what happened and how to fix it."""
 
 from es_rerank.errors import EsRerankError
 
 
 class PartError(EsRerankError):
-    """A part cannot be fetched, prepared, started or kept running."""
+    """A part cannot be downloaded, prepared, started or kept running."""
 
 
 class UnavailableError(PartError):
-    """A source did not deliver (no network, HTTP status); the next source may."""
+    """A download source failed (connection or HTTP status), so that the next source is tried."""

@@ -1,4 +1,4 @@
-"""A download with a bar: short to connect, checked, and complete or not there at all."""
+"""Downloads files with a progress bar and verifies their checksums. Incomplete files are never left in place."""
 
 import hashlib
 import http.client
@@ -13,34 +13,34 @@ from es_rerank_lab.parts.cache import disk_errors, require_space
 from es_rerank_lab.parts.errors import PartError, UnavailableError
 from es_rerank_lab.parts.progress import QUIET, Reporter
 
-CONNECT_LIMIT_S = 3.0
-READ_LIMIT_S = 60.0
-_CHUNK = 1 << 20
-_SMALL = 4096
+CONNECT_TIMEOUT_SECONDS = 3.0
+READ_TIMEOUT_SECONDS = 60.0
+_CHUNK_BYTES = 1 << 20
+_MAX_TEXT_BYTES = 4096
 
 
 @dataclass(frozen=True)
 class Checksum:
-    """The sum a file must have: `algorithm` as hashlib names it, `value` in hex."""
+    """The expected checksum of a file: `algorithm` as in hashlib, `value` in hexadecimal."""
 
     algorithm: str
     value: str
 
 
 def fetch(url: str, target: Path, checksum: Checksum, reporter: Reporter = QUIET) -> Path:
-    """Download `url` to `target`, which appears only when complete and of the right sum.
+    """Download *url* to *target*, which is created only after the checksum has been verified.
 
-    Raises UnavailableError where the server cannot be reached or does not have the file, PartError for a wrong
-    checksum or a full disk.
+    Raises UnavailableError if the server cannot be reached or does not have the file, and PartError if the checksum is
+    wrong or the disk is full.
     """
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with disk_errors(target.parent), _opened(url) as answer:
-            found = _download(answer, part, checksum.algorithm, reporter)
-        if found != checksum.value.lower():
+        with disk_errors(target.parent), _opened(url) as response:
+            actual = _download(response, part, checksum.algorithm, reporter)
+        if actual != checksum.value.lower():
             raise PartError(
-                f"{url} has the wrong {checksum.algorithm}: {found}, not {checksum.value}. The file was deleted. "
-                "Try again; if it stays so, a proxy or mirror on the way changes the file."
+                f"{url} has the wrong {checksum.algorithm}: {actual}, not {checksum.value}. The file was deleted. "
+                "Try again; if the error persists, a proxy or mirror changes the file."
             )
         part.replace(target)
     finally:
@@ -49,42 +49,45 @@ def fetch(url: str, target: Path, checksum: Checksum, reporter: Reporter = QUIET
 
 
 def fetch_text(url: str) -> str:
-    """Read the text of a small file (at most 4 KB). Raises UnavailableError."""
-    with _opened(url) as answer:
-        return _read(answer, _SMALL, url).decode("utf-8", "replace")
+    """Return the text of a small file (at most 4096 bytes). Raises UnavailableError if it cannot be downloaded."""
+    with _opened(url) as response:
+        return _read(response, _MAX_TEXT_BYTES, url).decode("utf-8", "replace")
 
 
-def _download(answer: http.client.HTTPResponse, part: Path, algorithm: str, reporter: Reporter) -> str:
+def _download(response: http.client.HTTPResponse, part: Path, algorithm: str, reporter: Reporter) -> str:
+    """Write a response body to a file and return its digest in hexadecimal."""
     digest = hashlib.new(algorithm)
-    total = int(answer.headers.get("Content-Length") or 0) or None
+    total = int(response.headers.get("Content-Length") or 0) or None
     require_space(part.parent, total or 0)
-    label = f"download {answer.url.rsplit('/', 1)[-1]}"
+    label = f"download {response.url.rsplit('/', 1)[-1]}"
     with reporter.step(label, total) as step, part.open("wb") as file:
         count = 0
-        while chunk := _read(answer, _CHUNK, answer.url):
+        while chunk := _read(response, _CHUNK_BYTES, response.url):
             file.write(chunk)
             digest.update(chunk)
             count += len(chunk)
             step.advance(len(chunk))
     if total is not None and count != total:
-        raise UnavailableError(f"{answer.url}: the connection ended after {count} of {total} bytes. Try again.")
+        raise UnavailableError(f"{response.url}: the connection ended after {count} of {total} bytes. Try again.")
     return digest.hexdigest()
 
 
-def _read(answer: http.client.HTTPResponse, size: int, url: str) -> bytes:
+def _read(response: http.client.HTTPResponse, size: int, url: str) -> bytes:
+    """Read at most *size* bytes. Raises UnavailableError if the connection is lost."""
     try:
-        return answer.read(size)
+        return response.read(size)
     except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
-        raise UnavailableError(f"{url}: the connection broke while reading ({error}). Try again.") from error
+        raise UnavailableError(f"{url}: the connection was lost ({error}). Try again.") from error
 
 
 def _opened(url: str) -> http.client.HTTPResponse:
+    """Send a GET request. Raises UnavailableError if it fails, and PartError if the URL is not an HTTP URL."""
     if not url.startswith(("https://", "http://")):
-        raise PartError(f"{url} is no http address.")
+        raise PartError(f"{url} is not an HTTP URL.")
     request = urllib.request.Request(url, headers={"User-Agent": "es-rerank"})  # noqa: S310 - checked above
     opener = urllib.request.build_opener(_Http, _Https)
     try:
-        answer: http.client.HTTPResponse = opener.open(request, timeout=CONNECT_LIMIT_S)
+        response: http.client.HTTPResponse = opener.open(request, timeout=CONNECT_TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
         with error:
             raise UnavailableError(f"{url}: HTTP {error.code} {error.reason}.") from error
@@ -93,19 +96,19 @@ def _opened(url: str) -> http.client.HTTPResponse:
         raise UnavailableError(
             f"{url}: no connection ({reason}). Check the network; behind a proxy set HTTPS_PROXY."
         ) from error
-    return answer
+    return response
 
 
 class _HttpConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         super().connect()
-        self.sock.settimeout(READ_LIMIT_S)
+        self.sock.settimeout(READ_TIMEOUT_SECONDS)
 
 
 class _HttpsConnection(http.client.HTTPSConnection):
     def connect(self) -> None:
         super().connect()
-        self.sock.settimeout(READ_LIMIT_S)
+        self.sock.settimeout(READ_TIMEOUT_SECONDS)
 
 
 class _Http(urllib.request.HTTPHandler):

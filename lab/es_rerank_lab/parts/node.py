@@ -1,4 +1,4 @@
-"""The folder of one engine run: its configuration, data and logs, apart from the shared distribution."""
+"""Configuration, data and logs of a running engine, in a folder separate from the shared distribution."""
 
 import json
 import shutil
@@ -10,23 +10,33 @@ from es_rerank_lab.parts.distribution import Distribution
 from es_rerank_lab.parts.java import Java
 
 _VECTOR_MODULE = "jdk.incubator.vector"
-# Heap is ours to say; the rest would write beside the distribution, which is shared and may be read-only.
-_NOT_OURS = ("-Xms", "-Xmx", "-Xlog:gc", "HeapDump", "ErrorFile", "Xloggc", "GCLogFile", "UseGCLog", ":-XX:+PrintGC")
+# JVM options that are removed: heap sizes, which are replaced, and log files in the possibly read-only distribution.
+_REMOVED = (
+    "-Xms",
+    "-Xmx",
+    "-Xlog:gc",
+    "HeapDump",
+    "ErrorFile",
+    "Xloggc",
+    "GCLogFile",
+    "UseGCLog",
+    ":-XX:+PrintGC",
+)
 _SETTINGS: Mapping[str, object] = {
     "cluster.name": "es-rerank",
     "node.name": "es-rerank",
     "discovery.type": "single-node",
     "network.host": "127.0.0.1",
-    # Any free one: nobody joins this node.
+    # Any free port, because no other node joins the cluster.
     "transport.port": 0,
-    # A disk that is nearly full must not turn a demo's index read-only.
+    # Otherwise, indices become read-only on a nearly full disk.
     "cluster.routing.allocation.disk.threshold_enabled": False,
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """One run of a distribution: `home` is the shared distribution, `run` the run's own folder."""
+    """One running engine. `home` is the folder of the shared distribution, `run` the temporary folder of this node."""
 
     engine: Distribution
     home: Path
@@ -39,11 +49,11 @@ class Node:
 
     @property
     def config(self) -> Path:
-        """The configuration folder of this run."""
+        """The configuration folder of this node."""
         return self.run / "config"
 
     def write(self) -> None:
-        """Fill the run's folder: configuration, logs and temporary files."""
+        """Create the configuration, the logs folder and the temporary folder."""
         shutil.copytree(self.home / "config", self.config)
         for name in ("logs", "tmp"):
             (self.run / name).mkdir()
@@ -53,7 +63,7 @@ class Node:
         options.write_text(self._java_options(options.read_text("utf-8")), "utf-8")
 
     def environment(self) -> dict[str, str]:
-        """Make the environment of the engine's scripts: nothing of ours but the way to the tools."""
+        """Return the environment for the engine's scripts. No variables of this process are inherited."""
         prefix, temporary = self.engine.family.prefix, self.run / "tmp"
         return {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -63,13 +73,14 @@ class Node:
             f"{prefix}_JAVA_HOME": str(self.java.home),
             f"{prefix}_PATH_CONF": str(self.config),
             f"{prefix}_TMPDIR": str(temporary),
-            # Elasticsearch's launcher is a Java of its own, with temporary files of its own.
+            # Elasticsearch's launcher is a separate JVM with its own temporary files.
             "CLI_JAVA_OPTS": f"-Djava.io.tmpdir={temporary}",
         }
 
     def _all_settings(self) -> dict[str, object]:
+        """Return all settings. Later ones take precedence: defaults, engine, modules of the engine, this node."""
         modules = {path.name for path in (self.home / "modules").iterdir()}
-        found: dict[str, object] = {
+        merged: dict[str, object] = {
             **_SETTINGS,
             "http.port": self.port,
             "path.data": str(self.data),
@@ -77,11 +88,12 @@ class Node:
             **self.engine.settings,
         }
         for module, settings in self.engine.module_settings.items():
-            found |= settings if module in modules else {}
-        return found | dict(self.settings)
+            merged |= settings if module in modules else {}
+        return merged | dict(self.settings)
 
     def _java_options(self, shipped: str) -> str:
-        unwanted = _NOT_OURS if _VECTOR_MODULE in self.java.modules else (*_NOT_OURS, _VECTOR_MODULE)
+        """Return the engine's default JVM options, *shipped*, with replaced heap and log settings."""
+        unwanted = _REMOVED if _VECTOR_MODULE in self.java.modules else (*_REMOVED, _VECTOR_MODULE)
         kept = [line for line in shipped.splitlines() if not any(part in line for part in unwanted)]
         own = [f"-Xms{self.heap}", f"-Xmx{self.heap}", f"-XX:ErrorFile={self.run}/logs/hs_err_pid%p.log"]
         return "\n".join([*kept, *own, ""])

@@ -1,4 +1,4 @@
-"""A child process in a group of its own, with a log, that never outlives us."""
+"""Child processes with a log file, in their own process groups, which are killed when this process ends."""
 
 import os
 import signal
@@ -13,18 +13,19 @@ from es_rerank_lab.parts.account import Account
 from es_rerank_lab.parts.errors import PartError
 from es_rerank_lab.parts.progress import QUIET, Reporter
 
-POLL_S = 0.2
-GRACE_S = 15.0
+POLL_SECONDS = 0.2
+GRACE_SECONDS = 15.0
 TAIL_LINES = 20
 _TAIL_BYTES = 16384
-# The guard reads from a pipe that only we hold: when we are gone, however that came about, it reads the end
-# and kills the group. PR_SET_PDEATHSIG would follow the thread that started the child, not the process.
+# The guard is a shell process that reads from a pipe to this process. When this process ends, even if it is killed, the
+# guard reads EOF and kills the child's process group. PR_SET_PDEATHSIG is not used, because it is sent when the thread
+# that started the child ends.
 _GUARD = 'trap "" INT TERM HUP; read -r _; kill -s KILL -- "-$1"'
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """What to run: arguments, environment, folder, the log that takes its output, the user to run as."""
+    """A command: arguments, log file for its output, environment, working directory, and the account that runs it."""
 
     argv: Sequence[str]
     log: Path
@@ -34,43 +35,54 @@ class Command:
 
 
 class Process:
-    """A running command; it ends with `stop`, `kill`, or with us."""
+    """A running command.
+
+    Attributes:
+        log: The log file.
+        pid: The process ID, which is also the ID of its process group.
+
+    """
 
     def __init__(self, command: Command) -> None:
+        """Start the command. Raises PartError if it cannot be run."""
         self._command = command
         self.log = command.log
         self._run()
 
+    def __repr__(self) -> str:
+        """Return the program, process ID and exit code."""
+        return f"Process({self._command.argv[0]!r}, pid={self.pid}, exit_code={self.exit_code})"
+
     def again(self) -> None:
-        """Run the command once more, under a new `pid`; what is left of its group is killed first."""
+        """Kill what remains of the process group and run the command again, with a new `pid`."""
         self.kill()
         self._run()
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code, minus the signal's number where one ended it; None while it runs."""
+        """The exit code, or the negative number of the signal that ended the process; None while it runs."""
         return self._child.poll()
 
     def tail(self, lines: int = TAIL_LINES) -> str:
-        """Read the last lines of the log, without the frames of Java's stack traces: the cause stands above them."""
+        """Return the last lines of the log, without the frames of Java stack traces, which would obscure the cause."""
         with suppress(OSError), self.log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            found = file.read().decode("utf-8", "replace").splitlines()
-            return "\n".join([line for line in found if not line.startswith("\tat ")][-lines:])
+            text = file.read().decode("utf-8", "replace").splitlines()
+            return "\n".join([line for line in text if not line.startswith("\tat ")][-lines:])
         return ""
 
-    def stop(self, grace_s: float = GRACE_S) -> None:
-        """Ask the group to end, and kill it after `grace_s` seconds. Harmless when it has ended."""
+    def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
+        """Terminate the process group, and kill it after *grace_seconds*. Has no effect if it has ended."""
         try:
             if self.exit_code is None:
                 self._signal(signal.SIGTERM)
                 with suppress(subprocess.TimeoutExpired):
-                    self._child.wait(grace_s)
+                    self._child.wait(grace_seconds)
         finally:
             self.kill()
 
     def kill(self) -> None:
-        """Kill the group at once. Harmless when it has ended."""
+        """Kill the process group. Has no effect if it has ended."""
         if self._guard.stdin is None or self._guard.stdin.closed:
             return
         self._signal(signal.SIGKILL)
@@ -80,6 +92,7 @@ class Process:
         self._guard.wait()
 
     def _run(self) -> None:
+        """Start the command and its guard."""
         self._child = _spawned(self._command)
         self.pid = self._child.pid
         self._guard = subprocess.Popen(
@@ -92,33 +105,38 @@ class Process:
         )
 
     def _signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process group."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
 
 def await_ready(
-    process: Process, ready: Callable[[], bool], name: str, limit_s: float, reporter: Reporter = QUIET
+    process: Process, ready: Callable[[], bool], name: str, timeout_seconds: float, reporter: Reporter = QUIET
 ) -> None:
-    """Return when `ready` says yes.
+    """Wait until *ready* returns True.
 
-    Raises PartError with the end of the log where the process ends first or `limit_s` seconds pass.
+    Raises PartError, with the end of the log, if the process ends during startup or the timeout is reached.
     """
-    deadline = time.monotonic() + limit_s
+    deadline = time.monotonic() + timeout_seconds
     with reporter.step(f"start {name}") as step:
         while not ready():
             if process.exit_code is not None:
                 raise PartError(_ended(name, process))
             if time.monotonic() > deadline:
-                raise PartError(f"{name} did not answer within {limit_s:.0f} s. The end of its log:\n{process.tail()}")
+                raise PartError(
+                    f"{name} did not answer within {timeout_seconds:.0f} s. End of its log:\n{process.tail()}"
+                )
             step.say(process.tail(1)[:80])
-            time.sleep(POLL_S)
+            time.sleep(POLL_SECONDS)
 
 
 def _ended(name: str, process: Process) -> str:
-    return f"{name} ended at its start with exit code {process.exit_code}. The end of its log:\n{process.tail()}"
+    """Return the error message for a process that ended during startup."""
+    return f"{name} ended during startup with exit code {process.exit_code}. End of its log:\n{process.tail()}"
 
 
 def _spawned(command: Command) -> subprocess.Popen[bytes]:
+    """Start a command in a new session. Raises PartError if it cannot be run."""
     switch = command.account if command.account is not None and command.account.switch else None
     try:
         with command.log.open("ab") as log:

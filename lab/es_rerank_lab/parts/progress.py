@@ -1,4 +1,4 @@
-"""Who is told what a long step is doing: a terminal with bars, or nobody."""
+"""Shows the progress of long steps: bars on a terminal, lines otherwise, or no output."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -13,23 +13,25 @@ _MEGABYTE = 1e6
 
 
 class Step(Protocol):
-    """One long step under way."""
+    """A step in progress."""
 
     def advance(self, amount: float) -> None:
-        """Count `amount` more of the step's total."""
+        """Add *amount* to the completed amount, in bytes or in the step's unit."""
 
     def say(self, detail: str) -> None:
-        """Show what the step is at."""
+        """Show *detail*, a description of the current activity."""
 
 
 class Reporter(Protocol):
-    """Told of every long step; `QUIET` and `RichReporter` are the two there are."""
+    """Shows the progress of steps; implemented by `QUIET` and `RichReporter`."""
 
     def step(self, text: str, total: float | None = None, unit: str = "MB") -> AbstractContextManager[Step]:
-        """Open a step; `total` is in bytes, or counts what `unit` says. Without it only the elapsed time is shown."""
+        """Begin a step. *total* is in bytes if *unit* is MB, otherwise in *unit*; if None, only the time is shown."""
 
 
 class _QuietStep:
+    """A step without output."""
+
     def advance(self, amount: float) -> None:
         pass
 
@@ -38,6 +40,8 @@ class _QuietStep:
 
 
 class _Quiet:
+    """A reporter without output."""
+
     @contextmanager
     def step(self, text: str, total: float | None = None, unit: str = "MB") -> Iterator[Step]:  # noqa: ARG002
         yield _QuietStep()
@@ -47,6 +51,8 @@ QUIET: Reporter = _Quiet()
 
 
 class _Amount(ProgressColumn):
+    """A column with the completed and total amount, or the step's detail if there is no total."""
+
     def render(self, task: Task) -> Text:
         if task.total is None or not task.fields.get("measured"):
             return Text(str(task.fields.get("detail", "")), style="dim")
@@ -56,6 +62,8 @@ class _Amount(ProgressColumn):
 
 
 class _RichStep:
+    """A step of `RichReporter`."""
+
     def __init__(self, progress: Progress, task: Task) -> None:
         self._progress, self._task = progress, task
 
@@ -67,12 +75,13 @@ class _RichStep:
 
 
 class RichReporter:
-    """Shows every step as a bar (known total) or a spinner; a context manager around the steps.
+    """Shows each step as a bar, or as a spinner if the total is unknown. Use it as a context manager around the steps.
 
-    Where the output is no terminal, one line is printed as each step begins and ends.
+    If the output is not a terminal, a line is printed at the start and the end of each step.
     """
 
     def __init__(self, console: Console | None = None) -> None:
+        """Prepare to show progress on *console*, by default on standard error."""
         self.console = console or Console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓"),
@@ -95,7 +104,7 @@ class RichReporter:
 
     @contextmanager
     def step(self, text: str, total: float | None = None, unit: str = "MB") -> Iterator[Step]:
-        """Open a step; it is marked done when the block ends without an error."""
+        """Begin a step, which is shown as completed when the block ends without an error."""
         plain = not self.console.is_terminal
         if plain:
             self.console.print(f"{text} ...")

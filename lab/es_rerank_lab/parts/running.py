@@ -1,4 +1,4 @@
-"""A part that runs: its process, and the folder that is deleted with it."""
+"""A running part with its process and its temporary folder."""
 
 from __future__ import annotations
 
@@ -11,15 +11,21 @@ from typing import Self
 from es_rerank_lab.parts.cache import RunFolder
 from es_rerank_lab.parts.process import Process, await_ready
 
-# A start with compiled code and a model in the disk's cache takes a minute at most; this is for slow machines.
-START_LIMIT_S = 300.0
+# A start takes up to a minute with compiled byte code and a model in the page cache, and longer on slow machines.
+START_TIMEOUT_SECONDS = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """A running server at a URL; a context manager that stops it and deletes its folder.
+    """A running server. As a context manager, it stops the server and deletes its temporary folder on exit.
 
-    `title` names it to people; `ready` asks it whether it answers.
+    Attributes:
+        title: The name of the server in messages.
+        url: The base URL.
+        process: The process.
+        run: The temporary folder.
+        ready: Returns whether the server responds.
+
     """
 
     title: str
@@ -30,34 +36,34 @@ class Running:
 
     @property
     def pid(self) -> int:
-        """The process id, also the id of its process group."""
+        """The process ID, which is also the ID of its process group."""
         return self.process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; negative where a signal ended it."""
+        """The exit code, or the negative number of the signal that ended the process; None while it runs."""
         return self.process.exit_code
 
     @property
     def log(self) -> Path:
-        """The server's output; in its folder, and gone with it, unless the caller named the file."""
+        """The log file. It is deleted with the temporary folder, unless the caller chose a path outside of it."""
         return self.process.log
 
     def again(self, unless: Callable[[], bool] = lambda: False) -> None:
-        """Start the server once more, in its folder and at its URL, and return when it answers or *unless* says yes.
+        """Restart the server with the same folder, data and URL, and wait until it responds or *unless* returns True.
 
-        Its data is what the one before left. Raises PartError where it ends or hangs at its start.
+        Raises PartError if the server ends during startup or does not respond within 300 seconds.
         """
         self.process.again()
-        await_ready(self.process, lambda: unless() or self.ready(), self.title, START_LIMIT_S)
+        await_ready(self.process, lambda: unless() or self.ready(), self.title, START_TIMEOUT_SECONDS)
 
     def stop(self) -> None:
-        """End the server and delete its folder. Harmless when it has ended."""
+        """Stop the server and delete its temporary folder. Further calls have no effect."""
         self.process.stop()
         self.run.remove()
 
     def kill(self) -> None:
-        """Kill the server at once and delete its folder. Harmless when it has ended."""
+        """Kill the server and delete its temporary folder. Further calls have no effect."""
         self.process.kill()
         self.run.remove()
 

@@ -1,4 +1,4 @@
-"""What an Elasticsearch with security on needs before its first start: a CA, a certificate, a password."""
+"""Creates the CA, certificate and password for an Elasticsearch node with security enabled, before it starts."""
 
 import importlib
 import secrets
@@ -18,12 +18,12 @@ ON = {
     "xpack.security.http.ssl.key": "certs/http.key",
     "xpack.security.http.ssl.certificate": "certs/http.crt",
 }
-_KEYSTORE_LIMIT_S = 120
+_KEYSTORE_TIMEOUT_SECONDS = 120
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """How to be let in: the built-in superuser, its password, and the CA that signed the certificate."""
+    """The built-in superuser, its password, and the CA certificate."""
 
     username: str
     password: str
@@ -31,15 +31,15 @@ class Credentials:
 
 
 def secure(node: Node) -> Credentials:
-    """Write certificates for 127.0.0.1 and localhost into the node's configuration, and make up a password.
+    """Write certificates for localhost to the node's configuration folder, and generate a password.
 
-    Raises PartError where the package trustme is missing.
+    Raises PartError if the package trustme is missing.
     """
     try:
         trustme = importlib.import_module("trustme")
     except ModuleNotFoundError:
         raise PartError(
-            "An engine with TLS needs the package trustme: pip install ./lab, or start it without security."
+            "TLS needs the package trustme: pip install ./lab, or start the engine without security."
         ) from None
     certs = node.config / "certs"
     certs.mkdir()
@@ -53,7 +53,7 @@ def secure(node: Node) -> Credentials:
 
 
 def store_password(node: Node, credentials: Credentials, account: Account) -> None:
-    """Put the superuser's first password into the node's keystore. Raises PartError where the tool fails."""
+    """Store the superuser's initial password in the node's keystore. Raises PartError if the keystore tool fails."""
     tool = node.home / "bin" / f"{node.engine.family.name}-keystore"
     try:
         subprocess.run(
@@ -67,7 +67,7 @@ def store_password(node: Node, credentials: Credentials, account: Account) -> No
             check=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=_KEYSTORE_LIMIT_S,
+            timeout=_KEYSTORE_TIMEOUT_SECONDS,
         )
     except subprocess.CalledProcessError as error:
         raise PartError(f"{tool.name} failed: {error.stdout.decode('utf-8', 'replace').strip()}") from error

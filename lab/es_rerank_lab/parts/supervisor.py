@@ -1,4 +1,4 @@
-"""Keeps parts running: one that ends is started again, in its folder, on its port."""
+"""Restarts parts that end, with the same folder and port."""
 
 from __future__ import annotations
 
@@ -10,59 +10,64 @@ from types import TracebackType
 from typing import Self
 
 from es_rerank_lab.parts.errors import PartError
-from es_rerank_lab.parts.process import POLL_S
+from es_rerank_lab.parts.process import POLL_SECONDS
 from es_rerank_lab.parts.running import Running
 
-# The pause before a start, doubled for a part that ended soon after the start before.
-_FIRST_S, _MOST_S = 1.0, 60.0
-_SOON_S = 60.0
+# Delay before a restart. It doubles each time that the part ends before it has run for _STABLE_SECONDS.
+_MIN_PAUSE_SECONDS, _MAX_PAUSE_SECONDS = 1.0, 60.0
+_STABLE_SECONDS = 60.0
 
 
 class Supervisor:
-    """Watches parts while its block runs, each in a thread of its own; *say* is told, in a line, of all it does.
+    """A context manager that restarts parts that have ended, with one thread per part, until its block ends.
 
-    What has ended before the block is started again too. After the block no part is started any more; to stop the
-    parts is left to whom they belong.
+    The supervisor does not stop parts.
     """
 
-    def __init__(self, parts: Sequence[Running], say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, parts: Sequence[Running], report: Callable[[str], None]) -> None:
+        """Prepare to supervise *parts*. *report* is called with a line of text for each event, from any thread."""
+        self._report = report
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._keep, args=(part,), daemon=True) for part in parts]
 
+    def __repr__(self) -> str:
+        """Return the number of parts, and whether the supervision has ended."""
+        return f"Supervisor(parts={len(self._threads)}, over={self._over.is_set()})"
+
     def __enter__(self) -> Self:
-        for one in self._threads:
-            one.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
-        for one in self._threads:
-            one.join()
+        for thread in self._threads:
+            thread.join()
 
     def _keep(self, part: Running) -> None:
-        """Start one part again whenever it ends."""
-        pause, started = _FIRST_S, -math.inf
-        while not self._over.wait(POLL_S):
+        """Restart a part each time it ends."""
+        pause, started = _MIN_PAUSE_SECONDS, -math.inf
+        while not self._over.wait(POLL_SECONDS):
             if part.exit_code is None:
                 continue
-            pause = min(2 * pause, _MOST_S) if time.monotonic() - started < _SOON_S else _FIRST_S
-            self._say(f"{part.title} ended with exit code {part.exit_code}; it is started again in {pause:g} s")
+            stable = time.monotonic() - started >= _STABLE_SECONDS
+            pause = _MIN_PAUSE_SECONDS if stable else min(2 * pause, _MAX_PAUSE_SECONDS)
+            self._report(f"{part.title} ended with exit code {part.exit_code}; restarting in {pause:g} s")
             if self._over.wait(pause):
                 return
             self._start(part)
             started = time.monotonic()
 
     def _start(self, part: Running) -> None:
-        """Start a part again; one that does not come up is left ended, for the next try."""
+        """Restart a part. If it does not respond, kill it, so that it is restarted again."""
         begun = time.monotonic()
         try:
             part.again(unless=self._over.is_set)
         except PartError as error:
-            self._say(str(error))
+            self._report(str(error))
             part.process.kill()
             return
         if not self._over.is_set():
-            self._say(f"{part.title} answers again, after {time.monotonic() - begun:.0f} s")
+            self._report(f"{part.title} answers again after {time.monotonic() - begun:.0f} s")

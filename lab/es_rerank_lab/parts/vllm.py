@@ -1,4 +1,4 @@
-"""Start a real vLLM server on this machine, on its GPU or on its CPU."""
+"""Starts a vLLM server on this machine, on a GPU or on the CPU."""
 
 import importlib.util
 from collections.abc import Mapping, Sequence
@@ -11,13 +11,13 @@ from es_rerank_lab.parts.port import HOST, claim_port
 from es_rerank_lab.parts.probe import Probe
 from es_rerank_lab.parts.process import Command, Process, await_ready
 from es_rerank_lab.parts.progress import QUIET, Reporter
-from es_rerank_lab.parts.running import START_LIMIT_S, Running
+from es_rerank_lab.parts.running import START_TIMEOUT_SECONDS, Running
 
 _TITLE = "vLLM"
 
 
 class ModelServer(Running):
-    """A running vLLM."""
+    """A running vLLM server."""
 
 
 def start_vllm(
@@ -28,10 +28,19 @@ def start_vllm(
     log: Path | None = None,
     reporter: Reporter = QUIET,
 ) -> ModelServer:
-    """Start vLLM's server with the flags `argv` on 127.0.0.1 and return when it is healthy (at most 300 s).
+    """Start the vLLM server on 127.0.0.1 and wait until it is healthy.
 
-    Port 0 takes any free one; `env` is laid over the environment; `log` is a file to append the output to.
-    Raises PartError where vLLM is not installed, the port is taken, or the server ends or hangs at its start.
+    Args:
+        argv: Flags of the server.
+        port: Port of the server; 0 for any free port.
+        env: Environment variables that override the defaults.
+        log: File to append the output to; by default a file in the temporary folder.
+        reporter: Shows the progress.
+
+    Raises:
+        PartError: If vLLM is not installed, the port is in use, the server ends during startup, or the server is not
+            healthy within 300 seconds.
+
     """
     if not vllm_installed():
         raise PartError(
@@ -53,9 +62,10 @@ def start_vllm(
 
 
 def _launch(command: Command, run: RunFolder, url: str, reporter: Reporter) -> ModelServer:
+    """Start the process and wait until the server is healthy."""
     process, ready = Process(command), Probe(f"{url}/health").answers
     try:
-        await_ready(process, ready, _TITLE, START_LIMIT_S, reporter)
+        await_ready(process, ready, _TITLE, START_TIMEOUT_SECONDS, reporter)
     except BaseException:
         process.kill()
         raise
@@ -63,11 +73,11 @@ def _launch(command: Command, run: RunFolder, url: str, reporter: Reporter) -> M
 
 
 def _byte_code() -> dict[str, str]:
-    """Keep the byte code in the cache where the installation has none: else each start compiles everything again."""
+    """Return the variable that keeps byte code in the cache folder, if vLLM is installed without compiled byte code."""
     return {} if _compiled() else {"PYTHONPYCACHEPREFIX": str(cache_folder() / "pycache")}
 
 
 def _compiled() -> bool:
-    """Whether the installation has its byte code: without it each start compiles everything again."""
+    """Return whether vLLM is installed with compiled byte code."""
     spec = importlib.util.find_spec("vllm")
     return spec is not None and spec.origin is not None and (Path(spec.origin).parent / "__pycache__").is_dir()

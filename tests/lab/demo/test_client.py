@@ -1,4 +1,4 @@
-"""The demo's client, against a server that says what an engine says."""
+"""The client of the demo, against a fake engine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pytest
 
 from es_rerank.errors import EsRerankError
-from es_rerank_lab.demo.client import INDEX, Access, Client, Found, identified
+from es_rerank_lab.demo.client import INDEX, Access, Client, Hit, identified
 from es_rerank_lab.demo.corpus import Document
 
 HITS = {"hits": {"hits": [{"_id": "a", "_score": 1.5, "_source": {"title": "Anchor"}}]}}
@@ -21,12 +21,12 @@ class Engine(http.server.BaseHTTPRequestHandler):
     """Answers by method and path; a row is a status and a body."""
 
     answers: ClassVar[dict[str, tuple[int, Any]]] = {}
-    asked: ClassVar[list[str]] = []
+    requested: ClassVar[list[str]] = []
 
     def answer(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         key = f"{self.command} {self.path.partition('?')[0]}"
-        self.asked.append(key)
+        self.requested.append(key)
         status, body = self.answers.get(key, (404, {"error": {"type": "x", "reason": key}, "status": 404}))
         text = json.dumps(body).encode()
         self.send_response(status)
@@ -53,29 +53,29 @@ def url() -> Iterator[str]:
         "POST /_bulk": (200, {"errors": False, "items": [{"index": {"_id": "a", "status": 201}}]}),
         f"POST /{INDEX}/_search": (200, HITS),
     }
-    Engine.asked.clear()
+    Engine.requested.clear()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
 
 
 @pytest.mark.parametrize("kind", ["opensearch", "elasticsearch"])
-def test_it_loads_anew_and_searches(url: str, kind: str) -> None:
+def test_it_replaces_the_index_and_searches(url: str, kind: str) -> None:
     client = Client(Access(kind, url))
     client.load([Document("a", "en", "Anchor", "It holds a ship.")])
-    assert Engine.asked[:2] == [f"DELETE /{INDEX}", f"PUT /{INDEX}"]
-    assert client.search("ship") == [Found("a", "Anchor", 1.5)]
+    assert Engine.requested[:2] == [f"DELETE /{INDEX}", f"PUT /{INDEX}"]
+    assert client.search("ship") == [Hit("a", "Anchor", 1.5)]
 
 
 @pytest.mark.parametrize("kind", ["opensearch", "elasticsearch"])
-def test_the_engines_words_are_told(url: str, kind: str) -> None:
+def test_an_error_of_the_engine_is_reported_with_its_message(url: str, kind: str) -> None:
     Engine.answers[f"POST /{INDEX}/_search"] = (400, {"error": {"type": "parsing_exception", "reason": "no"}})
     with pytest.raises(EsRerankError, match=r"the search failed: .*parsing_exception"):
         Client(Access(kind, url)).search("ship")
 
 
 @pytest.mark.parametrize("kind", ["opensearch", "elasticsearch"])
-def test_an_engine_that_is_gone_needs_no_clearing(kind: str) -> None:
+def test_clearing_a_stopped_engine_has_no_effect(kind: str) -> None:
     Client(Access(kind, "http://127.0.0.1:1")).clear()
 
 
@@ -87,18 +87,18 @@ def test_an_engine_that_is_gone_needs_no_clearing(kind: str) -> None:
         (405, {"error": "Incorrect HTTP method for uri [/]"}, "elasticsearch"),
     ],
 )
-def test_it_finds_out_which_engine_answers(url: str, status: int, body: Any, kind: str) -> None:
+def test_the_engine_is_identified(url: str, status: int, body: Any, kind: str) -> None:
     Engine.answers["GET /"] = (status, body)
     assert identified(Access("opensearch", url)).kind == kind
 
 
-@pytest.mark.parametrize(("status", "words"), [(401, "401"), (404, "404")])
-def test_an_engine_that_refuses_is_told(url: str, status: int, words: str) -> None:
+@pytest.mark.parametrize(("status", "message"), [(401, "401"), (404, "404")])
+def test_an_engine_that_refuses_is_reported(url: str, status: int, message: str) -> None:
     Engine.answers["GET /"] = (status, {"error": {"type": "security_exception", "reason": "no"}})
-    with pytest.raises(EsRerankError, match=words):
+    with pytest.raises(EsRerankError, match=message):
         identified(Access("opensearch", url))
 
 
-def test_an_engine_that_is_not_there_is_told() -> None:
+def test_an_engine_that_cannot_be_reached_is_reported() -> None:
     with pytest.raises(EsRerankError, match=r"127\.0\.0\.1:1"):
         identified(Access("opensearch", "http://127.0.0.1:1"))

@@ -1,4 +1,4 @@
-"""Top-1 and nDCG of small runs whose values are known by hand."""
+"""success@1 and nDCG@10 of small runs, computed by hand."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import math
 
 import pytest
 
-from es_rerank_lab.demo.client import Found
+from es_rerank_lab.demo.client import Hit
 from es_rerank_lab.demo.corpus import Query
-from es_rerank_lab.demo.measure import Asked, Row, by_language, right
+from es_rerank_lab.demo.measure import Comparison, Row, by_language, first_hit_answers
 
 
-def hits(*keys: str) -> list[Found]:
-    return [Found(key, key, 1.0) for key in keys]
+def hits(*keys: str) -> list[Hit]:
+    return [Hit(key, key, 1.0) for key in keys]
 
 
-def asked(key: str, lang: str, before: list[Found], after: list[Found]) -> Asked:
-    return Asked(Query(key, lang, key, {"right": 2, "near": 1}, ""), before, after)
+def comparison(key: str, lang: str, before: list[Hit], after: list[Hit]) -> Comparison:
+    return Comparison(Query(key, lang, key, {"right": 2, "near": 1}, ""), before, after)
 
 
-def test_a_first_hit_is_right_when_it_answers() -> None:
+def test_only_grade_2_answers_a_query() -> None:
     query = Query("q", "en", "q", {"right": 2, "near": 1}, "")
-    assert right(query, hits("right", "other"))
-    assert not right(query, hits("near", "right"))
-    assert not right(query, [])
+    assert first_hit_answers(query, hits("right", "other"))
+    assert not first_hit_answers(query, hits("near", "right"))
+    assert not first_hit_answers(query, [])
 
 
-def test_rows_by_language_then_all() -> None:
+def test_rows_are_sorted_by_language_with_the_total_at_the_end() -> None:
     rows = by_language(
         [
-            asked("a", "en", hits("other", "right"), hits("right", "other")),
-            asked("b", "zh", hits("right"), hits("near", "right")),
+            comparison("a", "en", hits("other", "right"), hits("right", "other")),
+            comparison("b", "zh", hits("right"), hits("near", "right")),
         ]
     )
     assert [(row.language, row.queries) for row in rows] == [("en", 1), ("zh", 1), ("all", 2)]
@@ -38,8 +38,8 @@ def test_rows_by_language_then_all() -> None:
     assert [row.lost for row in rows] == [[], ["b"], ["b"]]
 
 
-def test_ndcg_is_the_discounted_gain_over_the_ideal_one() -> None:
-    row: Row = by_language([asked("a", "en", hits("other", "right"), hits("right", "near"))])[0]
+def test_ndcg_is_dcg_divided_by_the_ideal_dcg() -> None:
+    row: Row = by_language([comparison("a", "en", hits("other", "right"), hits("right", "near"))])[0]
     ideal = 2 + 1 / math.log2(3)
     assert row.before.ndcg == pytest.approx(2 / math.log2(3) / ideal)
     assert row.after.ndcg == pytest.approx(1)

@@ -1,11 +1,10 @@
-"""The demo's story with its parts replaced: what is started is stopped, in every way it can end."""
+"""The demo with fake parts: everything that was started is stopped, however the demo ends."""
 
 from __future__ import annotations
 
 import io
 import os
 import signal
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -18,19 +17,21 @@ from rich.console import Console
 from es_rerank.errors import EsRerankError
 from es_rerank_lab.cli import demo
 from es_rerank_lab.demo import run as story
-from es_rerank_lab.demo.client import Access, Found
+from es_rerank_lab.demo.client import Access, Hit
 from es_rerank_lab.demo.corpus import load
 from es_rerank_lab.demo.stack import Model, Options
+from es_rerank_lab.parts import supervisor
 from es_rerank_lab.parts.cache import RunFolder
 from es_rerank_lab.parts.process import Command, Process
 from es_rerank_lab.parts.progress import Reporter
 from es_rerank_lab.parts.running import Running
+from tests.processes import wait_for
 
 BEST = {query.text: max(query.relevant, key=lambda key: query.relevant[key]) for query in load().queries}
 
 
 class FakeClient:
-    """Finds the best document last when asked directly, and first through the endpoint."""
+    """Returns the best document last when searched directly, and first through the endpoint."""
 
     calls: list[str]
 
@@ -43,9 +44,9 @@ class FakeClient:
     def clear(self) -> None:
         FakeClient.calls.append("clear")
 
-    def search(self, text: str, _size: int) -> list[Found]:
-        found = [Found(BEST[text], "the answer", 2.0), Found("other", "another", 1.0)]
-        return found if self._through else found[::-1]
+    def search(self, text: str, _size: int) -> list[Hit]:
+        hits = [Hit(BEST[text], "the answer", 2.0), Hit("other", "another", 1.0)]
+        return hits if self._through else hits[::-1]
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 STOPPED = ["clear", "stop endpoint", "stop model", "stop engine"]
 
 
-def test_once_shows_both_orders_and_stops_everything(calls: list[str]) -> None:
+def test_once_shows_both_rankings_and_stops_everything(calls: list[str]) -> None:
     out = io.StringIO()
     story.run(Options(), Console(file=out, width=120), once=True)
     assert calls[:3] == ["start engine", "start model", "start endpoint"]
@@ -85,7 +86,7 @@ def test_once_shows_both_orders_and_stops_everything(calls: list[str]) -> None:
     assert "100%" in out.getvalue()
 
 
-def test_it_stays_until_ctrl_c_and_says_what_to_try(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_runs_until_ctrl_c_and_prints_what_to_try(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_: object) -> None:
         raise KeyboardInterrupt
 
@@ -100,7 +101,7 @@ def test_it_stays_until_ctrl_c_and_says_what_to_try(calls: list[str], monkeypatc
 @pytest.mark.parametrize(
     ("url", "login"), [(None, "-u elastic:s3cret "), ("http://elastic:s3cret@h:9200", "-u elastic ")]
 )
-def test_the_password_of_an_engine_of_somebody_elses_is_not_said(
+def test_the_password_of_an_engine_that_was_running_before_is_not_printed(
     calls: list[str], monkeypatch: pytest.MonkeyPatch, url: str | None, login: str
 ) -> None:
     access = Access("opensearch", "http://h:9200", "elastic", "s3cret")
@@ -111,9 +112,7 @@ def test_the_password_of_an_engine_of_somebody_elses_is_not_said(
     assert f"curl {login}" in out.getvalue()
 
 
-def test_a_part_that_dies_while_it_stays_is_started_again(
-    calls: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_part_that_dies_is_restarted(calls: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     run = RunFolder(tmp_path, "model")
     process = Process(Command(argv=["/bin/sh", "-c", "exec sleep 60"], log=run.path / "log", env=dict(os.environ)))
     out = io.StringIO()
@@ -126,19 +125,17 @@ def test_a_part_that_dies_while_it_stays_is_started_again(
 
     def killed() -> None:
         os.kill(process.pid, signal.SIGKILL)
-        limit = time.monotonic() + 20
-        while "vLLM answers again" not in out.getvalue():
-            assert time.monotonic() < limit
-            time.sleep(0.01)
+        wait_for(lambda: "vLLM answers again" in out.getvalue())
 
+    monkeypatch.setattr(supervisor, "_MIN_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(story.stack, "model_server", model)
     monkeypatch.setattr(story, "_wait", killed)
     story.run(Options(), Console(file=out, width=120), once=False)
-    assert "vLLM ended with exit code -9; it is started again in 1 s" in out.getvalue()
+    assert "vLLM ended with exit code -9; restarting in 0.01 s" in out.getvalue()
     assert process.exit_code is not None
 
 
-def test_ctrl_c_in_the_middle_stops_what_runs(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_during_startup_stops_the_started_parts(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
     def interrupted(*_: Any) -> Iterator[Any]:
         raise KeyboardInterrupt
@@ -151,10 +148,10 @@ def test_ctrl_c_in_the_middle_stops_what_runs(calls: list[str], monkeypatch: pyt
     assert calls == ["start engine", "stop engine"]
 
 
-def test_a_part_that_fails_stops_the_others(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_part_stops_the_others(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
     def failing(*_: Any) -> Iterator[Any]:
-        raise EsRerankError("vLLM ended at its start")
+        raise EsRerankError("vLLM ended during startup")
         yield
 
     monkeypatch.setattr(story.stack, "model_server", failing)

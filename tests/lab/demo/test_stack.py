@@ -1,4 +1,4 @@
-"""How the demo puts its parts together, without starting them."""
+"""How the demo configures its parts, without starting them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from es_rerank_lab.parts.progress import QUIET
 
 
 def flags(options: Options, access: Access, model: Model) -> dict[str, str]:
-    given = stack._flags(options, access, model)
-    return dict(zip(given[::2], given[1::2], strict=True))
+    words = stack._flags(options, access, model)
+    return dict(zip(words[::2], words[1::2], strict=True))
 
 
-def test_flags_of_the_endpoint() -> None:
+def test_the_flags_of_the_endpoint() -> None:
     found = flags(Options(), Access("opensearch", "http://127.0.0.1:9200"), Model("http://m", "e5", None, "/weights"))
     assert found["--upstream"] == "http://127.0.0.1:9200"
     assert (found["--listen"], found["--admin-listen"]) == ("127.0.0.1:9280", "127.0.0.1:9281")
@@ -33,25 +33,25 @@ def test_flags_of_the_endpoint() -> None:
     assert "--model" not in found
 
 
-def test_the_profile_of_a_named_model() -> None:
-    assert stack._fitting(Options(model="Qwen/Qwen3-Reranker-4B")) == "qwen3-reranker-4b"
-    assert stack._fitting(Options(model="bge-reranker")) == "bge-reranker"
+def test_the_profile_belongs_to_the_chosen_model() -> None:
+    assert stack._default_profile(Options(model="Qwen/Qwen3-Reranker-4B")) == "qwen3-reranker-4b"
+    assert stack._default_profile(Options(model="bge-reranker")) == "bge-reranker"
 
 
-def test_the_model_that_fits_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_profile_depends_on_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "on_cpu", lambda: True)
-    assert stack._fitting(Options()) == "e5"
+    assert stack._default_profile(Options()) == "e5"
     monkeypatch.setattr(stack, "on_cpu", lambda: False)
-    assert stack._fitting(Options()) == "qwen3-reranker-0.6b"
+    assert stack._default_profile(Options()) == "qwen3-reranker-0.6b"
 
 
-def test_the_persons_own_settings_stay_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_the_user_are_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ES_RERANK_WINDOW", "7")
     assert "ES_RERANK_WINDOW" not in stack._environment()
 
 
-def test_a_port_taken_by_a_stranger_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack, "_PROBE_SECONDS", 0.1)
+def test_a_port_in_use_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack, "_PROBE_TIMEOUT_SECONDS", 0.1)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -60,7 +60,7 @@ def test_a_port_taken_by_a_stranger_is_named(monkeypatch: pytest.MonkeyPatch) ->
             stack.claim(Options(port=port))
 
 
-def test_the_admin_listen_take_the_next_port_which_must_be_free_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_admin_pages_use_the_next_port_which_must_be_free_too(monkeypatch: pytest.MonkeyPatch) -> None:
     claimed: list[int] = []
     monkeypatch.setattr(stack, "_state", lambda _: {})
     monkeypatch.setattr(stack, "claim_port", claimed.append)
@@ -89,18 +89,18 @@ def another_endpoint() -> Iterator[int]:
     server.server_close()
 
 
-def test_a_second_demo_beside_the_first_is_told_so(another_endpoint: int) -> None:
-    with pytest.raises(EsRerankError, match=r"an es-rerank is listening .* perhaps another demo"):
+def test_another_running_demo_is_reported(another_endpoint: int) -> None:
+    with pytest.raises(EsRerankError, match=r"another es-rerank is already listening .* perhaps another demo"):
         stack.claim(Options(port=another_endpoint - 1))
 
 
-def test_an_endpoint_whose_self_test_failed_will_never_be_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_self_test_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "_state", lambda _: {"status": "degraded", "why": "self_test: known pairs"})
-    with pytest.raises(EsRerankError, match="not fit for use: self_test: known pairs"):
+    with pytest.raises(EsRerankError, match="self-test of the reranker failed: self_test: known pairs"):
         stack._ready("http://127.0.0.1:1")
 
 
-def test_a_profile_named_as_model_is_served_with_its_own_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_profile_can_be_chosen_as_model(monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[list[str]] = []
 
     @contextmanager

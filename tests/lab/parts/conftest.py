@@ -1,4 +1,4 @@
-"""A file server on loopback that serves what a test puts into it."""
+"""A file server on loopback, whose files each test defines."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class FileServer:
     url: str
     files: dict[str, bytes] = field(default_factory=dict)
     length: dict[str, int] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
 
 
 @pytest.fixture(scope="session")
 def _listening() -> Iterator[FileServer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            server.asked.append(self.path)
+            server.requested.append(self.path)
             body = server.files.get(self.path)
             self.send_response(404 if body is None else 200)
             self.send_header("Content-Length", str(server.length.get(self.path, len(body or b""))))
@@ -48,7 +48,7 @@ def _listening() -> Iterator[FileServer]:
 def files(_listening: FileServer) -> FileServer:
     _listening.files.clear()
     _listening.length.clear()
-    _listening.asked.clear()
+    _listening.requested.clear()
     return _listening
 
 
@@ -60,5 +60,5 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def me() -> Account:
-    """Ourselves, whoever that is: nothing is switched."""
+    """The current user, so no switch is needed."""
     return Account("me", 0, 0, switch=False)

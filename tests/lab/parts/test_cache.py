@@ -33,26 +33,26 @@ def test_the_cache_folder_follows_the_environment(
     assert cache_folder().is_dir()
 
 
-def test_a_cache_that_cannot_be_made_names_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_folder_that_cannot_be_created_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("ES_RERANK_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(PartError, match="ES_RERANK_CACHE"):
         cache_folder()
 
 
-def test_what_the_engines_user_cannot_reach_is_left_for_a_shared_folder(
+def test_a_shared_folder_is_used_if_the_account_cannot_read_the_cache(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared = tmp_path / "shared"
     monkeypatch.setattr(parts_cache, "SHARED", (shared,))
-    monkeypatch.setattr(Account, "reaches", lambda _, path: path == shared)
+    monkeypatch.setattr(Account, "can_read", lambda _, path: path == shared)
     assert shared_folder(Account("nobody", 65534, 65534, switch=True)) == shared
-    monkeypatch.setattr(Account, "reaches", lambda *_: False)
-    with pytest.raises(PartError, match="User nobody can reach none of"):
+    monkeypatch.setattr(Account, "can_read", lambda *_: False)
+    with pytest.raises(PartError, match="User nobody can read none of"):
         shared_folder(Account("nobody", 65534, 65534, switch=True))
 
 
-def test_a_folder_is_made_once_and_readable_for_all(tmp_path: Path) -> None:
+def test_a_folder_is_filled_once_and_readable_for_all(tmp_path: Path) -> None:
     made = []
 
     def make(part: Path) -> None:
@@ -65,17 +65,17 @@ def test_a_folder_is_made_once_and_readable_for_all(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "thing" / "private").stat().st_mode) == 0o644
 
 
-def test_a_failed_make_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failed_preparation_leaves_no_folder(tmp_path: Path) -> None:
     def make(part: Path) -> None:
         (part / "half").touch()
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(PartError, match=r"disk under .* is full"):
+    with pytest.raises(PartError, match=r"disk of .* is full"):
         prepared(tmp_path / "thing", make)
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 
 
-def test_two_at_once_make_one(tmp_path: Path) -> None:
+def test_concurrent_preparations_fill_one_folder(tmp_path: Path) -> None:
     made: list[Path] = []
     entered, go = threading.Event(), threading.Event()
 
@@ -95,14 +95,14 @@ def test_two_at_once_make_one(tmp_path: Path) -> None:
     assert len(made) == 1
 
 
-def test_too_little_space_is_said_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_disk_space_is_reported_in_advance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts_cache, "free_bytes", lambda _: 5_000_000)
     require_space(tmp_path, 5_000_000)
     with pytest.raises(PartError, match="5 MB free and 600 MB are needed"):
         require_space(tmp_path, 600_000_000)
 
 
-def test_a_run_folder_goes_with_its_run(tmp_path: Path) -> None:
+def test_a_run_folder_is_removed_with_its_run(tmp_path: Path) -> None:
     run = RunFolder(tmp_path, "engine")
     (run.path / "data").touch()
     run.remove()
@@ -110,7 +110,7 @@ def test_a_run_folder_goes_with_its_run(tmp_path: Path) -> None:
     assert not list((tmp_path / "runs").iterdir())
 
 
-def test_the_next_run_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+def test_the_next_run_removes_the_folder_of_a_killed_run(tmp_path: Path) -> None:
     left, alive = RunFolder(tmp_path, "killed"), RunFolder(tmp_path, "alive")
     left._lock.close()
     run = RunFolder(tmp_path, "next")
@@ -121,7 +121,7 @@ def test_the_next_run_removes_what_a_killed_one_left(tmp_path: Path) -> None:
     run.remove()
 
 
-def test_the_lock_is_free_again_after_an_error(tmp_path: Path) -> None:
+def test_the_lock_is_released_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(KeyError), locked(tmp_path / "thing"):
         raise KeyError
     with locked(tmp_path / "thing"):

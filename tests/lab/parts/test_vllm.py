@@ -14,13 +14,13 @@ def _installed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts_vllm, "vllm_installed", lambda: True)
 
 
-def test_without_vllm_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_vllm_is_reported_with_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts_vllm, "vllm_installed", lambda: False)
     with pytest.raises(PartError, match=r"es-rerank\[vllm\]"):
         start_vllm([])
 
 
-def test_a_server_that_ends_at_its_start_shows_its_log(
+def test_a_server_that_ends_during_startup_is_reported_with_its_log(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     python = tmp_path / "python"
@@ -34,7 +34,7 @@ def test_a_server_that_ends_at_its_start_shows_its_log(
     assert not [path for path in (cache / "runs").iterdir() if path.is_dir()]
 
 
-def test_byte_code_is_kept_in_the_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_byte_code_is_kept_in_the_cache_folder(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts_vllm, "_compiled", lambda: False)
     assert parts_vllm._byte_code() == {"PYTHONPYCACHEPREFIX": str(cache / "pycache")}
     monkeypatch.setattr(parts_vllm, "_compiled", lambda: True)

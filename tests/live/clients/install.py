@@ -1,4 +1,4 @@
-"""Install the clients where all that is fetched lies, once for each content of their lock files."""
+"""Install the clients in the shared download folder, once per version of their lock files."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ LIMIT_S = 300
 
 
 def tool(name: str) -> str:
-    """Find a program beside this Python, or on the path. One that is missing is a failure."""
-    beside = Path(sys.executable).with_name(name)
-    found = str(beside) if beside.is_file() else shutil.which(name)
+    """Return the path of a program next to this Python or on PATH; fail if it is missing."""
+    sibling = Path(sys.executable).with_name(name)
+    found = str(sibling) if sibling.is_file() else shutil.which(name)
     assert found, f"{name} is missing: the matrix of clients needs it"
     return found
 

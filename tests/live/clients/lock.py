@@ -1,6 +1,6 @@
-"""Resolve the packages of the clients anew: `python -m tests.live.clients.lock`.
+"""Resolve the packages of the clients again: `python -m tests.live.clients.lock`.
 
-js/package.json keeps elasticsearch-js at 9.4, the last that runs on Node 20.
+js/package.json pins elasticsearch-js to 9.4, the last version for Node 20.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from .install import tool
 
 COMPILE = ("pip", "compile", "-", "--universal", "--python-version", "3.11", "--generate-hashes", "-q", "-U")
 PLAIN = ("--no-header", "--no-annotate")
-# No address of a registry gets into the lock: each machine asks its own.
+# Lock files contain no registry URL: each machine uses its own.
 LOCK = ("install", "--package-lock-only", "--ignore-scripts", "--omit-lockfile-registry-resolved")
 
 
 def lock() -> None:
-    """Write a file of pins for every client in Python, and one for all in JavaScript."""
+    """Write a lock file for each Python client, and one for all JavaScript clients."""
     for client in CLIENTS:
         if client.in_python:
             client.lock.parent.mkdir(exist_ok=True)

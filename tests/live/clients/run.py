@@ -1,4 +1,4 @@
-"""Run a client's program against an address, and read what it printed."""
+"""Run the program of a client against a URL, and parse its output."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .install import installed, tool
 
 LIMIT_S = 120
 OK = "ok"
-# Only these variables of ours reach a client: no proxy, no account, no index of packages.
+# The only variables that are passed to a client: no proxy, no account, no package index.
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
 _QUIET = {"HAYSTACK_TELEMETRY_ENABLED": "False", "LANGSMITH_TRACING": "false", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 @dataclass(frozen=True)
 class Target:
-    """An address, and what is needed to be let in."""
+    """A URL and its credentials."""
 
     url: str
     username: str = ""
@@ -41,7 +41,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Step:
-    """What came of one step: "ok" or an exception, and what was seen."""
+    """The result of one step: "ok" or an exception, and what the client received."""
 
     outcome: str
     saw: Any
@@ -55,7 +55,7 @@ Run = Mapping[str, Step]
 
 
 def passed(run: Run) -> int:
-    """Count the steps that went well."""
+    """Return the number of successful steps."""
     return sum(step.ok for step in run.values())
 
 
@@ -64,11 +64,11 @@ def complete(run: Run) -> bool:
 
 
 def run_client(client: Client, target: Target, index: str, folder: Path) -> Run:
-    """Run a client's program with an index of its own; its name stands in no finding. *folder* is for JavaScript."""
+    """Run the program of a client with its own index, whose name is in no result. *folder* is for JavaScript."""
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | _QUIET | target.environment
     if client.in_python:
         environment["PYTHONPATH"] = str(installed(client))
-        # Without site: what is installed for the tests themselves must not stand in for a package of the client.
+        # Without site: packages of the tests must not replace packages of the client.
         argv = [sys.executable, "-S", "-W", "ignore", str(HERE / "python" / f"{client.program}.py")]
     else:
         environment["CLIENT"] = client.package
@@ -81,7 +81,7 @@ def run_client(client: Client, target: Target, index: str, folder: Path) -> Run:
 
 
 def _laid_out(client: Client, folder: Path) -> Path:
-    # Node looks for packages in the folders above a program, so the programs are laid beside the packages.
+    # Node searches packages in the folders above a program, so the programs are copied next to the packages.
     programs = folder / "js"
     if not programs.exists():
         programs.mkdir()

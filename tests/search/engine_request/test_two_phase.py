@@ -1,100 +1,70 @@
+"""Which searches are fetched in two phases is decided in `search/plan.py`, see tests/search/test_plan.py."""
+
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
-from es_rerank.model import IndexInfo, Plan, Rule, Search
-from es_rerank.search.engine_request.two_phase import fetch_phase_body, query_phase_body, two_phase_applies
+from es_rerank.model import SearchBody
+from es_rerank.search.engine_request.two_phase import fetch_phase_body, query_phase_body
+from tests.search.builders import a_search
 
-ONE = IndexInfo(("docs",), {"body": "text"})
-PLAN = Plan("hose", 0, 10, 0, 50, 50, Rule("docs"), ("body",))
-MARKED = {"query": {"match": {"body": "hose"}}, "highlight": {"fields": {"body": {}}}}
-
-
-@pytest.mark.parametrize(
-    ("params", "body", "info", "size", "expected"),
-    [
-        ({}, MARKED, ONE, 10, True),
-        ({}, {**MARKED, "aggs": {"a": {"terms": {"field": "tag"}}}, "post_filter": {"term": {"t": 1}}}, ONE, 10, True),
-        ({}, {"query": {}, "explain": True}, ONE, 10, True),
-        ({"explain": "true"}, {"query": {}}, ONE, 10, True),
-        ({}, {"query": {}, "script_fields": {"s": {}}}, ONE, 25, True),
-        ({}, MARKED, ONE, 26, False),
-        ({}, MARKED, ONE, 0, False),
-        ({}, {"query": {}, "explain": False}, ONE, 10, False),
-        ({"explain": "false"}, {"query": {}}, ONE, 10, False),
-        ({}, {**MARKED, "collapse": {"field": "tag"}}, ONE, 10, False),
-        ({}, {**MARKED, "rescore": {}}, ONE, 10, False),
-        ({}, {**MARKED, "never_heard_of": 1}, ONE, 10, False),
-        ({"terminate_after": "5"}, MARKED, ONE, 10, False),
-        ({"source": "{}"}, MARKED, ONE, 10, False),
-        ({}, MARKED, IndexInfo(("docs", "more"), {}), 10, True),
-        ({}, MARKED, IndexInfo(("docs", "far:more"), {}), 10, False),
-        ({}, MARKED, IndexInfo((), {}), 10, False),
-        ({"explain": "true", "q": "hose"}, {}, ONE, 10, True),
-        ({"explain": "true"}, {}, ONE, 10, False),
-    ],
-)
-def test_two_requests_are_made_only_where_they_give_the_same_answer(
-    params: dict[str, str], body: dict[str, Any], info: IndexInfo, size: int, expected: bool
-) -> None:
-    plan = Plan("hose", 0, size, 0, 50, 50, Rule("docs"), ("body",))
-    assert two_phase_applies(Search("docs", params, body), info, plan, beside=False) is expected
+HIGHLIGHTED = {"query": {"match": {"body": "hose"}}, "highlight": {"fields": {"body": {}}}}
 
 
-@pytest.mark.parametrize(
-    ("params", "body", "info", "expected"),
-    [
-        ({}, {"query": {}, "_source": False}, ONE, True),
-        ({"_source_excludes": "body"}, {"query": {}}, ONE, True),
-        ({"q": "hose"}, {"_source": False}, ONE, True),
-        ({"q": "hose", "_source": "title"}, {}, ONE, True),
-        ({"terminate_after": "5"}, {"_source": False}, ONE, False),
-    ],
-)
-def test_where_fields_would_stand_beside_the_clients_view_any_page_is_fetched_in_two(
-    params: dict[str, str], body: dict[str, Any], info: IndexInfo, expected: bool
-) -> None:
-    plan = Plan("hose", 0, 50, 0, 50, 50, Rule("docs"), ("body",))
-    assert two_phase_applies(Search("docs", params, body), info, plan, beside=True) is expected
+def body(value: dict[str, Any]) -> SearchBody:
+    return a_search(value).body
 
 
-def test_the_light_request_asks_for_the_same_hits_and_only_their_text() -> None:
-    body = json.dumps({**MARKED, "aggs": {}, "min_score": 1.5, "_source": ["tag"], "fields": ["tag"]}).encode()
-    assert json.loads(query_phase_body(body, ("title", "body"))) == {
-        "query": MARKED["query"],
+def written(members: Mapping[str, object]) -> bytes:
+    return msgspec.json.encode(members)
+
+
+def decoded(members: Mapping[str, object]) -> Any:
+    return msgspec.json.decode(written(members))
+
+
+def test_the_query_phase_has_the_same_hits_with_only_the_fields_that_the_model_reads() -> None:
+    search = body({**HIGHLIGHTED, "aggs": {}, "min_score": 1.5, "_source": ["tag"], "fields": ["tag"]})
+    assert decoded(query_phase_body(search, ("title", "body"))) == {
+        "query": HIGHLIGHTED["query"],
         "min_score": 1.5,
         "_source": ["title", "body"],
     }
 
 
-def test_inner_hits_are_left_out_of_the_light_request_wherever_they_stand() -> None:
+def test_the_query_phase_of_an_empty_body_asks_for_the_fields_alone() -> None:
+    assert written(query_phase_body(SearchBody(), ("title",))) == b'{"_source":["title"]}'
+
+
+def test_the_query_phase_has_no_inner_hits_at_any_depth() -> None:
     inner = '{"nested":{"path":"c","query" : {"term":{"n":123456789012345678901234567890}}%s}}'
-    body = '{"query":{"bool":{"must":[%s,{"match":{"inner_hits":"x"}}],"should":%s}}}'
-    marked = inner % ',"inner_hits":{"size":1}'
-    found = query_phase_body((body % (marked, marked)).encode(), ("body",))
-    assert found == (body % (inner % "", inner % ""))[:-1].encode() + b',"_source":["body"]}'
-    assert two_phase_applies(Search("docs", raw=marked.encode(), body={"query": {}}), ONE, PLAN, beside=False)
+    text = '{"query":{"bool":{"must":[%s,{"match":{"inner_hits":"x"}}],"should":%s}}}'
+    nested = inner % ',"inner_hits":{"size":1}'
+    members = query_phase_body(SearchBody.parse((text % (nested, nested)).encode()), ("body",))
+    assert written(members) == (text % (inner % "", inner % ""))[:-1].encode() + b',"_source":["body"]}'
 
 
-def test_what_says_a_thing_twice_is_left_to_the_engine_as_it_came() -> None:
-    twice = b'{"match":{"body":"a"},"match":{"body":"b"},"inner_hits":{}}'
+def test_an_object_that_repeats_a_member_is_left_to_the_engine() -> None:
+    repeated = b'{"match":{"body":"a"},"match":{"body":"b"},"inner_hits":{}}'
     clean = b'{"nested":{"path":"c","query":{"match":{"body":"a"}},"inner_hits":{}}}'
-    said = query_phase_body(b'{"query":{"bool":{"must":[%s,%s]}}}' % (twice, clean), ["body"])
-    assert twice in said
-    assert clean.replace(b',"inner_hits":{}', b"") in said
+    search = SearchBody.parse(b'{"query":{"bool":{"must":[%s,%s]}}}' % (repeated, clean))
+    text = written(query_phase_body(search, ["body"]))
+    assert repeated in text
+    assert clean.replace(b',"inner_hits":{}', b"") in text
 
 
 def test_numbers_keep_their_digits() -> None:
-    body = b'{"query":{"term":{"n":123456789012345678901234567890}},"highlight":{}}'
-    assert b"123456789012345678901234567890" in query_phase_body(body, ("body",))
-    assert b"123456789012345678901234567890" in fetch_phase_body(body, (("docs", "1"),))
+    search = SearchBody.parse(b'{"query":{"term":{"n":123456789012345678901234567890}},"highlight":{}}')
+    assert b"123456789012345678901234567890" in written(query_phase_body(search, ("body",)))
+    assert b"123456789012345678901234567890" in written(fetch_phase_body(search, (("docs", "1"),)))
 
 
-def documents(index: str, *names: str) -> dict[str, Any]:
-    return {"bool": {"filter": [{"term": {"_index": index}}, {"ids": {"values": list(names)}}]}}
+def documents(index: str, *ids: str) -> dict[str, Any]:
+    return {"bool": {"filter": [{"term": {"_index": index}}, {"ids": {"values": list(ids)}}]}}
 
 
 @pytest.mark.parametrize(
@@ -104,14 +74,14 @@ def documents(index: str, *names: str) -> dict[str, Any]:
         ({"post_filter": {"term": {"t": 1}}}, [documents("docs", "7", "3"), {"term": {"t": 1}}]),
     ],
 )
-def test_the_page_in_full_is_the_clients_request_cut_to_its_documents(
+def test_the_fetch_phase_is_the_clients_request_restricted_to_the_page(
     before: dict[str, Any], filters: list[Any]
 ) -> None:
-    sent = json.loads(fetch_phase_body(json.dumps({**MARKED, **before}).encode(), (("docs", "7"), ("docs", "3"))))
-    assert sent == {**MARKED, "post_filter": {"bool": {"filter": filters}}}
+    members = fetch_phase_body(body({**HIGHLIGHTED, **before}), (("docs", "7"), ("docs", "3")))
+    assert decoded(members) == {**HIGHLIGHTED, "post_filter": {"bool": {"filter": filters}}}
 
 
-def test_an_id_is_looked_for_in_its_own_index() -> None:
-    sent = json.loads(fetch_phase_body(b"", (("a", "1"), ("b", "1"), ("a", "2"))))
-    each = [documents("a", "1", "2"), documents("b", "1")]
-    assert sent == {"post_filter": {"bool": {"filter": [{"bool": {"should": each}}]}}}
+def test_the_fetch_phase_matches_each_id_in_its_own_index() -> None:
+    members = fetch_phase_body(SearchBody(), (("a", "1"), ("b", "1"), ("a", "2")))
+    clauses = [documents("a", "1", "2"), documents("b", "1")]
+    assert decoded(members) == {"post_filter": {"bool": {"filter": [{"bool": {"should": clauses}}]}}}

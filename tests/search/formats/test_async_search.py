@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.model import Long, Plan, Rule
+from es_rerank.model import FetchPhase, FetchSpec, LongDocumentMode, LongDocuments, Plan, Rule, RuleMode
 from es_rerank.search.formats.async_search import AsyncSearchResponse, read, recall, token, write
+from tests.search.builders import a_plan
 from tests.search.strategies import JSON
 
 ENGINE_ID = "FmFzeW5jLXNlYXJjaC0wMDAxAAAAAAAAAAcbbm9kZS0xOjQyOjEyMw=="
@@ -20,7 +21,7 @@ INNER = b'{"took":3,"hits":{"hits":[{"_id":"1","_score":1.50,"_source":{"n":1234
 TIMES = b'"start_time_in_millis":1583945890986,"expiration_time_in_millis":1584377890986'
 
 RULE = Rule("books", fields=("title", "body"), template="title: {title}", window=50)
-PLAN = Plan("leaking hose repair", 0, 10, 0, 50, 50, replace(RULE, template=None), ("title", "body"))
+PLAN = a_plan(text="leaking hose repair", rule=replace(RULE, template=None))
 
 
 def elastic(*, running: bool, partial: bool, rest: bytes = b',"response":' + INNER) -> bytes:
@@ -46,8 +47,8 @@ def inner(body: bytes) -> bytes | None:
 STATUS = b',"_shards":{"total":5,"successful":5,"skipped":0,"failed":0},"completion_status":200'
 FAILED = b',"error":{"type":"status_exception","reason":"error while executing search"}'
 
-# Answer, whether it is final, the search answer in it.
-ANSWERS: list[tuple[bytes, bool, bytes | None]] = [
+# A response, whether it is final, and the search response in it.
+RESPONSES: list[tuple[bytes, bool, bytes | None]] = [
     (elastic(running=True, partial=True), False, INNER),
     (elastic(running=False, partial=False), True, INNER),
     (elastic(running=False, partial=True), False, INNER),
@@ -69,8 +70,8 @@ ANSWERS: list[tuple[bytes, bool, bytes | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("body", "final", "response"), ANSWERS)
-def test_answers_of_both_engines(body: bytes, final: bool, response: bytes | None) -> None:
+@pytest.mark.parametrize(("body", "final", "response"), RESPONSES)
+def test_responses_of_both_engines_are_read(body: bytes, final: bool, response: bytes | None) -> None:
     found = wrapped(body)
     assert (found.id, found.final, inner(body)) == (ENGINE_ID, final, response)
 
@@ -94,28 +95,28 @@ def test_answers_of_both_engines(body: bytes, final: bool, response: bytes | Non
         b'{"id":"\xff","is_running":false,"is_partial":false}',
     ],
 )
-def test_anything_else_is_none(body: bytes) -> None:
+def test_any_other_body_is_none(body: bytes) -> None:
     assert read(body) is None
 
 
-def test_an_answer_that_is_not_kept_has_no_id() -> None:
+def test_a_response_that_is_not_stored_has_no_id() -> None:
     body = b'{"is_partial":false,"is_running":false,"response":{"took":1}}'
     found = wrapped(body)
-    assert (found.id, found.place, found.final) == (None, None, True)
-    assert write(found, "ours", b"{}") == b'{"is_partial":false,"is_running":false,"response":{}}'
+    assert (found.id, found.id_span, found.final) == (None, None, True)
+    assert write(found, "client", b"{}") == b'{"is_partial":false,"is_running":false,"response":{}}'
 
 
-@pytest.mark.parametrize("body", [body for body, _, _ in ANSWERS])
-def test_what_is_not_replaced_stays(body: bytes) -> None:
+@pytest.mark.parametrize("body", [body for body, _, _ in RESPONSES])
+def test_a_response_with_nothing_replaced_is_unchanged(body: bytes) -> None:
     assert write(wrapped(body), None, None) == body
 
 
-def test_id_and_answer_are_replaced_and_the_rest_stays() -> None:
+def test_only_the_id_and_the_search_response_are_replaced() -> None:
     pretty = b'{\n "x" : 1.50,\n "id" : "a\\/b", "is_partial" : false, "is_running":false,"response" : { }, "y":1e9}\n'
     found = wrapped(pretty)
     assert found.id == "a/b"
-    assert write(found, 'o"urs', INNER) == pretty.replace(b'"a\\/b"', b'"o\\"urs"').replace(b"{ }", INNER)
-    assert write(found, "ours", None) == pretty.replace(b'"a\\/b"', b'"ours"')
+    assert write(found, 'cl"ient', INNER) == pretty.replace(b'"a\\/b"', b'"cl\\"ient"').replace(b"{ }", INNER)
+    assert write(found, "client", None) == pretty.replace(b'"a\\/b"', b'"client"')
     assert write(found, None, INNER) == pretty.replace(b"{ }", INNER)
 
 
@@ -128,22 +129,27 @@ def only(rule: Rule) -> Callable[[str], Rule | None]:
     [
         PLAN,
         replace(PLAN, rule=RULE),
-        replace(PLAN, rule=replace(RULE, long=Long("max_passage", 256))),
-        replace(PLAN, start=60, fetch_from=60, fetch_size=10, window=0),
-        replace(PLAN, extra_fields=("title", "body"), asked_fields=("title",), min_score=0.25, bare=True),
+        replace(PLAN, rule=replace(RULE, long=LongDocuments(LongDocumentMode.MAX_PASSAGE, 256))),
+        replace(PLAN, start=60, fetch=FetchSpec(FetchPhase.WINDOW, 60, 10), window=0),
+        replace(
+            PLAN, extra_fields=("title", "body"), client_fields=("title",), min_score=0.25, without_stored_fields=True
+        ),
         replace(PLAN, text="漏水软管 😀", passage_fields=("описание",)),
         replace(PLAN, text="", passage_fields=()),
     ],
 )
-def test_a_plan_travels(plan: Plan) -> None:
-    ours = token(ENGINE_ID, plan)
-    assert recall(ours, only(replace(RULE, long=Long(None, plan.rule.long.max_passage_tokens)))) == (ENGINE_ID, plan)
+def test_a_plan_is_recalled_from_an_id(plan: Plan) -> None:
+    client_id = token(ENGINE_ID, plan)
+    rule = replace(RULE, long=LongDocuments(None, plan.rule.long.max_passage_tokens))
+    assert recall(client_id, only(rule)) == (ENGINE_ID, plan)
 
 
-def test_an_id_stays_short_and_fit_for_a_url() -> None:
-    ours = token(ENGINE_ID, PLAN)
-    assert len(ours) < len(ENGINE_ID) + 110
-    assert set(ours.removeprefix(ENGINE_ID)) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
+def test_an_id_is_short_and_safe_in_a_url() -> None:
+    client_id = token(ENGINE_ID, PLAN)
+    assert len(client_id) < len(ENGINE_ID) + 110
+    assert set(client_id.removeprefix(ENGINE_ID)) <= set(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+    )
 
 
 def test_a_rule_is_the_one_in_force_now() -> None:
@@ -153,11 +159,11 @@ def test_a_rule_is_the_one_in_force_now() -> None:
     assert found[1] == replace(PLAN, window=20, rule=replace(narrow, template=None))
 
 
-def test_without_its_rule_the_page_is_left_and_the_rule_is_off() -> None:
+def test_without_its_rule_the_page_is_cut_in_the_engines_order() -> None:
     plan = replace(PLAN, rule=RULE)
     found = recall(token(ENGINE_ID, plan), only(Rule("other")))
     assert found
-    assert found[1] == replace(plan, rule=Rule("books", mode="off"))
+    assert found[1] == replace(plan, rule=Rule("books", mode=RuleMode.OFF))
 
 
 @pytest.mark.parametrize(
@@ -168,15 +174,15 @@ def test_without_its_rule_the_page_is_left_and_the_rule_is_off() -> None:
         replace(PLAN, extra_fields=tuple(f"field.{number}" for number in range(5000))),
     ],
 )
-def test_of_a_plan_too_large_for_a_url_the_page_travels(large: Plan) -> None:
-    plan = replace(large, rule=RULE, start=3, bare=True, asked_fields=("title",))
+def test_only_the_page_of_a_plan_too_large_for_a_url_is_packed(large: Plan) -> None:
+    plan = replace(large, rule=RULE, start=3, without_stored_fields=True, client_fields=("title",))
     page = replace(
-        plan, rule=replace(RULE, template=None), text="", passage_fields=(), extra_fields=(), asked_fields=()
+        plan, rule=replace(RULE, template=None), text="", passage_fields=(), extra_fields=(), client_fields=()
     )
     assert recall(token(ENGINE_ID, plan), only(RULE)) == (ENGINE_ID, page)
 
 
-def test_the_largest_plan_that_travels() -> None:
+def test_the_largest_plan_still_fits_into_a_url() -> None:
     texts = ["".join(chr(0x4E00 + at * 7919 % 20_000) for at in range(size)) for size in range(10_850, 10_950)]
     tokens = [token(ENGINE_ID, replace(PLAN, text=text)) for text in texts]
     found = [recall(one, only(RULE)) for one in tokens]
@@ -200,7 +206,7 @@ def changed(place: int, value: Any) -> list[Any]:
     return [*GOOD[:place], value, *GOOD[place + 1 :]]
 
 
-def test_the_form_that_the_tests_below_change() -> None:
+def test_the_packed_plan_that_the_tests_below_change() -> None:
     assert recall(packed(GOOD), only(RULE)) == (
         ENGINE_ID,
         replace(PLAN, text="q", rule=RULE, passage_fields=("title",)),
@@ -250,10 +256,11 @@ def test_the_form_that_the_tests_below_change() -> None:
         packed(changed(11, 0)),
     ],
 )
-def test_what_is_no_id_of_ours_is_none(text: str) -> None:
+def test_an_id_without_a_possible_plan_is_none(text: str) -> None:
     assert recall(text, only(RULE)) is None
 
 
+CHUNKS = LongDocuments(LongDocumentMode.MAX_PASSAGE)
 COUNTS = st.integers(0, 2**31 - 1)
 TEXTS = st.text(max_size=60)
 NAMES = st.lists(st.text(max_size=20), max_size=6).map(tuple)
@@ -266,20 +273,23 @@ def plans(draw: st.DrawFn) -> Plan:
         text=draw(TEXTS.filter(bool)),
         start=start,
         size=draw(COUNTS),
-        fetch_from=draw(st.integers(0, start)),
-        fetch_size=draw(COUNTS),
+        fetch=FetchSpec(FetchPhase.WINDOW, draw(st.integers(0, start)), draw(COUNTS)),
         window=draw(st.integers(0, 50)),
-        rule=draw(st.sampled_from([RULE, replace(RULE, template=None), replace(RULE, long=Long("max_passage"))])),
+        rule=draw(
+            st.sampled_from(
+                [RULE, replace(RULE, template=None), replace(RULE, long=LongDocuments(LongDocumentMode.MAX_PASSAGE))]
+            )
+        ),
         passage_fields=draw(NAMES.filter(bool)),
         extra_fields=draw(NAMES),
-        asked_fields=draw(NAMES),
+        client_fields=draw(NAMES),
         min_score=draw(st.none() | st.floats(allow_nan=False, allow_infinity=False)),
-        bare=draw(st.booleans()),
+        without_stored_fields=draw(st.booleans()),
     )
 
 
 @given(plans())
-def test_any_plan_travels(plan: Plan) -> None:
+def test_every_plan_is_recalled_from_its_id(plan: Plan) -> None:
     assert recall(token(ENGINE_ID, plan), only(RULE)) == (ENGINE_ID, plan)
 
 
@@ -288,62 +298,92 @@ def bounded(found: tuple[str, Plan] | None) -> bool:
         return True
     plan = found[1]
     return (
-        0 <= plan.fetch_from <= plan.start < 2**31
+        0 <= plan.fetch.from_ <= plan.start < 2**31
+        and 0 <= plan.fetch.size < 2**31
         and 0 <= plan.window <= RULE.window
         and 0 <= plan.size < 2**31
-        and plan.only is None
-        and not plan.light
+        and plan.fetch.phase is FetchPhase.WINDOW
+        and not plan.fetch.only
     )
 
 
 @given(plans(), st.data())
-def test_a_changed_id_gives_nothing_or_a_plan_within_bounds(plan: Plan, data: st.DataObject) -> None:
-    ours = token(ENGINE_ID, plan)
-    at = data.draw(st.integers(0, len(ours) - 1))
+def test_a_changed_id_has_no_plan_or_one_within_bounds(plan: Plan, data: st.DataObject) -> None:
+    client_id = token(ENGINE_ID, plan)
+    at = data.draw(st.integers(0, len(client_id) - 1))
     new = data.draw(st.text("ABCxyz019-_=.% \n\x00é", max_size=3))
-    assert bounded(recall(ours[:at] + new + ours[at + 1 :], only(RULE)))
+    assert bounded(recall(client_id[:at] + new + client_id[at + 1 :], only(RULE)))
 
 
 @given(st.lists(JSON | st.binary(), min_size=14, max_size=14) | JSON | st.binary())
-def test_another_value_in_an_id_gives_nothing_or_a_plan_within_bounds(value: Any) -> None:
+def test_any_value_in_an_id_is_no_plan_or_one_within_bounds(value: Any) -> None:
     try:
-        ours = packed(value)
+        client_id = packed(value)
     except (OverflowError, msgspec.MsgspecError):
         return
-    assert bounded(recall(ours, only(RULE)))
+    assert bounded(recall(client_id, only(RULE)))
 
 
 @given(st.integers(0, len(GOOD) - 1), JSON)
-def test_one_value_changed_in_an_id(place: int, value: Any) -> None:
+def test_one_changed_value_in_an_id_is_no_plan_or_one_within_bounds(place: int, value: Any) -> None:
     try:
-        ours = packed(changed(place, value))
+        client_id = packed(changed(place, value))
     except (OverflowError, msgspec.MsgspecError):
         return
-    assert bounded(recall(ours, only(RULE)))
+    assert bounded(recall(client_id, only(RULE)))
 
 
 @given(st.text())
-def test_any_id_is_read(text: str) -> None:
+def test_any_other_id_is_none(text: str) -> None:
     assert recall(text, only(RULE)) is None
-
-
-@given(st.binary() | JSON.map(msgspec.json.encode))
-def test_any_bytes_are_read(body: bytes) -> None:
-    assert read(body) is None or write(wrapped(body), None, None) == body
 
 
 WORDS = st.sampled_from(["id", "is_running", "is_partial", "state", "response", "error"])
 VALUES = JSON | st.booleans() | st.sampled_from(["RUNNING", "SUCCEEDED", "CLOSED"])
+# Valid responses of both engines, at most one member of which is replaced by any value.
+STATUSES = st.builds(
+    lambda status, response, odd: {"id": "x", **status, **response, **odd},
+    st.one_of(
+        st.fixed_dictionaries({"is_running": st.booleans(), "is_partial": st.booleans()}),
+        st.fixed_dictionaries({"state": st.sampled_from(["RUNNING", "SUCCEEDED", "CLOSED", "FAILED"])}),
+    ),
+    st.sampled_from([{"response": {"took": 3}}, {}]),
+    st.dictionaries(WORDS, VALUES, max_size=1),
+)
+ANY_RESPONSES = STATUSES | st.dictionaries(WORDS, VALUES) | JSON
 
 
-@given(st.dictionaries(WORDS, VALUES), st.none() | st.just("ours"), st.none() | st.just(INNER))
-def test_any_answer_is_written_as_json(value: Any, client_id: str | None, response: bytes | None) -> None:
-    body = msgspec.json.encode(value)
-    found = read(body)
-    if found is None:
-        return
-    new = msgspec.json.decode(write(found, client_id, response), type=dict[str, msgspec.Raw])
-    old = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    replaced = {name for name, there in (("id", client_id), ("response", response)) if there}
-    assert list(new) == list(old)
-    assert all(bytes(new[name]) == bytes(old[name]) for name in old if name not in replaced)
+def test_any_bytes_are_a_response_or_none() -> None:
+    found: list[AsyncSearchResponse | None] = []
+
+    @given(ANY_RESPONSES.map(msgspec.json.encode) | st.binary())
+    def check(body: bytes) -> None:
+        response = read(body)
+        found.append(response)
+        assert response is None or write(response, None, None) == body
+        assert response is None or not response.final or response.response
+
+    check()
+    assert None in found
+    assert any(response and response.final for response in found)
+    assert any(response and not response.final for response in found)
+
+
+def test_any_response_is_written_as_json() -> None:
+    written: list[set[str]] = []
+
+    def check(value: Any, client_id: str | None, response: bytes | None) -> None:
+        body = msgspec.json.encode(value)
+        found = read(body)
+        if found is None:
+            return
+        new = msgspec.json.decode(write(found, client_id, response), type=dict[str, msgspec.Raw])
+        old = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        replaced = {name for name, there in (("id", client_id), ("response", response)) if there}
+        written.append({name for name in replaced & old.keys() if bytes(new[name]) != bytes(old[name])})
+        assert list(new) == list(old)
+        assert all(bytes(new[name]) == bytes(old[name]) for name in old if name not in replaced)
+
+    for responses in (STATUSES, st.dictionaries(WORDS, VALUES)):
+        given(responses, st.sampled_from([None, "client"]), st.sampled_from([None, INNER]))(check)()
+    assert {name for names in written for name in names} == {"id", "response"}

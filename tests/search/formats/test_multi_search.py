@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,11 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.search.formats.multi_search import Item, options, read, responses, write
+from es_rerank.model import Skip, Why
+from es_rerank.search.formats.endpoints import MAX_SEARCHES, ParsedSearch
+from es_rerank.search.formats.multi_search import read, responses, write
 from es_rerank.search.response import hits
 from tests.search.strategies import JSON
 
 DEEP = b"[" * 5000 + b"]" * 5000
+
+
+def searches(
+    body: bytes, params: Mapping[str, str] | None = None, *, templates: bool = False
+) -> Sequence[ParsedSearch]:
+    """Return the searches of a request to `/docs/_msearch` that can be read."""
+    found = read(body, "docs", params or {}, templates=templates)
+    assert not isinstance(found, Skip)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -30,8 +41,9 @@ DEEP = b"[" * 5000 + b"]" * 5000
         (b"{}\n{}\n \n", [(b"{}", b"{}")]),
     ],
 )
-def test_lines(body: bytes, expected: list[tuple[bytes, bytes]]) -> None:
-    assert read(body, "docs") == [Item(header, "docs", {}, text) for header, text in expected]
+def test_each_search_is_a_header_line_and_a_body_line(body: bytes, expected: list[tuple[bytes, bytes]]) -> None:
+    assert searches(body) == [ParsedSearch("docs", {}, text, header=header) for header, text in expected]
+    assert searches(body, templates=True) == [ParsedSearch("docs", {}, text, text, header) for header, text in expected]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +61,7 @@ def test_lines(body: bytes, expected: list[tuple[bytes, bytes]]) -> None:
     ],
 )
 def test_a_header_names_the_indices(header: bytes, target: str) -> None:
-    assert read(header + b"\n{}\n", "docs") == [Item(header, target, {}, b"{}")]
+    assert searches(header + b"\n{}\n") == [ParsedSearch(target, {}, b"{}", header=header)]
 
 
 @pytest.mark.parametrize(
@@ -76,8 +88,14 @@ def test_a_header_names_the_indices(header: bytes, target: str) -> None:
     ],
 )
 def test_a_header_has_options(header: Mapping[str, Any], options: Mapping[str, str]) -> None:
-    items = read(json.dumps(header).encode() + b"\n{}\n", "docs") or ()
-    assert [(item.target, item.options) for item in items] == [("docs", options)]
+    (search,) = searches(json.dumps(header).encode() + b"\n{}\n")
+    assert (search.target, search.params) == ("docs", options)
+
+
+def test_options_of_the_header_take_precedence_over_the_url() -> None:
+    url = {"allow_no_indices": "true", "ignore_unavailable": "true", "typed_keys": "true"}
+    (search,) = searches(b'{"allow_no_indices":"false"}\n{}\n', url)
+    assert search.params == {"allow_no_indices": "false", "ignore_unavailable": "true"}
 
 
 @pytest.mark.parametrize(
@@ -114,11 +132,18 @@ def test_a_header_has_options(header: Mapping[str, Any], options: Mapping[str, s
         b'{"index":' + DEEP + b"}\n{}\n",
     ],
 )
-def test_what_is_not_understood_is_left_to_the_engine(body: bytes) -> None:
-    assert read(body, "docs") is None
+def test_a_request_that_is_not_understood_is_left_to_the_engine(body: bytes) -> None:
+    assert read(body, "docs", {}) == Skip(Why.UNREADABLE)
 
 
-def test_what_is_written_is_a_line_each() -> None:
+@pytest.mark.parametrize("more", [b"", b"\n", b"{}\n"])
+def test_a_request_has_at_most_a_thousand_searches(more: bytes) -> None:
+    most = b"{}\n{}\n" * MAX_SEARCHES
+    assert len(searches(most)) == len(searches(most + b"\n")) == 1000
+    assert read(most + b"{}\n" + more, "docs", {}) == Skip(Why.TOO_LARGE if more else Why.UNREADABLE)
+
+
+def test_headers_and_bodies_are_written_as_lines() -> None:
     assert write([(b"{}", b'{\n "a": "b\\n",\r\n "n": 1.50\n}'), (b"{ }", b"{}")]) == (
         b'{}\n{  "a": "b\\n",\r  "n": 1.50 }\n{ }\n{}\n'
     )
@@ -126,8 +151,8 @@ def test_what_is_written_is_a_line_each() -> None:
 
 
 def test_a_blank_header_is_written_as_one_that_no_engine_skips() -> None:
-    items = read(b"\r\n{}\r\n", "docs") or []
-    assert write([(item.header, item.body) for item in items]) == b"{}\n{}\n"
+    lines = [(search.header or b"", search.body) for search in searches(b"\r\n{}\r\n")]
+    assert write(lines) == b"{}\n{}\n"
 
 
 ANSWER = b"""{
@@ -140,27 +165,28 @@ ANSWER = b"""{
 """
 
 
-def test_elements_are_replaced_in_their_places() -> None:
+def test_responses_are_replaced_in_their_places() -> None:
     found = responses(ANSWER)
     assert found is not None
-    assert found.elements == (b'{"n":1.50,"status":200}', b'{"error":{},"status":404}', b'{"n":1.50,"status":200}')
-    assert found.joined({}) == ANSWER
-    assert found.joined({2: b"[]", 1: b"{}"}) == (
+    each = [b'{"n":1.50,"status":200}', b'{"error":{},"status":404}', b'{"n":1.50,"status":200}']
+    assert [found.response(index) for index in range(len(found.responses))] == each
+    assert found.with_responses({}) == ANSWER
+    assert found.with_responses({2: b"[]", 1: b"{}"}) == (
         b'{\n  "took" : 3,\n  "responses" : [\n    {"n":1.50,"status":200},\n    {}, []\n  ]\n}\n'
     )
 
 
-def test_an_element_is_a_search_answer() -> None:
+def test_each_response_is_a_search_response() -> None:
     found = responses(
         b'{"took":1,"responses":[{"took":1,"hits":{"max_score":1.50,"hits":[{"_score":1.50}]},"status":200}]}'
     )
     assert found is not None
-    whole = hits.read(found.whole(0) or b"")
-    assert [hit.raw for hit in whole.hits] == [b'{"_score":1.50}']
+    response = hits.read(found.success(0) or b"")
+    assert [hit.raw for hit in response.hits] == [b'{"_score":1.50}']
 
 
 @pytest.mark.parametrize(
-    ("element", "whole"),
+    ("response", "success"),
     [
         (b'{"status":200}', True),
         (b'{ "hits" : {} }', True),
@@ -174,10 +200,10 @@ def test_an_element_is_a_search_answer() -> None:
         (b'{"status":200,"status":200}', False),
     ],
 )
-def test_errors_are_no_whole_answers(element: bytes, whole: bool) -> None:
-    found = responses(b'{"responses":[' + element + b"]}")
+def test_an_error_is_no_success(response: bytes, success: bool) -> None:
+    found = responses(b'{"responses":[' + response + b"]}")
     assert found is not None
-    assert found.whole(0) == (element if whole else None)
+    assert found.success(0) == (response if success else None)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +219,7 @@ def test_errors_are_no_whole_answers(element: bytes, whole: bool) -> None:
         b'{"responses":[' + DEEP + b"]}",
     ],
 )
-def test_anything_else_is_no_answer(answer: bytes) -> None:
+def test_any_other_body_has_no_responses(answer: bytes) -> None:
     assert responses(answer) is None
 
 
@@ -204,39 +230,47 @@ OBJECTS = st.dictionaries(st.text(max_size=5), JSON, max_size=3)
     st.lists(st.tuples(OBJECTS, OBJECTS, st.sampled_from([None, 1])), min_size=1, max_size=5),
     st.sampled_from([b"\n", b"\r\n"]),
 )
-def test_what_is_written_is_read_again(pairs: list[tuple[Any, Any, int | None]], end: bytes) -> None:
+def test_written_searches_are_read_again(pairs: list[tuple[Any, Any, int | None]], end: bytes) -> None:
     lines = [(json.dumps(one).encode(), json.dumps(other, indent=indent).encode()) for one, other, indent in pairs]
-    found = read(write(lines).replace(b"\n", end), "x")
-    assert found is not None
-    assert [json.loads(item.header) for item in found] == [header for header, _, _ in pairs]
-    assert [json.loads(item.body) for item in found] == [body for _, body, _ in pairs]
+    found = searches(write(lines).replace(b"\n", end))
+    assert [json.loads(search.header or b"") for search in found] == [header for header, _, _ in pairs]
+    assert [json.loads(search.body) for search in found] == [body for _, body, _ in pairs]
 
 
 @given(st.lists(JSON, max_size=6), st.sampled_from([None, 0, 3]), st.data())
-def test_nothing_but_what_is_replaced_changes(values: list[Any], indent: int | None, data: st.DataObject) -> None:
+def test_only_replaced_responses_change(values: list[Any], indent: int | None, data: st.DataObject) -> None:
     answer = json.dumps({"took": 1, "responses": values, "x": "[]"}, indent=indent).encode()
     found = responses(answer)
     assert found is not None
-    assert found.joined({}) == answer
+    assert found.with_responses({}) == answer
     places = data.draw(st.sets(st.integers(0, len(values) - 1))) if values else set()
-    joined = msgspec.json.decode(found.joined(dict.fromkeys(places, b'"new"')))
+    joined = msgspec.json.decode(found.with_responses(dict.fromkeys(places, b'"new"')))
     assert joined["responses"] == ["new" if at in places else value for at, value in enumerate(values)]
 
 
-@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
-def test_no_bytes_are_an_error(text: bytes) -> None:
-    read(text, "")
-    read(text + b"\n{}\n", "")
-    read(b"{}\n" + text + b"\n", "")
-    read(b'{"index":' + text + b',"routing":' + text + b"}\n{}\n", "")
-    found = responses(b'{"responses":[' + text + b"]}")
-    for at in range(len(found.elements) if found else 0):
-        assert found
-        found.whole(at)
-        found.joined({at: b"{}"})
+LINES = (
+    st.binary() | JSON.map(lambda value: json.dumps(value).encode()) | OBJECTS.map(lambda one: json.dumps(one).encode())
+)
 
 
-def test_the_header_stands_above_the_url() -> None:
-    item = Item(b"{}", "docs", {"allow_no_indices": "false"}, b"{}")
-    url = {"allow_no_indices": "true", "ignore_unavailable": "true", "typed_keys": "true"}
-    assert options(item, url) == {"allow_no_indices": "false", "ignore_unavailable": "true"}
+def test_any_bytes_are_searches_or_left_to_the_engine() -> None:
+    counts: list[int] = []
+    successes: list[bytes | None] = []
+
+    @given(LINES, LINES)
+    def check(text: bytes, other: bytes) -> None:
+        for body in (text, text + b"\n{}\n", b"{}\n" + text + b"\n", text + b"\n" + other + b"\n"):
+            found = read(body, "", {})
+            counts.append(0 if isinstance(found, Skip) else len(found))
+        read(b'{"index":' + text + b',"routing":' + text + b"}\n{}\n", "", {})
+        answer = responses(b'{"responses":[' + text + b"]}")
+        for index in range(len(answer.responses) if answer else 0):
+            assert answer
+            successes.append(answer.success(index))
+            answer.with_responses({index: b"{}"})
+
+    check()
+    assert any(counts)
+    assert 0 in counts
+    assert None in successes
+    assert any(successes)

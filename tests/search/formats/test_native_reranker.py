@@ -22,15 +22,15 @@ def encoded(value: Any) -> bytes:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
-def test_what_is_asked_by_name(case: dict[str, Any]) -> None:
+def test_explicit_requests_are_taken_out_of_the_body(case: dict[str, Any]) -> None:
     raw = encoded(case["body"])
     resolved = resolve(raw, case.get("pipeline"))
     if "given" not in case:
         assert resolved == Resolved(raw, None, native=case.get("native", False))
         assert resolved.raw is raw
         return
-    asked = RerankRequest(**{**case["given"], "fields": tuple(case["given"].get("fields", ()))})
-    assert (json.loads(resolved.raw), resolved.rerank_request, resolved.native) == (case["sent"], asked, False)
+    expected = RerankRequest(**{**case["given"], "fields": tuple(case["given"].get("fields", ()))})
+    assert (json.loads(resolved.raw), resolved.rerank_request, resolved.native) == (case["sent"], expected, False)
 
 
 RERANKED = '{"text_similarity_reranker": {"inference_text": "cellar", "field": "body", "retriever": %s%s}}'
@@ -60,7 +60,7 @@ RERANKED = '{"text_similarity_reranker": {"inference_text": "cellar", "field": "
         ),
     ],
 )
-def test_values_leave_as_the_bytes_they_came_in(raw: str, expected: str) -> None:
+def test_values_keep_their_bytes(raw: str, expected: str) -> None:
     resolved = resolve(raw.encode())
     assert resolved.raw == expected.encode()
     assert resolved.rerank_request is not None
@@ -68,7 +68,7 @@ def test_values_leave_as_the_bytes_they_came_in(raw: str, expected: str) -> None
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"3", b"{", b'{"a": 1, "a": 2}', b"[" * 100_000])
-def test_what_is_no_object_comes_back(raw: bytes) -> None:
+def test_a_body_that_is_no_object_is_returned_unchanged(raw: bytes) -> None:
     resolved = resolve(raw)
     assert resolved == Resolved(raw)
     assert resolved.raw is raw
@@ -83,13 +83,13 @@ def test_what_is_no_object_comes_back(raw: bytes) -> None:
         RERANKED % ('{"standard": {}}', ', "rank_window_size": 2147483648'),
     ],
 )
-def test_what_the_engine_refuses_is_the_engines(raw: str) -> None:
+def test_a_reranker_that_the_engine_refuses_is_left_to_it(raw: str) -> None:
     body = b'{"retriever": %b}' % raw.encode()
     assert resolve(body) == Resolved(body, native=True)
 
 
 @pytest.mark.parametrize("wrap", [RERANKED.replace("%s%s", "%s"), '{"rule": {"retriever": %s}}'])
-def test_retrievers_nested_without_measure_are_the_engines(wrap: str) -> None:
+def test_retrievers_nested_too_deeply_are_left_to_the_engine(wrap: str) -> None:
     nested = RERANKED % ('{"standard": {}}', "")
     for _ in range(300):
         nested = wrap % nested
@@ -127,21 +127,28 @@ def numbers(value: Any) -> Iterator[int]:
         yield value
 
 
-@given(RETRIEVERS)
-def test_nothing_but_the_rerankers_goes(retriever: dict[str, Any]) -> None:
-    raw = encoded({"retriever": retriever, "size": 7})
-    named = b"text_similarity_reranker" in raw
-    resolved = resolve(raw)
-    assert (resolved.rerank_request is not None or resolved.native) == named
-    if resolved.rerank_request is None:
-        assert resolved.raw is raw
-        return
-    sent = json.loads(resolved.raw)
-    assert b"text_similarity_reranker" not in resolved.raw
-    assert b"inference_text" not in resolved.raw
-    assert list(numbers(sent)) == list(numbers(retriever))
-    assert sent["size"] == 7
-    assert resolve(resolved.raw) == Resolved(resolved.raw)
+def test_only_the_rerankers_are_removed() -> None:
+    results: list[Resolved] = []
+
+    @given(RETRIEVERS)
+    def check(retriever: dict[str, Any]) -> None:
+        raw = encoded({"retriever": retriever, "size": 7})
+        named = b"text_similarity_reranker" in raw
+        resolved = resolve(raw)
+        results.append(resolved)
+        assert (resolved.rerank_request is not None or resolved.native) == named
+        if resolved.rerank_request is None:
+            assert resolved.raw is raw
+            return
+        sent = json.loads(resolved.raw)
+        assert b"text_similarity_reranker" not in resolved.raw
+        assert b"inference_text" not in resolved.raw
+        assert list(numbers(sent)) == list(numbers(retriever))
+        assert sent["size"] == 7
+        assert resolve(resolved.raw) == Resolved(resolved.raw)
+
+    check()
+    assert any(resolved.rerank_request for resolved in results)
 
 
 # The right words in wrong places.
@@ -163,21 +170,72 @@ RERANKERS = st.dictionaries(_WORDS, ODD | RETRIEVERS).map(
 )
 
 
-@given(BODIES | RERANKERS | st.dictionaries(st.text(max_size=8), JSON), st.sampled_from([None, "", "_none", "mine"]))
-def test_no_body_is_an_error(body: dict[str, Any], pipeline: str | None) -> None:
-    raw = encoded(body)
-    resolved = resolve(raw, pipeline)
-    if resolved.rerank_request is None:
-        assert resolved.raw is raw
-    else:
-        assert resolved.rerank_request.text.strip()
-        assert not resolved.native
-        assert isinstance(json.loads(resolved.raw), dict)
+# Valid requests, at most one member of which is replaced by any value.
+VALID_RERANKERS = st.builds(
+    lambda retriever, more, odd: {
+        "retriever": {
+            "text_similarity_reranker": {"inference_text": "cellar", "retriever": retriever, **more, **odd},
+        }
+    },
+    RETRIEVERS,
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "field": st.just("body"),
+            "rank_window_size": st.integers(1, 100),
+            "min_score": st.floats(0, 1),
+            "chunk_rescorer": st.just({"size": 2}),
+            "_name": st.just("first"),
+        },
+    ),
+    st.dictionaries(_WORDS, ODD, max_size=1),
+)
+VALID_CONTEXTS = st.builds(
+    lambda context, odd: {"query": {"match": {"title": "hose"}}, "ext": {"rerank": {"query_context": context}}, **odd},
+    st.sampled_from([{"query_text": "cellar"}, {"query_text_path": "query.match.title.query"}]) | ODD,
+    st.dictionaries(_WORDS, ODD, max_size=1),
+)
+
+
+def test_every_body_is_resolved_left_to_the_engine_or_unchanged() -> None:
+    results: list[Resolved] = []
+
+    @given(
+        VALID_RERANKERS | VALID_CONTEXTS | BODIES | RERANKERS | st.dictionaries(st.text(max_size=8), JSON),
+        st.sampled_from([None, "", "_none", "mine"]),
+    )
+    def check(body: dict[str, Any], pipeline: str | None) -> None:
+        raw = encoded(body)
+        resolved = resolve(raw, pipeline)
+        results.append(resolved)
+        if resolved.rerank_request is None:
+            assert resolved.raw is raw
+        else:
+            assert resolved.rerank_request.text.strip()
+            assert not resolved.native
+            assert isinstance(json.loads(resolved.raw), dict)
+
+    check()
+    assert any(resolved.rerank_request for resolved in results)
+    assert any(resolved.native for resolved in results)
+    assert any(not resolved.native and resolved.rerank_request is None for resolved in results)
 
 
 @given(st.dictionaries(st.text(max_size=8).filter(lambda name: name not in {"retriever", "ext"}), JSON))
-def test_a_body_that_asks_for_nothing_comes_back(body: dict[str, Any]) -> None:
+def test_a_body_that_asks_for_nothing_is_returned_unchanged(body: dict[str, Any]) -> None:
     raw = encoded(body)
     resolved = resolve(raw)
     assert resolved == Resolved(raw)
     assert resolved.raw is raw
+
+
+@pytest.mark.parametrize("depth", [500, 1_200, 100_000])
+@pytest.mark.parametrize(
+    ("start", "opening", "closing"),
+    [(b'{"a":', b"[", b"]"), (b'{"retriever":', b'{"text_similarity_reranker":{"retriever":', b"}}")],
+)
+def test_a_body_nested_too_deeply_is_returned_unchanged(
+    start: bytes, opening: bytes, closing: bytes, depth: int
+) -> None:
+    body = start + opening * depth + b"1" + closing * depth + b"}"
+    assert resolve(body).raw == body

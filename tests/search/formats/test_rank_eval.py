@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.search.formats.rank_eval import Ranked, Request, ranked, read, write
+from es_rerank.model import Skip, Why
+from es_rerank.search.formats.endpoints import MAX_SEARCHES, ParsedSearch
+from es_rerank.search.formats.rank_eval import RankedHit, ranked, read, write
 from tests.search.strategies import JSON
 
 LONG = b"123456789012345678901234567890"
@@ -30,12 +33,24 @@ def spec(*requests: bytes, metric: bytes = b'{"precision":{"k":20}}', rest: byte
 WITH_TEMPLATES = b',"templates":%b,"max_concurrent_searches":2' % TEMPLATES
 
 
-def test_searches_and_templates_are_read_as_they_came() -> None:
-    assert read(spec(PLAIN, BY_SOURCE, BY_ID, rest=WITH_TEMPLATES)) == (
-        Request(b'{"query":{"match":{"title":"hose"}},"size":%b}' % LONG, None, 20),
-        Request(b"", b'{"source":{"query":{"match":{"title":"{{w}}"}}},"params":{"w":"hose","n":1.50}}', 20),
-        Request(b"", b'{"id":"match-title","params":{"w":"hose"}}', 20),
-    )
+def searches(body: bytes) -> Sequence[ParsedSearch]:
+    """Return the searches to be rated of a request to `/books/_rank_eval` that can be read."""
+    found = read(body, "books", {"search_type": "x", "size": "3"})
+    assert not isinstance(found, Skip)
+    return found
+
+
+def rated(body: bytes, template: bytes | None = None) -> ParsedSearch:
+    """Return a search of which the metric looks at twenty hits."""
+    return ParsedSearch("books", {"search_type": "x", "size": "20"}, body, template)
+
+
+def test_searches_and_templates_are_read_in_their_order() -> None:
+    assert searches(spec(PLAIN, BY_SOURCE, BY_ID, rest=WITH_TEMPLATES)) == [
+        rated(b'{"query":{"match":{"title":"hose"}},"size":%b}' % LONG),
+        rated(b"", b'{"source":{"query":{"match":{"title":"{{w}}"}}},"params":{"w":"hose","n":1.50}}'),
+        rated(b"", b'{"id":"match-title","params":{"w":"hose"}}'),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -52,10 +67,9 @@ def test_searches_and_templates_are_read_as_they_came() -> None:
         (b'{"of_a_plugin":{}}', 10),
     ],
 )
-def test_a_metric_says_how_many_hits_it_looks_at(metric: bytes, size: int) -> None:
-    found = read(spec(PLAIN, metric=metric))
-    assert found
-    assert found[0].size == size
+def test_a_search_is_for_as_many_hits_as_the_metric_looks_at(metric: bytes, size: int) -> None:
+    (search,) = searches(spec(PLAIN, metric=metric))
+    assert search.params["size"] == str(size)
 
 
 @pytest.mark.parametrize(
@@ -74,8 +88,8 @@ def test_a_metric_says_how_many_hits_it_looks_at(metric: bytes, size: int) -> No
         b'{"precision":{},"recall":{}}',
     ],
 )
-def test_a_metric_that_the_engine_refuses(metric: bytes) -> None:
-    assert read(spec(PLAIN, metric=metric)) is None
+def test_a_metric_that_the_engine_refuses_is_left_to_it(metric: bytes) -> None:
+    assert read(spec(PLAIN, metric=metric), "books", {}) == Skip(Why.UNREADABLE)
 
 
 @pytest.mark.parametrize(
@@ -100,14 +114,19 @@ def test_a_metric_that_the_engine_refuses(metric: bytes) -> None:
         b'{"id":"more than hits","request":{"explain":true},"ratings":[]}',
     ],
 )
-def test_a_request_that_the_engine_refuses(request_body: bytes) -> None:
-    assert read(spec(PLAIN, request_body, rest=WITH_TEMPLATES)) is None
+def test_a_request_that_the_engine_refuses_is_left_to_it(request_body: bytes) -> None:
+    assert read(spec(PLAIN, request_body, rest=WITH_TEMPLATES), "books", {}) == Skip(Why.UNREADABLE)
 
 
 @pytest.mark.parametrize("extra", [b'"params":{}', b'"summary_fields":["title"]'])
-def test_a_request_may_say_more(extra: bytes) -> None:
-    found = read(spec(b'{"id":"q","request":{"explain":false},%b,%b}' % (extra, RATINGS)))
-    assert found == (Request(b'{"explain":false}', None, 20),)
+def test_a_request_may_have_other_members(extra: bytes) -> None:
+    body = spec(b'{"id":"q","request":{"explain":false},%b,%b}' % (extra, RATINGS))
+    assert searches(body) == [rated(b'{"explain":false}')]
+
+
+def test_a_request_has_at_most_a_thousand_searches() -> None:
+    assert len(searches(spec(*[PLAIN] * MAX_SEARCHES))) == 1000
+    assert read(spec(*[PLAIN] * (MAX_SEARCHES + 1)), "books", {}) == Skip(Why.TOO_LARGE)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +137,7 @@ def test_a_request_may_say_more(extra: bytes) -> None:
         b"[]",
         b"{}",
         b'{"requests":[]}',
+        spec(),
         b'{"metric":{"recall":{}}}',
         b'{"requests":{},"metric":{"recall":{}}}',
         b'{"requests":null,"metric":{"recall":{}}}',
@@ -131,8 +151,8 @@ def test_a_request_may_say_more(extra: bytes) -> None:
         spec(b"[" * 5000 + b"]" * 5000),
     ],
 )
-def test_a_body_that_the_engine_refuses(body: bytes) -> None:
-    assert read(body) is None
+def test_a_body_that_the_engine_refuses_is_left_to_it(body: bytes) -> None:
+    assert read(body, "books", {}) == Skip(Why.UNREADABLE)
 
 
 NEW = b'{"query":{"match_none":{}}}'
@@ -190,20 +210,20 @@ NEW = b'{"query":{"match_none":{}}}'
         ),
     ],
 )
-def test_searches_are_replaced_and_the_rest_stays(body: bytes, replaced: dict[int, bytes], expected: bytes) -> None:
+def test_only_searches_and_templates_are_replaced(body: bytes, replaced: dict[int, bytes], expected: bytes) -> None:
     assert write(body, replaced) == expected
     assert msgspec.json.decode(expected)
 
 
-def test_no_hits_are_asked_as_none() -> None:
+def test_no_hits_are_a_query_that_matches_none() -> None:
     assert ranked([]) == b'{"query":{"match_none":{}}}'
 
 
-def test_hits_are_asked_for_one_by_one() -> None:
-    found = msgspec.json.decode(ranked([Ranked("books-2", "7", 1.5), Ranked("books-1", "7", 1.25)]))
-    first = {"bool": {"filter": [{"ids": {"values": ["7"]}}, {"term": {"_index": "books-2"}}]}}
-    second = {"bool": {"filter": [{"ids": {"values": ["7"]}}, {"term": {"_index": "books-1"}}]}}
-    assert found == {
+def test_each_hit_is_a_function_with_its_score() -> None:
+    hits = [RankedHit(("books-2", "7"), 1.5), RankedHit(("books-1", "7"), 1.25)]
+    first = {"bool": {"filter": [{"term": {"_index": "books-2"}}, {"ids": {"values": ["7"]}}]}}
+    second = {"bool": {"filter": [{"term": {"_index": "books-1"}}, {"ids": {"values": ["7"]}}]}}
+    assert msgspec.json.decode(ranked(hits)) == {
         "query": {
             "function_score": {
                 "query": {"bool": {"should": [first, second]}},
@@ -216,10 +236,11 @@ def test_hits_are_asked_for_one_by_one() -> None:
 
 
 def weights(scores: list[float]) -> list[float]:
-    hits = [Ranked("books", str(place), score) for place, score in enumerate(scores)]
+    hits = [RankedHit(("books", str(place)), score) for place, score in enumerate(scores)]
     functions = msgspec.json.decode(ranked(hits))["query"]["function_score"]["functions"]
-    assert [one["filter"]["bool"]["filter"][0]["ids"]["values"] for one in functions] == [[hit.id] for hit in hits]
-    return [one["weight"] for one in functions]
+    ids = [function["filter"]["bool"]["filter"][1]["ids"]["values"] for function in functions]
+    assert ids == [[hit.key[1]] for hit in hits]
+    return [function["weight"] for function in functions]
 
 
 def single(score: float) -> float:
@@ -227,7 +248,7 @@ def single(score: float) -> float:
     return float(found)
 
 
-GREATEST, LEAST = single(3.4028234663852886e38), single(1.1754943508222875e-38)
+MAX_WEIGHT, MIN_WEIGHT = single(3.4028234663852886e38), single(1.1754943508222875e-38)
 
 
 @pytest.mark.parametrize(
@@ -238,17 +259,17 @@ GREATEST, LEAST = single(3.4028234663852886e38), single(1.1754943508222875e-38)
         ([1.0, 1.0, 1.0], [1.0, 1 - 2**-24, 1 - 2**-23]),
         ([1.5, 1.5 - 1e-12], [1.5, 1.5 - 2**-23]),
         ([0.5, 2.0, 0.25], [0.5, 0.5 - 2**-25, 0.25]),
-        ([0.0], [LEAST]),
-        ([-1.0, float("nan")], [LEAST * (1 + 2**-23), LEAST]),
-        ([1.0, 0.0, 0.0], [1.0, LEAST * (1 + 2**-23), LEAST]),
-        ([1e300, float("inf"), 1.0], [GREATEST, GREATEST - 2**104, 1.0]),
+        ([0.0], [MIN_WEIGHT]),
+        ([-1.0, float("nan")], [MIN_WEIGHT * (1 + 2**-23), MIN_WEIGHT]),
+        ([1.0, 0.0, 0.0], [1.0, MIN_WEIGHT * (1 + 2**-23), MIN_WEIGHT]),
+        ([1e300, float("inf"), 1.0], [MAX_WEIGHT, MAX_WEIGHT - 2**104, 1.0]),
     ],
 )
-def test_scores_fall_as_little_as_they_must(scores: list[float], expected: list[float]) -> None:
+def test_scores_are_lowered_only_as_far_as_needed(scores: list[float], expected: list[float]) -> None:
     assert weights(scores) == expected
 
 
-def test_ten_thousand_equal_scores_fall() -> None:
+def test_ten_thousand_equal_scores_are_told_apart() -> None:
     found = weights([2.0] * 10_000)
     assert found[0] == 2.0
     assert found[-1] > 1.998
@@ -256,21 +277,16 @@ def test_ten_thousand_equal_scores_fall() -> None:
 
 
 @given(st.lists(st.floats(width=64) | st.sampled_from([0.0, 1.0, 3.4e38, 1e-45]), min_size=1, max_size=30))
-def test_scores_always_fall_above_zero_in_thirty_two_bits(scores: list[float]) -> None:
+def test_scores_always_fall_as_positive_floats_of_32_bits(scores: list[float]) -> None:
     found = weights(scores)
     assert all(one > other for one, other in pairwise(found))
-    assert all(LEAST <= one <= GREATEST and single(one) == one for one in found)
+    assert all(MIN_WEIGHT <= one <= MAX_WEIGHT and single(one) == one for one in found)
 
 
 @given(st.lists(st.integers(1, 2**20), min_size=1, max_size=30, unique=True))
-def test_scores_that_fall_anyway_stay(counts: list[int]) -> None:
+def test_scores_that_fall_already_are_unchanged(counts: list[int]) -> None:
     scores = [count / 2**16 for count in sorted(counts, reverse=True)]
     assert weights(scores) == scores
-
-
-@given(st.binary() | JSON.map(msgspec.json.encode))
-def test_any_bytes_are_read(body: bytes) -> None:
-    assert read(body) is None
 
 
 def in_any_order(members: dict[str, Any], more: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -291,15 +307,15 @@ SPECS = st.builds(
         for name in names
     },
     st.permutations(["requests", "metric", "templates", "other"]),
-    st.lists(REQUESTS, max_size=4),
+    st.lists(REQUESTS, min_size=1, max_size=4),
     JSON,
 )
 
 
 @given(SPECS, st.sets(st.integers(0, 5)))
-def test_what_is_read_can_be_written(value: dict[str, Any], places: set[int]) -> None:
+def test_searches_that_were_read_can_be_replaced(value: dict[str, Any], places: set[int]) -> None:
     body = msgspec.json.encode(value)
-    assert read(body) is not None
+    assert len(searches(body)) == len(value["requests"])
     new = msgspec.json.decode(write(body, dict.fromkeys(places, NEW)))
     left = False
     for place, (old, written) in enumerate(zip(value["requests"], new.pop("requests"), strict=True)):
@@ -309,3 +325,24 @@ def test_what_is_read_can_be_written(value: dict[str, Any], places: set[int]) ->
         left |= "template_id" in written
     kept = {"metric", "other", *(["templates"] if left else [])}
     assert new == {name: one for name, one in value.items() if name in kept}
+
+
+ODD_SPECS = st.builds(
+    lambda value, odd: {**value, **odd},
+    SPECS,
+    st.dictionaries(st.sampled_from(["requests", "metric", "templates", "other"]), JSON, max_size=1),
+)
+
+
+def test_any_bytes_are_searches_or_left_to_the_engine() -> None:
+    counts: list[int] = []
+
+    @given(ODD_SPECS.map(msgspec.json.encode) | JSON.map(msgspec.json.encode) | st.binary())
+    def check(body: bytes) -> None:
+        found = read(body, "books", {})
+        counts.append(0 if isinstance(found, Skip) else len(found))
+        assert found if not isinstance(found, Skip) else found.why is Why.UNREADABLE
+
+    check()
+    assert any(counts)
+    assert 0 in counts

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.search.formats.search_template import inline, rendered, said
+from es_rerank.search.formats.search_template import inline, rendered, request_params
 from tests.search.strategies import JSON
 
 DEEP = b"[" * 5000 + b"]" * 5000
@@ -26,7 +26,7 @@ DEEP = b"[" * 5000 + b"]" * 5000
         (b'{"template_output":{}}', b"{}", b"{}"),
     ],
 )
-def test_what_a_template_renders_to_keeps_its_bytes(answer: bytes, template: bytes, expected: bytes) -> None:
+def test_a_rendered_search_keeps_its_bytes(answer: bytes, template: bytes, expected: bytes) -> None:
     assert rendered(answer, template) == expected
 
 
@@ -41,7 +41,7 @@ def test_what_a_template_renders_to_keeps_its_bytes(answer: bytes, template: byt
         (b'{"profile":true,"n":1.50}', b'{"profile":false}', b'{"n":1.50}'),
     ],
 )
-def test_the_template_request_says_whether_to_explain_and_to_profile(
+def test_explain_and_profile_of_the_template_request_take_precedence(
     output: bytes, template: bytes, expected: bytes
 ) -> None:
     assert rendered(b'{"template_output":' + output + b"}", template) == expected
@@ -66,7 +66,7 @@ def test_the_template_request_says_whether_to_explain_and_to_profile(
     ],
 )
 @pytest.mark.parametrize("template", [b"{}", b'{"explain":true}'])
-def test_what_is_no_search_body_is_none(answer: bytes, template: bytes) -> None:
+def test_a_response_without_a_search_body_is_none(answer: bytes, template: bytes) -> None:
     assert rendered(answer, template) is None
 
 
@@ -75,33 +75,44 @@ def test_a_request_that_is_no_template_is_none(template: bytes) -> None:
     assert rendered(b'{"template_output":{}}', template) is None
 
 
-def test_a_search_stands_in_a_template_as_it_is() -> None:
+def test_a_search_is_put_into_a_template_unchanged() -> None:
     search = '{"query":{"match":{"a":"{{x}} \\" <b> é"}},"explain":true,"n":1.50}'
-    asked = json.loads(inline(search.encode()))
-    assert asked == {"source": "{{{search}}}", "params": {"search": search}, "explain": True}
+    template = json.loads(inline(search.encode()))
+    assert template == {"source": "{{{search}}}", "params": {"search": search}, "explain": True}
 
 
 @pytest.mark.parametrize("switches", [{}, {"explain": True}, {"profile": True}, {"explain": True, "profile": True}])
-def test_what_is_put_into_a_template_comes_out_of_it_again(switches: dict[str, bool]) -> None:
+def test_a_search_that_was_put_into_a_template_is_rendered_again(switches: dict[str, bool]) -> None:
     search = b'{"n":1.50}'
-    asked = rendered(b'{"template_output":' + search + b"}", json.dumps(switches).encode())
-    assert asked is not None
-    again = json.loads(inline(asked))
-    assert rendered(b'{"template_output":' + again["params"]["search"].encode() + b"}", inline(asked)) == asked
+    body = rendered(b'{"template_output":' + search + b"}", json.dumps(switches).encode())
+    assert body is not None
+    template = json.loads(inline(body))
+    assert rendered(b'{"template_output":' + template["params"]["search"].encode() + b"}", inline(body)) == body
 
 
-def test_only_what_the_url_says_of_the_request_counts() -> None:
-    assert said({"size": "3", "q": "x", "scroll": "1m", "filter_path": "took"}) == {
+def test_parameters_of_a_search_do_not_apply_to_a_template() -> None:
+    assert request_params({"size": "3", "q": "x", "scroll": "1m", "filter_path": "took"}) == {
         "scroll": "1m",
         "filter_path": "took",
     }
 
 
-@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()), st.binary())
-def test_no_bytes_are_an_error(text: bytes, template: bytes) -> None:
-    rendered(text, template)
-    rendered(b'{"template_output":' + text + b"}", b"{}")
-    rendered(b'{"template_output":{}}', text)
+OBJECTS = st.dictionaries(st.text(max_size=8), JSON, max_size=4).map(lambda value: json.dumps(value).encode())
+
+
+def test_any_bytes_are_rendered_or_none() -> None:
+    outputs: list[bytes | None] = []
+
+    @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()) | OBJECTS, st.binary() | OBJECTS)
+    def check(text: bytes, template: bytes) -> None:
+        rendered(text, template)
+        rendered(b'{"template_output":{}}', text)
+        outputs.append(rendered(b'{"template_output":' + text + b"}", template))
+        assert outputs[-1] is None or isinstance(json.loads(outputs[-1]), dict)
+
+    check()
+    assert None in outputs
+    assert any(output is not None for output in outputs)
 
 
 @given(st.dictionaries(st.text(max_size=8), JSON, max_size=4))

@@ -1,4 +1,4 @@
-"""What the table's rows say stands in tests/cases/query.yaml, which tests/search/query_text/test_extract.py runs."""
+"""The rows of the table have their cases in tests/cases/query.yaml, which test_extract.py runs."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.search.query_text.clauses import CLAUSES, alternatives, inside, walk
+from es_rerank.search.query_text.clauses import CLAUSES, alternatives, inside, read_query
 from es_rerank.search.query_text.terms import Context
-from tests.search.strategies import QUERIES
+from tests.search.strategies import JSON, MISPLACED, QUERY_CASES, VALID_QUERIES, damaged, reaching
 
 HOSE = {"match": {"body": "hose"}}
 CONSTANT = {"constant_score": {"filter": HOSE}}
 
 
 def words(query: Any, context: Context = Context()) -> list[str]:  # noqa: B008 - a frozen value
-    return [one.text for one in walk(query, context)]
+    return [text.text for text in read_query(query, context)]
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def words(query: Any, context: Context = Context()) -> list[str]:  # noqa: B008 
         ("hose", []),
     ],
 )
-def test_walk(query: Any, expected: list[str]) -> None:
+def test_read_query(query: Any, expected: list[str]) -> None:
     assert words(query) == expected
 
 
@@ -48,19 +48,44 @@ def test_walk(query: Any, expected: list[str]) -> None:
         ({"function_score": {"query": CONSTANT, "functions": [{"weight": 2}, {"weight": 3}]}}, []),
     ],
 )
-def test_a_constant_score_speaks_only_as_one_of_several(query: Any, expected: list[str]) -> None:
+def test_a_constant_score_has_a_text_only_where_it_affects_the_ranking(query: Any, expected: list[str]) -> None:
     assert words(query) == expected
 
 
-def test_a_compound_keeps_the_context_of_those_around_it() -> None:
+def test_a_compound_clause_passes_its_context_on() -> None:
     affects_ranking = Context(affects_ranking=True)
     assert words(CONSTANT, affects_ranking) == ["hose"]
-    assert [one.text for one in inside("query")({"query": CONSTANT}, affects_ranking)] == ["hose"]
-    assert [one.text for one in alternatives("queries")({"queries": [CONSTANT]}, affects_ranking)] == ["hose"]
+    assert [text.text for text in inside("query")({"query": CONSTANT}, affects_ranking)] == ["hose"]
+    assert [text.text for text in alternatives("queries")({"queries": [CONSTANT]}, affects_ranking)] == ["hose"]
 
 
-@given(st.sampled_from(sorted(CLAUSES)), QUERIES, st.booleans())
-def test_no_clause_is_an_error(name: str, value: Any, affects_ranking: bool) -> None:
-    for kind in ("text", "keyword"):
-        found = list(CLAUSES[name](value, Context({"body": kind}, affects_ranking=affects_ranking)))
-        assert all(isinstance(one.text, str) for one in found)
+def read(query: Any, affects_ranking: bool) -> bool:
+    """Read a query under two mappings and return whether it has a text under one of them."""
+    texts = []
+    for field_type in ("text", "keyword"):
+        context = Context({"body": field_type, "title": "text"}, affects_ranking=affects_ranking)
+        texts += list(read_query(query, context))
+    assert all(isinstance(text.text, str) for text in texts)
+    assert all(isinstance(name, str) for text in texts for name in text.fields)
+    return any(text.text.strip() for text in texts)
+
+
+CASES = st.sampled_from([case["query"] for case in QUERY_CASES if "query" in case and case["text"]])
+
+
+@reaching(0.4, damaged(CASES | VALID_QUERIES, JSON | MISPLACED), st.booleans())
+def test_a_query_with_an_invalid_part_is_not_an_error(query: Any, affects_ranking: bool) -> bool:
+    return read(query, affects_ranking)
+
+
+@given(st.sampled_from(sorted(CLAUSES)), MISPLACED, st.booleans())
+def test_no_value_of_a_clause_is_an_error(name: str, value: Any, affects_ranking: bool) -> None:
+    read({name: value}, affects_ranking)
+
+
+@reaching(1.0, VALID_QUERIES, st.sampled_from(["filter", "must_not", "mustNot"]))
+def test_only_query_context_counts(query: Any, member: str) -> bool:
+    expected = words({"bool": {"must": [query]}})
+    assert words({"bool": {"must": [query], member: [{"match": {"body": "unsaid"}}, HOSE]}}) == expected
+    assert words({"some_plugin": {"query": query, member: HOSE}}) == expected
+    return bool(expected)

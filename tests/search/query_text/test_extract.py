@@ -1,36 +1,38 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from hypothesis import given
 
-from es_rerank.model import IndexInfo, Search
+from es_rerank.model import IndexInfo, Search, SearchBody
 from es_rerank.search.query_text.clauses import CLAUSES
 from es_rerank.search.query_text.extract import may_have_text, query_text, typed_texts
 from es_rerank.search.query_text.retrievers import RETRIEVERS
 from es_rerank.search.query_text.terms import QueryText
-from tests.search.strategies import BODIES
+from tests.search.strategies import JSON, MISPLACED, QUERY_CASES, RETRIEVER_BODIES, SEARCH_BODIES, damaged, reaching
 
-CASES = yaml.safe_load((Path(__file__).parent.parent.parent / "cases" / "query.yaml").read_text(encoding="utf-8"))
+
+def with_values(values: dict[str, Any], params: dict[str, str] | None = None, raw: bytes = b"") -> Search:
+    """Return a search whose body has these values, which need not fit into JSON text."""
+    return Search("docs", params or {}, SearchBody(raw, values=values))
 
 
 def searched(query: Any, **params: str) -> Search:
-    return Search("docs", params, {"query": query})
+    return with_values({"query": query}, params)
 
 
-@pytest.mark.parametrize("case", CASES, ids=[f"{at}-{next(iter(case.values()))}" for at, case in enumerate(CASES)])
+@pytest.mark.parametrize(
+    "case", QUERY_CASES, ids=[f"{number}-{next(iter(case.values()))}" for number, case in enumerate(QUERY_CASES)]
+)
 def test_cases(case: dict[str, Any]) -> None:
-    info = IndexInfo(("docs",), case["kinds"]) if "kinds" in case else None
-    search = Search("docs", body=case.get("body", {"query": case.get("query")}))
+    info = IndexInfo(("docs",), case["field_types"]) if "field_types" in case else None
+    search = with_values(case.get("body", {"query": case.get("query")}))
     assert query_text(typed_texts(search, info)) == case["text"]
 
 
 def test_every_row_has_a_case() -> None:
-    assert set(CLAUSES) - {case.get("clause") for case in CASES} == set()
-    assert set(RETRIEVERS) - {case.get("retriever") for case in CASES} == set()
+    assert set(CLAUSES) - {case.get("clause") for case in QUERY_CASES} == set()
+    assert set(RETRIEVERS) - {case.get("retriever") for case in QUERY_CASES} == set()
 
 
 def test_q_replaces_the_query_of_the_body() -> None:
@@ -38,7 +40,7 @@ def test_q_replaces_the_query_of_the_body() -> None:
     assert typed_texts(search, None) == [QueryText("hose", ("body",))]
 
 
-def test_q_on_a_field_of_codes_hears_only_what_names_another() -> None:
+def test_q_with_a_keyword_field_as_df_counts_only_words_with_the_name_of_a_text_field() -> None:
     info = IndexInfo(("docs",), {"sku": "keyword", "title": "text"})
     assert query_text(typed_texts(searched(None, q="AB-12", df="sku"), info)) == ""
     assert query_text(typed_texts(searched(None, q="AB-12 title:hose", df="sku"), info)) == "hose"
@@ -51,7 +53,7 @@ def test_a_text_searched_in_many_fields_is_one_text_with_all_of_them() -> None:
     ]
 
 
-def test_of_texts_that_say_the_same_the_one_said_most_often_stands() -> None:
+def test_of_equal_texts_the_most_frequent_spelling_counts() -> None:
     clauses = [{"match": {"body": text}} for text in ("wet hose", "wet hoses", "Wet hose", "wet hoses")]
     assert typed_texts(searched({"dis_max": {"queries": clauses}}), None) == [QueryText("wet hoses", ("body",))]
 
@@ -67,7 +69,7 @@ def test_of_texts_that_say_the_same_the_one_said_most_often_stands() -> None:
         ({"match_all": {}}, False),
     ],
 )
-def test_some_searches_say_nothing_whatever_the_mapping(query: Any, expected: bool) -> None:
+def test_some_searches_have_no_text_whatever_the_mapping(query: Any, expected: bool) -> None:
     assert may_have_text(searched(query)) is expected
 
 
@@ -86,38 +88,79 @@ def test_query_text(texts: list[str], expected: str) -> None:
 
 
 @pytest.mark.parametrize("compound", ["bool", "dis_max", "some_plugin"])
-def test_queries_deeper_than_any_engine_takes_say_nothing(compound: str) -> None:
+def test_queries_nested_deeper_than_the_engines_accept_have_no_text(compound: str) -> None:
     query: dict[str, Any] = {"match": {"body": "hose"}}
     for _ in range(900):
         query = {compound: {"must": [query], "queries": [query]}}
     assert typed_texts(searched(query), None) == []
 
 
-def test_retrievers_deeper_than_any_engine_takes_say_nothing() -> None:
+def test_retrievers_nested_deeper_than_the_engine_accepts_have_no_text() -> None:
     retriever: dict[str, Any] = {"standard": {"query": {"match": {"body": "hose"}}}}
     for _ in range(900):
         retriever = {"pinned": {"retriever": retriever}}
-    assert typed_texts(Search("docs", body={"retriever": retriever}), None) == []
+    assert typed_texts(with_values({"retriever": retriever}), None) == []
 
 
-@given(BODIES)
-def test_no_body_is_an_error(body: dict[str, Any]) -> None:
-    search = Search("docs", body=body)
-    for info in (None, IndexInfo(("docs",), {"body": "keyword"}), IndexInfo(("docs",), {"body": "text"})):
+@reaching(0.3, damaged(SEARCH_BODIES | RETRIEVER_BODIES, JSON | MISPLACED))
+def test_a_body_with_an_invalid_part_is_not_an_error(body: dict[str, Any]) -> bool:
+    search = with_values(body)
+    texts = []
+    for info in (IndexInfo(("docs",), {"body": "keyword"}), IndexInfo(("docs",), {"body": "text"}), None):
         texts = typed_texts(search, info)
-        assert all(one.text == " ".join(one.text.split()) != "" for one in texts)
+        assert all(text.text == " ".join(text.text.split()) != "" for text in texts)
         assert bool(query_text(texts)) is bool(texts)
         assert may_have_text(search) or not texts
+    return bool(texts)
 
 
-def test_no_more_clauses_are_read_than_an_engine_takes() -> None:
-    many = [{"match": {"body": f"hose {at}"}} for at in range(2000)]
-    found = typed_texts(searched({"bool": {"should": many}}), None)
-    assert [one.text for one in found] == [f"hose {at}" for at in range(1024)]
+def test_at_most_as_many_clauses_are_read_as_the_engines_accept() -> None:
+    many = [{"match": {"body": f"hose {number}"}} for number in range(2000)]
+    texts = typed_texts(searched({"bool": {"should": many}}), None)
+    assert [text.text for text in texts] == [f"hose {number}" for number in range(1024)]
+
+
+def test_a_text_that_begins_with_more_white_space_than_a_query_is_long_is_read() -> None:
+    like = [" " * 20_000, "hose"]
+    assert typed_texts(searched({"more_like_this": {"like": {"doc": {"body": like}}}}), None) == [QueryText("hose")]
+
+
+@pytest.mark.parametrize(("size", "expected"), [(20_000, False), (20_001, True)])
+def test_in_a_large_body_an_excluded_word_may_be_a_text(size: int, expected: bool) -> None:
+    """Only the parser knows what NOT excludes."""
+    search = with_values({"query": {"query_string": {"query": "NOT (tap)"}}}, raw=b" " * size)
+    assert may_have_text(search) is expected
+    assert bool(typed_texts(search, None)) is expected
+
+
+def test_q_is_cut_to_the_length_of_a_query() -> None:
+    (text,) = typed_texts(searched(None, q="hose " * 10_000), None)
+    assert text.text == ("hose " * 4000).strip()
+    (text,) = typed_texts(searched(None, q="x" * 20_001), None)
+    assert text.text == "x" * 20_000
+
+
+def test_q_with_a_default_field_has_its_texts_under_the_mapping_only() -> None:
+    search = searched({"match": {"body": "tap"}}, q="AB-12", df="sku")
+    assert may_have_text(search)
+    assert typed_texts(search, IndexInfo(("docs",), {"sku": "keyword"})) == []
+
+
+def test_equal_fields_are_listed_once_also_for_a_single_text() -> None:
+    query = {"multi_match": {"query": " garden  hose ", "fields": ["title^2", "body", "title"]}}
+    assert typed_texts(searched(query), None) == [QueryText("garden hose", ("title", "body"))]
+
+
+def test_whether_a_search_has_a_text_is_known_from_the_first_one() -> None:
+    deep: dict[str, Any] = {"match": {"body": "hose"}}
+    for _ in range(900):
+        deep = {"bool": {"must": [deep]}}
+    assert may_have_text(searched([{"match": {"body": "hose"}}, deep]))
+    assert not may_have_text(searched(deep))
 
 
 @pytest.mark.parametrize("clause", ["match", "query_string", "simple_query_string", "kql"])
-def test_no_text_is_longer_than_a_person_types(clause: str) -> None:
+def test_a_text_is_cut_to_the_length_of_a_query(clause: str) -> None:
     long = "hose " * 10_000
     value = {"body": long} if clause == "match" else {"query": long}
     (one,) = typed_texts(searched({clause: value}), None)
@@ -126,7 +169,9 @@ def test_no_text_is_longer_than_a_person_types(clause: str) -> None:
 
 @pytest.mark.parametrize("clause", ["query_string", "kql"])
 @pytest.mark.parametrize(("size", "text"), [(20_000, "hose"), (20_001, "hose tap")])
-def test_in_a_large_search_query_languages_are_stripped_instead_of_parsed(clause: str, size: int, text: str) -> None:
+def test_in_a_large_body_query_languages_are_not_parsed_but_lose_their_operators(
+    clause: str, size: int, text: str
+) -> None:
     body = {"query": {clause: {"query": "hose AND NOT (tap)"}}}
-    found = typed_texts(Search("docs", body=body, raw=b" " * size), None)
+    found = typed_texts(with_values(body, raw=b" " * size), None)
     assert query_text(found) == text

@@ -4,14 +4,25 @@ from typing import Any
 
 import pytest
 
-from es_rerank.search.query_text.leaf_clauses import field_value, model_text, own_value, term_value, vector_text
-from es_rerank.search.query_text.terms import TEXT_KINDS, Context, QueryText, listed, member
+from es_rerank.search.query_text.leaf_clauses import (
+    field_value,
+    kql,
+    model_text,
+    more_like_this,
+    own_value,
+    query_string,
+    query_vector,
+    simple_query_string,
+    term_value,
+    vector_text,
+)
+from es_rerank.search.query_text.terms import TEXT_KINDS, Clause, Context, QueryText, listed, member
 
 KNOWN = Context({"body": "text", "tag": "keyword", "tag.keyword": "text"})
 
 
 @pytest.mark.parametrize(
-    ("context", "name", "is_text_field", "certain"),
+    ("context", "name", "is_text_field", "is_known_text_field"),
     [
         (KNOWN, "body", True, True),
         (KNOWN, "tag", False, False),
@@ -26,20 +37,47 @@ KNOWN = Context({"body": "text", "tag": "keyword", "tag.keyword": "text"})
         (Context(mapping_unknown=True), "body.keyword", False, False),
     ],
 )
-def test_what_is_known_of_a_field(context: Context, name: str, is_text_field: bool, certain: bool) -> None:
-    assert (context.is_text_field(name), context.certain(name)) == (is_text_field, certain)
+def test_whether_a_field_holds_words(
+    context: Context, name: str, is_text_field: bool, is_known_text_field: bool
+) -> None:
+    assert (context.is_text_field(name), context.is_known_text_field(name)) == (is_text_field, is_known_text_field)
 
 
-@pytest.mark.parametrize("kind", sorted(TEXT_KINDS))
-def test_kinds_of_text_hold_words(kind: str) -> None:
-    assert Context({"field": kind}).certain("field")
+@pytest.mark.parametrize(
+    "field_type",
+    [
+        "text",
+        "match_only_text",
+        "pattern_text",
+        "search_as_you_type",
+        "annotated_text",
+        "semantic_text",
+        "semantic",
+    ],
+)
+def test_field_types_that_hold_words(field_type: str) -> None:
+    assert Context({"field": field_type}).is_known_text_field("field")
+    assert field_type in TEXT_KINDS
 
 
-def test_among_several() -> None:
-    assert not KNOWN.among(1).affects_ranking
-    assert KNOWN.among(2).affects_ranking
-    assert KNOWN.among(2).among(1).affects_ranking
-    assert KNOWN.among(2).field_types is KNOWN.field_types
+def test_other_field_types_hold_no_words() -> None:
+    assert len(TEXT_KINDS) == 7
+    for field_type in ("keyword", "constant_keyword", "wildcard", "long", "date", "dense_vector", "object"):
+        assert not Context({"field": field_type}).is_text_field("field")
+
+
+@pytest.mark.parametrize("name", ["_id", "_index", "_type", "_routing", "_ignored", "_tier"])
+def test_metadata_fields_hold_no_words(name: str) -> None:
+    assert not Context().is_text_field(name)
+
+
+def test_one_of_several_clauses_affects_the_ranking() -> None:
+    assert not KNOWN.one_of(1).affects_ranking
+    assert KNOWN.one_of(2).affects_ranking
+    assert KNOWN.one_of(2).one_of(1).affects_ranking
+    several = KNOWN.one_of(2)
+    assert several.one_of(2) is several
+    assert KNOWN.one_of(2).field_types is KNOWN.field_types
 
 
 @pytest.mark.parametrize(
@@ -59,12 +97,13 @@ def test_field_value(value: Any, expected: list[QueryText]) -> None:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ({"body": "hose"}, [QueryText("hose", ("body",), exact=True)]),
+        ({"body": "hose"}, [QueryText("hose", ("body",), term_level=True)]),
         (
             {"body": ["garden", "hose"]},
-            [QueryText("garden", ("body",), exact=True), QueryText("hose", ("body",), exact=True)],
+            [QueryText("garden", ("body",), term_level=True), QueryText("hose", ("body",), term_level=True)],
         ),
         ({"tag": "diy", "other": "hose"}, []),
+        ({"body": ["hose"] * 32}, [QueryText("hose", ("body",), term_level=True)] * 32),
         ({"body": ["hose"] * 33}, []),
     ],
 )
@@ -87,7 +126,7 @@ def test_own_value(value: Any, expected: list[QueryText]) -> None:
     assert list(own_value("query")(value, KNOWN)) == expected
 
 
-def test_fields_of_models_are_named_only_where_they_hold_the_text() -> None:
+def test_the_field_of_a_model_is_listed_only_if_it_is_a_text_field() -> None:
     context = Context({"meaning": "semantic_text", "tokens": "sparse_vector"})
     read = model_text("query")
     assert list(read({"field": "meaning", "query": "hose"}, context)) == [QueryText("hose", ("meaning",))]
@@ -95,6 +134,39 @@ def test_fields_of_models_are_named_only_where_they_hold_the_text() -> None:
     assert list(vector_text("query_text")({"tokens": {"query_text": "hose"}}, context)) == [QueryText("hose")]
 
 
-def test_parts_of_json() -> None:
+def test_helpers_for_json() -> None:
     assert [listed(value) for value in (None, [], [1], 1, {})] == [[], [], [1], [1], [{}]]
     assert [member(value, "a") for value in ({"a": 1}, {}, [1], None, "a")] == [1, None, None, None, None]
+
+
+@pytest.mark.parametrize("clause", [query_string, simple_query_string, kql])
+def test_a_query_language_without_a_text_field_has_no_text(clause: Clause) -> None:
+    assert list(clause({"query": "hose tap", "fields": ["tag"]}, KNOWN)) == []
+    assert list(clause({"query": "hose tap", "fields": ["tag", "body^2"]}, KNOWN)) == [
+        QueryText("hose tap", ("tag", "body"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"like": "leaking hose"}, "leaking hose"),
+        ({"fields": ["body"], "like": "leaking hose"}, "leaking hose"),
+        ({"fields": ["tag"], "like": "AB-12"}, ""),
+        ({"like": {"doc": {"body": "leaking hose", "tag": "AB-12"}}}, "leaking hose"),
+        ({"fields": ["body"], "like": {"doc": {"body": "leaking hose", "other": "pump"}}}, "leaking hose"),
+        ({"docs": [{"doc": {"body": ["leaking", "hose"]}}]}, "leaking hose"),
+        ({"like": {"_id": "1"}}, ""),
+    ],
+)
+def test_the_texts_of_more_like_this(value: Any, expected: str) -> None:
+    assert " ".join(text.text for text in more_like_this(value, KNOWN) if text.text) == expected
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [("hose", "hose"), ({"type": "text", "value": "hose"}, "hose"), ({"type": "image", "value": "aGk="}, "")],
+)
+def test_the_text_of_an_embedding(part: Any, expected: str) -> None:
+    value = {"query_vector_builder": {"embedding": {"input": [part]}}}
+    assert "".join(text.text for text in query_vector(value, KNOWN)) == expected

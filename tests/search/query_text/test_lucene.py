@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.search.query_text.lucene import lucene_words, simple_words, unescaped, wildcard_words
+from es_rerank.search.query_text.lucene import lucene_words, simple_words, unescape, wildcard_words
+from tests.search.strategies import reaching
 
 
 def is_text_field(field: str) -> bool:
@@ -38,7 +41,7 @@ def is_text_field(field: str) -> bool:
         ("wow !!!", "wow !!!"),
         (r"a\*b", "a*b"),
         ("*:*", ""),
-        # What cannot be parsed is stripped of operators and of what looks like a field name.
+        # A text that cannot be parsed loses its operators and what looks like a field name.
         ('title:"garden hose', "garden hose"),
         ('leaking "hose', "leaking hose"),
         ("(leaking hose", "leaking hose"),
@@ -64,8 +67,8 @@ def test_lucene(text: str, words: str) -> None:
         ('"hose', ""),
     ],
 )
-def test_lucene_whose_default_field_holds_no_words(text: str, words: str) -> None:
-    assert lucene_words(text, is_text_field, unscoped=False) == words
+def test_lucene_with_a_default_field_that_is_not_a_text_field(text: str, words: str) -> None:
+    assert lucene_words(text, is_text_field, default_field_is_text=False) == words
 
 
 @pytest.mark.parametrize(
@@ -76,8 +79,8 @@ def test_wildcards(text: str, words: str) -> None:
     assert wildcard_words(text) == words
 
 
-def test_unescaped() -> None:
-    assert unescaped(r"a\:b\\c\ ") == "a:b\\c "
+def test_unescape() -> None:
+    assert unescape(r"a\:b\\c\ ") == "a:b\\c "
 
 
 @pytest.mark.parametrize(
@@ -95,6 +98,63 @@ def test_simple(text: str, words: str) -> None:
     assert simple_words(text) == words
 
 
+WORDS = st.sampled_from(["leaking", "hose", "tap", "庭", "old-fashioned", "café"])
+PHRASES = st.lists(WORDS, min_size=1, max_size=3, unique=True).map(" ".join)
+# Text with the words that remain of it.
+PLAIN = WORDS.map(lambda word: (word, {word})) | PHRASES.map(lambda words: (f'"{words}"', set(words.split())))
+DECORATED = st.builds(
+    lambda part, form: (form.format(part[0]), part[1]),
+    PLAIN,
+    st.sampled_from(["+{}", "{}^2", "{}~1", "title:{}", "body.en:({})", "{} year:[1999 TO 2004]", "{} _exists_:title"]),
+)
+WITHOUT_WORDS = st.sampled_from([("tag:diy", set()), ("price:>=10", set()), ("name:/ho[sz]e/", set())])
+QUERIES = st.recursive(
+    PLAIN | DECORATED | WITHOUT_WORDS,
+    lambda inner: st.one_of(
+        st.builds(
+            lambda one, relation, other: (f"({one[0]} {relation} {other[0]})", one[1] | other[1]),
+            inner,
+            st.sampled_from(["AND", "OR", "&&", "||", ""]),
+            inner,
+        ),
+        inner.map(lambda part: (f"(hose AND NOT ({part[0]}))", {"hose"})),
+        inner.map(lambda part: (f"(hose -({part[0]}))", {"hose"})),
+    ),
+    max_leaves=5,
+)
+
+
+@reaching(1.0, PLAIN, QUERIES)
+def test_exactly_the_words_of_text_fields_that_are_not_excluded_remain(
+    plain: tuple[str, set[str]], query: tuple[str, set[str]]
+) -> bool:
+    expected = plain[1] | query[1]
+    assert set(lucene_words(f"{query[0]} AND {plain[0]}", is_text_field).split()) == expected
+    assert set(lucene_words(f"{plain[0]} OR ({query[0]})", is_text_field).split()) == expected
+    return bool(expected)
+
+
+SIMPLE = st.lists(
+    st.one_of(
+        PLAIN,
+        WORDS.map(lambda word: (f"{word}~1", {word})),
+        WORDS.map(lambda word: (f"({word} | tap*)", {word, "tap"})),
+        WORDS.map(lambda word: (f"-{word}", set())),
+        PHRASES.map(lambda words: (f'-"{words}"', set())),
+        st.just(("-(rusty lead)", set())),
+    ),
+    min_size=1,
+    max_size=4,
+).map(lambda parts: (" + ".join(text for text, _ in parts), set().union(*(words for _, words in parts))))
+
+
+@reaching(0.5, SIMPLE)
+def test_exactly_the_words_of_a_simple_query_that_are_not_excluded_remain(query: tuple[str, set[str]]) -> bool:
+    text, expected = query
+    assert set(simple_words(text).split()) == expected
+    return bool(expected) and text not in expected
+
+
 SYNTAX = st.text(st.sampled_from('ab1 +-!(){}[]^"~*?:\\/<>=|&.TOANDR\n')) | st.text()
 
 
@@ -104,8 +164,29 @@ def test_no_text_is_an_error(text: str) -> None:
         assert words == " ".join(words.split())
 
 
-@pytest.mark.timeout(60)  # what takes time with the square of the length takes hours
+@pytest.mark.parametrize(("size", "words"), [(2000, "hose"), (2001, "diy hose")])
+def test_a_text_of_more_characters_than_a_person_types_is_not_parsed(size: int, words: str) -> None:
+    assert lucene_words("tag:diy AND hose".ljust(size), is_text_field) == words
+
+
+def test_a_text_that_is_not_parsed_loses_its_operators() -> None:
+    assert lucene_words("tag:diy AND hose", is_text_field, parse=False) == "diy hose"
+
+
+def at_depth(frames: int, call: Callable[[], str]) -> str:
+    return at_depth(frames - 1, call) if frames else call()
+
+
+def test_a_tree_too_deep_to_be_walked_loses_its_operators_instead() -> None:
+    """Only the parser knows that the value of `tag` is no text; the fallback keeps it."""
+    text = "(" * 700 + "tag:diy" + ")" * 700
+    assert lucene_words(text, is_text_field) == ""
+    assert at_depth(400, lambda: lucene_words(text, is_text_field)) == "diy"
+    assert at_depth(400, lambda: lucene_words(text, is_text_field, default_field_is_text=False)) == ""
+
+
+@pytest.mark.timeout(60)  # quadratic time would be hours
 @pytest.mark.parametrize("part", ["hose ", "-(", '-"', "a:", "((", "+", "\\", "~1", "a -"])
-def test_long_texts_end(part: str) -> None:
+def test_long_texts_take_no_quadratic_time(part: str) -> None:
     lucene_words(part * 50_000, is_text_field)
     simple_words(part * 50_000)

@@ -1,4 +1,4 @@
-"""What the table's rows say stands in tests/cases/query.yaml, which tests/search/query_text/test_extract.py runs."""
+"""The rows of the table have their cases in tests/cases/query.yaml, which test_extract.py runs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.search.query_text.retrievers import RETRIEVERS, candidates, retrieved
+from es_rerank.search.query_text.retrievers import RETRIEVERS, rank_window_size, read_retriever
 from es_rerank.search.query_text.terms import Context
-from tests.search.strategies import BODIES, QUERIES
+from tests.search.strategies import (
+    COMPOUND_RETRIEVERS,
+    JSON,
+    MISPLACED,
+    VALID_RETRIEVERS,
+    damaged,
+    reaching,
+)
 
 STANDARD = {"standard": {"query": {"match": {"body": "hose"}}}}
 
 
 @pytest.mark.parametrize(
-    ("retriever", "most"),
+    ("retriever", "limit"),
     [
         (STANDARD, None),
         ({"knn": {"field": "v", "k": 5}}, None),
@@ -25,6 +32,13 @@ STANDARD = {"standard": {"query": {"match": {"body": "hose"}}}}
         ({"rrf": {"query": "hose", "fields": ["title"]}}, 10),
         ({"linear": {"retrievers": [{"retriever": STANDARD}], "rank_window_size": "30"}}, 30),
         ({"linear": {"query": "hose"}}, 10),
+        ({"rrf": {"retrievers": [STANDARD], "rank_window_size": 1}}, 1),
+        ({"rrf": {"retrievers": [STANDARD], "rank_window_size": 0}}, 10),
+        ({"rrf": {"retrievers": [STANDARD], "rank_window_size": 0, "window_size": 7}}, 7),
+        ({"rrf": {"retrievers": [STANDARD], "rank_window_size": 1e999}}, 10),
+        ({"rrf": {"retrievers": [STANDARD], "rank_window_size": "0"}}, 10),
+        ({"some_retriever": {"rank_window_size": 7}}, 7),
+        ({"standard": {"rank_window_size": 7}}, None),
         ({"pinned": {"ids": ["1"], "retriever": STANDARD}}, 10),
         ({"rule": {"retriever": STANDARD, "rank_window_size": 5}}, 5),
         ({"text_similarity_reranker": {"retriever": STANDARD, "rank_window_size": 100}}, 100),
@@ -45,12 +59,12 @@ STANDARD = {"standard": {"query": {"match": {"body": "hose"}}}}
         (None, None),
     ],
 )
-def test_candidates_of_retrievers(retriever: Any, most: int | None) -> None:
-    assert candidates({"retriever": retriever}) == most
+def test_the_rank_window_of_a_retriever(retriever: Any, limit: int | None) -> None:
+    assert rank_window_size({"retriever": retriever}) == limit
 
 
 @pytest.mark.parametrize(
-    ("rank", "most"),
+    ("rank", "limit"),
     [
         ({"rrf": {"rank_window_size": 60}}, 60),
         ({"rrf": {"window_size": 20, "rank_constant": 1}}, 20),
@@ -61,19 +75,47 @@ def test_candidates_of_retrievers(retriever: Any, most: int | None) -> None:
         (5, None),
     ],
 )
-def test_candidates_of_rank(rank: Any, most: int | None) -> None:
-    assert candidates({"rank": rank}) == most
+def test_the_rank_window_of_rank(rank: Any, limit: int | None) -> None:
+    assert rank_window_size({"rank": rank}) == limit
 
 
-def test_a_plain_search_sets_no_limit() -> None:
-    assert candidates({"query": {"match": {"body": "hose"}}, "size": 5}) is None
+def test_the_smaller_window_of_rank_and_retriever_counts() -> None:
+    rrf = {"rrf": {"rank_window_size": 60}}
+    assert rank_window_size({"rank": rrf, "retriever": {"linear": {"query": "hose", "rank_window_size": 30}}}) == 30
+    assert rank_window_size({"rank": rrf, "retriever": {"linear": {"query": "hose", "rank_window_size": 90}}}) == 60
+    assert rank_window_size({"rank": rrf, "retriever": STANDARD}) == 60
 
 
-@given(BODIES)
-def test_no_body_is_an_error(body: dict[str, Any]) -> None:
-    assert candidates(body) is None or candidates(body) > 0
+def test_a_search_without_retriever_has_no_rank_window() -> None:
+    assert rank_window_size({"query": {"match": {"body": "hose"}}, "size": 5}) is None
 
 
-@given(st.sampled_from(sorted(RETRIEVERS)), QUERIES)
-def test_no_retriever_is_an_error(kind: str, value: Any) -> None:
-    assert all(isinstance(one.text, str) for one in retrieved({kind: value}, Context({"body": "text"})))
+@reaching(0.5, damaged(COMPOUND_RETRIEVERS, JSON | MISPLACED))
+def test_the_rank_window_of_a_retriever_with_an_invalid_part_is_a_positive_number(retriever: Any) -> bool:
+    limit = rank_window_size({"retriever": retriever})
+    assert limit is None or limit > 0
+    return limit is not None
+
+
+def texts(retriever: Any) -> list[str]:
+    found = [text.text for text in read_retriever(retriever, Context({"body": "text"}))]
+    assert all(isinstance(text, str) for text in found)
+    return found
+
+
+@reaching(0.25, damaged(VALID_RETRIEVERS, JSON | MISPLACED))
+def test_a_retriever_with_an_invalid_part_is_not_an_error(retriever: Any) -> bool:
+    return any(texts(retriever))
+
+
+@given(st.sampled_from(sorted(RETRIEVERS)), MISPLACED)
+def test_no_value_of_a_retriever_is_an_error(name: str, value: Any) -> None:
+    texts({name: value})
+
+
+@reaching(1.0, VALID_RETRIEVERS)
+def test_an_unknown_retriever_has_the_texts_of_the_one_inside(retriever: Any) -> bool:
+    expected = texts(retriever)
+    assert texts({"some_retriever": {"retriever": retriever, "filter": {"match": {"body": "unsaid"}}}}) == expected
+    assert texts({"some_retriever": {"retrievers": [{"retriever": retriever, "weight": 2}]}}) == expected
+    return any(expected)

@@ -1,4 +1,4 @@
-"""The paths were asked of Elasticsearch 8.19 and OpenSearch 3.6; where those differ, Elasticsearch is followed."""
+"""The expectations are the responses of Elasticsearch 8.19 and OpenSearch 3.6; if these differ, of Elasticsearch."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def filtered(body: bytes, path: str) -> bytes | None:
         ("hits,took", ANSWER),
     ],
 )
-def test_what_a_path_names_stays_the_bytes_it_was(path: str, expected: bytes) -> None:
+def test_included_values_keep_their_bytes(path: str, expected: bytes) -> None:
     assert filtered(ANSWER, path) == expected
 
 
@@ -97,7 +97,7 @@ def test_what_a_path_names_stays_the_bytes_it_was(path: str, expected: bytes) ->
         ("**.hits.*.title", b'{"hits":{"hits":[{"_source":{"title": "a, b"}}]}}'),
     ],
 )
-def test_two_stars_are_one_level_or_more(path: str, expected: bytes) -> None:
+def test_two_asterisks_match_one_level_or_more(path: str, expected: bytes) -> None:
     assert filtered(ANSWER, path) == expected
 
 
@@ -110,7 +110,7 @@ def test_two_stars_are_one_level_or_more(path: str, expected: bytes) -> None:
         (r"hits.hits.highlight.*\.b", b'{"hits":{"hits":[{"highlight":{"a.b":["<em>x</em>"]}}]}}'),
     ],
 )
-def test_a_dot_of_a_name_is_written_with_a_backslash(path: str, expected: bytes) -> None:
+def test_a_dot_within_a_name_is_escaped_with_a_backslash(path: str, expected: bytes) -> None:
     assert filtered(ANSWER, path) == expected
 
 
@@ -136,7 +136,7 @@ def test_a_dot_of_a_name_is_written_with_a_backslash(path: str, expected: bytes)
         ("h?ts", "nothing"),
     ],
 )
-def test_blanks_and_empty_parts(path: str, same: str) -> None:
+def test_white_space_and_empty_paths_are_ignored(path: str, same: str) -> None:
     assert filtered(ANSWER, path) == filtered(ANSWER, same)
 
 
@@ -156,7 +156,7 @@ def test_blanks_and_empty_parts(path: str, same: str) -> None:
         ("-*.*", b'{"took":3}'),
     ],
 )
-def test_an_exclusion_takes_out(path: str, expected: bytes) -> None:
+def test_excluded_values_are_removed(path: str, expected: bytes) -> None:
     assert filtered(ANSWER, path) == expected
 
 
@@ -171,7 +171,7 @@ def test_an_exclusion_takes_out(path: str, expected: bytes) -> None:
         ("**._source,-hits.hits._source", b"{}"),
     ],
 )
-def test_an_exclusion_takes_out_of_what_is_included(path: str, expected: bytes) -> None:
+def test_an_exclusion_applies_to_what_is_included(path: str, expected: bytes) -> None:
     assert filtered(ANSWER, path) == expected
 
 
@@ -194,7 +194,7 @@ def test_an_exclusion_takes_out_of_what_is_included(path: str, expected: bytes) 
         ("**.g.*,-**.w,-**.y", None),
     ],
 )
-def test_arrays_empty_values_and_odd_names(path: str, expected: bytes | None) -> None:
+def test_paths_go_through_arrays_empty_values_and_escaped_names(path: str, expected: bytes | None) -> None:
     assert filtered(ODD, path) == (source(expected) if expected else b"{}")
 
 
@@ -209,7 +209,7 @@ def test_arrays_empty_values_and_odd_names(path: str, expected: bytes | None) ->
         (ODD, "**.e,**.n,-hits.hits._source.n.x", source(b'{"e":{},"n":[]}'), source(b'{"e":{}}')),
     ],
 )
-def test_empty_values_on_the_way_of_an_exclusion(body: bytes, path: str, kept: bytes, dropped: bytes | None) -> None:
+def test_empty_values_on_the_path_of_an_exclusion(body: bytes, path: str, kept: bytes, dropped: bytes | None) -> None:
     wanted = paths({"filter_path": path})
     assert cut(body, wanted) == cut(body, wanted, keeps_empty=True) == kept
     assert cut(body, wanted, keeps_empty=False) == (dropped or kept)
@@ -232,7 +232,7 @@ def test_empty_values_on_the_way_of_an_exclusion(body: bytes, path: str, kept: b
         ("", INDENTED),
     ],
 )
-def test_an_indented_answer_stays_indented(path: str, expected: bytes) -> None:
+def test_an_indented_response_stays_indented(path: str, expected: bytes) -> None:
     assert filtered(INDENTED, path) == expected
 
 
@@ -251,7 +251,7 @@ def test_an_indented_answer_stays_indented(path: str, expected: bytes) -> None:
         ),
     ],
 )
-def test_other_parts_of_answers(body: bytes, path: str, expected: bytes) -> None:
+def test_other_responses_and_members_are_filtered_too(body: bytes, path: str, expected: bytes) -> None:
     assert filtered(body, path) == expected
 
 
@@ -262,7 +262,7 @@ def test_no_path_changes_nothing(path: str) -> None:
     assert filtered(ANSWER, path) == ANSWER
 
 
-def test_a_filter_says_that_it_is_one() -> None:
+def test_a_filter_without_paths_is_false() -> None:
     assert paths({"filter_path": "took"})
     assert paths({"filter_path": "-took"})
     assert paths({"filter_path": r"a.b\.c,-d"}) == Filter(frozenset({("a", "b.c")}), frozenset({("d",)}))
@@ -276,7 +276,7 @@ def test_a_filter_says_that_it_is_one() -> None:
         b"took: 3",
     ],
 )
-def test_what_is_no_object_stays(body: bytes) -> None:
+def test_a_body_that_is_no_object_is_unchanged(body: bytes) -> None:
     assert filtered(body, "**.took") == filtered(body, "-**.took") == body
 
 
@@ -290,11 +290,11 @@ def test_what_is_no_object_stays(body: bytes) -> None:
         *(b'{"a":' * depth + b'{"took":1,"b":2}' + b"}" * depth for depth in (400, 900, 50_000)),
     ],
 )
-def test_what_cannot_be_read_is_not_cut(body: bytes) -> None:
+def test_a_body_that_cannot_be_read_is_none(body: bytes) -> None:
     assert filtered(body, "**.took") is filtered(body, "-**.took") is None
 
 
-def test_what_any_engine_indexes_is_cut() -> None:
+def test_a_source_as_deep_as_an_engine_indexes_is_filtered() -> None:
     """Elasticsearch maps 20 levels by default."""
     depth = 200
     assert filtered(b'{"a":' * depth + b'{"took":1,"b":2}' + b"}" * depth, "-**.took") == (
@@ -302,12 +302,12 @@ def test_what_any_engine_indexes_is_cut() -> None:
     )
 
 
-def test_white_space_around_an_answer_stays() -> None:
+def test_white_space_around_a_response_is_unchanged() -> None:
     assert filtered(b'\n {"a":1,"b":2}\n', "a") == b'\n {"a":1}\n'
     assert filtered(b'\n {"a":1}\n', "b") == b"\n {}\n"
 
 
-def test_white_space_of_what_is_kept_stays() -> None:
+def test_white_space_within_included_values_is_unchanged() -> None:
     text = b'{"a" :1,  "b":\t[ 1,{ "x":2 } , { "y": 3 }],\n"c":{ }}'
     assert filtered(text, "-nothing.x,-**.nothing") == text
     assert filtered(text, "-a,-b.x") == b'{"b":\t[ 1 , { "y": 3 }],\n"c":{ }}'
@@ -352,7 +352,9 @@ def leaves(value: Any) -> Iterator[Any]:
 
 
 @given(ANSWERS, FILTERS, st.booleans())
-def test_an_indented_answer_is_cut_like_a_plain_one(answer: dict[str, Any], path: str, keeps_empty: bool) -> None:
+def test_an_indented_response_is_filtered_like_a_compact_one(
+    answer: dict[str, Any], path: str, keeps_empty: bool
+) -> None:
     wanted = paths({"filter_path": path})
     found = json.loads(cut(plain(answer), wanted, keeps_empty=keeps_empty))
     text = (indented(answer) + "\n").encode()
@@ -360,7 +362,7 @@ def test_an_indented_answer_is_cut_like_a_plain_one(answer: dict[str, Any], path
 
 
 @given(ANSWERS, st.lists(STEPS, min_size=1, max_size=3))
-def test_an_inclusion_keeps_what_an_exclusion_takes(answer: dict[str, Any], named: list[str]) -> None:
+def test_an_inclusion_keeps_what_an_exclusion_removes(answer: dict[str, Any], named: list[str]) -> None:
     kept = json.loads(filtered(plain(answer), ",".join(named)))
     left = json.loads(filtered(plain(answer), ",".join(f"-{one}" for one in named)))
     both = [*leaves(kept), *leaves(left)]
@@ -378,5 +380,5 @@ def test_any_path_leaves_json(path: str) -> None:
 
 
 @given(st.binary(max_size=20) | st.text(alphabet='{}[]",: 1a\\', max_size=20).map(str.encode), FILTERS)
-def test_any_body_is_answered(body: bytes, path: str) -> None:
+def test_any_body_is_filtered_or_none(body: bytes, path: str) -> None:
     assert isinstance(filtered(body, path), bytes)

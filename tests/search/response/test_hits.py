@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from es_rerank.jsonspan import Span
-from es_rerank.search.response.hits import Hit, NotASearchResponseError, number, read
+from es_rerank.search.response.hits import Hit, NotASearchResponseError, keys, number, read, sources
 from tests.search.answers import VALUES, Answer, answers
 
 PRETTY = b"""{
@@ -21,13 +21,14 @@ PRETTY = b"""{
 """
 
 
-def test_the_pieces_of_an_answer() -> None:
-    envelope = read(PRETTY)
-    assert envelope.max_score
-    assert envelope.max_score.of(PRETTY) == b"1.5"
-    assert envelope.array.of(PRETTY).startswith(b"[\n      {")
-    assert [hit.decoded("_id") for hit in envelope.hits] == ["1", "2"]
-    assert [hit.score for hit in envelope.hits] == [1.5, None]
+def test_a_response_is_taken_apart() -> None:
+    response = read(PRETTY)
+    assert response.max_score
+    assert response.max_score.of(PRETTY) == b"1.5"
+    assert response.total is None
+    assert response.array.of(PRETTY).startswith(b"[\n      {")
+    assert keys(response.hits) == (("", "1"), ("", "2"))
+    assert [hit.score for hit in response.hits] == [1.5, None]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_the_pieces_of_an_answer() -> None:
         b'{"hits": {"hits": [' + b"[" * 5000 + b"]" * 5000 + b"]}}",
     ],
 )
-def test_what_cannot_be_rewritten_safely_is_refused(body: bytes) -> None:
+def test_a_response_that_cannot_be_rewritten_safely_is_refused(body: bytes) -> None:
     with pytest.raises(NotASearchResponseError):
         read(body)
 
@@ -59,41 +60,95 @@ def test_what_cannot_be_rewritten_safely_is_refused(body: bytes) -> None:
     ("value", "expected"),
     [(1, 1.0), (0.5, 0.5), (True, None), (None, None), ("1", None), ([], None), (10**400, None)],
 )
-def test_number(value: object, expected: float | None) -> None:
+def test_a_number_is_what_a_float_can_hold(value: object, expected: float | None) -> None:
     assert number(value) == expected
 
 
-@pytest.mark.parametrize(("text", "expected"), [(b"[1]", [1]), (b'"\xff"', None), (b"[" * 3000 + b"]" * 3000, None)])
-def test_a_member_that_cannot_be_decoded_is_none(text: bytes, expected: object) -> None:
-    hit = Hit(text, {"x": Span(0, len(text), 0)})
-    assert hit.decoded("x") == expected
-    assert hit.decoded("y") is None
-    assert hit.object("x") == {}
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b'{"a":1}', {"a": 1}),
+        (b"[1]", {}),
+        (b"null", {}),
+        (b'"\xff"', {}),
+        (b'{"n":1e999}', {}),
+        (b"[" * 3000 + b"]" * 3000, {}),
+    ],
+)
+@pytest.mark.parametrize("name", ["_source", "fields"])
+def test_a_source_that_cannot_be_decoded_is_empty(text: bytes, expected: object, name: str) -> None:
+    hit = Hit(text, {name: Span(0, len(text), 0)})
+    assert sources([hit]) == [(expected, {}) if name == "_source" else ({}, expected)]
 
 
-@given(st.binary() | VALUES.map(str.encode))
-@example(b'{"hits":{"hits":[{"_score":1' + b"0" * 400 + b"}]}}")
-def test_no_bytes_are_another_error(body: bytes) -> None:
-    try:
-        scores = [hit.score for hit in read(body).hits]
-    except NotASearchResponseError:
-        return
-    assert all(score is None for score in scores)
+def test_sources_and_keys_are_those_of_each_hit() -> None:
+    hits = read(
+        b'{"hits":{"hits":[{"_index":"a","_id":"1","_source":{"t":"x"}},'
+        b'{"_id":"1","fields":{"t":["y"]},"_index":"b"},{"_index":3,"_id":null},{}]}}'
+    ).hits
+    assert sources(hits) == [({"t": "x"}, {}), ({}, {"t": ["y"]}), ({}, {}), ({}, {})]
+    assert keys(hits) == (("a", "1"), ("b", "1"), ("", ""), ("", ""))
+
+
+# Valid responses around any value, responses whose hits are any values, and any other text.
+ANY_RESPONSES = st.one_of(
+    st.builds(
+        lambda score, value: f'{{"took":1,"hits":{{"hits":[{{"_score":{score},"_source":{value}}}]}}}}'.encode(),
+        VALUES | st.integers().map(str),
+        VALUES,
+    ),
+    VALUES.map(lambda value: f'{{"hits":{{"hits":[{value}]}}}}'.encode()),
+    VALUES.map(str.encode),
+    st.binary(),
+)
+
+
+def test_any_bytes_are_a_response_or_refused() -> None:
+    scores: list[float | None] = []
+    refused: list[bytes] = []
+
+    @given(ANY_RESPONSES)
+    @example(b'{"hits":{"hits":[{"_score":1' + b"0" * 400 + b"}]}}")
+    def check(body: bytes) -> None:
+        try:
+            response = read(body)
+        except NotASearchResponseError:
+            refused.append(body)
+            return
+        assert len(sources(response.hits)) == len(keys(response.hits)) == len(response.hits)
+        assert all(hit.score is None or isinstance(hit.score, float) for hit in response.hits)
+        scores.extend(hit.score for hit in response.hits)
+
+    check()
+    assert refused
+    assert None in scores
+    assert any(score is not None for score in scores)
+
+
+def test_a_score_that_no_float_can_hold_is_none() -> None:
+    assert [hit.score for hit in read(b'{"hits":{"hits":[{"_score":1' + b"0" * 400 + b"}]}}").hits] == [None]
 
 
 @given(answers())
-def test_every_answer_is_taken_apart_byte_for_byte(answer: Answer) -> None:
-    envelope = read(answer.text)
-    assert tuple(hit.raw for hit in envelope.hits) == answer.hits
-    assert tuple(hit.score for hit in envelope.hits) == answer.scores
+def test_every_response_is_taken_apart_byte_for_byte(answer: Answer) -> None:
+    response = read(answer.text)
+    assert tuple(hit.raw for hit in response.hits) == answer.hits
+    assert tuple(hit.score for hit in response.hits) == answer.scores
 
 
-@given(answers(), st.data())
-def test_an_answer_that_was_damaged_is_no_crash(answer: Answer, data: st.DataObject) -> None:
-    at = data.draw(st.integers(0, len(answer.text) - 1))
-    damaged = answer.text[:at] + data.draw(st.binary(max_size=2)) + answer.text[at + 1 :]
-    try:
-        scores = [hit.score for hit in read(damaged).hits]
-    except NotASearchResponseError:
-        return
-    assert len(scores) <= len(answer.hits) + 1
+def test_a_damaged_response_is_read_or_refused() -> None:
+    read_anyway: list[int] = []
+
+    @given(answers(), st.data())
+    def check(answer: Answer, data: st.DataObject) -> None:
+        position = data.draw(st.integers(0, len(answer.text) - 1))
+        damaged = answer.text[:position] + data.draw(st.binary(max_size=2)) + answer.text[position + 1 :]
+        try:
+            scores = [hit.score for hit in read(damaged).hits]
+        except NotASearchResponseError:
+            return
+        read_anyway.append(len(scores))
+        assert len(scores) <= len(answer.hits) + 1
+
+    check()
+    assert read_anyway

@@ -10,13 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from es_rerank.model import Plan, PolicySpec, Rule
+from es_rerank.jsonspan import splice
+from es_rerank.model import FetchPhase, FetchSpec, PolicySpec, Rule
 from es_rerank.search.response.hits import read
-from es_rerank.search.response.rewrite import rewrite, splice
+from es_rerank.search.response.rewrite import page_keys, rejoin, rewrite
 from es_rerank.search.scoring import POLICIES, Ranking, rank
 from tests.search.answers import Answer, answers
+from tests.search.builders import a_plan
 
-PLAN = Plan("hose", 0, 10, 0, 50, 50, Rule("docs"), ("secret",))
+PLAN = a_plan(passage_fields=("secret",))
 
 
 def answer(*hits: str, most: str = "9.0", between: str = ",") -> bytes:
@@ -31,14 +33,14 @@ def hits(body: bytes) -> list[dict[str, Any]]:
 SWAPPED = Ranking((1, 0), (1.75, 1.5))
 
 
-def test_order_and_scores_change_and_nothing_else() -> None:
+def test_only_order_and_scores_change() -> None:
     body = answer('{"_id":"1","_score":9.0,"n":1e2}', '{"_id":"2", "_score":8.0}')
     assert rewrite(read(body), PLAN, SWAPPED) == (
         b'{"took":1,"hits":{"max_score":1.75,"hits":[{"_id":"2", "_score":1.75},{"_id":"1","_score":1.5,"n":1e2}]}}'
     )
 
 
-def test_white_space_between_hits_stays_where_it_is() -> None:
+def test_white_space_between_hits_is_unchanged() -> None:
     body = b'{"hits" : { "hits" : [\n    {"_score":2},\n    {"_score":1}\n  ] } }\n'
     expected = b'{"hits" : { "hits" : [\n    {"_score":1.75},\n    {"_score":1.5}\n  ] } }\n'
     assert rewrite(read(body), PLAN, SWAPPED) == expected
@@ -48,7 +50,7 @@ def test_white_space_between_hits_stays_where_it_is() -> None:
 
 
 @pytest.mark.parametrize(("opening", "expected"), [("", b"[]"), ("\n  ", b"[ ]")])
-def test_an_empty_page_looks_as_the_engine_writes_it(opening: str, expected: bytes) -> None:
+def test_an_empty_page_has_the_engines_form(opening: str, expected: bytes) -> None:
     body = b'{"hits":{"hits":[' + opening.encode() + b'{"_score":2}]}}'
     assert rewrite(read(body), replace(PLAN, start=5), Ranking((0,), (1.5,))) == (
         b'{"hits":{"hits":' + expected + b"}}"
@@ -73,7 +75,7 @@ def test_without_a_ranking_the_engines_order_is_cut_to_the_page() -> None:
         ('{"_id":"1"}', '{"_id":"1"}'),
     ],
 )
-def test_one_hit(hit: str, expected: str) -> None:
+def test_score_and_sort_value_of_a_hit_are_replaced(hit: str, expected: str) -> None:
     out = rewrite(read(answer(hit, '{"_score":8}')), PLAN, Ranking((0, 1), (1.5, 1.25)))
     assert out == answer(expected, '{"_score":1.25}', most="1.5")
 
@@ -86,7 +88,7 @@ def test_an_explanation_gets_a_node_on_top_of_the_engines_tree() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "fields", "expected"),
+    ("client_fields", "fields", "expected"),
     [
         ((), '{"secret":["x"]}', None),
         ((), '{"pk":["1"],"secret":["x"]}', '{"pk":["1"]}'),
@@ -97,50 +99,132 @@ def test_an_explanation_gets_a_node_on_top_of_the_engines_tree() -> None:
         ((), '{"secret":["x"],"secret":["y"]}', '{"secret":["x"],"secret":["y"]}'),
     ],
 )
-def test_fields_that_were_only_for_us_are_taken_out(asked: tuple[str, ...], fields: str, expected: str | None) -> None:
+def test_extra_fields_are_removed(client_fields: tuple[str, ...], fields: str, expected: str | None) -> None:
     body = answer(f'{{"_id":"1","_score":9.0,"fields":{fields}}}')
-    out = rewrite(read(body), replace(PLAN, extra_fields=("secret",), asked_fields=asked), None)
+    out = rewrite(read(body), replace(PLAN, extra_fields=("secret",), client_fields=client_fields), None)
     left = f',"fields":{expected}' if expected else ""
     assert out == answer(f'{{"_id":"1","_score":9.0{left}}}')
 
 
-def test_fields_that_stand_first_are_emptied() -> None:
+def test_fields_that_come_first_are_removed_too() -> None:
     body = answer('{"fields":{"secret":["x"]},"_id":"1"}')
     out = rewrite(read(body), replace(PLAN, extra_fields=("secret",)), None)
-    assert out == answer('{"fields":{},"_id":"1"}')
+    assert out == answer('{"_id":"1"}')
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ('{"comments":[{"text":["x"]}]}', None),
+        ('{"comments":[{"text":["x"]},{"text":["y"]}]}', None),
+        ('{"comments":[{"text":["x"]}],"pk":["1"]}', '{"pk":["1"]}'),
+        ('{"pk":[1.50],"comments":[{"text":["x"]}]}', '{"pk":[1.50]}'),
+        ('{"comments":[{"by":["a"],"text":["x"]}]}', '{"comments":[{"by":["a"]}]}'),
+        ('{"comments":[{"text":["x"],"by":["a"]},{"text":["y"]}]}', '{"comments":[{"by":["a"]}]}'),
+        ('{"comments":[{"text":["x"]},{"by":[ 1.50 ]},{}]}', '{"comments":[{"by":[ 1.50 ]},{}]}'),
+        ('{"comments":[{"replies":[{"text":["z"]}]}]}', None),
+        (
+            '{"comments":[{"replies":[{"text":["z"],"n":[2]}],"text":["x"]}]}',
+            '{"comments":[{"replies":[{"n":[2]}]}]}',
+        ),
+        ('{"comments.text":["x"]}', None),
+        ('{"comments.text":["x"],"comments.text.en":["x"]}', '{"comments.text.en":["x"]}'),
+        # Anything but an array of objects is not what the engine writes for a nested field.
+        ('{"comments":["text"]}', '{"comments":["text"]}'),
+        ('{"comments":"text"}', '{"comments":"text"}'),
+        ('{"comments":[[{"text":["x"]}]]}', '{"comments":[[{"text":["x"]}]]}'),
+        ('{"comments":[{"text":["x"],"text":["y"]}]}', '{"comments":[{"text":["x"],"text":["y"]}]}'),
+        ('{"commentsother":[{"text":["x"]}]}', '{"commentsother":[{"text":["x"]}]}'),
+        ('{"comments":[{"by" : ["a"]} , {"by":["b"]}]}', '{"comments":[{"by" : ["a"]} , {"by":["b"]}]}'),
+    ],
+)
+def test_extra_fields_of_nested_documents_are_removed(fields: str, expected: str | None) -> None:
+    """Elasticsearch returns `comments.text` as `{"comments": [{"text": [...]}]}`."""
+    body = answer(f'{{"_id":"1","fields":{fields},"_score":9.0}}')
+    plan = replace(PLAN, extra_fields=("comments.text", "comments.replies.text"))
+    left = f'"fields":{expected},' if expected else ""
+    assert rewrite(read(body), plan, None) == answer(f'{{"_id":"1",{left}"_score":9.0}}')
+
+
+def test_nested_fields_that_the_client_requested_are_not_removed() -> None:
+    body = answer('{"_id":"1","fields":{"comments":[{"text":["x"]}]}}')
+    plan = replace(PLAN, extra_fields=("comments.text",), client_fields=("comments.*",))
+    assert rewrite(read(body), plan, None) == body
 
 
 @pytest.mark.parametrize(
     ("window", "most", "expected"), [(50, "9.0", 1.5), (0, "10.0", 0.5), (50, "null", None), (0, "[1]", [1])]
 )
-def test_max_score(window: int, most: str, expected: Any) -> None:
+def test_max_score_follows_the_first_hit_or_the_tail(window: int, most: str, expected: Any) -> None:
     body = answer('{"_score":9.0}', most=most)
     out = rewrite(read(body), replace(PLAN, window=window), Ranking((0,), (1.5,)))
     assert json.loads(out)["hits"]["max_score"] == expected
 
 
-def test_a_maximum_that_no_float_holds_stays() -> None:
+def test_a_maximum_that_no_float_can_hold_is_unchanged() -> None:
     body = answer('{"_score":9.0}', most="1e309")
     assert b'"max_score":1e309' in rewrite(read(body), PLAN, Ranking((0,), (1.5,)))
 
 
-def test_hits_without_ids_lose_those_that_were_only_for_us() -> None:
+def test_hits_without_stored_fields_lose_their_id_and_extra_fields() -> None:
     body = answer('{"_index":"docs","_type":"_doc","_id":"1","_score":9.0,"fields":{"secret":["x"]}}')
-    out = rewrite(read(body), replace(PLAN, bare=True, extra_fields=("secret",)), Ranking((0,), (1.5,)))
+    out = rewrite(
+        read(body), replace(PLAN, without_stored_fields=True, extra_fields=("secret",)), Ranking((0,), (1.5,))
+    )
     assert out == answer('{"_index":"docs","_score":1.5}', most="1.5")
 
 
-def test_hits_that_are_left_out_leave_no_score_behind() -> None:
+def test_a_page_of_hits_that_are_all_left_out_has_no_max_score() -> None:
     assert rewrite(read(answer('{"_score":9.0}')), PLAN, Ranking((), ())) == answer(most="null")
 
 
-def test_a_score_of_none_is_the_engines_own() -> None:
+def test_a_score_of_none_keeps_the_engines() -> None:
     body = answer('{"_id":"1","_score":1.7014122E38}', '{"_id":"2","_score":8.0}', most="1.7014122E38")
     out = rewrite(read(body), PLAN, Ranking((0, 1), (None, 1.5)))
     assert out == answer('{"_id":"1","_score":1.7014122E38}', '{"_id":"2","_score":1.5}', most="1.7014122E38")
 
 
-def test_splice() -> None:
+QUERY_PHASE = replace(PLAN, size=2, fetch=FetchSpec(FetchPhase.QUERY, 0, 50))
+WINDOW = answer(
+    '{"_index":"a","_id":"1","_score":9.0}',
+    '{"_index":"b","_id":"1","_score":8.0}',
+    '{"_index":"a","_id":"2","_score":7.0}',
+)
+LAST_FIRST = Ranking((2, 1, 0), (1.75, 1.5, 1.25))
+
+
+def test_the_keys_of_a_page_are_in_the_new_order() -> None:
+    assert page_keys(read(WINDOW), QUERY_PHASE, LAST_FIRST) == (("a", "2"), ("b", "1"))
+    assert page_keys(read(WINDOW), replace(QUERY_PHASE, start=1), None) == (("b", "1"), ("a", "2"))
+
+
+def test_both_phases_are_joined_to_one_page() -> None:
+    query = WINDOW.replace(b'"max_score"', b'"total":{"value":3},"max_score"')
+    fetch = (
+        b'{"took":2,"hits":{"total":{"value":2},"max_score":8.0,"hits":['
+        b'{"_index":"b","_id":"1","_score":8.0,"highlight":{"t":["x"]}},{"_index":"a","_id":"2","_score":7.0,"n":1e2}'
+        b']},"aggregations":{}}'
+    )
+    assert rejoin(read(query), read(fetch), QUERY_PHASE, LAST_FIRST) == (
+        b'{"took":2,"hits":{"total":{"value":3},"max_score":1.75,"hits":['
+        b'{"_index":"a","_id":"2","_score":1.75,"n":1e2},{"_index":"b","_id":"1","_score":1.5,"highlight":{"t":["x"]}}'
+        b']},"aggregations":{}}'
+    )
+
+
+@pytest.mark.parametrize(
+    "hits",
+    [
+        ['{"_index":"b","_id":"1","_score":8.0}'],
+        ['{"_index":"b","_id":"1","_score":8.0}', '{"_index":"b","_id":"2","_score":7.0}'],
+        [],
+    ],
+)
+def test_phases_that_differ_in_their_hits_cannot_be_joined(hits: list[str]) -> None:
+    assert rejoin(read(WINDOW), read(answer(*hits)), QUERY_PHASE, LAST_FIRST) is None
+
+
+def test_edits_are_spliced_in_any_order() -> None:
     assert splice(b"abcdef", [(4, 5, b"EE"), (0, 1, b""), (2, 2, b"+")]) == b"b+cdEEf"
 
 
@@ -149,15 +233,15 @@ def apart(text: bytes) -> dict[str, bytes]:
 
 
 @given(answers(), st.lists(st.none() | st.floats(0, 1), max_size=5), st.sampled_from(list(POLICIES)), st.data())
-def test_all_other_bytes_leave_as_they_came(
+def test_all_other_bytes_are_unchanged(
     given_answer: Answer, model: list[float | None], policy: str, data: st.DataObject
 ) -> None:
     rule = Rule("docs", policy=PolicySpec(policy))
     start = data.draw(st.integers(0, 6))
     plan = replace(PLAN, start=start, size=data.draw(st.integers(0, 6)), rule=rule, extra_fields=("secret",))
-    envelope = read(given_answer.text)
-    ranking = rank(rule.policy, given_answer.scores, model[: len(envelope.hits)])
-    out = rewrite(envelope, plan, data.draw(st.sampled_from([ranking, None])))
+    response = read(given_answer.text)
+    ranking = rank(rule.policy, given_answer.scores, model[: len(response.hits)])
+    out = rewrite(response, plan, data.draw(st.sampled_from([ranking, None])))
 
     changing = {"_score", "sort", "_explanation", "fields"}
     left, right = apart(given_answer.text), apart(out)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,6 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from es_rerank.model import Why
+from es_rerank.reasons import REASONS
+from es_rerank.server.admin import pages
 from es_rerank.server.admin.pages import PAGES
 from es_rerank.server.app import runner
 from es_rerank.server.listen.site import listen
@@ -29,7 +33,7 @@ JSON = [("Content-Type", "application/json")]
 
 @asynccontextmanager
 async def running(model: Any = None) -> AsyncIterator[tuple[RunningEndpoint, FakeServer]]:
-    """Run an endpoint whose engine must never be asked."""
+    """Run an endpoint without an engine; yields the rerank server too."""
     async with (
         serve_fake(FakeServer({"": model or score_response(MODEL)})) as server,
         running_endpoint(fake_settings(reranker=server)) as proxy,
@@ -52,7 +56,7 @@ async def running(model: Any = None) -> AsyncIterator[tuple[RunningEndpoint, Fak
         ("PUT", "/_rerank/../docs", 404, "application/json"),
     ],
 )
-async def test_pages(method: str, path: str, status: int, kind: str) -> None:
+async def test_every_page_has_its_methods_and_content_type(method: str, path: str, status: int, kind: str) -> None:
     async with running() as (proxy, _):
         got = await proxy.pages.send(method, path)
     assert (got.status, got.headers["Content-Type"].partition(";")[0]) == (status, kind)
@@ -65,14 +69,14 @@ def test_every_page_is_in_the_table() -> None:
     assert list(PAGES) == ["/", "/rank", "/health/live", "/health/ready", "/metrics"]
 
 
-async def test_the_page_needs_nothing_from_elsewhere() -> None:
+async def test_the_web_page_loads_nothing_from_other_hosts() -> None:
     async with running() as (proxy, _):
         got = await proxy.pages.send("GET", "/_rerank/")
     assert "default-src 'none'" in got.headers["Content-Security-Policy"]
     assert re.findall(rb"""(?:src|href)=["']?(?:https?:)?//""", got.body) == []
 
 
-async def test_candidates_come_back_best_first() -> None:
+async def test_candidates_are_returned_best_first() -> None:
     async with running() as (proxy, _):
         got = await proxy.pages.send(
             "POST", "/_rerank/rank", {"query": "q", "candidates": ["a", "", "a hose", "mend", "b"]}
@@ -100,10 +104,12 @@ async def test_candidates_come_back_best_first() -> None:
         ({"query": "q", "candidates": ["a", 3]}, "candidates.1: "),
         ({"query": "q", "candidates": ["a"], "model": "x"}, "model: "),
         ({"query": "q" * 10_001, "candidates": ["a"]}, "query: "),
+        ({"query": "q", "candidates": ["a" * 100_001]}, "candidates.0: "),
+        ({"query": "q", "candidates": ["a"] * 1001}, "candidates: "),
         (b'{"query":"\\ud800","candidates":["a"]}', ": "),
     ],
 )
-async def test_what_cannot_be_ranked_is_refused_in_the_engines_shape(body: Any, words: str) -> None:
+async def test_invalid_rank_requests_get_an_error_in_the_engines_format(body: Any, words: str) -> None:
     async with running() as (proxy, server):
         got = await proxy.pages.send("POST", "/_rerank/rank", body, JSON)
     assert (got.status, got.json["error"]["type"]) == (400, "illegal_argument_exception")
@@ -114,7 +120,7 @@ async def test_what_cannot_be_ranked_is_refused_in_the_engines_shape(body: Any, 
 @pytest.mark.parametrize(
     "kind", [None, "text/plain", "application/x-www-form-urlencoded", "text/plain; application/json"]
 )
-async def test_only_json_is_ranked_for_other_types_any_page_may_send_from_a_visitors_browser(kind: str | None) -> None:
+async def test_only_json_is_accepted_because_browsers_send_other_types_cross_origin(kind: str | None) -> None:
     body = b'{"query":"q","candidates":["a"]}'
     async with running() as (proxy, server):
         got = await proxy.pages.send("POST", "/_rerank/rank", body, [("Content-Type", kind)] if kind else [])
@@ -125,7 +131,7 @@ async def test_only_json_is_ranked_for_other_types_any_page_may_send_from_a_visi
     assert [name for name in asked.headers if name.lower().startswith("access-control")] == []
 
 
-async def test_a_body_without_end_is_refused() -> None:
+async def test_a_body_above_the_limit_is_rejected() -> None:
     async with (
         serve_fake(FakeServer({"": score_response()})) as server,
         running_endpoint(fake_settings(reranker=server, max_body=2048)) as proxy,
@@ -135,23 +141,23 @@ async def test_a_body_without_end_is_refused() -> None:
     assert got.json["status"] == 413
 
 
-async def test_a_model_that_fails_is_said_so() -> None:
+async def test_a_failed_reranker_is_reported_with_its_meaning_and_what_to_do() -> None:
     async with running(FakeResponse(b"oops", status=500)) as (proxy, _):
         got = await proxy.pages.send("POST", "/_rerank/rank", {"query": "q", "candidates": ["a"]})
         ready = await proxy.pages.send("GET", "/_rerank/health/ready")
         live = await proxy.pages.send("GET", "/_rerank/health/live")
         metrics = await proxy.pages.send("GET", "/_rerank/metrics")
     assert (got.status, got.json["error"]["type"]) == (500, "rerank_exception")
-    assert (ready.status, ready.json["status"], ready.json["why"]) == (
+    means, do = REASONS[Why.RERANKER_ERROR]
+    assert (ready.status, ready.json) == (
         200,
-        "degraded",
-        "reranker_error: HTTP 500: oops",
+        {"status": "degraded", "why": "reranker_error: HTTP 500: oops", "means": means, "do": do},
     )
     assert live.json == {"status": "live"}
     assert b"es_rerank_degraded 1.0" in metrics.body
 
 
-async def test_what_was_streamed_and_searched_is_counted() -> None:
+async def test_searches_and_passed_through_requests_are_counted() -> None:
     async with running() as (proxy, _):
         await proxy.send("GET", "/docs")
         await proxy.send("POST", "/docs/_search", {"sort": "x"})
@@ -162,7 +168,7 @@ async def test_what_was_streamed_and_searched_is_counted() -> None:
     assert 'es_rerank_searches_total{outcome="skipped",why="mapping"} 1.0' in metrics
 
 
-async def test_an_endpoint_about_to_end_is_not_ready_and_still_answers() -> None:
+async def test_a_draining_endpoint_is_not_ready_and_still_responds() -> None:
     async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine:
         chosen = fake_settings(engine)
         running = runner(chosen)
@@ -175,3 +181,37 @@ async def test_an_endpoint_about_to_end_is_not_ready_and_still_answers() -> None
             async with session.get(f"{url}/_cat/health") as answer:
                 assert answer.status == 200
         await running.cleanup()
+
+
+async def test_the_largest_rank_request_is_accepted() -> None:
+    async with running() as (proxy, _):
+        body = {"query": "q" * 10_000, "candidates": ["a" * 100_000, *["b"] * 999]}
+        reply = await proxy.pages.send("POST", "/_rerank/rank", body)
+    assert (reply.status, len(reply.json["results"])) == (200, 1000)
+
+
+async def test_the_web_page_has_the_meaning_and_remedy_of_every_reason() -> None:
+    async with running() as (proxy, _):
+        html = (await proxy.pages.send("GET", "/_rerank/")).body.decode()
+    (table,) = re.findall(r"const REASONS = (.*);\n", html)
+    assert json.loads(table) == {why: {"means": one.means, "do": one.do} for why, one in REASONS.items()}
+    assert "<" not in table
+
+
+@pytest.mark.parametrize(
+    ("why", "names"),
+    [
+        ("", []),
+        ("self_test", ["self_test"]),
+        ("unreachable: connection refused", ["unreachable"]),
+        ("1 of 2 servers out: refused: HTTP 401: no", ["refused"]),
+        ("unreachable: connection refused; breaker; unreachable: its host name cannot", ["unreachable", "breaker"]),
+        ("1 of 2 servers out: something new", []),
+    ],
+)
+def test_faults_of_several_servers_are_explained(why: str, names: list[str]) -> None:
+    reasons = [REASONS[Why(name)] for name in names]
+    explained = pages._explained(why)
+    assert explained.get("why", "") == why
+    assert explained.get("means", "") == " ".join(reason.means for reason in reasons)
+    assert explained.get("do", "") == " ".join(reason.do for reason in reasons)

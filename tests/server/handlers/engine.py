@@ -1,4 +1,4 @@
-"""A fake engine with four documents that answers every endpoint which carries searches, and a model with an opinion."""
+"""A fake engine with four documents that answers every endpoint that carries searches, and a model that scores them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from es_rerank import testing
 from es_rerank.testing import (
+    ClientReply,
     FakeResponse,
     FakeServer,
     ReceivedRequest,
@@ -30,10 +31,19 @@ MISSING = {"error": {"type": "index_not_found_exception", "reason": "no such ind
 
 
 def found(body: Any, target: str = "") -> bytes:
-    """Search: `from` and `size` of the URL, else of the body."""
-    asked = {name: values[-1] for name, values in parse_qs(target.partition("?")[2]).items()}
-    start, size = (int(asked.get(key, body.get(key, default))) for key, default in (("from", 0), ("size", 10)))
-    return search_response(*HITS[start : start + size])
+    """Search: `from` and `size` of the URL, else of the body; a `post_filter` names the ids of the page."""
+    params = {name: values[-1] for name, values in parse_qs(target.partition("?")[2]).items()}
+    start, size = (int(params.get(key, body.get(key, default))) for key, default in (("from", 0), ("size", 10)))
+    hits = [hit for hit in HITS if hit[0] in page_ids(body)] if "post_filter" in body else HITS
+    return search_response(*hits[start : start + size])
+
+
+def page_ids(body: Any) -> list[str]:
+    """Return the ids that the `post_filter` of a fetch phase names."""
+    documents = body["post_filter"]["bool"]["filter"][0]
+    index, ids_query = documents["bool"]["filter"]
+    assert index == {"term": {"_index": "docs"}}
+    return list(ids_query["ids"]["values"])
 
 
 def search(seen: ReceivedRequest) -> FakeResponse:
@@ -75,5 +85,11 @@ async def running(
         yield proxy, engine, reranker
 
 
-def ids(found_hits: Any) -> list[str]:
-    return [hit["_id"] for hit in found_hits["hits"]["hits"]]
+def ids(response: Any) -> list[str]:
+    return [hit["_id"] for hit in response["hits"]["hits"]]
+
+
+def times(got: ClientReply) -> dict[str, float]:
+    """Read the times of `Server-Timing` by their names, in seconds."""
+    entries = (entry.partition(";dur=") for entry in got.headers["Server-Timing"].split(", "))
+    return {name: float(milliseconds) / 1e3 for name, _, milliseconds in entries}

@@ -56,7 +56,7 @@ async def submit(proxy: RunningEndpoint, kind: str, **body: Any) -> ClientReply:
 
 
 @pytest.mark.parametrize("kind", PATHS)
-async def test_an_answer_that_is_there_at_once_is_reranked_at_once(kind: str) -> None:
+async def test_a_response_that_is_final_at_submit_is_reranked_at_submit(kind: str) -> None:
     async with running({"/": engine(kind, ready_at=0)}) as (proxy, fake, _):
         got = await submit(proxy, kind, size=2)
     assert ids(got.json["response"]) == BEST[:2]
@@ -65,7 +65,7 @@ async def test_an_answer_that_is_there_at_once_is_reranked_at_once(kind: str) ->
 
 
 @pytest.mark.parametrize("kind", PATHS)
-async def test_an_answer_that_comes_later_is_reranked_through_any_replica(kind: str) -> None:
+async def test_a_response_that_is_final_at_a_poll_is_reranked_by_any_replica(kind: str) -> None:
     """The second endpoint has never seen the first one's request."""
     async with running({"/": engine(kind, ready_at=1)}) as (first, fake, _):
         began = await submit(first, kind, size=2, **{"from": 1})
@@ -93,21 +93,21 @@ async def test_status_and_delete_reach_the_engine_by_its_own_id() -> None:
 
 
 @pytest.mark.parametrize("client_id", [ENGINE_ID, ENGINE_ID + ".r1xxxx", "x"])
-async def test_an_id_without_a_plan_is_the_engines_own(client_id: str) -> None:
+async def test_an_id_without_a_plan_is_passed_through(client_id: str) -> None:
     async with running({"/_async": FakeResponse(b'{"what":"ever"}')}) as (proxy, fake, _):
         got = await proxy.send("GET", f"/_async_search/{client_id}")
     assert (got.body, fake.targets()) == (b'{"what":"ever"}', [f"/_async_search/{client_id}"])
     assert "X-Rerank" not in got.headers
 
 
-async def test_a_search_that_is_left_alone_is_submitted_as_it_came() -> None:
+async def test_a_skipped_search_is_submitted_unchanged() -> None:
     async with running({"/docs/_async_search": wrapped("elasticsearch", None, running_still=True)}) as (proxy, fake, _):
         got = await submit(proxy, "elasticsearch", sort="date")
     assert (got.json["id"], got.headers["X-Rerank"]) == (ENGINE_ID, "skipped; why=sort")
     assert fake.targets() == ["/docs/_async_search"]
 
 
-async def test_an_error_of_the_engine_is_its_own() -> None:
+async def test_an_error_of_the_engine_is_passed_on() -> None:
     gone = FakeResponse(b'{"error":{"type":"resource_not_found_exception"},"status":404}', status=404)
     async with running({"/": engine("elasticsearch", ready_at=9)}) as (proxy, fake, _):
         client_id = (await submit(proxy, "elasticsearch")).json["id"]
@@ -116,7 +116,7 @@ async def test_an_error_of_the_engine_is_its_own() -> None:
     assert (got.status, got.body) == (404, gone.body)
 
 
-async def test_a_rule_that_is_gone_leaves_the_engines_order_and_the_page(tmp_path: Path) -> None:
+async def test_if_the_rule_is_gone_the_page_has_the_engines_order(tmp_path: Path) -> None:
     says = {"/": engine("elasticsearch", ready_at=1)}
     async with running(says) as (first, _, _):
         client_id = (await submit(first, "elasticsearch", size=3)).json["id"]
@@ -127,13 +127,41 @@ async def test_a_rule_that_is_gone_leaves_the_engines_order_and_the_page(tmp_pat
     assert got.headers["X-Rerank"] == "skipped; why=off"
 
 
-async def test_a_slow_search_still_has_its_whole_deadline() -> None:
+async def test_the_deadline_of_a_slow_search_runs_from_the_engines_response() -> None:
     """The client chose to wait for the engine: that does not count."""
 
     def slow(seen: ReceivedRequest) -> FakeResponse:
-        said = engine("elasticsearch", ready_at=0)(seen)
-        return FakeResponse(said.body, headers=said.headers, seconds=2.2)
+        response = engine("elasticsearch", ready_at=0)(seen)
+        return FakeResponse(response.body, headers=response.headers, seconds=2.2)
 
     async with running({"/": slow}, deadline="2s") as (proxy, _, _):
         got = await submit(proxy, "elasticsearch")
     assert got.headers["X-Rerank"].startswith("reranked")
+
+
+@pytest.mark.parametrize("kind", PATHS)
+async def test_a_submit_without_a_search_response_yet_has_the_id_of_the_client(kind: str) -> None:
+    async with running({"/": wrapped(kind, None, running_still=True)}) as (proxy, fake, reranker):
+        got = await submit(proxy, kind, size=2)
+    assert (got.status, got.headers["X-Rerank"]) == (200, "skipped; why=partial")
+    assert got.json["id"].startswith(ENGINE_ID + ".r1")
+    assert got.headers["X-Elasticsearch-Async-Id"] == got.json["id"]
+    assert "response" not in got.json
+    assert len(fake.targets()) == 1
+    assert reranker.seen == []
+
+
+@pytest.mark.parametrize("body", [b"no json", b'{"acknowledged":true}', b"[]"])
+async def test_a_submit_that_cannot_be_read_is_not_sent_a_second_time(body: bytes) -> None:
+    async with running({"/docs/_async_search": FakeResponse(body)}) as (proxy, fake, _):
+        got = await submit(proxy, "elasticsearch")
+    assert (got.body, got.headers["X-Rerank"]) == (body, "skipped; why=engine_answer")
+    assert len(fake.targets()) == 1
+
+
+async def test_a_submit_that_the_engine_refuses_is_sent_as_the_client_wrote_it() -> None:
+    refused = FakeResponse(b'{"error":{}}', status=400)
+    async with running({"/docs/_async_search": refused}) as (proxy, fake, _):
+        got = await submit(proxy, "elasticsearch")
+    assert (got.status, got.body, got.headers["X-Rerank"]) == (400, refused.body, "skipped; why=engine_error")
+    assert fake.targets() == ["/docs/_async_search?from=0&size=50", "/docs/_async_search"]

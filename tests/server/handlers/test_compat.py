@@ -1,4 +1,4 @@
-"""What clients of another engine, and clients that look for nodes, are shown."""
+"""Responses for clients of another engine version, and for clients that discover nodes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def root(seen: ReceivedRequest, said: Any) -> FakeResponse:
     return FakeResponse(b'{"mine":true}', status=404, headers=[JSON])
 
 
-async def test_an_opensearch_is_an_elasticsearch_to_its_clients() -> None:
+async def test_an_opensearch_is_presented_as_elasticsearch() -> None:
     async with running(info(OPENSEARCH), emulate="elasticsearch-8") as (proxy, engine, _):
         got = await proxy.send("GET", "/", headers={"Accept": VENDOR})
         head = await proxy.send("HEAD", "/", headers={"Accept": VENDOR})
@@ -46,7 +46,7 @@ async def test_an_opensearch_is_an_elasticsearch_to_its_clients() -> None:
     assert engine.seen[0].headers["Accept"] == "application/json"
 
 
-async def test_an_engine_without_a_first_page_has_one_too() -> None:
+async def test_an_engine_without_a_root_page_gets_one() -> None:
     says = {
         "/_nodes/_local": FakeResponse(b'{"cluster_name":"c","nodes":{"x":{"name":"n"}}}', headers=[JSON]),
         "/": FakeResponse(b'{"error":"Incorrect HTTP method for uri [/]","status":405}', status=405, headers=[JSON]),
@@ -63,7 +63,7 @@ async def opened_and_closed(proxy: RunningEndpoint) -> tuple[Any, Any]:
     return opened, closed
 
 
-async def test_points_in_time_are_opened_and_closed_as_the_engine_does() -> None:
+async def test_points_in_time_are_opened_and_closed_in_the_format_of_opensearch() -> None:
     async with running(info(OPENSEARCH), emulate="elasticsearch-9") as (proxy, engine, _):
         opened, closed = await opened_and_closed(proxy)
     assert opened.json == {"id": "p1", "_shards": {"total": 1}}
@@ -76,7 +76,7 @@ async def test_points_in_time_are_opened_and_closed_as_the_engine_does() -> None
     assert engine.seen[-1].json == {"pit_id": ["p1"]}
 
 
-async def test_an_elasticsearch_has_its_own_points_in_time() -> None:
+async def test_points_in_time_of_elasticsearch_are_passed_through() -> None:
     async with running(info(ELASTICSEARCH), emulate="elasticsearch-9") as (proxy, engine, _):
         opened, closed = await opened_and_closed(proxy)
     assert (opened.status, closed.status) == (404, 404)
@@ -91,7 +91,7 @@ async def test_an_elasticsearch_has_its_own_points_in_time() -> None:
         ([("X-Elastic-Product", "Elasticsearch")], "/docs/_pit?keep_alive=1m"),
     ],
 )
-async def test_where_get_is_not_allowed_the_engines_own_head_tells_which_it_is(own: Any, target: str) -> None:
+async def test_without_a_root_page_the_product_header_names_the_engine(own: Any, target: str) -> None:
     """What clients are shown names Elasticsearch in any case, so that cannot tell."""
 
     def forbidden(seen: ReceivedRequest) -> FakeResponse:
@@ -104,7 +104,7 @@ async def test_where_get_is_not_allowed_the_engines_own_head_tells_which_it_is(o
     assert [seen.target for seen in engine.seen] == ["/", target]
 
 
-async def test_an_error_and_what_cannot_be_read_are_the_engines_own() -> None:
+async def test_errors_and_unreadable_requests_are_passed_through() -> None:
     async with running(info(OPENSEARCH), emulate="elasticsearch-8") as (proxy, engine, _):
         failed = await proxy.send("POST", "/docs/_pit", headers={"Accept": VENDOR})
         odd = await proxy.send("DELETE", "/_pit", b"no json", TYPED)
@@ -112,8 +112,23 @@ async def test_an_error_and_what_cannot_be_read_are_the_engines_own() -> None:
     assert (odd.status, engine.seen[-1].body) == (404, b"no json")
 
 
+@pytest.mark.parametrize(
+    ("method", "target", "body"), [("POST", "/docs/_pit", None), ("DELETE", "/_pit", b'{"id":"p1"}')]
+)
+async def test_a_point_in_time_in_another_format_is_forwarded_in_the_format_of_opensearch(
+    method: str, target: str, body: bytes | None
+) -> None:
+    async with running(info(OPENSEARCH), emulate="elasticsearch-9") as (proxy, engine, _):
+        await proxy.send(method, f"{target}?format=yaml", body, [JSON])
+    sent = engine.seen[-1]
+    index = target.removesuffix("/_pit")
+    assert (sent.method, sent.target) == (method, f"{index}/_search/point_in_time?format=yaml")
+    assert sent.body == (b"" if body is None else b'{"pit_id":["p1"]}')
+    assert sent.headers.get("Content-Length", "0") == str(len(sent.body))
+
+
 @pytest.mark.parametrize("publish_address", [None, "search.example:80"])
-async def test_clients_that_look_for_nodes_stay(publish_address: str | None) -> None:
+async def test_clients_that_discover_nodes_find_this_endpoint(publish_address: str | None) -> None:
     said = FakeResponse(json.dumps(NODES).encode())
     async with running({"/_nodes": said}, sniff="rewrite", publish_address=publish_address) as (proxy, _, _):
         got = await proxy.send("GET", "/_nodes/_all/http?timeout=1s")
@@ -121,7 +136,7 @@ async def test_clients_that_look_for_nodes_stay(publish_address: str | None) -> 
     assert got.json == {"nodes": {"a": {"http": {"publish_address": publish_address or own}}}}
 
 
-async def test_a_coded_answer_leaves_coded() -> None:
+async def test_a_compressed_response_stays_compressed() -> None:
     said = FakeResponse(gzip.compress(json.dumps(NODES).encode()), headers=[("Content-Encoding", "gzip"), JSON])
     async with running({"/_nodes": said}, sniff="rewrite") as (proxy, _, _):
         got = await proxy.send("GET", "/_nodes/http", headers={"Accept-Encoding": "gzip"})
@@ -130,13 +145,13 @@ async def test_a_coded_answer_leaves_coded() -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-Rerank-Mode": "off"}])
-async def test_unless_told_otherwise_all_of_it_is_the_engines_own(headers: dict[str, str]) -> None:
+async def test_by_default_these_responses_are_passed_through(headers: dict[str, str]) -> None:
     async with running({"/_nodes": FakeResponse(json.dumps(NODES).encode()), **info(OPENSEARCH)}) as (proxy, _, _):
         assert (await proxy.send("GET", "/_nodes/http", headers=headers)).json == NODES
         assert (await proxy.send("GET", "/", headers=headers)).json == OPENSEARCH
 
 
-async def test_to_leave_searches_alone_is_not_to_show_another_engine() -> None:
+async def test_the_mode_off_does_not_change_which_engine_is_presented() -> None:
     async with running(info(OPENSEARCH), emulate="elasticsearch-8") as (proxy, _, _):
         got = await proxy.send("GET", "/", headers={"X-Rerank-Mode": "off"})
     assert got.json["version"]["number"] == "8.19.0"

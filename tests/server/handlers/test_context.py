@@ -4,14 +4,17 @@ import asyncio
 import gzip
 import math
 import zlib
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from es_rerank.errors import UpstreamError
-from es_rerank.model import Rule
-from es_rerank.server.handlers.context import Exchange
+from es_rerank.model import CallOptions, Rule, Scored, ScoreRequest
+from es_rerank.search.formats.endpoints import Endpoint, EndpointRequest
+from es_rerank.server.handlers.context import EngineSession, SearchCall, gather_bounded
+from es_rerank.server.timings import Timings
 from es_rerank.testing import (
     FakeResponse,
     FakeServer,
@@ -22,14 +25,15 @@ from es_rerank.testing import (
     search_response,
     serve_fake,
 )
-from tests.server.test_app import CAPS, HITS
+from tests.server.handlers.engine import running, times
+from tests.server.test_dispatch import CAPS, HITS
 
 
 async def sent(
-    headers: list[tuple[str, str]], said: FakeResponse | None = None
+    headers: list[tuple[str, str]], response: FakeResponse | None = None
 ) -> tuple[FakeServer, dict[str, str], bytes]:
-    """Search with these headers; give the engine, and what came back of head and body."""
-    engine = FakeServer({"/docs/_field_caps": CAPS, "": said or FakeResponse(search_response(*HITS))})
+    """Search with these headers; return the engine, and the headers and body of the response."""
+    engine = FakeServer({"/docs/_field_caps": CAPS, "": response or FakeResponse(search_response(*HITS))})
     async with (
         serve_fake(engine),
         serve_fake(FakeServer({"": score_response()})) as model,
@@ -39,7 +43,7 @@ async def sent(
         return engine, dict(got.headers), got.body
 
 
-async def test_the_engine_is_asked_in_the_callers_name() -> None:
+async def test_the_engine_gets_the_headers_of_the_client() -> None:
     engine, _, _ = await sent([("Authorization", "Basic x"), ("X-Opaque-Id", "7"), ("X-Mine", "1"), ("Cookie", "c=1")])
     caps, search = engine.seen
     assert (caps.headers["Authorization"], caps.headers["X-Opaque-Id"], caps.headers["Cookie"]) == (
@@ -52,7 +56,7 @@ async def test_the_engine_is_asked_in_the_callers_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("accepts", "asked"),
+    ("client", "engine_gets"),
     [
         ("gzip, deflate, br, zstd", "gzip, deflate"),
         ("br", None),
@@ -61,13 +65,13 @@ async def test_the_engine_is_asked_in_the_callers_name() -> None:
         ("gzip;q=0", "gzip;q=0"),
     ],
 )
-async def test_only_codings_that_can_be_read_are_asked_for(accepts: str, asked: str | None) -> None:
-    engine, _, _ = await sent([("Accept-Encoding", accepts)] if accepts else [])
-    assert engine.seen[1].headers.get("Accept-Encoding") == asked
+async def test_only_encodings_that_can_be_read_are_accepted(client: str, engine_gets: str | None) -> None:
+    engine, _, _ = await sent([("Accept-Encoding", client)] if client else [])
+    assert engine.seen[1].headers.get("Accept-Encoding") == engine_gets
 
 
 @pytest.mark.parametrize(("coding", "module"), [("gzip", gzip), ("deflate", zlib)])
-async def test_a_coded_answer_leaves_coded(coding: str, module: Any) -> None:
+async def test_a_compressed_response_stays_compressed(coding: str, module: Any) -> None:
     coded = FakeResponse(
         module.compress(search_response(*HITS)), headers=[("Content-Encoding", coding), ("Warning", '299 "x"')]
     )
@@ -77,14 +81,14 @@ async def test_a_coded_answer_leaves_coded(coding: str, module: Any) -> None:
     assert b'"_id": "1"' in module.decompress(body)
 
 
-async def test_a_warning_is_passed_on_whichever_answer_it_came_with() -> None:
-    said = iter(["first", "second"])
+async def test_the_warnings_of_all_engine_responses_reach_the_client() -> None:
+    texts = iter(["first", "second"])
 
     def search(seen: ReceivedRequest) -> FakeResponse:
         ids = {"1", "2"} if "post_filter" in seen.json else None
         hits = [hit for hit in HITS if ids is None or hit[0] in ids]
         return FakeResponse(
-            search_response(*hits), headers=[("Warning", f'299 "{next(said)}"'), ("Content-Type", "application/json")]
+            search_response(*hits), headers=[("Warning", f'299 "{next(texts)}"'), ("Content-Type", "application/json")]
         )
 
     engine = FakeServer({"/docs/_field_caps": CAPS, "": search})
@@ -99,7 +103,7 @@ async def test_a_warning_is_passed_on_whichever_answer_it_came_with() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "response",
     [
         FakeResponse(b"coded", headers=[("Content-Encoding", "br")]),
         FakeResponse(b"no gzip", headers=[("Content-Encoding", "gzip")]),
@@ -108,17 +112,29 @@ async def test_a_warning_is_passed_on_whichever_answer_it_came_with() -> None:
         FakeResponse(b""),
     ],
 )
-async def test_an_answer_that_cannot_be_read_is_asked_for_once_more_as_the_client_did(said: FakeResponse) -> None:
-    engine, headers, body = await sent([("Accept-Encoding", "gzip, br")], said)
-    assert body == said.body
+async def test_after_an_unreadable_response_the_clients_own_request_is_sent(response: FakeResponse) -> None:
+    engine, headers, body = await sent([("Accept-Encoding", "gzip, br")], response)
+    assert body == response.body
     assert headers["X-Rerank"] in {"skipped; why=engine_error", "skipped; why=engine_answer"}
     first, second = engine.targets()
     assert (first, second) == ("/docs/_search?from=0&size=50", "/docs/_search")
     assert engine.seen[-1].headers["Accept-Encoding"] == "gzip, br"
 
 
+class IdleReranker:
+    """Notes what it is asked, and scores nothing."""
+
+    def __init__(self, searches: int) -> None:
+        self.searches = searches
+        self.requests: list[ScoreRequest] = []
+
+    async def score(self, request: ScoreRequest) -> Scored:
+        self.requests.append(request)
+        return Scored([], 0, "some/model")
+
+
 @pytest.mark.parametrize(
-    ("deadline", "most", "searches", "left"),
+    ("rule", "client", "searches", "left"),
     [
         (2.0, math.inf, 0, 1.9),
         (0.5, math.inf, 0, 0.475),
@@ -128,20 +144,42 @@ async def test_an_answer_that_cannot_be_read_is_asked_for_once_more_as_the_clien
         (0.4, math.inf, 200, 0.19),
     ],
 )
-def test_a_part_of_the_deadline_is_kept_for_writing_the_answers(
-    deadline: float, most: float, searches: int, left: float, monkeypatch: pytest.MonkeyPatch
+async def test_a_part_of_the_deadline_is_reserved_for_writing_the_responses(
+    rule: float, client: float, searches: int, left: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("es_rerank.server.handlers.context.time", SimpleNamespace(monotonic=lambda: 100.0))
+    reranker = IdleReranker(searches)
+    state: Any = SimpleNamespace(reranker=reranker)
+    options = CallOptions(100.0, 100.0 + client)
+    session = EngineSession(call_of(state, options), Timings())
+    deadline = options.deadline_of(Rule("docs", deadline=rule))
+    asked = ScoreRequest("hose", ["a hose"], Rule("docs"), deadline)
+    assert await session.score(asked) == Scored([], 0, "some/model")
+    (received,) = reranker.requests
+    assert received.deadline - 100.0 == pytest.approx(left)
+    assert replace(received, deadline=deadline) == asked
+
+
+async def test_however_many_searches_wait_half_of_the_time_that_is_left_is_the_models(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The engine took 1.6 of 3 seconds, and 0.1 are reserved: of the other 1.3 the model gets half."""
+    monkeypatch.setattr("es_rerank.server.handlers.context.time", SimpleNamespace(monotonic=lambda: 101.6))
+    reranker = IdleReranker(searches=2000)
+    state: Any = SimpleNamespace(reranker=reranker)
+    session = EngineSession(call_of(state, CallOptions(100.0)), Timings())
+    await session.score(ScoreRequest("hose", ["a hose"], Rule("docs"), 103.0))
+    assert reranker.requests[0].deadline == pytest.approx(101.6 + 0.65)
+
+
+def call_of(state: Any, options: CallOptions) -> SearchCall:
+    """Make the call of a search without a client."""
     nothing: Any = None
-    state: Any = SimpleNamespace(reranker=SimpleNamespace(searches=searches))
-    exchange = Exchange(state, nothing, nothing, b"", 100.0, most)
-    assert exchange.seconds_left(Rule("docs", deadline=deadline)) == pytest.approx(left)
+    return SearchCall(state, nothing, EndpointRequest("docs", endpoint=Endpoint.SEARCH), b"", options)
 
 
 @pytest.mark.parametrize(("body", "state"), [({}, "reranked"), ({"_source": ["tag"]}, "failed; why=deadline")])
-async def test_the_time_for_a_page_that_is_fetched_after_its_window_is_kept_back(
-    body: dict[str, Any], state: str
-) -> None:
+async def test_the_time_of_a_fetch_phase_is_reserved(body: dict[str, Any], state: str) -> None:
     slow = FakeResponse(search_response(*HITS), seconds=1.6)
     engine = FakeServer({"/docs/_field_caps": CAPS, "": slow})
     model = FakeServer({"": score_response()})
@@ -155,29 +193,24 @@ async def test_the_time_for_a_page_that_is_fetched_after_its_window_is_kept_back
     assert got.headers["X-Rerank"].startswith(state)
 
 
-async def test_many_searches_are_worked_on_a_few_at_a_time_and_keep_their_order() -> None:
-    nothing: Any = None
-    state: Any = SimpleNamespace(settings=fake_settings(reranker_max_requests=2))
-    under_way, most = 0, 0
+async def test_at_most_a_number_of_searches_run_concurrently_and_results_keep_their_order() -> None:
+    in_flight, highest = 0, 0
 
     async def work(number: int, letter: str) -> str:
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
+        nonlocal in_flight, highest
+        in_flight += 1
+        highest = max(highest, in_flight)
         for _ in range(9 - number):
             await asyncio.sleep(0)
-        under_way -= 1
+        in_flight -= 1
         return f"{letter}{number}"
 
-    exchange = Exchange(state, nothing, nothing, b"", 0.0)
-    assert await exchange.in_turns(work, range(5), "abcde") == ["a0", "b1", "c2", "d3", "e4"]
-    assert (under_way, most) == (0, 2)
+    assert await gather_bounded(2, work, range(5), "abcde") == ["a0", "b1", "c2", "d3", "e4"]
+    assert (in_flight, highest) == (0, 2)
 
 
-async def test_of_many_searches_none_goes_on_when_one_fails_and_its_fault_comes_out_as_it_is() -> None:
-    nothing: Any = None
-    state: Any = SimpleNamespace(settings=fake_settings(reranker_max_requests=3))
-    fault = UpstreamError("the engine broke off")
+async def test_if_one_search_fails_the_others_are_cancelled_and_its_error_is_raised() -> None:
+    failure = UpstreamError("the engine's response was cut off")
     begun, ended = [], []
 
     async def work(number: int) -> None:
@@ -186,9 +219,41 @@ async def test_of_many_searches_none_goes_on_when_one_fails_and_its_fault_comes_
             await asyncio.sleep(0 if number == 1 else 60)
         finally:
             ended.append(number)
-        raise fault
+        raise failure
 
     with pytest.raises(UpstreamError) as raised:
-        await Exchange(state, nothing, nothing, b"", 0.0).in_turns(work, range(9))
-    assert raised.value is fault
+        await gather_bounded(3, work, range(9))
+    assert raised.value is failure
     assert {0, 1, 2} <= set(begun) == set(ended)
+
+
+@pytest.mark.parametrize("target", ["/docs/_search?q=hose&_source=tag", "/docs/_search?q=hose&_source=false&size=2"])
+async def test_a_body_of_es_rerank_in_a_search_without_one_is_sent_as_json(target: str) -> None:
+    async with running() as (proxy, engine, _):
+        got = await proxy.send("GET", target)
+    assert got.headers["X-Rerank"].startswith("reranked")
+    with_body = [received for received in engine.seen if received.body]
+    assert with_body
+    assert {received.method for received in with_body} == {"GET"}
+    assert {received.headers.get("Content-Type") for received in with_body} == {"application/json"}
+    assert [received.headers.get("Content-Type") for received in engine.seen if not received.body] == [None]
+
+
+async def test_the_body_of_a_client_is_sent_with_the_type_that_it_has() -> None:
+    engine, headers, _ = await sent([("Content-Type", "application/vnd.elasticsearch+json;compatible-with=8")])
+    assert headers["X-Rerank"].startswith("reranked")
+    assert engine.seen[-1].headers["Content-Type"] == "application/vnd.elasticsearch+json;compatible-with=8"
+
+
+@pytest.mark.parametrize(("body", "requests"), [({}, 1), ({"_source": ["tag"]}, 2)])
+async def test_the_engine_time_is_that_of_all_requests_one_after_another(body: dict[str, Any], requests: int) -> None:
+    delay = 0.2
+    engine = FakeServer({"/docs/_field_caps": CAPS, "": FakeResponse(search_response(*HITS), seconds=delay)})
+    async with (
+        serve_fake(engine),
+        serve_fake(FakeServer({"": score_response()})) as model,
+        running_endpoint(fake_settings(engine, model)) as proxy,
+    ):
+        got = await proxy.search(**body)
+    assert len(engine.targets()) == requests
+    assert times(got)["engine"] >= requests * delay * 0.99

@@ -31,7 +31,7 @@ async def test_a_client_of_a_version_gets_its_media_type() -> None:
     assert got.headers["Content-Type"] == vendor
 
 
-async def test_any_other_id_is_the_engines_own() -> None:
+async def test_any_other_id_is_passed_through() -> None:
     async with running({"/_inference": FakeResponse(b'{"rerank":[]}')}, inference_ids="mine") as (proxy, engine, _):
         got = await proxy.send("POST", "/_inference/rerank/theirs", ASKED)
     assert (got.body, "X-Rerank" in got.headers) == (b'{"rerank":[]}', False)
@@ -39,24 +39,24 @@ async def test_any_other_id_is_the_engines_own() -> None:
 
 
 @pytest.mark.parametrize(("body", "names"), [({"input": ["a"]}, "query"), ({"query": "a"}, "input"), ([], "")])
-async def test_what_cannot_be_read_is_an_error_that_names_the_field(body: Any, names: str) -> None:
+async def test_an_unreadable_request_is_an_error_that_names_the_field(body: Any, names: str) -> None:
     async with running(inference_ids="mine") as (proxy, _, _):
         got = await proxy.send("POST", "/_inference/rerank/mine", body)
     assert (got.status, got.json["status"]) == (400, 400)
     assert names in got.json["error"]["reason"]
 
 
-async def test_a_fault_of_the_model_is_an_error_that_no_client_retries() -> None:
+async def test_a_failure_of_the_model_is_an_error_that_no_client_retries() -> None:
     async with running(model=FakeResponse(b"busy", status=429), inference_ids="mine") as (proxy, _, _):
         got = await proxy.send("POST", "/_inference/rerank/mine", ASKED)
     assert (got.status, got.headers["X-Rerank"]) == (500, "failed; why=overloaded")
 
 
-async def test_more_than_the_model_could_read_is_an_error_in_the_engines_shape() -> None:
+async def test_a_request_above_the_limits_is_an_error_in_the_engines_format() -> None:
     async with running(inference_ids="mine", max_body=8192) as (proxy, engine, reranker):
         many = await proxy.send("POST", "/_inference/rerank/mine", {"query": "q", "input": ["a"] * 1001})
         long = await proxy.send("POST", "/_inference/rerank/mine", {"query": "q", "input": ["a" * 9000]})
-    assert (many.status, many.json["error"]["reason"]) == (400, "[input] must hold no more than 1000 texts, not 1001")
+    assert (many.status, many.json["error"]["reason"]) == (400, "[input] must contain at most 1000 texts, not 1001")
     assert (long.status, long.json["error"]["type"]) == (413, "content_too_long_exception")
     assert long.json["error"]["reason"] == "the body is longer than 8192 bytes"
     assert (engine.seen, reranker.seen) == ([], [])

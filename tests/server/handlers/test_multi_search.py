@@ -9,7 +9,7 @@ import pytest
 
 from es_rerank.testing import ClientReply, FakeResponse, ReceivedRequest
 
-from .engine import BEST, HITS, HOSE, MISSING, found, ids, msearch, render, running
+from .engine import BEST, HITS, HOSE, MISSING, ids, msearch, page_ids, render, running
 
 SORTED = {**HOSE, "sort": "date"}
 NDJSON = [("Content-Type", "application/x-ndjson")]
@@ -23,7 +23,7 @@ def orders(got: ClientReply) -> list[Any]:
     return [ids(one) if "hits" in one else one for one in got.json["responses"]]
 
 
-async def test_each_search_is_reranked_or_left_alone_in_its_place() -> None:
+async def test_each_search_is_reranked_or_skipped_at_its_position() -> None:
     body = lines(({}, SORTED), ({}, {**HOSE, "size": 2}), ({"index": "nope"}, HOSE), ({"index": "docs"}, HOSE))
     async with running() as (proxy, engine, _):
         engine.says["/nope/_field_caps"] = FakeResponse(b"", status=404)
@@ -41,7 +41,7 @@ async def test_each_search_is_reranked_or_left_alone_in_its_place() -> None:
     assert [(one.get("from"), one.get("size")) for one in sent[1::2]] == [(None, None), (0, 50), (None, None), (0, 50)]
 
 
-async def test_the_model_is_asked_once_for_equal_searches() -> None:
+async def test_equal_searches_are_scored_once() -> None:
     async with running() as (proxy, engine, reranker):
         await proxy.send("POST", "/docs/_msearch", lines(*[({}, HOSE)] * 5), NDJSON)
     assert len(reranker.seen) == 1
@@ -51,16 +51,16 @@ async def test_the_model_is_asked_once_for_equal_searches() -> None:
 @pytest.mark.parametrize(
     "body", [lines(({}, SORTED), ({}, {"query": {"match_all": {}}})), b"{}\n{}\n{}\n", b"no json\n"]
 )
-async def test_a_request_without_a_planned_search_goes_as_it_came(body: bytes) -> None:
-    said = FakeResponse(b'{"responses": "whatever"}')
-    async with running({"/docs/_msearch": said}) as (proxy, engine, _):
+async def test_a_request_without_a_planned_search_reaches_the_engine_unchanged(body: bytes) -> None:
+    response = FakeResponse(b'{"responses": "whatever"}')
+    async with running({"/docs/_msearch": response}) as (proxy, engine, _):
         got = await proxy.send("POST", "/docs/_msearch", body, NDJSON)
-    assert (got.body, engine.seen[-1].body) == (said.body, body)
+    assert (got.body, engine.seen[-1].body) == (response.body, body)
     assert got.headers["X-Rerank"].startswith("skipped; why=")
 
 
 @pytest.mark.parametrize(
-    "said",
+    "response",
     [
         FakeResponse(b'{"error":{}}', status=400),
         FakeResponse(b"[]"),
@@ -68,19 +68,19 @@ async def test_a_request_without_a_planned_search_goes_as_it_came(body: bytes) -
         FakeResponse(b'{"took":1}'),
     ],
 )
-async def test_an_answer_that_cannot_be_read_is_asked_for_once_more_as_the_client_did(said: FakeResponse) -> None:
+async def test_after_an_unreadable_response_the_clients_own_request_is_sent(response: FakeResponse) -> None:
     body = lines(({}, SORTED), ({}, HOSE))
-    async with running({"/docs/_msearch": said}) as (proxy, engine, _):
+    async with running({"/docs/_msearch": response}) as (proxy, engine, _):
         got = await proxy.send("POST", "/docs/_msearch", body, NDJSON)
-    assert (got.status, got.body, engine.seen[-1].body) == (said.status, said.body, body)
+    assert (got.status, got.body, engine.seen[-1].body) == (response.status, response.body, body)
     assert got.headers["X-Rerank"] == "skipped; why=sort, skipped; why=engine_error"
 
 
-async def test_a_search_that_fails_when_it_is_widened_is_asked_for_as_it_came() -> None:
+async def test_a_search_that_fails_when_it_is_widened_is_sent_as_the_client_wrote_it() -> None:
     def narrow(seen: ReceivedRequest) -> FakeResponse:
-        said = msearch(seen)
-        assert isinstance(said.body, bytes)
-        whole = json.loads(said.body)
+        response = msearch(seen)
+        assert isinstance(response.body, bytes)
+        whole = json.loads(response.body)
         bodies = [json.loads(line) for line in seen.body.splitlines()][1::2]
         for at, one in enumerate(bodies):
             if one.get("size", 0) > 20:
@@ -91,25 +91,26 @@ async def test_a_search_that_fails_when_it_is_widened_is_asked_for_as_it_came() 
     async with running({"/docs/_msearch": narrow}) as (proxy, engine, _):
         got = await proxy.send("POST", "/docs/_msearch", body, NDJSON)
     assert orders(got) == [["1", "2"], [key for key, _, _ in HITS]]
-    assert engine.seen[-1].body == body
+    assert engine.seen[-1].body == lines(({}, {**HOSE, "size": 2}))
+    assert len(engine.targets()) == 2
     assert got.headers["X-Rerank"] == "skipped; why=engine_error, skipped; why=sort"
 
 
-async def test_filter_path_cuts_the_whole_answer() -> None:
+async def test_filter_path_cuts_the_whole_response() -> None:
     async with running() as (proxy, engine, _):
         got = await proxy.send("POST", "/docs/_msearch?filter_path=responses.hits.hits._id", lines(({}, HOSE)), NDJSON)
     assert got.json == {"responses": [{"hits": {"hits": [{"_id": one} for one in BEST]}}]}
     assert engine.targets() == ["/docs/_msearch?filter_path=**"]
 
 
-async def test_a_fault_of_the_model_leaves_each_page_in_the_engines_order() -> None:
+async def test_if_the_model_fails_each_page_has_the_engines_order() -> None:
     async with running(model=FakeResponse(b"oops", status=500)) as (proxy, _, _):
         got = await proxy.send("POST", "/docs/_msearch", lines(({}, {**HOSE, "size": 2}), ({}, HOSE)), NDJSON)
     assert (got.status, orders(got)) == (200, [["1", "2"], ["1", "2", "3", "4"]])
     assert got.headers["X-Rerank"] == "failed; why=reranker_error, failed; why=reranker_error"
 
 
-async def test_a_strict_rule_makes_an_error_of_its_own_search_alone(tmp_path: Path) -> None:
+async def test_a_strict_rule_makes_an_error_of_only_its_own_search(tmp_path: Path) -> None:
     (tmp_path / "docs.yaml").write_text("index: docs\nstrict: true\n")
     async with running(model=FakeResponse(b"oops", status=500), mappings=tmp_path) as (proxy, _, _):
         got = await proxy.send("POST", "/docs/_msearch", lines(({}, HOSE), ({}, SORTED)), NDJSON)
@@ -118,21 +119,19 @@ async def test_a_strict_rule_makes_an_error_of_its_own_search_alone(tmp_path: Pa
     assert ids(second) == ["1", "2", "3", "4"]
 
 
-async def test_a_light_window_is_followed_by_its_page_alone() -> None:
+async def test_a_query_phase_is_followed_by_the_fetch_phase_of_only_its_search() -> None:
     marked = {**HOSE, "size": 1, "highlight": {"fields": {"body": {}}}}
 
     def marking(seen: ReceivedRequest) -> FakeResponse:
-        said = msearch(seen)
-        assert isinstance(said.body, bytes)
-        whole = json.loads(said.body)
+        """Highlight the hits of the fetch phase."""
+        response = msearch(seen)
+        assert isinstance(response.body, bytes)
+        whole = json.loads(response.body)
         bodies = [json.loads(line) for line in seen.body.splitlines()][1::2]
         for body, one in zip(bodies, whole["responses"], strict=True):
             if "post_filter" in body:
-                (documents,) = body["post_filter"]["bool"]["filter"]
-                assert documents["bool"]["filter"][0] == {"term": {"_index": "docs"}}
-                wanted = documents["bool"]["filter"][1]["ids"]["values"]
-                rows = json.loads(found(HOSE))["hits"]["hits"]
-                one["hits"]["hits"] = [row | {"highlight": {}} for row in rows if row["_id"] in wanted]
+                assert page_ids(body) == BEST[:1]
+                one["hits"]["hits"] = [row | {"highlight": {}} for row in one["hits"]["hits"]]
         return FakeResponse(json.dumps(whole).encode())
 
     async with running({"/docs/_msearch": marking}) as (proxy, engine, _):
@@ -143,7 +142,7 @@ async def test_a_light_window_is_followed_by_its_page_alone() -> None:
 
 
 class TestTemplates:
-    """Each template is rendered, then searched; one that cannot be is the engine's own to refuse."""
+    """Each template is rendered, then searched; the engine refuses one that cannot be rendered."""
 
     @staticmethod
     def asked(text: str, **more: Any) -> dict[str, Any]:
@@ -157,7 +156,7 @@ class TestTemplates:
         assert engine.targets() == ["/_render/template", "/_render/template", "/_msearch"]
         assert b'"n":1.50' in engine.seen[-1].body
 
-    async def test_one_that_cannot_be_rendered_keeps_its_own_error(self) -> None:
+    async def test_a_template_that_cannot_be_rendered_keeps_its_own_error(self) -> None:
         error = {"error": {"type": "resource_not_found_exception"}, "status": 404}
         own = FakeResponse(json.dumps({"responses": [error, {}]}).encode())
         body = lines(({"index": "docs"}, {"id": "unknown"}), ({"index": "docs"}, self.asked("hose")))
@@ -168,15 +167,15 @@ class TestTemplates:
         assert engine.seen[-1].body == body
 
 
-async def test_answers_that_are_zipped_and_plain_may_come_at_the_same_time() -> None:
-    """An engine zips or not as it likes: here the renderings come plain and slow, and zipped and fast, in turn."""
+async def test_compressed_and_plain_responses_may_arrive_at_the_same_time() -> None:
+    """An engine compresses or not as it likes: here one rendering is plain and slow, the next compressed and fast."""
 
     def rendering(seen: ReceivedRequest) -> FakeResponse:
-        said = render(seen)
-        assert isinstance(said.body, bytes)
+        response = render(seen)
+        assert isinstance(response.body, bytes)
         if seen.json["params"]["q"] == "hose":
-            return FakeResponse([said.body[:5], said.body[5:]], pause=0.1)
-        return FakeResponse(gzip.compress(said.body), headers=[("Content-Encoding", "gzip")], seconds=0.05)
+            return FakeResponse([response.body[:5], response.body[5:]], pause=0.1)
+        return FakeResponse(gzip.compress(response.body), headers=[("Content-Encoding", "gzip")], seconds=0.05)
 
     pairs = [({"index": "docs"}, {"id": "t", "params": {"q": text}}) for text in ("hose", "mend", "hose", "parts")]
     async with running({"/_render/template": rendering}) as (proxy, _, _):

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
+
+import pytest
 
 from es_rerank.testing import FakeResponse, ReceivedRequest
 
-from .engine import BEST, HOSE, render, running
+from .engine import BEST, HOSE, msearch, render, running
 
 
 def evaluated(seen: ReceivedRequest) -> FakeResponse:
-    """Give back what was asked: the ids each request can find, best first."""
+    """Return the ids that each request can find, best first."""
     found = {}
     for one in seen.json["requests"]:
         text = json.dumps(one.get("request"))
@@ -25,16 +27,70 @@ def asked(*requests: Any, **more: Any) -> dict[str, Any]:
 SORTED = {**HOSE, "sort": "date"}
 
 
-async def test_the_engine_rates_what_a_person_would_see() -> None:
+async def test_the_engine_rates_the_order_that_people_see() -> None:
     async with running({"/docs/_rank_eval": evaluated}) as (proxy, engine, _):
         got = await proxy.send("POST", "/docs/_rank_eval", asked({"request": HOSE}, {"request": SORTED}))
     details = {name: [key for _, key in found] for name, found in got.json["details"].items()}
     assert details == {"r0": BEST[:3], "r1": []}
     assert engine.seen[-1].json["requests"][1]["request"] == SORTED
-    assert engine.targets()[0] == "/docs/_search?from=0&size=50"
+    assert engine.targets() == ["/docs/_msearch", "/docs/_rank_eval"]
+    (header, sent) = (json.loads(line) for line in engine.seen[1].body.splitlines())
+    assert (header, sent) == ({}, {**HOSE, "from": 0, "size": 50})
     assert got.headers["X-Rerank"].startswith("reranked; window=4")
     assert got.headers["X-Rerank"].endswith(", skipped; why=sort")
     assert b"1.5" in got.body
+
+
+@pytest.mark.parametrize("other", ["format=yaml", "format=CBOR", "accept"])
+async def test_a_response_in_another_format_is_left_to_the_engine(other: str) -> None:
+    headers = [("Accept", "application/yaml")] if other == "accept" else []
+    query_string = "" if other == "accept" else f"?{other}"
+    yaml = FakeResponse(b"---\nmetric_score: 1.0\n", headers=[("Content-Type", "application/yaml")])
+    async with running({"/docs/_rank_eval": yaml}) as (proxy, engine, reranker):
+        got = await proxy.send("POST", f"/docs/_rank_eval{query_string}", asked({"request": HOSE}), headers)
+    assert (got.body, got.headers["Content-Type"]) == (yaml.body, "application/yaml")
+    assert got.headers["X-Rerank"] == "skipped; why=format"
+    assert [received.target for received in engine.seen] == [f"/docs/_rank_eval{query_string}"]
+    assert engine.seen[0].json == asked({"request": HOSE})
+    assert reranker.seen == []
+
+
+async def test_the_searches_have_the_index_options_of_the_url_and_nothing_else_of_it() -> None:
+    options = "ignore_unavailable=true&search_type=dfs_query_then_fetch"
+    async with running({"/docs/_rank_eval": evaluated}) as (proxy, engine, _):
+        target = f"/docs/_rank_eval?{options}&pretty&filter_path=metric_score"
+        got = await proxy.send("POST", target, asked({"request": HOSE}))
+    assert got.json == {"metric_score": 1.5}
+    assert engine.targets() == [
+        f"/docs/_msearch?{options}",
+        f"/docs/_rank_eval?{options}&pretty&filter_path=**",
+    ]
+
+
+async def test_a_search_that_fails_is_evaluated_as_the_client_wrote_it() -> None:
+    missing = {"error": {"type": "index_not_found_exception"}, "status": 404}
+
+    def failing(received: ReceivedRequest) -> FakeResponse:
+        whole = json.loads(cast("bytes", msearch(received).body))
+        whole["responses"][0] = missing
+        return FakeResponse(json.dumps(whole).encode())
+
+    async with running({"/docs/_rank_eval": evaluated, "/docs/_msearch": failing}) as (proxy, engine, _):
+        got = await proxy.send("POST", "/docs/_rank_eval", asked({"request": HOSE}, {"request": HOSE}))
+    assert engine.seen[-1].json["requests"][0]["request"] == HOSE
+    assert [key for _, key in got.json["details"]["r1"]] == BEST[:3]
+    first, second = got.headers["X-Rerank"].split(", ")
+    assert (first, second.partition(";")[0]) == ("skipped; why=engine_error", "reranked")
+
+
+async def test_an_engine_that_refuses_the_reranked_evaluation_gets_the_clients_own() -> None:
+    def refusing(received: ReceivedRequest) -> FakeResponse:
+        return evaluated(received) if b"function_score" not in received.body else FakeResponse(b"{}", status=400)
+
+    async with running({"/docs/_rank_eval": refusing}) as (proxy, engine, _):
+        got = await proxy.send("POST", "/docs/_rank_eval", asked({"request": HOSE}))
+    assert (got.status, got.headers["X-Rerank"]) == (200, "skipped; why=engine_error")
+    assert engine.seen[-1].json == asked({"request": HOSE})
 
 
 async def test_templates_are_rendered_first() -> None:
@@ -46,7 +102,7 @@ async def test_templates_are_rendered_first() -> None:
     assert "template_id" not in engine.seen[-1].json["requests"][0]
 
 
-async def test_without_a_planned_search_the_request_goes_as_it_came() -> None:
+async def test_without_a_planned_search_the_request_reaches_the_engine_unchanged() -> None:
     async with running({"/docs/_rank_eval": evaluated}) as (proxy, engine, _):
         got = await proxy.send("POST", "/docs/_rank_eval", asked({"request": SORTED}))
         broken = await proxy.send("POST", "/docs/_rank_eval", b"{}", [("Content-Type", "application/json")])

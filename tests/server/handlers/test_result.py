@@ -3,25 +3,38 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from es_rerank.model import Failed, Outcome, Rule, Why, failed
-from es_rerank.pipeline import Reply
-from es_rerank.server.handlers.result import answered, broken, pass_through
+from es_rerank.model import EngineReply, Failed, Outcome, OutcomeState, Rule, Why, failed
+from es_rerank.pipeline import SearchResult
+from es_rerank.server.handlers.result import internal_failure, pass_through, search_result
+from es_rerank.server.responses import outcome_header
 
 RULE = Rule("docs")
-FAULT = failed(Failed(Why.DEADLINE, "too slow"))
+FAILURE = failed(Failed(Why.DEADLINE, "too slow"))
 
 
-def test_only_a_strict_rule_makes_an_error_of_a_fault() -> None:
-    loose, strict = (answered(Reply(b"{}", FAULT, replace(RULE, strict=strict))) for strict in (False, True))
+def test_only_a_strict_rule_makes_an_error_of_a_failure() -> None:
+    loose, strict = (
+        search_result(SearchResult(b"{}", FAILURE, replace(RULE, strict=strict)), b"{}") for strict in (False, True)
+    )
     assert (loose.status, loose.body) == (200, b"{}")
     assert strict.status == 500
     assert json.loads(strict.body or b"")["error"]["reason"] == "deadline: too slow"
-    assert answered(Reply(b"{}", Outcome("reranked"), replace(RULE, strict=True))).status == 200
+    assert (strict.reply, outcome_header(strict.outcomes)) == (None, "failed; why=deadline")
+    reranked = SearchResult(b"{}", Outcome(OutcomeState.RERANKED), replace(RULE, strict=True))
+    assert search_result(reranked, b"{}").status == 200
 
 
-def test_reasons_are_told_in_their_order() -> None:
-    assert [one.header for one in pass_through(Why.SORT, Why.SCROLL).outcomes] == [
+def test_a_response_has_the_body_that_it_is_given_and_the_engines_reply() -> None:
+    reply = EngineReply(status=200, body=b"the engine's")
+    result = SearchResult(b"not cut", Outcome(OutcomeState.RERANKED), RULE, reply)
+    answer = search_result(result, b"cut")
+    assert (answer.body, answer.reply, answer.outcomes) == (b"cut", reply, (result.outcome,))
+
+
+def test_reasons_are_in_the_order_of_the_searches() -> None:
+    assert [outcome_header([outcome]) for outcome in pass_through(Why.SORT, Why.SCROLL).outcomes] == [
         "skipped; why=sort",
         "skipped; why=scroll",
     ]
-    assert broken().outcomes[0].header == "failed; why=internal"
+    assert outcome_header(internal_failure().outcomes) == "failed; why=internal"
+    assert (pass_through(Why.SORT).body, internal_failure().body) == (None, None)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from es_rerank.testing import FakeResponse
+from es_rerank.testing import FakeResponse, ReceivedRequest, search_response
 
-from .engine import BEST, HOSE, ids, running
+from .engine import BEST, HITS, HOSE, ids, page_ids, running, search
 
 
 async def test_a_search_template_is_rendered_and_then_searched() -> None:
@@ -24,7 +24,7 @@ async def test_a_search_template_is_rendered_and_then_searched() -> None:
 
 
 @pytest.mark.parametrize("body", [b'{"id":"unknown"}', b"no json", b"[]", b""])
-async def test_a_template_that_cannot_be_rendered_goes_as_it_came(body: bytes) -> None:
+async def test_a_template_that_cannot_be_rendered_reaches_the_engine_unchanged(body: bytes) -> None:
     refused = FakeResponse(b'{"error":"x"}', status=400)
     says = {"/docs/_search/template": refused, "/_render/template": FakeResponse(b"{}", status=400)}
     async with running(says) as (proxy, engine, _):
@@ -33,7 +33,7 @@ async def test_a_template_that_cannot_be_rendered_goes_as_it_came(body: bytes) -
     assert (engine.seen[-1].target, engine.seen[-1].body) == ("/docs/_search/template", body)
 
 
-async def test_a_template_that_is_no_relevance_search_goes_as_it_came() -> None:
+async def test_a_template_of_a_sorted_search_reaches_the_engine_unchanged() -> None:
     rendered = FakeResponse(b'{"template_output":{"sort":"date","query":{"match":{"body":"x"}}}}')
     async with running({"/_render/template": rendered}) as (proxy, engine, _):
         got = await proxy.send("POST", "/docs/_search/template", {"id": "t"})
@@ -48,7 +48,7 @@ async def test_a_template_that_is_no_relevance_search_goes_as_it_came() -> None:
         ("-hits.hits,-hits.max_score,-took", {"hits": {"total": {"value": 4, "relation": "eq"}}}),
     ],
 )
-async def test_filter_path_cuts_what_leaves(filter_path: str, expected: Any) -> None:
+async def test_filter_path_cuts_the_response_of_the_client(filter_path: str, expected: Any) -> None:
     async with running() as (proxy, engine, _):
         got = await proxy.search("hose", f"/docs/_search?filter_path={filter_path}", size=1)
     assert got.json == expected
@@ -56,7 +56,7 @@ async def test_filter_path_cuts_what_leaves(filter_path: str, expected: Any) -> 
     assert engine.targets() == [f"/docs/_search?from=0&size=50&filter_path={neutral}"]
 
 
-async def test_the_client_may_give_the_model_its_query() -> None:
+async def test_a_header_may_have_the_query_text_for_the_model() -> None:
     async with running() as (proxy, _, reranker):
         header = "wie flicke ich einen Schlauch? é".encode().decode("utf-8", "surrogateescape")
         got = await proxy.search("hose", headers=[("X-Rerank-Query", header)])
@@ -65,7 +65,7 @@ async def test_the_client_may_give_the_model_its_query() -> None:
     assert [seen.json["text_1"] for seen in reranker.seen] == ["wie flicke ich einen Schlauch? é", "mend"]
 
 
-async def test_a_reranker_asked_for_by_name_is_taken_over() -> None:
+async def test_a_native_reranker_is_replaced() -> None:
     asked = {
         "retriever": {"standard": HOSE},
         "field": "title",
@@ -81,8 +81,51 @@ async def test_a_reranker_asked_for_by_name_is_taken_over() -> None:
     assert engine.targets() == ["/docs/_search?from=0&size=3"]
 
 
-async def test_hits_that_the_model_finds_too_improbable_are_left_out() -> None:
+async def test_hits_below_min_score_are_left_out() -> None:
     asked = {"retriever": {"standard": HOSE}, "field": "body", "inference_text": "mend it", "min_score": 0.7}
     async with running() as (proxy, _, _):
         got = await proxy.send("POST", "/docs/_search", {"retriever": {"text_similarity_reranker": asked}})
     assert got.ids == ["3", "4"]
+
+
+MARKED = {**HOSE, "size": 2, "highlight": {"fields": {"body": {}}}}
+
+
+async def test_a_search_in_two_phases_gets_its_page_from_the_fetch_phase() -> None:
+    async with running() as (proxy, engine, _):
+        got = await proxy.send("POST", "/docs/_search", MARKED)
+    assert got.ids == BEST[:2]
+    query, fetch = (received.json for received in engine.seen[1:])
+    assert ("highlight" in query, query["_source"]) == (False, ["body", "title"])
+    assert (fetch["highlight"], sorted(page_ids(fetch))) == (MARKED["highlight"], sorted(BEST[:2]))
+
+
+@pytest.mark.parametrize(
+    ("failure", "why"),
+    [
+        (FakeResponse(b'{"error":{}}', status=503), "engine_error"),
+        (FakeResponse(b"no json"), "engine_answer"),
+        (FakeResponse(search_response(*HITS[:1])), "engine_answer"),
+        (FakeResponse(search_response(*HITS)), "engine_answer"),
+    ],
+    ids=["error", "no response", "a hit missing", "hits too many"],
+)
+async def test_if_the_fetch_phase_fails_the_clients_own_request_is_sent(failure: FakeResponse, why: str) -> None:
+    def failing(received: ReceivedRequest) -> FakeResponse:
+        return failure if b"post_filter" in received.body else search(received)
+
+    async with running({"/docs/_search": failing}) as (proxy, engine, _):
+        got = await proxy.send("POST", "/docs/_search", MARKED)
+    assert (got.status, got.ids) == (200, ["1", "2"])
+    assert got.headers["X-Rerank"] == f"skipped; why={why}"
+    assert len(engine.targets()) == 3
+    assert engine.seen[-1].json == MARKED
+
+
+async def test_an_engine_that_is_gone_in_the_fetch_phase_is_a_bad_gateway() -> None:
+    def failing(received: ReceivedRequest) -> FakeResponse:
+        return FakeResponse([b"{"], cut_off=True) if b"post_filter" in received.body else search(received)
+
+    async with running({"/docs/_search": failing}) as (proxy, _, _):
+        got = await proxy.send("POST", "/docs/_search", MARKED)
+    assert (got.status, got.headers["X-Rerank"]) == (502, "skipped; why=engine_error")

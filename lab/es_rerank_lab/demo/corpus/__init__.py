@@ -1,4 +1,4 @@
-"""The bundled corpus: short documents in many languages, judged queries, five scenarios. Written for this project."""
+"""The bundled corpus: documents in ten languages and queries with relevance judgments, written for this project."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from es_rerank.errors import EsRerankError
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One document; `id` is unique over all languages."""
+    """One document. `id` is unique across languages."""
 
     id: str
     lang: str
@@ -23,7 +23,14 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One judged query: `relevant` maps documents to 2 (answers it) or 1 (helps), `trap` says what misleads BM25."""
+    """One query with relevance judgments.
+
+    Attributes:
+        relevant: Grade of each relevant document by its ID: 2 if it answers the query, 1 if it is related.
+        trap: Why BM25 ranks this query badly.
+        scenario: Title, if the demo prints the hits of this query.
+
+    """
 
     id: str
     lang: str
@@ -45,27 +52,27 @@ class Corpus:
 
     @property
     def scenarios(self) -> tuple[Query, ...]:
-        """The queries that are shown hit by hit."""
+        """The queries whose hits are printed."""
         return tuple(query for query in self.queries if query.scenario)
 
 
 def load() -> Corpus:
-    """Read the corpus. Raises EsRerankError naming file and line of what is wrong."""
+    """Read the corpus. Raises EsRerankError, which names the file and line, if it is invalid."""
     folder = files(__package__)
     long = (_long(file) for file in _sorted(folder / "documents" / "long", ".md"))
     documents = (*_rows(folder / "documents", Document), *long)
     queries = tuple(_rows(folder / "queries", Query))
     known = {document.id for document in documents}
     if len(known) < len(documents) or len({query.id for query in queries}) < len(queries):
-        raise EsRerankError("the corpus uses an id twice")
+        raise EsRerankError("the corpus contains a duplicate id")
     for query in queries:
         if not set(query.relevant) <= known:
-            raise EsRerankError(f"query {query.id} judges a document that is not in the corpus")
+            raise EsRerankError(f"query {query.id} has a judgment of a document that is not in the corpus")
     return Corpus(documents, queries)
 
 
 def _rows(folder: Traversable, kind: type[Row]) -> Iterator[Row]:
-    """Read every line of every file of a folder."""
+    """Read all rows of the JSONL files in a folder."""
     for file in _sorted(folder, ".jsonl"):
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             try:
@@ -75,11 +82,11 @@ def _rows(folder: Traversable, kind: type[Row]) -> Iterator[Row]:
 
 
 def _long(file: Traversable) -> Document:
-    """Read a long document: its title stands in the first line."""
+    """Read a long document from a Markdown file whose first line is the title."""
     title, _, body = file.read_text(encoding="utf-8").partition("\n")
     return Document(file.name.removesuffix(".md"), "en", title.removeprefix("# ").strip(), body.strip())
 
 
-def _sorted(folder: Traversable, ending: str) -> list[Traversable]:
-    """List the files of a folder by name."""
-    return sorted((file for file in folder.iterdir() if file.name.endswith(ending)), key=lambda file: file.name)
+def _sorted(folder: Traversable, suffix: str) -> list[Traversable]:
+    """Return the files with this suffix, sorted by name."""
+    return sorted((file for file in folder.iterdir() if file.name.endswith(suffix)), key=lambda file: file.name)

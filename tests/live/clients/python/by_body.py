@@ -1,4 +1,4 @@
-"""The steps for clients that take whole bodies: elasticsearch-py 7, and opensearch-py, which grew from it."""
+"""The steps for clients that take whole bodies: elasticsearch-py 7 and opensearch-py, which is a fork of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from steps import DOCUMENTS, MAPPINGS, MILL, RIVER, SETTINGS, TAGS, WRONG, Step,
 
 @dataclass(frozen=True)
 class Library:
-    """Where the two differ."""
+    """The differences between the two."""
 
     helpers: Any
     not_found: type[Exception]
@@ -21,7 +21,7 @@ class Library:
 
 
 def access(target: Target) -> dict[str, Any]:
-    """Write the keywords that let a client in."""
+    """Return the keyword arguments for credentials."""
     found: dict[str, Any] = {"max_retries": 0}
     if target.username:
         found["http_auth"] = (target.username, target.password)
@@ -70,7 +70,7 @@ def delete(client: Any, target: Target) -> object:
 
 
 def steps_with(library: Library) -> Mapping[str, Step]:
-    """List all steps; those that need the library are made here."""
+    """Return all steps; those that need the library are defined here."""
 
     def bulk(client: Any, target: Target) -> object:
         actions = ({"_index": target.index, "_id": name, "_source": one} for name, one in DOCUMENTS.items())

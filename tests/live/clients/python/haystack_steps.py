@@ -1,4 +1,4 @@
-"""The steps for Haystack's document stores, which have one face whatever engine is behind."""
+"""The steps for Haystack's document stores, which have the same interface for both engines."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def delete(store: Any, _: Target) -> object:
 def steps_with(
     retriever: Callable[..., Any], clear: Callable[[Any], object], bad_request: type[Exception]
 ) -> Mapping[str, Step]:
-    """List all steps, for a store's BM25 retriever and the exception of its client."""
+    """Return all steps, for a store's BM25 retriever and the exception of its client."""
 
     def search(store: Any, _: Target) -> object:
         found = retriever(document_store=store, top_k=5).run(query="river mill")["documents"]

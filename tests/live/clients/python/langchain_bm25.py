@@ -1,4 +1,4 @@
-"""langchain-elasticsearch: the BM25 store and the retriever with a query of one's own."""
+"""langchain-elasticsearch: the BM25 store, and the retriever with a custom query."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def access(target: Target) -> dict[str, Any]:
 
 
 def read(documents: list[Document]) -> list[list[object]]:
-    """Digest what a search gives to a chain."""
+    """Summarize the documents that a search returns to a chain."""
     return [[one.page_content, one.metadata["tag"]] for one in documents]
 
 

@@ -1,4 +1,4 @@
-"""What the programs share: where the engine is, the documents, and one JSON object about what came of each step."""
+"""Shared by the programs: the command line, the documents, and the JSON object with the result of each step."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TAGS = {"tags": {"terms": {"field": "tag"}}}
 
 @dataclass(frozen=True)
 class Target:
-    """The address of an engine or an endpoint, an index to work in, and what is needed to be let in."""
+    """The URL of an engine or an endpoint, the name of an index, and credentials."""
 
     url: str
     index: str
@@ -41,7 +41,7 @@ class Target:
 
     @classmethod
     def given(cls) -> Target:
-        """Read the command line, `URL INDEX`, and the credentials in the environment."""
+        """Parse the command line, `URL INDEX`, and the credentials in the environment."""
         url, index = sys.argv[1:]
         names = ("username", "password", "api_key", "ca")
         return cls(url, index, **{name: os.environ.get(f"TARGET_{name.upper()}", "") for name in names})
@@ -51,21 +51,21 @@ Step = Callable[[Any, Target], object]
 
 
 def run(connect: Callable[[Target], Any], steps: Mapping[str, Step]) -> None:
-    """Take the steps one by one with a client, and print for each "ok" or its exception, and what it saw."""
+    """Run the steps one by one, and print "ok" or the exception of each, and what the client received."""
     target, client, found = Target.given(), None, {}
     for name, step in steps.items():
         try:
             client = connect(target) if client is None else client
             found[name] = {"outcome": "ok", "saw": step(client, target)}
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
+        except Exception as error:  # noqa: BLE001 - any exception is a result
             found[name] = {"outcome": f"{type(error).__name__}: {reason(error)}", "saw": None}
-            # A client that failed may be half made: the next step has a new one.
+            # A client may be unusable after a failure: the next step gets a new one.
             client = None
     json.dump(found, sys.stdout)
 
 
 def reason(error: Any) -> str:
-    """Say an engine's refusal by its status and reason, and anything else in its own words."""
+    """Return status and reason of an engine's error, and the text of any other exception."""
     status = getattr(getattr(error, "meta", None), "status", None) or getattr(error, "status_code", None)
     body = getattr(error, "body", None) or getattr(error, "info", None)
     if not isinstance(status, int) or not isinstance(body, dict) or "error" not in body:
@@ -77,7 +77,7 @@ def reason(error: Any) -> str:
 
 
 def seen(hits: Mapping[str, Any]) -> dict[str, Any]:
-    """Digest a page of hits: who is on it, in which order, with which score."""
+    """Summarize a page of hits: ids, order and scores."""
     total = hits["total"]
     return {
         "total": total["value"] if isinstance(total, dict) else total,
@@ -88,7 +88,7 @@ def seen(hits: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def refused(call: Callable[[], object], wanted: type[Exception]) -> str:
-    """Name the exception of a call that must fail in one way."""
+    """Return the name of the exception of a call that must fail with it."""
     try:
         call()
     except wanted as error:

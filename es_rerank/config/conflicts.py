@@ -1,0 +1,62 @@
+"""Checks between settings: settings that require or exclude other settings."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from es_rerank.config.types import SHARED, UNIX, same_place
+
+# (setting, setting that it requires).
+_REQUIRES = (
+    ("listen_certificate", "listen_key"),
+    ("listen_key", "listen_certificate"),
+    ("listen_client_ca", "listen_certificate"),
+    ("upstream_certificate", "upstream_key"),
+    ("upstream_key", "upstream_certificate"),
+    ("upstream_username", "upstream_password"),
+    ("upstream_password", "upstream_username"),
+    ("publish_address", "sniff"),
+)
+# (setting, setting that it cannot be combined with).
+_EXCLUDES = (
+    ("upstream_username", "upstream_api_key"),
+    ("aws_region", "upstream_api_key"),
+    ("aws_region", "upstream_username"),
+    # The PROXY protocol header arrives before the TLS handshake, and Python's TLS server cannot read it there.
+    ("proxy_protocol", "listen_certificate"),
+)
+
+
+def conflicts(values: Mapping[str, Any], changed: Collection[str], named: Collection[str]) -> list[tuple[str, str]]:
+    """Return the conflicts between settings.
+
+    Args:
+        values: The values of all settings, by name.
+        changed: The names of the settings whose values differ from the defaults.
+        named: The names of the settings that the operator has set, even to their default values.
+
+    Returns:
+        For each conflict, the name of a setting and the error message.
+
+    """
+    missing = [(one, f"requires {other}") for one, other in _REQUIRES if one in changed and other not in changed]
+    both = [
+        (one, f"cannot be combined with {other}") for one, other in _EXCLUDES if one in changed and other in changed
+    ]
+    several = values["aws_region"] and len(values["upstream"]) > 1
+    nodes = [("aws_region", "requires a single URL in upstream")] if several else []
+    return missing + both + nodes + _addresses(values, named)
+
+
+def _addresses(values: Mapping[str, Any], named: Collection[str]) -> list[tuple[str, str]]:
+    """Return the conflicts between `listen` and `admin_listen`."""
+    listen, admin_listen = values["listen"], values["admin_listen"]
+    if admin_listen == SHARED:
+        # The engine would authenticate es-rerank by its client certificate instead of the caller.
+        certified = values["upstream_certificate"] is not None
+        return [("admin_listen", "`shared` cannot be combined with upstream_certificate")] if certified else []
+    if listen.startswith(UNIX) and "admin_listen" not in named:
+        return [("listen", "a Unix socket requires admin_listen, whose default lets every local user reach the engine")]
+    same = [("admin_listen", "must differ from listen in port or path; use `shared` for one address")]
+    return same if same_place(listen, admin_listen) else []

@@ -1,0 +1,65 @@
+"""The three sources (layers) of settings: command-line flags, environment variables and a YAML file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from es_rerank.config import yaml_source
+from es_rerank.errors import ConfigError
+
+PREFIX = "ES_RERANK_"
+# Variables with the prefix that are not settings: the path of the settings file, and the variables of the demo.
+_OTHER_VARIABLES = frozenset({"ES_RERANK_CONFIG", "ES_RERANK_CACHE", "ES_RERANK_MAVEN_REPOSITORY"})
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """The settings that one source sets.
+
+    Attributes:
+        values: The value of each setting, by name.
+        names: How error messages name each setting, such as `--window` or `settings.yaml:3: window`.
+
+    """
+
+    values: Mapping[str, Any]
+    names: Mapping[str, str]
+
+
+def from_flags(flags: Mapping[str, Any]) -> Layer:
+    """Return the layer of the command-line flags. A flag that was not used has the value None."""
+    used = {name: value for name, value in flags.items() if value is not None}
+    return Layer(used, {name: "--" + name.replace("_", "-") for name in used})
+
+
+def from_environment(environment: Mapping[str, str], settings: Collection[str]) -> Layer:
+    """Return the layer of the environment variables `ES_RERANK_*`.
+
+    Args:
+        environment: All environment variables.
+        settings: The names of all settings.
+
+    Raises:
+        ConfigError: If the name of a variable has the prefix but is not that of a setting.
+
+    """
+    own = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
+    unknown = [name for name in own if _setting(name) not in settings and name not in _OTHER_VARIABLES]
+    if unknown:
+        raise ConfigError("\n".join(f"{name}: unknown variable" for name in sorted(unknown)))
+    values = {_setting(name): value for name, value in own.items() if name not in _OTHER_VARIABLES}
+    return Layer(values, {name: PREFIX + name.upper() for name in values})
+
+
+def from_file(path: Path) -> Layer:
+    """Return the layer of a YAML settings file. Raises ConfigError if the file cannot be read or is not a mapping."""
+    file = yaml_source.load(path)
+    return Layer(dict(file.data), {str(name): f"{file.where((name,))}: {name}" for name in file.data})
+
+
+def _setting(variable: str) -> str:
+    """Return the setting's name for the name of an environment variable."""
+    return variable.removeprefix(PREFIX).lower()

@@ -1,0 +1,36 @@
+"""The values that the parts of the program exchange: frozen data classes with almost no behavior."""
+
+from es_rerank.model.call import CallOptions, EngineReply
+from es_rerank.model.outcome import Outcome, OutcomeState, Skip, failed, skipped
+from es_rerank.model.plan import FetchPhase, FetchSpec, HitKey, Plan
+from es_rerank.model.rule import LongDocumentMode, LongDocuments, PolicySpec, Rule, RuleMode
+from es_rerank.model.scores import Failed, Scored, ScoreRequest
+from es_rerank.model.search import IndexInfo, RerankRequest, Search, SearchBody
+from es_rerank.model.why import Why
+
+__all__ = [
+    "CallOptions",
+    "EngineReply",
+    "Failed",
+    "FetchPhase",
+    "FetchSpec",
+    "HitKey",
+    "IndexInfo",
+    "LongDocumentMode",
+    "LongDocuments",
+    "Outcome",
+    "OutcomeState",
+    "Plan",
+    "PolicySpec",
+    "RerankRequest",
+    "Rule",
+    "RuleMode",
+    "ScoreRequest",
+    "Scored",
+    "Search",
+    "SearchBody",
+    "Skip",
+    "Why",
+    "failed",
+    "skipped",
+]

@@ -1,0 +1,73 @@
+"""The options of one client request, and the engine's reply to a request that es-rerank sent."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+from multidict import CIMultiDict
+
+from es_rerank.model.rule import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """How to handle the searches of one client request.
+
+    Attributes:
+        arrived: When the request arrived, in monotonic seconds.
+        deadline: When the client stops waiting, in monotonic seconds.
+        two_phase: Whether searches at this endpoint may be split into a query phase and a fetch phase.
+        shadow: Whether the client asked for shadow mode, in which its searches are only measured.
+        sampling_key: Key that decides whether a search is in the sample; if empty, the search's `preference` is used,
+            or its query text.
+
+    """
+
+    arrived: float = 0.0
+    deadline: float = math.inf
+    two_phase: bool = True
+    shadow: bool = False
+    sampling_key: str = ""
+
+    def deadline_of(self, rule: Rule) -> float:
+        """Return the time by which a search with this rule must be answered, in monotonic seconds."""
+        return min(self.arrived + rule.deadline, self.deadline)
+
+    def restarted(self, now: float) -> CallOptions:
+        """Return the options with arrival time *now* and the same time limit, for work that starts later.
+
+        Args:
+            now: New arrival time, in monotonic seconds.
+
+        """
+        return replace(self, arrived=now, deadline=self.deadline + now - self.arrived)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineReply:
+    """The engine's response to one request, with its body decoded.
+
+    Attributes:
+        status: HTTP status.
+        headers: Headers as sent to the client, without `Content-Length` and `Content-Encoding`.
+        body: The decoded body; None if the status is not 200, or the body is too large or cannot be decoded.
+        content_encoding: The `Content-Encoding` of the engine's response; empty if it was not encoded.
+        started: When the request was sent, in monotonic seconds.
+        ended: When the response was complete, in monotonic seconds.
+        elasticsearch: Whether the engine identifies itself as Elasticsearch, whichever engine is emulated for clients.
+
+    """
+
+    status: int = 0
+    headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
+    body: bytes | None = None
+    content_encoding: str = ""
+    started: float = 0.0
+    ended: float = 0.0
+    elasticsearch: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """Time from sending the request to the end of the response, in seconds."""
+        return self.ended - self.started

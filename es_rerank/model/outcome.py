@@ -1,0 +1,61 @@
+"""The outcome of a search: reranked, skipped, failed or only measured, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from es_rerank.model.plan import Plan
+from es_rerank.model.scores import Failed
+from es_rerank.model.why import Why
+
+
+class OutcomeState(StrEnum):
+    """What happened to a search, as named in the metric label `outcome` and in the `X-Rerank` header."""
+
+    RERANKED = "reranked"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    SHADOW = "shadow"
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """The reason why a search is not reranked; in shadow mode, `shadow` is the plan to measure after the response."""
+
+    why: Why
+    shadow: Plan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The outcome of one search.
+
+    Attributes:
+        state: Whether it was reranked, skipped, failed or only measured.
+        why: The reason; None if it was reranked.
+        window: Number of hits that the model scored.
+        of: Number of hits in the planned window. `window` can be smaller under load or at the deadline.
+        cached: Number of scored hits whose scores came from the cache.
+        model: Name of the model.
+        detail: The rerank server's error message, for the log and for the error response of strict rules.
+
+    """
+
+    state: OutcomeState
+    why: Why | None = None
+    window: int = 0
+    of: int = 0
+    cached: int = 0
+    model: str = ""
+    detail: str = ""
+
+
+def skipped(why: Why) -> Outcome:
+    """Return the outcome of a search that was not reranked; its state is `shadow` if the reason is shadow mode."""
+    return Outcome(OutcomeState.SHADOW if why is Why.SHADOW else OutcomeState.SKIPPED, why)
+
+
+def failed(failure: Failed) -> Outcome:
+    """Return the outcome of a search that keeps the engine's order because scoring failed."""
+    return Outcome(OutcomeState.FAILED, failure.why, detail=failure.detail)

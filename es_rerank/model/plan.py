@@ -1,0 +1,66 @@
+"""The plan of a search: which hits the engine returns, what the model reads and which page the client gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from es_rerank.model.rule import Rule
+
+HitKey = tuple[str, str]
+"""The key of a hit: its index name and its id."""
+
+
+class FetchPhase(Enum):
+    """Phase of a request to the engine.
+
+    WINDOW: the hits of the window, with everything that the client requested.
+    QUERY: the hits of the window, with only the fields that the model reads. A FETCH request follows.
+    FETCH: the hits of the client's page, with everything that the client requested.
+    """
+
+    WINDOW = auto()
+    QUERY = auto()
+    FETCH = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class FetchSpec:
+    """Which hits to request: `from_` and `size` of the engine request and, in the fetch phase, the keys of the hits."""
+
+    phase: FetchPhase
+    from_: int
+    size: int
+    only: tuple[HitKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to handle one search.
+
+    Attributes:
+        text: The query text for the model.
+        start: `from` of the client's page.
+        size: `size` of the client's page.
+        fetch: Which hits the engine returns, and with which content.
+        window: Number of hits that the model reads; 0 for a page beyond the window, where only `_score` is changed.
+        rule: The rule of the indices, adjusted to what the request specifies explicitly.
+        passage_fields: Fields that the model reads.
+        extra_fields: Fields that es-rerank requests in addition to the client's, and removes from the response.
+        client_fields: Field patterns that the client requested; fields that match them are never removed.
+        min_score: Hits with a lower probability are dropped.
+        without_stored_fields: Whether the client wants hits without `_id` and `_source` (`stored_fields: _none_`).
+
+    """
+
+    text: str
+    start: int
+    size: int
+    fetch: FetchSpec
+    window: int
+    rule: Rule
+    passage_fields: tuple[str, ...]
+    extra_fields: tuple[str, ...] = ()
+    client_fields: tuple[str, ...] = ()
+    min_score: float | None = None
+    without_stored_fields: bool = False

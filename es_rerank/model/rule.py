@@ -1,0 +1,82 @@
+"""Rules: how to rerank the hits of indices that match a pattern."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RuleMode(StrEnum):
+    """Whether searches of a rule are reranked, not reranked, only measured (shadow mode), or reranked for a sample."""
+
+    ON = "on"
+    OFF = "off"
+    SHADOW = "shadow"
+    SAMPLE = "sample"
+
+
+class LongDocumentMode(StrEnum):
+    """How to score a document longer than one passage: only its first passage, or by the best score of all passages."""
+
+    TRUNCATE = "truncate"
+    MAX_PASSAGE = "max_passage"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySpec:
+    """The name of a score policy, and its parameter: a weight for `linear`, a rank constant for `rrf`."""
+
+    name: str = "replace"
+    parameter: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LongDocuments:
+    """How to score documents longer than one passage. An attribute that is None uses the model profile's value.
+
+    Attributes:
+        mode: Which part of a long document is scored.
+        max_passage_tokens: Maximum length of a passage, in model tokens.
+        max_search_tokens: Maximum total length of the passages of one search, in model tokens.
+
+    """
+
+    mode: LongDocumentMode | None = None
+    max_passage_tokens: int | None = None
+    max_search_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How to rerank the hits of indices that match a pattern.
+
+    Attributes:
+        name: Name of the rule file.
+        patterns: Index patterns that the rule applies to.
+        fields: Fields that the model reads; empty means the text fields of the mapping.
+        template: Template of the passage text; None joins the fields with newlines.
+        window: Number of hits that the model reads.
+        deadline: Time limit for a whole search, in seconds.
+        policy: How engine scores and model scores are combined into the new `_score`.
+        long: How to score long documents.
+        instruction: Task description for models that support one; None uses the model profile's instruction.
+        mode: Whether searches are reranked, only measured, or not reranked.
+        sample_rate: Share of searches that are reranked in mode `sample`, from 0 to 1.
+        strict: Whether a scoring failure is returned as an error instead of hits in the engine's order.
+        partial: Whether, if the deadline is reached, the hits at the start of the window that have scores are reranked.
+
+    """
+
+    name: str
+    patterns: tuple[str, ...] = ("*",)
+    fields: tuple[str, ...] = ()
+    template: str | None = None
+    window: int = 50
+    deadline: float = 3.0
+    policy: PolicySpec = PolicySpec()
+    long: LongDocuments = LongDocuments()
+    instruction: str | None = None
+    mode: RuleMode = RuleMode.ON
+    sample_rate: float = 1.0
+    strict: bool = False
+    partial: bool = False

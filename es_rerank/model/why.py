@@ -1,0 +1,48 @@
+"""The reasons why a search is not reranked."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Why(StrEnum):
+    """Why a search was not reranked, as named in the `X-Rerank` header, the metric label, the log and the docs."""
+
+    OFF = "off"
+    SHADOW = "shadow"
+    SAMPLED_OUT = "sampled_out"
+    NOT_A_SEARCH = "not_a_search"
+    UNREADABLE = "unreadable"
+    TOO_LARGE = "too_large"
+    FORMAT = "format"
+    SORT = "sort"
+    SCROLL = "scroll"
+    SEARCH_AFTER = "search_after"
+    POINT_IN_TIME = "point_in_time"
+    SLICE = "slice"
+    SIZE_ZERO = "size_zero"
+    STORED_FIELDS = "stored_fields"
+    TOP_HITS = "top_hits"
+    OWN_RERANKER = "own_reranker"
+    NO_QUERY_TEXT = "no_query_text"
+    HIDDEN_INDEX = "hidden_index"
+    NO_RULE = "no_rule"
+    RULES_DIFFER = "rules_differ"
+    NO_TEXT_FIELDS = "no_text_fields"
+    MAPPING = "mapping"
+    BEYOND_WINDOW = "beyond_window"
+    FEW_HITS = "few_hits"
+    NO_PASSAGES = "no_passages"
+    ENGINE_ERROR = "engine_error"
+    ENGINE_ANSWER = "engine_answer"
+    PARTIAL = "partial"
+    DEADLINE = "deadline"
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    RERANKER_ERROR = "reranker_error"
+    BAD_ANSWER = "bad_answer"
+    TOO_LONG = "too_long"
+    BREAKER = "breaker"
+    OVERLOADED = "overloaded"
+    SELF_TEST = "self_test"
+    INTERNAL = "internal"

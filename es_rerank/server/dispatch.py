@@ -1,0 +1,171 @@
+"""Routes an HTTP request: to an error response, an admin page, a handler, or the engine."""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from es_rerank.errors import RequestError, UpstreamError
+from es_rerank.model import Why
+from es_rerank.net.content_encoding import compress, decompress, read_limited
+from es_rerank.net.messages import Body
+from es_rerank.search.formats.endpoints import EndpointRequest, match
+from es_rerank.server import client_request
+from es_rerank.server.admin.pages import PREFIX, admin_page
+from es_rerank.server.handlers import COMPAT_HANDLERS, HANDLERS
+from es_rerank.server.handlers.context import EngineSession, SearchCall, mode, search_call
+from es_rerank.server.handlers.result import HandlerResult, internal_failure, pass_through
+from es_rerank.server.listen.connection import AdminAccess, admin_access
+from es_rerank.server.listen.request_checks import Rejection, RequestHead, check_request, malformed
+from es_rerank.server.passthrough import gateway_error, pass_request
+from es_rerank.server.responses import RerankHeaders, WholeResponse, error_answer, outcome_header
+from es_rerank.server.state import STATE, State
+from es_rerank.server.timings import Timings
+
+log = structlog.get_logger()
+
+
+async def dispatch(request: web.Request) -> web.StreamResponse:
+    """Respond to a request. If es-rerank itself fails, return a 500 in the engines' format; clients do not retry it."""
+    rejected = check_request(RequestHead(request.method, request.raw_path, request.headers, request.version))
+    if rejected:
+        return _refused(request, rejected)
+    try:
+        return await _routed(request)
+    except (RequestError, web.RequestPayloadError) as error:
+        return _refused(request, malformed(str(error) or "the body of the request is malformed"))
+    except Exception as error:
+        log.exception("request failed", path=request.path)
+        if request.writer.output_size:
+            raise
+        reason = f"es-rerank failed: {type(error).__name__}"
+        return error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, "es_rerank_exception", reason)
+
+
+@web.middleware
+async def dispatch_any(request: web.Request, handler: Handler) -> web.StreamResponse:  # noqa: ARG001
+    """Respond to every request, including targets that aiohttp's router does not match, such as `*`."""
+    return await dispatch(request)
+
+
+def _refused(request: web.Request, rejected: Rejection) -> web.Response:
+    """Return an error response and close the connection; the rest of the request is not read."""
+    if rejected.silent and request.transport:
+        request.transport.abort()
+    if request.content.exception():
+        # aiohttp would wait for the rest of the body and raise the same error again.
+        request.content.feed_eof()
+    response = error_answer(rejected.status, rejected.kind, rejected.reason)
+    response.force_close()
+    return response
+
+
+async def _routed(request: web.Request) -> web.StreamResponse:
+    """Route a request to an admin page, a handler for searches, or the engine."""
+    state = request.app[STATE]
+    if admin_access(request) is not AdminAccess.NONE and (request.path + "/").startswith(PREFIX + "/"):
+        return await admin_page(state, request)
+    endpoint_request = match(request.method, client_request.target(request), request.headers, state.endpoints)
+    if endpoint_request is None:
+        state.metrics.passed_through()
+        return await pass_request(state, request, client_request.uploading(request))
+    return await answer(state, request, endpoint_request)
+
+
+async def answer(state: State, request: web.Request, endpoint_request: EndpointRequest) -> web.StreamResponse:
+    """Respond to a request to a known endpoint, or pass it through with the reason in the `X-Rerank` header."""
+    arrived = time.monotonic()
+    limit = state.settings.max_body
+    whole, parts = await read_limited(aiter(client_request.ClientBody(request)), limit)
+    if whole is None and endpoint_request.own:
+        return _too_long(limit)
+    timings = Timings()
+    if whole is None:
+        result = pass_through(Why.TOO_LARGE)
+        headers = RerankHeaders(outcome_header(result.outcomes), timings)
+        return await _passed(state, request, result, client_request.ClientBody(request, parts), headers)
+    coding = request.headers.get("Content-Encoding", "")
+    body = decompress(whole, coding, limit) if coding else whole
+    call = search_call(state, request, endpoint_request, body or b"", arrived)
+    session = EngineSession(call, timings)
+    try:
+        result = pass_through(Why.FORMAT) if body is None else await _handled(call, session)
+    except UpstreamError as error:
+        log.warning("upstream failed", path=request.path, reason=str(error))
+        result = pass_through(Why.ENGINE_ERROR)
+        state.metrics.searched(result.outcomes, timings)
+        return gateway_error(str(error), RerankHeaders(outcome_header(result.outcomes), timings))
+    headers = RerankHeaders(outcome_header(result.outcomes), timings, session.warnings)
+    if result.body is None:
+        response = await _passed(state, request, result, whole, headers)
+    else:
+        response = _written(state, request, result, result.body, headers)
+    if result.measurements:
+        state.shadows.start(result.measurements, call.options.restarted(time.monotonic()))
+    return response
+
+
+def _too_long(limit: int) -> web.Response:
+    """Reject a body larger than *limit* bytes that cannot be passed to the engine."""
+    answer = error_answer(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "content_too_long_exception", f"the body is longer than {limit} bytes"
+    )
+    answer.force_close()
+    return answer
+
+
+async def _handled(call: SearchCall, session: EngineSession) -> HandlerResult:
+    """Call the endpoint's handler. If it fails, the request is passed through."""
+    endpoint = call.endpoint_request.endpoint
+    compat = COMPAT_HANDLERS.get(endpoint)
+    if compat is None and mode(call.request) == "off":
+        return pass_through(Why.OFF)
+    try:
+        return await (compat or HANDLERS[endpoint])(call, session)
+    except UpstreamError:
+        raise
+    except Exception:
+        log.exception("search not reranked", path=call.request.path)
+        return internal_failure()
+
+
+async def _passed(
+    state: State, request: web.Request, result: HandlerResult, body: Body, headers: RerankHeaders
+) -> web.StreamResponse:
+    """Pass a request to the engine and record its outcome."""
+    try:
+        return await pass_request(state, request, body, headers, result.forward)
+    finally:
+        # Counted even if the client disconnects while the response is streamed.
+        _count(state, request, result, headers)
+
+
+def _written(
+    state: State, request: web.Request, result: HandlerResult, body: bytes, headers: RerankHeaders
+) -> web.StreamResponse:
+    """Return a response with the status and headers of the engine's reply, or with es-rerank's own."""
+    response: web.Response
+    if result.reply is None:
+        response = web.Response(status=result.status, body=body, content_type="application/json")
+    else:
+        own, coding = result.reply.headers, result.reply.content_encoding
+        if coding:
+            own["Content-Encoding"] = coding
+            body = compress(body, coding)
+        response = WholeResponse(body=body, headers=own)
+    headers.add_to(response.headers)
+    _count(state, request, result, headers)
+    return response
+
+
+def _count(state: State, request: web.Request, result: HandlerResult, headers: RerankHeaders) -> None:
+    """Record the outcomes of a request in the metrics and the log."""
+    if headers.outcome and headers.timings:
+        state.metrics.searched(result.outcomes, headers.timings)
+        log.debug("search handled", path=request.path, outcome=headers.outcome)
+    else:
+        state.metrics.passed_through()

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from es_rerank.model import Rule, ScoreRequest
+from es_rerank.rerank_client.window import Window
+
+
+def window(**values: object) -> Window:
+    """A window of four documents with 2, 0, 1 and 2 passages; the passage `b` is in two of them."""
+    made = Window(ScoreRequest("hose", ["one", None, "two", "three"], Rule("docs"), 1.0))
+    made.set_rows([b"a", b"b", b"c", b"b", b"d"], [2, 0, 1, 2])
+    made.count = 4
+    for name, value in values.items():
+        setattr(made, name, value)
+    return made
+
+
+def test_keys_belong_to_the_document_of_their_passage() -> None:
+    assert window().rows == [[b"a", b"b"], [], [b"c"], [b"b", b"d"]]
+
+
+def test_missing_pairs_are_those_that_are_read_and_not_cached_each_once() -> None:
+    assert window().missing() == [b"a", b"b", b"c", b"d"]
+    assert window(cached=frozenset({b"a", b"c"})).missing() == [b"b", b"d"]
+    assert window(count=3).missing() == [b"a", b"b", b"c"]
+    assert window(count=0).missing() == []
+
+
+def test_the_scored_head_ends_at_the_first_document_with_a_passage_without_score() -> None:
+    scores = {b"a": 1.0, b"b": 2.0, b"d": 4.0}
+    assert window().scored_head() == 0
+    assert window(scores=scores).scored_head() == 2
+    assert window(scores={**scores, b"c": 3.0}).scored_head() == 4
+    assert window(scores={**scores, b"c": 3.0}, count=3).scored_head() == 3
+    assert window(scores={b"a": 1.0}).scored_head() == 0
+
+
+def test_a_document_is_scored_by_its_best_passage() -> None:
+    made = window(scores={b"a": 1.0, b"b": 2.0, b"c": -3.0, b"d": 4.0})
+    assert made.best_scores(4) == [2.0, -3.0, 4.0]
+    assert made.best_scores(2) == [2.0]
+
+
+def test_a_document_is_cached_if_all_its_passages_are() -> None:
+    assert window(cached=frozenset({b"a", b"b", b"c"})).cached_documents(4) == 2
+    assert window(cached=frozenset({b"a", b"b", b"c"})).cached_documents(2) == 1
+    assert window(cached=frozenset({b"a"})).cached_documents(4) == 0
