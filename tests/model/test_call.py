@@ -39,3 +39,7 @@ def test_a_restarted_call_of_a_patient_client_has_the_time_of_the_rule() -> None
 def test_the_engines_time_is_from_sending_to_the_end_of_its_response() -> None:
     assert EngineReply(started=2.0, ended=2.5).seconds == 0.5
     assert EngineReply().seconds == 0.0
+
+
+def test_without_a_reply_there_is_no_status() -> None:
+    assert EngineReply().status == 0

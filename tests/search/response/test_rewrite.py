@@ -212,6 +212,17 @@ def test_both_phases_are_joined_to_one_page() -> None:
     )
 
 
+@pytest.mark.parametrize("phase", ["query", "fetch", "none"])
+def test_a_total_is_replaced_only_if_both_phases_have_one(phase: str) -> None:
+    total = {phase: '"total":{"value":3},'}
+    head = f'{{"hits":{{{total.get("fetch", "")}"max_score":8.0,"hits":['
+    fetch = head + '{"_index":"b","_id":"1","_score":8.0},{"_index":"a","_id":"2","_score":7.0}]}}'
+    query = WINDOW.replace(b'"max_score"', total.get("query", "").encode() + b'"max_score"')
+    joined = rejoin(read(query), read(fetch.encode()), QUERY_PHASE, LAST_FIRST)
+    assert joined is not None
+    assert json.loads(joined)["hits"].get("total") == ({"value": 3} if phase == "fetch" else None)
+
+
 @pytest.mark.parametrize(
     "hits",
     [
