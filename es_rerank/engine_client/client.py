@@ -120,6 +120,9 @@ class EngineClient:
                 except _NOT_REACHED as error:
                     fault = error
                     self._failed(url, error)
+                    if isinstance(request.body, WatchedUpload) and request.body.ended:
+                        # It was read to be signed, so the next node would get an empty body.
+                        sends = _MAX_SENDS
                     break
                 except (aiohttp.ClientError, OSError) as error:
                     fault = error
@@ -140,14 +143,19 @@ class EngineClient:
         """Send a request to a node without normalizing its target."""
         if self._credentials and request.use_service_credentials:
             request = await self._credentials(url, request)
-        return await self._session(once=_is_long(request)).request(
-            request.method,
-            URL(url + request.target, encoded=True),
-            headers=request.headers,
-            data=_data(request.body),
-            allow_redirects=False,
-            ssl=await self._trust.context(url) if url.startswith("https") else True,
-        )
+        try:
+            return await self._session(once=_is_long(request)).request(
+                request.method,
+                URL(url + request.target, encoded=True),
+                headers=request.headers,
+                data=_data(request.body),
+                allow_redirects=False,
+                ssl=await self._trust.context(url) if url.startswith("https") else True,
+            )
+        except BaseException:
+            if isinstance(request.body, Stream):
+                request.body.close()
+            raise
 
     def _failed(self, url: str, error: Exception) -> None:
         """Mark a node as down."""

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from multidict import CIMultiDict
 
 from es_rerank.errors import ConfigError, UpstreamError
-from es_rerank.net.messages import Chunks, OutgoingRequest, Stream
+from es_rerank.net.messages import OutgoingRequest, Stream
 
 # A larger body is buffered in a temporary file until it has been hashed and sent.
 _MAX_MEMORY_BYTES = 1024 * 1024
@@ -54,7 +54,7 @@ class Signer:
         A streamed body is buffered first, because the headers contain its digest.
 
         Raises:
-            UpstreamError: There are no AWS credentials.
+            UpstreamError: There are no AWS credentials, or they cannot be refreshed.
 
         """
         target = _canonical(request.target)
@@ -66,7 +66,7 @@ class Signer:
             buffer = SpooledTemporaryFile(_MAX_MEMORY_BYTES)  # noqa: SIM115 - closed when it has been sent
             digest, size = await _buffer(body, buffer)
             headers["Content-Length"] = str(size)
-            body = Chunks(_read(buffer))
+            body = _BufferedBody(buffer)
         signature = await asyncio.to_thread(self._signature, request.method, url + target, digest)
         headers.extend(signature)
         return replace(request, target=target, headers=headers, body=body)
@@ -75,12 +75,17 @@ class Signer:
         """Return the signature headers. Getting credentials may block, so this runs in a thread."""
         from botocore.auth import SigV4Auth  # noqa: PLC0415
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
 
-        credentials = self._session.get_credentials()
-        if credentials is None:
+        try:
+            credentials = self._session.get_credentials()
+            frozen = credentials.get_frozen_credentials() if credentials else None
+        except BotoCoreError as error:
+            raise UpstreamError(f"no AWS credentials to sign the request with: {error}") from error
+        if frozen is None:
             raise UpstreamError("no AWS credentials were found to sign the request with")
         signed = AWSRequest(method, url, headers={"Host": urlsplit(url).netloc, "X-Amz-Content-SHA256": digest})
-        SigV4Auth(credentials.get_frozen_credentials(), self._service, self._region).add_auth(signed)
+        SigV4Auth(frozen, self._service, self._region).add_auth(signed)
         return {name: signed.headers[name] for name in _SIGNATURE_HEADERS if name in signed.headers}
 
 
@@ -100,6 +105,22 @@ async def _buffer(chunks: Stream, file: IO[bytes]) -> tuple[str, int]:
     size = file.tell()
     file.seek(0)
     return digest.hexdigest(), size
+
+
+class _BufferedBody(Stream):
+    """A body read from a file, which is then closed."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        """Create a body from the content of *file*."""
+        self._file = file
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Iterate over the chunks."""
+        return _read(self._file)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 async def _read(file: IO[bytes]) -> AsyncIterator[bytes]:

@@ -23,6 +23,9 @@ class Stream(ABC):
         async for chunk in self:
             await sink.write(chunk)
 
+    def close(self) -> None:  # noqa: B027 - most bodies hold nothing
+        """Release what a body holds that will not be read."""
+
 
 class Chunks(Stream):
     """A body read from an asynchronous iterable."""

@@ -13,7 +13,7 @@ from es_rerank.errors import RequestError, UpstreamError
 from es_rerank.model import Why
 from es_rerank.net.content_encoding import compress, decompress, read_limited
 from es_rerank.net.messages import Body
-from es_rerank.search.formats.endpoints import EndpointRequest, match
+from es_rerank.search.formats.endpoints import Endpoint, EndpointRequest, match
 from es_rerank.server import client_request
 from es_rerank.server.admin.pages import PREFIX, admin_page
 from es_rerank.server.handlers import COMPAT_HANDLERS, HANDLERS
@@ -27,6 +27,9 @@ from es_rerank.server.state import STATE, State
 from es_rerank.server.timings import Timings
 
 log = structlog.get_logger()
+
+# The engine does not know the ids of these requests, so their handlers run even if reranking is off.
+_ALWAYS_HANDLED = {Endpoint.ASYNC_SEARCH_ID, Endpoint.INFERENCE}
 
 
 async def dispatch(request: web.Request) -> web.StreamResponse:
@@ -85,15 +88,18 @@ async def answer(state: State, request: web.Request, endpoint_request: EndpointR
         return _too_long(limit)
     timings = Timings()
     if whole is None:
-        result = pass_through(Why.TOO_LARGE)
+        result = _not_read(endpoint_request, Why.TOO_LARGE)
         headers = RerankHeaders(outcome_header(result.outcomes), timings)
         return await _passed(state, request, result, client_request.ClientBody(request, parts), headers)
     coding = request.headers.get("Content-Encoding", "")
     body = decompress(whole, coding, limit) if coding else whole
+    if body is None and endpoint_request.own:
+        return error_answer(HTTPStatus.BAD_REQUEST, "parse_exception", f"the body is not valid {coding}, or too long")
     call = search_call(state, request, endpoint_request, body or b"", arrived)
     session = EngineSession(call, timings)
     try:
-        result = pass_through(Why.FORMAT) if body is None else await _handled(call, session)
+        readable = body is not None or endpoint_request.endpoint in _ALWAYS_HANDLED
+        result = await _handled(call, session) if readable else _not_read(endpoint_request, Why.FORMAT)
     except UpstreamError as error:
         log.warning("upstream failed", path=request.path, reason=str(error))
         result = pass_through(Why.ENGINE_ERROR)
@@ -109,6 +115,11 @@ async def answer(state: State, request: web.Request, endpoint_request: EndpointR
     return response
 
 
+def _not_read(endpoint_request: EndpointRequest, why: Why) -> HandlerResult:
+    """Pass a request through whose body cannot be read. At some endpoints it has no searches, and so no outcome."""
+    return HandlerResult(None) if endpoint_request.endpoint in COMPAT_HANDLERS else pass_through(why)
+
+
 def _too_long(limit: int) -> web.Response:
     """Reject a body larger than *limit* bytes that cannot be passed to the engine."""
     answer = error_answer(
@@ -122,15 +133,17 @@ async def _handled(call: SearchCall, session: EngineSession) -> HandlerResult:
     """Call the endpoint's handler. If it fails, the request is passed through."""
     endpoint = call.endpoint_request.endpoint
     compat = COMPAT_HANDLERS.get(endpoint)
-    if compat is None and mode(call.request) == "off":
+    if compat is None and endpoint not in _ALWAYS_HANDLED and mode(call.request) == "off":
         return pass_through(Why.OFF)
     try:
         return await (compat or HANDLERS[endpoint])(call, session)
     except UpstreamError:
         raise
     except Exception:
+        if call.endpoint_request.own:
+            raise
         log.exception("search not reranked", path=call.request.path)
-        return internal_failure()
+        return HandlerResult(None) if compat else internal_failure()
 
 
 async def _passed(

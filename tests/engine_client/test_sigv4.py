@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import quote, unquote
 
 import pytest
+from botocore.exceptions import CredentialRetrievalError
 from multidict import CIMultiDict
 
 from es_rerank.config.settings import Settings
@@ -128,3 +129,29 @@ async def test_a_body_that_is_sent_leaves_no_open_file(monkeypatch: pytest.Monke
     file = io.BytesIO(b"0123456789")
     assert [chunk async for chunk in sigv4._read(file)] == [b"0123", b"4567", b"89"]
     assert file.closed
+
+
+async def test_aws_credentials_that_cannot_be_refreshed_are_an_upstream_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def expired() -> None:
+        raise CredentialRetrievalError(provider="web-identity", error_msg="expired")
+
+    signer = Signer(REGION, "es")
+    monkeypatch.setattr(signer._session, "get_credentials", expired)
+    with pytest.raises(UpstreamError, match=r"no AWS credentials .*web-identity: expired"):
+        await signer("http://engine", OutgoingRequest("GET", "/"))
+
+
+async def test_a_body_that_was_read_to_be_signed_is_not_sent_to_the_next_node_empty() -> None:
+    node = FakeServer({"": FakeResponse(b"ok")})
+    async with serve_fake(node):
+        client = EngineClient(Settings(upstream=f"http://127.0.0.1:1,{node.url}", aws_region=REGION))
+        outcomes = []
+        for _ in range(2):
+            try:
+                async with client.open(OutgoingRequest("PUT", "/docs", body=Chunks(body()))) as response:
+                    outcomes.append(await response.content.read())
+            except UpstreamError:
+                outcomes.append(b"502")
+        await client.close()
+    assert sorted(outcomes) == [b"502", b"ok"]
+    assert [seen.body for seen in node.seen] == [b"".join([chunk async for chunk in body()])]

@@ -6,18 +6,23 @@ So any replica can rerank the final response, whenever it is ready, and es-reran
 from __future__ import annotations
 
 from dataclasses import replace
+from http import HTTPStatus
 from urllib.parse import quote
 
+import structlog
 from multidict import CIMultiDict
 
+from es_rerank.errors import UpstreamError
 from es_rerank.model import EngineReply, Plan, RuleMode, Skip, Why, skipped
 from es_rerank.pipeline import RankedWindow, SearchResult, decide, engine_order, page_result, rank_window
 from es_rerank.search.engine_request.by_endpoint import EngineRequest, engine_request
 from es_rerank.search.engine_request.widen import without_filter_path
 from es_rerank.search.formats.async_search import AsyncSearchResponse, read, recall, token, write
 from es_rerank.search.formats.endpoints import Endpoint, decode, wants_other_format
-from es_rerank.server.handlers.context import EngineSession, SearchCall, filtered, parsed_searches
-from es_rerank.server.handlers.result import HandlerResult, pass_through, search_result
+from es_rerank.server.handlers.context import EngineSession, SearchCall, filtered, mode, parsed_searches
+from es_rerank.server.handlers.result import HandlerResult, internal_failure, pass_through, search_result
+
+log = structlog.get_logger()
 
 # The engine may also send the id in this header.
 _ID_HEADER = "X-Elasticsearch-Async-Id"
@@ -35,13 +40,22 @@ async def submit(call: SearchCall, session: EngineSession) -> HandlerResult:
     if isinstance(plan, Skip):
         return pass_through(plan.why)
     reply = await session.ask(engine_request(call.endpoint_request, search, plan))
+    submitted = reply.status == HTTPStatus.OK
+    return await _submitted(call, session, reply, plan) if submitted else pass_through(Why.ENGINE_ERROR)
+
+
+async def _submitted(call: SearchCall, session: EngineSession, reply: EngineReply, plan: Plan) -> HandlerResult:
+    """Return the response to a search that has been submitted. Passing the request through would submit it again."""
     if reply.body is None:
-        return pass_through(Why.ENGINE_ERROR)
+        raise UpstreamError("the search was submitted, but the response is too long, or its encoding is unknown")
     response = read(reply.body)
     if response is None:
-        # The search has been submitted. Passing the request through would submit it a second time.
         return HandlerResult(reply.body, (skipped(Why.ENGINE_ANSWER),), reply)
-    return await _answer(call, session, reply, response, plan)
+    try:
+        return await _answer(call, session, reply, response, plan)
+    except Exception:
+        log.exception("search not reranked", path=call.request.path)
+        return replace(internal_failure(), body=reply.body, reply=reply)
 
 
 async def follow(call: SearchCall, session: EngineSession) -> HandlerResult:
@@ -58,7 +72,14 @@ async def follow(call: SearchCall, session: EngineSession) -> HandlerResult:
         return unchanged
     reply = await session.ask(EngineRequest(path, without_filter_path(request.query_string), b""))
     response = None if reply.body is None else read(reply.body)
-    return unchanged if response is None else await _answer(call, session, reply, response, plan)
+    if response is None:
+        return unchanged
+    try:
+        return await _answer(call, session, reply, response, plan)
+    except Exception:
+        # Not left to the caller, which would pass the id of es-rerank to the engine.
+        log.exception("search not reranked", path=call.request.path)
+        return replace(unchanged, outcomes=internal_failure().outcomes)
 
 
 async def _answer(
@@ -89,8 +110,8 @@ async def _answer(
 async def _result(
     call: SearchCall, session: EngineSession, reply: EngineReply, final: bool, plan: Plan
 ) -> SearchResult:
-    """Return the inner search response, in the engine's order if its rule no longer exists or is off."""
-    if not final or plan.rule.mode is RuleMode.OFF:
+    """Return the inner search response, in the engine's order if the client, or its rule, turned reranking off."""
+    if not final or plan.rule.mode is RuleMode.OFF or mode(call.request) == "off":
         return engine_order(plan, reply, Why.OFF if final else Why.PARTIAL)
     window = await rank_window(plan, reply, session.ports(_no_fetch), call.options)
     return page_result(window) if isinstance(window, RankedWindow) else window

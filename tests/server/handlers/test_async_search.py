@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from es_rerank.server.handlers import async_search
 from es_rerank.testing import ClientReply, FakeResponse, ReceivedRequest, RunningEndpoint
 
 from .engine import BEST, HOSE, found, ids, running
@@ -165,3 +166,42 @@ async def test_a_submit_that_the_engine_refuses_is_sent_as_the_client_wrote_it()
         got = await submit(proxy, "elasticsearch")
     assert (got.status, got.body, got.headers["X-Rerank"]) == (400, refused.body, "skipped; why=engine_error")
     assert fake.targets() == ["/docs/_async_search?from=0&size=50", "/docs/_async_search"]
+
+
+@pytest.mark.parametrize("kind", PATHS)
+async def test_with_reranking_off_a_poll_and_a_delete_still_reach_the_engine_by_its_own_id(kind: str) -> None:
+    off = [("X-Rerank-Mode", "off")]
+    async with running({"/": engine(kind, ready_at=1)}) as (proxy, fake, reranker):
+        target = polled(kind, (await submit(proxy, kind, size=2)).json["id"])
+        got = await proxy.send("GET", target, None, off)
+        ended = await proxy.send("DELETE", target, None, off)
+    assert (ids(got.json["response"]), got.headers["X-Rerank"]) == (["1", "2"], "skipped; why=off")
+    assert ended.json == {"acknowledged": True}
+    assert fake.targets()[1:] == [polled(kind, ENGINE_ID).replace("%3D", "=")] * 2
+    assert reranker.seen == []
+
+
+async def test_a_submit_whose_response_is_too_long_is_not_sent_a_second_time() -> None:
+    long = FakeResponse(b"{" + b" " * 2_000 + b"}")
+    async with running({"/docs/_async_search": long}, max_answer=1_024) as (proxy, fake, _):
+        got = await submit(proxy, "elasticsearch")
+    assert (got.status, got.headers["X-Rerank"]) == (502, "skipped; why=engine_error")
+    assert "the search was submitted" in got.json["error"]["reason"]
+    assert len(fake.targets()) == 1
+
+
+async def test_a_failure_after_the_submit_returns_the_engines_response(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(async_search, "token", lambda *_: 1 / 0)
+    async with running({"/": engine("elasticsearch", ready_at=0)}) as (proxy, fake, _):
+        got = await submit(proxy, "elasticsearch")
+    assert (got.status, got.json["id"], got.headers["X-Rerank"]) == (200, ENGINE_ID, "failed; why=internal")
+    assert len(fake.targets()) == 1
+
+
+async def test_a_failure_in_a_poll_passes_the_poll_to_the_engine_by_its_own_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running({"/": engine("elasticsearch", ready_at=1)}) as (proxy, fake, _):
+        client_id = (await submit(proxy, "elasticsearch")).json["id"]
+        monkeypatch.setattr(async_search, "token", lambda *_: 1 / 0)
+        got = await proxy.send("GET", polled("elasticsearch", client_id))
+    assert (got.status, got.json["id"], got.headers["X-Rerank"]) == (200, ENGINE_ID, "failed; why=internal")
+    assert fake.targets()[1:] == [polled("elasticsearch", ENGINE_ID).replace("%3D", "=")] * 2

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from es_rerank.server.handlers import inference
 from es_rerank.testing import FakeResponse
 
 from .engine import running
@@ -60,3 +61,15 @@ async def test_a_request_above_the_limits_is_an_error_in_the_engines_format() ->
     assert (long.status, long.json["error"]["type"]) == (413, "content_too_long_exception")
     assert long.json["error"]["reason"] == "the body is longer than 8192 bytes"
     assert (engine.seen, reranker.seen) == ([], [])
+
+
+async def test_the_engine_never_gets_a_request_for_a_listed_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(inference_ids="mine") as (proxy, engine, _):
+        off = await proxy.send("POST", "/_inference/rerank/mine", ASKED, [("X-Rerank-Mode", "off")])
+        coded = await proxy.send("POST", "/_inference/rerank/mine", ASKED, [("Content-Encoding", "br")])
+        monkeypatch.setattr(inference, "write", lambda *_: 1 / 0)
+        failed = await proxy.send("POST", "/_inference/rerank/mine", ASKED)
+    assert (off.status, len(off.json["rerank"])) == (200, 3)
+    assert (coded.status, coded.json["error"]["reason"]) == (400, "the body is not valid br, or too long")
+    assert (failed.status, failed.json["error"]["type"]) == (500, "es_rerank_exception")
+    assert engine.seen == []
