@@ -15,7 +15,7 @@ EMULATION_ROWS = (
 
 
 def rows(*, sniffing: bool, emulation: bool) -> tuple[EndpointRow, ...]:
-    """Return the endpoints to rewrite.
+    """Return the endpoints whose responses are rewritten.
 
     Args:
         sniffing: Whether to rewrite node addresses, so that clients with sniffing enabled stay connected to es-rerank.

@@ -57,7 +57,7 @@ def _append(headers: CIMultiDict[str], client: str, host: str, scheme: str) -> N
 
 
 def _replace(headers: CIMultiDict[str], client: str, host: str, scheme: str) -> None:
-    """Replace all forwarding headers that the client sent."""
+    """Remove the client's forwarding headers, and set those that describe the connection to es-rerank."""
     for name in (_FOR, _PROTO, _HOST, "Forwarded"):
         headers.popall(name, None)
     _append(headers, client, host, scheme)

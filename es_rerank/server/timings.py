@@ -70,8 +70,8 @@ class Timings:
         Format: https://www.w3.org/TR/server-timing/#the-server-timing-header-field
 
         Args:
-            in_flight_since: When the engine request whose response is still being streamed was sent, in monotonic
-                seconds; None if there is none.
+            in_flight_since: When an engine request was sent whose response is still being streamed, in monotonic
+                seconds; None if no response is being streamed.
 
         """
         engine = self._engine if in_flight_since is None else [*self._engine, (in_flight_since, time.monotonic())]

@@ -182,7 +182,7 @@ def _pack(plan: Plan) -> bytes:
 
 
 def _page_only(plan: Plan) -> Plan:
-    """Return the plan with only what trims the page. Without passage fields, hits keep the engine's order."""
+    """Reduce a plan to cutting out the requested page, without reranking."""
     rule = replace(plan.rule, template=None)
     return replace(plan, text="", rule=rule, passage_fields=(), extra_fields=(), client_fields=())
 

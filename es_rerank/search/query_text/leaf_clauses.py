@@ -39,9 +39,14 @@ def field_value(*keys: str, reduce: Callable[[str], str] = str) -> Clause:
 
 
 def term_value(*keys: str, reduce: Callable[[str], str] = str) -> Clause:
-    """Create a term-level clause, `{field: term}`, `{field: [terms]}` or `{field: {key: ...}}`.
+    """Create the reader of a term-level clause: `{field: term}`, `{field: [terms]}` or `{field: {key: ...}}`.
 
-    Unless its field is a text field in the mapping, the clause is a filter on codes, numbers or dates and has no text.
+    It returns text only if the mapping says that the field is a text field. Otherwise the clause is only a filter.
+
+    Args:
+        keys: The keys that the term can have in `{field: {key: ...}}`.
+        reduce: Removes syntax from a term, such as wildcards.
+
     """
 
     def clause(value: Any, context: Context) -> Iterator[QueryText]:

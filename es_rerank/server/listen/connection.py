@@ -31,9 +31,9 @@ _PARSER_ERRORS: Sequence[tuple[type[BaseException], str, str]] = (
 
 
 def escaped(line: bytes) -> bytes:
-    """Percent-encode non-ASCII bytes in a request line as the engines decode them, as Latin-1.
+    """Percent-encode the non-ASCII bytes in a request line. The engines decode such bytes as Latin-1.
 
-    aiohttp's parser rejects such bytes, but some clients send them, such as curl.
+    Some clients send them, such as curl, but aiohttp's parser rejects them.
     """
     return _NOT_ASCII.sub(lambda match: quote(match[0].decode("latin-1")).encode(), line)
 
