@@ -24,8 +24,8 @@ class QueryText:
     Attributes:
         text: The words, without query syntax.
         fields: Field names as in the request, without boosts; may contain wildcards. Empty means the default fields.
-        term_level: Whether the words come from a term-level clause. Such words are ignored if the search has a full-text
-            clause.
+        term_level: Whether the words come from a term-level clause. Such words are ignored if the search has a
+            full-text clause.
 
     """
 
