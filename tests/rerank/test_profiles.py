@@ -40,3 +40,9 @@ def test_other_models_need_no_template() -> None:
         "qwen3-reranker-4b",
         "qwen3-reranker-8b",
     ]
+
+
+def test_limits_and_calibration_of_embedding_models() -> None:
+    # The maximum number of tokens is `max_seq_length` of the model; the center is the cosine of probability one half.
+    measured = {name: (row.max_tokens, row.center) for name, row in PROFILES.items() if row.cosine}
+    assert measured == {"e5": (512, 0.82), "minilm": (256, 0.35)}

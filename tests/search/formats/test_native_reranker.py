@@ -239,3 +239,18 @@ def test_a_body_nested_too_deeply_is_returned_unchanged(
 ) -> None:
     body = start + opening * depth + b"1" + closing * depth + b"}"
     assert resolve(body).raw == body
+
+
+@pytest.mark.parametrize(("levels", "native"), [(16, False), (17, True)])
+def test_how_deeply_retrievers_can_be_nested(levels: int, *, native: bool) -> None:
+    retriever: Any = {
+        "text_similarity_reranker": {
+            "retriever": {"standard": {"query": {"match_all": {}}}},
+            "inference_text": "hose",
+            "field": "body",
+        }
+    }
+    for _ in range(levels):
+        retriever = {"rrf": {"retrievers": [retriever]}}
+    resolved = resolve(encoded({"retriever": retriever}))
+    assert (resolved.native, resolved.rerank_request is None) == (native, native)
