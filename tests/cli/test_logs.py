@@ -3,18 +3,11 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterator
 
 import pytest
 import structlog
 
 from es_rerank.cli.logs import configure
-
-
-@pytest.fixture(autouse=True)
-def _default_configuration() -> Iterator[None]:
-    yield
-    structlog.reset_defaults()
 
 
 class Terminal(io.StringIO):
