@@ -165,7 +165,7 @@ async def repeat(soak: Soak, step: Callable[[Soak], Awaitable[None]], pause: flo
 
 
 async def misbehave(soak: Soak, server: Faulty) -> None:
-    """Let the rerank server go from one fault to the next, and recover in between."""
+    """Inject one fault after another into the rerank server, with a recovery after each."""
     while time.monotonic() < soak.until:
         server.well()
         await asyncio.sleep(8)

@@ -557,7 +557,7 @@ async def test_the_first_scores_of_a_server_that_returned_with_another_model_are
 
 
 def fill_queue(reranker: Reranker, waiting: int) -> None:
-    """Pretend that so many searches wait for a server."""
+    """Set the number of queued searches."""
     reranker.searches = reranker._settings.reranker_max_requests * len(reranker._pool.servers) + waiting
 
 

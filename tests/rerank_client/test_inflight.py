@@ -35,7 +35,7 @@ async def wait(inflight: InFlight, keys: Sequence[bytes]) -> dict[bytes, float |
 
 
 async def turn() -> None:
-    """Let all tasks that are ready run, and what they cause."""
+    """Run all ready tasks, and the tasks that they schedule."""
     for _ in range(4):
         await asyncio.sleep(0)
 

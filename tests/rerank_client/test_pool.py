@@ -70,7 +70,7 @@ class Bench:
     async def send(
         self, *queries: str, tokens: int = 10, seconds: float = 60.0, patience: float = 0.0
     ) -> list[asyncio.Task[Answer]]:
-        """Send requests, each with so many seconds until its deadline."""
+        """Send one request for each query, with a deadline *seconds* from now."""
         deadline = self.now + seconds
         calls = [RerankCall(query, ["a text"], "some/model") for query in queries]
         tasks = [asyncio.create_task(self.pool.ask(call, tokens, deadline, patience)) for call in calls]
@@ -90,7 +90,7 @@ class Bench:
                 await self.answer(number, *[SCORES] * len(self.open[number]))
 
     async def measure(self, server: int = 0, tokens: int = 100, seconds: float = 1.0) -> None:
-        """Let a server score so many tokens in so many seconds, so that its rate is known."""
+        """Score *tokens* in *seconds* on a server, so that its throughput is known."""
         load = self.servers[server].throughput
         load.started(self.now, tokens)
         self.now += seconds
@@ -105,7 +105,7 @@ class Bench:
 
 
 async def turn() -> None:
-    """Let all tasks that are ready run, and what they cause."""
+    """Run all ready tasks, and the tasks that they schedule."""
     for _ in range(8):
         await asyncio.sleep(0)
 

@@ -67,7 +67,7 @@ class Script:
         return await self.waiting[-1]
 
     async def send(self, count: int, seconds: float = 5.0, patience: float = 0.0) -> list[asyncio.Task[Any]]:
-        """Send this many requests, each with so many seconds until its deadline."""
+        """Send *count* requests with a deadline *seconds* from now."""
         ask = self.server.ask
         tasks = [asyncio.create_task(ask(CALL, self.now + seconds, patience)) for _ in range(count)]
         await asyncio.sleep(0)

@@ -95,7 +95,7 @@ async def _deny_unauthenticated(state: State, request: web.Request) -> web.Strea
 
 
 async def _denied_by_engine(state: State, request: web.Request) -> web.StreamResponse | None:
-    """Let the engine authenticate the caller, never with es-rerank's own credentials.
+    """Check the caller's credentials with the engine, never with es-rerank's own credentials.
 
     The requests are tried in order until the engine supports one.
 

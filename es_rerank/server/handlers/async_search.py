@@ -5,6 +5,7 @@ So any replica can rerank the final response, whenever it is ready, and es-reran
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import quote
@@ -51,11 +52,8 @@ async def _submitted(call: SearchCall, session: EngineSession, reply: EngineRepl
     response = read(reply.body)
     if response is None:
         return HandlerResult(reply.body, (skipped(Why.ENGINE_ANSWER),), reply)
-    try:
-        return await _answer(call, session, reply, response, plan)
-    except Exception:
-        log.exception("search not reranked", path=call.request.path)
-        return replace(internal_failure(), body=reply.body, reply=reply)
+    answer = _answer(call, session, reply, response, plan)
+    return await _with_fallback(call, answer, HandlerResult(reply.body, reply=reply))
 
 
 async def follow(call: SearchCall, session: EngineSession) -> HandlerResult:
@@ -74,12 +72,20 @@ async def follow(call: SearchCall, session: EngineSession) -> HandlerResult:
     response = None if reply.body is None else read(reply.body)
     if response is None:
         return unchanged
+    return await _with_fallback(call, _answer(call, session, reply, response, plan), unchanged)
+
+
+async def _with_fallback(call: SearchCall, answer: Awaitable[HandlerResult], fallback: HandlerResult) -> HandlerResult:
+    """Await the reranked response; if es-rerank fails, return *fallback*.
+
+    The client's request must not be passed through: it would submit the search again, or has an id that the engine does
+    not know.
+    """
     try:
-        return await _answer(call, session, reply, response, plan)
+        return await answer
     except Exception:
-        # Not left to the caller, which would pass the id of es-rerank to the engine.
         log.exception("search not reranked", path=call.request.path)
-        return replace(unchanged, outcomes=internal_failure().outcomes)
+        return replace(fallback, outcomes=internal_failure().outcomes)
 
 
 async def _answer(

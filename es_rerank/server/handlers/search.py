@@ -33,7 +33,7 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
 
 
 async def render(session: EngineSession, parsed: ParsedSearch) -> bytes | None:
-    """Let the engine render a search template; None if the search has no template or rendering fails."""
+    """Render a search template with the engine; None if the search has no template or rendering fails."""
     if parsed.template is None:
         return None
     reply = await session.ask(EngineRequest("/_render/template", "", parsed.template), "POST")
