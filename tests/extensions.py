@@ -140,7 +140,7 @@ EXTENSIONS = (
             Place("es_rerank/compat/endpoints.py", "a row with the path"),
             Place("es_rerank/compat/responses.py", "a function that rewrites the response"),
             Place("es_rerank/server/handlers/compat.py", "the handler"),
-            Place("es_rerank/server/handlers/__init__.py", "a row in `COMPAT_HANDLERS`"),
+            Place("es_rerank/server/handlers/__init__.py", "a row in `HANDLERS`"),
         ),
         max_files=4,
     ),

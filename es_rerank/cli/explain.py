@@ -22,7 +22,8 @@ from es_rerank.model import CallOptions, EngineReply, Failed, IndexInfo, Plan, R
 from es_rerank.pipeline import Ports, decide
 from es_rerank.reasons import REASONS
 from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, engine_request
-from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch, decode, match, wants_other_format
+from es_rerank.search.formats.decode import decode, wants_other_format
+from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch, match
 from es_rerank.search.formats.parse import parse
 from es_rerank.search.query_text.extract import typed_texts
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from es_rerank.search.formats.endpoints import Endpoint, EndpointRow, row
+from es_rerank.search.formats.endpoints import Endpoint, EndpointRow, Role, row
 
 # Clients with sniffing enabled read the node addresses from this endpoint and connect to them.
-SNIFFING_ROWS = (row(Endpoint.NODES, {"GET"}, r"^/_nodes(?:/(?!(?:hot_threads|stats|usage)\b)[^/]+){0,2}"),)
+SNIFFING_ROWS = (
+    row(Endpoint.NODES, {"GET"}, r"^/_nodes(?:/(?!(?:hot_threads|stats|usage)\b)[^/]+){0,2}", Role.COMPAT),
+)
 # Endpoints whose formats differ between Elasticsearch and OpenSearch.
 EMULATION_ROWS = (
-    row(Endpoint.ROOT, {"GET"}, r"^"),
-    row(Endpoint.POINT_IN_TIME, {"POST"}, r"^/(?P<target>[^/_][^/]*|_all)/_pit"),
-    row(Endpoint.POINT_IN_TIME, {"DELETE"}, r"^/_pit"),
+    row(Endpoint.ROOT, {"GET"}, r"^", Role.COMPAT),
+    row(Endpoint.POINT_IN_TIME, {"POST"}, r"^/(?P<target>[^/_][^/]*|_all)/_pit", Role.COMPAT),
+    row(Endpoint.POINT_IN_TIME, {"DELETE"}, r"^/_pit", Role.COMPAT),
 )
 
 

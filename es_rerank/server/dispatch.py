@@ -13,10 +13,10 @@ from es_rerank.errors import RequestError, UpstreamError
 from es_rerank.model import Why
 from es_rerank.net.content_encoding import compress, decompress, read_limited
 from es_rerank.net.messages import Body
-from es_rerank.search.formats.endpoints import Endpoint, EndpointRequest, match
+from es_rerank.search.formats.endpoints import EndpointRequest, Role, match
 from es_rerank.server import client_request
 from es_rerank.server.admin.pages import PREFIX, admin_page
-from es_rerank.server.handlers import COMPAT_HANDLERS, HANDLERS
+from es_rerank.server.handlers import HANDLERS
 from es_rerank.server.handlers.context import EngineSession, SearchCall, mode, search_call
 from es_rerank.server.handlers.result import HandlerResult, internal_failure, pass_through
 from es_rerank.server.listen.connection import AdminAccess, admin_access
@@ -27,9 +27,6 @@ from es_rerank.server.state import STATE, State
 from es_rerank.server.timings import Timings
 
 log = structlog.get_logger()
-
-# The engine does not know the ids of these requests, so their handlers run even if reranking is off.
-_ALWAYS_HANDLED = {Endpoint.ASYNC_SEARCH_ID, Endpoint.INFERENCE}
 
 
 async def dispatch(request: web.Request) -> web.StreamResponse:
@@ -84,7 +81,7 @@ async def answer(state: State, request: web.Request, endpoint_request: EndpointR
     arrived = time.monotonic()
     limit = state.settings.max_body
     whole, parts = await read_limited(aiter(client_request.ClientBody(request)), limit)
-    if whole is None and endpoint_request.own:
+    if whole is None and endpoint_request.role is Role.OWN:
         return _too_long(limit)
     timings = Timings()
     if whole is None:
@@ -93,12 +90,12 @@ async def answer(state: State, request: web.Request, endpoint_request: EndpointR
         return await _passed(state, request, result, client_request.ClientBody(request, parts), headers)
     coding = request.headers.get("Content-Encoding", "")
     body = decompress(whole, coding, limit) if coding else whole
-    if body is None and endpoint_request.own:
+    if body is None and endpoint_request.role is Role.OWN:
         return error_answer(HTTPStatus.BAD_REQUEST, "parse_exception", f"the body is not valid {coding}, or too long")
     call = search_call(state, request, endpoint_request, body or b"", arrived)
     session = EngineSession(call, timings)
     try:
-        readable = body is not None or endpoint_request.endpoint in _ALWAYS_HANDLED
+        readable = body is not None or endpoint_request.role is Role.RESULTS
         result = await _handled(call, session) if readable else _not_read(endpoint_request, Why.FORMAT)
     except UpstreamError as error:
         log.warning("upstream failed", path=request.path, reason=str(error))
@@ -116,8 +113,8 @@ async def answer(state: State, request: web.Request, endpoint_request: EndpointR
 
 
 def _not_read(endpoint_request: EndpointRequest, why: Why) -> HandlerResult:
-    """Pass a request through whose body cannot be read. At some endpoints it has no searches, and so no outcome."""
-    return HandlerResult(None) if endpoint_request.endpoint in COMPAT_HANDLERS else pass_through(why)
+    """Pass a request through whose body cannot be read; only a request with searches has an outcome."""
+    return HandlerResult(None) if endpoint_request.role is Role.COMPAT else pass_through(why)
 
 
 def _too_long(limit: int) -> web.Response:
@@ -131,19 +128,18 @@ def _too_long(limit: int) -> web.Response:
 
 async def _handled(call: SearchCall, session: EngineSession) -> HandlerResult:
     """Call the endpoint's handler. If it fails, the request is passed through."""
-    endpoint = call.endpoint_request.endpoint
-    compat = COMPAT_HANDLERS.get(endpoint)
-    if compat is None and endpoint not in _ALWAYS_HANDLED and mode(call.request) == "off":
+    role = call.endpoint_request.role
+    if role is Role.SEARCHES and mode(call.request) == "off":
         return pass_through(Why.OFF)
     try:
-        return await (compat or HANDLERS[endpoint])(call, session)
+        return await HANDLERS[call.endpoint_request.endpoint](call, session)
     except UpstreamError:
         raise
     except Exception:
-        if call.endpoint_request.own:
+        if call.endpoint_request.role is Role.OWN:
             raise
         log.exception("search not reranked", path=call.request.path)
-        return HandlerResult(None) if compat else internal_failure()
+        return HandlerResult(None) if role is Role.COMPAT else internal_failure()
 
 
 async def _passed(

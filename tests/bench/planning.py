@@ -17,7 +17,8 @@ import yaml
 
 from es_rerank.model import IndexInfo, Rule, Skip
 from es_rerank.search import plan
-from es_rerank.search.formats.endpoints import EndpointRequest, decode, match
+from es_rerank.search.formats.decode import decode
+from es_rerank.search.formats.endpoints import EndpointRequest, match
 from es_rerank.search.formats.parse import parse
 
 CASES = Path(__file__).parent.parent / "cases" / "requests.yaml"

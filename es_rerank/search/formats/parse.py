@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from es_rerank.model import Skip, Why
 from es_rerank.search.formats import multi_search, rank_eval, search_template
-from es_rerank.search.formats.endpoints import Endpoint, EndpointRequest, ParsedSearch, content, unreadable
+from es_rerank.search.formats.decode import content, unreadable
+from es_rerank.search.formats.endpoints import Endpoint, EndpointRequest, ParsedSearch
 
 Parse = Callable[[EndpointRequest, bytes], Sequence[ParsedSearch] | Skip]
 """(request, decoded body) -> its searches, or a skip to pass the whole request to the engine."""

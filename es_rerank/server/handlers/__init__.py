@@ -1,7 +1,4 @@
-"""Handlers for requests that are not just passed through, by endpoint.
-
-HANDLERS are for requests with searches; COMPAT_HANDLERS emulate another engine or version for clients.
-"""
+"""Handlers for requests that are not just passed through, by endpoint."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from es_rerank.server.handlers import async_search, compat, inference, multi_sea
 from es_rerank.server.handlers.context import EngineSession, SearchCall
 from es_rerank.server.handlers.result import HandlerResult
 
-__all__ = ["COMPAT_HANDLERS", "HANDLERS", "EngineSession", "Handler", "HandlerResult", "SearchCall"]
+__all__ = ["HANDLERS", "EngineSession", "Handler", "HandlerResult", "SearchCall"]
 
 Handler = Callable[[SearchCall, EngineSession], Awaitable[HandlerResult]]
 """Handles a request. Raises UpstreamError if the engine cannot be reached."""
@@ -26,8 +23,6 @@ HANDLERS: Mapping[Endpoint, Handler] = {
     Endpoint.ASYNC_SEARCH_ID: async_search.follow,
     Endpoint.RANK_EVAL: rank_eval.handle,
     Endpoint.INFERENCE: inference.handle,
-}
-COMPAT_HANDLERS: Mapping[Endpoint, Handler] = {
     Endpoint.ROOT: compat.root,
     Endpoint.NODES: compat.nodes,
     Endpoint.POINT_IN_TIME: compat.point_in_time,

@@ -19,7 +19,8 @@ from es_rerank.pipeline import RankedWindow, SearchResult, decide, engine_order,
 from es_rerank.search.engine_request.by_endpoint import EngineRequest, engine_request
 from es_rerank.search.engine_request.widen import without_filter_path
 from es_rerank.search.formats.async_search import AsyncSearchResponse, read, recall, token, write
-from es_rerank.search.formats.endpoints import Endpoint, decode, wants_other_format
+from es_rerank.search.formats.decode import decode, wants_other_format
+from es_rerank.search.formats.endpoints import Endpoint
 from es_rerank.server.handlers.context import EngineSession, SearchCall, filtered, mode, parsed_searches
 from es_rerank.server.handlers.result import HandlerResult, internal_failure, pass_through, search_result
 

@@ -9,7 +9,7 @@ from es_rerank.compat import responses
 from es_rerank.compat.dialects import DIALECTS
 from es_rerank.model import EngineReply
 from es_rerank.search.engine_request.by_endpoint import EngineRequest
-from es_rerank.search.formats.endpoints import wants_other_format
+from es_rerank.search.formats.decode import wants_other_format
 from es_rerank.server.handlers.context import EngineSession, SearchCall
 from es_rerank.server.handlers.result import HandlerResult
 

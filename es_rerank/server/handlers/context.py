@@ -34,7 +34,8 @@ from es_rerank.net.content_encoding import decompress, read_limited, supported_e
 from es_rerank.net.messages import OutgoingRequest
 from es_rerank.pipeline import Ports, measure
 from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, EngineRequest
-from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch, wants_other_format
+from es_rerank.search.formats.decode import wants_other_format
+from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch
 from es_rerank.search.formats.parse import parse
 from es_rerank.search.response.filter_path import cut, paths
 from es_rerank.server import client_request

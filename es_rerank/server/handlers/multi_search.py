@@ -23,7 +23,8 @@ from es_rerank.pipeline import (
 )
 from es_rerank.search.engine_request.by_endpoint import MULTI_REQUESTS, EngineRequest
 from es_rerank.search.engine_request.widen import widen_item, without_filter_path
-from es_rerank.search.formats.endpoints import Endpoint, ParsedSearch, decode
+from es_rerank.search.formats.decode import decode
+from es_rerank.search.formats.endpoints import Endpoint, ParsedSearch
 from es_rerank.search.formats.multi_search import MultiSearchResponse, responses, write
 from es_rerank.server.handlers.context import EngineSession, SearchCall, filtered, gather_bounded, parsed_searches
 from es_rerank.server.handlers.result import (

@@ -10,7 +10,7 @@ from es_rerank.model import EngineReply, Plan, Skip, Why
 from es_rerank.pipeline import RankedWindow, SearchResult, page_result, skip_result
 from es_rerank.search.engine_request.by_endpoint import EngineRequest
 from es_rerank.search.engine_request.widen import BODY_PARAMETERS, without_filter_path, without_parameters
-from es_rerank.search.formats.endpoints import content
+from es_rerank.search.formats.decode import content
 from es_rerank.search.formats.rank_eval import RankedHit, ranked, write
 from es_rerank.search.response.hits import keys, read
 from es_rerank.server.handlers.context import EngineSession, SearchCall, filtered, parsed_searches

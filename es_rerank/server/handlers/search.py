@@ -5,7 +5,8 @@ from __future__ import annotations
 from es_rerank.model import EngineReply, Plan, Skip, Why
 from es_rerank.pipeline import run
 from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, EngineRequest
-from es_rerank.search.formats.endpoints import ParsedSearch, decode
+from es_rerank.search.formats.decode import decode
+from es_rerank.search.formats.endpoints import ParsedSearch
 from es_rerank.search.formats.search_template import rendered
 from es_rerank.server.handlers.context import EngineSession, SearchCall, filtered, parsed_searches
 from es_rerank.server.handlers.result import HandlerResult, pass_through, search_result

@@ -7,9 +7,9 @@ import pytest
 from es_rerank.compat.endpoints import rows
 from es_rerank.model import Skip, Why
 from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, MULTI_REQUESTS
-from es_rerank.search.formats.endpoints import ENDPOINTS, Endpoint, EndpointRequest, ParsedSearch, match
+from es_rerank.search.formats.endpoints import ENDPOINTS, Endpoint, EndpointRequest, ParsedSearch, Role, match
 from es_rerank.search.formats.parse import PARSERS, parse
-from es_rerank.server.handlers import COMPAT_HANDLERS, HANDLERS
+from es_rerank.server.handlers import HANDLERS
 
 QUERY = b'{"query":{"match":{"title":"hose"}}}'
 RATED = b'{"requests":[{"id":"a","request":%b,"ratings":[]}],"metric":{"recall":{"k":3}}}' % QUERY
@@ -101,19 +101,18 @@ def test_a_body_in_the_url_is_parsed_like_a_body() -> None:
     assert (parsed[0].body, rendered[0].template) == (b'{"size":1}', b'{"size":1}')
 
 
-# Their requests carry no search: one reads the response to an earlier one, the other is answered without an engine.
-WITHOUT_SEARCHES = {Endpoint.ASYNC_SEARCH_ID, Endpoint.INFERENCE}
-
-
 def test_every_endpoint_that_carries_searches_is_parsed_and_asked_of_the_engine() -> None:
-    carrying = {row.endpoint for row in ENDPOINTS} - WITHOUT_SEARCHES
+    carrying = {row.endpoint for row in ENDPOINTS if row.role is Role.SEARCHES}
     assert set(PARSERS) == carrying
     assert set(ENGINE_REQUESTS) == carrying
     assert set(MULTI_REQUESTS) == {Endpoint.MULTI_SEARCH, Endpoint.MULTI_SEARCH_TEMPLATE, Endpoint.RANK_EVAL}
 
 
 def test_every_endpoint_has_one_handler() -> None:
-    assert set(HANDLERS) | set(COMPAT_HANDLERS) == set(Endpoint)
-    assert not set(HANDLERS) & set(COMPAT_HANDLERS)
-    assert set(HANDLERS) == {row.endpoint for row in ENDPOINTS}
-    assert set(COMPAT_HANDLERS) == {row.endpoint for row in rows(sniffing=True, emulation=True)}
+    assert set(HANDLERS) == set(Endpoint)
+
+
+def test_endpoints_whose_responses_are_rewritten_are_optional() -> None:
+    compat = rows(sniffing=True, emulation=True)
+    assert {row.role for row in compat} == {Role.COMPAT}
+    assert {row.endpoint for row in compat} == set(Endpoint) - {row.endpoint for row in ENDPOINTS}

@@ -1,0 +1,95 @@
+"""Reads the searches of a request: checks that the engines read it the same way, and decodes each search."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from es_rerank.jsonspan import elements
+from es_rerank.model import RerankRequest, Search, SearchBody, Skip, Why
+from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch
+from es_rerank.search.formats.native_reranker import Resolved, resolve
+
+# Overrides the query text for the model.
+QUERY_HEADER = "X-Rerank-Query"
+
+# Media types whose body is JSON text: application/json and the vendor types of Elasticsearch 8 and 9.
+_JSON_TYPE = re.compile(
+    r"^\s*(application/(json|x-ndjson|vnd\.elasticsearch\+(json|x-ndjson)|\*)|text/plain|\*/\*)\s*($|[;,])",
+    re.IGNORECASE,
+)
+# Well below the depth at which Elasticsearch rejects `filter_path` (1,024).
+_MAX_FILTER_PATH_DEPTH = 500
+# The engines know fewer than 100 members, and reject unknown ones.
+_MAX_MEMBERS = 1000
+# Nesting levels reserved below the JSON decoder's limit, because later code parses parts of a search from deeper in the
+# call stack.
+_SPARE_LEVELS = 50
+_OTHER_FORMATS = frozenset({"yaml", "cbor", "smile"})
+
+
+def unreadable(request: EndpointRequest, body: bytes) -> Skip | None:
+    """Return a skip if the body is not JSON, or if the engines reject the request or interpret it differently."""
+    params = request.params
+    ambiguous = "source" in params and (bool(body.strip()) or "source_content_type" not in params)
+    deep = params.get("filter_path", "").count(".") > _MAX_FILTER_PATH_DEPTH
+    if ambiguous or deep or ";" in request.query_string:
+        return Skip(Why.UNREADABLE)
+    media_type = request.headers.get("Content-Type", "") if body else params.get("source_content_type", "")
+    return Skip(Why.FORMAT) if media_type and not _JSON_TYPE.match(media_type) else None
+
+
+def wants_other_format(request: EndpointRequest) -> bool:
+    """Return whether the client requests a response format other than JSON."""
+    accepted = request.headers.get("Accept", "")
+    is_json = request.params.get("format", "json").lower() not in _OTHER_FORMATS
+    return not is_json or (bool(accepted) and not _JSON_TYPE.match(accepted))
+
+
+def content(request: EndpointRequest, body: bytes) -> bytes:
+    """Return the body of a request or, if empty, the URL parameter `source`."""
+    return body.strip() or request.params.get("source", "").encode()
+
+
+def decode(request: EndpointRequest, parsed: ParsedSearch, rendered: bytes | None = None) -> Search | Skip:
+    """Decode one search of a request.
+
+    Args:
+        request: The request that contains the search.
+        parsed: The search.
+        rendered: The search body that its template rendered to.
+
+    Returns:
+        The search, or a skip if it is invalid. The engine then returns its own error.
+
+    """
+    if parsed.template is not None and rendered is None:
+        return Skip(Why.UNREADABLE)
+    try:
+        return _decode(request, parsed, parsed.body if rendered is None else rendered)
+    except (ValueError, RecursionError):
+        return Skip(Why.UNREADABLE)
+
+
+def _decode(request: EndpointRequest, parsed: ParsedSearch, raw: bytes) -> Search | Skip:
+    """Decode a search body and its explicit reranking options. Raises ValueError or RecursionError if it is invalid."""
+    if raw and len(msgspec.json.decode(raw, type=dict[str, msgspec.Raw])) > _MAX_MEMBERS:
+        return Skip(Why.TOO_LARGE)
+    # Every native reranker has "rerank" in its member name, which may contain escape sequences.
+    asks_by_name = b"rerank" in raw or b"\\u" in raw
+    resolved = resolve(raw, parsed.params.get("search_pipeline")) if asks_by_name else Resolved(raw)
+    if resolved.raw:
+        elements(b"[" * _SPARE_LEVELS + resolved.raw + b"]" * _SPARE_LEVELS)
+    body = SearchBody.parse(resolved.raw)
+    if resolved.native:
+        return Skip(Why.OWN_RERANKER)
+    return Search(parsed.target, parsed.params, body, resolved.rerank_request or _from_header(request.headers))
+
+
+def _from_header(headers: Mapping[str, str]) -> RerankRequest | None:
+    """Return the rerank request of the `X-Rerank-Query` header, decoded as UTF-8; None without a text."""
+    value = headers.get(QUERY_HEADER, "")
+    text = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip() if value else ""
+    return RerankRequest(text) if text else None
