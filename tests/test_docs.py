@@ -18,7 +18,14 @@ from es_rerank.rerank.profiles import PROFILES, server_flags
 from tests import docs
 
 CHANGELOG = docs.ROOT / "CHANGELOG.md"
-PAGES = sorted([*docs.ROOT.glob("*.md"), *(docs.ROOT / "docs").glob("*.md"), *(docs.ROOT / "mappings").glob("*.md")])
+PAGES = sorted(
+    [
+        *docs.ROOT.glob("*.md"),
+        *(docs.ROOT / "docs").glob("*.md"),
+        *(docs.ROOT / "mappings").glob("*.md"),
+        *(docs.ROOT / "docker").glob("*/*.md"),
+    ]
+)
 TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
 TARGETS = set(re.findall(r"^([a-z-]+):.*##", (docs.ROOT / "Makefile").read_text(), re.MULTILINE))
 # Links of each page to files and headings of this repository: page, path (empty: the page itself), heading.
@@ -138,6 +145,17 @@ def test_compose_files_name_settings_that_exist(file: str) -> None:
     variables = [name for name in services["es-rerank"]["environment"] if name.startswith("ES_RERANK_")]
     assert variables
     assert {name.removeprefix("ES_RERANK_").lower() for name in variables} <= set(Settings.model_fields)
+
+
+def test_compose_reranks_every_index() -> None:
+    service = yaml.safe_load((docs.ROOT / "docker" / "compose.yaml").read_text(encoding="utf-8"))["services"][
+        "es-rerank"
+    ]
+    (mount,) = service["volumes"]
+    folder, inside, _ = mount.split(":")
+    assert service["environment"]["ES_RERANK_MAPPINGS"] == inside
+    rules = list(Rules(Settings.model_validate({"mappings": docs.ROOT / "docker" / folder})))
+    assert [rule.patterns for rule in rules] == [("*",)]
 
 
 @pytest.mark.parametrize("file", ["compose.yaml", "compose.cpu.yaml"])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import signal
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from typing import Any
 
 import click
 import structlog
 import uvloop
+from aiohttp import web
 
 from es_rerank.cli import workers
 from es_rerank.cli.logs import configure
@@ -78,26 +79,35 @@ async def until_stopped(
         loop.add_signal_handler(number, stopped.set)
     if parent := multiprocessing.parent_process():
         loop.add_reader(parent.sentinel, stopped.set)
-    running = runner(settings, rules)
+    # Addresses are bound first, so that a port in use is reported at once.
+    with closing(bind_all(settings, bound)) as addresses:
+        await _serve(runner(settings, rules), addresses, stopped, read_settings)
+    log.info("stopped")
+
+
+async def _serve(running: web.AppRunner, bound: Sockets, stopped: asyncio.Event, read_settings: SettingsReader) -> None:
+    """Serve requests on the sockets until *stopped* is set, and then until requests in flight are completed."""
+    loop = asyncio.get_running_loop()
     await running.setup()
+    state = running.app[STATE]
+    settings = state.settings
     try:
-        sites = await listen(running, settings, bind_all(settings, bound))
-        loop.add_signal_handler(signal.SIGHUP, reload, running.app[STATE], sites, read_settings)
+        sites = await listen(running, settings, bound)
+        loop.add_signal_handler(signal.SIGHUP, reload, state, sites, read_settings)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         _log_listening(sites, settings)
-        async with watching(running.app[STATE], sites, read_settings):
+        async with watching(state, sites, read_settings):
             await stopped.wait()
-        running.app[STATE].life.draining = True
+        state.life.draining = True
         if settings.drain_delay:
             log.info("draining", seconds=settings.drain_delay)
             await _drain(stopped, settings.drain_delay)
     finally:
         # From now on, ignore requests to reload.
         loop.add_signal_handler(signal.SIGHUP, lambda: None)
-        if parent:
+        if parent := multiprocessing.parent_process():
             loop.remove_reader(parent.sentinel)
         await running.cleanup()
-    log.info("stopped")
 
 
 def _log_listening(sites: Sites, settings: Settings) -> None:

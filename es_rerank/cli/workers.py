@@ -25,7 +25,7 @@ from es_rerank.config.rules import Rules
 from es_rerank.config.settings import Settings
 from es_rerank.config.types import UNIX
 from es_rerank.net.tls import server_context
-from es_rerank.server.listen.sockets import Sockets, address, bind_all
+from es_rerank.server.listen.sockets import Sockets, address, bind_shared
 from es_rerank.server.metrics import SHARED_FOLDER, forget
 from es_rerank.server.state import build
 
@@ -48,9 +48,13 @@ def supervise(settings: Settings, read_settings: SettingsReader, work: Work) -> 
         EsRerankError: If an address is not available or a file is invalid. In that case, no process is started.
 
     """
-    rules = build(settings).rules
-    server_context(settings)
-    bound = bind_all(settings)
+    bound = bind_shared(settings)
+    try:
+        rules = build(settings).rules
+        server_context(settings)
+    except BaseException:
+        bound.close()
+        raise
     with tempfile.TemporaryDirectory(prefix="es-rerank-metrics-") as folder:
         os.environ[SHARED_FOLDER] = folder
         team = Team(settings, work, bound, LatestRules(settings, rules, read_settings))

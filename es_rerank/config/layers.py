@@ -54,10 +54,23 @@ def from_environment(environment: Mapping[str, str], settings: Collection[str]) 
     return Layer(values, {name: PREFIX + name.upper() for name in values})
 
 
-def from_file(path: Path) -> Layer:
-    """Return the layer of a YAML settings file. Raises ConfigError if the file cannot be read or is not a mapping."""
+def from_file(path: Path, paths: Collection[str]) -> Layer:
+    """Return the layer of a YAML settings file. Relative paths in it are relative to the folder of the file.
+
+    Args:
+        path: The settings file.
+        paths: The names of the settings that are paths.
+
+    Raises:
+        ConfigError: If the file cannot be read or is not a mapping.
+
+    """
     file = yaml_source.load(path)
-    return Layer(dict(file.data), {str(name): f"{file.where((name,))}: {name}" for name in file.data})
+    values = {
+        name: str(path.parent / value) if name in paths and isinstance(value, str) else value
+        for name, value in file.data.items()
+    }
+    return Layer(values, {str(name): f"{file.where((name,))}: {name}" for name in file.data})
 
 
 def _setting(variable: str) -> str:

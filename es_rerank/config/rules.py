@@ -18,6 +18,8 @@ from es_rerank.errors import ConfigError
 from es_rerank.model import LongDocumentMode, LongDocuments, Rule, RuleMode, Why
 from es_rerank.search.passages import placeholders
 
+# An opening brace and a name without the closing brace. The model would read it as text.
+_UNCLOSED_PLACEHOLDER = re.compile(r"\{([\w.@-]+)(?![\w.@-]*\})")
 # The name of a data stream's backing index, `.ds-NAME-DATE-GENERATION`.
 _BACKING_INDEX = re.compile(r"^\.ds-(.+)-\d{4}\.\d{2}\.\d{2}-\d{6}$")
 
@@ -92,7 +94,9 @@ class RuleFile(BaseModel):
 
     @model_validator(mode="after")
     def _template_fields(self) -> RuleFile:
-        """Check that the template uses only fields that are listed in `fields`."""
+        """Check that the template uses only fields that are listed in `fields`, each in a pair of braces."""
+        if unclosed := _UNCLOSED_PLACEHOLDER.search(self.template or ""):
+            raise ValueError(f"template has {unclosed[0]!r} without a closing brace")
         unknown = [name for name in placeholders(self.template or "") if name not in self.fields]
         if unknown:
             raise ValueError(f"template uses {unknown[0]!r}, which is not in `fields`")

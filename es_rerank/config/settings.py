@@ -197,6 +197,9 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum level of log events.")
 
 
+PATHS = frozenset(name for name, row in Settings.model_fields.items() if "Path" in str(row.annotation))
+
+
 def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None) -> Settings:
     """Load the settings. Flags override environment variables, which override the file, which overrides the defaults.
 
@@ -212,7 +215,7 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | 
     """
     found = [layers.from_flags(flags), layers.from_environment(environment, Settings.model_fields)]
     if file:
-        found.append(layers.from_file(file))
+        found.append(layers.from_file(file, PATHS))
     merged: dict[str, Any] = {}
     names: dict[str, str] = {}
     for layer in reversed(found):

@@ -32,4 +32,18 @@ def test_keys_of_a_file_are_named_by_file_and_line(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text("window: 5\n\nmodel: x\n")
     names = {"window": f"{path}:1: window", "model": f"{path}:3: model"}
-    assert from_file(path) == Layer({"window": 5, "model": "x"}, names)
+    assert from_file(path, ()) == Layer({"window": 5, "model": "x"}, names)
+
+
+@pytest.mark.parametrize("value", ["rules", "./rules", "../rules", "/etc/rules"])
+def test_relative_paths_in_a_file_are_relative_to_its_folder(value: str, tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(f"mappings: {value}\nmodel: {value}\n")
+    assert from_file(path, {"mappings"}).values == {"mappings": str(tmp_path / value), "model": value}
+
+
+@pytest.mark.parametrize("value", ["", "~", "5", "[a]"])
+def test_a_path_that_is_not_a_string_is_left_to_validation(value: str, tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(f"mappings: {value}\n")
+    assert not isinstance(from_file(path, {"mappings"}).values["mappings"], str)

@@ -122,6 +122,8 @@ def test_one_rule_must_match_all_indices(rules: Write, target: str, names: list[
         ("index: docs\nwindow: 0\n", ":2: window: Input should be greater than or equal to 2"),
         ("index: docs\n\nfeilds: [a]\n", ":3: feilds: unknown key"),
         ("index: docs\nfields: [title]\ntemplate: '{title} {body}'\n", "template uses 'body'"),
+        ("index: docs\nfields: [title]\ntemplate: '{title'\n", "template has '{title' without a closing brace"),
+        ("index: docs\nfields: [a.b]\ntemplate: '{a.b} {a.b {a.b}'\n", "template has '{a.b' without"),
         ("index: docs\npolicy: best\n", ":2: policy: must be one of"),
         ("index: docs\ndeadline: 5\n", ":2: deadline: must be a duration"),
         ("index: docs\ndeadline: .inf\n", ":2: deadline: must be a duration"),

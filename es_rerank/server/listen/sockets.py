@@ -50,6 +50,18 @@ def bind_all(settings: Settings, inherited: Sockets = NONE) -> Sockets:
     return bound
 
 
+def bind_shared(settings: Settings) -> Sockets:
+    """Bind the addresses in the settings for several workers.
+
+    Raises:
+        EsRerankError: An address cannot be bound, also because the workers of another es-rerank listen on it.
+
+    """
+    # The kernel lets the workers of two endpoints share a port, but refuses to bind it without SO_REUSEPORT.
+    bind_all(settings.model_copy(update={"workers": 1})).close()
+    return bind_all(settings)
+
+
 def bind(listen: str, *, shared: bool = False, setting: str = "listen") -> list[socket.socket]:
     """Bind an address without listening yet.
 

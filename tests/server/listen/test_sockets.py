@@ -7,7 +7,7 @@ import pytest
 
 from es_rerank.config.settings import Settings
 from es_rerank.errors import EsRerankError
-from es_rerank.server.listen.sockets import NONE, Sockets, address, bind, bind_all
+from es_rerank.server.listen.sockets import NONE, Sockets, address, bind, bind_all, bind_shared
 
 
 def test_port_0_binds_any_free_port() -> None:
@@ -31,6 +31,17 @@ def test_a_shared_port_can_be_bound_more_than_once() -> None:
     assert address(first) == address(second)
     first.close()
     second.close()
+
+
+def test_workers_do_not_share_the_port_of_another_endpoint() -> None:
+    settings = Settings(listen="127.0.0.1:0", admin_listen="shared", workers=2)
+    first = bind_shared(settings)
+    (worker,) = bind(address(first.listen[0]), shared=True)
+    worker.listen()
+    with pytest.raises(EsRerankError, match="it is in use by another program"):
+        bind_shared(settings.model_copy(update={"listen": address(worker)}))
+    worker.close()
+    first.close()
 
 
 @pytest.mark.parametrize("listen", ["192.0.2.1:9280", "no.such.host.invalid:1", "unix:/no/such/folder/x.sock"])
