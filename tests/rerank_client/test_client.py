@@ -2,20 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from es_rerank.model import Failed, LongDocumentMode, LongDocuments, Rule, Scored, ScoreRequest, Why
-from es_rerank.rerank.backends import RerankCall
+from es_rerank.model import Failed, LongDocumentMode, LongDocuments, Scored, Why
 from es_rerank.rerank.prompt import approximate_tokens
-from es_rerank.rerank_client import client, pool, server, transport
+from es_rerank.rerank_client import client, pool, server, transport, window_scoring
 from es_rerank.rerank_client.client import Health, Readiness, Reranker
 from es_rerank.testing import (
     FakeResponse,
@@ -26,30 +23,7 @@ from es_rerank.testing import (
     serve_fake,
     until,
 )
-
-RULE = Rule("docs")
-BY_TEXT = {"mend": 2.0, "hose": 1.0, "opening": -3.0}
-
-
-def ask(*documents: str | None, query: str = "leaking hose", seconds: float = 5.0, **rule: Any) -> ScoreRequest:
-    return ScoreRequest(query, documents, replace(RULE, **rule), client.time.monotonic() + seconds)
-
-
-def sigmoid(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit))
-
-
-@asynccontextmanager
-async def reranking(response: Any = None, **more: Any) -> AsyncIterator[tuple[Reranker, FakeServer]]:
-    async with serve_fake(FakeServer({"/score": response or score_response(BY_TEXT)})) as server:
-        reranker = Reranker(fake_settings(reranker=server, **more))
-        with capture_logs():
-            yield reranker, server
-            await reranker.close()
-
-
-def sent(server: FakeServer) -> list[list[str]]:
-    return [seen.json["text_2"] for seen in server.seen]
+from tests.rerank_client.reranking import BY_TEXT, ask, reranking, scripted, sent, sigmoid
 
 
 async def test_each_document_gets_a_probability() -> None:
@@ -59,48 +33,6 @@ async def test_each_document_gets_a_probability() -> None:
     assert found.probabilities == [pytest.approx(sigmoid(-3)), None, pytest.approx(sigmoid(2))]
     assert (found.cached, found.model) == (0, "BAAI/bge-reranker-v2-m3")
     assert sent(server) == [["opening hours", "mend a hose"]]
-
-
-async def test_a_pair_is_scored_once() -> None:
-    async with reranking() as (reranker, server):
-        await reranker.score(ask("a hose", "b"))
-        again = await reranker.score(ask("c", "a hose", None))
-        other = await reranker.score(ask("a hose", query="another"))
-    assert isinstance(again, Scored)
-    assert isinstance(other, Scored)
-    assert (again.cached, other.cached) == (1, 0)
-    assert sent(server) == [["a hose", "b"], ["c"], ["a hose"]]
-
-
-async def test_equal_texts_of_one_window_are_one_pair() -> None:
-    async with reranking() as (reranker, server):
-        found = await reranker.score(ask("a", "a", "a"))
-    assert isinstance(found, Scored)
-    assert len(found.probabilities) == 3
-    assert sent(server) == [["a"]]
-
-
-async def test_equal_pairs_in_flight_are_scored_once() -> None:
-    async with reranking(lambda seen: replace(score_response(BY_TEXT)(seen), seconds=0.05)) as (reranker, server):
-        found = await asyncio.gather(*(reranker.score(ask("a hose", text)) for text in ("x", "x", "y")))
-    assert all(isinstance(one, Scored) for one in found)
-    assert sorted(sent(server)) == [["a hose", "x"], ["y"]]
-
-
-async def test_a_large_window_is_sent_in_batches() -> None:
-    async with reranking() as (reranker, server):
-        found = await reranker.score(ask(*(f"text {at}" for at in range(600))))
-    assert isinstance(found, Scored)
-    assert sorted(len(texts) for texts in sent(server)) == [88, 256, 256]
-
-
-async def test_a_long_document_is_scored_by_its_best_passage() -> None:
-    long = "\n\n".join(["opening hours " * 20] * 5 + ["mend it " * 20] + ["opening hours " * 20] * 5)
-    async with reranking() as (reranker, server):
-        found = await reranker.score(ask(long, long=LongDocuments(LongDocumentMode.MAX_PASSAGE, 100)))
-    assert isinstance(found, Scored)
-    assert found.probabilities == [pytest.approx(sigmoid(2))]
-    assert len(sent(server)[0]) > 5
 
 
 @pytest.mark.parametrize(
@@ -179,19 +111,6 @@ async def test_the_window_shrinks_while_the_queue_is_long_and_grows_back() -> No
     assert after.window == 10
 
 
-async def test_a_cached_window_is_no_load() -> None:
-    async with reranking(
-        lambda seen: replace(score_response()(seen), seconds=0.1), reranker_max_requests=1, reranker_queue_size=1
-    ) as (reranker, _):
-        await reranker.score(ask("a", "b", "c", "d"))
-        waiting = asyncio.create_task(reranker.score(ask("e", query="another")))
-        await asyncio.sleep(0.01)
-        found = await reranker.score(ask("a", "b", "c", "d"))
-        await waiting
-    assert isinstance(found, Scored)
-    assert (found.window, found.cached) == (4, 4)
-
-
 async def test_only_as_much_is_sent_as_can_be_answered_in_time() -> None:
     ten = ["text " * 70 + str(at) for at in range(10)]
     async with reranking(lambda seen: replace(score_response()(seen), seconds=0.2), reranker_max_requests=1) as (
@@ -209,17 +128,6 @@ async def test_only_as_much_is_sent_as_can_be_answered_in_time() -> None:
         found = await asyncio.gather(busy, late, vain, whole)
     assert [one.window if isinstance(one, Scored) else one.why for one in found] == [10, 5, "overloaded", "overloaded"]
     assert [len(texts) for texts in sent(server)] == [10, 5]
-
-
-async def test_a_search_with_more_time_than_the_one_that_sent_the_request_sends_it_again() -> None:
-    reranker = Reranker(fake_settings())
-    requests = scripted(reranker, lambda number, _: [2.0] if number else Failed(Why.DEADLINE))
-    hurried, patient = await asyncio.gather(
-        reranker.score(ask("mend", seconds=1)), reranker.score(ask("mend", seconds=30))
-    )
-    assert hurried == Failed(Why.DEADLINE)
-    assert isinstance(patient, Scored)
-    assert requests == [["mend"], ["mend"]]
 
 
 async def test_a_client_that_disconnects_ends_the_work_for_it() -> None:
@@ -247,46 +155,6 @@ async def test_clients_that_disconnect_are_no_fault_of_the_server() -> None:
         assert isinstance(await reranker.score(ask("mend")), Scored)
         assert reranker.health == Health("ok")
         assert len(server.seen) == 6
-
-
-Answers = Callable[[int, Sequence[str]], list[float] | Failed]
-
-
-def scripted(reranker: Reranker, answers: Answers) -> list[list[str]]:
-    """Answer each request without a network, by its number and texts; return the texts of all requests."""
-    requests: list[list[str]] = []
-
-    async def ask(call: RerankCall, _deadline: float) -> list[float] | Failed:
-        number = len(requests)
-        requests.append(list(call.texts))
-        await asyncio.sleep(0)
-        return answers(number, call.texts)
-
-    for one in reranker._pool.servers:
-        one._transport.ask = ask  # type: ignore[method-assign]
-    return requests
-
-
-async def parts(known: Sequence[int], **rule: Any) -> Scored | Failed:
-    """Search in a window of 40 of a server that answers only the requests of these numbers in time."""
-    reranker = Reranker(fake_settings(reranker_max_requests=1 if known == [0, 1] else 8))
-    late = Failed(Why.DEADLINE)
-    scripted(reranker, lambda number, texts: [1.0] * len(texts) if number in known else late)
-    return await reranker.score(ask(*[f"hose {at}" for at in range(40)], **rule))
-
-
-async def test_partial_scores_are_those_of_the_head_of_the_window() -> None:
-    found = await parts([0, 1], partial=True)
-    assert isinstance(found, Scored)
-    assert found.window == 20
-    assert [p is not None for p in found.probabilities] == [True] * 20 + [False] * 20
-
-
-@pytest.mark.parametrize(("known", "partial"), [([], False), ([1, 2, 3], True), ([], True)])
-async def test_without_a_scored_head_or_permission_there_are_no_partial_scores(known: list[int], partial: bool) -> None:
-    found = await parts(known, partial=partial)
-    assert isinstance(found, Failed)
-    assert found.why is Why.DEADLINE
 
 
 async def test_one_server_of_two_is_enough() -> None:
@@ -393,7 +261,7 @@ async def test_a_fault_is_not_cached() -> None:
 
 async def test_after_three_faults_the_circuit_breaker_is_open_for_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    for module in (client, pool, server, transport):
+    for module in (client, pool, server, transport, window_scoring):
         monkeypatch.setattr(module, "time", type("Clock", (), {"monotonic": staticmethod(lambda: clock[0])}))
     broken = [True]
     oops = FakeResponse(b"oops", status=500)
@@ -529,12 +397,6 @@ async def test_a_lone_surrogate_is_no_error() -> None:
     assert json.loads(server.seen[0].body)["text_1"] == "? hose"
 
 
-async def test_without_a_queue_a_search_that_would_wait_is_shed() -> None:
-    async with reranking(reranker_queue_size=0) as (reranker, _):
-        assert reranker._readable([10, 10], ask("a", "b"), 0) == 2
-        assert reranker._readable([10, 10], ask("a", "b"), 1) == 0
-
-
 async def test_the_first_scores_of_a_server_that_returned_with_another_model_are_not_used() -> None:
     known = {"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}
     right = score_response({**known, "good": 3.0}, default=-3.0)
@@ -597,129 +459,9 @@ async def test_closing_during_a_new_self_test_leaves_no_task() -> None:
 
 async def test_a_server_that_returns_while_it_is_tested_gets_no_second_self_test() -> None:
     reranker = Reranker(fake_settings(self_test=True))
-    reranker._cache.put_many([b"a"], [1.0])
+    reranker._scorer.cache.put_many([b"a"], [1.0])
     reranker._server_returned(reranker._pool.servers[0], retest=False)
-    assert (len(reranker._cache), reranker._self_tests) == (0, set())
-
-
-@pytest.mark.parametrize(("characters", "threads"), [(199_999, 0), (200_000, 1)])
-async def test_large_requests_are_split_in_a_thread(
-    characters: int, threads: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    started = []
-    to_thread = asyncio.to_thread
-
-    async def spy(function: Any, *arguments: Any) -> Any:
-        started.append(function)
-        return await to_thread(function, *arguments)
-
-    monkeypatch.setattr(client.asyncio, "to_thread", spy)
-    reranker = Reranker(fake_settings())
-    scripted(reranker, lambda _, texts: [1.0] * len(texts))
-    half = characters // 2
-    found = await reranker.score(
-        ask("a" * half, None, "a" * (characters - half), long=LongDocuments(LongDocumentMode.TRUNCATE))
-    )
-    assert isinstance(found, Scored)
-    assert len(started) == threads
-
-
-@pytest.mark.parametrize(("scored", "is_used"), [(1, False), (2, True)])
-async def test_one_scored_document_has_no_order(scored: int, is_used: bool) -> None:
-    reranker = Reranker(fake_settings(reranker_max_tokens=512))
-    late = Failed(Why.DEADLINE)
-    scripted(reranker, lambda number, texts: [1.0] * len(texts) if number < scored else late)
-    found = await reranker.score(ask(*[f"{at} " * 600 for at in range(4)], partial=True))
-    assert isinstance(found, Scored) is is_used
-    assert not is_used or found.window == 2  # type: ignore[union-attr]
-
-
-@pytest.mark.parametrize(("why", "is_used"), [(Why.OVERLOADED, True), (Why.REFUSED, False)])
-async def test_partial_scores_are_used_only_if_time_or_capacity_ran_out(why: Why, is_used: bool) -> None:
-    reranker = Reranker(fake_settings())
-    scripted(reranker, lambda number, texts: Failed(why) if number else [1.0] * len(texts))
-    found = await reranker.score(ask(*[f"hose {at}" for at in range(20)], partial=True))
-    assert isinstance(found, Scored) is is_used
-
-
-async def test_partial_batches_are_no_larger_than_a_server_takes() -> None:
-    reranker = Reranker(fake_settings())
-    reranker._pool.servers[0]._transport.max_batch = 3
-    requests = scripted(reranker, lambda _, texts: [1.0] * len(texts))
-    await reranker.score(ask(*[f"hose {at}" for at in range(7)], partial=True))
-    assert [len(texts) for texts in requests] == [3, 3, 1]
-
-
-@pytest.mark.parametrize(("tokens", "requests"), [(512, 1), (513, 2)])
-async def test_a_window_within_the_token_limit_is_one_request(tokens: int, requests: int) -> None:
-    reranker = Reranker(fake_settings(reranker_max_tokens=512))
-    sent_texts = scripted(reranker, lambda _, texts: [1.0] * len(texts))
-    texts = ["a" * math.ceil((count - 1) * 3.5) for count in (256, tokens - 256)]
-    assert sum(map(approximate_tokens, texts)) == tokens
-    await reranker.score(ask(*texts, long=LongDocuments(LongDocumentMode.TRUNCATE, 8000)))
-    assert len(sent_texts) == requests
-
-
-async def test_the_tokens_and_deadlines_of_a_request_reach_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
-    reranker = Reranker(fake_settings())
-    seen: list[Any] = []
-
-    async def take(call: RerankCall, tokens: int, deadline: float, patience: float) -> list[float]:
-        seen.append((list(call.texts), tokens, deadline, patience))
-        return [1.0] * len(call.texts)
-
-    monkeypatch.setattr(reranker._pool, "ask", take)
-    request = ask("a" * 35, None, "b", deadline=2.0)
-    await reranker.score(request)
-    assert seen == [(["a" * 35, "b"], 11 + 1, request.deadline, 0.5)]
-
-
-@pytest.mark.parametrize(
-    ("waiting", "queue", "expected"), [(0, 64, 10), (31, 64, 10), (32, 64, 5), (48, 64, 2), (64, 64, 0), (-9, 0, 10)]
-)
-async def test_the_longer_the_queue_the_smaller_the_window(waiting: int, queue: int, expected: int) -> None:
-    reranker = Reranker(fake_settings(reranker_queue_size=queue))
-    assert reranker._readable([1] * 10, ask("a"), waiting) == expected
-
-
-@pytest.mark.parametrize(("wait", "expected"), [(4.9, 10), (5.1, 5), (7.6, 2), (10.1, 0)])
-async def test_the_longer_the_wait_the_smaller_the_window(
-    wait: float, expected: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reranker = Reranker(fake_settings())
-    monkeypatch.setattr(client, "time", type("Clock", (), {"monotonic": staticmethod(lambda: 100.0)}))
-    monkeypatch.setattr(reranker._pool, "queue_estimate", lambda: pool.QueueEstimate(wait, 1e9))
-    request = replace(ask("a"), deadline=110.0)
-    assert reranker._readable([1] * 10, request, 0) == expected
-    assert reranker._readable([1] * 10, replace(request, whole=True), 64) == (10 if wait < 10 else 0)
-
-
-async def test_a_cached_document_counts_only_if_it_was_cached_before() -> None:
-    reranker = Reranker(fake_settings())
-    scripted(reranker, lambda _, texts: [1.0] * len(texts))
-    first = await reranker.score(ask("a", "a", None))
-    second = await reranker.score(ask("a", "b", None, "a"))
-    assert isinstance(first, Scored)
-    assert isinstance(second, Scored)
-    assert (first.cached, second.cached) == (0, 2)
-
-
-@pytest.mark.parametrize(
-    ("rule", "settings"), [({"instruction": "Find parts"}, {}), ({}, {"model": "mine"}), ({}, {"profile": "e5"})]
-)
-async def test_a_score_is_cached_for_its_model_profile_and_instruction(
-    rule: dict[str, Any], settings: dict[str, Any]
-) -> None:
-    one, other = Reranker(fake_settings()), Reranker(fake_settings(**settings))
-    other._cache = one._cache
-    other._inflight = one._inflight
-    for reranker in (one, other):
-        scripted(reranker, lambda _, texts: [1.0] * len(texts))
-    await one.score(ask("a"))
-    found = await other.score(ask("a", **rule))
-    assert isinstance(found, Scored)
-    assert found.cached == 0
-    assert len(one._cache) == 2
+    assert (len(reranker._scorer.cache), reranker._self_tests) == (0, set())
 
 
 async def test_health_names_each_problem_once_and_counts_the_servers() -> None:
@@ -742,12 +484,3 @@ async def test_repr_shows_state_and_counts_and_no_text_or_secret() -> None:
         "<Reranker BAAI/bge-reranker-v2-m3 ok: 0 searches in progress, 2 cached scores, "
         "<ServerPool 1 servers: 1 healthy; 0 requests queued>>"
     )
-
-
-async def test_little_time_leaves_room_for_few_documents(monkeypatch: pytest.MonkeyPatch) -> None:
-    reranker = Reranker(fake_settings())
-    monkeypatch.setattr(client, "time", type("Clock", (), {"monotonic": staticmethod(lambda: 100.0)}))
-    monkeypatch.setattr(reranker._pool, "queue_estimate", lambda: pool.QueueEstimate(0.0, 10.0))
-    request = ask("a")
-    read = [reranker._readable([1] * 10, replace(request, deadline=100.0 + left), 0) for left in (1.0, 0.5, 0.2, 0.0)]
-    assert read == [10, 5, 2, 0]

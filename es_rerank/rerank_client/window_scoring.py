@@ -1,0 +1,128 @@
+"""Scores one window: passages, cached scores, how much fits under load, requests in batches, partial scores."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from es_rerank.config.settings import Settings
+from es_rerank.model import Failed, Scored, ScoreRequest, Why
+from es_rerank.rerank.batching import batches
+from es_rerank.rerank.prompt import Passage, PromptBuilder
+from es_rerank.rerank_client.inflight import InFlight
+from es_rerank.rerank_client.load_shedding import FULL_WINDOW_LOAD, all_or_none, documents_under_load
+from es_rerank.rerank_client.pool import ServerPool
+from es_rerank.rerank_client.score_cache import ScoreCache, pair_keys
+from es_rerank.rerank_client.window import Window
+
+# Batch size for rules that allow partial scores, so that some batches are complete when the deadline is reached.
+_PARTIAL_BATCH_TEXTS = 10
+# Failures after which the scores received so far may be used.
+_LATE = frozenset({Why.DEADLINE, Why.OVERLOADED})
+# A single scored document cannot be reordered.
+_MIN_PARTIAL_DOCUMENTS = 2
+# A timeout shorter than this fraction of the rule's deadline does not count as a server failure.
+_PATIENCE_SHARE = 0.25
+_MIN_SECONDS = 0.001
+# Longer windows are split into passages in a thread, because that would block the event loop.
+_THREAD_CHARACTERS = 200_000
+
+
+class WindowScorer:
+    """Scores windows with the servers of a pool.
+
+    Attributes:
+        cache: The cached scores.
+        inflight: The batches in flight.
+        given_up: Whether no more scores are requested, because the process is about to exit.
+
+    """
+
+    def __init__(self, settings: Settings, prompts: PromptBuilder, pool: ServerPool) -> None:
+        """Score with the servers of *pool*, in the prompts of their model."""
+        self._settings = settings
+        self._prompts = prompts
+        self._pool = pool
+        self.cache = ScoreCache(settings.score_cache_size)
+        self.inflight = InFlight(self.cache.put_many)
+        self.given_up = False
+
+    async def score(self, window: Window, queued: int) -> Failed | None:
+        """Split the documents into passages, decide how many documents to score, and get the score of each passage."""
+        request, split = window.request, self._prompts.split
+        large = sum(len(text or "") for text in request.documents) >= _THREAD_CHARACTERS
+        query, rows = await asyncio.to_thread(split, request) if large else split(request)
+        passages = self._look_up(window, query, rows)
+        new_tokens = [sum(passages[key].tokens for key in row if key not in window.cached) for row in window.rows]
+        window.count = self.readable(new_tokens, request, queued)
+        if not window.count:
+            return Failed(Why.OVERLOADED)
+        return await self._get_scores(query, {key: passages[key] for key in window.missing()}, window)
+
+    def _look_up(self, window: Window, query: str, rows: Sequence[Sequence[Passage]]) -> Mapping[bytes, Passage]:
+        """Compute the cache keys of all passages, add cached scores to the window, and return the passages by key."""
+        passages = [passage for row in rows for passage in row]
+        common = (self._prompts.model, self._settings.profile, window.request.rule.instruction or "", query)
+        keys = pair_keys(common, [passage.text for passage in passages])
+        window.scores = self.cache.get_many(dict.fromkeys(keys))
+        window.cached = frozenset(window.scores)
+        window.set_rows(keys, [len(row) for row in rows])
+        return dict(zip(keys, passages, strict=True))
+
+    def readable(self, tokens: Sequence[int], request: ScoreRequest, queued: int) -> int:
+        """Return how many documents can be scored, given the length of the queue and the remaining time."""
+        seconds = max(request.deadline - time.monotonic(), _MIN_SECONDS)
+        estimate = self._pool.queue_estimate()
+        capacity = estimate.capacity(seconds)
+        queue = queued / max(self._settings.reranker_queue_size, 1) if queued > 0 else 0.0
+        load = max(queue, estimate.wait / seconds)
+        if load < FULL_WINDOW_LOAD and sum(tokens) <= capacity:
+            return len(tokens)
+        return all_or_none(tokens, capacity) if request.whole else documents_under_load(tokens, load, capacity)
+
+    def result(self, window: Window, fault: Failed | None) -> Scored | Failed:
+        """Return each document's best passage score as a probability; after a timeout, partial scores if allowed."""
+        count = window.count
+        if fault:
+            if not window.request.rule.partial or fault.why not in _LATE:
+                return fault
+            count = window.scored_head()
+        best, cached = window.best_scores(count), window.cached_documents(count)
+        if fault and len(best) < _MIN_PARTIAL_DOCUMENTS:
+            return fault
+        remaining = iter(self._prompts.probabilities(best))
+        probabilities = [next(remaining) if row else None for row in window.rows[:count]]
+        unread = [None] * (len(window.rows) - count)
+        return Scored([*probabilities, *unread], cached, self._prompts.model, window=count)
+
+    async def _get_scores(self, query: str, passages: Mapping[bytes, Passage], window: Window) -> Failed | None:
+        """Request the scores that are not in flight yet, and wait for all of them."""
+        if self.given_up:
+            return Failed(Why.DEADLINE)
+        own = {key: passages[key] for key in self.inflight.not_started(passages)}
+        self._request(query, own, window.request)
+        retryable: dict[bytes, Passage] = {}
+        with self.inflight.awaited(passages) as wanted:
+            for batch, keys in wanted.items():
+                answer = await asyncio.shield(batch.answer)
+                if not isinstance(answer, Failed):
+                    window.scores |= {key: answer[batch.positions[key]] for key in keys}
+                elif answer.why is Why.DEADLINE and keys[0] not in own:
+                    # The search that requested this batch had an earlier deadline, or its client disconnected.
+                    retryable |= {key: passages[key] for key in keys}
+                else:
+                    return answer
+        return await self._get_scores(query, retryable, window) if retryable else None
+
+    def _request(self, query: str, passages: Mapping[bytes, Passage], request: ScoreRequest) -> None:
+        """Request the scores of *passages*, in batches that fit the limits of the servers."""
+        rule, keys, tokens = request.rule, list(passages), [passage.tokens for passage in passages.values()]
+        max_texts = min(_PARTIAL_BATCH_TEXTS, self._pool.max_batch) if rule.partial else self._pool.max_batch
+        max_tokens = self._settings.reranker_max_tokens
+        at_once = keys and len(keys) <= max_texts and sum(tokens) <= max_tokens
+        for part in [slice(None)] if at_once else batches(tokens, max_texts, max_tokens):
+            call = self._prompts.call(query, [passages[key].text for key in keys[part]], rule)
+            ask = partial(self._pool.ask, call, sum(tokens[part]), request.deadline, rule.deadline * _PATIENCE_SHARE)
+            self.inflight.start(keys[part], ask)
