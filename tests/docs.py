@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import yaml
 from pydantic.fields import FieldInfo
 
 from es_rerank.cli.options import shown
@@ -30,7 +33,9 @@ _BOTH = ", ".join(_ENGINES.values())
 _DOCUMENTATION = "not tested; implemented from its documentation"
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference.md"
+KIBANA = ROOT / "docs" / "kibana.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+_KIBANA_CASES = ROOT / "tests" / "cases" / "kibana.yaml"
 SCHEMA = ROOT / "mappings" / "rule.schema.json"
 
 
@@ -156,6 +161,24 @@ def metrics() -> str:
     return table(("metric", "type", "labels", "description"), rows)
 
 
+def kibana_cases() -> Mapping[str, list[dict[str, Any]]]:
+    """Return the requests of Kibana (`kibana`) and of OpenSearch Dashboards (`dashboards`)."""
+    cases: Mapping[str, list[dict[str, Any]]] = yaml.safe_load(_KIBANA_CASES.read_text(encoding="utf-8"))
+    return cases
+
+
+def _kibana_table(program: str) -> str:
+    rows = [
+        (row["where"], row["does"], _kibana_outcome(row.get("outcome", "")), row["because"])
+        for row in kibana_cases()[program]
+    ]
+    return table(("where", "what a user or the program does", "`X-Rerank`", "reason"), rows)
+
+
+def _kibana_outcome(outcome: str) -> str:
+    return f"`{outcome}`" if outcome else "none: not a search"
+
+
 def levels() -> str:
     rows = [
         (str(number), _link(package), _first_line(package)) for number, names in enumerate(LEVELS) for package in names
@@ -211,6 +234,7 @@ PAGES: Mapping[Path, Blocks] = {
         "backends": backends,
         "profiles": profiles,
     },
+    KIBANA: {"kibana": partial(_kibana_table, "kibana"), "dashboards": partial(_kibana_table, "dashboards")},
     CONTRIBUTING: {"levels": levels, "extensions": extensions},
 }
 
