@@ -11,6 +11,8 @@ MUTATOR := .venv-mutants
 LOCK := requirements
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q
 ARGS ?=
+# Two processes: one runs the live tests, which mostly wait, and the other one the rest.
+PYTEST := $(BIN)/pytest -n 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test pure check fuzz mutants bench bench-streaming bench-load bench-soak docs lock clean
@@ -22,10 +24,10 @@ demo: $(READY) ## Run an engine, vLLM and es-rerank, and compare the rankings (A
 	@$(BIN)/es-rerank-demo $(ARGS)
 
 test: $(READY) ## Run all tests, including those with engines, vLLM and a browser (ARGS=-x for options of pytest)
-	$(BIN)/pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 pure: $(READY) ## Run the tests that need no engine, vLLM or browser
-	$(BIN)/pytest --ignore tests/live --ignore tests/lab/demo $(ARGS)
+	$(PYTEST) --ignore tests/live --ignore tests/lab/demo $(ARGS)
 
 check: $(READY) ## Check style, types, structure, docs, Dockerfile and known vulnerabilities, as CI does
 	$(BIN)/ruff check .

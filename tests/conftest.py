@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 BYTE_CODE = Path(__file__).parent.parent / ".pytest_cache" / "byte-code"
 
@@ -27,6 +29,18 @@ settings.load_profile("quick")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-cases", action="store_true", help="write what came out into tests/cases")
     parser.addoption("--requests", help="folder of recorded requests of clients, for tests/cli/test_explain.py")
+
+
+class Scheduler(LoadScopeScheduling):
+    """With `-n`, run the tests with real engines in one process, which starts each engine once, and others by file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "live" if file.startswith("tests/live/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler:
+    return Scheduler(config, log)
 
 
 @pytest.fixture
