@@ -30,7 +30,9 @@ One `_search`, module by module:
       search.response.hits               finds the hits in the response
       search.passages                    builds the passage of each hit
       rerank_client.client               scores query and passages, from the cache or on a rerank server
-        rerank.prompt, rerank.chunking   cut and format them for the model
+        rerank_client.window_reading     digests the documents and cuts them into passages
+        rerank_client.window_scoring     looks up cached scores, sheds load, requests the other scores
+        rerank.prompt, rerank.chunking   cut and format texts for the model
         rerank_client.pool               selects the server and enforces the limits
         rerank.backends                  encodes the request and decodes the scores
       search.scoring                     applies the policy: new order and scores

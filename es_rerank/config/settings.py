@@ -128,8 +128,9 @@ class Settings(BaseModel):
     )
     tokenizer: str = Field(
         "auto",
-        description="Path or model name of the tokenizer. `auto` uses the model's tokenizer; `estimate` estimates the "
-        "number of tokens from the number of bytes.",
+        description="Path or model name of the tokenizer. `auto` uses the model's tokenizer; `estimate` never loads a "
+        "tokenizer. It is loaded when it is needed: only to truncate texts near the model's context length. Otherwise "
+        "es-rerank estimates the number of tokens from the number of characters of each kind.",
     )
     mappings: Path | None = Field(
         None, description="Folder of the rule files. If not set, the default rule applies to every index."
@@ -164,6 +165,12 @@ class Settings(BaseModel):
     )
     score_cache_size: int = Field(
         100_000, ge=0, description="Maximum number of cached scores, about 150 bytes each; 0 disables the cache."
+    )
+    cut_cache_bytes: int = Field(
+        16_000_000,
+        ge=0,
+        description="Maximum memory for the cut points of long texts, in bytes; about 600 bytes per text. "
+        "0 disables the cache.",
     )
     reranker_max_requests: int = Field(8, ge=1, description="Maximum number of concurrent requests per rerank server.")
     reranker_max_tokens: int = Field(

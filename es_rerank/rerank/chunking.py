@@ -1,37 +1,41 @@
-"""Splits documents into passages that fit the model: sizes are in model tokens, cuts are at sentence or word ends."""
+"""Cuts documents into passages that fit the model, at sentence or word ends. Sizes are in estimated tokens.
+
+A cut is a list of positions, so that it can be cached without the text. Only a truncated document whose limit is near
+the model's context needs the model's tokenizer; see `Limits.near_context`.
+"""
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import NamedTuple
 
 from es_rerank.model import LongDocumentMode
+from es_rerank.rerank.token_rates import MARGIN, Tokens
 
-Tokens = Callable[[str], Sequence[tuple[int, int]]]
-"""Tokenizes a text and returns the character range `(start, end)` of each token, in text order."""
-Position = tuple[int, int]
-"""Index of a document, and index of a passage in that document, both from 0."""
+Measure = Callable[[str], Tokens]
+"""Estimates the number of tokens of a text."""
 
 # Preferred cut positions, best first: between paragraphs, between sentences (including CJK, Arabic and Devanagari
 # punctuation), between clauses or words.
 _BOUNDARIES = tuple(
     re.compile(pattern) for pattern in (r"\n\s*\n", r"(?<=[.!?…])\s|(?<=[。！？｡।؟])|\n", r"(?<=[,;:、，；،])|\s")
 )
+_SPACE = re.compile(r"\s")
 # Fraction of a passage that is repeated at the start of the next passage.
 _OVERLAP = 0.15
 # Maximum fraction of a passage that a repeated headline may take.
 _MAX_HEADLINE_SHARE = 0.2
-# Upper bound of the average token length. Limits how much of a very long text is tokenized.
+# Upper bound of the average token length. Limits how much of a very long text is read.
 _MAX_CHARACTERS_PER_TOKEN = 12
-# Deliberately low, so that the token count of a short text is not underestimated.
-_MIN_BYTES_PER_TOKEN = 3
-_ESTIMATED_TOKEN = re.compile(r"[぀-ヿ㐀-鿿가-힯]|\w{1,3}|[^\w\s]")
-_WORD = re.compile(r"[぀-ヿ㐀-鿿가-힯]{2}|\w+")
+# First assumption about a text, which is corrected by measuring.
+_CHARACTERS_PER_TOKEN = 4.0
+# A passage that is shorter than this fraction of the limit is extended, to this other fraction of it.
+_LEAST_SHARE, _AIM = 0.85, 0.97
+_MAX_MEASURES = 4
+# An escaped special token is one byte longer than the special token, which has at least three bytes.
+_ESCAPED_SHARE = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,114 +46,150 @@ class Limits:
         mode: `truncate` scores only the start of a document, `max_passage` scores several passages per document.
         max_passage_tokens: Maximum length of a passage, in tokens.
         max_search_tokens: Maximum total length of all passages of a search, in tokens.
+        context_tokens: What a passage must never exceed: the part of the model's context that is left for it.
 
     """
 
     mode: LongDocumentMode
     max_passage_tokens: int
     max_search_tokens: int
+    context_tokens: int
+
+    @property
+    def near_context(self) -> bool:
+        """Whether only exact token counts tell if a document of `max_passage_tokens` fits.
+
+        Passages of a document in several passages are cut so short that they fit in any case.
+        """
+        return self.mode is LongDocumentMode.TRUNCATE and self.max_passage_tokens * MARGIN > self.context_tokens
+
+    @property
+    def passage_tokens(self) -> int:
+        """Maximum estimated length of a passage, in tokens."""
+        return max(1, min(self.max_passage_tokens, int(self.context_tokens / MARGIN)))
+
+    @property
+    def whole_bytes(self) -> int:
+        """Documents of at most this many bytes are one passage: no token is shorter than a byte."""
+        return min(self.max_passage_tokens, int(self.context_tokens * _ESCAPED_SHARE))
+
+    @property
+    def readable_characters(self) -> int:
+        """Number of characters at the start of a document that may be read."""
+        truncated = self.mode is LongDocumentMode.TRUNCATE
+        return (self.max_passage_tokens if truncated else self.max_search_tokens) * _MAX_CHARACTERS_PER_TOKEN
 
 
-class _Piece(NamedTuple):
-    """A passage and its approximate number of tokens."""
+class Piece(NamedTuple):
+    """The character range of a passage in its document, and its estimated number of tokens."""
 
-    text: str
+    start: int
+    end: int
     tokens: int
 
 
-def estimate(text: str) -> list[tuple[int, int]]:
-    """Approximate tokenization without the model's tokenizer. It tends to return too many tokens, not too few.
+class Cut(NamedTuple):
+    """The passages of a document. The first *headline* characters of the document precede each but the first."""
 
-    Returns:
-        The character range `(start, end)` of each token, in text order.
+    pieces: tuple[Piece, ...]
+    headline: int = 0
 
-    """
-    return [match.span() for match in _ESTIMATED_TOKEN.finditer(text)]
+    def text(self, document: str, number: int) -> str:
+        """Return the text of passage *number* of *document*, the text that was cut."""
+        piece = self.pieces[number]
+        return (document[: self.headline] if number else "") + document[piece.start : piece.end]
 
 
-def passages(documents: Sequence[str | None], query: str, limits: Limits, tokens: Tokens) -> list[list[str]]:
-    """Split each document into the passages to score.
-
-    A document that is short or truncated is one passage. Any other document is split into overlapping passages. If the
-    passages of all documents exceed `max_search_tokens`, every document keeps its first passage, and the remaining
-    budget is spent on the passages that share the rarest words with the query.
+def cut(text: str, limits: Limits, measure: Measure) -> Cut:
+    """Cut one document into passages.
 
     Args:
-        documents: The text of each document; None for a document without text.
-        query: The query text.
+        text: The start of a document, at most `limits.readable_characters`; not empty.
         limits: The limits, in tokens.
-        tokens: The tokenizer.
+        measure: Estimates the number of tokens of a text.
 
     Returns:
-        One list of passages per document, empty for a document without text.
+        At least one passage, and only one if the mode is `truncate`. No passage exceeds the context of the model by the
+        bound of *measure*.
 
     """
-    pieces = [list(_pieces(text, limits, tokens)) if text else [] for text in documents]
-    budget = limits.max_search_tokens - sum(row[0].tokens for row in pieces if row)
-    later = {
-        (document, number): piece for document, row in enumerate(pieces) for number, piece in enumerate(row) if number
-    }
-    chosen = set(later)
-    if sum(piece.tokens for piece in later.values()) > budget:
-        chosen = _affordable(later, query, budget)
-    return [
-        [piece.text for number, piece in enumerate(row) if not number or (document, number) in chosen]
-        for document, row in enumerate(pieces)
-    ]
+    room = Tokens(limits.passage_tokens, limits.context_tokens)
+    if len(text) <= room.estimate * _MAX_CHARACTERS_PER_TOKEN:
+        tokens = measure(text)
+        if tokens.estimate <= room.estimate and tokens.most <= room.most:
+            return Cut((Piece(0, len(text), tokens.estimate),))
+    headline = 0 if limits.mode is LongDocumentMode.TRUNCATE else _headline(text, limits, measure)
+    return Cut(tuple(_pieces(text, limits, measure, headline)), headline)
 
 
-def _affordable(later: Mapping[Position, _Piece], query: str, budget: int) -> set[Position]:
-    """Choose passages until *budget* tokens are used, those that share the rarest words with the query first."""
-    query_words = _words(query)
-    shared = {position: query_words & _words(piece.text) for position, piece in later.items()}
-    frequency = Counter(chain.from_iterable(shared.values()))
-    chosen = set()
-    for position in sorted(later, key=lambda one: -sum(1 / frequency[word] for word in shared[one])):
-        budget -= later[position].tokens
-        if budget < 0:
-            break
-        chosen.add(position)
-    return chosen
+def cut_at(text: str, end: int | None, limits: Limits) -> Cut:
+    """Cut a document after its first tokens, at a boundary near *end*; None if the whole document fits."""
+    stop = len(text) if end is None else _boundary(text, 0, end)
+    return Cut((Piece(0, stop, limits.max_passage_tokens),))
 
 
-def _pieces(text: str, limits: Limits, tokens: Tokens) -> Iterator[_Piece]:
-    """Split one document into passages."""
-    limit = limits.max_passage_tokens
-    size = len(text.encode("utf-8", "replace"))
-    if size <= limit:
-        yield _Piece(text, size // _MIN_BYTES_PER_TOKEN + 1)
-        return
-    readable = limit if limits.mode is LongDocumentMode.TRUNCATE else limits.max_search_tokens
-    text = text[: readable * _MAX_CHARACTERS_PER_TOKEN]
-    spans = tokens(text)
-    if len(spans) <= limit:
-        yield _Piece(text, len(spans))
-    elif limits.mode is LongDocumentMode.TRUNCATE:
-        yield _Piece(text[: _boundary(text, 0, spans[limit - 1][1])], limit)
-    else:
-        yield from _overlapping(text, spans, limit)
-
-
-def _overlapping(text: str, spans: Sequence[tuple[int, int]], limit: int) -> Iterator[_Piece]:
-    """Split a text into overlapping passages. The headline is repeated at the start of each, for context."""
-    headline = _headline(text, spans, limit)
-    starts, ends = [start for start, _ in spans], [end for _, end in spans]
-    first, room = 0, limit
-    while first < len(spans):
-        last = min(first + room, len(spans))
-        stop = len(text) if last == len(spans) else _boundary(text, starts[first], ends[last - 1])
-        yield _Piece((headline if first else "") + text[starts[first] : stop].strip(), limit - room + last - first)
-        if stop >= ends[-1]:
+def _pieces(text: str, limits: Limits, measure: Measure, headline: int) -> Iterator[Piece]:
+    """Cut a text into overlapping passages, which leave room for a headline, or into one if it is truncated."""
+    room, repeated = Tokens(limits.passage_tokens, limits.context_tokens), Tokens(0, 0)
+    start, used, length = 0, 0, int(limits.passage_tokens * _CHARACTERS_PER_TOKEN)
+    last = len(text.rstrip()) or len(text)
+    while True:
+        end, tokens = _fitting(text, start, length, room, measure)
+        stop = len(text) if end >= last else _boundary(text, start, end)
+        yield Piece(start, stop, tokens + repeated.estimate)
+        used += tokens
+        if stop >= last or limits.mode is LongDocumentMode.TRUNCATE or used >= limits.max_search_tokens:
             return
-        room = limit - bisect_right(starts, len(headline))
-        first = max(first + 1, bisect_right(ends, stop) - int(limit * _OVERLAP))
+        if headline and not start:
+            repeated = measure(text[:headline])
+            room = Tokens(room.estimate - repeated.estimate, room.most - repeated.most)
+        start, length = _next_start(text, start, stop), end - start
 
 
-def _headline(text: str, spans: Sequence[tuple[int, int]], limit: int) -> str:
-    """Return the first line if it is short compared to a passage and more text follows; otherwise an empty string."""
-    line, newline, rest = text.partition("\n")
-    count = bisect_right([start for start, _ in spans[:limit]], len(line))
-    return line + newline if rest and count <= limit * _MAX_HEADLINE_SHARE else ""
+def _fitting(text: str, start: int, length: int, room: Tokens, measure: Measure) -> tuple[int, int]:
+    """Find an end such that the text from *start* fits into *room*, and is not much shorter than it could be.
+
+    Args:
+        text: The document.
+        start: Start of the passage.
+        length: Number of characters that are expected to fit.
+        room: Maximum estimate of the passage, and maximum of its bound.
+        measure: Estimates the number of tokens of a text.
+
+    Returns:
+        The end, and the estimated number of tokens.
+
+    """
+    size = len(text) - start
+    # A character has at most four bytes, and a byte is at most one token.
+    best = max(1, min(size, min(room) // 4))
+    for _ in range(_MAX_MEASURES):
+        length = max(1, min(length, size))
+        tokens = measure(text[start : start + length])
+        factor = min(room.estimate / tokens.estimate, room.most / tokens.most)
+        if factor >= 1:
+            best = max(best, length)
+            if length == size or factor <= 1 / _LEAST_SHARE:
+                return start + length, tokens.estimate
+        length = int(length * factor * _AIM)
+    return start + best, measure(text[start : start + best]).estimate
+
+
+def _next_start(text: str, start: int, stop: int) -> int:
+    """Return the start of the next passage: a word of the end of this passage, which is repeated for context."""
+    at = stop - int((stop - start) * _OVERLAP)
+    space = _SPACE.search(text, max(at, start + 1), stop)
+    first = space.end() if space else max(at, start + 1)
+    while first < len(text) and text[first].isspace():
+        first += 1
+    return first
+
+
+def _headline(text: str, limits: Limits, measure: Measure) -> int:
+    """Return the end of the first line if it is short compared to a passage and more text follows; otherwise 0."""
+    end = text.find("\n", 0, limits.passage_tokens * _MAX_CHARACTERS_PER_TOKEN) + 1
+    is_short = 0 < end < len(text) and measure(text[:end]).most <= limits.passage_tokens * _MAX_HEADLINE_SHARE
+    return end if is_short else 0
 
 
 def _boundary(text: str, start: int, end: int) -> int:
@@ -160,8 +200,3 @@ def _boundary(text: str, start: int, end: int) -> int:
         if matches:
             return matches[-1]
     return end
-
-
-def _words(text: str) -> set[str]:
-    """Return the set of case-folded words of a text; in CJK text, pairs of characters."""
-    return {word.casefold() for word in _WORD.findall(text)}

@@ -1,20 +1,16 @@
-"""Prepares the model's input: cuts query and passages to its limits, adds its prefixes, escapes its special tokens.
-
-Pure except for the tokenizer that is passed in. A text has at most as many tokens as UTF-8 bytes, so most texts are
-known to be short enough without being tokenized.
-"""
+"""Prepares the model's input: cuts query and passages to its limits, adds its prefixes, escapes its special tokens."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import NamedTuple
 
-from es_rerank.model import LongDocumentMode, LongDocuments, Rule, ScoreRequest
-from es_rerank.rerank import chunking
+from es_rerank.model import LongDocumentMode, LongDocuments, Rule
 from es_rerank.rerank.backends import Backend, RerankCall
-from es_rerank.rerank.chunking import Limits, Tokens
+from es_rerank.rerank.chunking import Limits, cut
 from es_rerank.rerank.profiles import Profile
 
 # The query may use up to 1/4 of the model's context.
@@ -22,6 +18,11 @@ _QUERY_DIVISOR = 4
 # Average of English (about 4) and Chinese (about 3). An approximation is enough, because throughput is measured in the
 # same approximate tokens.
 _BYTES_PER_TOKEN = 3.5
+# As a multiple of the passage limit.
+_ENOUGH_CONTEXT = 2
+_DIGEST_BYTES = 16
+# Maximum length of a character in UTF-8.
+_MAX_BYTES = 4
 
 
 class Passage(NamedTuple):
@@ -32,6 +33,24 @@ class Passage(NamedTuple):
 
 
 @dataclass(slots=True)
+class Document:
+    """The text of one hit.
+
+    Attributes:
+        text: The text as the engine returned it.
+        size: Its length in UTF-8 bytes.
+        digest: BLAKE2b digest of the text, the key of everything that is known about it.
+        readable: The start of the text as the model may see it; None until it is needed.
+
+    """
+
+    text: str
+    size: int
+    digest: bytes
+    readable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PromptBuilder:
     """Builds the requests for one model.
 
@@ -40,7 +59,6 @@ class PromptBuilder:
         profile: The profile of the model.
         model: The model name to send to the server.
         max_search_tokens: Maximum number of tokens per search, for rules that set no limit.
-        tokens: The tokenizer; an approximation until the model's tokenizer is loaded.
 
     """
 
@@ -48,27 +66,40 @@ class PromptBuilder:
     profile: Profile
     model: str
     max_search_tokens: int
-    tokens: Tokens = chunking.estimate
 
-    def split(self, request: ScoreRequest) -> tuple[str, list[list[Passage]]]:
-        """Truncate the query if necessary and split each document into passages.
+    def query(self, query: str) -> str:
+        """Escape the special tokens of a query, and truncate it if it exceeds its share of the model's context."""
+        share = self.profile.max_tokens // _QUERY_DIVISOR
+        limits = Limits(LongDocumentMode.TRUNCATE, share, share, self.profile.max_tokens // 2)
+        (cleaned,) = escape_special_tokens(self.profile.special, [query[: limits.readable_characters]])
+        if not cleaned or len(cleaned) * _MAX_BYTES <= share:
+            return cleaned or ""
+        return cut(cleaned, limits, self.profile.rates.measure).text(cleaned, 0)
 
-        Special tokens are escaped before lengths are checked, because an escaped special token is several tokens long.
+    def limits(self, long: LongDocuments, query: str) -> Limits:
+        """Return the rule's limits (by default the profile's), and the context that the query leaves to a passage.
 
-        Returns:
-            The query, and one list of passages per document, empty for a document without text.
+        Args:
+            long: The limits of the rule.
+            query: The query text, as returned by `query`.
 
         """
         profile = self.profile
-        cleaned, *documents = escape_special_tokens(profile.special, [request.query, *request.documents])
-        query = self._cut_query(cleaned or "")
-        limits = self._limits(request.rule.long, query)
-        sizes = [len(text.encode("utf-8")) if text else 0 for text in documents]
-        if max(sizes, default=0) <= limits.max_passage_tokens:
-            sized = zip(documents, sizes, strict=True)
-            return query, [[Passage(text, _tokens(size))] if text else [] for text, size in sized]
-        rows = chunking.passages(documents, query, limits, self.tokens)
-        return query, [[Passage(text, approximate_tokens(text)) for text in row] for row in rows]
+        room = profile.max_tokens - profile.overhead
+        if not profile.cosine:
+            room -= profile.rates.measure(query).most
+        limit = min(long.max_passage_tokens or profile.max_passage_tokens, room)
+        # More context makes no difference. Without it, limits and cached cuts are the same for all but long queries.
+        room = min(room, _ENOUGH_CONTEXT * limit)
+        return Limits(long.mode or profile.long, limit, long.max_search_tokens or self.max_search_tokens, room)
+
+    def readable(self, documents: Sequence[Document], limits: Limits) -> list[str]:
+        """Return what may be read of each document: its start, with escaped special tokens. Done once per document."""
+        waiting = [document for document in documents if document.readable is None]
+        starts = [document.text[: limits.readable_characters] for document in waiting]
+        for document, text in zip(waiting, escape_special_tokens(self.profile.special, starts), strict=True):
+            document.readable = text or ""
+        return [document.readable or "" for document in documents]
 
     def call(self, query: str, texts: Iterable[str], rule: Rule) -> RerankCall:
         """Return the call that scores *texts*, with the profile's prefixes and, if the model takes one, an instruction.
@@ -87,36 +118,21 @@ class PromptBuilder:
         """Convert the server's raw scores to probabilities in [0, 1]."""
         return probabilities(self.profile, scores, self.backend.raw)
 
-    def _cut_query(self, query: str) -> str:
-        """Truncate a query to its share of the model's context."""
-        limit = self._max_query_tokens
-        if len(query.encode("utf-8")) <= limit:
-            return query
-        return chunking.passages([query], "", Limits(LongDocumentMode.TRUNCATE, limit, limit), self.tokens)[0][0]
 
-    @property
-    def _max_query_tokens(self) -> int:
-        """Maximum length of the query, in tokens."""
-        return self.profile.max_tokens // _QUERY_DIVISOR
-
-    def _limits(self, long: LongDocuments, query: str) -> Limits:
-        """Return the rule's limits (by default the profile's), reduced to the context that the query leaves free."""
-        profile = self.profile
-        limit = long.max_passage_tokens or profile.max_passage_tokens
-        room = profile.max_tokens - profile.overhead
-        if len(query.encode("utf-8")) > room - limit:
-            limit = min(limit, room - min(self._max_query_tokens, len(self.tokens(query))))
-        return Limits(long.mode or profile.long, limit, long.max_search_tokens or self.max_search_tokens)
+def read_documents(texts: Iterable[str]) -> list[Document]:
+    """Return each text as a document."""
+    return [_document(text) for text in texts]
 
 
-def approximate_tokens(text: str) -> int:
-    """Estimate the number of tokens of a text from its UTF-8 length, for load limits and throughput."""
-    return _tokens(len(text.encode("utf-8", "replace")))
+def _document(text: str) -> Document:
+    """Digest a text. Lone surrogates count as question marks, which the model sees instead."""
+    encoded = text.encode("utf-8", "replace")
+    return Document(text, len(encoded), blake2b(encoded, digest_size=_DIGEST_BYTES).digest())
 
 
-def _tokens(size_bytes: int) -> int:
-    """Estimate the number of tokens of a text from its length in UTF-8 bytes."""
-    return int(size_bytes / _BYTES_PER_TOKEN) + 1
+def approximate_tokens(size: int) -> int:
+    """Estimate the number of tokens of a text of *size* bytes in UTF-8, for load limits and throughput."""
+    return int(size / _BYTES_PER_TOKEN) + 1
 
 
 def escape_special_tokens(special: Sequence[str], texts: Iterable[str | None]) -> list[str | None]:

@@ -15,7 +15,6 @@ from es_rerank.rerank.prompt import PromptBuilder
 from es_rerank.rerank_client.pool import ServerPool
 from es_rerank.rerank_client.server import RerankServer
 from es_rerank.rerank_client.server_health import HealthState
-from es_rerank.rerank_client.tokenizer import load_tokens
 from es_rerank.rerank_client.window import Window
 from es_rerank.rerank_client.window_scoring import WindowScorer
 
@@ -73,9 +72,7 @@ class Reranker:
         return f"<Reranker {self.model} {self.health.state}: {counts}, {self._pool!r}>"
 
     async def start(self) -> None:
-        """Load (perhaps download) the tokenizer and run the self-tests. Searches are not reranked before they pass."""
-        if not self._prompts.backend.local:
-            self._prompts.tokens = await asyncio.to_thread(load_tokens, self._settings.tokenizer, self.model)
+        """Run the self-tests. Searches are not reranked before they pass."""
         await asyncio.gather(*(server.self_test.run() for server in self._pool.servers))
 
     async def close(self) -> None:
@@ -119,27 +116,34 @@ class Reranker:
         now = time.monotonic()
         if request.deadline <= now:
             return Failed(Why.DEADLINE)
-        if self._queued() >= self._settings.reranker_queue_size and not self._pool.drop_late():
-            return Failed(Why.OVERLOADED)
-        return await self._score_in_time(Window(request), now)
+        return await self._score_in_time(request, now)
 
     def _queued(self) -> int:
         """Return the number of queued searches; if negative, the number of free slots."""
         return self.searches - self._settings.reranker_max_requests * len(self._pool.servers)
 
-    async def _score_in_time(self, window: Window, now: float) -> Scored | Failed:
-        """Score a window and stop when its deadline is reached."""
-        # Counted before the search itself is in progress.
-        queued = self._queued()
-        self.searches += 1
+    async def _score_in_time(self, request: ScoreRequest, now: float) -> Scored | Failed:
+        """Score a window and stop when its deadline is reached. A window whose scores are all cached does not queue."""
+        window, fault = None, None
         try:
-            async with asyncio.timeout(window.request.deadline - now + _BACKSTOP_SECONDS):
-                fault = await self._scorer.score(window, queued)
+            async with asyncio.timeout(request.deadline - now + _BACKSTOP_SECONDS):
+                window = await self._scorer.opened(request)
+                if not window.complete:
+                    fault = await self._score_in_turn(window)
         except TimeoutError:
             fault = Failed(Why.DEADLINE)
+        return self._scorer.result(window, fault) if window else Failed(Why.DEADLINE)
+
+    async def _score_in_turn(self, window: Window) -> Failed | None:
+        """Score a window unless the queue is full."""
+        queued = self._queued()
+        if queued >= self._settings.reranker_queue_size and not self._pool.drop_late():
+            return Failed(Why.OVERLOADED)
+        self.searches += 1
+        try:
+            return await self._scorer.score(window, queued)
         finally:
             self.searches -= 1
-        return self._scorer.result(window, fault)
 
     def _server_returned(self, server: RerankServer, retest: bool) -> None:
         """Clear the cache and repeat the self-test after a server was unreachable: its model may have changed."""

@@ -1,4 +1,4 @@
-"""Caches the score of each (query, passage) pair. Keys depend only on content, not on the client or the document id."""
+"""Caches the score of each (query, passage) pair. Keys depend only on content, not on client or document id."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class ScoreCache:
         self._scores.clear()
 
 
-def pair_keys(common: Sequence[str], texts: Iterable[str]) -> list[bytes]:
+def pair_keys(common: Sequence[str], passages: Iterable[bytes]) -> list[bytes]:
     """Return the cache key of each pair: a BLAKE2b digest of everything that its score depends on.
 
     Args:
-        common: The parts that all pairs share: model, profile, instruction and query.
-        texts: The passage of each pair.
+        common: The parts that all pairs share: model, profile, instruction, limits and query.
+        passages: The digest of each pair's document, followed by the number of the passage in the document.
 
     Returns:
         One 16-byte key per pair. Each part is digested with its length, so that the boundaries between parts count.
@@ -56,17 +56,16 @@ def pair_keys(common: Sequence[str], texts: Iterable[str]) -> list[bytes]:
     """
     base = blake2b(digest_size=_DIGEST_BYTES)
     for part in common:
-        _update(base, part)
+        _update(base, part.encode("utf-8", "replace"))
     keys = []
-    for text in texts:
+    for passage in passages:
         digest = base.copy()
-        _update(digest, text)
+        _update(digest, passage)
         keys.append(digest.digest())
     return keys
 
 
-def _update(digest: Any, part: str) -> None:
+def _update(digest: Any, part: bytes) -> None:
     """Add a part to a digest, preceded by its length in bytes."""
-    encoded = part.encode("utf-8", "replace")
-    digest.update(b"%d:" % len(encoded))
-    digest.update(encoded)
+    digest.update(b"%d:" % len(part))
+    digest.update(part)

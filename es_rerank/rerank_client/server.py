@@ -11,7 +11,7 @@ from yarl import URL
 from es_rerank.config.settings import Settings
 from es_rerank.model import Failed, Scored, ScoreRequest, Why
 from es_rerank.rerank.backends import RerankCall
-from es_rerank.rerank.prompt import PromptBuilder
+from es_rerank.rerank.prompt import PromptBuilder, read_documents
 from es_rerank.rerank_client.self_test import SelfTest
 from es_rerank.rerank_client.server_health import NOT_TESTED, TRUSTED_STATES, HealthState, ServerHealth
 from es_rerank.rerank_client.state_log import StateLog
@@ -130,9 +130,11 @@ class RerankServer:
             self._returned(self, trusted and not health.trusted)
 
     async def _score_pair(self, request: ScoreRequest) -> Scored | Failed:
-        """Score a known pair with the same code as a search, but without the cache."""
-        query, rows = self._prompts.split(request)
-        call = self._prompts.call(query, [passage.text for row in rows for passage in row], request.rule)
+        """Score a known pair in the same prompt as a search, but without the cache. Its texts fit into every model."""
+        query = self._prompts.query(request.query)
+        documents = read_documents([text for text in request.documents if text])
+        texts = self._prompts.readable(documents, self._prompts.limits(request.rule.long, query))
+        call = self._prompts.call(query, texts, request.rule)
         answer = await self._send(call, request.deadline)
         if isinstance(answer, Failed):
             return answer

@@ -1,53 +1,64 @@
-"""Loads the model's tokenizer from a file, a folder or Hugging Face."""
+"""Loads the model's tokenizer from a file, a folder or Hugging Face, when exact token counts are needed first."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 from tokenizers import Tokenizer
 
-from es_rerank.rerank.chunking import Tokens, estimate
-
 log = structlog.get_logger()
 
 
-def load_tokens(setting: str, model: str) -> Tokens:
-    """Load the tokenizer. If that fails, log a warning and use the approximate tokenizer.
+class ModelTokenizer:
+    """The tokenizer of the model, which is loaded on request: it can take hundreds of megabytes and seconds."""
 
-    Args:
-        setting: The setting `tokenizer`: `estimate`, `auto`, a file, a folder, or a Hugging Face model name.
-        model: The folder or Hugging Face name of the model, whose tokenizer is used for `auto`.
+    def __init__(self, setting: str, model: str) -> None:
+        """Prepare to load a tokenizer.
+
+        Args:
+            setting: The setting `tokenizer`: `estimate`, `auto`, a file, a folder, or a Hugging Face model name.
+            model: The folder or Hugging Face name of the model, whose tokenizer is used for `auto`.
+
+        """
+        self._source = None if setting == "estimate" else model if setting == "auto" else setting
+        self._loading: asyncio.Task[Tokenizer | None] | None = None
+
+    async def load(self) -> Tokenizer | None:
+        """Return the tokenizer, or None if token counts are estimated. The first call loads (perhaps downloads) it."""
+        if self._source is None:
+            return None
+        if self._loading is None:
+            self._loading = asyncio.create_task(asyncio.to_thread(_loaded, self._source))
+        # A search that ends at its deadline does not cancel the loading.
+        return await asyncio.shield(self._loading)
+
+
+def token_ends(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> list[int | None]:
+    """Find where the first *limit* tokens of each text end. Releases the interpreter lock.
 
     Returns:
-        The tokenizer.
+        For each text, the character offset after its first *limit* tokens; None if it has at most that many tokens.
 
     """
-    if setting == "estimate":
-        return estimate
-    source = model if setting == "auto" else setting
+    encodings = tokenizer.encode_batch(texts, add_special_tokens=False)
+    # `offsets` would build a list of all tokens.
+    last = [one.token_to_chars(limit - 1) if len(one) > limit else None for one in encodings]
+    return [range_[1] if range_ else None for range_ in last]
+
+
+def _loaded(source: str) -> Tokenizer | None:
+    """Load a tokenizer. If that fails, log a warning and return None."""
     try:
         tokenizer = _load(source)
     except Exception as error:  # noqa: BLE001 - tokenizers raises bare Exception for every fault
         log.warning("tokenizer not found, tokens are estimated", tokenizer=source, reason=str(error).splitlines()[0])
-        return estimate
+        return None
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return _Offsets(tokenizer)
-
-
-class _Offsets:
-    """Adapts a Hugging Face tokenizer to the type `Tokens`."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        """Wrap *tokenizer*."""
-        self._tokenizer = tokenizer
-
-    def __call__(self, text: str) -> Sequence[tuple[int, int]]:
-        """Return the character range `(start, end)` of each token."""
-        offsets: Sequence[tuple[int, int]] = self._tokenizer.encode(text, add_special_tokens=False).offsets
-        return offsets
+    return tokenizer
 
 
 def _load(source: str) -> Tokenizer:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, takewhile
+from itertools import takewhile
+from typing import NamedTuple
 
 from es_rerank.model import ScoreRequest
+from es_rerank.rerank.chunking import Cut, Limits
+from es_rerank.rerank.prompt import Document
+
+
+class Place(NamedTuple):
+    """A passage: the index of its document among the documents with text, and its number in the document."""
+
+    document: int
+    number: int
 
 
 @dataclass(slots=True)
@@ -15,7 +25,13 @@ class Window:
 
     Attributes:
         request: The query, the documents and the deadline.
-        rows: For each document, the cache keys of its passages.
+        query: The query as the model sees it.
+        limits: How the documents are cut.
+        documents: The documents with text.
+        cuts: The cut of each of these documents; None for one that is read whole, or that has not been cut yet.
+        numbers: The numbers of the passages of each of these documents that are scored; None if not known yet.
+        rows: For each document of the request, the cache keys of its passages.
+        places: The passage of each key.
         count: Number of documents, from the start of the window, that are scored.
         cached: The keys whose scores were in the cache.
         scores: The raw scores received so far, by key.
@@ -23,15 +39,41 @@ class Window:
     """
 
     request: ScoreRequest
+    query: str
+    limits: Limits
+    documents: Sequence[Document] = ()
+    cuts: list[Cut | None] = field(default_factory=list)
+    numbers: Sequence[Sequence[int]] | None = None
     rows: Sequence[Sequence[bytes]] = ()
+    places: Mapping[bytes, Place] = field(default_factory=dict)
     count: int = 0
     cached: frozenset[bytes] = frozenset()
     scores: dict[bytes, float] = field(default_factory=dict)
 
-    def set_rows(self, keys: Sequence[bytes], sizes: Sequence[int]) -> None:
-        """Group *keys*, the keys of all passages, by document; *sizes* is the number of passages of each document."""
-        remaining = iter(keys)
-        self.rows = [list(islice(remaining, size)) for size in sizes]
+    @property
+    def complete(self) -> bool:
+        """Whether the score of each passage is known."""
+        return self.numbers is not None and len(self.scores) == len(self.places)
+
+    def set_cuts(self, documents: Iterable[int], cuts: Iterable[Cut | None]) -> None:
+        """Set the cuts of some documents, given by their indices."""
+        for number, cut in zip(documents, cuts, strict=True):
+            self.cuts[number] = cut
+
+    def passages(self) -> list[Place]:
+        """Return all passages that are scored, in the order of the documents."""
+        rows = enumerate(self.numbers or ())
+        return [Place(document, number) for document, numbers in rows for number in numbers]
+
+    def set_keys(self, keys: Sequence[bytes]) -> None:
+        """Group *keys*, the keys of all passages, by document."""
+        passages = self.passages()
+        self.places = dict(zip(keys, passages, strict=True))
+        by_document: list[list[bytes]] = [[] for _ in self.documents]
+        for key, place in zip(keys, passages, strict=True):
+            by_document[place.document].append(key)
+        remaining = iter(by_document)
+        self.rows = [next(remaining) if text else [] for text in self.request.documents]
 
     def missing(self) -> list[bytes]:
         """Return the distinct keys, in the documents that are scored, whose scores were not in the cache."""

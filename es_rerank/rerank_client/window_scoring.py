@@ -11,11 +11,14 @@ from es_rerank.config.settings import Settings
 from es_rerank.model import Failed, Scored, ScoreRequest, Why
 from es_rerank.rerank.batching import batches
 from es_rerank.rerank.prompt import Passage, PromptBuilder
+from es_rerank.rerank_client.cutting import Cutter
 from es_rerank.rerank_client.inflight import InFlight
 from es_rerank.rerank_client.load_shedding import FULL_WINDOW_LOAD, all_or_none, documents_under_load
 from es_rerank.rerank_client.pool import ServerPool
 from es_rerank.rerank_client.score_cache import ScoreCache, pair_keys
+from es_rerank.rerank_client.tokenizer import ModelTokenizer
 from es_rerank.rerank_client.window import Window
+from es_rerank.rerank_client.window_reading import WindowReader
 
 # Batch size for rules that allow partial scores, so that some batches are complete when the deadline is reached.
 _PARTIAL_BATCH_TEXTS = 10
@@ -26,14 +29,13 @@ _MIN_PARTIAL_DOCUMENTS = 2
 # A timeout shorter than this fraction of the rule's deadline does not count as a server failure.
 _PATIENCE_SHARE = 0.25
 _MIN_SECONDS = 0.001
-# Longer windows are split into passages in a thread, because that would block the event loop.
-_THREAD_CHARACTERS = 200_000
 
 
 class WindowScorer:
     """Scores windows with the servers of a pool.
 
     Attributes:
+        reader: Reads the documents of a window.
         cache: The cached scores.
         inflight: The batches in flight.
         given_up: Whether no more scores are requested, because the process is about to exit.
@@ -43,33 +45,45 @@ class WindowScorer:
     def __init__(self, settings: Settings, prompts: PromptBuilder, pool: ServerPool) -> None:
         """Score with the servers of *pool*, in the prompts of their model."""
         self._settings = settings
+        tokenizer = ModelTokenizer(settings.tokenizer, prompts.model)
+        self.reader = WindowReader(prompts, Cutter(prompts, tokenizer, settings.cut_cache_bytes))
         self._prompts = prompts
         self._pool = pool
         self.cache = ScoreCache(settings.score_cache_size)
         self.inflight = InFlight(self.cache.put_many)
         self.given_up = False
 
+    async def opened(self, request: ScoreRequest) -> Window:
+        """Return the window of a search, with the scores that are cached. No text is cut or escaped for this."""
+        window = await self.reader.opened(request)
+        self._look_up(window)
+        return window
+
     async def score(self, window: Window, queued: int) -> Failed | None:
-        """Split the documents into passages, decide how many documents to score, and get the score of each passage."""
-        request, split = window.request, self._prompts.split
-        large = sum(len(text or "") for text in request.documents) >= _THREAD_CHARACTERS
-        query, rows = await asyncio.to_thread(split, request) if large else split(request)
-        passages = self._look_up(window, query, rows)
-        new_tokens = [sum(passages[key].tokens for key in row if key not in window.cached) for row in window.rows]
-        window.count = self.readable(new_tokens, request, queued)
+        """Decide how many documents to score, and get the score of each passage that is not cached."""
+        if window.numbers is None:
+            await self.reader.choose(window)
+            self._look_up(window)
+        missing = {key: place for key, place in window.places.items() if key not in window.cached}
+        tokens = {key: self.reader.tokens(window, place) for key, place in missing.items()}
+        new_tokens = [sum(tokens.get(key, 0) for key in row) for row in window.rows]
+        window.count = self.readable(new_tokens, window.request, queued)
         if not window.count:
             return Failed(Why.OVERLOADED)
-        return await self._get_scores(query, {key: passages[key] for key in window.missing()}, window)
+        return await self._get_scores(await self.reader.passages(window, window.missing()), window)
 
-    def _look_up(self, window: Window, query: str, rows: Sequence[Sequence[Passage]]) -> Mapping[bytes, Passage]:
-        """Compute the cache keys of all passages, add cached scores to the window, and return the passages by key."""
-        passages = [passage for row in rows for passage in row]
-        common = (self._prompts.model, self._settings.profile, window.request.rule.instruction or "", query)
-        keys = pair_keys(common, [passage.text for passage in passages])
-        window.scores = self.cache.get_many(dict.fromkeys(keys))
+    def _look_up(self, window: Window) -> None:
+        """Compute the cache keys of all passages, once these are known, and add cached scores to the window."""
+        if window.numbers is None:
+            return
+        limits, request = window.limits, window.request
+        reading = f"{limits.mode} {limits.max_passage_tokens} {limits.max_search_tokens}"
+        common = (self._prompts.model, self._settings.profile, request.rule.instruction or "", reading, request.query)
+        digests = [document.digest for document in window.documents]
+        window.set_keys(pair_keys(common, [b"%b%d" % (digests[at], number) for at, number in window.passages()]))
+        window.scores = self.cache.get_many(window.places)
         window.cached = frozenset(window.scores)
-        window.set_rows(keys, [len(row) for row in rows])
-        return dict(zip(keys, passages, strict=True))
+        window.count = len(window.rows)
 
     def readable(self, tokens: Sequence[int], request: ScoreRequest, queued: int) -> int:
         """Return how many documents can be scored, given the length of the queue and the remaining time."""
@@ -97,12 +111,12 @@ class WindowScorer:
         unread = [None] * (len(window.rows) - count)
         return Scored([*probabilities, *unread], cached, self._prompts.model, window=count)
 
-    async def _get_scores(self, query: str, passages: Mapping[bytes, Passage], window: Window) -> Failed | None:
+    async def _get_scores(self, passages: Mapping[bytes, Passage], window: Window) -> Failed | None:
         """Request the scores that are not in flight yet, and wait for all of them."""
         if self.given_up:
             return Failed(Why.DEADLINE)
         own = {key: passages[key] for key in self.inflight.not_started(passages)}
-        self._request(query, own, window.request)
+        self._request(own, window)
         retryable: dict[bytes, Passage] = {}
         with self.inflight.awaited(passages) as wanted:
             for batch, keys in wanted.items():
@@ -114,15 +128,16 @@ class WindowScorer:
                     retryable |= {key: passages[key] for key in keys}
                 else:
                     return answer
-        return await self._get_scores(query, retryable, window) if retryable else None
+        return await self._get_scores(retryable, window) if retryable else None
 
-    def _request(self, query: str, passages: Mapping[bytes, Passage], request: ScoreRequest) -> None:
+    def _request(self, passages: Mapping[bytes, Passage], window: Window) -> None:
         """Request the scores of *passages*, in batches that fit the limits of the servers."""
-        rule, keys, tokens = request.rule, list(passages), [passage.tokens for passage in passages.values()]
+        request, keys, tokens = window.request, list(passages), [passage.tokens for passage in passages.values()]
+        rule = request.rule
         max_texts = min(_PARTIAL_BATCH_TEXTS, self._pool.max_batch) if rule.partial else self._pool.max_batch
         max_tokens = self._settings.reranker_max_tokens
         at_once = keys and len(keys) <= max_texts and sum(tokens) <= max_tokens
         for part in [slice(None)] if at_once else batches(tokens, max_texts, max_tokens):
-            call = self._prompts.call(query, [passages[key].text for key in keys[part]], rule)
+            call = self._prompts.call(window.query, [passages[key].text for key in keys[part]], rule)
             ask = partial(self._pool.ask, call, sum(tokens[part]), request.deadline, rule.deadline * _PATIENCE_SHARE)
             self.inflight.start(keys[part], ask)

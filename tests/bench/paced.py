@@ -22,7 +22,7 @@ def application(rate: float) -> web.Application:
     async def score(request: web.Request) -> web.Response:
         texts = (await request.json())["text_2"]
         async with busy:
-            await asyncio.sleep(sum(map(approximate_tokens, texts)) / rate)
+            await asyncio.sleep(sum(map(approximate_tokens, map(len, texts))) / rate)
         # Any reproducible order other than the engine's.
         return web.json_response({"data": [{"index": at, "score": len(text) % 7} for at, text in enumerate(texts)]})
 

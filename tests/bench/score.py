@@ -60,7 +60,7 @@ async def main() -> None:
             started_at = time.monotonic()
             durations = await took(session, texts, in_flight, options.seconds)
             rate = len(durations) / (time.monotonic() - started_at)
-            tokens = rate * sum(map(approximate_tokens, texts))
+            tokens = rate * sum(map(approximate_tokens, map(len, texts)))
             sys.stdout.write(
                 f"{length:6} {window:6} {in_flight:9} {rate:10.1f} {rate * window:10.0f} {tokens:10.0f} "
                 f"{median(durations) * 1000:9.0f} {max(durations) * 1000:8.0f}\n"

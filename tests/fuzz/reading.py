@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 
 import msgspec
@@ -11,10 +10,11 @@ import msgspec
 from es_rerank.jsonspan import members
 from es_rerank.model import LongDocumentMode, PolicySpec, Rule
 from es_rerank.rerank.backends import BACKENDS, BadAnswerError
-from es_rerank.rerank.chunking import Limits, Tokens, estimate
-from es_rerank.rerank.chunking import passages as cut
+from es_rerank.rerank.chunking import Cut, Limits, Measure, cut
+from es_rerank.rerank.passage_choice import affordable, later_tokens
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.prompt import escape_special_tokens, probabilities
+from es_rerank.rerank.token_rates import Tokens
 from es_rerank.search import passages as texts
 from es_rerank.search.response.hits import Hit, sources
 from es_rerank.search.scoring import POLICIES, rank
@@ -56,40 +56,38 @@ def _characters(value: object) -> set[str]:
     return found
 
 
-def _each(document: str) -> Sequence[tuple[int, int]]:
-    """Tokenize by character."""
-    return [(at, at + 1) for at in range(len(document))]
+def _each(document: str) -> Tokens:
+    """Count characters."""
+    return Tokens(max(1, len(document)), len(document))
 
 
-def _pieces(document: str) -> Sequence[tuple[int, int]]:
-    """Tokenize into words with their leading blank, in pieces of four characters, like byte pair encoding."""
-    return [found.span() for found in re.finditer(r"\s?\S{1,4}|\s", document)]
+def _words(document: str) -> Tokens:
+    """Count words, with up to one token per character."""
+    return Tokens(len(document.split()) + 1, len(document))
 
 
-_TOKENS: Sequence[Tokens] = (estimate, _each, _pieces)
+_MEASURES: Sequence[Measure] = (_each, _words, *{profile.rates.measure for profile in PROFILES.values()})
 
 
 def cuts(data: bytes) -> None:
-    """Documents of any length: each passage is within the limit, and is a piece of its document."""
+    """Documents of any length: passages together contain all text of their document, and keep the token budget."""
     knobs, query, body = parted(data, 3)
     turn = Choices(knobs)
-    tokens = turn.one(_TOKENS)
-    each = turn.number(40) + 1
-    limits = Limits(turn.one(tuple(LongDocumentMode)), each, turn.one((1, each, 5 * each, 10_000)))
-    documents = _documents(body)
-    found = cut(documents, text(query), limits, tokens)
-    assert len(found) == len(documents)
-    for document, pieces in zip(documents, found, strict=True):
-        assert bool(pieces) == bool(document)
-        _cut(document or "", pieces, limits, tokens)
-    firsts = sum(_min_tokens(pieces[0], tokens) for pieces in found if pieces)
-    later = sum(len(tokens(piece)) for pieces in found for piece in pieces[1:])
-    assert later <= max(0, limits.max_search_tokens - firsts), "the token budget of the search is exceeded"
-
-
-def _min_tokens(piece: str, tokens: Tokens) -> int:
-    """Return the lowest token count that chunking may assume: it estimates short texts at three bytes per token."""
-    return min(len(tokens(piece)), len(piece.encode("utf-8", "replace")) // 3 + 1)
+    measure = turn.one(_MEASURES)
+    each = turn.number(40) + 8
+    limits = Limits(
+        turn.one(tuple(LongDocumentMode)), each, turn.one((1, each, 5 * each, 10_000)), each * turn.one((1, 2))
+    )
+    documents = [document for document in _documents(body) if document]
+    found = [cut(document, limits, measure) for document in documents]
+    for document, one in zip(documents, found, strict=True):
+        _cut(document, one, limits)
+    budget = turn.one((-1, 0, each, 10_000))
+    chosen = affordable(found, documents, text(query), budget)
+    assert all(numbers[0] == 0 for numbers in chosen)
+    spent = sum(one.pieces[number].tokens for one, numbers in zip(found, chosen, strict=True) for number in numbers[1:])
+    assert spent <= max(0, budget), "the token budget of the search is exceeded"
+    assert spent == later_tokens(found) or budget < later_tokens(found)
 
 
 def _documents(body: bytes) -> list[str | None]:
@@ -101,13 +99,18 @@ def _documents(body: bytes) -> list[str | None]:
         return list(text(body).split("\n\n"))
 
 
-def _cut(document: str, pieces: Sequence[str], limits: Limits, tokens: Tokens) -> None:
-    first, newline, _ = document.partition("\n")
-    for place, piece in enumerate(pieces):
-        assert len(tokens(piece)) <= max(limits.max_passage_tokens, 1), "a passage exceeds the limit"
-        headed = place and piece.startswith(first + newline)
-        assert piece in document or (headed and piece.removeprefix(first + newline) in document), "invented"
-    assert limits.mode == LongDocumentMode.MAX_PASSAGE or len(pieces) <= 1
+def _cut(document: str, found: Cut, limits: Limits) -> None:
+    at = 0
+    for piece in found.pieces:
+        assert piece.start < piece.end <= len(document)
+        assert not document[at : piece.start].strip(), "text is lost between passages"
+        at = piece.end
+    is_read = (
+        limits.mode is LongDocumentMode.TRUNCATE
+        or sum(piece.tokens for piece in found.pieces) >= limits.max_search_tokens
+    )
+    assert is_read or not document[at:].strip(), "the end of the document is lost"
+    assert limits.mode is LongDocumentMode.MAX_PASSAGE or len(found.pieces) == 1
 
 
 def scores(data: bytes) -> None:

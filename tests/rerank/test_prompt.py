@@ -1,142 +1,105 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.model import LongDocumentMode, LongDocuments, Rule, ScoreRequest
-from es_rerank.rerank import chunking
+from es_rerank.model import LongDocumentMode, LongDocuments, Rule
 from es_rerank.rerank.backends import BACKENDS
-from es_rerank.rerank.chunking import Limits, estimate, passages
+from es_rerank.rerank.chunking import Limits
 from es_rerank.rerank.profiles import PROFILES, Profile
 from es_rerank.rerank.prompt import (
-    Passage,
     PromptBuilder,
     approximate_tokens,
     escape_special_tokens,
     probabilities,
+    read_documents,
 )
 
-RULE = Rule("docs")
 QWEN3 = PROFILES["qwen3-reranker-0.6b"]
 BGE = PROFILES["bge-reranker"]
-MINILM = PROFILES["minilm"]
+TRUNCATE, MAX_PASSAGE = LongDocumentMode.TRUNCATE, LongDocumentMode.MAX_PASSAGE
+# A cross-encoder, which reads query and passage together in a context of 512 tokens.
+SMALL = replace(BGE, max_tokens=512, max_passage_tokens=500)
 
 
-def builder(profile: str, backend: str = "vllm") -> PromptBuilder:
-    return PromptBuilder(BACKENDS[backend], PROFILES[profile], "some/model", 10_000)
+def builder(profile: str | Profile, backend: str = "vllm") -> PromptBuilder:
+    found = profile if isinstance(profile, Profile) else PROFILES[profile]
+    return PromptBuilder(BACKENDS[backend], found, "some/model", 10_000)
 
 
-def request(query: str, *documents: str | None, rule: Rule = RULE) -> ScoreRequest:
-    return ScoreRequest(query, documents, rule, 1.0)
+def test_a_short_query_is_sent_as_it_is() -> None:
+    assert builder("e5").query("a leaking hose") == "a leaking hose"
+    assert builder("e5").query("") == ""
 
 
-def words(text: str) -> Sequence[tuple[int, int]]:
-    """Take each word for a token."""
-    return [match.span() for match in re.finditer(r"\S+", text)]
+def test_special_tokens_in_the_query_are_escaped() -> None:
+    assert builder("e5").query("<s> hose") == "< s> hose"
 
 
-def texts(rows: Sequence[Sequence[Passage]]) -> list[list[str]]:
-    return [[passage.text for passage in row] for row in rows]
+@pytest.mark.parametrize(("profile", "words"), [("minilm", 65), ("e5", 130), (SMALL, 130), ("bge-reranker", 2100)])
+def test_a_long_query_is_cut_to_a_quarter_of_the_context(profile: str | Profile, words: int) -> None:
+    prompts = builder(profile)
+    query = prompts.query("hose " * 100_000)
+    assert query.split() == ["hose"] * len(query.split())
+    quarter = prompts.profile.max_tokens // 4
+    assert quarter * 0.6 < prompts.profile.rates.measure(query).estimate <= quarter
+    assert len(query.split()) < words
 
 
-def test_a_very_long_query_leaves_room_for_documents() -> None:
-    query, (row,) = builder("minilm").split(request("word " * 5000, "text " * 500))
-    assert 0 < len(query.split()) <= 64
-    assert len(row) > 1
-
-
-@pytest.mark.parametrize("mode", [LongDocumentMode.TRUNCATE, LongDocumentMode.MAX_PASSAGE])
-def test_query_passage_and_overhead_fit_into_the_context(mode: LongDocumentMode) -> None:
-    prompts = builder("minilm")
-    prompts.tokens = words
-    rule = Rule("docs", long=LongDocuments(mode, 250))
-    query, (row,) = prompts.split(request("word " * 5000, "text " * 5000, rule=rule))
-    assert len(words(query)) == MINILM.max_tokens // 4
-    longest = max(len(words(passage.text)) for passage in row)
-    assert len(words(query)) + longest + MINILM.overhead == MINILM.max_tokens
-
-
-def test_a_long_query_of_few_tokens_takes_only_those_from_the_context() -> None:
-    prompts = builder("minilm")
-    prompts.tokens = words
-    rule = Rule("docs", long=LongDocuments(LongDocumentMode.TRUNCATE, 1000))
-    query, ((passage,),) = prompts.split(request("antidisestablishmentarianism " * 10, "text " * 5000, rule=rule))
-    assert len(words(query)) == 10
-    assert len(words(passage.text)) == MINILM.max_tokens - MINILM.overhead - 10
+def test_the_limits_are_those_of_the_profile() -> None:
+    assert builder("e5").limits(LongDocuments(), "hose") == Limits(MAX_PASSAGE, 256, 10_000, 504)
+    assert builder("bge-reranker").limits(LongDocuments(), "hose") == Limits(TRUNCATE, 1024, 10_000, 2048)
 
 
 def test_the_limits_of_a_rule_override_those_of_the_profile() -> None:
-    rule = Rule("docs", long=LongDocuments(LongDocumentMode.TRUNCATE, 20))
-    _, ((passage,),) = builder("minilm").split(request("hose", "text " * 500, rule=rule))
-    assert 0 < len(passage.text.split()) <= 20
+    limits = builder("minilm").limits(LongDocuments(TRUNCATE, 20, 300), "hose")
+    assert limits == Limits(TRUNCATE, 20, 300, 40)
 
 
-def test_the_token_budget_of_a_rule_overrides_the_setting() -> None:
-    long = "text " * 2000
-    _, (row,) = builder("minilm").split(request("hose", long))
-    _, (smaller,) = builder("minilm").split(
-        request("hose", long, rule=Rule("docs", long=LongDocuments(None, None, 1000)))
-    )
-    assert len(row) > len(smaller) > 1
+def test_a_cross_encoder_reads_query_and_passage_in_one_context() -> None:
+    prompts = builder(SMALL)
+    short, long = (prompts.limits(LongDocuments(), query) for query in ("hose", "hose " * 100))
+    assert (short.max_passage_tokens, short.context_tokens) == (500, 504 - 2)
+    taken = SMALL.rates.measure("hose " * 100).most
+    assert (long.max_passage_tokens, long.context_tokens) == (504 - taken, 504 - taken)
 
 
-def test_short_texts_are_neither_tokenized_nor_chunked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunking, "passages", None)
-    prompts = builder("bge-reranker")
-    prompts.tokens = None  # type: ignore[assignment]
-    limit = BGE.max_passage_tokens
-    query, rows = prompts.split(request("q" * (BGE.max_tokens // 4), "a" * limit, None, "", "ü" * (limit // 2)))
-    assert query == "q" * (BGE.max_tokens // 4)
-    assert texts(rows) == [["a" * limit], [], [], ["ü" * (limit // 2)]]
+def test_a_bi_encoder_reads_each_text_in_a_context_of_its_own() -> None:
+    prompts = builder("e5")
+    assert prompts.limits(LongDocuments(), "hose") == prompts.limits(LongDocuments(), "hose " * 100)
 
 
-@given(
-    st.text(min_size=1, max_size=400) | st.sampled_from(["ü" * 32, "ü" * 33, "q" * 64, "q" * 65]),
-    st.lists(st.none() | st.text(max_size=300) | st.sampled_from(["a" * 192, "a" * 193, "ü" * 96]), max_size=3),
-    st.sampled_from([None, 16, 100, 185, 250]),
-)
-def test_passages_are_the_same_as_if_every_text_was_tokenized(
-    query: str, documents: list[str | None], limit: int | None
-) -> None:
-    """A text has at most as many tokens as bytes; with `estimate` that holds for every text."""
-    rule = Rule("docs", long=LongDocuments(None, limit))
-    found, rows = builder("minilm").split(request(query, *documents, rule=rule))
-    cleaned, *escaped = escape_special_tokens(MINILM.special, [query, *documents])
-    share = MINILM.max_tokens // 4
-    expected = passages([cleaned], "", Limits(LongDocumentMode.TRUNCATE, share, share), estimate)[0][0]
-    room = MINILM.max_tokens - MINILM.overhead - min(share, len(estimate(expected)))
-    limits = Limits(LongDocumentMode.MAX_PASSAGE, min(limit or MINILM.max_passage_tokens, room), 10_000)
-    assert found == expected
-    assert texts(rows) == passages(escaped, expected, limits, estimate)
+@given(st.text(max_size=3000), st.integers(16, 20_000), st.sampled_from([SMALL, QWEN3, *PROFILES.values()]))
+def test_every_query_leaves_context_for_a_passage(query: str, limit: int, profile: Profile) -> None:
+    prompts = builder(profile)
+    limits = prompts.limits(LongDocuments(TRUNCATE, limit), prompts.query(query))
+    assert 16 <= limits.max_passage_tokens <= limits.context_tokens <= profile.max_tokens
 
 
-def test_special_tokens_are_escaped_in_query_and_documents() -> None:
-    query, rows = builder("e5").split(request("<s> hose", "a </s> b", None))
-    assert (query, rows) == ("< s> hose", [[Passage("a < /s> b", 3)], []])
+def test_documents_have_size_and_digest() -> None:
+    plain, accented, lone = read_documents(["hose", "h\u00f6se", "\ud800"])
+    assert (plain.size, accented.size, lone.size) == (4, 5, 1)
+    assert len({plain.digest, accented.digest, lone.digest}) == 3
+    assert lone.digest == read_documents(["?"])[0].digest
+    assert plain.digest == read_documents(["hose"])[0].digest
 
 
-def test_a_window_without_documents_has_no_passages() -> None:
-    assert builder("e5").split(request("hose")) == ("hose", [])
+def test_documents_are_escaped_once_and_only_as_far_as_they_are_read() -> None:
+    long, short = documents = read_documents(["</s>" + "a" * 1000, "</s>"])
+    limits = Limits(TRUNCATE, 10, 100, 20)
+    assert [one.readable for one in documents] == [None, None]
+    assert builder("e5").readable(documents, limits) == ["< /s>" + "a" * 116, "< /s>"]
+    long.readable = "kept"
+    assert builder("e5").readable([short, long], limits) == ["< /s>", "kept"]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"), [("", 1), ("hose", 2), ("水漏れを直す", 6), ("a" * 349, 100), ("a" * 350, 101), ("\ud800", 1)]
-)
-def test_approximate_tokens(text: str, expected: int) -> None:
-    assert approximate_tokens(text) == expected
-
-
-def test_each_passage_has_its_tokens() -> None:
-    prompts = builder("bge-reranker")
-    _, short = prompts.split(request("q", "a" * 350, "水漏れを直す"))
-    _, long = prompts.split(request("q", "a" * 350, "word " * 1000))
-    assert [passage.tokens for row in short for passage in row] == [101, 6]
-    assert [passage.tokens for row in long for passage in row] == [101, approximate_tokens(long[1][0].text)]
+@pytest.mark.parametrize(("size", "expected"), [(0, 1), (4, 2), (18, 6), (349, 100), (350, 101)])
+def test_approximate_tokens(size: int, expected: int) -> None:
+    assert approximate_tokens(size) == expected
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,11 @@ async def test_only_as_much_is_sent_as_can_be_answered_in_time() -> None:
     ):
         # What is known of its pace is that ten texts take a minute.
         pace = reranker._pool.servers[0].throughput
-        pace.done_tokens, pace.busy_seconds, pace.busy_until = sum(map(approximate_tokens, ten)), 60.0, time.monotonic()
+        pace.done_tokens, pace.busy_seconds, pace.busy_until = (
+            sum(map(approximate_tokens, map(len, ten))),
+            60.0,
+            time.monotonic(),
+        )
         busy = asyncio.create_task(reranker.score(ask(*ten, query="ahead", seconds=300)))
         await server.reached(1)
         late = asyncio.create_task(reranker.score(ask(*ten, query="late", seconds=105)))
@@ -484,3 +488,34 @@ async def test_repr_shows_state_and_counts_and_no_text_or_secret() -> None:
         "<Reranker BAAI/bge-reranker-v2-m3 ok: 0 searches in progress, 2 cached scores, "
         "<ServerPool 1 servers: 1 healthy; 0 requests queued>>"
     )
+
+
+@pytest.mark.parametrize("long", [LongDocuments(), LongDocuments(LongDocumentMode.MAX_PASSAGE, 100)])
+async def test_a_search_whose_scores_are_all_cached_is_answered_at_a_full_queue(long: LongDocuments) -> None:
+    reranker = Reranker(fake_settings(reranker_queue_size=4))
+    requests = scripted(reranker, lambda _, texts: [1.0] * len(texts))
+    texts = ["a", None, "text " * 400]
+    before = await reranker.score(ask(*texts, long=long))
+    fill_queue(reranker, 4)
+    found = await reranker.score(ask(*texts, long=long))
+    assert await reranker.score(ask(*texts, "b", long=long)) == Failed(Why.OVERLOADED)
+    assert isinstance(before, Scored)
+    assert found == replace(before, cached=2)
+    assert len(requests) == 1
+
+
+async def test_a_search_whose_scores_are_all_cached_is_no_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    reranker = Reranker(fake_settings())
+    scripted(reranker, lambda _, texts: [1.0] * len(texts))
+    await reranker.score(ask("a", "b"))
+    monkeypatch.setattr(reranker._pool, "queue_estimate", None)
+    assert isinstance(await reranker.score(ask("a", "b")), Scored)
+
+
+async def test_after_it_gave_up_cached_scores_are_still_used() -> None:
+    reranker = Reranker(fake_settings())
+    scripted(reranker, lambda _, texts: [1.0] * len(texts))
+    await reranker.score(ask("a", "b"))
+    reranker.give_up()
+    assert isinstance(await reranker.score(ask("a", "b")), Scored)
+    assert await reranker.score(ask("a", "c")) == Failed(Why.DEADLINE)

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
-from es_rerank.model import Rule, ScoreRequest
+from es_rerank.model import LongDocumentMode, Rule, ScoreRequest
+from es_rerank.rerank.chunking import Limits
+from es_rerank.rerank.prompt import read_documents
 from es_rerank.rerank_client.window import Window
 
 
 def window(**values: object) -> Window:
     """A window of four documents with 2, 0, 1 and 2 passages; the passage `b` is in two of them."""
-    made = Window(ScoreRequest("hose", ["one", None, "two", "three"], Rule("docs"), 1.0))
-    made.set_rows([b"a", b"b", b"c", b"b", b"d"], [2, 0, 1, 2])
+    request = ScoreRequest("hose", ["one", None, "two", "three"], Rule("docs"), 1.0)
+    made = Window(
+        request, "hose", Limits(LongDocumentMode.MAX_PASSAGE, 8, 100, 16), read_documents(["one", "two", "three"])
+    )
+    made.numbers = [(0, 1), (0,), (0, 3)]
+    made.set_keys([b"a", b"b", b"c", b"b", b"d"])
     made.count = 4
     for name, value in values.items():
         setattr(made, name, value)
@@ -16,6 +22,17 @@ def window(**values: object) -> Window:
 
 def test_keys_belong_to_the_document_of_their_passage() -> None:
     assert window().rows == [[b"a", b"b"], [], [b"c"], [b"b", b"d"]]
+
+
+def test_each_key_has_the_place_of_its_passage() -> None:
+    assert window().places == {b"a": (0, 0), b"b": (2, 0), b"c": (1, 0), b"d": (2, 3)}
+
+
+def test_a_window_is_complete_if_the_score_of_each_passage_is_known() -> None:
+    scores = {b"a": 1.0, b"b": 2.0, b"c": 3.0, b"d": 4.0}
+    assert window(scores=scores).complete
+    assert not window(scores={**scores, b"d": 4.0}, numbers=None).complete
+    assert not window(scores={b"a": 1.0, b"b": 2.0, b"c": 3.0}).complete
 
 
 def test_missing_pairs_are_those_that_are_read_and_not_cached_each_once() -> None:

@@ -167,7 +167,7 @@ async def test_a_window_within_the_token_limit_is_one_request(tokens: int, reque
     reranker = Reranker(fake_settings(reranker_max_tokens=512))
     sent_texts = scripted(reranker, lambda _, texts: [1.0] * len(texts))
     texts = ["a" * math.ceil((count - 1) * 3.5) for count in (256, tokens - 256)]
-    assert sum(map(approximate_tokens, texts)) == tokens
+    assert sum(map(approximate_tokens, map(len, texts))) == tokens
     await reranker.score(ask(*texts, long=LongDocuments(LongDocumentMode.TRUNCATE, 8000)))
     assert len(sent_texts) == requests
 

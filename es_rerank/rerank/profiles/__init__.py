@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 
 from es_rerank.model import LongDocumentMode
+from es_rerank.rerank.token_rates import ENGLISH_VOCABULARY, LARGE_VOCABULARY, TokenRates
 
 _QWEN3_TEMPLATE = "qwen3_reranker.jinja"
 _QWEN3_OVERRIDES = {
@@ -33,6 +34,7 @@ class Profile:
         cosine: Whether the model is a bi-encoder, whose scores are cosine similarities with every backend.
         center: The score that becomes the probability 0.5, in `sigmoid(slope * (score - center))`.
         slope: The slope in the same formula.
+        rates: Average tokens per character of the model's tokenizer.
         special: Special tokens of the model, which are escaped in queries and documents.
         languages: `any`, or the only language of the model as an ISO 639-1 code.
         template: File name of the chat template, in the folder of this module; None if vLLM needs none.
@@ -51,6 +53,7 @@ class Profile:
     cosine: bool = False
     center: float = 0.0
     slope: float = 1.0
+    rates: TokenRates = LARGE_VOCABULARY
     special: tuple[str, ...] = ()
     languages: str = "any"
     template: str | None = None
@@ -100,6 +103,7 @@ PROFILES: Mapping[str, Profile] = {
         cosine=True,
         center=0.35,
         slope=10.0,
+        rates=ENGLISH_VOCABULARY,
         special=("[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"),
         languages="en",
     ),

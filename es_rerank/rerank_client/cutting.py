@@ -1,0 +1,76 @@
+"""Cuts documents into passages: cached cuts first, others by estimated tokens or with the model's tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+
+from tokenizers import Tokenizer
+
+from es_rerank.rerank.chunking import Cut, Limits, cut, cut_at
+from es_rerank.rerank.prompt import Document, PromptBuilder
+from es_rerank.rerank_client.cut_cache import CutCache
+from es_rerank.rerank_client.portions import in_portions
+from es_rerank.rerank_client.tokenizer import ModelTokenizer, token_ends
+
+
+class Cutter:
+    """Cuts documents for one model.
+
+    Attributes:
+        cache: The cached cuts.
+        tokenizer: The tokenizer of the model.
+
+    """
+
+    def __init__(self, prompts: PromptBuilder, tokenizer: ModelTokenizer, cache_bytes: int) -> None:
+        """Cut documents for the model of *prompts*, and cache the cuts in at most *cache_bytes*."""
+        self.cache = CutCache(cache_bytes)
+        self.tokenizer = tokenizer
+        self._prompts = prompts
+
+    def known(self, documents: Sequence[Document], limits: Limits) -> list[Cut | None]:
+        """Return the cached cut of each document; None for a document that is not cached, or that needs no cut."""
+        return [self.cache.get(key) for key in _keys(documents, limits)]
+
+    async def cut(self, documents: Sequence[Document], cuts: list[Cut | None], limits: Limits) -> None:
+        """Set the missing cuts of *documents*. They stay None for documents that are short enough to be read whole."""
+        waiting = [
+            (at, document)
+            for at, (document, known) in enumerate(zip(documents, cuts, strict=True))
+            if known is None and document.size > limits.whole_bytes
+        ]
+        if waiting:
+            long = [document for _, document in waiting]
+            found = await self._cut(long, limits)
+            for (at, _), key, cut_ in zip(waiting, _keys(long, limits), found, strict=True):
+                cuts[at] = cut_
+                self.cache.put(key, cut_)
+
+    async def _cut(self, documents: Sequence[Document], limits: Limits) -> list[Cut]:
+        """Cut documents, exactly if only that tells whether they fit into the model's context."""
+        sizes = [min(len(document.text), limits.readable_characters) for document in documents]
+        tokenizer = await self.tokenizer.load() if limits.near_context else None
+        if tokenizer is None:
+            return await in_portions(partial(self._estimated, limits=limits), documents, sizes)
+        exact = partial(self._exact, limits=limits, tokenizer=tokenizer)
+        return await in_portions(exact, documents, sizes, thread=True)
+
+    def _estimated(self, documents: Sequence[Document], limits: Limits) -> list[Cut]:
+        """Cut documents by estimated tokens."""
+        measure = self._prompts.profile.rates.measure
+        return [cut(text, limits, measure) for text in self._prompts.readable(documents, limits)]
+
+    def _exact(self, documents: Sequence[Document], limits: Limits, tokenizer: Tokenizer) -> list[Cut]:
+        """Truncate documents after their first tokens. Those that fit by the estimate's bound are not tokenized."""
+        texts = self._prompts.readable(documents, limits)
+        measure, limit = self._prompts.profile.rates.measure, limits.max_passage_tokens
+        long = [text for text in texts if measure(text).most > limit]
+        ends = dict(zip(long, token_ends(tokenizer, long, limit), strict=True)) if long else {}
+        return [cut_at(text, ends.get(text), limits) for text in texts]
+
+
+def _keys(documents: Iterable[Document], limits: Limits) -> Iterator[bytes]:
+    """Yield the cache key of each document."""
+    suffix = f"{limits.mode} {limits.max_passage_tokens} {limits.max_search_tokens} {limits.context_tokens}".encode()
+    return (document.digest + suffix for document in documents)

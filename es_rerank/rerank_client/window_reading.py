@@ -1,0 +1,97 @@
+"""Reads the documents of one window: digests, cuts, the choice of passages, and their texts.
+
+Everything that is known about a text is found by its digest, so that a window whose scores are all cached is neither
+cut nor escaped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+from es_rerank.model import LongDocumentMode, ScoreRequest
+from es_rerank.rerank.chunking import Cut
+from es_rerank.rerank.passage_choice import affordable, all_passages, later_tokens
+from es_rerank.rerank.prompt import Document, Passage, PromptBuilder, approximate_tokens, read_documents
+from es_rerank.rerank_client.cutting import Cutter
+from es_rerank.rerank_client.portions import in_portions
+from es_rerank.rerank_client.window import Place, Window
+
+
+class WindowReader:
+    """Reads windows for one model. `cutter` cuts their documents."""
+
+    def __init__(self, prompts: PromptBuilder, cutter: Cutter) -> None:
+        """Read windows in the prompts of a model."""
+        self.cutter = cutter
+        self._prompts = prompts
+
+    async def opened(self, request: ScoreRequest) -> Window:
+        """Return the window of a search. Its passages are set if that is possible without cutting a document."""
+        texts = [text for text in request.documents if text]
+        documents = await in_portions(read_documents, texts, [len(text) for text in texts])
+        query = self._prompts.query(request.query)
+        limits = self._prompts.limits(request.rule.long, query)
+        truncated = limits.mode is LongDocumentMode.TRUNCATE
+        cuts: list[Cut | None] = [None] * len(documents)
+        if not truncated:
+            cuts = self.cutter.known(documents, limits)
+        window = Window(request, query, limits, documents, cuts)
+        if truncated or (_all_cut(window) and self._later_budget(window) >= later_tokens(cuts)):
+            window.numbers = all_passages(cuts)
+        return window
+
+    async def choose(self, window: Window) -> None:
+        """Cut the documents of a window, and choose the passages that are scored."""
+        await self.cutter.cut(window.documents, window.cuts, window.limits)
+        budget = self._later_budget(window)
+        if budget >= later_tokens(window.cuts):
+            window.numbers = all_passages(window.cuts)
+            return
+        long = [document for cut, document in zip(window.cuts, window.documents, strict=True) if cut]
+        read = iter(await self._texts(window, long))
+        texts = [next(read) if cut else None for cut in window.cuts]
+        window.numbers = await asyncio.to_thread(affordable, window.cuts, texts, window.query, budget)
+
+    async def passages(self, window: Window, keys: Sequence[bytes]) -> dict[bytes, Passage]:
+        """Return the passages to score, by key. Truncated documents are cut here, because only these need to be."""
+        places = [window.places[key] for key in keys]
+        numbers = sorted({place.document for place in places})
+        documents = [window.documents[number] for number in numbers]
+        if window.limits.mode is LongDocumentMode.TRUNCATE:
+            cuts = self.cutter.known(documents, window.limits)
+            await self.cutter.cut(documents, cuts, window.limits)
+            window.set_cuts(numbers, cuts)
+        texts = dict(zip(numbers, await self._texts(window, documents), strict=True))
+        return {
+            key: self._passage(window, place, texts[place.document]) for key, place in zip(keys, places, strict=True)
+        }
+
+    def _passage(self, window: Window, place: Place, text: str) -> Passage:
+        """Return one passage of the text of its document."""
+        cut = window.cuts[place.document]
+        return Passage(cut.text(text, place.number) if cut else text, self.tokens(window, place))
+
+    def tokens(self, window: Window, place: Place) -> int:
+        """Return the approximate number of tokens of a passage, also before its document is cut."""
+        cut = window.cuts[place.document]
+        if cut:
+            return cut.pieces[place.number].tokens
+        return min(approximate_tokens(window.documents[place.document].size), window.limits.max_passage_tokens)
+
+    async def _texts(self, window: Window, documents: Sequence[Document]) -> list[str]:
+        """Return what the model may read of documents."""
+        sizes = [0 if one.readable is not None else len(one.text) for one in documents]
+        return await in_portions(partial(self._prompts.readable, limits=window.limits), documents, sizes)
+
+    def _later_budget(self, window: Window) -> int:
+        """Return the tokens of the budget of a search that remain for later passages, after each document's first."""
+        first = sum(self.tokens(window, Place(number, 0)) for number in range(len(window.documents)))
+        return window.limits.max_search_tokens - first
+
+
+def _all_cut(window: Window) -> bool:
+    """Return whether the cut of each document that needs one is known."""
+    short = window.limits.whole_bytes
+    return all(cut or document.size <= short for cut, document in zip(window.cuts, window.documents, strict=True))
