@@ -13,7 +13,8 @@ from pydantic.fields import FieldInfo
 
 from es_rerank.cli.options import shown
 from es_rerank.config import rules
-from es_rerank.config.settings import PREFIX, Settings
+from es_rerank.config.loading import PREFIX
+from es_rerank.config.settings import Settings
 from es_rerank.reasons import REASONS
 from es_rerank.rerank.backends import BACKENDS
 from es_rerank.rerank.profiles import PROFILES

@@ -8,8 +8,8 @@ import click
 import yaml
 
 from es_rerank.cli.options import setting_options, settings_from
+from es_rerank.config.loading import in_force
 from es_rerank.config.rules import Rules
-from es_rerank.config.settings import in_force
 from es_rerank.model import Rule
 
 

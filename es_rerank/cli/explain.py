@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Raw
 
 from es_rerank.cli import mapping_file, mustache
-from es_rerank.config import settings
+from es_rerank.config import loading
 from es_rerank.config.rules import Rules
 from es_rerank.errors import ConfigError, EsRerankError
 from es_rerank.model import CallOptions, EngineReply, Failed, IndexInfo, Plan, Rule, ScoreRequest, Search, Skip, Why
@@ -43,7 +43,7 @@ def explain(**options: Any) -> None:
     The output is JSON: for each search of the request its query text, window, page and engine request, or the reason
     why it is not reranked and what to do about it. No connection is opened; the mapping comes from a file.
     """
-    rules = Rules(settings.load({"mappings": options["mappings"]}, {}, None))
+    rules = Rules(loading.load({"mappings": options["mappings"]}, {}, None))
     resolver = _Resolver(rules, _mapping(options["mapping"]) if options["mapping"] else None)
     method = options["method"].upper()
     request = match(method, options["path"], dict(map(_header, options["header"])))

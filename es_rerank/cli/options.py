@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import click
 from pydantic.fields import FieldInfo
 
-from es_rerank.config import settings
-from es_rerank.config.settings import DURATIONS, PREFIX, Settings
+from es_rerank.config import loading
+from es_rerank.config.loading import DURATIONS, PREFIX
+from es_rerank.config.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -44,7 +45,7 @@ def settings_from(flags: dict[str, Any]) -> Settings:
     """
     values = dict(flags)
     file: Path | None = values.pop("config")
-    return settings.load(values, os.environ, file)
+    return loading.load(values, os.environ, file)
 
 
 def _option(name: str, row: FieldInfo) -> Callable[[Command], Command]:

@@ -18,8 +18,9 @@ from es_rerank.cli import workers
 from es_rerank.cli.logs import configure
 from es_rerank.cli.options import setting_options
 from es_rerank.cli.reload import SettingsReader, reload, watching
+from es_rerank.config.loading import in_force
 from es_rerank.config.rules import Rules
-from es_rerank.config.settings import Settings, in_force
+from es_rerank.config.settings import Settings
 from es_rerank.server.admin.pages import PREFIX
 from es_rerank.server.app import runner
 from es_rerank.server.listen.site import Sites, listen

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from es_rerank.config.settings import load
+from es_rerank.config.loading import load
 from es_rerank.errors import ConfigError
 
 SAME = "must differ from listen in port or path; use `shared` for one address"
