@@ -18,6 +18,7 @@ from es_rerank.model import (
     Failed,
     FetchPhase,
     FetchSpec,
+    HitKey,
     IndexInfo,
     Plan,
     PolicySpec,
@@ -100,7 +101,7 @@ class World:
             {"_index": "docs", "_id": str(number), "_score": score, "_source": {"body": text}}
             for number, (text, score) in enumerate(self.hits)
             if fetch.phase is not FetchPhase.FETCH
-            or (("docs", str(number)) in fetch.only and str(number) not in self.missing)
+            or (HitKey("docs", str(number)) in fetch.only and str(number) not in self.missing)
         ]
         max_score = max((score for row in rows if isinstance(score := row["_score"], float)), default=None)
         page = rows[fetch.from_ : fetch.from_ + fetch.size]

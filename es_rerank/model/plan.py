@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 from es_rerank.model.rule import Rule
 
-HitKey = tuple[str, str]
-"""The key of a hit: its index name and its id."""
+
+class HitKey(NamedTuple):
+    """What identifies a document: its index name, its id and its routing value; empty without custom routing.
+
+    An id is unique within a shard. With custom routing, several shards of an index may have documents with one id.
+    """
+
+    index: str
+    id: str
+    routing: str = ""
 
 
 class FetchPhase(Enum):

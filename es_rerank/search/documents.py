@@ -1,4 +1,4 @@
-"""Builds a query for documents with known index and id."""
+"""Builds a query for documents with known index, id and routing."""
 
 from __future__ import annotations
 
@@ -7,16 +7,41 @@ from typing import Any
 
 from es_rerank.model import HitKey
 
+# A clause per group. The engines accept 1,024 clauses in a query, nested ones included.
+_MAX_GROUPS = 200
+
 
 def documents_query(hits: Sequence[HitKey]) -> dict[str, Any]:
     """Return a query that matches exactly these documents.
 
-    Documents in different indices can have the same id, so each id is matched together with its index.
+    Documents in different indices, and documents with different routing values, can have the same id. Each id is
+    therefore matched together with its index and routing. With very many routing values, the query also matches
+    documents that have the id of one hit and the routing of another, because the engines limit the clauses of a query.
     """
-    by_index: dict[str, list[str]] = {}
-    for index, id_ in hits:
-        by_index.setdefault(index, []).append(id_)
-    clauses: list[dict[str, Any]] = [
-        {"bool": {"filter": [{"term": {"_index": index}}, {"ids": {"values": ids}}]}} for index, ids in by_index.items()
-    ]
+    groups: dict[tuple[str, str], list[str]] = {}
+    for index, id_, routing in hits:
+        groups.setdefault((index, routing), []).append(id_)
+    if len(groups) > _MAX_GROUPS:
+        clauses = [_coarse(index, [hit for hit in hits if hit.index == index]) for index in {hit.index for hit in hits}]
+    else:
+        clauses = [_clause(index, ids, routing) for (index, routing), ids in groups.items()]
     return clauses[0] if len(clauses) == 1 else {"bool": {"should": clauses}}
+
+
+def _clause(index: str, ids: Sequence[str], routing: str) -> dict[str, Any]:
+    """Return a query for documents of one index and routing; without routing, for those that have no routing value."""
+    documents: list[dict[str, Any]] = [{"term": {"_index": index}}, {"ids": {"values": ids}}]
+    if routing:
+        return {"bool": {"filter": [*documents, {"term": {"_routing": routing}}]}}
+    return {"bool": {"filter": documents, "must_not": [{"exists": {"field": "_routing"}}]}}
+
+
+def _coarse(index: str, hits: Sequence[HitKey]) -> dict[str, Any]:
+    """Return a query for documents of one index that have the id of one hit and the routing of the same or another."""
+    ids, routings = (
+        list(dict.fromkeys(values)) for values in ((hit.id for hit in hits), (hit.routing for hit in hits))
+    )
+    routed: dict[str, Any] = {"terms": {"_routing": [routing for routing in routings if routing]}}
+    if "" in routings:
+        routed = {"bool": {"should": [routed, {"bool": {"must_not": [{"exists": {"field": "_routing"}}]}}]}}
+    return {"bool": {"filter": [{"term": {"_index": index}}, {"ids": {"values": ids}}, routed]}}

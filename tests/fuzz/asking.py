@@ -17,6 +17,7 @@ from es_rerank.jsonspan import elements, members
 from es_rerank.model import (
     FetchPhase,
     FetchSpec,
+    HitKey,
     IndexInfo,
     LongDocumentMode,
     LongDocuments,
@@ -207,7 +208,7 @@ def _evaluated(content: bytes, places: set[int]) -> None:
     found = rank_eval.read(content, "docs", {})
     if isinstance(found, Skip):
         return
-    new = rank_eval.ranked([rank_eval.RankedHit(("docs", id_), 2.0) for id_ in ("1", "é")])
+    new = rank_eval.ranked([rank_eval.RankedHit(HitKey("docs", id_), 2.0) for id_ in ("1", "é")])
     out = rank_eval.write(content, dict.fromkeys(places, new))
     left, right = members(content), members(out)
     assert left.keys() - {"templates"} == right.keys() - {"templates"}
@@ -352,7 +353,9 @@ def _engine_request(request: EndpointRequest, found: Search, made: Plan) -> None
         assert bytes(body["size"]) == str(made.fetch.size).encode()
     assert len(filter_path.paths(params).included) <= 1
     if two_phase_plan:
-        page = replace(made, fetch=FetchSpec(FetchPhase.FETCH, 0, 2, (("library", "1"), ("papers", "é"))))
+        page = replace(
+            made, fetch=FetchSpec(FetchPhase.FETCH, 0, 2, (HitKey("library", "1"), HitKey("papers", "é", "r")))
+        )
         full = _body(engine_request(request, found, page).body, request)
         for name in before.keys() - _OURS - {"post_filter"}:
             assert bytes(full[name]) == bytes(before[name]), name

@@ -64,11 +64,11 @@ def sources(hits: Sequence[Hit]) -> list[tuple[Mapping[str, Any], Mapping[str, A
 
 
 def keys(hits: Sequence[Hit]) -> tuple[HitKey, ...]:
-    """Return the index name and id of each hit; a missing value becomes an empty string."""
+    """Return the index name, id and routing of each hit; a missing value becomes an empty string."""
     objects_ = [(hit.raw, hit.members) for hit in hits]
-    columns = (decode_member(objects_, name) for name in ("_index", "_id"))
-    index, id_ = ([value if isinstance(value, str) else "" for value in column] for column in columns)
-    return tuple(zip(index, id_, strict=True))
+    columns = (decode_member(objects_, name) for name in ("_index", "_id", "_routing"))
+    rows = zip(*columns, strict=True)
+    return tuple(HitKey(*(value if isinstance(value, str) else "" for value in row)) for row in rows)
 
 
 def number(value: Any) -> float | None:

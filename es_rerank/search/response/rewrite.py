@@ -54,13 +54,14 @@ def rejoin(query: SearchResponse, fetch: SearchResponse, plan: Plan, ranking: Ra
         ranking: The new order and scores; None keeps the engine's order.
 
     Returns:
-        The body; None if a hit of the page is missing because the index changed between the two phases.
+        The body; None if a hit of the page is missing because the index changed between the two phases, or if two hits
+        cannot be told apart.
 
     """
     fetched = dict(zip(keys(fetch.hits), fetch.hits, strict=True))
     hits = page(query, plan, ranking)
     wanted = keys([ranked.hit for ranked in hits])
-    if set(wanted) != fetched.keys():
+    if len(set(wanted)) < len(wanted) or not fetched.keys() >= set(wanted):
         return None
     edits = _max_score(query, fetch, plan, ranking)
     if query.total and fetch.total:
@@ -78,7 +79,7 @@ def page(response: SearchResponse, plan: Plan, ranking: Ranking | None) -> list[
 
 
 def page_keys(response: SearchResponse, plan: Plan, ranking: Ranking | None) -> tuple[HitKey, ...]:
-    """Return the index names and ids of the hits of the client's page, in the new order."""
+    """Return the keys of the hits of the client's page, in the new order."""
     return keys([ranked.hit for ranked in page(response, plan, ranking)])
 
 

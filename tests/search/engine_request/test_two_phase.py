@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from es_rerank.model import SearchBody
+from es_rerank.model import HitKey, SearchBody
+from es_rerank.search.documents import documents_query
 from es_rerank.search.engine_request.two_phase import fetch_phase_body, query_phase_body
 from tests.search.builders import a_search
 
@@ -60,11 +61,11 @@ def test_an_object_that_repeats_a_member_is_left_to_the_engine() -> None:
 def test_numbers_keep_their_digits() -> None:
     search = SearchBody.parse(b'{"query":{"term":{"n":123456789012345678901234567890}},"highlight":{}}')
     assert b"123456789012345678901234567890" in written(query_phase_body(search, ("body",)))
-    assert b"123456789012345678901234567890" in written(fetch_phase_body(search, (("docs", "1"),)))
+    assert b"123456789012345678901234567890" in written(fetch_phase_body(search, (HitKey("docs", "1"),)))
 
 
 def documents(index: str, *ids: str) -> dict[str, Any]:
-    return {"bool": {"filter": [{"term": {"_index": index}}, {"ids": {"values": list(ids)}}]}}
+    return documents_query([HitKey(index, id_) for id_ in ids])
 
 
 @pytest.mark.parametrize(
@@ -77,11 +78,11 @@ def documents(index: str, *ids: str) -> dict[str, Any]:
 def test_the_fetch_phase_is_the_clients_request_restricted_to_the_page(
     before: dict[str, Any], filters: list[Any]
 ) -> None:
-    members = fetch_phase_body(body({**HIGHLIGHTED, **before}), (("docs", "7"), ("docs", "3")))
+    members = fetch_phase_body(body({**HIGHLIGHTED, **before}), (HitKey("docs", "7"), HitKey("docs", "3")))
     assert decoded(members) == {**HIGHLIGHTED, "post_filter": {"bool": {"filter": filters}}}
 
 
 def test_the_fetch_phase_matches_each_id_in_its_own_index() -> None:
-    members = fetch_phase_body(SearchBody(), (("a", "1"), ("b", "1"), ("a", "2")))
+    members = fetch_phase_body(SearchBody(), (HitKey("a", "1"), HitKey("b", "1"), HitKey("a", "2")))
     clauses = [documents("a", "1", "2"), documents("b", "1")]
     assert decoded(members) == {"post_filter": {"bool": {"filter": [{"bool": {"should": clauses}}]}}}

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.model import FetchPhase, FetchSpec, Plan
+from es_rerank.model import FetchPhase, FetchSpec, HitKey, Plan
+from es_rerank.search.documents import documents_query
 from es_rerank.search.engine_request.widen import only_parameters, widen, widen_item
 from es_rerank.search.formats.endpoints import parameters
 from tests.search.builders import a_plan, a_search
@@ -82,8 +83,8 @@ def test_one_of_many_searches_has_its_page_in_its_body(body: bytes, plan: Plan, 
 
 
 QUERY_PHASE = replace(PLAN, fetch=FetchSpec(FetchPhase.QUERY, 0, 50))
-FETCH_PHASE = replace(PLAN, fetch=FetchSpec(FetchPhase.FETCH, 0, 1, (("docs", "7"),)))
-ONE_DOCUMENT = {"bool": {"filter": [{"term": {"_index": "docs"}}, {"ids": {"values": ["7"]}}]}}
+FETCH_PHASE = replace(PLAN, fetch=FetchSpec(FetchPhase.FETCH, 0, 1, (HitKey("docs", "7"),)))
+ONE_DOCUMENT = documents_query([HitKey("docs", "7")])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.model import Skip, Why
+from es_rerank.model import HitKey, Skip, Why
+from es_rerank.search.documents import documents_query
 from es_rerank.search.formats.endpoints import MAX_SEARCHES, ParsedSearch
 from es_rerank.search.formats.rank_eval import RankedHit, ranked, read, write
 from tests.search.strategies import JSON
@@ -220,9 +221,8 @@ def test_no_hits_are_a_query_that_matches_none() -> None:
 
 
 def test_each_hit_is_a_function_with_its_score() -> None:
-    hits = [RankedHit(("books-2", "7"), 1.5), RankedHit(("books-1", "7"), 1.25)]
-    first = {"bool": {"filter": [{"term": {"_index": "books-2"}}, {"ids": {"values": ["7"]}}]}}
-    second = {"bool": {"filter": [{"term": {"_index": "books-1"}}, {"ids": {"values": ["7"]}}]}}
+    hits = [RankedHit(HitKey("books-2", "7"), 1.5), RankedHit(HitKey("books-1", "7", "r"), 1.25)]
+    first, second = (documents_query([hit.key]) for hit in hits)
     assert msgspec.json.decode(ranked(hits)) == {
         "query": {
             "function_score": {
@@ -236,10 +236,10 @@ def test_each_hit_is_a_function_with_its_score() -> None:
 
 
 def weights(scores: list[float]) -> list[float]:
-    hits = [RankedHit(("books", str(place)), score) for place, score in enumerate(scores)]
+    hits = [RankedHit(HitKey("books", str(place)), score) for place, score in enumerate(scores)]
     functions = msgspec.json.decode(ranked(hits))["query"]["function_score"]["functions"]
     ids = [function["filter"]["bool"]["filter"][1]["ids"]["values"] for function in functions]
-    assert ids == [[hit.key[1]] for hit in hits]
+    assert ids == [[hit.key.id] for hit in hits]
     return [function["weight"] for function in functions]
 
 

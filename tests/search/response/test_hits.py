@@ -27,7 +27,7 @@ def test_a_response_is_taken_apart() -> None:
     assert response.max_score.of(PRETTY) == b"1.5"
     assert response.total is None
     assert response.array.of(PRETTY).startswith(b"[\n      {")
-    assert keys(response.hits) == (("", "1"), ("", "2"))
+    assert keys(response.hits) == (("", "1", ""), ("", "2", ""))
     assert [hit.score for hit in response.hits] == [1.5, None]
 
 
@@ -84,10 +84,10 @@ def test_a_source_that_cannot_be_decoded_is_empty(text: bytes, expected: object,
 def test_sources_and_keys_are_those_of_each_hit() -> None:
     hits = read(
         b'{"hits":{"hits":[{"_index":"a","_id":"1","_source":{"t":"x"}},'
-        b'{"_id":"1","fields":{"t":["y"]},"_index":"b"},{"_index":3,"_id":null},{}]}}'
+        b'{"_id":"1","fields":{"t":["y"]},"_index":"b"},{"_index":3,"_id":null,"_routing":"r"},{}]}}'
     ).hits
     assert sources(hits) == [({"t": "x"}, {}), ({}, {"t": ["y"]}), ({}, {}), ({}, {})]
-    assert keys(hits) == (("a", "1"), ("b", "1"), ("", ""), ("", ""))
+    assert keys(hits) == (("a", "1", ""), ("b", "1", ""), ("", "", "r"), ("", "", ""))
 
 
 # Valid responses around any value, responses whose hits are any values, and any other text.

@@ -194,8 +194,8 @@ LAST_FIRST = Ranking((2, 1, 0), (1.75, 1.5, 1.25))
 
 
 def test_the_keys_of_a_page_are_in_the_new_order() -> None:
-    assert page_keys(read(WINDOW), QUERY_PHASE, LAST_FIRST) == (("a", "2"), ("b", "1"))
-    assert page_keys(read(WINDOW), replace(QUERY_PHASE, start=1), None) == (("b", "1"), ("a", "2"))
+    assert page_keys(read(WINDOW), QUERY_PHASE, LAST_FIRST) == (("a", "2", ""), ("b", "1", ""))
+    assert page_keys(read(WINDOW), replace(QUERY_PHASE, start=1), None) == (("b", "1", ""), ("a", "2", ""))
 
 
 def test_both_phases_are_joined_to_one_page() -> None:
@@ -228,11 +228,31 @@ def test_a_total_is_replaced_only_if_both_phases_have_one(phase: str) -> None:
     [
         ['{"_index":"b","_id":"1","_score":8.0}'],
         ['{"_index":"b","_id":"1","_score":8.0}', '{"_index":"b","_id":"2","_score":7.0}'],
+        ['{"_index":"b","_id":"1","_score":8.0}', '{"_index":"a","_id":"2","_score":7.0,"_routing":"x"}'],
         [],
     ],
 )
 def test_phases_that_differ_in_their_hits_cannot_be_joined(hits: list[str]) -> None:
     assert rejoin(read(WINDOW), read(answer(*hits)), QUERY_PHASE, LAST_FIRST) is None
+
+
+def test_hits_with_one_id_are_told_apart_by_their_routing() -> None:
+    rows = [
+        (routing, score, f'{{"_index":"a","_id":"1","_score":{score},"_routing":"{routing}"}}')
+        for routing, score in (("x", 9.0), ("y", 8.0), ("z", 7.0))
+    ]
+    query = answer(*(hit for _, _, hit in rows))
+    plan = replace(QUERY_PHASE, size=2)
+    ranking = Ranking((2, 0, 1), (9.0, 8.0, 7.0))
+    fetch = answer(*(hit for _, _, hit in reversed(rows)))  # with a hit that belongs to another page
+    joined = rejoin(read(query), read(fetch), plan, ranking)
+    assert joined is not None
+    assert [hit["_routing"] for hit in json.loads(joined)["hits"]["hits"]] == ["z", "x"]
+
+
+def test_hits_that_cannot_be_told_apart_are_not_joined() -> None:
+    query = answer(*(f'{{"_index":"a","_id":"1","_score":{score}}}' for score in (9.0, 8.0)))
+    assert rejoin(read(query), read(query), replace(QUERY_PHASE, size=2), None) is None
 
 
 def test_edits_are_spliced_in_any_order() -> None:
