@@ -15,7 +15,7 @@ class HitKey(NamedTuple):
     An id is unique within a shard. With custom routing, several shards of an index may have documents with one id.
     """
 
-    index: str
+    index_name: str
     id: str
     routing: str = ""
 

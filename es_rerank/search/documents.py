@@ -22,7 +22,10 @@ def documents_query(hits: Sequence[HitKey]) -> dict[str, Any]:
     for index, id_, routing in hits:
         groups.setdefault((index, routing), []).append(id_)
     if len(groups) > _MAX_GROUPS:
-        clauses = [_coarse(index, [hit for hit in hits if hit.index == index]) for index in {hit.index for hit in hits}]
+        clauses = [
+            _coarse(index, [hit for hit in hits if hit.index_name == index])
+            for index in {hit.index_name for hit in hits}
+        ]
     else:
         clauses = [_clause(index, ids, routing) for (index, routing), ids in groups.items()]
     return clauses[0] if len(clauses) == 1 else {"bool": {"should": clauses}}
