@@ -71,6 +71,7 @@ class Search:
         params: The decoded URL parameters; if one is repeated, the last value.
         body: The search body, without explicit reranking options.
         rerank_request: The explicit reranking options, if any.
+        without_reranker: Whether a native reranker was removed from the body.
 
     """
 
@@ -78,6 +79,7 @@ class Search:
     params: Mapping[str, str] = field(default_factory=dict)
     body: SearchBody = SearchBody()
     rerank_request: RerankRequest | None = None
+    without_reranker: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from http import HTTPStatus
 
 import structlog
@@ -13,6 +14,7 @@ from es_rerank.errors import RequestError, UpstreamError
 from es_rerank.model import Why
 from es_rerank.net.content_encoding import compress, decompress, read_limited
 from es_rerank.net.messages import Body
+from es_rerank.search.engine_request.plain import plain_request
 from es_rerank.search.formats.endpoints import EndpointRequest, Role, match
 from es_rerank.server import client_request
 from es_rerank.server.admin.pages import PREFIX, admin_page
@@ -96,7 +98,7 @@ async def answer(state: State, request: web.Request, endpoint_request: EndpointR
     session = EngineSession(call, timings)
     try:
         readable = body is not None or endpoint_request.role is Role.RESULTS
-        result = await _handled(call, session) if readable else _not_read(endpoint_request, Why.FORMAT)
+        result = _plain(call, await _handled(call, session)) if readable else _not_read(endpoint_request, Why.FORMAT)
     except UpstreamError as error:
         log.warning("upstream failed", path=request.path, reason=str(error))
         result = pass_through(Why.ENGINE_ERROR)
@@ -140,6 +142,13 @@ async def _handled(call: SearchCall, session: EngineSession) -> HandlerResult:
             raise
         log.exception("search not reranked", path=call.request.path)
         return HandlerResult(None) if role is Role.COMPAT else internal_failure()
+
+
+def _plain(call: SearchCall, result: HandlerResult) -> HandlerResult:
+    """Pass a request to the engine without the native rerankers in it, which the engine may not know."""
+    if result.body is not None or result.forward is not None:
+        return result
+    return replace(result, forward=plain_request(call.endpoint_request, call.body))
 
 
 async def _passed(

@@ -84,6 +84,7 @@ def _replaced(request: OutgoingRequest, forward: EngineRequest) -> OutgoingReque
     headers = request.headers.copy()
     for name in ("Content-Length", "Content-Encoding"):
         headers.popall(name, None)
+    headers.setdefault("Content-Type", "application/json")
     return replace(request, target=forward.target, headers=headers, body=forward.body)
 
 

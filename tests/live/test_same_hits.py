@@ -70,3 +70,26 @@ def test_documents_with_one_id_and_several_routings_are_different_hits(
     direct, through = (ask(base, "POST", f"/{ROUTED}/_search", body) for base in (both[0], both[1].url))
     assert normalized(through.body) == normalized(direct.body)
     assert through.outcome.startswith("reranked")
+
+
+NAMED = {
+    "retriever": {"text_similarity_reranker": {"retriever": {"standard": {"query": HOSE}}, "inference_text": "hose"}}
+}
+EXTENSION = {"query": HOSE, "ext": {"rerank": {"query_context": {"query_text": "hose"}}}}
+
+
+@pytest.mark.parametrize("named", [NAMED, EXTENSION], ids=["retriever", "extension"])
+def test_a_search_that_names_a_reranker_is_accepted_if_it_is_not_reranked(
+    named: dict[str, Any], both: tuple[str, Endpoint]
+) -> None:
+    plain = {"query": HOSE, "size": 0}
+    direct, through = (
+        ask(base, "POST", f"/{ROUTED}/_search", body)
+        for base, body in ((both[0], plain), (both[1].url, {**named, "size": 0}))
+    )
+    assert ask(both[0], "POST", f"/{ROUTED}/_search", named).status == 400
+    assert normalized(through.body) == normalized(direct.body)
+    text = "".join(f"{{}}\n{json.dumps(one)}\n" for one in ({**named, "size": 0}, {"query": HOSE}, named)).encode()
+    many = both[1].ask("POST", f"/{ROUTED}/_msearch", text, NDJSON)
+    assert [one["status"] for one in many.json["responses"]] == [200] * 3
+    assert many.outcome.split(", ")[0] == "skipped; why=size_zero"

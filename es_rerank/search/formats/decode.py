@@ -73,19 +73,23 @@ def decode(request: EndpointRequest, parsed: ParsedSearch, rendered: bytes | Non
         return Skip(Why.UNREADABLE)
 
 
+def may_have_reranker(body: bytes) -> bool:
+    """Return whether a body may name a native reranker: its member name contains `rerank`, or escape sequences."""
+    return b"rerank" in body or b"\\u" in body
+
+
 def _decode(request: EndpointRequest, parsed: ParsedSearch, raw: bytes) -> Search | Skip:
     """Decode a search body and its explicit reranking options. Raises ValueError or RecursionError if it is invalid."""
     if raw and len(msgspec.json.decode(raw, type=dict[str, msgspec.Raw])) > _MAX_MEMBERS:
         return Skip(Why.TOO_LARGE)
-    # Every native reranker has "rerank" in its member name, which may contain escape sequences.
-    asks_by_name = b"rerank" in raw or b"\\u" in raw
-    resolved = resolve(raw, parsed.params.get("search_pipeline")) if asks_by_name else Resolved(raw)
+    resolved = resolve(raw, parsed.params.get("search_pipeline")) if may_have_reranker(raw) else Resolved(raw)
     if resolved.raw:
         elements(b"[" * _SPARE_LEVELS + resolved.raw + b"]" * _SPARE_LEVELS)
     body = SearchBody.parse(resolved.raw)
     if resolved.native:
         return Skip(Why.OWN_RERANKER)
-    return Search(parsed.target, parsed.params, body, resolved.rerank_request or _from_header(request.headers))
+    wanted = resolved.rerank_request or _from_header(request.headers)
+    return Search(parsed.target, parsed.params, body, wanted, without_reranker=resolved.rerank_request is not None)
 
 
 def _from_header(headers: Mapping[str, str]) -> RerankRequest | None:

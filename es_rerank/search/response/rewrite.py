@@ -61,7 +61,7 @@ def rejoin(query: SearchResponse, fetch: SearchResponse, plan: Plan, ranking: Ra
     fetched = dict(zip(keys(fetch.hits), fetch.hits, strict=True))
     hits = page(query, plan, ranking)
     wanted = keys([ranked.hit for ranked in hits])
-    if len(set(wanted)) < len(wanted) or not fetched.keys() >= set(wanted):
+    if len(set(wanted)) < len(wanted) or fetched.keys() != set(wanted):
         return None
     edits = _max_score(query, fetch, plan, ranking)
     if query.total and fetch.total:

@@ -22,11 +22,12 @@ from es_rerank.pipeline import (
     skip_result,
 )
 from es_rerank.search.engine_request.by_endpoint import MULTI_REQUESTS, EngineRequest
-from es_rerank.search.engine_request.widen import widen_item, without_filter_path
+from es_rerank.search.engine_request.widen import without_filter_path
 from es_rerank.search.formats.decode import decode
 from es_rerank.search.formats.endpoints import Endpoint, ParsedSearch
 from es_rerank.search.formats.multi_search import MultiSearchResponse, responses, write
 from es_rerank.server.handlers.context import EngineSession, SearchCall, filtered, gather_bounded, parsed_searches
+from es_rerank.server.handlers.part import Line, Part
 from es_rerank.server.handlers.result import (
     HandlerResult,
     error_response,
@@ -35,34 +36,6 @@ from es_rerank.server.handlers.result import (
 )
 from es_rerank.server.handlers.search import render
 from es_rerank.server.shadow import Measurement
-
-# Sent instead of a search that cannot be sent, so that each response has the same position as its search.
-_NO_SEARCH = b'{"size":0,"query":{"match_none":{}}}'
-
-Line = tuple[bytes, bytes]
-"""Header and body of one search."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One search of the request: as sent by the client, its body (None: not rendered), and the plan or skip."""
-
-    parsed: ParsedSearch
-    body: bytes | None
-    search: Search | Skip
-    plan: Plan | Skip
-
-    @property
-    def header(self) -> bytes:
-        """The header line."""
-        return self.parsed.header or b"{}"
-
-    def line(self, phase: Plan | None = None) -> Line:
-        """Return header and body for the engine: for *phase*, for the search's plan, or for the unchanged search."""
-        plan = phase or self.plan
-        if isinstance(plan, Plan) and isinstance(self.search, Search):
-            return self.header, widen_item(self.search, plan)
-        return self.header, self.body or _NO_SEARCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +64,7 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
     found = {index: _response(result, result.body) for index, result in enumerate(results) if result.body is not None}
     if len(found) < len(parts):
         # Send all searches again, because the engines reject a request in which no template can be rendered.
-        unchanged = await _ask(session, _client_request(call), [(part.header, part.parsed.body) for part in parts])
+        unchanged = await _ask(session, _client_request(call), [part.own_line for part in parts])
         if unchanged is None:
             return _unchanged(call, session, parts)
         found = {index: unchanged.responses.response(index) for index in range(len(parts))} | found
@@ -199,7 +172,7 @@ def _second_line(call: SearchCall, part: Part, window: RankedWindow | SearchResu
         page = fetch_phase(window)
         return part.line(page) if page else None
     is_template = call.endpoint_request.endpoint is Endpoint.MULTI_SEARCH_TEMPLATE
-    return (part.header, part.parsed.body) if window.body is None and not is_template else None
+    return part.own_line if window.body is None and not is_template else None
 
 
 def _result(window: RankedWindow | SearchResult, second: MultiReply | None, position: int | None) -> SearchResult:
@@ -221,7 +194,12 @@ def _unchanged(
 ) -> HandlerResult:
     """Pass the whole request to the engine. *why* is the reason for searches that had a plan."""
     reasons = (part.plan.why if isinstance(part.plan, Skip) else why for part in parts)
-    return pass_through(*reasons, measurements=measurements(call, session, parts))
+    result = pass_through(*reasons, measurements=measurements(call, session, parts))
+    if not any(isinstance(part.search, Search) and part.search.without_reranker for part in parts):
+        return result
+    request = call.endpoint_request
+    body = write([part.own_line for part in parts])
+    return replace(result, forward=EngineRequest(request.path, request.query_string, body))
 
 
 def measurements(call: SearchCall, session: EngineSession, parts: Sequence[Part]) -> tuple[Measurement, ...]:

@@ -6,16 +6,21 @@ hits, so that its own code computes every metric.
 
 from __future__ import annotations
 
-from es_rerank.model import EngineReply, Plan, Skip, Why
+from collections.abc import Sequence
+from dataclasses import replace
+
+from es_rerank.model import EngineReply, Plan, Search, Skip, Why, skipped
 from es_rerank.pipeline import RankedWindow, SearchResult, page_result, skip_result
 from es_rerank.search.engine_request.by_endpoint import EngineRequest
+from es_rerank.search.engine_request.plain import rated_request
 from es_rerank.search.engine_request.widen import BODY_PARAMETERS, without_filter_path, without_parameters
 from es_rerank.search.formats.decode import content
 from es_rerank.search.formats.rank_eval import RankedHit, ranked, write
 from es_rerank.search.response.hits import keys, read
 from es_rerank.server.handlers.context import EngineSession, SearchCall, filtered, parsed_searches
-from es_rerank.server.handlers.multi_search import Part, ask_many, make_parts, measurements, rank_windows
-from es_rerank.server.handlers.result import HandlerResult, pass_through
+from es_rerank.server.handlers.multi_search import ask_many, make_parts, measurements, rank_windows
+from es_rerank.server.handlers.part import Part
+from es_rerank.server.handlers.result import HandlerResult
 
 
 async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
@@ -28,18 +33,31 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
     results = await _results(call, session, parts)
     outcomes = tuple(result.outcome for result in results)
     found = {index: ranked(_hits(result.body)) for index, result in enumerate(results) if result.body is not None}
-    measured = measurements(call, session, parts)
+    unchanged = HandlerResult(
+        None, outcomes, forward=_plain(call, parts), measurements=measurements(call, session, parts)
+    )
     if not found:
-        return HandlerResult(None, outcomes, measurements=measured)
+        return unchanged
     query_string = without_filter_path(without_parameters(request.query_string, BODY_PARAMETERS))
-    body = write(content(request, call.body), found)
+    body = write(content(request, call.body), _without_rerankers(parts) | found)
     reply = await session.ask(EngineRequest(request.path, query_string, body))
-    if reply.body is None:
-        return pass_through(*(Why.ENGINE_ERROR for _ in outcomes), measurements=measured)
-    whole = filtered(call, reply.body, reply)
+    whole = None if reply.body is None else filtered(call, reply.body, reply)
     if whole is None:
-        return pass_through(*(Why.ENGINE_ANSWER for _ in outcomes), measurements=measured)
-    return HandlerResult(whole, outcomes, reply, measurements=measured)
+        why = Why.ENGINE_ERROR if reply.body is None else Why.ENGINE_ANSWER
+        return replace(unchanged, outcomes=tuple(skipped(why) for _ in outcomes))
+    return replace(unchanged, body=whole, outcomes=outcomes, reply=reply, forward=None)
+
+
+def _plain(call: SearchCall, parts: Sequence[Part]) -> EngineRequest | None:
+    """Return the client's request without native rerankers; None if it has none."""
+    changed = _without_rerankers(parts)
+    return rated_request(call.endpoint_request, call.body, changed) if changed else None
+
+
+def _without_rerankers(parts: Sequence[Part]) -> dict[int, bytes]:
+    """Return the body of each search from which a native reranker was removed."""
+    searches = {index: part.search for index, part in enumerate(parts) if isinstance(part.search, Search)}
+    return {index: search.body.raw for index, search in searches.items() if search.without_reranker}
 
 
 async def _results(call: SearchCall, session: EngineSession, parts: list[Part]) -> list[SearchResult]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from es_rerank.model import EngineReply, Plan, Skip, Why
+from dataclasses import replace
+
+from es_rerank.model import EngineReply, Plan, Search, Skip, Why
 from es_rerank.pipeline import run
 from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, EngineRequest
+from es_rerank.search.engine_request.plain import plain_template
 from es_rerank.search.formats.decode import decode
 from es_rerank.search.formats.endpoints import ParsedSearch
 from es_rerank.search.formats.search_template import rendered
@@ -21,10 +24,17 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
     search = decode(request, parsed[0], await render(session, parsed[0]))
     if isinstance(search, Skip):
         return pass_through(search.why)
-    write = ENGINE_REQUESTS[request.endpoint].write
+    result = await _searched(call, session, search)
+    is_plain_template = result.body is None and parsed[0].template is not None
+    return replace(result, forward=plain_template(request, search)) if is_plain_template else result
+
+
+async def _searched(call: SearchCall, session: EngineSession, search: Search) -> HandlerResult:
+    """Run one search, and build the client's response."""
+    write = ENGINE_REQUESTS[call.endpoint_request.endpoint].write
 
     async def fetch(plan: Plan) -> EngineReply:
-        return await session.ask(write(request, search, plan))
+        return await session.ask(write(call.endpoint_request, search, plan))
 
     result = await run(search, session.ports(fetch), call.options)
     if result.body is None or result.reply is None:

@@ -1,0 +1,52 @@
+"""One search of a request with many searches, and the lines with which it is sent to the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from es_rerank.model import Plan, Search, Skip
+from es_rerank.search.engine_request.widen import widen_item
+from es_rerank.search.formats.endpoints import ParsedSearch
+from es_rerank.search.formats.search_template import inline
+
+# Sent instead of a search that cannot be sent, so that each response has the same position as its search.
+_NO_SEARCH = b'{"size":0,"query":{"match_none":{}}}'
+
+Line = tuple[bytes, bytes]
+"""Header and body of one search."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One search of the request: as sent by the client, its body (None: not rendered), and the plan or skip.
+
+    An engine that does not know a native reranker in one of the searches would reject all of them, so searches are sent
+    without it.
+    """
+
+    parsed: ParsedSearch
+    body: bytes | None
+    search: Search | Skip
+    plan: Plan | Skip
+
+    @property
+    def header(self) -> bytes:
+        """The header line."""
+        return self.parsed.header or b"{}"
+
+    def line(self, phase: Plan | None = None) -> Line:
+        """Return header and body for the engine: for *phase*, for the search's plan, or for the unchanged search."""
+        plan = phase or self.plan
+        if isinstance(plan, Plan) and isinstance(self.search, Search):
+            return self.header, widen_item(self.search, plan)
+        return self.header, self._plain(self.body or _NO_SEARCH)
+
+    @property
+    def own_line(self) -> Line:
+        """Header and body of the client's own search or template."""
+        body = self._plain(self.parsed.body)
+        return self.header, body if self.parsed.template is None or body is self.parsed.body else inline(body)
+
+    def _plain(self, body: bytes) -> bytes:
+        """Return *body*, or the search without a native reranker, if it has one."""
+        return self.search.body.raw if isinstance(self.search, Search) and self.search.without_reranker else body
