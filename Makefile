@@ -6,6 +6,10 @@ UV := $(BIN)/uv
 # The build of vLLM: KIND=cpu or KIND=gpu; by default the one suited to this machine.
 KIND ?= $(if $(shell command -v nvidia-smi 2>/dev/null),gpu,cpu)
 READY := $(VENV)/.ready-$(KIND)
+# The newest supported Python on this machine, and the tests that behave differently between versions of Python.
+NEWEST ?= $(shell $(PYTHON) -m tests.newest_python)
+NEWEST_VENV := .venv-newest
+NEWEST_TESTS := tests/config tests/model tests/search tests/test_jsonspan.py
 FUZZER := $(VENV)/.fuzzer
 MUTATOR := .venv-mutants
 LOCK := requirements
@@ -15,7 +19,7 @@ ARGS ?=
 PYTEST := $(BIN)/pytest -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test pure check fuzz mutants bench bench-streaming bench-load bench-soak docs lock clean
+.PHONY: help demo test pure pure-newest check fuzz mutants bench bench-streaming bench-load bench-soak docs lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +32,12 @@ test: $(READY) ## Run all tests, including those with engines, vLLM and a browse
 
 pure: $(READY) ## Run the tests that need no engine, vLLM or browser
 	$(PYTEST) --ignore tests/live --ignore tests/lab/demo $(ARGS)
+
+pure-newest: $(UV) ## Run the tests of requests, responses and rules on the newest supported Python of this machine
+	$(UV) venv --quiet --allow-existing --python $(NEWEST) $(NEWEST_VENV)
+	$(UV) pip install --quiet --python $(NEWEST_VENV)/bin/python -c $(LOCK)/$(KIND).txt -r pyproject.toml \
+		hypothesis jsonschema pytest pytest-asyncio pytest-timeout
+	$(NEWEST_VENV)/bin/python -m pytest -q -p no:cacheprovider $(NEWEST_TESTS) $(ARGS)
 
 check: $(READY) ## Check style, types, structure, docs, Dockerfile and known vulnerabilities, as CI does
 	$(BIN)/ruff check .
@@ -75,7 +85,7 @@ lock: $(UV) ## Upgrade all dependencies and pin them with hashes
 		-U -o $(LOCK)/uv.txt
 
 clean: ## Remove the virtual environments and the files that tools create
-	rm -rf $(VENV) $(MUTATOR) .fuzz .mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) $(NEWEST_VENV) $(MUTATOR) .fuzz .mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 
 $(UV): $(LOCK)/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,6 +1,9 @@
 """Byte spans of values in JSON text. Edits replace single values and leave all other bytes unchanged.
 
 msgspec skips each value at C speed and returns its raw bytes; the Python code here only reads keys and separators.
+
+Text from outside is first checked with `check_depth`: how deep msgspec and recursive functions can go depends on the
+Python version and on the call stack. The other functions expect text that is not nested deeper than `MAX_DEPTH`.
 """
 
 from __future__ import annotations
@@ -8,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -16,6 +20,15 @@ from msgspec import Raw
 Edit = tuple[int, int, bytes]
 """An edit `(start, end, new)`: replace the bytes `[start, end)` by *new*."""
 
+MAX_DEPTH = 200
+"""Maximum nesting depth of JSON text. The engines accept about 30 nested queries, each of which has a few levels."""
+
+# Counted in steps of this many brackets, to stop early and to let other threads run.
+_BRACKETS_PER_STEP = 65_536
+_TO_SQUARE = bytes.maketrans(b"{}", b"[]")
+_NO_STRUCTURE = bytes(set(range(256)) - set(b'"[]{}'))
+_STRING = re.compile(rb'"[^"]*"?')
+_LEVELS = tuple((byte == ord("[")) - (byte == ord("]")) for byte in range(256))
 # The separator before a key, the key, and the colon. msgspec has already checked that the JSON is valid.
 _KEY = re.compile(rb'[\s,]*("(?:[^"\\]|\\.)*")\s*:\s*')
 _GAP = re.compile(rb"[\s,]*")
@@ -45,6 +58,28 @@ class Span:
         return Span(self.start + offset, self.end + offset, self.key + offset)
 
 
+def check_depth(text: bytes) -> None:
+    """Raise ValueError if objects and arrays in a JSON text, or in a sequence of texts, are nested too deeply.
+
+    The time is linear in the length of the text, and short for a text with few objects and arrays.
+    """
+    if _has_more_than(text, MAX_DEPTH):
+        depth = 0
+        brackets = _brackets(text)
+        for start in range(0, len(brackets), _BRACKETS_PER_STEP):
+            step = brackets[start : start + _BRACKETS_PER_STEP]
+            depths = list(accumulate(map(_LEVELS.__getitem__, step), initial=depth))
+            if max(depths) > MAX_DEPTH:
+                raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+            depth = depths[-1]
+
+
+def decode(text: bytes | str, type: Any = Any) -> Any:  # noqa: A002 - the name of msgspec's argument
+    """Decode a JSON text from outside. Raises ValueError if it is invalid, nested too deeply, or of another type."""
+    check_depth(text.encode() if isinstance(text, str) else text)
+    return msgspec.json.decode(text, type=type)
+
+
 def members(text: bytes) -> dict[str, Span]:
     """Return the span of each member of an object.
 
@@ -56,7 +91,6 @@ def members(text: bytes) -> dict[str, Span]:
 
     Raises:
         ValueError: The text is not a JSON object, or has a duplicate key.
-        RecursionError: The text is nested too deeply.
 
     """
     decoded = msgspec.json.decode(text, type=dict[str, Raw])
@@ -77,13 +111,7 @@ def members(text: bytes) -> dict[str, Span]:
 
 
 def elements(text: bytes) -> list[Span]:
-    """Return the span of each element of an array.
-
-    Raises:
-        ValueError: The text is not a JSON array.
-        RecursionError: The text is nested too deeply.
-
-    """
+    """Return the span of each element of an array. Raises ValueError if the text is not a JSON array."""
     spans = []
     position = text.find(b"[") + 1
     for raw in msgspec.json.decode(text, type=list[Raw]):
@@ -98,7 +126,6 @@ def objects(text: bytes) -> list[tuple[bytes, dict[str, Span]]]:
 
     Raises:
         ValueError: The text is not a JSON array of objects, or an object has a duplicate key.
-        RecursionError: The text is nested too deeply.
 
     """
     return [(raw, members(raw)) for raw in (span.of(text) for span in elements(text))]
@@ -165,6 +192,28 @@ def splice_all(texts: Iterable[tuple[bytes, Iterable[Edit]]]) -> list[bytes]:
     return [splice(text, edits) for text, edits in texts]
 
 
+def _has_more_than(text: bytes, limit: int) -> bool:
+    """Return whether a text has more than *limit* opening brackets; those in strings are counted as well."""
+    count = 0
+    for bracket in (b"{", b"["):
+        at = text.find(bracket)
+        while at >= 0:
+            count += 1
+            if count > limit:
+                return True
+            at = text.find(bracket, at + 1)
+    return False
+
+
+def _brackets(text: bytes) -> bytes:
+    """Return the brackets outside of strings, all as square brackets."""
+    if b"\\" in text:
+        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    # Without two adjacent quotes, each bracket is still inside or outside of a string.
+    brackets = text.translate(_TO_SQUARE, _NO_STRUCTURE).replace(b'""', b"")
+    return _STRING.sub(b"", brackets) if b'"' in brackets else brackets
+
+
 def _is_key(quoted: bytes, name: str) -> bool:
     """Return whether a quoted JSON key is *name*; only a key with escapes needs decoding."""
     return quoted[1:-1] == name.encode() or msgspec.json.decode(quoted) == name
@@ -181,6 +230,6 @@ def _decode(text: bytes, span: Span | None) -> Any:
     if span is None:
         return None
     try:
-        return msgspec.json.decode(span.of(text))
-    except (ValueError, RecursionError):
+        return decode(span.of(text))
+    except ValueError:
         return None

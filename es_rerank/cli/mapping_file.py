@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from es_rerank.errors import ConfigError
+from es_rerank.jsonspan import decode
 from es_rerank.search.query_text.terms import TEXT_KINDS
 
 # Members of `mappings` that can contain `properties` but are not mapping types.
@@ -30,13 +29,13 @@ def read(text: bytes) -> tuple[tuple[str, ...], dict[str, str]]:
 
     """
     try:
-        document = msgspec.json.decode(text, type=dict[str, Any])
+        document = decode(text, dict[str, Any])
         unnamed = bool(document.keys() & {"mappings", "properties"})
         if unnamed:
             indices = [_types_of_index(document, "")]
         else:
             indices = [_types_of_index(index, f"{name}: ") for name, index in document.items()]
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ConfigError(f"the mapping is not a JSON object: {error}") from error
     field_types: dict[str, str] = {}
     for name, field_type in (field for fields in indices for field in fields.items()):

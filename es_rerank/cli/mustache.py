@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from es_rerank.jsonspan import decode
+
 
 def can_render() -> bool:
     """Return whether pystache (the extra `es-rerank[templates]`) is installed."""
@@ -34,7 +36,7 @@ def render(template: bytes) -> bytes | None:
     from pystache.parser import ParsingError  # noqa: PLC0415 - an optional package
 
     try:
-        request = msgspec.json.decode(template, type=dict[str, Any])
+        request = decode(template, dict[str, Any])
         source, params = request.get("source"), request.get("params", {})
         text = source if isinstance(source, str) else msgspec.json.encode(source).decode()
         if source is None or not isinstance(params, dict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw, Struct
 
-from es_rerank.jsonspan import Edit, Span, members, splice
+from es_rerank.jsonspan import Edit, Span, check_depth, decode, members, splice
 
 # Elasticsearch 7 clients verify both.
 _TAGLINE = b'"You Know, for Search"'
@@ -24,7 +24,7 @@ def emulated_root(body: bytes, version: str) -> bytes:
         KeyError: If the body has no `version.number`.
 
     """
-    root = members(body)
+    root = _members(body)
     span = root["version"]
     text = span.of(body)
     build = members(text)
@@ -63,8 +63,8 @@ def root_response(nodes_body: bytes, version: str) -> bytes | None:
 
     """
     try:
-        cluster = msgspec.json.decode(nodes_body, type=_Nodes)
-    except (ValueError, RecursionError):
+        cluster = decode(nodes_body, _Nodes)
+    except ValueError:
         return None
     return msgspec.json.encode(
         {
@@ -80,8 +80,8 @@ def root_response(nodes_body: bytes, version: str) -> bytes | None:
 def distribution(body: bytes) -> str:
     """Return `version.distribution` in a response to `GET /`: `opensearch`, or "" if it is missing or malformed."""
     try:
-        name = msgspec.json.decode(body)["version"].get("distribution", "")
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        name = decode(body)["version"].get("distribution", "")
+    except (ValueError, LookupError, TypeError, AttributeError):
         return ""
     return name if isinstance(name, str) else ""
 
@@ -97,7 +97,7 @@ def with_node_address(body: bytes, address: str) -> bytes:
         ValueError: If the body, its member `nodes` or a node is not a JSON object.
 
     """
-    response = members(body)
+    response = _members(body)
     if "nodes" not in response:
         return body
     value = msgspec.json.encode(address)
@@ -117,7 +117,7 @@ def from_opensearch_open_pit(body: bytes) -> bytes:
         ValueError: If the body is not a JSON object.
 
     """
-    pit_id = members(body).get("pit_id")
+    pit_id = _members(body).get("pit_id")
     return body if pit_id is None else splice(body, [_renamed(pit_id, b'"pit_id"', b'"id"')])
 
 
@@ -129,7 +129,7 @@ def to_opensearch_close_pit(body: bytes) -> bytes:
         KeyError: If the body has no `id`.
 
     """
-    return msgspec.json.encode({"pit_id": [Raw(members(body)["id"].of(body))]})
+    return msgspec.json.encode({"pit_id": [Raw(_members(body)["id"].of(body))]})
 
 
 def from_opensearch_close_pit(body: bytes) -> bytes:
@@ -139,9 +139,15 @@ def from_opensearch_close_pit(body: bytes) -> bytes:
         ValueError, LookupError, TypeError: If the body is not of the form `{"pits": [{"successful": ...}]}`.
 
     """
-    pits = msgspec.json.decode(body)["pits"]
+    pits = decode(body)["pits"]
     num_freed = sum(bool(pit["successful"]) for pit in pits)
     return msgspec.json.encode({"succeeded": num_freed == len(pits), "num_freed": num_freed})
+
+
+def _members(body: bytes) -> dict[str, Span]:
+    """Return the members of a body. Raises ValueError if it is not a JSON object or is nested too deeply."""
+    check_depth(body)
+    return members(body)
 
 
 def _members_at(body: bytes, span: Span) -> dict[str, Span]:

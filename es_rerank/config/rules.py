@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -199,7 +200,9 @@ def files(folder: Path | None) -> list[Path]:
     if folder is None:
         return []
     try:
-        paths = sorted(folder.iterdir())
+        # Not `Path.iterdir`: how it reads a folder, and when it raises an error, depends on the Python version.
+        with os.scandir(folder) as entries:
+            paths = sorted(folder / entry.name for entry in entries)
     except (FileNotFoundError, NotADirectoryError):
         raise ConfigError(f"{folder}: no such folder of rule files") from None
     except OSError as error:

@@ -22,6 +22,7 @@ from multidict import CIMultiDict
 
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.errors import UpstreamError
+from es_rerank.jsonspan import decode
 from es_rerank.model import IndexInfo, Search
 from es_rerank.net.content_encoding import read_limited
 from es_rerank.net.messages import OutgoingRequest
@@ -124,7 +125,7 @@ class FieldCapsCache:
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 info = await fetch
-        except (UpstreamError, aiohttp.ClientError, LookupError, TypeError, ValueError, OSError, RecursionError):
+        except (UpstreamError, aiohttp.ClientError, LookupError, TypeError, ValueError, OSError):
             info = None
         finally:
             started, _ = self._in_flight.pop(key)
@@ -149,7 +150,7 @@ class FieldCapsCache:
         search = {"pit": {"id": pit}, "size": 0, "aggs": {"names": terms}}
         sent = CIMultiDict([*headers.items(), ("Content-Type", "application/json")])
         body = await self._body(OutgoingRequest("POST", "/_search", sent, msgspec.json.encode(search), retryable=True))
-        buckets = msgspec.json.decode(body)["aggregations"]["names"]["buckets"] if body else []
+        buckets = decode(body)["aggregations"]["names"]["buckets"] if body else []
         names = [bucket["key"] for bucket in buckets]
         return await self._fetch(",".join(names), {}, headers) if names else None
 
@@ -174,7 +175,7 @@ def _pit(search: Search) -> str:
 
 def _read(body: bytes) -> IndexInfo | None:
     """Parse a response `{"indices": [...], "fields": {name: {type: {...}}}}`; None if it has no `fields`."""
-    answer: Any = msgspec.json.decode(body)
+    answer: Any = decode(body)
     if not isinstance(answer, dict) or not isinstance(answer.get("fields"), dict):
         return None
     fields = {name: types for name, types in answer["fields"].items() if isinstance(types, dict)}

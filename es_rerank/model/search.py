@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from es_rerank.jsonspan import Span, members
+from es_rerank.jsonspan import Span, check_depth, members
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,10 @@ class SearchBody:
         """Decode a search body. An empty body has no members.
 
         Raises:
-            ValueError: The body is not a JSON object, or has a duplicate key.
-            RecursionError: The body is nested too deeply.
+            ValueError: The body is not a JSON object, has a duplicate key, or is nested too deeply.
 
         """
+        check_depth(raw)
         return cls(raw, members(raw), msgspec.json.decode(raw, type=dict[str, Any])) if raw else cls()
 
     def members(self) -> dict[str, msgspec.Raw]:

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from es_rerank.config.settings import Settings
+from es_rerank.jsonspan import decode
 from es_rerank.model import Failed, Why
 from es_rerank.net.connection_errors import describe_error
 from es_rerank.net.content_encoding import read_limited
@@ -110,7 +111,7 @@ class RerankTransport:
         except aiohttp.ClientError as error:
             # The exception's own message may contain parts of the request and the server's address.
             return Failed(Why.BAD_ANSWER, describe_error(error))
-        except (ValueError, RecursionError):
+        except ValueError:
             return Failed(Why.BAD_ANSWER, "the response cannot be decoded")
 
     async def _exchange(self, call: RerankCall) -> list[float] | Failed:
@@ -133,7 +134,7 @@ class RerankTransport:
             if response.status != HTTPStatus.OK:
                 detail = redacted(content, [call.query, *call.texts], self._key)
                 return _refusal(response.status, content, detail)
-            return self._backend.decode(msgspec.json.decode(content), len(call.texts))
+            return self._backend.decode(decode(content), len(call.texts))
 
     def _open_session(self) -> aiohttp.ClientSession:
         """Open the connection pool. Called at the first request, because aiohttp needs a running event loop."""

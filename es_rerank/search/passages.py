@@ -91,10 +91,7 @@ def _passage(
     source: Mapping[str, Any], flat: Mapping[str, Any], template: str | None, fields: Sequence[str]
 ) -> str | None:
     """Build the passage of one hit."""
-    try:
-        texts = {name: _field_text(source, flat, name) for name in fields}
-    except RecursionError:  # arrays nested hundreds of levels deep have no text
-        return None
+    texts = {name: _field_text(source, flat, name) for name in fields}
     lines = _filled(template, texts) if template else texts.values()
     return "\n".join(line for line in lines if line) or None
 

@@ -165,9 +165,7 @@ def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: p
     def refused(path: str | Path, **_: object) -> None:
         raise OSError(number, os.strerror(number), str(path))
 
-    # pathlib uses either to read a folder.
-    monkeypatch.setattr(os, "stat", refused)
-    monkeypatch.setattr(os, "listdir", refused)
+    monkeypatch.setattr(os, "scandir", refused)
     with pytest.raises(ConfigError) as error:
         Rules(Settings(mappings=tmp_path))
     assert str(error.value) == f"{tmp_path}: cannot be read: {os.strerror(number)}"

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from es_rerank.jsonspan import MAX_DEPTH
 from es_rerank.model import IndexInfo, Rule
 from es_rerank.search.passages import choose_fields, extra_fields, is_covered, passages, placeholders, requested_fields
 from es_rerank.search.query_text.terms import QueryText
@@ -153,8 +154,12 @@ def test_every_document_has_a_text_or_none() -> None:
     assert any(text is None for text in texts)
 
 
-def test_arrays_hundreds_deep_are_no_text() -> None:
+def test_arrays_at_the_maximum_depth_are_read_wherever_they_are_called_from() -> None:
     deep: Any = "hose"
-    for _ in range(2000):
+    for _ in range(MAX_DEPTH):
         deep = [deep]
-    assert passage({"body": deep}, {}, RULE, ["body"]) is None
+
+    def deeper(calls: int) -> str | None:
+        return deeper(calls - 1) if calls else passage({"body": deep, "a": deep}, {}, RULE, ["body", "a.b"])
+
+    assert deeper(0) == deeper(300) == "hose\nhose"

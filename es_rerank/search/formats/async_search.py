@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, json, msgpack
 
-from es_rerank.jsonspan import Span, members, splice
+from es_rerank.jsonspan import Span, check_depth, members, splice
 from es_rerank.model import FetchPhase, FetchSpec, LongDocumentMode, Plan, Rule, RuleMode
 
 # OpenSearch states in which the response is complete. A failed search may also have such a state, with an `error`.
@@ -79,9 +79,10 @@ class _PackedPlan(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 def read(body: bytes) -> AsyncSearchResponse | None:
     """Parse the response to a submit, poll or status request of an asynchronous search; None for any other format."""
     try:
+        check_depth(body)
         found = members(body)
         status = {name: json.decode(found[name].of(body)) for name in _STATUS_MEMBERS if name in found}
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     succeeded = _has_succeeded(status)
     if succeeded is None:

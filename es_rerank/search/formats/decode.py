@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from es_rerank.jsonspan import elements
+from es_rerank.jsonspan import check_depth
 from es_rerank.model import RerankRequest, Search, SearchBody, Skip, Why
 from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch
 from es_rerank.search.formats.native_reranker import Resolved, resolve
@@ -24,9 +24,6 @@ _JSON_TYPE = re.compile(
 _MAX_FILTER_PATH_DEPTH = 500
 # The engines know fewer than 100 members, and reject unknown ones.
 _MAX_MEMBERS = 1000
-# Nesting levels reserved below the JSON decoder's limit, because later code parses parts of a search from deeper in the
-# call stack.
-_SPARE_LEVELS = 50
 _OTHER_FORMATS = frozenset({"yaml", "cbor", "smile"})
 
 
@@ -69,7 +66,7 @@ def decode(request: EndpointRequest, parsed: ParsedSearch, rendered: bytes | Non
         return Skip(Why.UNREADABLE)
     try:
         return _decode(request, parsed, parsed.body if rendered is None else rendered)
-    except (ValueError, RecursionError):
+    except ValueError:
         return Skip(Why.UNREADABLE)
 
 
@@ -79,12 +76,11 @@ def may_have_reranker(body: bytes) -> bool:
 
 
 def _decode(request: EndpointRequest, parsed: ParsedSearch, raw: bytes) -> Search | Skip:
-    """Decode a search body and its explicit reranking options. Raises ValueError or RecursionError if it is invalid."""
+    """Decode a search body and its explicit reranking options. Raises ValueError if it is invalid."""
+    check_depth(raw)
     if raw and len(msgspec.json.decode(raw, type=dict[str, msgspec.Raw])) > _MAX_MEMBERS:
         return Skip(Why.TOO_LARGE)
     resolved = resolve(raw, parsed.params.get("search_pipeline")) if may_have_reranker(raw) else Resolved(raw)
-    if resolved.raw:
-        elements(b"[" * _SPARE_LEVELS + resolved.raw + b"]" * _SPARE_LEVELS)
     body = SearchBody.parse(resolved.raw)
     if resolved.native:
         return Skip(Why.OWN_RERANKER)

@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from es_rerank.jsonspan import decode
+
 _OPTIONS = ("top_n", "return_documents")
 # The largest window, and the maximum number of characters in its query and passages.
 MAX_INPUTS = 1000
@@ -42,8 +44,8 @@ class Question:
 def read(body: bytes) -> Question | str:
     """Parse a request. If it is invalid, return the reason for the 400 response."""
     try:
-        asked: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
-    except (ValueError, RecursionError):
+        asked: dict[str, Any] = decode(body, dict[str, Any])
+    except ValueError:
         return "the body is not a JSON object"
     query, given = asked.get("query"), asked.get("input")
     documents = [given] if isinstance(given, str) else given

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from es_rerank.jsonspan import Span, elements, member, members, splice
+from es_rerank.jsonspan import Span, check_depth, elements, member, members, splice
 from es_rerank.model import Skip, Why
 from es_rerank.search.formats.endpoints import INDEX_OPTIONS, MAX_SEARCHES, ParsedSearch
 from es_rerank.search.naming import snake_case
@@ -51,7 +51,7 @@ class MultiSearchResponse:
         try:
             found = members(response)
             status = msgspec.json.decode(found["status"].of(response)) if "status" in found else HTTPStatus.OK
-        except (ValueError, RecursionError):
+        except ValueError:
             return None
         return response if status == HTTPStatus.OK and "error" not in found else None
 
@@ -94,7 +94,7 @@ def read(
             _search(header, line, target, shared, templates)
             for header, line in zip(lines[::2], lines[1::2], strict=True)
         ]
-    except (ValueError, RecursionError):
+    except ValueError:
         return Skip(Why.UNREADABLE)
 
 
@@ -106,17 +106,20 @@ def write(lines: Sequence[tuple[bytes, bytes]]) -> bytes:
 def responses(body: bytes) -> MultiSearchResponse | None:
     """Locate the response of each search; None if the body has another format."""
     try:
+        check_depth(body)
         array = member(body, ["responses"])
         if array is None:
             return None
         return MultiSearchResponse(body, tuple(span.moved(array.start) for span in elements(array.of(body))))
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
 
 
 def _search(header: bytes, body: bytes, target: str, shared: Mapping[str, str], templates: bool) -> ParsedSearch:
     """Parse one search. Raises ValueError if it is invalid. A blank header line is equivalent to `{}`."""
     header = header if header.strip(_BLANK) else b"{}"
+    check_depth(header)
+    check_depth(body)
     members(header)  # raises ValueError for a duplicate key
     values = msgspec.json.decode(header, type=dict[str, Any])
     msgspec.json.decode(body, type=dict[str, msgspec.Raw])

@@ -12,11 +12,10 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Raw, Struct, json
 
-from es_rerank.jsonspan import elements, members
+from es_rerank.jsonspan import check_depth, elements, members
 from es_rerank.model import RerankRequest
 
 Members = dict[str, bytes]
-
 _RERANKER = "text_similarity_reranker"
 # More deeply nested retrievers are left to the engine, because each level is parsed again.
 _MAX_DEPTH = 16
@@ -61,12 +60,13 @@ def resolve(raw: bytes, pipeline: str | None = None) -> Resolved:
 
     """
     try:
+        check_depth(raw)
         body = _object(raw)
-    except (ValueError, RecursionError):
+    except ValueError:
         return Resolved(raw)
     try:
         found = _from_retriever(body) or _from_ext(body, pipeline)
-    except (ValueError, RecursionError):
+    except ValueError:
         return Resolved(raw, native=True)
     return Resolved(_written(found[0]), found[1]) if found else Resolved(raw)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import json
 
-from es_rerank.jsonspan import Edit, Span, elements, members, objects, remove_members, splice
+from es_rerank.jsonspan import Edit, Span, check_depth, elements, members, objects, remove_members, splice
 from es_rerank.model import HitKey, Skip, Why
 from es_rerank.search.documents import documents_query
 from es_rerank.search.formats.endpoints import MAX_SEARCHES, ParsedSearch
@@ -58,6 +58,7 @@ def read(body: bytes, target: str, params: Mapping[str, str]) -> Sequence[Parsed
 
     """
     try:
+        check_depth(body)
         found = members(body)
         rated = _rated(body, found["requests"])
         if len(rated) > MAX_SEARCHES:
@@ -65,7 +66,7 @@ def read(body: bytes, target: str, params: Mapping[str, str]) -> Sequence[Parsed
         own = {**params, "size": str(_size(found["metric"].of(body)))}
         templates = _templates(found["templates"].of(body)) if "templates" in found else {}
         searches = [_search(one, templates, target, own) for one in rated]
-    except (KeyError, TypeError, ValueError, RecursionError):
+    except (KeyError, TypeError, ValueError):
         return Skip(Why.UNREADABLE)
     return searches or Skip(Why.UNREADABLE)
 

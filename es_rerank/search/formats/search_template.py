@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw
 
-from es_rerank.jsonspan import members
+from es_rerank.jsonspan import check_depth, decode, members
 from es_rerank.search.formats.endpoints import INDEX_OPTIONS
 
 # Members of a template request that take precedence over the rendered search body.
@@ -44,11 +44,12 @@ def rendered(answer: bytes, template: bytes) -> bytes | None:
 
     """
     try:
+        check_depth(answer)
         found = members(answer)
         output = found.pop("template_output").of(answer)
         parts = {name: Raw(span.of(output)) for name, span in members(output).items()}
-        asked = msgspec.json.decode(template, type=dict[str, Raw])
-    except (KeyError, ValueError, RecursionError):
+        asked = decode(template, dict[str, Raw])
+    except (KeyError, ValueError):
         return None
     if found:  # the template has rendered to more than one value
         return None

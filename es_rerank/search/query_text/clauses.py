@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-import msgspec
-
+from es_rerank.jsonspan import decode
 from es_rerank.search.naming import snake_case
 from es_rerank.search.query_text.leaf_clauses import (
     field_value,
@@ -34,6 +34,8 @@ from es_rerank.search.query_text.terms import Clause, Context, QueryText, listed
 _NON_SCORING_MEMBERS = frozenset(
     {"filter", "must_not", "negative", "exclude", "functions", "inner_hits", "params", "script"}
 )
+# A wrapped query is a JSON text of its own, whose depth is added to that of the text around it.
+MAX_WRAPPERS = 1
 _RANDOM_SCORE = ("random_score", "randomScore")
 
 
@@ -43,9 +45,6 @@ def read_query(value: Any, context: Context) -> Iterator[QueryText]:
     Args:
         value: A decoded query, `{clause: value}`, or a list of queries. Names may be in camelCase.
         context: The mapping and the position of the query.
-
-    Raises:
-        RecursionError: The query is nested too deeply.
 
     """
     for query in value if isinstance(value, list) else (value,):
@@ -120,11 +119,13 @@ def _script_score(value: Any, context: Context) -> Iterator[QueryText]:
 def _wrapper(value: Any, context: Context) -> Iterator[QueryText]:
     """Yield the texts of a query that is sent as Base64-encoded JSON."""
     encoded = member(value, "query")
-    try:
-        query = msgspec.json.decode(b64decode(encoded)) if isinstance(encoded, str) else None
-    except (ValueError, RecursionError):
+    if context.wrappers >= MAX_WRAPPERS:
         return
-    yield from read_query(query, context)
+    try:
+        query = decode(b64decode(encoded)) if isinstance(encoded, str) else None
+    except ValueError:
+        return
+    yield from read_query(query, replace(context, wrappers=context.wrappers + 1))
 
 
 CLAUSES: Mapping[str, Clause] = {

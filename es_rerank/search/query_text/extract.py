@@ -25,28 +25,22 @@ def typed_texts(search: Search, info: IndexInfo | None) -> list[QueryText]:
     """Return the texts that a user typed, in clause order. Equal texts are merged, with the fields of all of them.
 
     `?q=` replaces the body's query, as in the engines. Texts of term-level clauses are used only if no full-text clause
-    has a text; otherwise they are considered filters. A query that is nested too deeply has no text.
+    has a text; otherwise they are considered filters.
 
     Args:
         search: The decoded search.
         info: The field types of its indices; None if the mapping is not known.
 
     """
-    try:
-        context = Context(info.field_types if info else {}, parse_syntax=_parses_syntax(search))
-        texts = list(_texts(search, context))
-    except RecursionError:
-        return []
+    context = Context(info.field_types if info else {}, parse_syntax=_parses_syntax(search))
+    texts = list(_texts(search, context))
     return _merge_equal([text for text in texts if not text.term_level] or texts)
 
 
 def may_have_text(search: Search) -> bool:
     """Return whether a search may have a typed text; used before its mapping is known."""
-    try:
-        context = Context(mapping_unknown=True, parse_syntax=_parses_syntax(search))
-        return next(_texts(search, context), None) is not None
-    except RecursionError:
-        return False
+    context = Context(mapping_unknown=True, parse_syntax=_parses_syntax(search))
+    return next(_texts(search, context), None) is not None
 
 
 def query_text(texts: Sequence[QueryText]) -> str:
@@ -60,7 +54,7 @@ def _parses_syntax(search: Search) -> bool:
 
 
 def _texts(search: Search, context: Context) -> Iterator[QueryText]:
-    """Yield the texts of a search that are not blank. Raises RecursionError if the query is nested too deeply."""
+    """Yield the texts of a search that are not blank."""
     texts = _url_texts(search, context) if "q" in search.params else _body_texts(search.body.values, context)
     return (text for text in islice(texts, _MAX_CLAUSES) if text.text.strip())
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr
 from decimal import InvalidOperation
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from luqum.exceptions import ParseError
 from luqum.tree import (
@@ -25,12 +23,28 @@ from luqum.tree import (
     To,
     Word,
 )
+from ply import yacc
+from ply.yacc import LRParser
 
 from es_rerank.search.query_text.dedup import merge_texts
 
-with redirect_stderr(io.StringIO()):
-    # If luqum cannot write its parser tables to disk, its parser generator prints warnings at every start.
-    from luqum.parser import parser
+
+def _parser() -> LRParser:
+    """Import luqum's parser without writing to its folder, which may be read-only.
+
+    luqum creates its parser with PLY, which by default writes a report (and tables, if they are outdated) to disk, and
+    prints a warning if it cannot.
+    """
+    generate = yacc.yacc
+    yacc.yacc = partial(generate, debug=False, write_tables=False, errorlog=yacc.NullLogger())
+    try:
+        from luqum.parser import parser  # noqa: PLC0415 - imported while the generator's options are replaced
+    finally:
+        yacc.yacc = generate
+    return parser
+
+
+parser = _parser()
 
 IsTextField = Callable[[str], bool]
 """Returns whether a field contains text; see `Context.is_text_field`."""

@@ -25,9 +25,6 @@ def read_retriever(value: Any, context: Context) -> Iterator[QueryText]:
         value: The decoded `retriever` of a search body.
         context: The mapping.
 
-    Raises:
-        RecursionError: The retriever is nested too deeply.
-
     """
     for retriever_type, inner in items(value):
         yield from RETRIEVERS.get(retriever_type, _children)(inner, context)

@@ -44,6 +44,7 @@ class Context:
             depends on which documents match it.
         mapping_unknown: Whether the mapping is not known yet, so that any field may be a text field.
         parse_syntax: Whether to parse query languages, which is slow. Otherwise only their operators are removed.
+        wrappers: Number of `wrapper` queries around the clause, whose depths add up.
 
     """
 
@@ -51,6 +52,7 @@ class Context:
     affects_ranking: bool = False
     mapping_unknown: bool = False
     parse_syntax: bool = True
+    wrappers: int = 0
 
     def is_text_field(self, name: str) -> bool:
         """Return whether a field contains text rather than codes, numbers or dates.

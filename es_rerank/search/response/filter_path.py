@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import chain
 
-from es_rerank.jsonspan import Span, elements, members
+from es_rerank.jsonspan import Span, check_depth, elements, members
 
 # Member names, starting at the root. `*` in a name matches any characters; the name `**` matches one or more levels.
 Path = tuple[str, ...]
@@ -67,9 +67,10 @@ def cut(body: bytes, wanted: Filter, *, keeps_empty: bool = True) -> bytes | Non
     if not wanted or not root.startswith(b"{"):
         return body
     try:
+        check_depth(root)
         kept = _included(root, wanted.included) if wanted.included else root
         kept = _remaining(kept, wanted.excluded, keeps_empty) if kept else None
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     before, _, after = body.partition(root)
     return before + (kept or _nothing_of(root)) + after

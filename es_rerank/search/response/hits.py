@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from es_rerank.jsonspan import Span, decode_member, members, objects
+from es_rerank.jsonspan import Span, check_depth, decode_member, members, objects
 from es_rerank.model import HitKey
 
 
@@ -40,15 +40,16 @@ def read(body: bytes) -> SearchResponse:
     Format: `{"hits": {"max_score": ..., "hits": [{"_score": ..., ...}, ...]}, ...}`, the engines' search API.
 
     Raises:
-        NotASearchResponseError: The body does not have this format, or has a duplicate key.
+        NotASearchResponseError: The body does not have this format, or has a duplicate key, or is nested too deeply.
 
     """
     try:
+        check_depth(body)
         hits = members(body)["hits"]
         inner = {name: span.moved(hits.start) for name, span in members(hits.of(body)).items()}
         array = inner["hits"]
         found = objects(array.of(body))
-    except (KeyError, ValueError, RecursionError) as error:
+    except (KeyError, ValueError) as error:
         raise NotASearchResponseError(str(error)) from error
     scores = map(number, decode_member(found, "_score"))
     each = tuple(Hit(raw, spans, score) for (raw, spans), score in zip(found, scores, strict=True))

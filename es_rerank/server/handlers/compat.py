@@ -49,7 +49,7 @@ async def point_in_time(call: SearchCall, session: EngineSession) -> HandlerResu
     opens = call.request.method == "POST"
     try:
         body = call.body if opens else responses.to_opensearch_close_pit(call.body)
-    except (ValueError, LookupError, RecursionError):
+    except (ValueError, LookupError):
         return HandlerResult(None)
     request = EngineRequest(index + _OPENSEARCH_PIT, call.endpoint_request.query_string, body)
     if wants_other_format(call.endpoint_request):
@@ -71,7 +71,7 @@ def _rewritten(
         return HandlerResult(None, forward=forward)
     try:
         return HandlerResult(rewrite(reply.body), reply=reply)
-    except (ValueError, LookupError, TypeError, RecursionError):
+    except (ValueError, LookupError, TypeError):
         return HandlerResult(reply.body, reply=reply)
 
 

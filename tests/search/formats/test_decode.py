@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from es_rerank.jsonspan import MAX_DEPTH
 from es_rerank.model import RerankRequest, Search, Skip, Why
 from es_rerank.search.formats.decode import content, decode, unreadable, wants_other_format
 from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch
@@ -178,10 +179,10 @@ def levels(count: int) -> bytes:
     return b'{"aggs":' + b"[" * count + b"]" * count + b"}"
 
 
-def test_what_is_decoded_can_be_read_again_deeper_in_the_program() -> None:
-    deepest = max(count for count in range(400, 1000) if isinstance(decoded(levels(count)), Search))
+def test_a_search_is_decoded_up_to_a_fixed_depth_wherever_it_is_called_from() -> None:
+    def deeper(calls: int, count: int) -> Search | Skip:
+        return deeper(calls - 1, count) if calls else decoded(levels(count))
 
-    def deeper(calls: int) -> object:
-        return deeper(calls - 1) if calls else msgspec.json.decode(levels(deepest))
-
-    assert deeper(40)
+    for calls in (0, 300):
+        assert isinstance(deeper(calls, MAX_DEPTH - 1), Search)
+        assert deeper(calls, MAX_DEPTH) == Skip(Why.UNREADABLE)

@@ -91,7 +91,7 @@ def test_a_reranker_that_the_engine_refuses_is_left_to_it(raw: str) -> None:
 @pytest.mark.parametrize("wrap", [RERANKED.replace("%s%s", "%s"), '{"rule": {"retriever": %s}}'])
 def test_retrievers_nested_too_deeply_are_left_to_the_engine(wrap: str) -> None:
     nested = RERANKED % ('{"standard": {}}', "")
-    for _ in range(300):
+    for _ in range(50):
         nested = wrap % nested
     body = b'{"retriever": %b}' % nested.encode()
     assert resolve(body) == Resolved(body, native=True)

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import json
+from base64 import b64encode
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import pytest
 
+from es_rerank.jsonspan import MAX_DEPTH
 from es_rerank.model import IndexInfo, Search, SearchBody
-from es_rerank.search.query_text.clauses import CLAUSES
+from es_rerank.search.query_text.clauses import CLAUSES, MAX_WRAPPERS
 from es_rerank.search.query_text.extract import may_have_text, query_text, typed_texts
 from es_rerank.search.query_text.retrievers import RETRIEVERS
 from es_rerank.search.query_text.terms import QueryText
@@ -87,19 +92,51 @@ def test_query_text(texts: list[str], expected: str) -> None:
     assert query_text([QueryText(text) for text in texts]) == expected
 
 
-@pytest.mark.parametrize("compound", ["bool", "dis_max", "some_plugin"])
-def test_queries_nested_deeper_than_the_engines_accept_have_no_text(compound: str) -> None:
+HOSE = '{"match":{"body":"hose"}}'
+
+
+def nested(form: str, leaf: str = HOSE) -> Search:
+    """Return a search with a body of about the maximum depth: *leaf* in *form*, in *form* again, and so on."""
+    text = leaf
+    while _depth(deeper := form.replace("%s", text)) < MAX_DEPTH:
+        text = deeper
+    name = "retriever" if "retriever" in form else "query"
+    return Search("docs", {}, SearchBody.parse(f'{{"{name}":{text}}}'.encode()))
+
+
+def _depth(text: str) -> int:
+    return max(accumulate((one in "[{") - (one in "]}") for one in text))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        '{"bool":{"must":[%s]}}',
+        '{"bool":{"should":%s}}',
+        '{"dis_max":{"queries":[%s]}}',
+        '{"constant_score":{"filter":{"bool":{"should":[{"exists":{"field":"a"}},%s]}}}}',
+        '{"some_plugin":%s}',
+        '{"some_plugin":[[%s]]}',
+        '{"pinned":{"retriever":%s}}',
+        '{"rrf":{"retrievers":[{"retriever":%s}]}}',
+    ],
+)
+def test_queries_at_the_maximum_depth_are_read_wherever_they_are_called_from(form: str) -> None:
+    search = nested(form, HOSE if "retriever" not in form else f'{{"standard":{{"query":{HOSE}}}}}')
+
+    def deeper(calls: int) -> Sequence[QueryText]:
+        return deeper(calls - 1) if calls else typed_texts(search, None)
+
+    assert deeper(0) == deeper(300)
+    assert may_have_text(search) is bool(deeper(0))
+
+
+@pytest.mark.parametrize(("count", "text"), [(MAX_WRAPPERS, "hose"), (MAX_WRAPPERS + 1, "")])
+def test_wrappers_in_wrappers_are_decoded_at_most_once(count: int, text: str) -> None:
     query: dict[str, Any] = {"match": {"body": "hose"}}
-    for _ in range(900):
-        query = {compound: {"must": [query], "queries": [query]}}
-    assert typed_texts(searched(query), None) == []
-
-
-def test_retrievers_nested_deeper_than_the_engine_accepts_have_no_text() -> None:
-    retriever: dict[str, Any] = {"standard": {"query": {"match": {"body": "hose"}}}}
-    for _ in range(900):
-        retriever = {"pinned": {"retriever": retriever}}
-    assert typed_texts(with_values({"retriever": retriever}), None) == []
+    for _ in range(count):
+        query = {"wrapper": {"query": b64encode(json.dumps(query).encode()).decode()}}
+    assert query_text(typed_texts(searched(query), None)) == text
 
 
 @reaching(0.3, damaged(SEARCH_BODIES | RETRIEVER_BODIES, JSON | MISPLACED))
@@ -152,11 +189,17 @@ def test_equal_fields_are_listed_once_also_for_a_single_text() -> None:
 
 
 def test_whether_a_search_has_a_text_is_known_from_the_first_one() -> None:
-    deep: dict[str, Any] = {"match": {"body": "hose"}}
-    for _ in range(900):
-        deep = {"bool": {"must": [deep]}}
-    assert may_have_text(searched([{"match": {"body": "hose"}}, deep]))
-    assert not may_have_text(searched(deep))
+    calls: list[str] = []
+
+    class Watched(dict[str, Any]):
+        def items(self) -> Any:
+            calls.append("read")
+            return super().items()
+
+    assert may_have_text(searched([{"match": {"body": "hose"}}, Watched(match={"body": "river"})]))
+    assert not calls
+    assert not may_have_text(searched(Watched(match_all={})))
+    assert calls
 
 
 @pytest.mark.parametrize("clause", ["match", "query_string", "simple_query_string", "kql"])
