@@ -103,6 +103,7 @@ _SCORES: Mapping[str, tuple[str, str]] = {
     "replace": ("1 + p", "b / (b + 10)"),
     "probability": ("p", "0.000001 b / (b + 10)"),
     "linear": ("1 + w p + (1 - w) b / (b + 10)", "b / (b + 10)"),
+    "blend": ("1 + w m + (1 - w) e", "b / (b + 10)"),
     "rrf": ("1 + the mean of (k + 1) / (k + rank) for the engine's rank and the model's rank", "b / (b + 10)"),
     "keep": ("the engine's scores of the window, assigned in the new order", "the engine's score"),
 }
@@ -130,10 +131,19 @@ def backends() -> str:
 
 def profiles() -> str:
     rows = [
-        (f"`{name}`", row.model, f"{row.max_tokens}", f"{row.max_passage_tokens}", row.long, row.languages)
+        (
+            f"`{name}`",
+            row.model,
+            f"{row.max_tokens}",
+            f"{row.max_passage_tokens}",
+            row.long,
+            f"`{row.policy}`",
+            row.languages,
+        )
         for name, row in PROFILES.items()
     ]
-    return table(("profile", "model", "context (tokens)", "passage (max. tokens)", "long documents", "languages"), rows)
+    head = ("profile", "model", "context (tokens)", "passage (max. tokens)", "long documents", "policy", "languages")
+    return table(head, rows)
 
 
 def reasons() -> str:

@@ -90,8 +90,8 @@ EXTENSIONS = (
     ),
     Extension(
         what="a score policy",
-        example="rrf",
-        names=frozenset({"rrf", "_rrf"}),
+        example="linear",
+        names=frozenset({"linear", "_linear"}),
         files=(
             Place("es_rerank/search/scoring.py", "a function, and a row in `POLICIES`"),
             Place("es_rerank/config/types.py", "the check of the policy's parameter, if it has one", optional=True),

@@ -67,4 +67,4 @@ def test_each_listed_file_names_the_example(extension: Extension, place: Place) 
 
 def test_the_kinds_that_people_add_most_are_checked() -> None:
     checked = {extension.example for extension in COMPLETE}
-    assert {"terms_set", "tei", "minilm", "rrf", "_rank_eval"} <= checked
+    assert {"terms_set", "tei", "minilm", "linear", "_rank_eval"} <= checked

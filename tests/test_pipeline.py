@@ -245,7 +245,9 @@ WORLDS = st.builds(
     rule=st.builds(
         lambda window, policy: replace(RULE, window=window, policy=policy),
         st.integers(2, 10),
-        st.sampled_from([*(PolicySpec(name) for name in POLICIES), PolicySpec("linear", 0.0), PolicySpec("rrf", 0.0)]),
+        st.sampled_from(
+            [*(PolicySpec(name) for name in POLICIES), *map(PolicySpec, ("linear", "blend", "rrf"), (0.0,) * 3)]
+        ),
     ),
 )
 

@@ -28,7 +28,6 @@ def check(**flags: Any) -> None:
 
 def _effective(rule: Rule) -> dict[str, Any]:
     """Return the keys of a rule file, including values that the rule takes from settings and defaults."""
-    policy = rule.policy
     return {
         "name": rule.name,
         "index": list(rule.patterns),
@@ -38,7 +37,7 @@ def _effective(rule: Rule) -> dict[str, Any]:
         "template": rule.template,
         "window": rule.window,
         "deadline": f"{rule.deadline:g}s",
-        "policy": policy.name if policy.parameter is None else f"{policy.name}({policy.parameter:g})",
+        "policy": str(rule.policy),
         "long_documents": rule.long.mode.value if rule.long.mode else "profile",
         "max_passage_tokens": rule.long.max_passage_tokens or "profile",
         "max_search_tokens": rule.long.max_search_tokens,

@@ -17,6 +17,7 @@ from es_rerank.config.settings import Settings
 from es_rerank.config.types import Duration, LongMode, Policy, policy_spec
 from es_rerank.errors import ConfigError
 from es_rerank.model import LongDocumentMode, LongDocuments, Rule, RuleMode, Why
+from es_rerank.rerank.profiles import PROFILES
 from es_rerank.search.passages import placeholders
 
 # An opening brace and a name without the closing brace. The model would read it as text.
@@ -55,7 +56,7 @@ class RuleFile(BaseModel):
     )
     deadline: Duration | None = Field(None, description="Time limit of a search, such as 500ms, at most 10m.")
     policy: Policy | None = Field(
-        None, description="How `_score` is computed: replace, probability, keep, linear(w) or rrf(k)."
+        None, description="How `_score` is computed: replace, probability, keep, linear(w), blend(w) or rrf(k)."
     )
     long_documents: LongMode | None = Field(
         None, description="How to score a text that is longer than a passage: truncate, max_passage or profile."
@@ -217,7 +218,7 @@ def _read(path: Path, settings: Settings) -> Rule:
 
 def _rule(name: str, file: RuleFile, settings: Settings) -> Rule:
     """Return the rule in a file, with the settings as defaults."""
-    mode = file.long_documents or settings.long_documents
+    mode, policy = file.long_documents or settings.long_documents, file.policy or settings.policy
     return Rule(
         name=name,
         patterns=tuple(file.index),
@@ -225,7 +226,7 @@ def _rule(name: str, file: RuleFile, settings: Settings) -> Rule:
         template=file.template,
         window=file.window or settings.window,
         deadline=file.deadline or settings.deadline,
-        policy=policy_spec(file.policy or settings.policy),
+        policy=policy_spec(policy) if policy else PROFILES[settings.profile].policy,
         long=LongDocuments(
             mode=None if mode == "profile" else LongDocumentMode(mode),
             max_passage_tokens=file.max_passage_tokens or settings.max_passage_tokens,

@@ -130,8 +130,10 @@ class Settings(BaseModel):
         validate_default=False,
         description="Time limit of a search, at most 10m. When it has passed, es-rerank returns the engine's order.",
     )
-    policy: Policy = Field(
-        "replace", description=f"How `_score` is computed from engine and model scores. One of: {', '.join(POLICIES)}."
+    policy: Policy | None = Field(
+        None,
+        description=f"How `_score` is computed from engine and model scores. One of: {', '.join(POLICIES)}. If not "
+        "set, the profile's policy.",
     )
     long_documents: LongMode = Field(
         "profile",

@@ -24,6 +24,8 @@ _MAX_PORT = 65535
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _ADDRESS = re.compile(r"^(\[[0-9a-fA-F:.]+\]|[^:\s/]+):(\d{1,5})$")
 _POLICY = re.compile(r"^(\w+)(?:\((\d{1,9}(?:\.\d+)?)\))?$")
+# Policies whose parameter is the weight of the model.
+_WEIGHTED = frozenset({"linear", "blend"})
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
 
@@ -115,12 +117,14 @@ def _policy(value: str) -> str:
     """Validate a policy: its name, and a parameter in parentheses if the policy takes one."""
     match = _POLICY.match(value)
     if not match or match[1] not in POLICIES:
-        raise ValueError(f"must be one of {', '.join(POLICIES)}; only linear(0.7) and rrf(60) take a parameter")
+        *others, last = (f"{name}({row.parameter:g})" for name, row in POLICIES.items() if row.parameter)
+        examples = f"{', '.join(others)} and {last}"
+        raise ValueError(f"must be one of {', '.join(POLICIES)}; only {examples} take a parameter")
     spec = policy_spec(value)
-    if spec.parameter is not None and spec.name not in {"linear", "rrf"}:
+    if spec.parameter is not None and not POLICIES[spec.name].parameter:
         raise ValueError(f"{spec.name} takes no parameter")
-    if spec.name == "linear" and not 0 <= (spec.parameter or 0) <= 1:
-        raise ValueError("the weight of linear must be between 0 and 1")
+    if spec.name in _WEIGHTED and not 0 <= (spec.parameter or 0) <= 1:
+        raise ValueError(f"the weight of {spec.name} must be between 0 and 1")
     return value
 
 

@@ -24,10 +24,14 @@ class LongDocumentMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PolicySpec:
-    """The name of a score policy, and its parameter: a weight for `linear`, a rank constant for `rrf`."""
+    """The name of a score policy, and its parameter: a weight (`linear`, `blend`) or a rank constant (`rrf`)."""
 
     name: str = "replace"
     parameter: float | None = None
+
+    def __str__(self) -> str:
+        """Return the policy as in a rule file, such as `blend(0.7)`."""
+        return self.name if self.parameter is None else f"{self.name}({self.parameter:g})"
 
 
 @dataclass(frozen=True, slots=True)

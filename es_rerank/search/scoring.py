@@ -19,6 +19,10 @@ _TAIL_MIDPOINT = 10.0
 _MIN_WINDOW_PROBABILITY = 1e-6
 # Pinned hits have scores just above 2^127 (1.7014118e38), half the largest 32-bit float. No other score is that high.
 PINNED = 1.7e38
+# Log-odds are limited to those of this probability, so that they are finite for probabilities of 0 and 1.
+_MIN_ODDS_PROBABILITY = 1e-9
+# Log-odds that differ by less are equal: the server's rounding errors would decide their order.
+_LOG_ODDS_ROUNDING = 1e-4
 
 Combine = Callable[[Sequence[float], Sequence[float], float], Sequence[float]]
 
@@ -86,6 +90,33 @@ def _rrf(_engine: Sequence[float], model: Sequence[float], constant: float) -> S
     ]
 
 
+def _blend(engine: Sequence[float], model: Sequence[float], weight: float) -> Sequence[float]:
+    """Return the weighted mean of the model's score and the engine's score, both scaled to [0, 1] over the window.
+
+    The model's score is the log-odds of the probability. Of an embedding model, this is a linear function of the
+    cosine, so the result does not depend on how the profile maps cosines to probabilities.
+    """
+    odds = _min_max([_log_odds(p) for p in model], _LOG_ODDS_ROUNDING)
+    return [weight * m + (1 - weight) * b for m, b in zip(odds, _min_max(engine, 0.0), strict=True)]
+
+
+def _min_max(scores: Sequence[float], rounding: float) -> Sequence[float]:
+    """Scale scores linearly, so that the lowest becomes 0 and the highest 1.
+
+    Scores that differ by at most *rounding*, and a single score, all become 1, the value of the highest score.
+    """
+    lowest, highest = min(scores, default=0.0), max(scores, default=0.0)
+    if highest - lowest <= rounding:
+        return [1.0] * len(scores)
+    return [(score - lowest) / (highest - lowest) for score in scores]
+
+
+def _log_odds(probability: float) -> float:
+    """Return log(p / (1 - p)), the inverse of the sigmoid, limited to about -21 to 21."""
+    limited = min(max(probability, _MIN_ODDS_PROBABILITY), 1 - _MIN_ODDS_PROBABILITY)
+    return math.log(limited / (1 - limited))
+
+
 def _probability_tail(score: float) -> float:
     """Map an engine score to a `_score` lower than any in the window."""
     return _MIN_WINDOW_PROBABILITY * squash(score)
@@ -95,6 +126,7 @@ POLICIES: Mapping[str, Policy] = {
     "replace": Policy(_model, 0.0, lambda value: 1 + value, squash),
     "probability": Policy(_model, 0.0, lambda value: max(value, _MIN_WINDOW_PROBABILITY), _probability_tail),
     "linear": Policy(_linear, 0.7, lambda value: 1 + value, squash),
+    "blend": Policy(_blend, 0.7, lambda value: 1 + value, squash),
     "rrf": Policy(_rrf, 60.0, lambda value: 1 + value, squash),
     "keep": Policy(_model, 0.0, lambda value: value, lambda score: score),
 }

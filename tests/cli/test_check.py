@@ -21,6 +21,12 @@ def test_the_effective_settings_and_rules_are_printed_as_yaml(run: Run) -> None:
     assert rule["fields"] == "the text fields of the mapping"
 
 
+@pytest.mark.parametrize(("profile", "policy"), [("e5", "blend(0.7)"), ("bge-reranker", "replace")])
+def test_the_policy_of_the_profile_is_printed(run: Run, profile: str, policy: str) -> None:
+    (rule,) = yaml.safe_load(run("check", "--profile", profile).output)["rules"]
+    assert rule["policy"] == policy
+
+
 def test_secrets_are_masked(run: Run) -> None:
     result = run("check", ES_RERANK_RERANKER_API_KEY="s3cret")
     assert result.exit_code == 0

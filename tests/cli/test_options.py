@@ -34,7 +34,7 @@ def test_the_help_of_an_option_has_description_default_and_placeholder(run: Run)
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("deadline", "3s"), ("model", "none"), ("self_test", "true"), ("window", "50"), ("policy", "replace")],
+    [("deadline", "3s"), ("model", "none"), ("self_test", "true"), ("window", "50"), ("policy", "none")],
 )
 def test_defaults_are_formatted_for_help_texts(name: str, expected: str) -> None:
     assert shown(name, Settings.model_fields[name]) == expected

@@ -48,6 +48,28 @@ def test_without_a_folder_one_rule_is_for_every_index() -> None:
     assert rules.choose("docs", ("docs",)) == default_rule(settings)
 
 
+@pytest.mark.parametrize(
+    ("profile", "policy", "expected"),
+    [
+        ("e5", None, PolicySpec("blend", 0.7)),
+        ("minilm", None, PolicySpec("blend", 0.7)),
+        ("bge-reranker", None, PolicySpec("replace")),
+        ("qwen3-reranker-0.6b", None, PolicySpec("replace")),
+        ("e5", "replace", PolicySpec("replace")),
+        ("bge-reranker", "blend", PolicySpec("blend")),
+    ],
+)
+def test_without_a_policy_the_profile_decides(profile: str, policy: str | None, expected: PolicySpec) -> None:
+    assert default_rule(Settings(profile=profile, policy=policy)).policy == expected
+
+
+def test_the_policy_of_a_rule_overrides_those_of_the_settings_and_the_profile(tmp_path: Path) -> None:
+    (tmp_path / "docs.yaml").write_text("index: docs\npolicy: rrf\n")
+    for policy in (None, "replace"):
+        (rule,) = Rules(Settings(mappings=tmp_path, profile="e5", policy=policy))
+        assert rule.policy == PolicySpec("rrf")
+
+
 def test_the_keys_of_a_file_override_the_settings(rules: Write) -> None:
     (rule,) = rules(
         docs="index: [docs, 'papers-*']\nfields: [title, body.en]\ntemplate: |\n  title: {title}\n  {body.en}\n"

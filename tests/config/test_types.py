@@ -18,6 +18,11 @@ def test_an_address_is_split_into_host_and_port(address: str, expected: tuple[st
 def test_a_policy_is_split_into_name_and_parameter() -> None:
     assert policy_spec("replace") == PolicySpec("replace")
     assert policy_spec("linear(0.7)") == PolicySpec("linear", 0.7)
+    assert [str(policy_spec(text)) for text in ("replace", "blend(0.7)", "rrf(60)")] == [
+        "replace",
+        "blend(0.7)",
+        "rrf(60)",
+    ]
     with pytest.raises(ValueError, match="linear"):
         policy_spec("linear(")
 

@@ -56,7 +56,12 @@ from tests.search.builders import a_plan, a_search
 Value = TypeVar("Value")
 
 INFO = IndexInfo(("docs",), {"title": "text", "body": "text"})
-SPECS = (*(PolicySpec(name) for name in POLICIES), PolicySpec("linear", 0.0), PolicySpec("rrf", 1.0))
+SPECS = (
+    *(PolicySpec(name) for name in POLICIES),
+    PolicySpec("linear", 0.0),
+    PolicySpec("blend", 0.0),
+    PolicySpec("rrf", 1.0),
+)
 # Members of a hit that follow from its score, and those that may be removed.
 _SCORED = frozenset({"_score", "sort", "_explanation"})
 _IDENTITY = frozenset({"_type", "_id", "_routing", "_ignored"})

@@ -77,10 +77,14 @@ SHORT = {
 SHORT_CHINESE = {"words": "为什么，为什么，这首歌为什么会这样红？", "near": "火山酒吧在车站旁边。"}
 
 
+# The order of the model alone: these tests are about what the model reads.
+MODEL_ORDER = ("--policy", "replace")
+
+
 @pytest.fixture
 def endpoint(opensearch: Engine, serve: Serve, models: Models, e5: ModelServer) -> Endpoint:
     """An endpoint with e5 that splits documents with its tokenizer."""
-    found = serve(opensearch.url, *models.flags("e5"))
+    found = serve(opensearch.url, *models.flags("e5"), *MODEL_ORDER)
     found.await_health("ok")
     return found
 
@@ -148,7 +152,7 @@ def test_an_answer_deep_in_a_long_document_is_found(
     fill(opensearch.url, "long", MAPPINGS, documents)
     search = match("why do volcanoes erupt in the end")
     assert assert_reranked_without_rejection(endpoint.search("long", search), e5).ids[0] == "long"
-    truncating = serve(opensearch.url, *models.flags("e5"), "--long-documents", "truncate")
+    truncating = serve(opensearch.url, *models.flags("e5"), *MODEL_ORDER, "--long-documents", "truncate")
     truncating.await_health("ok")
     assert assert_reranked_without_rejection(truncating.search("long", search), e5).ids[0] != "long"
 
@@ -240,7 +244,7 @@ def test_rule_files_are_applied(
     field_types = {name: {"type": "text"} for name in ("name", "plot", "note")}
     for index in ("films-2024", "letters", "unruled"):
         fill(opensearch.url, index, {"properties": field_types}, films)
-    found = serve(opensearch.url, *models.flags("e5"), "--mappings", str(tmp_path))
+    found = serve(opensearch.url, *models.flags("e5"), *MODEL_ORDER, "--mappings", str(tmp_path))
     found.await_health("ok")
     search = {"query": {"match": {"plot": "a whale hunting its captain"}}}
     ruled = found.search("films-2024", search)

@@ -18,7 +18,7 @@ from es_rerank_lab.parts.vllm import ModelServer
 from .conftest import Serve
 from .endpoint import Endpoint
 from .models import Models
-from .test_e5 import LANGUAGES, MAPPINGS
+from .test_e5 import LANGUAGES, MAPPINGS, MODEL_ORDER
 from .wire import fill
 
 INDEX = "page"
@@ -53,7 +53,7 @@ def endpoint(opensearch: Engine, serve: Serve, models: Models, e5: ModelServer) 
     """An endpoint with e5, and an index in which the engine ranks the wrong document first."""
     _, texts = LANGUAGES["en"]
     fill(opensearch.url, INDEX, MAPPINGS, {name: {"title": "", "body": text} for name, text in texts.items()})
-    found = serve(opensearch.url, *models.flags("e5"))
+    found = serve(opensearch.url, *models.flags("e5"), *MODEL_ORDER)
     found.await_health("ok")
     return found
 

@@ -42,6 +42,10 @@ def test_other_models_need_no_template() -> None:
     ]
 
 
+def test_scores_of_embedding_models_are_blended_and_those_of_cross_encoders_replace_the_engines() -> None:
+    assert {(row.cosine, str(row.policy)) for row in PROFILES.values()} == {(True, "blend(0.7)"), (False, "replace")}
+
+
 def test_limits_and_calibration_of_embedding_models() -> None:
     # The maximum number of tokens is `max_seq_length` of the model; the center is the cosine of probability one half.
     measured = {name: (row.max_tokens, row.center) for name, row in PROFILES.items() if row.cosine}

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from es_rerank.model import PolicySpec
+from es_rerank.rerank.profiles import PROFILES
+from es_rerank.rerank.prompt import probabilities
 from es_rerank.search.scoring import PINNED, POLICIES, Ranking, rank, squash
 
 ENGINE = st.lists(st.floats(0, 1e30, allow_nan=False), max_size=30).map(lambda scores: sorted(scores, reverse=True))
 PROBABILITIES = st.lists(st.none() | st.floats(0, 1), max_size=30)
-SPECS = st.sampled_from([*(PolicySpec(name) for name in POLICIES), PolicySpec("linear", 0.0), PolicySpec("rrf", 0.0)])
+SPECS = st.sampled_from(
+    [*(PolicySpec(name) for name in POLICIES), *map(PolicySpec, ("linear", "blend", "rrf"), (0.0,) * 3)]
+)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +27,9 @@ SPECS = st.sampled_from([*(PolicySpec(name) for name in POLICIES), PolicySpec("l
         (PolicySpec("keep"), (1, 3, 0, 2, 4), (30, 20, 10, 8, 6)),
         (PolicySpec("linear", 0.0), (0, 1, 3, 2, 4), (1.75, 1 + 2 / 3, 1 + 4 / 9, 0.5, 0.375)),
         (PolicySpec("linear", 1.0), (1, 3, 0, 2, 4), (1.9, 1.5, 1.1, 0.5, 0.375)),
+        (PolicySpec("blend", 0.0), (0, 1, 3, 2, 4), (2, 1 + 12 / 22, 1, 0.5, 0.375)),
+        (PolicySpec("blend", 1.0), (1, 3, 0, 2, 4), (2, 1.5, 1, 0.5, 0.375)),
+        (PolicySpec("blend", 0.5), (1, 0, 3, 2, 4), (1 + (1 + 12 / 22) / 2, 1.5, 1.25, 0.5, 0.375)),
         (PolicySpec("rrf", 1.0), (1, 0, 3, 2, 4), (1 + 5 / 6, 1.75, 1 + 7 / 12, 0.5, 0.375)),
     ],
 )
@@ -32,7 +40,7 @@ def test_policies(spec: PolicySpec, order: tuple[int, ...], scores: tuple[float,
     assert ranking.scores == pytest.approx(scores)
 
 
-@pytest.mark.parametrize("name", ["replace", "probability", "linear"])
+@pytest.mark.parametrize("name", ["replace", "probability", "linear", "blend"])
 def test_pinned_hits_stay_where_the_engine_put_them(name: str) -> None:
     ranking = rank(PolicySpec(name), [1.7014124e38, 1.7014122e38, 9, 8, 7], [None, None, 0.1, 0.9])
     assert (ranking.order, ranking.scores[:2]) == ((0, 1, 3, 2, 4), (None, None))
@@ -48,7 +56,7 @@ def test_hits_below_min_probability_are_left_out(min_probability: float | None, 
 
 
 def test_every_policy_has_a_case_and_a_default_parameter() -> None:
-    parameters = {"replace": 0.0, "probability": 0.0, "keep": 0.0, "linear": 0.7, "rrf": 60.0}
+    parameters = {"replace": 0.0, "probability": 0.0, "keep": 0.0, "linear": 0.7, "blend": 0.7, "rrf": 60.0}
     assert {name: policy.parameter for name, policy in POLICIES.items()} == parameters
 
 
@@ -66,6 +74,53 @@ def test_a_pinned_hit_stays_first_whatever_the_model_says_of_it() -> None:
 
 def test_keep_shows_the_engines_scores_of_as_many_places_as_there_are_hits() -> None:
     assert rank(PolicySpec("keep"), [30, 20, 10], [0.1, 0.9, 0.5], 0.5) == Ranking((1, 2), (30, 20))
+
+
+@pytest.mark.parametrize(
+    ("engine", "model", "scores"),
+    [
+        ([7], [0.2], (2,)),
+        ([7, 7, 7], [0.2, 0.2, 0.2], (2, 2, 2)),
+        ([7, 7, 7], [0.8, 0.5, 0.2], (2, 1.65, 1.3)),
+        ([9, 8, 7], [0.5, 0.5, 0.5], (2, 1.85, 1.7)),
+        ([9, 8, 7], [0.5, 0.500002, 0.500004], (2, 1.85, 1.7)),
+        ([9, 7], [0.0, 1.0], (1.7, 1.3)),
+        ([0, 0], [1.0, 1.0], (2, 2)),
+        ([-1, -3], [0.9, 0.1], (2, 1)),
+        ([9, 7], [None, 0.1], (2, 9 / 19)),
+    ],
+    ids=str,
+)
+def test_blend_of_windows_with_one_hit_and_with_equal_scores(
+    engine: list[float], model: list[float | None], scores: tuple[float, ...]
+) -> None:
+    """A list of equal scores counts 1 for every hit. So does one whose differences are rounding errors."""
+    assert rank(PolicySpec("blend", 0.7), engine, model).scores == pytest.approx(scores)
+
+
+@given(ENGINE, st.lists(st.floats(0.6, 1), min_size=30, max_size=30), st.floats(1, 50), st.floats(-0.2, 0.2))
+def test_blend_does_not_depend_on_the_mapping_of_cosines_to_probabilities(
+    engine: list[float], cosines: list[float], slope: float, shift: float
+) -> None:
+    def blended(slope: float, center: float) -> list[float]:
+        profile = replace(PROFILES["e5"], slope=slope, center=center)
+        scores = rank(PolicySpec("blend"), engine, probabilities(profile, cosines[: len(engine)], raw=False)).scores
+        return sorted(score for score in scores if score is not None)
+
+    assume(max(cosines) - min(cosines) > 0.01)
+    assert blended(slope, 0.8 + shift) == pytest.approx(blended(25.0, 0.82), abs=1e-4)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_pages_of_a_blended_window_are_slices_of_one_ranking(size: int) -> None:
+    """Each page is ranked on its own, from the window at offset 0 and the tail up to the end of the page."""
+    engine, model = [9.0, 8.0, 6.0, 5.0, 3.0, 2.0, 1.0], [0.2, 0.7, 0.1, 0.9]
+    whole = rank(PolicySpec("blend"), engine, model)
+    for start in range(0, len(engine), size):
+        fetched = max(len(model), start + size)
+        ranking = rank(PolicySpec("blend"), engine[:fetched], model)
+        assert ranking.order[start : start + size] == whole.order[start : start + size]
+        assert ranking.scores[start : start + size] == whole.scores[start : start + size]
 
 
 def test_hits_with_equal_probabilities_share_a_rank_in_rrf() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 
-from es_rerank.model import LongDocumentMode
+from es_rerank.model import LongDocumentMode, PolicySpec
 from es_rerank.rerank.token_rates import ENGLISH_VOCABULARY, LARGE_VOCABULARY, TokenRates
 
 _QWEN3_TEMPLATE = "qwen3_reranker.jinja"
@@ -16,6 +16,10 @@ _QWEN3_OVERRIDES = {
     "classifier_from_token": ["no", "yes"],
     "is_original_qwen3_reranker": True,
 }
+_REPLACE = PolicySpec("replace")
+# Of an embedding model, the cosines of relevant and other passages are close to each other, so the engine's scores
+# improve the order.
+_BLEND = PolicySpec("blend", 0.7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class Profile:
         center: The score that becomes the probability 0.5, in `sigmoid(slope * (score - center))`.
         slope: The slope in the same formula.
         rates: Average tokens per character of the model's tokenizer.
+        policy: The default score policy.
         special: Special tokens of the model, which are escaped in queries and documents.
         languages: `any`, or the only language of the model as an ISO 639-1 code.
         template: File name of the chat template, in the folder of this module; None if vLLM needs none.
@@ -54,6 +59,7 @@ class Profile:
     center: float = 0.0
     slope: float = 1.0
     rates: TokenRates = LARGE_VOCABULARY
+    policy: PolicySpec = _REPLACE
     special: tuple[str, ...] = ()
     languages: str = "any"
     template: str | None = None
@@ -93,6 +99,7 @@ PROFILES: Mapping[str, Profile] = {
         cosine=True,
         center=0.82,
         slope=25.0,
+        policy=_BLEND,
         special=_XLM_SPECIAL,
     ),
     "minilm": Profile(
@@ -104,6 +111,7 @@ PROFILES: Mapping[str, Profile] = {
         center=0.35,
         slope=10.0,
         rates=ENGLISH_VOCABULARY,
+        policy=_BLEND,
         special=("[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"),
         languages="en",
     ),

@@ -140,6 +140,8 @@ def _flags(options: Options, access: Access, model: Model) -> list[str]:
         "--model": model.model,
         "--tokenizer": model.tokenizer,
         "--window": str(options.window),
+        # Most documents of the corpus are distractors that the engine ranks first, so its scores would not help.
+        "--policy": "replace",
         "--max-search-tokens": str(_MAX_SEARCH_TOKENS_ON_CPU) if on_cpu() else None,
         "--deadline": "60s",
     }

@@ -28,7 +28,7 @@ def test_the_flags_of_the_endpoint() -> None:
     assert found["--upstream"] == "http://127.0.0.1:9200"
     assert (found["--listen"], found["--admin-listen"]) == ("127.0.0.1:9280", "127.0.0.1:9281")
     assert found["--profile"] == "e5"
-    assert found["--tokenizer"] == "/weights"
+    assert (found["--tokenizer"], found["--policy"]) == ("/weights", "replace")
     assert "--upstream-ca" not in found
     assert "--model" not in found
 
