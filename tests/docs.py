@@ -12,7 +12,7 @@ import yaml
 from pydantic.fields import FieldInfo
 
 from es_rerank.cli.options import shown
-from es_rerank.config import rules
+from es_rerank.config import rule_file
 from es_rerank.config.loading import PREFIX
 from es_rerank.config.settings import Settings
 from es_rerank.reasons import REASONS
@@ -56,7 +56,7 @@ def settings() -> str:
 
 
 def rule_keys() -> str:
-    rows = [(f"`{name}`", _words(row)) for name, row in rules.RuleFile.model_fields.items()]
+    rows = [(f"`{name}`", _words(row)) for name, row in rule_file.RuleFile.model_fields.items()]
     return table(("key", "description"), rows)
 
 
@@ -281,4 +281,4 @@ def _batch_size(count: int) -> str:
 if __name__ == "__main__":
     for page, blocks in PAGES.items():
         page.write_text(regenerate(page.read_text(encoding="utf-8"), blocks), encoding="utf-8")
-    SCHEMA.write_text(rules.schema(), encoding="utf-8")
+    SCHEMA.write_text(rule_file.schema(), encoding="utf-8")

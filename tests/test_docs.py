@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from es_rerank.config.rules import RuleFile, Rules, schema
+from es_rerank.config.rule_file import RuleFile, schema
+from es_rerank.config.rules import Rules
 from es_rerank.config.settings import Settings
 from es_rerank.model import Why
 from es_rerank.reasons import REASONS

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from es_rerank.config.rules import RuleFile
+from es_rerank.config.rule_file import RuleFile
 from es_rerank.config.settings import Settings
 from tests.cli.conftest import Run
 

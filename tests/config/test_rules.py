@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-import jsonschema
 import pytest
 import yaml
 
-from es_rerank.config.rules import Rules, default_rule, schema
+from es_rerank.config.rules import Rules, default_rule
 from es_rerank.config.settings import Settings
 from es_rerank.errors import ConfigError
 from es_rerank.model import LongDocumentMode, LongDocuments, PolicySpec, Rule, Why
@@ -136,44 +134,6 @@ def test_one_rule_must_match_all_indices(rules: Write, target: str, names: list[
     assert chosen(found) == expected
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("window: 5\n", ":1: index: Field required"),
-        ("index: []\n", ":1: index: List should have at least 1 item"),
-        ("index: docs\nwindow: 0\n", ":2: window: Input should be greater than or equal to 2"),
-        ("index: docs\n\nfeilds: [a]\n", ":3: feilds: unknown key"),
-        ("index: docs\nfields: [title]\ntemplate: '{title} {body}'\n", "template uses 'body'"),
-        ("index: docs\nfields: [title]\ntemplate: '{title'\n", "template has '{title' without a closing brace"),
-        ("index: docs\nfields: [a.b]\ntemplate: '{a.b} {a.b {a.b}'\n", "template has '{a.b' without"),
-        ("index: docs\npolicy: best\n", ":2: policy: must be one of"),
-        ("index: docs\ndeadline: 5\n", ":2: deadline: must be a duration"),
-        ("index: docs\ndeadline: .inf\n", ":2: deadline: must be a duration"),
-        ("index: docs\ndeadline: .nan\n", ":2: deadline: must be a duration"),
-        ("index: docs\ndeadline: 0.0\n", ":2: deadline: must be a duration"),
-        ("index: docs\nwindow: .inf\n", ":2: window: Input should be a finite number"),
-        ("index: docs\nmode: sample\nsample_rate: .nan\n", ":3: sample_rate: Input should be less than or equal to 1"),
-        ("index: docs\nmode: maybe\n", ":2: mode: "),
-        ("index: docs\nmode: sample\n", "`sample_rate` and `mode: sample` require each other"),
-        ("index: docs\nsample_rate: 0.5\n", "`sample_rate` and `mode: sample` require each other"),
-        ("index: docs\nmode: shadow\nsample_rate: 0.5\n", "`sample_rate` and `mode: sample` require each other"),
-        ("index: docs\nmode: sample\nsample_rate: 1.1\n", ":3: sample_rate: Input should be less than or equal to 1"),
-        ("index: docs\nmode: sample\nsample_rate: -0.1\n", ":3: sample_rate: Input should be greater than or equal"),
-        ("index: docs\nwindow: 1\n", ":2: window: Input should be greater than or equal to 2"),
-        ("index: docs\nwindow: 1001\n", ":2: window: Input should be less than or equal to 1000"),
-        ("index: docs\nmax_passage_tokens: 15\n", ":2: max_passage_tokens: "),
-        ("index: docs\nmax_passage_tokens: 32769\n", ":2: max_passage_tokens: "),
-        ("index: docs\nmax_search_tokens: 511\n", ":2: max_search_tokens: "),
-        ("index:\n  - docs\n  - 3\n", ":3: index.1: "),
-    ],
-)
-def test_errors_name_file_line_and_field(rules: Write, text: str, words: str) -> None:
-    with pytest.raises(ConfigError) as error:
-        rules(docs=text)
-    assert words in str(error.value)
-    assert "docs.yaml" in str(error.value)
-
-
 def test_a_folder_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such folder of rule files"):
         Rules(Settings(mappings=tmp_path / "none"))
@@ -198,13 +158,6 @@ def test_other_files_are_ignored(tmp_path: Path) -> None:
     (tmp_path / ".hidden.yaml").write_text("not a rule")
     (tmp_path / "one.yml").write_text("index: docs\n")
     assert [rule.name for rule in Rules(Settings(mappings=tmp_path))] == ["one"]
-
-
-def test_the_schema_accepts_valid_rules_only() -> None:
-    checked = jsonschema.Draft202012Validator(json.loads(schema()))
-    assert checked.is_valid({"index": ["docs"], "deadline": "500ms", "policy": "keep"})
-    assert checked.is_valid({"index": "docs"})
-    assert not checked.is_valid({"index": ["docs"], "feilds": []})
 
 
 def test_the_example_rules_can_be_read() -> None:
@@ -236,15 +189,6 @@ def test_modes(rules: Write, text: str, mode: str, sample_rate: float) -> None:
 def test_partial_results_are_allowed_by_the_rule(rules: Write, text: str, partial: bool) -> None:
     (rule,) = rules(docs="index: docs\n" + text)
     assert rule.partial is partial
-
-
-def test_limits_of_numbers_are_inclusive(rules: Write) -> None:
-    low, high = rules(
-        high="index: b\nwindow: 1000\nmax_passage_tokens: 32768\n",
-        a_low="index: a\nwindow: 2\nmax_passage_tokens: 16\nmax_search_tokens: 512\n",
-    )
-    assert (low.window, low.long.max_passage_tokens, low.long.max_search_tokens) == (2, 16, 512)
-    assert (high.window, high.long.max_passage_tokens) == (1000, 32768)
 
 
 def test_a_rule_is_found_by_its_name(rules: Write) -> None:

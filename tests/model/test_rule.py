@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from es_rerank.config.rules import RuleFile
+from es_rerank.config.rule_file import RuleFile
 from es_rerank.config.types import LongMode
 from es_rerank.model import LongDocumentMode, RuleMode
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from es_rerank.model import Plan, Search
@@ -14,7 +14,9 @@ from es_rerank.search.engine_request.widen import (
     without_filter_path,
     without_parameters,
 )
-from es_rerank.search.formats.endpoints import INDEX_OPTIONS, Endpoint, EndpointRequest
+from es_rerank.search.formats import multi_search, rank_eval
+from es_rerank.search.formats.decode import content
+from es_rerank.search.formats.endpoints import INDEX_OPTIONS, Endpoint, EndpointRequest, ParsedSearch
 from es_rerank.search.formats.search_template import inline
 
 _TEMPLATE = "/template"
@@ -36,10 +38,23 @@ class EngineRequest(NamedTuple):
         return f"{self.path}?{self.query_string}" if self.query_string else self.path
 
 
+Bodies = Mapping[int, bytes]
+"""The new body of some searches of a request, by their position."""
+
+
 class EngineRequestRow(NamedTuple):
-    """How to build engine requests for one endpoint, and whether a search may have a query phase and a fetch phase."""
+    """How to build engine requests for one endpoint.
+
+    Attributes:
+        write: Builds the request for a planned search.
+        write_plain: Builds the client's request with other bodies of some searches; None for templates, which only the
+            engine can render.
+        two_phase: Whether a search may have a query phase and a fetch phase.
+
+    """
 
     write: Callable[[EndpointRequest, Search, Plan], EngineRequest]
+    write_plain: Callable[[EndpointRequest, bytes, Sequence[ParsedSearch], Bodies], EngineRequest] | None = None
     two_phase: bool = True
 
 
@@ -76,13 +91,45 @@ def rank_eval_request(request: EndpointRequest, body: bytes) -> EngineRequest:
     return EngineRequest(path, only_parameters(request.query_string, _RANK_EVAL_OPTIONS), body)
 
 
+def with_body(request: EndpointRequest, body: bytes) -> EngineRequest:
+    """Return a request with the client's path and parameters, but without the parameters that contain the body."""
+    return EngineRequest(request.path, without_parameters(request.query_string, BODY_PARAMETERS), body)
+
+
+def rank_eval_with(request: EndpointRequest, body: bytes, changed: Bodies) -> EngineRequest:
+    """Return the client's `_rank_eval` with other bodies of some searches."""
+    return with_body(request, rank_eval.write(content(request, body), changed))
+
+
+def _plain_search(
+    request: EndpointRequest, _body: bytes, _parsed: Sequence[ParsedSearch], changed: Bodies
+) -> EngineRequest:
+    """Build the client's request with another body."""
+    return with_body(request, changed[0])
+
+
+def _plain_multi_search(
+    request: EndpointRequest, _body: bytes, parsed: Sequence[ParsedSearch], changed: Bodies
+) -> EngineRequest:
+    """Build the client's `_msearch` with other bodies of some searches."""
+    lines = [(one.header or b"{}", changed.get(position, one.body)) for position, one in enumerate(parsed)]
+    return EngineRequest(request.path, request.query_string, multi_search.write(lines))
+
+
+def _plain_rank_eval(
+    request: EndpointRequest, body: bytes, _parsed: Sequence[ParsedSearch], changed: Bodies
+) -> EngineRequest:
+    """Build the client's `_rank_eval` with other bodies of some searches."""
+    return rank_eval_with(request, body, changed)
+
+
 ENGINE_REQUESTS: Mapping[Endpoint, EngineRequestRow] = {
-    Endpoint.SEARCH: EngineRequestRow(_search),
+    Endpoint.SEARCH: EngineRequestRow(_search, _plain_search),
     Endpoint.SEARCH_TEMPLATE: EngineRequestRow(_search_template),
-    Endpoint.MULTI_SEARCH: EngineRequestRow(_multi_search),
+    Endpoint.MULTI_SEARCH: EngineRequestRow(_multi_search, _plain_multi_search),
     Endpoint.MULTI_SEARCH_TEMPLATE: EngineRequestRow(_multi_search),
-    Endpoint.ASYNC_SEARCH: EngineRequestRow(_search, two_phase=False),
-    Endpoint.RANK_EVAL: EngineRequestRow(_rank_eval, two_phase=False),
+    Endpoint.ASYNC_SEARCH: EngineRequestRow(_search, _plain_search, two_phase=False),
+    Endpoint.RANK_EVAL: EngineRequestRow(_rank_eval, _plain_rank_eval, two_phase=False),
 }
 
 

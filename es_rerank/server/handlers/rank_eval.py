@@ -11,8 +11,7 @@ from dataclasses import replace
 
 from es_rerank.model import EngineReply, Plan, Search, Skip, Why, skipped
 from es_rerank.pipeline import RankedWindow, SearchResult, page_result, skip_result
-from es_rerank.search.engine_request.by_endpoint import EngineRequest
-from es_rerank.search.engine_request.plain import rated_request
+from es_rerank.search.engine_request.by_endpoint import EngineRequest, rank_eval_with
 from es_rerank.search.engine_request.widen import BODY_PARAMETERS, without_filter_path, without_parameters
 from es_rerank.search.formats.decode import content
 from es_rerank.search.formats.rank_eval import RankedHit, ranked, write
@@ -51,7 +50,7 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
 def _plain(call: SearchCall, parts: Sequence[Part]) -> EngineRequest | None:
     """Return the client's request without native rerankers; None if it has none."""
     changed = _without_rerankers(parts)
-    return rated_request(call.endpoint_request, call.body, changed) if changed else None
+    return rank_eval_with(call.endpoint_request, call.body, changed) if changed else None
 
 
 def _without_rerankers(parts: Sequence[Part]) -> dict[int, bytes]:

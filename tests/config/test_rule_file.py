@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from es_rerank.config.rule_file import RuleFile, schema
+from es_rerank.config.yaml_source import YamlFile, load, validate
+from es_rerank.errors import ConfigError
+
+
+def written(folder: Path, text: str) -> YamlFile:
+    path = folder / "docs.yaml"
+    path.write_text(text)
+    return load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("window: 5\n", ":1: index: Field required"),
+        ("index: []\n", ":1: index: List should have at least 1 item"),
+        ("index: docs\nwindow: 0\n", ":2: window: Input should be greater than or equal to 2"),
+        ("index: docs\n\nfeilds: [a]\n", ":3: feilds: unknown key"),
+        ("index: docs\nfields: [title]\ntemplate: '{title} {body}'\n", "template uses 'body'"),
+        ("index: docs\nfields: [title]\ntemplate: '{title'\n", "template has '{title' without a closing brace"),
+        ("index: docs\nfields: [a.b]\ntemplate: '{a.b} {a.b {a.b}'\n", "template has '{a.b' without"),
+        ("index: docs\npolicy: best\n", ":2: policy: must be one of"),
+        ("index: docs\ndeadline: 5\n", ":2: deadline: must be a duration"),
+        ("index: docs\ndeadline: .inf\n", ":2: deadline: must be a duration"),
+        ("index: docs\ndeadline: .nan\n", ":2: deadline: must be a duration"),
+        ("index: docs\ndeadline: 0.0\n", ":2: deadline: must be a duration"),
+        ("index: docs\nwindow: .inf\n", ":2: window: Input should be a finite number"),
+        ("index: docs\nmode: sample\nsample_rate: .nan\n", ":3: sample_rate: Input should be less than or equal to 1"),
+        ("index: docs\nmode: maybe\n", ":2: mode: "),
+        ("index: docs\nmode: sample\n", "`sample_rate` and `mode: sample` require each other"),
+        ("index: docs\nsample_rate: 0.5\n", "`sample_rate` and `mode: sample` require each other"),
+        ("index: docs\nmode: shadow\nsample_rate: 0.5\n", "`sample_rate` and `mode: sample` require each other"),
+        ("index: docs\nmode: sample\nsample_rate: 1.1\n", ":3: sample_rate: Input should be less than or equal to 1"),
+        ("index: docs\nmode: sample\nsample_rate: -0.1\n", ":3: sample_rate: Input should be greater than or equal"),
+        ("index: docs\nwindow: 1\n", ":2: window: Input should be greater than or equal to 2"),
+        ("index: docs\nwindow: 1001\n", ":2: window: Input should be less than or equal to 1000"),
+        ("index: docs\nmax_passage_tokens: 15\n", ":2: max_passage_tokens: "),
+        ("index: docs\nmax_passage_tokens: 32769\n", ":2: max_passage_tokens: "),
+        ("index: docs\nmax_search_tokens: 511\n", ":2: max_search_tokens: "),
+        ("index:\n  - docs\n  - 3\n", ":3: index.1: "),
+    ],
+)
+def test_errors_name_file_line_and_field(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        validate(RuleFile, written(tmp_path, text))
+    assert words in str(error.value)
+    assert "docs.yaml" in str(error.value)
+
+
+def test_the_schema_accepts_valid_rules_only() -> None:
+    checked = jsonschema.Draft202012Validator(json.loads(schema()))
+    assert checked.is_valid({"index": ["docs"], "deadline": "500ms", "policy": "keep"})
+    assert checked.is_valid({"index": "docs"})
+    assert not checked.is_valid({"index": ["docs"], "feilds": []})
+
+
+def test_limits_of_numbers_are_inclusive(tmp_path: Path) -> None:
+    high = "index: b\nwindow: 1000\nmax_passage_tokens: 32768\n"
+    low = "index: a\nwindow: 2\nmax_passage_tokens: 16\nmax_search_tokens: 512\n"
+    assert validate(RuleFile, written(tmp_path, high)).max_passage_tokens == 32768
+    found = validate(RuleFile, written(tmp_path, low))
+    assert (found.window, found.max_passage_tokens, found.max_search_tokens) == (2, 16, 512)
