@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -34,8 +33,7 @@ _KEY = re.compile(rb'[\s,]*("(?:[^"\\]|\\.)*")\s*:\s*')
 _GAP = re.compile(rb"[\s,]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """The byte span `[start, end)` of a value.
 
     Attributes:
@@ -100,7 +98,7 @@ def members(text: bytes) -> dict[str, Span]:
         key = _KEY.match(text, position)
         start = key.end() if key else 0
         end = start + len(memoryview(raw))
-        if key is None or not _is_key(key[1], name) or text[start:end] != bytes(raw):
+        if key is None or not _is_key(key[1], name) or not text.startswith(bytes(raw), start):
             raise ValueError(f"duplicate key near byte {position}")
         spans[name] = Span(start, end, key.start(1))
         position = end

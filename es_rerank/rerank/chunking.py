@@ -18,9 +18,10 @@ Measure = Callable[[str], Tokens]
 """Estimates the number of tokens of a text."""
 
 # Preferred cut positions, best first: between paragraphs, between sentences (including CJK, Arabic and Devanagari
-# punctuation), between clauses or words.
+# punctuation), between clauses or words. The greedy start of each pattern finds the last one.
 _BOUNDARIES = tuple(
-    re.compile(pattern) for pattern in (r"\n\s*\n", r"(?<=[.!?…])\s|(?<=[。！？｡।؟])|\n", r"(?<=[,;:、，；،])|\s")
+    re.compile(pattern, re.DOTALL)
+    for pattern in (r".*(?<=\S)(\n\s*\n)", r".*((?<=[.!?…])\s|(?<=[。！？｡।؟])|\n)", r".*((?<=[,;:、，；،])|\s)")
 )
 _SPACE = re.compile(r"\s")
 # Fraction of a passage that is repeated at the start of the next passage.
@@ -118,7 +119,7 @@ def cut(text: str, limits: Limits, measure: Measure) -> Cut:
         tokens = measure(text)
         if tokens.estimate <= room.estimate and tokens.most <= room.most:
             return Cut((Piece(0, len(text), tokens.estimate),))
-    headline = 0 if limits.mode is LongDocumentMode.TRUNCATE else _headline(text, limits, measure)
+    headline = 0 if limits.mode is LongDocumentMode.TRUNCATE else _headline(text, room.estimate, measure)
     return Cut(tuple(_pieces(text, limits, measure, headline)), headline)
 
 
@@ -185,10 +186,10 @@ def _next_start(text: str, start: int, stop: int) -> int:
     return first
 
 
-def _headline(text: str, limits: Limits, measure: Measure) -> int:
+def _headline(text: str, passage_tokens: int, measure: Measure) -> int:
     """Return the end of the first line if it is short compared to a passage and more text follows; otherwise 0."""
-    end = text.find("\n", 0, limits.passage_tokens * _MAX_CHARACTERS_PER_TOKEN) + 1
-    is_short = 0 < end < len(text) and measure(text[:end]).most <= limits.passage_tokens * _MAX_HEADLINE_SHARE
+    end = text.find("\n", 0, passage_tokens * _MAX_CHARACTERS_PER_TOKEN) + 1
+    is_short = 0 < end < len(text) and measure(text[:end]).most <= passage_tokens * _MAX_HEADLINE_SHARE
     return end if is_short else 0
 
 
@@ -196,7 +197,6 @@ def _boundary(text: str, start: int, end: int) -> int:
     """Return the best cut position in the last quarter of `[start, end]`, or *end* if there is no boundary."""
     earliest = end - (end - start) // 4
     for pattern in _BOUNDARIES:
-        matches = [at for match in pattern.finditer(text, earliest, end + 1) if (at := match.start()) <= end]
-        if matches:
-            return matches[-1]
+        if found := pattern.match(text, earliest, end + 1):
+            return min(found.start(1), end)
     return end
