@@ -75,7 +75,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
 HOSTS = re.compile(r"https?://([^\s\"'/:)}{]+)")
 KNOWN_HOSTS = {"127.0.0.1", "localhost", "artifacts.elastic.co", "artifacts.opensearch.org"}
 # Hosts of specifications that docstrings refer to.
-SPECIFICATIONS = {"www.w3.org"}
+SPECIFICATIONS = {"www.w3.org", "platform.openai.com"}
 
 
 def name_of(path: Path) -> str:

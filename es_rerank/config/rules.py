@@ -14,6 +14,7 @@ from es_rerank.config.settings import Settings
 from es_rerank.config.types import policy_spec
 from es_rerank.errors import ConfigError
 from es_rerank.model import LongDocumentMode, LongDocuments, Rule, RuleMode, Why
+from es_rerank.rerank.backends import scores_vectors
 from es_rerank.rerank.profiles import PROFILES
 
 # The name of a data stream's backing index, `.ds-NAME-DATE-GENERATION`.
@@ -146,7 +147,7 @@ def _rule(name: str, file: RuleFile, settings: Settings) -> Rule:
         mode=RuleMode(file.mode),
         sample_rate=1.0 if file.sample_rate is None else file.sample_rate,
         strict=file.strict,
-        partial=file.partial == "allow",
+        partial=file.partial == "allow" if file.partial else scores_vectors(settings.backend, settings.profile),
     )
 
 

@@ -163,6 +163,12 @@ class Settings(BaseModel):
         description="Maximum memory for the cut points of long texts, in bytes; about 600 bytes per text. "
         "0 disables the cache.",
     )
+    vector_cache_bytes: int = Field(
+        256_000_000,
+        ge=0,
+        description="Maximum memory of cached vectors of a bi-encoder, in bytes, about 1 KB per passage of 384 "
+        "dimensions; 0 disables the cache.",
+    )
     reranker_max_requests: int = Field(8, ge=1, description="Maximum number of concurrent requests per rerank server.")
     reranker_max_tokens: int = Field(
         262_144,

@@ -104,6 +104,8 @@ class PromptBuilder:
     def call(self, query: str, texts: Iterable[str], rule: Rule) -> RerankCall:
         """Return the call that scores *texts*, with the profile's prefixes and, if the model takes one, an instruction.
 
+        For a backend with vectors, it is the call for the vectors of the query and of *texts*, in this order.
+
         Args:
             query: The query text, without prefix.
             texts: The passages, without prefix.
@@ -112,7 +114,10 @@ class PromptBuilder:
         """
         profile = self.profile
         instruction = (rule.instruction or profile.instruction) if profile.instruction else None
-        return RerankCall(profile.query + query, [profile.document + text for text in texts], self.model, instruction)
+        query, passages = profile.query + query, [profile.document + text for text in texts]
+        if self.backend.has_vectors:
+            return RerankCall("", [query, *passages], self.model)
+        return RerankCall(query, passages, self.model, instruction)
 
     def probabilities(self, scores: Iterable[float]) -> list[float]:
         """Convert the server's raw scores to probabilities in [0, 1]."""

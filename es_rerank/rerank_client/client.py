@@ -9,14 +9,13 @@ from enum import StrEnum, auto
 
 from es_rerank.config.settings import Settings
 from es_rerank.model import Failed, Scored, ScoreRequest, Why
-from es_rerank.rerank.backends import BACKENDS
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.prompt import PromptBuilder
 from es_rerank.rerank_client.pool import ServerPool
+from es_rerank.rerank_client.scoring import scoring
 from es_rerank.rerank_client.server import RerankServer
 from es_rerank.rerank_client.server_health import HealthState
 from es_rerank.rerank_client.window import Window
-from es_rerank.rerank_client.window_scoring import WindowScorer
 
 # Requests time out at the deadline of their search. This later timeout ends a search that waits for a batch of another
 # search with a later deadline.
@@ -58,17 +57,19 @@ class Reranker:
     def __init__(self, settings: Settings) -> None:
         """Create the client without connecting to the servers."""
         self._settings = settings
-        backend, profile = BACKENDS[settings.backend], PROFILES[settings.profile]
+        backend, scorer = scoring(settings)
+        profile = PROFILES[settings.profile]
         self.model = "identity" if backend.local else settings.model or profile.model
         self._prompts = PromptBuilder(backend, profile, self.model, settings.max_search_tokens)
         returned = self._server_returned
         self._pool = ServerPool([RerankServer(settings, url, self._prompts, returned) for url in settings.reranker])
-        self._scorer = WindowScorer(settings, self._prompts, self._pool)
+        self._scorer = scorer(settings, self._prompts, self._pool)
         self._self_tests: set[asyncio.Task[None]] = set()
         self.searches = 0
 
     def __repr__(self) -> str:
-        counts = f"{self.searches} searches in progress, {len(self._scorer.cache)} cached scores"
+        cache = self._scorer.cache
+        counts = f"{self.searches} searches in progress, {len(cache)} cached {cache.contents}"
         return f"<Reranker {self.model} {self.health.state}: {counts}, {self._pool!r}>"
 
     async def start(self) -> None:

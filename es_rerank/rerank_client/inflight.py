@@ -1,70 +1,97 @@
-"""The batches in flight. Searches that need the same score share its request, canceled when no search waits for it."""
+"""The batches in flight. Searches that need the same score or vector share its request.
+
+A request that no search waits for is canceled, unless its answer is worth keeping: see `InFlight`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Generic, TypeVar
 
 from es_rerank.model import Failed, Why
 
-Answer = list[float] | Failed
-"""The scores of a batch, in the order of its pairs, or the failure of the request."""
-Request = Callable[[], Coroutine[None, None, Answer]]
-"""Requests the scores of one batch."""
-Remember = Callable[[Collection[bytes], Sequence[float]], None]
-"""Stores the scores of a batch in the cache; the arguments are the keys of its pairs and their scores."""
+Value = TypeVar("Value")
+"""The score of a (query, passage) pair, or the vector of a text."""
 
 
 @dataclass(slots=True, eq=False)
-class InFlightBatch:
-    """One batch of (query, passage) pairs in flight.
+class InFlightBatch(Generic[Value]):
+    """One batch of (query, passage) pairs or of texts in flight.
 
     Attributes:
-        positions: The index of each pair's score in the answer, by the key of the pair.
-        answer: Resolves to the answer for all searches that wait for the batch.
+        positions: The index of each value in the answer, by its key.
+        answer: Resolves to the answer for all searches that wait for the batch: its values, or the failure.
         task: The task that sends the request.
         waiters: Number of searches that wait for the batch.
+        kept: Whether the batch is not canceled when no search waits for it.
 
     """
 
     positions: Mapping[bytes, int]
-    answer: asyncio.Future[Answer]
-    task: asyncio.Task[Answer]
+    answer: asyncio.Future[list[Value] | Failed]
+    task: asyncio.Task[list[Value] | Failed]
     waiters: int = 0
+    kept: bool = False
 
 
-class InFlight:
-    """The batches in flight, by the key of each (query, passage) pair."""
+class InFlight(Generic[Value]):
+    """The batches in flight, by the key of each value."""
 
-    def __init__(self, remember: Remember) -> None:
-        """Start without batches. Every score is passed to *remember*, even if no search waits for it any longer."""
+    def __init__(self, remember: Callable[[Collection[bytes], Sequence[Value]], None], max_kept: int = 0) -> None:
+        """Start without batches.
+
+        Args:
+            remember: Stores the values of a batch by their keys, even if no search waits for them any longer.
+            max_kept: A batch that a search still waits for when its time has run out is kept, so that its values are
+                stored for the next search, while at most this number of values is in flight.
+
+        """
         self._remember = remember
-        self._batches: dict[bytes, InFlightBatch] = {}
+        self._max_kept = max_kept
+        self._batches: dict[bytes, InFlightBatch[Value]] = {}
+
+    def __len__(self) -> int:
+        """Return the number of values in flight."""
+        return len(self._batches)
+
+    def __contains__(self, key: bytes) -> bool:
+        """Return whether the value with this key is in flight."""
+        return key in self._batches
 
     def not_started(self, keys: Iterable[bytes]) -> list[bytes]:
-        """Return the keys whose pairs are not in flight."""
+        """Return the keys whose values are not in flight."""
         return [key for key in keys if key not in self._batches]
 
-    def start(self, keys: Sequence[bytes], request: Request) -> None:
-        """Send the request for a batch of pairs, none of which may be in flight already."""
+    def start(self, keys: Sequence[bytes], request: Callable[[], Coroutine[None, None, list[Value] | Failed]]) -> None:
+        """Send the request for a batch of values, none of which may be in flight already."""
         positions = {key: position for position, key in enumerate(keys)}
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[list[Value] | Failed] = asyncio.get_running_loop().create_future()
         batch = InFlightBatch(positions, answer, asyncio.create_task(request()))
         self._batches |= dict.fromkeys(keys, batch)
         batch.task.add_done_callback(partial(self._finish, batch))
 
     @contextmanager
-    def awaited(self, keys: Iterable[bytes]) -> Iterator[Mapping[InFlightBatch, Sequence[bytes]]]:
-        """Register as a waiter for the batches with these pairs. On exit, batches without waiters are canceled.
+    def awaited(
+        self, keys: Iterable[bytes], deadline: float = math.inf
+    ) -> Iterator[Mapping[InFlightBatch[Value], Sequence[bytes]]]:
+        """Register as a waiter for the batches with these values. On exit, batches without waiters are canceled.
+
+        Args:
+            keys: The keys of the values.
+            deadline: The deadline of the search, in monotonic seconds. Batches are kept if the exit is after it. An
+                earlier exit means that the search has failed, or that its client has disconnected.
 
         Yields:
             The batches, each with those of *keys* that it contains.
 
         """
-        wanted: dict[InFlightBatch, list[bytes]] = {}
+        wanted: dict[InFlightBatch[Value], list[bytes]] = {}
         for key in keys:
             wanted.setdefault(self._batches[key], []).append(key)
         for batch in wanted:
@@ -72,12 +99,14 @@ class InFlight:
         try:
             yield wanted
         finally:
+            kept = time.monotonic() >= deadline and len(self) <= self._max_kept
             for batch in wanted:
                 batch.waiters -= 1
-                if not batch.waiters:
+                batch.kept = batch.kept or kept
+                if not batch.waiters and not batch.kept:
                     batch.task.cancel()
 
-    def cancel_all(self) -> set[asyncio.Task[Answer]]:
+    def cancel_all(self) -> set[asyncio.Task[list[Value] | Failed]]:
         """Cancel all batches and return their tasks."""
         tasks = {batch.task for batch in self._batches.values()}
         for task in tasks:
@@ -88,8 +117,8 @@ class InFlight:
         """Cancel all batches and wait until their tasks have ended."""
         await asyncio.gather(*self.cancel_all(), return_exceptions=True)
 
-    def _finish(self, batch: InFlightBatch, task: asyncio.Task[Answer]) -> None:
-        """Pass the answer to all waiters and cache the scores. A canceled batch is reported as a missed deadline."""
+    def _finish(self, batch: InFlightBatch[Value], task: asyncio.Task[list[Value] | Failed]) -> None:
+        """Pass the answer to all waiters and store the values. A canceled batch is reported as a missed deadline."""
         for key in batch.positions:
             del self._batches[key]
         if not task.cancelled() and (error := task.exception()):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 
 FULL_WINDOW_LOAD = 0.5
 """Below this load, the whole window is scored."""
@@ -42,3 +45,19 @@ def documents_under_load(tokens: Sequence[int], load: float, capacity: float) ->
 def all_or_none(tokens: Sequence[int], capacity: float) -> int:
     """Return the number of documents if all of them fit into *capacity* tokens, otherwise 0."""
     return len(tokens) if sum(tokens) <= capacity else 0
+
+
+def head_under_load(tokens: Sequence[int], queue: float, capacity: float) -> int:
+    """Return how many documents, from the start of the window, are scored from vectors.
+
+    A queue reduces the window as in `documents_under_load`. The capacity reduces it to the documents that fit, not by
+    steps: their vectors are kept, so the next search has more of them.
+
+    Args:
+        tokens: For each document, the number of tokens of its passages that have no vector yet.
+        queue: The fraction of the queue that is full.
+        capacity: The number of tokens that the servers can process in time.
+
+    """
+    count = min(documents_under_load(tokens, queue, math.inf), bisect_right(list(accumulate(tokens)), capacity))
+    return count if count >= min(_MIN_DOCUMENTS, len(tokens)) else 0

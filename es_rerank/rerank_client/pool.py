@@ -7,13 +7,13 @@ import math
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
-from typing import NamedTuple
+from typing import Any
 
 from es_rerank.model import Failed, Why
 from es_rerank.rerank.backends import RerankCall
+from es_rerank.rerank_client.queued import NO_QUEUE, QueuedRequest, QueueEstimate, Request
 from es_rerank.rerank_client.server import RerankServer
 from es_rerank.rerank_client.server_health import NOT_TESTED, TRUSTED_STATES
 
@@ -22,53 +22,13 @@ from es_rerank.rerank_client.server_health import NOT_TESTED, TRUSTED_STATES
 _PROBE_SHARE = 0.25
 
 
-class _Request(NamedTuple):
-    """A call with its approximate number of tokens; see `ServerPool.ask` for the other fields."""
-
-    call: RerankCall
-    tokens: int
-    deadline: float
-    patience: float
-
-
-class QueueEstimate(NamedTuple):
-    """The expected queueing time and throughput for a new search.
-
-    Attributes:
-        wait: Seconds until all queued requests and requests in flight are answered.
-        rate: Total tokens per second of all servers; infinite if a server is idle or its rate is unknown.
-
-    """
-
-    wait: float
-    rate: float
-
-    def capacity(self, seconds: float) -> float:
-        """Return how many tokens can be scored within *seconds* from now."""
-        return max(0.0, seconds - self.wait) * self.rate if math.isfinite(self.rate) else math.inf
-
-
-_NO_QUEUE = QueueEstimate(0.0, math.inf)
-
-
-@dataclass(order=True, slots=True)
-class _QueuedRequest:
-    """A request that waits for a server other than those in *tried*. `deadline` is in monotonic seconds."""
-
-    deadline: float
-    number: int
-    tokens: int = field(compare=False)
-    tried: Sequence[RerankServer] = field(compare=False)
-    assigned: asyncio.Future[RerankServer | Failed] = field(compare=False)
-
-
 class ServerPool:
     """The rerank servers, which all serve the same model, and the queue of requests."""
 
     def __init__(self, servers: Sequence[RerankServer]) -> None:
         """Balance requests over *servers*."""
         self.servers = servers
-        self._queue: list[_QueuedRequest] = []
+        self._queue: list[QueuedRequest] = []
         self._numbers = count()
 
     def __repr__(self) -> str:
@@ -85,8 +45,19 @@ class ServerPool:
         """Return why no server's scores may be used, or None if at least one server is trusted."""
         return None if any(server.health.state in TRUSTED_STATES for server in self.servers) else self._refusal()
 
-    def queue_estimate(self) -> QueueEstimate:
-        """Estimate the queueing time from the tokens queued and in flight. It is 0 while a server's rate is unknown."""
+    @property
+    def max_tokens(self) -> int:
+        """Maximum number of tokens that every server accepts in flight."""
+        return min(server.max_tokens for server in self.servers)
+
+    def queue_estimate(self, deadline: float = math.inf) -> QueueEstimate:
+        """Estimate the queueing time from the tokens queued and in flight. It is 0 while a server's rate is unknown.
+
+        Args:
+            deadline: The deadline of the new requests, in monotonic seconds. Queued requests with a later deadline are
+                sent after them, and are not counted.
+
+        """
         now = time.monotonic()
         total_rate, tokens = 0.0, 0
         for server in self.servers:
@@ -94,12 +65,12 @@ class ServerPool:
                 continue
             rate = server.throughput.rate if server.throughput.requests else None
             if not rate:
-                return _NO_QUEUE
+                return NO_QUEUE
             total_rate += rate
             tokens += server.throughput.tokens
         if not total_rate:
-            return _NO_QUEUE
-        tokens += sum(queued.tokens for queued in self._waiting())
+            return NO_QUEUE
+        tokens += sum(queued.tokens for queued in self._waiting() if queued.deadline <= deadline)
         return QueueEstimate(tokens / total_rate, total_rate)
 
     def drop_late(self) -> bool:
@@ -116,22 +87,26 @@ class ServerPool:
             queued.assigned.set_result(Failed(Why.DEADLINE))
         return bool(late)
 
-    async def ask(self, call: RerankCall, tokens: int, deadline: float, patience: float = 0.0) -> list[float] | Failed:
-        """Request raw scores. If a server fails, the request is retried on another server in the remaining time.
+    async def ask(
+        self, call: RerankCall, tokens: int, deadline: float, patience: float = 0.0, seconds: float = math.inf
+    ) -> list[Any] | Failed:
+        """Request raw scores or vectors. If a server fails, another server is asked in the remaining time.
 
         Args:
             call: The query and the texts.
-            tokens: Approximate number of tokens of the call.
+            tokens: Approximate number of tokens of the call. A call of 0 tokens is too small for its time to say how
+                many tokens a server processes per second, and for the limit of tokens in flight.
             deadline: Deadline for the answer, in monotonic seconds.
             patience: A timeout after less than this many seconds does not count as a server failure.
+            seconds: Maximum time from sending the call to a server until its answer.
 
         Returns:
-            One score per text, in the order of the texts, or the failure.
+            One value per text, in the order of the texts, or the failure.
 
         """
-        request = _Request(call, tokens, deadline, patience)
+        request = Request(call, tokens, deadline, patience, seconds)
         tried: list[RerankServer] = []
-        answer: list[float] | Failed = Failed(Why.DEADLINE)
+        answer: list[Any] | Failed = Failed(Why.DEADLINE)
         while len(tried) < len(self.servers) and time.monotonic() < deadline:
             server = await self._acquire(request, tried)
             if isinstance(server, Failed):
@@ -142,10 +117,10 @@ class ServerPool:
             tried.append(server)
         return answer
 
-    async def _send(self, server: RerankServer, request: _Request) -> list[float] | Failed:
+    async def _send(self, server: RerankServer, request: Request) -> list[Any] | Failed:
         """Send a request to a server on which a slot is reserved, then release the slot."""
         sent_at = time.monotonic()
-        deadline, patience = request.deadline, request.patience
+        deadline, patience = min(request.deadline, sent_at + request.seconds), request.patience
         if server.health.fault is not None and len(self.servers) > 1:
             deadline, patience = sent_at + (deadline - sent_at) * _PROBE_SHARE, patience * _PROBE_SHARE
         # Requests that were canceled or whose timeout was too short are excluded from the throughput estimate.
@@ -153,7 +128,7 @@ class ServerPool:
         try:
             answer = await server.ask(request.call, deadline, patience)
             answered = not isinstance(answer, Failed)
-            measured = answered or deadline - sent_at >= patience
+            measured = bool(request.tokens) and (answered or deadline - sent_at >= patience)
         finally:
             if measured:
                 server.throughput.ended(time.monotonic(), request.tokens, sent_at, answered=answered)
@@ -162,10 +137,10 @@ class ServerPool:
             self._dispatch()
         return answer
 
-    async def _acquire(self, request: _Request, tried: Sequence[RerankServer]) -> RerankServer | Failed:
+    async def _acquire(self, request: Request, tried: Sequence[RerankServer]) -> RerankServer | Failed:
         """Reserve a slot on a server that has not been tried, and wait until one is free if necessary."""
         assigned: asyncio.Future[RerankServer | Failed] = asyncio.get_running_loop().create_future()
-        queued = _QueuedRequest(request.deadline, next(self._numbers), request.tokens, tried, assigned)
+        queued = QueuedRequest(request.deadline, next(self._numbers), request.tokens, tried, assigned)
         if not self._queue and (chosen := self._choose(queued, time.monotonic(), ())) is not None:
             return chosen
         heappush(self._queue, queued)
@@ -186,7 +161,7 @@ class ServerPool:
         """Assign free slots to queued requests, earliest deadline first."""
         now = time.monotonic()
         # A retry, which cannot use every server, must not block the requests behind it in the queue.
-        passed_over: list[_QueuedRequest] = []
+        passed_over: list[QueuedRequest] = []
         while self._queue:
             queued = self._queue[0]
             if not queued.assigned.done():
@@ -202,12 +177,12 @@ class ServerPool:
         for queued in passed_over:
             heappush(self._queue, queued)
 
-    def _usable(self, queued: _QueuedRequest, now: float) -> list[RerankServer]:
+    def _usable(self, queued: QueuedRequest, now: float) -> list[RerankServer]:
         """Return the servers that a request may be sent to at *now*."""
         return [server for server in self.servers if server not in queued.tried and server.usable(now)]
 
     def _choose(
-        self, queued: _QueuedRequest, now: float, reserved: Sequence[RerankServer]
+        self, queued: QueuedRequest, now: float, reserved: Sequence[RerankServer]
     ) -> RerankServer | Failed | None:
         """Reserve a slot on the server expected to answer first. Return None if all are busy or in *reserved*."""
         usable = self._usable(queued, now)
@@ -243,6 +218,6 @@ class ServerPool:
             return Failed(Why.SELF_TEST, mismatch or NOT_TESTED) if untested else Failed(Why.BREAKER)
         return fault
 
-    def _waiting(self) -> list[_QueuedRequest]:
+    def _waiting(self) -> list[QueuedRequest]:
         """Return the queued requests that have neither been assigned to a server nor failed."""
         return [queued for queued in self._queue if not queued.assigned.done()]

@@ -13,6 +13,8 @@ _DIGEST_BYTES = 16
 class ScoreCache:
     """An LRU cache of raw scores by pair key."""
 
+    contents = "scores"
+
     def __init__(self, capacity: int) -> None:
         """Create a cache of at most *capacity* scores, about 150 bytes each; 0 disables the cache."""
         self._capacity = capacity

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 from yarl import URL
 
@@ -17,6 +18,11 @@ from es_rerank.rerank_client.server_health import NOT_TESTED, TRUSTED_STATES, He
 from es_rerank.rerank_client.state_log import StateLog
 from es_rerank.rerank_client.throughput import Throughput
 from es_rerank.rerank_client.transport import RerankTransport
+
+# A server that returns vectors gets at most as much work as it finishes in this time, so that the vector of a query,
+# which a search waits for, is not computed after many documents. Until its rate is known, it gets this many tokens.
+_VECTOR_SECONDS = 1.0
+_VECTOR_TOKENS = 1024
 
 Returned = Callable[["RerankServer", bool], None]
 """Called when a server answers again after it was unreachable. The flag is whether its self-test must be repeated."""
@@ -43,6 +49,7 @@ class RerankServer:
         self._returned = returned
         self._log = StateLog(url)
         self._max_requests, self._max_tokens = settings.reranker_max_requests, settings.reranker_max_tokens
+        self._has_vectors = prompts.backend.has_vectors
         self._transport = RerankTransport(settings, url, prompts.backend)
 
     def __repr__(self) -> str:
@@ -61,10 +68,19 @@ class RerankServer:
         """Return whether searches may be sent to this server at time *now*, in monotonic seconds."""
         return self.health.state is HealthState.HEALTHY or self.health.admits(now)
 
+    @property
+    def max_tokens(self) -> int:
+        """Maximum number of tokens in flight."""
+        if not self._has_vectors:
+            return self._max_tokens
+        rate = self.throughput.rate
+        return min(self._max_tokens, _VECTOR_TOKENS if rate is None else int(rate * _VECTOR_SECONDS))
+
     def has_room(self, tokens: int) -> bool:
         """Return whether a request of *tokens* can be sent now within the limits, or alone if it exceeds them."""
         load = self.throughput
-        return not load.requests or (load.requests < self._max_requests and load.tokens + tokens <= self._max_tokens)
+        fits = not tokens or not load.tokens or load.tokens + tokens <= self.max_tokens
+        return not load.requests or (load.requests < self._max_requests and fits)
 
     def reserve(self, now: float, tokens: int) -> None:
         """Reserve a slot for a request of *tokens* at time *now*, in monotonic seconds."""
@@ -77,8 +93,8 @@ class RerankServer:
         self.health.probe_released()
         self.throughput.dropped(tokens)
 
-    async def ask(self, call: RerankCall, deadline: float, patience: float = 0.0) -> list[float] | Failed:
-        """Request raw scores, and record a failure in the server's health.
+    async def ask(self, call: RerankCall, deadline: float, patience: float = 0.0) -> list[Any] | Failed:
+        """Request raw scores or vectors, and record a failure in the server's health.
 
         Args:
             call: The query and the texts.
@@ -86,7 +102,7 @@ class RerankServer:
             patience: A timeout after less than this many seconds does not count as a server failure.
 
         Returns:
-            One score per text, in the order of the texts, or the failure.
+            One value per text, in the order of the texts, or the failure.
 
         """
         answer = await self._send(call, deadline, patience)
@@ -95,7 +111,7 @@ class RerankServer:
         # The server was unreachable after this request was sent, so the answer may be from a different model.
         return Failed(Why.SELF_TEST, NOT_TESTED)
 
-    async def _send(self, call: RerankCall, deadline: float, patience: float = 0.0) -> list[float] | Failed:
+    async def _send(self, call: RerankCall, deadline: float, patience: float = 0.0) -> list[Any] | Failed:
         """Send a request, even to a server that is not trusted, and record the result in the server's health."""
         sent_at = time.monotonic()
         try:
@@ -138,4 +154,4 @@ class RerankServer:
         answer = await self._send(call, request.deadline)
         if isinstance(answer, Failed):
             return answer
-        return Scored(self._prompts.probabilities(answer), 0, self._prompts.model)
+        return Scored(self._prompts.probabilities(self._prompts.backend.scores(answer)), 0, self._prompts.model)

@@ -7,6 +7,7 @@ import re
 import time
 from dataclasses import replace
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -60,8 +61,8 @@ class RerankTransport:
         if self._session:
             await self._session.close()
 
-    async def ask(self, call: RerankCall, deadline: float) -> list[float] | Failed:
-        """Request raw scores.
+    async def ask(self, call: RerankCall, deadline: float) -> list[Any] | Failed:
+        """Request raw scores or vectors.
 
         If the server rejects the batch as too large, it is split. If the server rejects a text as too long, the request
         is retried once with each text cut to half its length.
@@ -71,7 +72,7 @@ class RerankTransport:
             deadline: Deadline for the answer, in monotonic seconds.
 
         Returns:
-            One score per text, in the order of the texts, or the failure.
+            One value per text, in the order of the texts, or the failure.
 
         """
         answer = await self._request(call, deadline)
@@ -86,17 +87,17 @@ class RerankTransport:
             return await self._request(call.halved(), deadline)
         return answer
 
-    async def _request_split(self, call: RerankCall, limit: int, deadline: float) -> list[float] | Failed:
+    async def _request_split(self, call: RerankCall, limit: int, deadline: float) -> list[Any] | Failed:
         """Send at most *limit* texts per request, one request after the other. Stop at the first failure."""
-        scores: list[float] = []
+        values: list[Any] = []
         for start in range(0, len(call.texts), limit):
             answer = await self._request(replace(call, texts=call.texts[start : start + limit]), deadline)
             if isinstance(answer, Failed):
                 return answer
-            scores += answer
-        return scores
+            values += answer
+        return values
 
-    async def _request(self, call: RerankCall, deadline: float) -> list[float] | Failed:
+    async def _request(self, call: RerankCall, deadline: float) -> list[Any] | Failed:
         """Send one request and convert exceptions to failures."""
         seconds = deadline - time.monotonic()
         try:
@@ -114,7 +115,7 @@ class RerankTransport:
         except ValueError:
             return Failed(Why.BAD_ANSWER, "the response cannot be decoded")
 
-    async def _exchange(self, call: RerankCall) -> list[float] | Failed:
+    async def _exchange(self, call: RerankCall) -> list[Any] | Failed:
         """Send a request, and retry it once if the connection was closed: scoring is idempotent."""
         body = msgspec.json.encode(self._backend.encode(call))
         try:
@@ -124,7 +125,7 @@ class RerankTransport:
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError):
             return await self._post(call, body)
 
-    async def _post(self, call: RerankCall, body: bytes) -> list[float] | Failed:
+    async def _post(self, call: RerankCall, body: bytes) -> list[Any] | Failed:
         """Send the request body and decode the response."""
         session = self._session or self._open_session()
         async with session.post(self._url, data=body, allow_redirects=False) as response:

@@ -35,6 +35,8 @@ class Window:
         count: Number of documents, from the start of the window, that are scored.
         cached: The keys whose scores were in the cache.
         scores: The raw scores received so far, by key.
+        query_key: The key of the query's vector, if the model is a bi-encoder that is scored from vectors.
+        vectors: The vectors of the query and of passages received so far, by key.
 
     """
 
@@ -49,6 +51,8 @@ class Window:
     count: int = 0
     cached: frozenset[bytes] = frozenset()
     scores: dict[bytes, float] = field(default_factory=dict)
+    query_key: bytes = b""
+    vectors: dict[bytes, bytes] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:

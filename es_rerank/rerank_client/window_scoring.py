@@ -26,9 +26,10 @@ _PARTIAL_BATCH_TEXTS = 10
 _LATE = frozenset({Why.DEADLINE, Why.OVERLOADED})
 # A single scored document cannot be reordered.
 _MIN_PARTIAL_DOCUMENTS = 2
-# A timeout shorter than this fraction of the rule's deadline does not count as a server failure.
-_PATIENCE_SHARE = 0.25
-_MIN_SECONDS = 0.001
+PATIENCE_SHARE = 0.25
+"""A timeout shorter than this fraction of the rule's deadline does not count as a server failure."""
+MIN_SECONDS = 0.001
+"""Lower limit of the remaining time, which is a divisor."""
 
 
 class WindowScorer:
@@ -50,7 +51,7 @@ class WindowScorer:
         self._prompts = prompts
         self._pool = pool
         self.cache = ScoreCache(settings.score_cache_size)
-        self.inflight = InFlight(self.cache.put_many)
+        self.inflight: InFlight[float] = InFlight(self.cache.put_many)
         self.given_up = False
 
     async def opened(self, request: ScoreRequest) -> Window:
@@ -87,7 +88,7 @@ class WindowScorer:
 
     def readable(self, tokens: Sequence[int], request: ScoreRequest, queued: int) -> int:
         """Return how many documents can be scored, given the length of the queue and the remaining time."""
-        seconds = max(request.deadline - time.monotonic(), _MIN_SECONDS)
+        seconds = max(request.deadline - time.monotonic(), MIN_SECONDS)
         estimate = self._pool.queue_estimate()
         capacity = estimate.capacity(seconds)
         queue = queued / max(self._settings.reranker_queue_size, 1) if queued > 0 else 0.0
@@ -98,18 +99,7 @@ class WindowScorer:
 
     def result(self, window: Window, fault: Failed | None) -> Scored | Failed:
         """Return each document's best passage score as a probability; after a timeout, partial scores if allowed."""
-        count = window.count
-        if fault:
-            if not window.request.rule.partial or fault.why not in _LATE:
-                return fault
-            count = window.scored_head()
-        best, cached = window.best_scores(count), window.cached_documents(count)
-        if fault and len(best) < _MIN_PARTIAL_DOCUMENTS:
-            return fault
-        remaining = iter(self._prompts.probabilities(best))
-        probabilities = [next(remaining) if row else None for row in window.rows[:count]]
-        unread = [None] * (len(window.rows) - count)
-        return Scored([*probabilities, *unread], cached, self._prompts.model, window=count)
+        return scored(window, fault, self._prompts)
 
     async def _get_scores(self, passages: Mapping[bytes, Passage], window: Window) -> Failed | None:
         """Request the scores that are not in flight yet, and wait for all of them."""
@@ -139,5 +129,30 @@ class WindowScorer:
         at_once = keys and len(keys) <= max_texts and sum(tokens) <= max_tokens
         for part in [slice(None)] if at_once else batches(tokens, max_texts, max_tokens):
             call = self._prompts.call(window.query, [passages[key].text for key in keys[part]], rule)
-            ask = partial(self._pool.ask, call, sum(tokens[part]), request.deadline, rule.deadline * _PATIENCE_SHARE)
+            ask = partial(self._pool.ask, call, sum(tokens[part]), request.deadline, rule.deadline * PATIENCE_SHARE)
             self.inflight.start(keys[part], ask)
+
+
+def scored(window: Window, fault: Failed | None, prompts: PromptBuilder) -> Scored | Failed:
+    """Return each document's best passage score as a probability; after a timeout, partial scores if allowed.
+
+    They are allowed by the rule, unless the request is for the whole window.
+
+    Args:
+        window: The window with the scores received so far.
+        fault: Why scores are missing; None if all of them were received.
+        prompts: Converts scores to probabilities.
+
+    """
+    count = window.count
+    if fault:
+        if not window.request.rule.partial or window.request.whole or fault.why not in _LATE:
+            return fault
+        count = window.scored_head()
+    best, cached = window.best_scores(count), window.cached_documents(count)
+    if fault and len(best) < _MIN_PARTIAL_DOCUMENTS:
+        return fault
+    remaining = iter(prompts.probabilities(best))
+    probabilities = [next(remaining) if row else None for row in window.rows[:count]]
+    unread = [None] * (len(window.rows) - count)
+    return Scored([*probabilities, *unread], cached, prompts.model, window=count)

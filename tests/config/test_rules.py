@@ -191,6 +191,21 @@ def test_partial_results_are_allowed_by_the_rule(rules: Write, text: str, partia
     assert rule.partial is partial
 
 
+@pytest.mark.parametrize(
+    ("settings", "partial"),
+    [
+        ({}, False),
+        ({"profile": "e5"}, True),
+        ({"profile": "minilm"}, True),
+        ({"profile": "e5", "backend": "vllm-rerank"}, False),
+    ],
+)
+def test_partial_results_are_the_default_if_missing_vectors_are_computed_for_later(
+    settings: dict[str, str], partial: bool
+) -> None:
+    assert default_rule(Settings.model_validate(settings)).partial is partial
+
+
 def test_a_rule_is_found_by_its_name(rules: Write) -> None:
     found = rules(docs="index: docs\n", other="index: x\n")
     assert [rule and rule.name for rule in map(found.named, ("other", "none"))] == ["other", None]

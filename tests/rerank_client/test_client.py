@@ -50,23 +50,23 @@ async def test_instructions_go_to_models_that_take_one(profile: str, rule: str |
     assert server.seen[0].json.get("instruction") == expected
 
 
-async def test_a_request_has_prefixes_and_escaped_special_tokens() -> None:
-    async with reranking(profile="e5", model="mine") as (reranker, server):
+async def test_a_request_has_the_model_and_escaped_special_tokens() -> None:
+    async with reranking(model="mine") as (reranker, server):
         await reranker.score(ask("a </s> b", query="<s> hose"))
     question = server.seen[0].json
-    assert (question["text_1"], question["text_2"]) == ("query: < s> hose", ["passage: a < /s> b"])
+    assert (question["text_1"], question["text_2"]) == ("< s> hose", ["a < /s> b"])
     assert question["model"] == "mine"
 
 
 async def test_a_very_long_query_leaves_room_for_documents() -> None:
-    async with reranking(profile="minilm") as (reranker, server):
+    async with reranking() as (reranker, server):
         found = await reranker.score(
-            ask("text " * 500, query="word " * 5000, long=LongDocuments(LongDocumentMode.TRUNCATE))
+            ask("text " * 9000, query="word " * 9000, long=LongDocuments(LongDocumentMode.TRUNCATE))
         )
     assert isinstance(found, Scored)
     question = server.seen[0].json
-    assert 0 < len(question["text_1"].split()) <= 64
-    assert 0 < len(question["text_2"][0].split()) <= 256
+    assert 0 < len(question["text_1"].split()) <= 2048
+    assert 0 < len(question["text_2"][0].split()) <= 1024
 
 
 async def test_a_search_ends_at_its_own_deadline_whatever_others_wait_for() -> None:

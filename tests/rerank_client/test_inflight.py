@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from contextlib import nullcontext
 
 import pytest
 
 from es_rerank.model import Failed, Why
-from es_rerank.rerank_client.inflight import InFlight, Request
+from es_rerank.rerank_client.inflight import InFlight
+
+PAST, FUTURE = 0.0, math.inf
+Request = Callable[[], Coroutine[None, None, list[float] | Failed]]
 
 
 class Cache(dict[bytes, float]):
@@ -115,3 +120,51 @@ async def test_closing_cancels_all_batches_and_waits_for_their_end(inflight: InF
     await inflight.close()
     assert task.done()
     assert await waiting == {b"a": Failed(Why.DEADLINE)}
+
+
+async def test_a_batch_that_a_search_had_no_more_time_for_is_kept(cache: Cache) -> None:
+    inflight: InFlight[float] = InFlight(cache.put_many, max_kept=2)
+    gate = asyncio.Event()
+
+    async def held() -> list[float] | Failed:
+        await gate.wait()
+        return [1.0, 2.0]
+
+    inflight.start([b"a", b"b"], held)
+    with inflight.awaited([b"a"], PAST):
+        await turn()
+    other = asyncio.create_task(wait(inflight, [b"b"]))
+    await turn()
+    other.cancel()
+    await turn()
+    assert (b"a" in inflight, b"c" in inflight, len(inflight)) == (True, False, 2)
+    gate.set()
+    await turn()
+    assert (cache, len(inflight)) == ({b"a": 1.0, b"b": 2.0}, 0)
+
+
+@pytest.mark.parametrize(("max_kept", "kept"), [(0, 0), (1, 0), (2, 2)])
+async def test_no_more_than_so_many_values_are_kept(cache: Cache, max_kept: int, kept: int) -> None:
+    inflight: InFlight[float] = InFlight(cache.put_many, max_kept)
+    inflight.start([b"a", b"b"], request(1.0, 2.0, seconds=9))
+    with inflight.awaited([b"a"], PAST):
+        await turn()
+    await turn()
+    assert len(inflight) == kept
+    await inflight.close()
+
+
+@pytest.mark.parametrize(("deadline", "kept"), [(FUTURE, 0), (PAST, 1)])
+@pytest.mark.parametrize("error", [None, asyncio.CancelledError, ZeroDivisionError])
+async def test_a_batch_is_kept_if_the_deadline_has_passed_however_the_search_ends(
+    deadline: float, kept: int, error: type[BaseException] | None, cache: Cache
+) -> None:
+    inflight: InFlight[float] = InFlight(cache.put_many, max_kept=9)
+    inflight.start([b"a"], request(1.0, seconds=9))
+    await turn()
+    with pytest.raises(error) if error else nullcontext(), inflight.awaited([b"a"], deadline):
+        if error:
+            raise error
+    await turn()
+    assert len(inflight) == kept
+    await inflight.close()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.rerank_client.load_shedding import FULL_WINDOW_LOAD, all_or_none, documents_under_load
+from es_rerank.rerank_client.load_shedding import FULL_WINDOW_LOAD, all_or_none, documents_under_load, head_under_load
 
 TOKENS = st.lists(st.integers(0, 1000), max_size=200)
 
@@ -63,3 +63,39 @@ def test_below_the_first_step_a_window_that_fits_is_read_in_full(
 ) -> None:
     if sum(tokens) <= capacity:
         assert documents_under_load(tokens, load, capacity) == all_or_none(tokens, capacity) == len(tokens)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "queue", "capacity", "expected"),
+    [
+        ([10] * 100, 0.0, math.inf, 100),
+        ([10] * 100, 0.5, math.inf, 50),
+        ([10] * 100, 1.0, math.inf, 0),
+        ([10] * 100, 0.0, 999, 99),
+        ([10] * 100, 0.0, 370, 37),
+        ([10] * 100, 0.5, 370, 37),
+        ([0] * 40 + [10] * 60, 0.0, 5, 40),
+        ([0] * 40 + [10] * 60, 0.0, 0, 40),
+        ([0] * 100, 1.0, 0, 100),
+        ([0, 10], 0.0, 5, 0),
+        ([10], 0.0, 10, 1),
+        ([10], 0.0, 9, 0),
+        ([], 0.0, 0, 0),
+    ],
+)
+def test_with_vectors_the_window_has_all_documents_that_fit(
+    tokens: list[int], queue: float, capacity: float, expected: int
+) -> None:
+    assert head_under_load(tokens, queue, capacity) == expected
+
+
+@given(TOKENS, st.floats(0, 0.49), st.floats(0, 1e5))
+def test_with_vectors_each_search_gets_further_than_the_one_before(
+    tokens: list[int], queue: float, capacity: float
+) -> None:
+    """A search that repeats until its window is whole needs at most one more repetition per document."""
+    capacity += max(tokens, default=0) * 2
+    for _ in range(len(tokens) + 1):
+        count = head_under_load(tokens, queue, capacity)
+        tokens = [0] * count + tokens[count:]
+    assert count == len(tokens)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from es_rerank.rerank.prompt import PromptBuilder
 from es_rerank.rerank_client import pool as pool_module
 from es_rerank.rerank_client import server as server_module
 from es_rerank.rerank_client.pool import QueueEstimate, ServerPool
+from es_rerank.rerank_client.queued import QueuedRequest
 from es_rerank.rerank_client.server import RerankServer
 from es_rerank.rerank_client.server_health import HealthState
 from es_rerank.testing import fake_settings
@@ -416,7 +418,7 @@ async def test_a_request_that_an_idle_server_refused_keeps_no_other_one_from_it(
 def queued(bench: Bench, number: int, tried: Sequence[RerankServer] = ()) -> Any:
     """Queue a request by hand."""
     future: asyncio.Future[RerankServer | Failed] = asyncio.get_running_loop().create_future()
-    return pool_module._QueuedRequest(bench.now + 10 * (number + 1), number, 10, tried, future)
+    return QueuedRequest(bench.now + 10 * (number + 1), number, 10, tried, future)
 
 
 async def test_no_request_takes_the_slot_that_another_one_waits_for(make: Any) -> None:
@@ -499,4 +501,38 @@ async def test_repr_shows_the_states_of_the_servers_and_the_queue(make: Any) -> 
     bench.fail(0, times=3)
     await bench.send("a secret query", "b", "c")
     assert repr(bench.pool) == "<ServerPool 3 servers: 2 healthy, 1 open; 1 requests queued>"
+    await bench.answer_all()
+
+
+async def test_a_call_without_tokens_says_nothing_about_the_rate(make: Any) -> None:
+    bench = make()
+    tasks = await bench.send("query", tokens=0)
+    bench.now += 5.0
+    await bench.answer(0, SCORES)
+    assert answers(tasks) == [SCORES]
+    assert bench.servers[0].throughput.rate is None
+    assert bench.servers[0].throughput.busy_seconds == 0
+
+
+async def test_an_answer_may_take_so_long_after_the_request_was_sent(make: Any) -> None:
+    bench = make(1, reranker_max_requests=1)
+    await bench.send("first")
+    second = asyncio.create_task(bench.pool.ask(RerankCall("second", ["a"], "m"), 10, bench.now + 60, 0.0, 5.0))
+    await turn()
+    bench.now += 20
+    await bench.answer(0, SCORES)
+    assert bench.open[0][0].deadline == bench.now + 5.0
+    await bench.answer(0, SCORES)
+    assert await second == SCORES
+
+
+@pytest.mark.parametrize(("deadline", "wait"), [(130.0, 3.0), (120.0, 2.0), (110.0, 1.0), (math.inf, 3.0)])
+async def test_requests_with_a_later_deadline_are_not_waited_for(make: Any, deadline: float, wait: float) -> None:
+    bench = make(1, reranker_max_requests=1)
+    await bench.measure(tokens=100, seconds=1.0)
+    now = bench.now
+    await bench.send("in flight", tokens=100)
+    for seconds in (30 - 1, 20 - 1):
+        await bench.send("queued", tokens=100, seconds=seconds)
+    assert bench.pool.queue_estimate(deadline - 101 + now).wait == pytest.approx(wait)
     await bench.answer_all()

@@ -13,6 +13,7 @@ from es_rerank.model import Failed, Why
 from es_rerank.rerank.backends import BACKENDS, RerankCall
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.prompt import PromptBuilder
+from es_rerank.rerank.vectors import Precision, vector_backend
 from es_rerank.rerank_client import self_test as self_test_module
 from es_rerank.rerank_client import server as server_module
 from es_rerank.rerank_client.server import RerankServer
@@ -105,6 +106,21 @@ def test_requests_and_tokens_in_flight_are_limited() -> None:
     assert not server.has_room(1)
     server.throughput.dropped(400)
     assert server.has_room(600)
+
+
+@pytest.mark.parametrize(("rate", "limit"), [(None, 1024), (300.0, 300), (1e9, 262_144)])
+def test_a_server_with_vectors_has_at_most_a_second_of_work(rate: float | None, limit: int) -> None:
+    prompts = PromptBuilder(vector_backend(BACKENDS["vllm"], Precision.HALF), PROFILES["e5"], "some/model", 10_000)
+    server = RerankServer(fake_settings(reranker_max_requests=3), "http://one", prompts, lambda *_: None)
+    if rate:
+        server.throughput.done_tokens, server.throughput.busy_seconds = rate, 1.0
+    assert (server.max_tokens, server.has_room(10**9)) == (limit, True)
+    server.throughput.started(0.0, 0)
+    assert server.has_room(10**9), "the vector of a query is no work"
+    server.throughput.started(0.0, limit - 10)
+    assert [server.has_room(10), server.has_room(11), server.has_room(0)] == [True, False, True]
+    server.throughput.started(0.0, 0)
+    assert not server.has_room(0)
 
 
 def test_a_slot_that_is_not_used_is_released_and_so_is_the_probe() -> None:

@@ -217,7 +217,8 @@ async def test_a_cached_document_counts_only_if_it_was_cached_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "settings"), [({"instruction": "Find parts"}, {}), ({}, {"model": "mine"}), ({}, {"profile": "e5"})]
+    ("rule", "settings"),
+    [({"instruction": "Find parts"}, {}), ({}, {"model": "mine"}), ({}, {"profile": "e5", "backend": "tei"})],
 )
 async def test_a_score_is_cached_for_its_model_profile_and_instruction(
     rule: dict[str, Any], settings: dict[str, Any]

@@ -6,14 +6,15 @@ of each result, require one finite score per text, and return the scores in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from es_rerank.rerank.backends import cohere, infinity, tei, vllm
 from es_rerank.rerank.backends.answer import BadAnswerError, RerankCall
+from es_rerank.rerank.profiles import PROFILES
 
-__all__ = ["BACKENDS", "Backend", "BadAnswerError", "RerankCall"]
+__all__ = ["BACKENDS", "Backend", "BadAnswerError", "RerankCall", "scores_vectors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +24,38 @@ class Backend:
     Attributes:
         path: URL path of the API, appended to the server's base URL.
         encode: Returns the request body, not yet JSON-encoded, for a call.
-        decode: Takes the parsed response body and the number of texts sent, and returns one score per text in the
-            order of the texts. Raises BadAnswerError if scores are missing or invalid.
+        decode: Takes the parsed response body and the number of texts sent, and returns one value per text in the
+            order of the texts: a score, or a vector as bytes. Raises BadAnswerError if values are missing or invalid.
         raw: Whether the server returns logits for a cross-encoder. Otherwise it returns probabilities.
         max_batch: Maximum number of texts per request.
         local: Whether scores are computed without a server.
+        embeddings_path: URL path of the server's embeddings API, from whose vectors bi-encoders are scored; empty if
+            the server scores them itself.
+        has_vectors: Whether the values are vectors. The query is then the first text of a call.
+        scores: Takes the values of a call with a query, and returns one score per passage in the order of the passages.
 
     """
 
     path: str
     encode: Callable[[RerankCall], Mapping[str, Any]]
-    decode: Callable[[Any, int], list[float]]
+    decode: Callable[[Any, int], list[Any]]
     raw: bool
     max_batch: int
     local: bool = False
+    embeddings_path: str = ""
+    has_vectors: bool = False
+    scores: Callable[[Sequence[Any]], list[float]] = list
 
 
 BACKENDS: Mapping[str, Backend] = {
-    "vllm": Backend("/score", vllm.encode_score, vllm.decode_score, raw=True, max_batch=256),
+    "vllm": Backend(
+        "/score",
+        vllm.encode_score,
+        vllm.decode_score,
+        raw=True,
+        max_batch=256,
+        embeddings_path="/v1/embeddings",
+    ),
     "vllm-rerank": Backend("/rerank", vllm.encode_rerank, vllm.decode_rerank, raw=True, max_batch=256),
     "tei": Backend("/rerank", tei.encode, tei.decode, raw=True, max_batch=32),
     "infinity": Backend("/rerank", infinity.encode, infinity.decode, raw=True, max_batch=256),
@@ -49,3 +64,8 @@ BACKENDS: Mapping[str, Backend] = {
     # Keeps the engine's order: all scores are equal, and hits with equal scores keep their order.
     "identity": Backend("", lambda _: {}, lambda _, count: [0.5] * count, raw=False, max_batch=2**31, local=True),
 }
+
+
+def scores_vectors(backend: str, profile: str) -> bool:
+    """Return whether es-rerank computes scores from vectors: if *profile* is a bi-encoder and *backend* has an API."""
+    return bool(BACKENDS[backend].embeddings_path) and PROFILES[profile].cosine

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
 
 
 class BadAnswerError(ValueError):
-    """The response of a rerank server does not contain exactly one finite score per text."""
+    """The response of a rerank server does not contain exactly one finite score, or one vector, per text."""
 
 
 @dataclass(frozen=True, slots=True)
 class RerankCall:
-    """The content of one request to a rerank server. *query* and *texts* include the profile's prefixes."""
+    """The content of one request to a rerank server. *query* and *texts* include the profile's prefixes.
+
+    For vectors, *query* is empty: a query is then one of the texts.
+    """
 
     query: str
     texts: Sequence[str]
@@ -38,18 +43,34 @@ def scores(rows: Any, count: int, key: str) -> list[float]:
         BadAnswerError: If the indices are not exactly 0 to count - 1, or a score is not a finite number.
 
     """
+    return by_index(rows, count, key, _finite)
+
+
+def by_index(rows: Any, count: int, key: str, read: Callable[[Any], Item | None]) -> list[Item]:
+    """Return the members *key* of `[{"index": i, key: value}, ...]`, sorted by index, which is the order of the texts.
+
+    Args:
+        rows: The parsed JSON array.
+        count: The number of texts in the request.
+        key: The name of the member.
+        read: Converts a member; returns None if it is invalid.
+
+    Raises:
+        BadAnswerError: If the indices are not exactly 0 to count - 1, or a member is invalid.
+
+    """
     if not isinstance(rows, list):
-        raise BadAnswerError(f"no scores for {count} texts")
-    by_index: dict[int, float] = {}
+        raise BadAnswerError(f"no {key} for {count} texts")
+    found: dict[int, Item] = {}
     for row in rows:
-        index, score = (row.get("index"), row.get(key)) if isinstance(row, dict) else (None, None)
-        value = _finite(score)
+        index, member_ = (row.get("index"), row.get(key)) if isinstance(row, dict) else (None, None)
+        value = read(member_)
         if type(index) is not int or value is None:
-            raise BadAnswerError(f"a row without index or finite {key}")
-        by_index[index] = value
-    if len(rows) != count or set(by_index) != set(range(count)):
-        raise BadAnswerError(f"{len(rows)} scores for {count} texts")
-    return [by_index[index] for index in range(count)]
+            raise BadAnswerError(f"a row without index or valid {key}")
+        found[index] = value
+    if len(rows) != count or set(found) != set(range(count)):
+        raise BadAnswerError(f"{len(rows)} rows with {key} for {count} texts")
+    return [found[index] for index in range(count)]
 
 
 def _finite(score: Any) -> float | None:

@@ -1,0 +1,55 @@
+"""Requests that wait for a rerank server, and the estimate of how long a new one will wait."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from es_rerank.model import Failed
+from es_rerank.rerank.backends import RerankCall
+from es_rerank.rerank_client.server import RerankServer
+
+
+class Request(NamedTuple):
+    """A call with its approximate number of tokens; see `ServerPool.ask` for the other fields."""
+
+    call: RerankCall
+    tokens: int
+    deadline: float
+    patience: float
+    seconds: float
+
+
+@dataclass(order=True, slots=True)
+class QueuedRequest:
+    """A request that waits for a server other than those in *tried*. `deadline` is in monotonic seconds."""
+
+    deadline: float
+    number: int
+    tokens: int = field(compare=False)
+    tried: Sequence[RerankServer] = field(compare=False)
+    assigned: asyncio.Future[RerankServer | Failed] = field(compare=False)
+
+
+class QueueEstimate(NamedTuple):
+    """The expected queueing time and throughput for a new search.
+
+    Attributes:
+        wait: Seconds until all queued requests and requests in flight are answered.
+        rate: Total tokens per second of all servers; infinite if a server is idle or its rate is unknown.
+
+    """
+
+    wait: float
+    rate: float
+
+    def capacity(self, seconds: float) -> float:
+        """Return how many tokens can be scored within *seconds* from now."""
+        return max(0.0, seconds - self.wait) * self.rate if math.isfinite(self.rate) else math.inf
+
+
+NO_QUEUE = QueueEstimate(0.0, math.inf)
+"""The estimate while nothing is known."""

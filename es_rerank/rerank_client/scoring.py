@@ -1,0 +1,27 @@
+"""Chooses how windows are scored: by the rerank server, or from vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from es_rerank.config.settings import Settings
+from es_rerank.rerank.backends import BACKENDS, Backend, scores_vectors
+from es_rerank.rerank.prompt import PromptBuilder
+from es_rerank.rerank_client.pool import ServerPool
+from es_rerank.rerank_client.window_scoring import WindowScorer
+
+if TYPE_CHECKING:
+    from es_rerank.rerank_client.vector_scoring import VectorScorer
+
+MakeScorer = Callable[[Settings, PromptBuilder, ServerPool], "WindowScorer | VectorScorer"]
+
+
+def scoring(settings: Settings) -> tuple[Backend, MakeScorer]:
+    """Return the API that the rerank servers are sent requests in, and the class that scores windows."""
+    if not scores_vectors(settings.backend, settings.profile):
+        return BACKENDS[settings.backend], WindowScorer
+    # It imports numpy, which other models do not need.
+    from es_rerank.rerank_client.vector_scoring import VectorScorer, scoring_backend  # noqa: PLC0415
+
+    return scoring_backend(settings), VectorScorer

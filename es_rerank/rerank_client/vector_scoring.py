@@ -1,0 +1,196 @@
+"""Scores one window of a bi-encoder: the vectors of its texts, cached or requested, and their cosine similarities.
+
+The vector of a document does not depend on the query, so a new query over documents with cached vectors costs the
+vector of the query and a matrix product. Vectors that a search still waits for at its deadline are computed in the
+background, so that the next search for these documents finds them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from functools import partial
+
+from es_rerank.config.settings import Settings
+from es_rerank.model import Failed, Scored, ScoreRequest, Why
+from es_rerank.rerank.backends import BACKENDS, Backend, RerankCall
+from es_rerank.rerank.batching import batches
+from es_rerank.rerank.prompt import Passage, PromptBuilder
+from es_rerank.rerank.vectors import Precision, VectorLengthError, cosines, vector_backend
+from es_rerank.rerank_client.cutting import Cutter
+from es_rerank.rerank_client.inflight import InFlight
+from es_rerank.rerank_client.load_shedding import all_or_none, head_under_load
+from es_rerank.rerank_client.pool import ServerPool
+from es_rerank.rerank_client.score_cache import pair_keys
+from es_rerank.rerank_client.tokenizer import ModelTokenizer
+from es_rerank.rerank_client.vector_cache import VectorCache
+from es_rerank.rerank_client.window import Window
+from es_rerank.rerank_client.window_reading import WindowReader
+from es_rerank.rerank_client.window_scoring import MIN_SECONDS, PATIENCE_SHARE, scored
+
+# How long vectors are computed after the deadline of their search, and for how many texts at most.
+_KEEP_SECONDS = 30.0
+_MAX_KEPT_TEXTS = 1024
+# Maximum time for one batch. A server that takes longer has failed, since it never has more than a second of work.
+_BATCH_SECONDS = 5.0
+# Two batches are in flight per server: one is computed, and one is ready when the server has finished.
+_BATCHES = 2
+
+
+def scoring_backend(settings: Settings) -> Backend:
+    """Return the API that vectors are requested from, which rounds them as they are cached."""
+    return vector_backend(BACKENDS[settings.backend], _precision(settings))
+
+
+def _precision(settings: Settings) -> Precision:
+    """Return the precision of vectors. All are rounded, not only cached ones: a score must not depend on the cache."""
+    return Precision.HALF if settings.vector_cache_bytes else Precision.SINGLE
+
+
+class VectorScorer:
+    """Scores windows with vectors from the servers of a pool.
+
+    Attributes:
+        reader: Reads the documents of a window.
+        cache: The cached vectors.
+        inflight: The batches of texts in flight.
+        given_up: Whether no more vectors are requested, because the process is about to exit.
+
+    """
+
+    def __init__(self, settings: Settings, prompts: PromptBuilder, pool: ServerPool) -> None:
+        """Score with vectors from the servers of *pool*. The backend of *prompts* must be `scoring_backend`."""
+        self._settings = settings
+        tokenizer = ModelTokenizer(settings.tokenizer, prompts.model)
+        self.reader = WindowReader(prompts, Cutter(prompts, tokenizer, settings.cut_cache_bytes))
+        self._prompts = prompts
+        self._pool = pool
+        self._precision = _precision(settings)
+        caching = settings.vector_cache_bytes > 0
+        self._keep_seconds = _KEEP_SECONDS if caching else 0.0
+        self.cache = VectorCache(settings.vector_cache_bytes)
+        self.inflight: InFlight[bytes] = InFlight(self.cache.put_many, _MAX_KEPT_TEXTS if caching else 0)
+        self.given_up = False
+
+    async def opened(self, request: ScoreRequest) -> Window:
+        """Return the window of a search, with the vectors that are cached. No text is cut or escaped for this."""
+        window = await self.reader.opened(request)
+        self._look_up(window)
+        if window.query_key in window.cached and window.cached.issuperset(window.places):
+            self._add_scores(window)
+        return window
+
+    async def score(self, window: Window, queued: int) -> Failed | None:
+        """Decide how many documents to score, and get the vectors of the query and of each passage in time."""
+        if window.numbers is None:
+            await self.reader.choose(window)
+            self._look_up(window)
+        window.count = self._readable(window, queued)
+        if not window.count:
+            return Failed(Why.OVERLOADED)
+        profile = self._prompts.profile
+        passages = await self.reader.passages(window, window.missing())
+        texts = {key: Passage(profile.document + passage.text, passage.tokens) for key, passage in passages.items()}
+        if window.query_key not in window.cached:
+            texts = {window.query_key: Passage(profile.query + window.query, 0), **texts}
+        return await self._get_vectors(texts, window)
+
+    def result(self, window: Window, fault: Failed | None) -> Scored | Failed:
+        """Return each document's best passage score as a probability; after a timeout, partial scores if allowed."""
+        mismatch = None if window.complete else self._add_scores(window)
+        return scored(window, mismatch or fault, self._prompts)
+
+    def _look_up(self, window: Window) -> None:
+        """Compute the keys of the query and all passages, once these are known, and add cached vectors to the window.
+
+        A passage is identified by the digest of its document and by how that is cut. What the model reads is this text
+        with the prefix of the profile.
+        """
+        if window.numbers is None:
+            return
+        profile, limits = self._prompts.profile, window.limits
+        model = (self._prompts.model, self._settings.profile)
+        reading = f"{limits.mode} {limits.max_passage_tokens} {limits.max_search_tokens} {limits.context_tokens}"
+        digests = [document.digest for document in window.documents]
+        passages = [b"%b%d" % (digests[at], number) for at, number in window.passages()]
+        window.set_keys(pair_keys((*model, profile.document, reading), passages))
+        (window.query_key,) = pair_keys((*model, profile.query), [window.query.encode()])
+        window.vectors = self.cache.get_many([window.query_key, *window.places])
+        window.cached = frozenset(window.vectors)
+        window.count = len(window.rows)
+
+    def _readable(self, window: Window, queued: int) -> int:
+        """Return how many documents have vectors or can get them, given the queue and the remaining time."""
+        request, inflight = window.request, self.inflight
+        new = {key for key in window.places if key not in window.cached and key not in inflight}
+        sizes = {key: self.reader.tokens(window, window.places[key]) for key in new}
+        tokens = [sum(sizes.get(key, 0) for key in row) for row in window.rows]
+        if not new:
+            return len(tokens)
+        seconds = max(request.deadline - time.monotonic(), MIN_SECONDS)
+        # If some of the window may be scored, the rest is worth computing after the deadline.
+        seconds_in_all = seconds + (self._keep_seconds if request.rule.partial and not request.whole else 0.0)
+        estimate = self._pool.queue_estimate(request.deadline + self._keep_seconds)
+        joins = any(key in inflight for key in window.places)
+        capacity = estimate.capacity(seconds_in_all) if joins or estimate.wait < seconds else 0.0
+        if request.whole:
+            return all_or_none(tokens, capacity)
+        queue = queued / max(self._settings.reranker_queue_size, 1) if queued > 0 else 0.0
+        return head_under_load(tokens, queue, capacity)
+
+    def _add_scores(self, window: Window) -> Failed | None:
+        """Add the scores of all passages whose vectors were received in time to the window."""
+        vectors = window.vectors
+        query = vectors.get(window.query_key)
+        if query is None:
+            return None
+        read = dict.fromkeys(key for row in window.rows[: window.count] for key in row)
+        keys = [key for key in read if key in vectors]
+        try:
+            window.scores = dict(
+                zip(keys, cosines(query, [vectors[key] for key in keys], self._precision), strict=True)
+            )
+        except VectorLengthError:
+            self.cache.clear()
+            return Failed(Why.BAD_ANSWER, "vectors of different lengths: do all servers have the same model?")
+        return None
+
+    async def _get_vectors(self, texts: Mapping[bytes, Passage], window: Window) -> Failed | None:
+        """Request the vectors that are not in flight yet, and wait for all of them until the deadline."""
+        if self.given_up:
+            return Failed(Why.DEADLINE)
+        own = {key: texts[key] for key in self.inflight.not_started(texts)}
+        self._request(own, window)
+        retryable: dict[bytes, Passage] = {}
+        deadline = window.request.deadline
+        with self.inflight.awaited(texts, deadline) as wanted:
+            try:
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    for batch, keys in wanted.items():
+                        answer = await asyncio.shield(batch.answer)
+                        if not isinstance(answer, Failed):
+                            window.vectors |= {key: answer[batch.positions[key]] for key in keys}
+                        elif answer.why is Why.DEADLINE and keys[0] not in own:
+                            # The search that requested this batch had an earlier deadline, or its client disconnected.
+                            retryable |= {key: texts[key] for key in keys}
+                        else:
+                            return answer
+            except TimeoutError:
+                return Failed(Why.DEADLINE)
+        return await self._get_vectors(retryable, window) if retryable else None
+
+    def _request(self, texts: Mapping[bytes, Passage], window: Window) -> None:
+        """Request vectors: the query's alone, because the search needs it in any case, those of passages in batches."""
+        deadline, rule = window.request.deadline, window.request.rule
+        patience = rule.deadline * PATIENCE_SHARE
+        if query := texts.get(window.query_key):
+            call = RerankCall("", [query.text], self._prompts.model)
+            self.inflight.start([window.query_key], partial(self._pool.ask, call, 0, deadline, patience))
+        keys = [key for key in texts if key != window.query_key]
+        tokens = [texts[key].tokens for key in keys]
+        deadline, seconds = deadline + self._keep_seconds, max(rule.deadline, _BATCH_SECONDS)
+        for part in batches(tokens, self._pool.max_batch, self._pool.max_tokens // _BATCHES):
+            call = RerankCall("", [texts[key].text for key in keys[part]], self._prompts.model)
+            ask = partial(self._pool.ask, call, sum(tokens[part]), deadline, patience, seconds)
+            self.inflight.start(keys[part], ask)
