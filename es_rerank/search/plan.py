@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from es_rerank.model import (
     FetchPhase,
@@ -18,49 +17,18 @@ from es_rerank.model import (
     Skip,
     Why,
 )
+from es_rerank.search.paging import has_invalid_page, page
 from es_rerank.search.passages import SOURCE_FILTERS, choose_fields, extra_fields, requested_fields
+from es_rerank.search.phases import INNER_HITS, is_two_phase
 from es_rerank.search.query_text.extract import may_have_text, query_text, typed_texts
 from es_rerank.search.query_text.retrievers import rank_window_size
 from es_rerank.search.relevance_sort import is_relevance_sort
+from es_rerank.search.size_dependence import depends_on_size
 
-DEFAULT_SIZE = 10
 # Body members that limit how many hits are returned.
 _RANKING_PARTS = frozenset({"rank", "retriever"})
-# The engines store hit counts as 32-bit integers.
-_MAX_HITS = 2**31 - 1
 # Limited because each pattern is compared with each field of each hit.
 _MAX_FIELD_PATTERNS = 1000
-
-# Costly for every hit, so they are computed only for the page, in a separate fetch phase.
-_COSTLY_PARTS = ("highlight", "script_fields", "explain")
-_INNER_HITS = b'"inner_hits"'
-# Only bodies made of these members return the same result in two phases as in one request. Members in the first set are
-# sent in both phases, those in the second set only in the fetch phase.
-_WINDOW_PARTS = frozenset(
-    {
-        "from",
-        "indices_boost",
-        "min_score",
-        "post_filter",
-        "query",
-        "runtime_mappings",
-        "seq_no_primary_term",
-        "size",
-        "sort",
-        "timeout",
-        "track_scores",
-        "track_total_hits",
-        "version",
-        "_source",
-    }
-)
-PAGE_PARTS = frozenset(
-    {*_COSTLY_PARTS, "aggs", "aggregations", "docvalue_fields", "fields", "stored_fields", "suggest"}
-)
-# These change which hits match, or contain the body or parts of it.
-_SINGLE_PHASE_PARAMETERS = frozenset({"search_pipeline", "source", "suggest_field", "terminate_after"})
-# Minimum window size for two phases, as a multiple of `from + size`.
-_MIN_WINDOW_RATIO = 2
 
 
 def early(search: Search) -> Skip | None:
@@ -103,12 +71,19 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True)
             without_stored_fields=_excludes_stored_fields(search),
         ),
         wanted,
+        keeps_page=depends_on_size(search.body),
     )
     return _with_phases(plan, search, info, two_phase)
 
 
-def _with_page(plan: Plan, wanted: RerankRequest) -> Plan:
-    """Set which hits are fetched: the window and any page hits after it, or only a page beyond the window."""
+def _with_page(plan: Plan, wanted: RerankRequest, *, keeps_page: bool) -> Plan:
+    """Set which hits are fetched: the window and any page hits after it, or only a page beyond the window.
+
+    `keeps_page`: the result depends on `size`, so exactly the client's page is fetched. The first page is the window.
+    """
+    if wanted.window is None and keeps_page:
+        window = 0 if plan.start else min(plan.window, plan.size)
+        return replace(plan, fetch=FetchSpec(FetchPhase.WINDOW, plan.start, plan.size), window=window)
     if wanted.window is not None:
         # Like native rerankers, an explicit rerank request returns only hits from its window.
         last = plan.window if wanted.min_score is not None else wanted.window
@@ -121,35 +96,12 @@ def _with_page(plan: Plan, wanted: RerankRequest) -> Plan:
 def _with_phases(plan: Plan, search: Search, info: IndexInfo, two_phase: bool) -> Plan | Skip:
     """Set whether the search has a separate query phase, or which extra fields are requested."""
     extra = extra_fields(search, plan.passage_fields)
-    if two_phase and not plan.without_stored_fields and _is_two_phase(search, info, plan, needs_fields=bool(extra)):
+    two_phase = two_phase and not plan.without_stored_fields and not depends_on_size(search.body)
+    if two_phase and is_two_phase(search, info, plan, needs_fields=bool(extra)):
         return replace(plan, fetch=replace(plan.fetch, phase=FetchPhase.QUERY))
     if extra and b'"top_hits"' in search.body.raw:
         return Skip(Why.TOP_HITS)
     return replace(plan, extra_fields=extra)
-
-
-def _is_two_phase(search: Search, info: IndexInfo, plan: Plan, *, needs_fields: bool) -> bool:
-    """Return whether a query phase and a fetch phase are cheaper than one request and return the same result.
-
-    `needs_fields`: a single request would need extra fields. Two phases are used only for bodies made of known members,
-    on indices in this cluster.
-    """
-    body = search.body
-    costly = (
-        any(body.values.get(part) for part in _COSTLY_PARTS)
-        or search.params.get("explain") in {"", "true"}
-        or _INNER_HITS in body.raw
-    )
-    small = 0 < (plan.start + plan.size) * _MIN_WINDOW_RATIO <= plan.window
-    if not (needs_fields or (small and costly)):
-        return False
-    known = body.values.keys() <= _WINDOW_PARTS | PAGE_PARTS and not search.params.keys() & _SINGLE_PHASE_PARAMETERS
-    return known and _has_index_names(info) and bool(body.values or "q" in search.params)
-
-
-def _has_index_names(info: IndexInfo) -> bool:
-    """Return whether index name and id identify a document: index names are known, and no index is remote."""
-    return bool(info.names) and not any(":" in name for name in info.names)
 
 
 def _with_request(rule: Rule, wanted: RerankRequest) -> Rule:
@@ -159,24 +111,6 @@ def _with_request(rule: Rule, wanted: RerankRequest) -> Rule:
     return replace(rule, template=None) if wanted.fields else rule
 
 
-def page(search: Search) -> tuple[int, int]:
-    """Return `from` and `size`; URL parameters take precedence over the body.
-
-    Raises:
-        TypeError, ValueError, OverflowError: A value is not an integer.
-
-    """
-    start, size = (search.params.get(key, search.body.values.get(key)) for key in ("from", "size"))
-    return _integer(start, 0), _integer(size, DEFAULT_SIZE)
-
-
-def _integer(value: Any, default: int) -> int:
-    """Convert a value to an integer as the engines do; unlike Python, they reject `1_0`."""
-    if isinstance(value, str) and "_" in value:
-        raise ValueError(value)
-    return default if value is None else int(value)
-
-
 def _is_sorted(search: Search) -> bool:
     """Return whether hits are sorted by anything other than descending `_score`."""
     if "sort" in search.params:
@@ -184,15 +118,6 @@ def _is_sorted(search: Search) -> bool:
         return first not in {"", "_score", "_score:desc"}
     sort = search.body.values.get("sort")
     return sort is not None and not is_relevance_sort(sort)
-
-
-def _has_invalid_page(search: Search) -> bool:
-    """Return whether `from` or `size` is invalid. The engine then returns its own error."""
-    try:
-        start, size = page(search)
-    except (TypeError, ValueError, OverflowError):
-        return True
-    return not (0 <= start <= _MAX_HITS and 0 <= size <= _MAX_HITS)
 
 
 def _has(*names: str) -> Callable[[Search], bool]:
@@ -215,7 +140,7 @@ def _excludes_stored_fields(search: Search) -> bool:
 
 def _has_hit_parts(search: Search) -> bool:
     """Return whether hits have parts that need stored fields, or that the engines reject with `_none_`."""
-    return _has("highlight", "fields", *SOURCE_FILTERS)(search) or _INNER_HITS in search.body.raw
+    return _has("highlight", "fields", *SOURCE_FILTERS)(search) or INNER_HITS in search.body.raw
 
 
 # The first matching row is used. Searches with `slice`, or with a sorted point in time, export all hits and depend on
@@ -225,7 +150,7 @@ CHECKS: tuple[tuple[Why, Callable[[Search], bool]], ...] = (
     (Why.SEARCH_AFTER, _has("search_after")),
     (Why.SLICE, _has("slice")),
     (Why.POINT_IN_TIME, _is_walked),
-    (Why.UNREADABLE, _has_invalid_page),
+    (Why.UNREADABLE, has_invalid_page),
     (Why.UNREADABLE, lambda search: not isinstance(search.body.values.get("fields", []), list)),
     (Why.TOO_LARGE, lambda search: len(requested_fields(search)) > _MAX_FIELD_PATTERNS),
     (Why.SORT, _is_sorted),

@@ -29,7 +29,7 @@ from es_rerank.model import (
 )
 from es_rerank.net.content_encoding import compress, decompress, supported_encodings
 from es_rerank.net.headers import HOP_BY_HOP, end_to_end_headers
-from es_rerank.search import plan
+from es_rerank.search import paging, phases, plan
 from es_rerank.search.engine_request import two_phase
 from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, engine_request
 from es_rerank.search.formats import (
@@ -316,7 +316,7 @@ def _native_reranker(content: bytes, pipeline: str | None) -> None:
 
 
 def _planned(made: Plan, found: Search, rule: Rule) -> None:
-    start, size = plan.page(found)
+    start, size = paging.page(found)
     assert made.start == start
     assert made.size == size or (found.rerank_request and found.rerank_request.window is not None and made.size < size)
     assert made.text.strip()
@@ -337,8 +337,8 @@ def _engine_request(request: EndpointRequest, found: Search, made: Plan) -> None
     ours = _OURS | ({"stored_fields", "_source"} if made.without_stored_fields else set())
     two_phase_plan = made.fetch.phase is FetchPhase.QUERY
     if two_phase_plan:
-        assert body.keys() <= plan._WINDOW_PARTS
-        ours |= {"_source", *(before.keys() - plan._WINDOW_PARTS)}
+        assert body.keys() <= phases.WINDOW_PARTS
+        ours |= {"_source", *(before.keys() - phases.WINDOW_PARTS)}
         ours |= {name for name, raw in before.items() if b"inner_hits" in bytes(raw)}
     for name in before.keys() - ours:
         assert bytes(body[name]) == bytes(before[name]), name

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from es_rerank.search.engine_request.two_phase import PAGE_PARAMETERS
-from es_rerank.search.plan import _WINDOW_PARTS, PAGE_PARTS
+from es_rerank.search.phases import PAGE_PARTS, WINDOW_PARTS
 from es_rerank.search.query_text.clauses import CLAUSES
 from es_rerank.search.query_text.retrievers import RETRIEVERS
 from tests.fuzz.inputs import SEPARATOR
@@ -30,7 +30,7 @@ template_id template_output templates text text_embedding took top_hits top_n to
 title body tag secret title.english comments.said _all _none_ * ** a.b -hits hits.*._id
 """
 NAMES = tuple(
-    dict.fromkeys([*CLAUSES, *RETRIEVERS, *sorted(_WINDOW_PARTS | PAGE_PARTS | PAGE_PARAMETERS), *_OTHER_NAMES.split()])
+    dict.fromkeys([*CLAUSES, *RETRIEVERS, *sorted(WINDOW_PARTS | PAGE_PARTS | PAGE_PARAMETERS), *_OTHER_NAMES.split()])
 )
 _EXTREME_NUMBERS = """
 0 -0 -0.0 1 -1 2 10 50 10000 2147483647 2147483648 9223372036854775807 9223372036854775808 18446744073709551616

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from es_rerank.model import FetchPhase, FetchSpec, IndexInfo, Plan, RerankRequest, Rule, Search, Skip, Why
-from es_rerank.search.plan import CHECKS, early, make, page
+from es_rerank.search.plan import CHECKS, early, make
 from tests.search.builders import a_search
 from tests.search.strategies import JSON
 
@@ -62,23 +62,6 @@ def test_the_mapping_may_rule_a_search_out(query: Any, field_types: dict[str, st
 
 
 @pytest.mark.parametrize(
-    ("params", "body", "expected"),
-    [
-        ({}, {}, (0, 10)),
-        ({}, {"from": 5, "size": 3}, (5, 3)),
-        ({"from": "7"}, {"from": 5, "size": 3}, (7, 3)),
-        ({"size": "0"}, {"size": 3}, (0, 0)),
-        ({}, {"from": None, "size": None}, (0, 10)),
-        ({}, {"from": "5", "size": "3"}, (5, 3)),
-    ],
-)
-def test_url_parameters_of_the_page_take_precedence(
-    params: dict[str, str], body: dict[str, Any], expected: tuple[int, int]
-) -> None:
-    assert page(a_search(body, params)) == expected
-
-
-@pytest.mark.parametrize(
     ("params", "body", "why"),
     [
         ({"scroll": "1m"}, {}, Why.SCROLL),
@@ -90,6 +73,8 @@ def test_url_parameters_of_the_page_take_precedence(
         ({"from": "x"}, {}, Why.UNREADABLE),
         ({}, {"size": [1]}, Why.UNREADABLE),
         ({}, {"size": -1}, Why.UNREADABLE),
+        ({"size": " 10"}, {}, Why.UNREADABLE),
+        ({}, {"size": None}, Why.UNREADABLE),
         ({}, {"fields": "title"}, Why.UNREADABLE),
         ({}, {"fields": None}, Why.UNREADABLE),
         ({}, {"size": 1e300}, Why.UNREADABLE),
@@ -168,6 +153,34 @@ def test_a_retriever_is_never_asked_for_more_than_it_ranks(rank_window_size: int
     assert (plan if isinstance(plan, Skip) else (plan.fetch.size, plan.window)) == expected
 
 
+KNN = {"knn": {"field": "v", "query_vector": [1], "num_candidates": 40}}
+
+
+@pytest.mark.parametrize(
+    ("more", "page_", "expected"),
+    [
+        ({"query": {"bool": {"should": [KNN, HOSE]}}}, (0, 4), (FetchSpec(FetchPhase.WINDOW, 0, 4), 4)),
+        ({"query": {"bool": {"should": [KNN, HOSE]}}}, (4, 4), (FetchSpec(FetchPhase.WINDOW, 4, 4), 0)),
+        ({**KNN, "highlight": {"fields": {"body": {}}}}, (0, 60), (FetchSpec(FetchPhase.WINDOW, 0, 60), 50)),
+        ({"ext": {"ubi": {"query_id": "1"}}, "_source": False}, (0, 4), (FetchSpec(FetchPhase.WINDOW, 0, 4), 4)),
+        ({"knn": {**KNN["knn"], "k": 4}}, (0, 4), (FetchSpec(FetchPhase.WINDOW, 0, 50), 50)),
+    ],
+)
+def test_a_search_whose_result_depends_on_size_keeps_its_page(
+    more: dict[str, Any], page_: tuple[int, int], expected: Any
+) -> None:
+    plan = make(search(**{"from": page_[0], "size": page_[1], **more}), RULE, INFO)
+    assert isinstance(plan, Plan)
+    assert (plan.fetch, plan.window) == expected
+
+
+def test_a_reranker_asked_for_explicitly_sets_the_size_itself() -> None:
+    requested = replace(search(**KNN, size=4), rerank_request=RerankRequest("q", window=20))
+    plan = make(requested, RULE, INFO)
+    assert isinstance(plan, Plan)
+    assert (plan.fetch.size, plan.window, plan.size) == (20, 20, 4)
+
+
 @pytest.mark.parametrize(("more", "why"), [({}, None), ({"_source": False}, Why.TOP_HITS)])
 def test_top_hits_would_show_the_fields_that_the_model_reads(more: dict[str, Any], why: Why | None) -> None:
     body = {"query": HOSE, "aggs": {"a": {"top_hits": {}}}, **more}
@@ -178,80 +191,6 @@ def test_top_hits_would_show_the_fields_that_the_model_reads(more: dict[str, Any
 def test_inner_hits_read_stored_fields_themselves() -> None:
     nested = {"nested": {"path": "c", "query": HOSE, "inner_hits": {}}}
     assert early(a_search({"query": nested, "stored_fields": "_none_"})) == Skip(Why.STORED_FIELDS)
-
-
-ONE_INDEX = IndexInfo(("docs",), {"body": "text"})
-HIGHLIGHTED = {"query": HOSE, "highlight": {"fields": {"body": {}}}}
-NESTED = {"nested": {"path": "c", "query": HOSE, "inner_hits": {"size": 1}}}
-
-
-def phase(search_: Search, info: IndexInfo, *, two_phase: bool = True) -> FetchPhase:
-    """Return the phase of a search that is planned whatever its query says."""
-    requested = replace(search_, rerank_request=RerankRequest("hose"))
-    plan = make(requested, replace(RULE, fields=("body",)), info, two_phase=two_phase)
-    assert isinstance(plan, Plan)
-    assert not (plan.fetch.phase is FetchPhase.QUERY and plan.extra_fields)
-    return plan.fetch.phase
-
-
-@pytest.mark.parametrize(
-    ("params", "body", "info", "size", "expected"),
-    [
-        ({}, HIGHLIGHTED, ONE_INDEX, 10, True),
-        (
-            {},
-            {**HIGHLIGHTED, "aggs": {"a": {"terms": {"field": "tag"}}}, "post_filter": {"term": {"t": 1}}},
-            ONE_INDEX,
-            10,
-            True,
-        ),
-        ({}, {"query": {}, "explain": True}, ONE_INDEX, 10, True),
-        ({"explain": "true"}, {"query": {}}, ONE_INDEX, 10, True),
-        ({}, {"query": {}, "script_fields": {"s": {}}, "fields": ["body"]}, ONE_INDEX, 25, True),
-        ({}, {"query": NESTED}, ONE_INDEX, 10, True),
-        ({}, HIGHLIGHTED, ONE_INDEX, 26, False),
-        ({}, HIGHLIGHTED, ONE_INDEX, 0, False),
-        ({}, {"query": {}, "explain": False}, ONE_INDEX, 10, False),
-        ({"explain": "false"}, {"query": {}}, ONE_INDEX, 10, False),
-        ({}, {**HIGHLIGHTED, "collapse": {"field": "tag"}}, ONE_INDEX, 10, False),
-        ({}, {**HIGHLIGHTED, "rescore": {}}, ONE_INDEX, 10, False),
-        ({}, {**HIGHLIGHTED, "never_heard_of": 1}, ONE_INDEX, 10, False),
-        ({"terminate_after": "5"}, HIGHLIGHTED, ONE_INDEX, 10, False),
-        ({"source": "{}"}, HIGHLIGHTED, ONE_INDEX, 10, False),
-        ({}, HIGHLIGHTED, IndexInfo(("docs", "more"), {}), 10, True),
-        ({}, HIGHLIGHTED, IndexInfo(("docs", "far:more"), {}), 10, False),
-        ({}, HIGHLIGHTED, IndexInfo((), {}), 10, False),
-        ({"explain": "true", "q": "hose"}, {}, ONE_INDEX, 10, True),
-        ({"explain": "true"}, {}, ONE_INDEX, 10, False),
-    ],
-)
-def test_two_phases_are_planned_only_where_they_return_the_same_for_less(
-    params: dict[str, str], body: dict[str, Any], info: IndexInfo, size: int, expected: bool
-) -> None:
-    sized = a_search(body, {**params, "size": str(size)})
-    assert phase(sized, info) is (FetchPhase.QUERY if expected else FetchPhase.WINDOW)
-    assert phase(sized, info, two_phase=False) is FetchPhase.WINDOW
-
-
-@pytest.mark.parametrize(
-    ("params", "body", "expected"),
-    [
-        ({}, {"query": {}, "_source": False}, True),
-        ({"_source_excludes": "body"}, {"query": {}}, True),
-        ({"q": "hose"}, {"_source": False}, True),
-        ({"q": "hose", "_source": "title"}, {}, True),
-        ({"terminate_after": "5"}, {"_source": False}, False),
-    ],
-)
-def test_a_page_of_any_size_has_two_phases_where_one_would_need_extra_fields(
-    params: dict[str, str], body: dict[str, Any], expected: bool
-) -> None:
-    sized = a_search(body, {**params, "size": "50"})
-    assert phase(sized, ONE_INDEX) is (FetchPhase.QUERY if expected else FetchPhase.WINDOW)
-
-
-def test_hits_without_stored_fields_have_no_second_phase() -> None:
-    assert phase(a_search({**HIGHLIGHTED, "stored_fields": "_none_"}), ONE_INDEX) is FetchPhase.WINDOW
 
 
 def with_odd_values(
@@ -279,8 +218,8 @@ BODIES = with_odd_values(
     st.fixed_dictionaries(
         {"query": st.sampled_from([HOSE, {"bool": {"must": [HOSE]}}, {"match": {"tag": "diy"}}])},
         optional={
-            "from": st.sampled_from([0, 45, "5", None]),
-            "size": st.sampled_from([5, 10, "60", None]),
+            "from": st.sampled_from([0, 45, "5"]),
+            "size": st.sampled_from([5, 10, "60"]),
             "sort": st.sampled_from(["_score", ["_score", "date"], {"_score": {"order": "desc"}}, []]),
             "fields": st.lists(st.sampled_from(["title", {"field": "b*"}])),
             "_source": st.booleans() | st.just(["title"]),

@@ -16,7 +16,7 @@ from msgspec import Raw
 from es_rerank.jsonspan import elements, members
 from es_rerank.model import HitKey, SearchBody
 from es_rerank.search.documents import documents_query
-from es_rerank.search.plan import PAGE_PARTS
+from es_rerank.search.phases import PAGE_PARTS
 
 # URL parameters that are only needed for the hits of the page.
 PAGE_PARAMETERS = frozenset(

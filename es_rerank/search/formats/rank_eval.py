@@ -17,6 +17,7 @@ from es_rerank.jsonspan import Edit, Span, check_depth, elements, members, objec
 from es_rerank.model import HitKey, Skip, Why
 from es_rerank.search.documents import documents_query
 from es_rerank.search.formats.endpoints import MAX_SEARCHES, ParsedSearch
+from es_rerank.search.paging import body_integer
 
 # Default number of hits that a metric evaluates.
 _DEFAULT_K = 10
@@ -117,7 +118,7 @@ def _rated(body: bytes, array: Span) -> list[_Rated]:
 def _size(metric: bytes) -> int:
     """Return how many hits a metric evaluates: `{"precision": {"k": 20}}`. Raises ValueError if it is invalid."""
     ((_, parameters),) = json.decode(metric, type=dict[str, dict[str, Any]]).items()
-    size = int(parameters.get("k", _DEFAULT_K))
+    size = body_integer(parameters.get("k", _DEFAULT_K))
     if size < 1:
         raise ValueError("k must be positive")
     return size

@@ -1,0 +1,87 @@
+"""Each search is planned, with `plan.make`, to see in which phases it is fetched."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from es_rerank.model import FetchPhase, IndexInfo, Plan, RerankRequest, Rule, Search
+from es_rerank.search.plan import make
+from tests.search.builders import a_search
+
+RULE = Rule("docs", window=50)
+HOSE = {"match": {"body": "hose"}}
+ONE_INDEX = IndexInfo(("docs",), {"body": "text"})
+HIGHLIGHTED = {"query": HOSE, "highlight": {"fields": {"body": {}}}}
+NESTED = {"nested": {"path": "c", "query": HOSE, "inner_hits": {"size": 1}}}
+
+
+def phase(search_: Search, info: IndexInfo, *, two_phase: bool = True) -> FetchPhase:
+    """Return the phase of a search that is planned whatever its query says."""
+    requested = replace(search_, rerank_request=RerankRequest("hose"))
+    plan = make(requested, replace(RULE, fields=("body",)), info, two_phase=two_phase)
+    assert isinstance(plan, Plan)
+    assert not (plan.fetch.phase is FetchPhase.QUERY and plan.extra_fields)
+    return plan.fetch.phase
+
+
+@pytest.mark.parametrize(
+    ("params", "body", "info", "size", "expected"),
+    [
+        ({}, HIGHLIGHTED, ONE_INDEX, 10, True),
+        (
+            {},
+            {**HIGHLIGHTED, "aggs": {"a": {"terms": {"field": "tag"}}}, "post_filter": {"term": {"t": 1}}},
+            ONE_INDEX,
+            10,
+            True,
+        ),
+        ({}, {"query": {}, "explain": True}, ONE_INDEX, 10, True),
+        ({"explain": "true"}, {"query": {}}, ONE_INDEX, 10, True),
+        ({}, {"query": {}, "script_fields": {"s": {}}, "fields": ["body"]}, ONE_INDEX, 25, True),
+        ({}, {"query": NESTED}, ONE_INDEX, 10, True),
+        ({}, HIGHLIGHTED, ONE_INDEX, 26, False),
+        ({}, HIGHLIGHTED, ONE_INDEX, 0, False),
+        ({}, {"query": {}, "explain": False}, ONE_INDEX, 10, False),
+        ({"explain": "false"}, {"query": {}}, ONE_INDEX, 10, False),
+        ({}, {**HIGHLIGHTED, "collapse": {"field": "tag"}}, ONE_INDEX, 10, False),
+        ({}, {**HIGHLIGHTED, "rescore": {}}, ONE_INDEX, 10, False),
+        ({}, {**HIGHLIGHTED, "never_heard_of": 1}, ONE_INDEX, 10, False),
+        ({"terminate_after": "5"}, HIGHLIGHTED, ONE_INDEX, 10, False),
+        ({"source": "{}"}, HIGHLIGHTED, ONE_INDEX, 10, False),
+        ({}, HIGHLIGHTED, IndexInfo(("docs", "more"), {}), 10, True),
+        ({}, HIGHLIGHTED, IndexInfo(("docs", "far:more"), {}), 10, False),
+        ({}, HIGHLIGHTED, IndexInfo((), {}), 10, False),
+        ({"explain": "true", "q": "hose"}, {}, ONE_INDEX, 10, True),
+        ({"explain": "true"}, {}, ONE_INDEX, 10, False),
+    ],
+)
+def test_two_phases_are_planned_only_where_they_return_the_same_for_less(
+    params: dict[str, str], body: dict[str, Any], info: IndexInfo, size: int, expected: bool
+) -> None:
+    sized = a_search(body, {**params, "size": str(size)})
+    assert phase(sized, info) is (FetchPhase.QUERY if expected else FetchPhase.WINDOW)
+    assert phase(sized, info, two_phase=False) is FetchPhase.WINDOW
+
+
+@pytest.mark.parametrize(
+    ("params", "body", "expected"),
+    [
+        ({}, {"query": {}, "_source": False}, True),
+        ({"_source_excludes": "body"}, {"query": {}}, True),
+        ({"q": "hose"}, {"_source": False}, True),
+        ({"q": "hose", "_source": "title"}, {}, True),
+        ({"terminate_after": "5"}, {"_source": False}, False),
+    ],
+)
+def test_a_page_of_any_size_has_two_phases_where_one_would_need_extra_fields(
+    params: dict[str, str], body: dict[str, Any], expected: bool
+) -> None:
+    sized = a_search(body, {**params, "size": "50"})
+    assert phase(sized, ONE_INDEX) is (FetchPhase.QUERY if expected else FetchPhase.WINDOW)
+
+
+def test_hits_without_stored_fields_have_no_second_phase() -> None:
+    assert phase(a_search({**HIGHLIGHTED, "stored_fields": "_none_"}), ONE_INDEX) is FetchPhase.WINDOW
