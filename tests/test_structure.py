@@ -24,12 +24,12 @@ LEVELS: Sequence[Sequence[str]] = (
     ("config",),
     ("net",),
     ("engine_client", "rerank_client"),
-    ("server",),
+    ("server", "evaluation"),
     ("cli", "testing", "__main__"),
     ("es_rerank_lab",),
 )
 # Packages of one level that must not import each other.
-INDEPENDENT = (("search", "rerank"), ("engine_client", "rerank_client"))
+INDEPENDENT = (("search", "rerank"), ("engine_client", "rerank_client"), ("server", "evaluation"))
 # Levels 0 to 2 are pure.
 PURE = 2
 # What a pure module must not import: network, clock, randomness, files, logging.
@@ -54,6 +54,7 @@ MAX_PARAMETERS = 5
 TESTED_ELSEWHERE: Mapping[str, str] = {
     "es_rerank.__main__": "two lines; tests/cli/test_main.py runs it",
     "es_rerank.cli": "tests/cli/test_main.py: `main` and the list of commands",
+    "es_rerank.evaluation.values": "values; tests/evaluation/test_summary.py",
     "es_rerank.model": "the names of its modules",
     "es_rerank.model.plan": "values; tests/search/test_plan.py",
     "es_rerank.model.scores": "values; tests/test_pipeline.py",
@@ -75,7 +76,14 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
 HOSTS = re.compile(r"https?://([^\s\"'/:)}{]+)")
 KNOWN_HOSTS = {"127.0.0.1", "localhost", "artifacts.elastic.co", "artifacts.opensearch.org"}
 # Hosts of specifications that docstrings refer to.
-SPECIFICATIONS = {"www.w3.org", "platform.openai.com"}
+SPECIFICATIONS = {
+    "docs.opensearch.org",
+    "github.com",
+    "ir-measur.es",
+    "platform.openai.com",
+    "trec.nist.gov",
+    "www.w3.org",
+}
 
 
 def name_of(path: Path) -> str:

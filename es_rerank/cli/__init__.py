@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, CommandRow] = {
     "serve": CommandRow("es_rerank.cli.serve", "Run the endpoint in front of Elasticsearch or OpenSearch."),
     "check": CommandRow("es_rerank.cli.check", "Validate and print the effective settings and rules."),
     "explain": CommandRow("es_rerank.cli.explain", "Show whether and how a request would be reranked."),
+    "eval": CommandRow("es_rerank.cli.eval", "Measure search quality with and without reranking, on judged queries."),
     "model": CommandRow("es_rerank.cli.model", "Start the vLLM rerank server, or print its command line."),
 }
 

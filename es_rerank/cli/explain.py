@@ -15,9 +15,10 @@ import msgspec
 from msgspec import Raw
 
 from es_rerank.cli import mapping_file, mustache
+from es_rerank.cli.options import parse_header
 from es_rerank.config import loading
 from es_rerank.config.rules import Rules
-from es_rerank.errors import ConfigError, EsRerankError
+from es_rerank.errors import ConfigError
 from es_rerank.model import CallOptions, EngineReply, Failed, IndexInfo, Plan, Rule, ScoreRequest, Search, Skip, Why
 from es_rerank.pipeline import Ports, decide
 from es_rerank.reasons import REASONS
@@ -46,7 +47,7 @@ def explain(**options: Any) -> None:
     rules = Rules(loading.load({"mappings": options["mappings"]}, {}, None))
     resolver = _Resolver(rules, _mapping(options["mapping"]) if options["mapping"] else None)
     method = options["method"].upper()
-    request = match(method, options["path"], dict(map(_header, options["header"])))
+    request = match(method, options["path"], dict(map(parse_header, options["header"])))
     body = options["body"].read() if options["body"] else b""
     parsed = parse(request, body) if request else Skip(Why.NOT_A_SEARCH)
     if request is None or isinstance(parsed, Skip):
@@ -152,14 +153,6 @@ def _ports(resolver: _Resolver) -> Ports:
         return Failed(Why.UNREACHABLE)
 
     return Ports(resolver, no_hits, no_scores)
-
-
-def _header(text: str) -> tuple[str, str]:
-    """Parse `Name: value`. Raises EsRerankError if malformed; the message omits the header, which may be a secret."""
-    name, colon, value = text.partition(":")
-    if not colon or not name.strip():
-        raise EsRerankError("--header: use the form NAME:VALUE")
-    return name.strip().title(), value.strip()
 
 
 def _mapping(file: Any) -> tuple[Sequence[str], Mapping[str, str]]:

@@ -1,4 +1,4 @@
-"""Command-line options, generated from the fields of `Settings`."""
+"""Command-line options: one per field of `Settings`, and the option `--header`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from es_rerank.config import loading
 from es_rerank.config.loading import DURATIONS, PREFIX
 from es_rerank.config.settings import Settings
+from es_rerank.errors import EsRerankError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -46,6 +47,14 @@ def settings_from(flags: dict[str, Any]) -> Settings:
     values = dict(flags)
     file: Path | None = values.pop("config")
     return loading.load(values, os.environ, file)
+
+
+def parse_header(text: str) -> tuple[str, str]:
+    """Parse `Name: value`. Raises EsRerankError if malformed; the message omits the header, which may be a secret."""
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise EsRerankError("--header: use the form NAME:VALUE")
+    return name.strip().title(), value.strip()
 
 
 def _option(name: str, row: FieldInfo) -> Callable[[Command], Command]:

@@ -1,0 +1,130 @@
+"""Searches the endpoint and the baseline as an application does, and measures the time of each search."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+
+from es_rerank.errors import EsRerankError
+from es_rerank.evaluation.values import FoundHit, SearchRecord
+
+_OK = 200
+_TITLES = ("title", "name", "headline", "subject", "label")
+_TITLE_CHARACTERS = 160
+_TIMEOUT_SECONDS = 600.0
+
+
+class SearchError(EsRerankError):
+    """A search of the evaluation that failed. The message names the URL and the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTarget:
+    """Where to search.
+
+    Attributes:
+        url: Base URL of the endpoint or of the engine.
+        index: The index expression.
+        headers: Headers of each request, such as `Authorization`. They are not shown.
+
+    """
+
+    url: str
+    index: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def search_target(url: str, index: str, headers: Mapping[str, str]) -> SearchTarget:
+    """Return where to search.
+
+    Raises:
+        SearchError: If the URL has credentials, which would be in the report.
+
+    """
+    if "@" in urlsplit(url).netloc:
+        raise SearchError("the URL must not contain credentials: use -H 'Authorization: ...'")
+    return SearchTarget(url.rstrip("/"), index, headers)
+
+
+def session(ca: Path | None = None) -> aiohttp.ClientSession:
+    """Return a client session, which trusts the certificates in *ca*, or else the system's.
+
+    Raises:
+        SearchError: If the file cannot be read.
+
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca) if ca else True
+    except (OSError, ssl.SSLError) as error:
+        raise SearchError(f"{ca}: cannot be read as PEM certificates: {error.strerror}") from error
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=context),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS),
+    )
+
+
+async def search(client: aiohttp.ClientSession, target: SearchTarget, body: Mapping[str, Any]) -> SearchRecord:
+    """Send one search and read its response.
+
+    Raises:
+        SearchError: If there is no response, its status is not 200, or it is no complete search response.
+
+    """
+    url = f"{target.url}/{quote(target.index, safe=',*:<>-_.')}/_search"
+    started = time.monotonic()
+    try:
+        async with client.post(url, json=body, headers=target.headers) as response:
+            content = await response.read()
+            seconds = time.monotonic() - started
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise SearchError(f"{url}: no response: {error or type(error).__name__}") from error
+    if response.status != _OK:
+        raise SearchError(f"{url}: status {response.status}: {_reason(content)}")
+    return SearchRecord(tuple(_hits(url, content)), seconds, response.headers.get("X-Rerank", ""))
+
+
+def _hits(url: str, content: bytes) -> Iterator[FoundHit]:
+    """Read the hits of a response."""
+    try:
+        response = json.loads(content)
+        hits = response["hits"]["hits"]
+        failed = response.get("timed_out") or response.get("_shards", {}).get("failed")
+        found = [FoundHit(str(hit["_id"]), title(hit.get("_source") or hit.get("fields") or {})) for hit in hits]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise SearchError(f"{url}: the response is not a search response with ids") from None
+    if failed:
+        raise SearchError(f"{url}: the response is incomplete: it timed out, or shards failed")
+    yield from found
+
+
+def title(source: Mapping[str, Any]) -> str:
+    """Return the start of a document's title or, if it has none, of its longest text."""
+    texts = {name: text for name, value in source.items() if (text := _text(value))}
+    named = next((texts[name] for name in _TITLES if name in texts), "")
+    shown = " ".join((named or max(texts.values(), key=len, default="")).split())
+    return shown if len(shown) <= _TITLE_CHARACTERS else f"{shown[:_TITLE_CHARACTERS]}…"
+
+
+def _text(value: Any) -> str:
+    """Return a field's value if it is a string, or the first string of a list."""
+    first = value[0] if isinstance(value, list) and value else value
+    return first if isinstance(first, str) else ""
+
+
+def _reason(content: bytes) -> str:
+    """Return the reason of an engine's error response, or the start of any other body."""
+    try:
+        error = json.loads(content)["error"]
+        causes = error.get("root_cause") or [error]
+        return str(causes[0].get("reason") or error)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return content[:200].decode("utf-8", "replace")

@@ -1,0 +1,135 @@
+"""The result of an evaluation: measures with significance, in all and by group; wins and losses; times; outcomes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from es_rerank.evaluation.measures import Cutoffs, Measure, Values, measured
+from es_rerank.evaluation.statistics import Difference, difference, percentile
+from es_rerank.evaluation.values import Comparison, Side
+
+PERCENTILES = (50, 90, 95, 99)
+_TOLERANCE = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measure over a group of queries.
+
+    Attributes:
+        measure: The measure.
+        baseline: Mean of the baseline.
+        endpoint: Mean of the endpoint.
+        difference: The difference of the means, with its significance.
+
+    """
+
+    measure: Measure
+    baseline: float
+    endpoint: float
+    difference: Difference
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The rows of the queries that have the same value in the field `--by`, or of all queries."""
+
+    name: str
+    queries: int
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryChange:
+    """One query with the value of the first measure on both sides."""
+
+    comparison: Comparison
+    baseline: float
+    endpoint: float
+
+    @property
+    def change(self) -> float:
+        """Endpoint minus baseline; 0 if they differ by rounding only."""
+        change = self.endpoint - self.baseline
+        return change if abs(change) > _TOLERANCE else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The result of an evaluation.
+
+    Attributes:
+        measures: The measures, the first being that of `queries`.
+        total: All queries.
+        groups: The queries by the field `--by`; empty without it.
+        queries: The queries, from the greatest loss to the greatest win.
+        seconds: For each side the percentiles of the search times, in seconds.
+        outcomes: How many searches of the endpoint had each outcome, such as `reranked` or `skipped; why=sort`.
+        changed_sets: Number of queries for which the two sides returned different sets of hits.
+
+    """
+
+    measures: Sequence[Measure]
+    total: Group
+    groups: Sequence[Group]
+    queries: Sequence[QueryChange]
+    seconds: Mapping[Side, Mapping[int, float]]
+    outcomes: Mapping[str, int]
+    changed_sets: int
+
+
+def summarize(comparisons: Sequence[Comparison], cutoffs: Cutoffs, by: str | None = None) -> Summary:
+    """Measure both sides and compare them.
+
+    Args:
+        comparisons: The searches of all queries; at least one.
+        cutoffs: Where to cut the rankings off.
+        by: A field of the queries to group by.
+
+    """
+    measures = cutoffs.measures()
+    values = {side: measured(comparisons, side, cutoffs) for side in Side}
+    keys = [one.query.id for one in comparisons]
+    names = sorted({one.query.fields.get(by, "") for one in comparisons}) if by else []
+    members = {
+        name: [one.query.id for one in comparisons if one.query.fields.get(by or "", "") == name] for name in names
+    }
+    first = measures[0].name
+    changes = [
+        QueryChange(one, values[Side.BASELINE][first][one.query.id], values[Side.ENDPOINT][first][one.query.id])
+        for one in comparisons
+    ]
+    return Summary(
+        measures=measures,
+        total=_group("all", keys, measures, values),
+        groups=[_group(name or "(none)", members[name], measures, values) for name in names],
+        queries=sorted(changes, key=lambda one: one.change),
+        seconds={side: _percentiles([one.of(side).seconds for one in comparisons]) for side in Side},
+        outcomes=Counter(_outcome(one.endpoint.outcome) for one in comparisons),
+        changed_sets=sum(set(one.baseline.ids) != set(one.endpoint.ids) for one in comparisons),
+    )
+
+
+def _group(
+    name: str, keys: Sequence[str], measures: Sequence[Measure], values: Mapping[Side, Mapping[str, Values]]
+) -> Group:
+    """Return the rows of the queries *keys*."""
+    rows = []
+    for measure in measures:
+        before, after = ([values[side][measure.name][key] for key in keys] for side in Side)
+        rows.append(Row(measure, sum(before) / len(keys), sum(after) / len(keys), difference(before, after)))
+    return Group(name, len(keys), rows)
+
+
+def _percentiles(seconds: Sequence[float]) -> dict[int, float]:
+    """Return the percentiles of search times."""
+    return {share: percentile(seconds, share) for share in PERCENTILES}
+
+
+def _outcome(header: str) -> str:
+    """Return the state and the reason of `X-Rerank`, without its numbers."""
+    state, *parts = header.split("; ")
+    reason = next((part for part in parts if part.startswith("why=")), "")
+    return f"{state}; {reason}" if reason else state or "no X-Rerank header"

@@ -1,0 +1,82 @@
+"""The values of an evaluation: judged queries, and the searches that were made for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query to evaluate.
+
+    Attributes:
+        id: The id that the judgments refer to.
+        text: The query text, which replaces `{{query}}` in the template.
+        fields: The other columns of the query, such as its language, by name.
+
+    """
+
+    id: str
+    text: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+Ratings = Mapping[str, float]
+"""The rating of each judged document by its id, for one query. A document without a rating is unjudged."""
+
+
+class Side(StrEnum):
+    """The two rankings that are compared."""
+
+    BASELINE = "baseline"
+    ENDPOINT = "endpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundHit:
+    """A hit as shown in the report: its id, and the start of its title or text."""
+
+    id: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRecord:
+    """One search of an evaluation.
+
+    Attributes:
+        hits: The hits in the order of the response.
+        seconds: Time from sending the request to the end of the response, in seconds.
+        outcome: The value of the header `X-Rerank`; empty if the response has none.
+
+    """
+
+    hits: Sequence[FoundHit]
+    seconds: float
+    outcome: str = ""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the hits in order, each once: the same id in two indices counts at its first rank."""
+        return tuple(dict.fromkeys(hit.id for hit in self.hits))
+
+    @property
+    def reranked(self) -> bool:
+        """Whether es-rerank reports that it reranked the search."""
+        return self.outcome.startswith("reranked")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The two searches for one query, and the query's judgments."""
+
+    query: Query
+    ratings: Ratings
+    baseline: SearchRecord
+    endpoint: SearchRecord
+
+    def of(self, side: Side) -> SearchRecord:
+        """Return the search of one side."""
+        return self.baseline if side is Side.BASELINE else self.endpoint

@@ -1,0 +1,128 @@
+"""The result in words and numbers, for the terminal and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from es_rerank.evaluation.measures import Cutoffs
+from es_rerank.evaluation.statistics import Difference
+from es_rerank.evaluation.summary import Group, Summary
+
+_SMALL_P = 0.001
+_JUDGED_DROP = 0.05
+HEAD = ("measure", "baseline", "endpoint", "difference", "95 % interval", "p")
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How an evaluation was made, for the report.
+
+    Attributes:
+        index: The index expression.
+        endpoint: URL of the endpoint.
+        baseline: URL of the baseline.
+        same: Whether the baseline is the endpoint with `X-Rerank-Mode: off`.
+        template: Name of the template.
+        cutoffs: Where the rankings are cut off.
+        size: Number of hits of each search.
+        unjudged: Number of queries without judgments, which were not evaluated.
+        unmatched: Number of judged queries that are not in the file of queries.
+
+    """
+
+    index: str
+    endpoint: str
+    baseline: str
+    same: bool
+    template: str
+    cutoffs: Cutoffs
+    size: int
+    unjudged: int = 0
+    unmatched: int = 0
+
+
+def verdict(summary: Summary) -> str:
+    """Return the result of the first measure in a sentence or two."""
+    row = summary.total.rows[0]
+    change = row.difference
+    equal = summary.total.queries - change.better - change.worse
+    moved = "rises" if change.mean > 0 else "falls" if change.mean < 0 else "stays"
+    if moved == "stays":
+        sentence = f"{row.measure.title} stays at {row.endpoint:.3f}"
+    else:
+        sentence = f"{row.measure.title} {moved} from {row.baseline:.3f} to {row.endpoint:.3f} ({significance(change)})"
+    return f"{sentence}. {change.better} queries are better, {change.worse} worse, {equal} equal."
+
+
+def significance(change: Difference) -> str:
+    """Return a difference with its interval and p."""
+    chance = "" if change.significant else "; it can be chance"
+    return f"{change.mean:+.3f}, 95 % interval {interval(change)}, {p_value(change, 'p = ', 'p < ')}{chance}"
+
+
+def interval(change: Difference) -> str:
+    """Return the confidence interval of a difference."""
+    return f"{change.low:+.3f} to {change.high:+.3f}"
+
+
+def p_value(change: Difference, equal: str = "", below: str = "< ") -> str:
+    """Return p with three decimals, as a bound if it is too small for them."""
+    return f"{below}{_SMALL_P}" if change.p < _SMALL_P else f"{equal}{change.p:.3f}"
+
+
+def measure_rows(group: Group) -> list[tuple[str, ...]]:
+    """Return the cells of the table of measures, one row per measure, in the order of `HEAD`."""
+    return [
+        (
+            row.measure.title,
+            f"{row.baseline:.3f}",
+            f"{row.endpoint:.3f}",
+            f"{row.difference.mean:+.3f}",
+            interval(row.difference),
+            p_value(row.difference),
+        )
+        for row in group.rows
+    ]
+
+
+def group_rows(groups: Sequence[Group]) -> list[tuple[str, ...]]:
+    """Return the cells of the table of groups: the first measure of each, with the number of queries."""
+    return [(f"{group.name} ({group.queries})", *measure_rows(group)[0][1:]) for group in groups]
+
+
+def notes(summary: Summary, setup: Setup) -> list[str]:
+    """Return what a reader must know to trust the numbers: missing judgments, and searches that were not reranked."""
+    found = [
+        f"{count} of {summary.total.queries} searches of the endpoint were not reranked: {outcome}."
+        for outcome, count in summary.outcomes.items()
+        if outcome != "reranked"
+    ]
+    judged = next(row for row in summary.total.rows if row.measure.name.startswith("judged"))
+    if judged.baseline - judged.endpoint > _JUDGED_DROP:
+        found.append(
+            f"The endpoint shows fewer judged documents than the baseline ({judged.measure.title} is "
+            f"{judged.endpoint:.3f} and {judged.baseline:.3f}). Unjudged documents count as not relevant, so its "
+            "measures are too low."
+        )
+    relevant = any(row.baseline or row.endpoint for row in summary.total.rows if row.measure.name.startswith("recall"))
+    if not relevant:
+        found.append(f"No hit has a rating of at least {setup.cutoffs.relevant:g}. See --relevant.")
+    if setup.unjudged:
+        found.append(f"{setup.unjudged} queries have no judgments and were not evaluated.")
+    if setup.unmatched:
+        found.append(f"{setup.unmatched} judged queries are not in the file of queries.")
+    if summary.changed_sets:
+        found.append(f"For {summary.changed_sets} queries, baseline and endpoint returned different sets of hits.")
+    return found
+
+
+def method(setup: Setup) -> str:
+    """Return how the evaluation was made."""
+    baseline = "the same endpoint with X-Rerank-Mode: off" if setup.same else setup.baseline
+    return (
+        f"Endpoint: {setup.endpoint}. Baseline: {baseline}. Index: {setup.index}. Search body: {setup.template}. "
+        f"Each search returned at most {setup.size} hits. A document counts as relevant from a rating of "
+        f"{setup.cutoffs.relevant:g}; nDCG uses the ratings as gains. Documents without a rating count as not "
+        "relevant. Measures by ir-measures."
+    )
