@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
 
 import structlog
 from aiohttp import StreamReader, web
+from aiohttp.http import HttpRequestParser, RawRequestMessage
 from aiohttp.http_exceptions import BadHttpMethod, InvalidHeader, InvalidURLError, LineTooLong
 
+from es_rerank.server.listen.framing import FramingError, MessageFraming
 from es_rerank.server.listen.proxy_protocol import ProxyProtocolError, read_proxy_header
 from es_rerank.server.responses import error_answer
 
 log = structlog.get_logger()
 
-_NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 # Error type and reason for each parser exception. The exceptions' own messages are not used, because they quote the
 # request, which may contain a password.
 _PARSER_ERRORS: Sequence[tuple[type[BaseException], str, str]] = (
@@ -28,14 +27,6 @@ _PARSER_ERRORS: Sequence[tuple[type[BaseException], str, str]] = (
     (BadHttpMethod, "illegal_argument_exception", "the method of the request is malformed"),
     (BaseException, "illegal_argument_exception", "the request is malformed"),
 )
-
-
-def escaped(line: bytes) -> bytes:
-    """Percent-encode the non-ASCII bytes in a request line. The engines decode such bytes as Latin-1.
-
-    Some clients send them, such as curl, but aiohttp's parser rejects them.
-    """
-    return _NOT_ASCII.sub(lambda match: quote(match[0].decode("latin-1")).encode(), line)
 
 
 class AdminAccess(Enum):
@@ -49,7 +40,7 @@ class AdminAccess(Enum):
 class Connection(web.RequestHandler):
     """An HTTP connection with a client, optionally with a PROXY protocol header from a load balancer."""
 
-    __slots__ = ("_client", "_content", "_in_request_line", "_preface", "admin_access")
+    __slots__ = ("_client", "_content", "_framing", "_preface", "_received", "_rejected", "admin_access")
 
     def __init__(
         self,
@@ -73,8 +64,11 @@ class Connection(web.RequestHandler):
         # Bytes of an incomplete PROXY protocol header; None after the header, or if there is none.
         self._preface: bytes | None = b"" if proxy_protocol else None
         self._client: str | None = None
+        self._framing = MessageFraming()
+        # The body of the message that is being received, and received bytes that the parser has not got yet.
         self._content: StreamReader | None = None
-        self._in_request_line = True
+        self._received = b""
+        self._rejected = False
 
     @property
     def peername(self) -> Any:
@@ -100,20 +94,108 @@ class Connection(web.RequestHandler):
             self._parse(rest)
 
     def _parse(self, data: bytes) -> None:
-        """Parse HTTP. If a body is malformed, its reader gets an exception instead of waiting forever."""
-        if self._in_request_line:
-            line, end, rest = data.partition(b"\n")
-            data = escaped(line) + end + rest
-            self._in_request_line = not end
+        """Parse HTTP, one message at a time. *data* is empty to continue after a pause.
+
+        The parser gets the end of a message and the start of the next one separately, because it would drop a request
+        behind `Upgrade`, and would add the last trailer field of a body to the headers of the next request.
+        """
+        if self._rejected or self._close or self._force_close:
+            return
+        self._received += data
+        if not data:
+            self._feed(b"")
+        while self._received and self._is_reading:
+            try:
+                piece, self._received = self._framing.split(self._received)
+            except FramingError:
+                # The parser describes the error. If it finds none, the connection is closed.
+                piece, self._received = self._received, b""
+                self._feed(piece)
+                self._reject()
+            else:
+                self._feed(piece)
+
+    @property
+    def _is_reading(self) -> bool:
+        """Whether the parser accepts data. After a pause, aiohttp calls `data_received` without data."""
+        paused = self._reading_paused or len(self._messages) >= self._max_msg_queue_size
+        return not (paused or self._rejected or self._close or self._force_close)
+
+    def _feed(self, piece: bytes) -> None:
+        """Pass a piece of one message to the parser."""
         before = len(self._messages)
-        super().data_received(data)
+        super().data_received(piece)
+        if self._upgraded and isinstance(self._parser, HttpRequestParser):
+            # Upgrades are declined, so what follows is the next request.
+            self._parser.set_upgraded(False)
+            self._upgraded = False
         for message, content in list(self._messages)[before:]:
-            if not hasattr(message, "exc"):
-                self._content = content
-            elif self._content is not None and not self._content.is_eof():
+            self._begin(message, content)
+        if self._framing.ended and not self._rejected:
+            self._end()
+
+    def _begin(self, message: Any, content: StreamReader) -> None:
+        """Continue with the body of a message, or with the next message; after invalid HTTP, read no more.
+
+        If a body is malformed, its reader gets an exception instead of waiting forever.
+        """
+        if not isinstance(message, RawRequestMessage):
+            self._rejected = True
+            if self._content is not None and not self._content.is_eof():
                 self._content.set_exception(web.RequestPayloadError())
-        if self._content is not None and self._content.is_eof():
-            self._content, self._in_request_line = None, True
+        elif not (self._framing.ended and self._framing.in_head):
+            self._reject()
+        elif content.is_eof():
+            self._framing.next_message()
+        else:
+            self._content = content
+            self._framing.body(None if message.chunked else int(message.headers["Content-Length"]))
+
+    def _end(self) -> None:
+        """Move on to the next message, once the parser has reached the end of the body too."""
+        content = self._content
+        if content is None or self._framing.in_head:
+            self._reject()
+            return
+        if not (content.is_eof() or self._reading_paused):
+            # The parser may have paused after a chunk without having stopped to read.
+            super().data_received(b"")
+        if content.is_eof():
+            if self._framing.has_trailers:
+                self._parser = self._new_parser()
+            self._content = None
+            self._framing.next_message()
+        elif not self._reading_paused:
+            self._reject()
+
+    def _new_parser(self) -> HttpRequestParser:
+        """Return a parser with the same limits, which knows nothing of earlier messages.
+
+        aiohttp's parser keeps the last trailer field of a body until the next header field, also that of the next
+        request, and a `Content-Encoding` in trailer fields until the end of the next head.
+        """
+        return HttpRequestParser(
+            self,
+            self._loop,
+            self._read_bufsize,
+            max_line_size=self.max_line_size,
+            max_field_size=self.max_field_size,
+            max_headers=self.max_headers,
+            payload_exception=web.RequestPayloadError,
+            auto_decompress=False,
+            max_msg_queue_size=self._max_msg_queue_size,
+        )
+
+    def _reject(self) -> None:
+        """Read no more, because the end of a message is not certain."""
+        if self._rejected:
+            return
+        self._rejected = True
+        if self._content is not None and not self._content.is_eof():
+            self._content.set_exception(web.RequestPayloadError())
+        else:
+            log.warning("connection rejected", reason="the end of a request is not certain")
+            self.force_close()
 
     def handle_error(
         self,

@@ -129,6 +129,88 @@ async def test_an_upgrade_is_declined_and_the_connection_stays_open(upgrade: byt
     assert {"Upgrade", "HTTP2-Settings"} & {name for seen in engine.seen for name in seen.headers} == set()
 
 
+@pytest.mark.parametrize("upgrade", [b"h2c", b"websocket"])
+async def test_a_request_behind_an_upgrade_in_the_same_segment_is_not_lost(upgrade: bytes) -> None:
+    request = b"POST /_bulk HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: %b\r\n" % upgrade
+    wire = request + b"Content-Length: 5\r\n\r\nhello" + OK + request + b"\r\n" + OK
+    async with (
+        serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine,
+        running_endpoint(fake_settings(engine)) as proxy,
+    ):
+        received = await send_raw(proxy.url, wire, responses=4)
+    assert received.count(b"HTTP/1.1 200 OK") == 4
+    assert [(seen.method, seen.body) for seen in engine.seen] == [
+        ("POST", b"hello"),
+        ("GET", b""),
+        ("POST", b""),
+        ("GET", b""),
+    ]
+
+
+TRAILERS = (
+    b"es-security-runas-user: admin",
+    b"X-First: 1\r\nConnection: authorization",
+    b"Content-Encoding: gzip",
+    b"X-Empty:",
+)
+OWN = {"Authorization": "ApiKey mine", "X-Own": "1"}
+
+
+@pytest.mark.parametrize("trailers", TRAILERS)
+@pytest.mark.parametrize("body", [b"", b"5\r\nhello\r\n"], ids=["empty", "hello"])
+async def test_a_trailer_of_a_request_is_no_header_of_the_next(trailers: bytes, body: bytes) -> None:
+    first = CHUNKED % b"/_bulk" + body + b"0\r\n" + trailers + b"\r\n\r\n"
+    second = b"GET /docs/_doc/1 HTTP/1.1\r\nHost: x\r\nAuthorization: ApiKey mine\r\nX-Own: 1\r\n\r\n"
+    search = b'POST /docs/_search HTTP/1.1\r\nHost: x\r\nContent-Length: 21\r\n\r\n{"query":{"match":1}}'
+    ways = [[first + second], [first, second], [first + first + second], [first[:-3], first[-3:] + second]]
+    for pieces in [*ways, [first + search + first, second]]:
+        async with (
+            serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine,
+            running_endpoint(fake_settings(engine)) as proxy,
+        ):
+            received = await send_raw(proxy.url, *pieces, responses=b"".join(pieces).count(b"HTTP/1.1"))
+        assert b" 400 " not in received
+        assert dict(engine.seen[-1].headers) == {"Host": engine.seen[-1].headers["Host"], **OWN}
+        names = {name for seen in engine.seen for name in seen.headers}
+        assert names & {"es-security-runas-user", "X-First", "X-Empty", "Content-Encoding"} == set()
+
+
+@pytest.mark.parametrize(
+    "trailers",
+    [
+        b"nocolon",
+        b"a: b\n\nGET / HTTP/1.1",
+        b"a: b\x00",
+        b" a: b",
+        b"Content-Length: 5",
+        b"Transfer-Encoding: chunked",
+    ],
+)
+async def test_malformed_trailers_end_the_connection(trailers: bytes) -> None:
+    wire = CHUNKED % b"/_bulk" + b"0\r\n" + trailers + b"\r\n\r\n"
+    async with (
+        serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine,
+        running_endpoint(fake_settings(engine)) as proxy,
+    ):
+        await send_raw(proxy.url, wire, OK)
+    assert [seen.target for seen in engine.seen if seen.target != "/_bulk"] == []
+
+
+@pytest.mark.parametrize("size", [1, 100])
+async def test_a_body_of_many_small_chunks_behind_which_requests_wait_is_read_to_its_end(size: int) -> None:
+    """More chunks, and more requests, than the connection keeps at once: it stops reading several times."""
+    body = b"".join(b"%x\r\n%b\r\n" % (size, b"a" * size) for _ in range(20_000)) + b"0\r\nX-Trailer: 1\r\n\r\n"
+    wire = CHUNKED % b"/_bulk" + body + OK * 100 + CHUNKED % b"/_bulk" + body + OK
+    async with (
+        serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine,
+        running_endpoint(fake_settings(engine)) as proxy,
+    ):
+        received = await send_raw(proxy.url, wire, responses=103)
+    assert received.count(b"HTTP/1.1 200 OK") == 103
+    assert [len(seen.body) for seen in engine.seen] == [20_000 * size, *[0] * 100, 20_000 * size, 0]
+    assert [seen for seen in engine.seen if "X-Trailer" in seen.headers] == []
+
+
 @pytest.mark.parametrize(
     ("pieces", "client"),
     [([b"PROXY TCP4 192.0.2.7 192.0.2.1 5 6\r\n"], "192.0.2.7"), ([b"PRO", b"XY UNKNOWN\r\n"], "127.0.0.1")],
