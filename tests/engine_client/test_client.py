@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -322,3 +322,34 @@ async def test_repr_shows_nodes_and_sessions_and_no_credentials() -> None:
         assert repr(engine) == (
             f"EngineClient(NodePool(up=['{node.url}'], down=['{NOWHERE}']), sessions=1, distribution='opensearch')"
         )
+
+
+@asynccontextmanager
+async def raw_engine(response: bytes) -> AsyncIterator[tuple[str, list[int]]]:
+    """Run a server that answers each request without a body with the same bytes; yields its URL and connections."""
+    connections: list[int] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(len(connections))
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(response)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", connections
+
+
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 103 Early Hints\r\nX-Hint: 1\r\n\r\n"])
+async def test_a_trailer_of_a_response_is_no_header_of_the_next(before: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Own: 1\r\n\r\n"
+    async with (
+        raw_engine(before + head + b"2\r\nok\r\n0\r\nX-Trailer: 1\r\n\r\n") as (url, connections),
+        client_of(url) as engine,
+    ):
+        for _ in range(3):
+            async with engine.open(GET) as response:
+                assert await response.content.read() == b"ok"
+                assert dict(response.headers) == {"X-Own": "1"}
+    assert len(connections) == 1

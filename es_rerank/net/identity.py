@@ -1,0 +1,118 @@
+"""Whether a request shows who its caller is, and whether it comes from a web page of another site. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from fnmatch import fnmatchcase
+from ipaddress import ip_address
+from urllib.parse import unquote_plus, urlsplit
+
+# Headers that do not identify a caller. Any other header might: for example, a user or role that a proxy adds.
+ANONYMOUS_HEADERS = frozenset(
+    """
+    accept accept-charset accept-encoding accept-language access-control-request-headers access-control-request-method
+    baggage cache-control connection content-encoding content-language content-length content-type date dnt
+    elastic-apm-traceparent ep-search-term expect forwarded host http2-settings if-match if-modified-since if-none-match
+    if-range if-unmodified-since keep-alive kbn-version kbn-xsrf max-forwards origin osd-version osd-xsrf pragma priority
+    proxy-connection purpose range referer sec-gpc te traceparent tracestate trailer transfer-encoding uber-trace-id
+    upgrade upgrade-insecure-requests user-agent via warning x-amzn-trace-id x-cloud-trace-context x-correlation-id
+    x-elastic-client-meta x-elastic-product-origin x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-prefix
+    x-forwarded-proto x-forwarded-server x-http-method-override x-opaque-id x-opensearch-product-origin x-real-ip
+    x-request-id x-requested-with
+    """.split()  # noqa: SIM905 - a hundred quotes are harder to read
+)
+_ANONYMOUS_PREFIXES = ("sec-ch-", "sec-fetch-", "x-b3-", "x-datadog-", "x-rerank-")
+# Names of headers and of URL parameters that carry credentials or an identity.
+_CREDENTIALS = re.compile(
+    r"auth|cookie|user|role|token|jwt|credential|passw|secret|session|identity|principal|tenant|cert|api-?_?key|run-?_?as|"
+    r"impersonat|group|e-?mail|login|account|subject|signature|security|x-amz-|consumer"
+)
+_OWN_SITES = frozenset({"same-origin", "none"})
+
+
+def may_identify(name: str, anonymous: Collection[str] = ()) -> bool:
+    """Return whether a header may identify the caller to the engine.
+
+    Args:
+        name: The name of the header.
+        anonymous: Names of further headers that do not identify callers, in lower case.
+
+    """
+    name = name.lower()
+    return name not in ANONYMOUS_HEADERS and name not in anonymous and not name.startswith(_ANONYMOUS_PREFIXES)
+
+
+def names_credentials(name: str) -> bool:
+    """Return whether the name of a header or URL parameter is one for credentials or an identity."""
+    return bool(_CREDENTIALS.search(name.lower()))
+
+
+def shows_identity(headers: Iterable[str], target: str, anonymous: Collection[str] = ()) -> bool:
+    """Return whether a request shows an identity: in a header, in a URL parameter, or in an absolute URL.
+
+    Args:
+        headers: The names of the request's headers.
+        target: The raw request target.
+        anonymous: Names of further headers that do not identify callers, in lower case.
+
+    """
+    place, _, query = target.partition("?")
+    names = (unquote_plus(pair.partition("=")[0]) for pair in re.split("[&;]", query))
+    return (
+        any(may_identify(name, anonymous) for name in headers)
+        or (bool(query) and any(names_credentials(name) for name in names))
+        or (not place.startswith("/") and "@" in place)
+    )
+
+
+def is_foreign_host(host: str, own: Iterable[str]) -> bool:
+    """Return whether a `Host` header may contain an attacker's name for this machine (DNS rebinding).
+
+    Any name with a dot may be one, except those that match a pattern in *own*.
+    """
+    name = _host_name(host)
+    if name is None:
+        return True
+    return "." in name and not _is_address(name) and not any(fnmatchcase(name, pattern.lower()) for pattern in own)
+
+
+def is_foreign_site(headers: Mapping[str, str], trusted: Iterable[str]) -> bool:
+    """Return whether a browser sent the request for a web page of another site (cross-site request forgery).
+
+    See Fetch Metadata (`Sec-Fetch-Site`) and RFC 6454 (`Origin`). Requests without these headers are not from a current
+    browser.
+
+    Args:
+        headers: The headers of the request, in a mapping that ignores case.
+        trusted: Patterns of the hosts whose pages may send requests, besides the host of the request itself.
+
+    """
+    page = headers.get("Origin") or headers.get("Referer")
+    if page is not None and any(fnmatchcase(_host_name(_authority(page)) or "", one.lower()) for one in trusted):
+        return False
+    if headers.get("Sec-Fetch-Site", "none").strip().lower() not in _OWN_SITES:
+        return True
+    return page is not None and _authority(page).lower() != headers.get("Host", "").strip().lower()
+
+
+def _authority(url: str) -> str:
+    """Return host and port of a URL; empty for the opaque origin `null`."""
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+
+
+def _host_name(host: str) -> str | None:
+    """Return the name in HOST:PORT in lower case, without a dot at its end; None if it is malformed."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return None
+
+
+def _is_address(name: str) -> bool:
+    """Return whether a host name is an IP address."""
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
