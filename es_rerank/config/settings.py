@@ -72,14 +72,28 @@ class Settings(BaseModel):
     )
     upstream_key: Path | None = Field(None, description="PEM file of the unencrypted key of `upstream_certificate`.")
     upstream_api_key: SecretStr | None = Field(
-        None, description="Encoded API key that es-rerank sends to the engine for clients that send no credentials."
+        None, description="Encoded API key that es-rerank sends to the engine for clients that show no identity."
     )
     upstream_username: str | None = Field(
-        None, description="User name that es-rerank sends to the engine for clients that send no credentials."
+        None, description="User name that es-rerank sends to the engine for clients that show no identity."
     )
     upstream_password: SecretStr | None = Field(None, description="Password of `upstream_username`.")
+    anonymous_headers: Names = Field(
+        (),
+        description="Comma-separated names of headers that do not identify callers, besides well-known headers. A "
+        "client that sends any other header, such as a user name that a gateway adds, gets no credentials of "
+        "es-rerank.",
+    )
+    trusted_hosts: Names = Field(
+        (),
+        description="Comma-separated host names, or patterns such as `*.example`, of es-rerank and of web pages that "
+        "use it. IP addresses and names without a dot are always names of es-rerank. For other hosts and sites, "
+        "es-rerank sends no credentials of its own.",
+    )
     aws_region: str | None = Field(
-        None, description="AWS region of an Amazon OpenSearch cluster. If set, es-rerank signs every request (SigV4)."
+        None,
+        description="AWS region of an Amazon OpenSearch cluster. If set, es-rerank signs requests (SigV4) for clients "
+        "that show no identity other than a signature.",
     )
     aws_service: Literal["es", "aoss"] = Field(
         "es", description="AWS service name in the signature: `es` for a domain, `aoss` for a serverless collection."

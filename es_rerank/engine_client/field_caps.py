@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any
@@ -88,7 +89,12 @@ class FieldCapsCache:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def resolve(
-        self, search: Search, headers: CIMultiDict[str], max_wait: float = _TIMEOUT_SECONDS
+        self,
+        search: Search,
+        headers: CIMultiDict[str],
+        max_wait: float = _TIMEOUT_SECONDS,
+        *,
+        use_service_credentials: bool = False,
     ) -> IndexInfo | None:
         """Resolve the index expression or point in time of a search.
 
@@ -98,6 +104,7 @@ class FieldCapsCache:
             search: The search.
             headers: The caller's headers, sent to the engine. Headers that may identify the caller are part of the key.
             max_wait: Maximum wait in seconds, counted from the start of the shared request.
+            use_service_credentials: Whether es-rerank's own credentials stand in for the caller's; part of the key.
 
         Returns:
             Indices and field types; None if the engine does not return them in time.
@@ -106,7 +113,8 @@ class FieldCapsCache:
         options = {name: search.params[name] for name in sorted(INDEX_OPTIONS) if name in search.params}
         pit = _pit(search)
         caller = [(name.lower(), value) for name, value in headers.items() if _identifies(name.lower())]
-        key = blake2b(repr((search.target, pit, options, caller)).encode(), digest_size=16).digest()
+        known = (search.target, pit, options, caller, use_service_credentials)
+        key = blake2b(repr(known).encode(), digest_size=16).digest()
         now = self._clock()
         expires, info = self._entries.get(key, (now, None))
         if now < expires:
@@ -114,7 +122,8 @@ class FieldCapsCache:
         if key not in self._in_flight:
             if max_wait <= 0:
                 return None
-            fetch = self._fetch_pit(pit, headers) if pit else self._fetch(search.target, options, headers)
+            request = _read_request(headers, use_service_credentials)
+            fetch = self._fetch_pit(pit, request) if pit else self._fetch(search.target, options, request)
             self._in_flight[key] = now, asyncio.create_task(self._cached(key, fetch))
         started, task = self._in_flight[key]
         done, _ = await asyncio.wait([task], timeout=started + max_wait - now)
@@ -137,28 +146,35 @@ class FieldCapsCache:
             self._entries.popitem(last=False)
         return info
 
-    async def _fetch(self, target: str, options: Mapping[str, str], headers: CIMultiDict[str]) -> IndexInfo | None:
-        """Request the field capabilities of an index expression."""
+    async def _fetch(self, target: str, options: Mapping[str, str], caller: OutgoingRequest) -> IndexInfo | None:
+        """Request the field capabilities of an index expression; *caller* is any read request of the caller."""
         path = f"/{quote(target, safe='')}/_field_caps" if target else "/_field_caps"
         query = urlencode({"fields": "*", **options})
-        body = await self._body(OutgoingRequest("GET", f"{path}?{query}", headers, retryable=True))
+        body = await self._body(replace(caller, target=f"{path}?{query}"))
         return None if body is None else _read(body)
 
-    async def _fetch_pit(self, pit: str, headers: CIMultiDict[str]) -> IndexInfo | None:
+    async def _fetch_pit(self, pit: str, caller: OutgoingRequest) -> IndexInfo | None:
         """Get the indices of a point in time with a terms aggregation, then request their field capabilities."""
         terms = {"terms": {"field": "_index", "size": _MAX_INDICES}}
         search = {"pit": {"id": pit}, "size": 0, "aggs": {"names": terms}}
-        sent = CIMultiDict([*headers.items(), ("Content-Type", "application/json")])
-        body = await self._body(OutgoingRequest("POST", "/_search", sent, msgspec.json.encode(search), retryable=True))
+        headers = CIMultiDict([*caller.headers.items(), ("Content-Type", "application/json")])
+        body = await self._body(
+            replace(caller, method="POST", target="/_search", headers=headers, body=msgspec.json.encode(search))
+        )
         buckets = decode(body)["aggregations"]["names"]["buckets"] if body else []
         names = [bucket["key"] for bucket in buckets]
-        return await self._fetch(",".join(names), {}, headers) if names else None
+        return await self._fetch(",".join(names), {}, caller) if names else None
 
     async def _body(self, request: OutgoingRequest) -> bytes | None:
         """Return a response body; None if the status is not 200 or the body is too large."""
         async with self._engine.open(request) as answer:
             body, _ = await read_limited(answer.content.iter_any(), self._max_bytes)
             return body if answer.status == HTTPStatus.OK else None
+
+
+def _read_request(headers: CIMultiDict[str], use_service_credentials: bool) -> OutgoingRequest:
+    """Return a read request of a caller, whose target is still to be set."""
+    return OutgoingRequest("GET", "/", headers, retryable=True, use_service_credentials=use_service_credentials)
 
 
 def _identifies(name: str) -> bool:

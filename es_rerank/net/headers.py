@@ -35,11 +35,11 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 def end_to_end_headers(headers: RawHeaders, *without: str) -> CIMultiDict[str]:
     """Return the headers to forward, in their order, including repeated ones.
 
-    Hop-by-hop headers, headers listed in `Connection`, and headers named in *without* are removed.
+    Hop-by-hop headers, and headers named in *without*, are removed. Headers listed in `Connection` are not: a caller
+    could remove the credentials or the identity that a gateway has added.
     """
     decoded = [(name.decode("utf-8", _UNDECODABLE), value.decode("utf-8", _UNDECODABLE)) for name, value in headers]
-    listed = ",".join(value for name, value in decoded if name.lower() == "connection").split(",")
-    excluded = HOP_BY_HOP | {name.strip().lower() for name in listed} | {name.lower() for name in without}
+    excluded = HOP_BY_HOP | {name.lower() for name in without}
     return CIMultiDict((name, value) for name, value in decoded if name.lower() not in excluded)
 
 

@@ -14,19 +14,20 @@ ANONYMOUS_HEADERS = frozenset(
     accept accept-charset accept-encoding accept-language access-control-request-headers access-control-request-method
     baggage cache-control connection content-encoding content-language content-length content-type date dnt
     elastic-apm-traceparent ep-search-term expect forwarded host http2-settings if-match if-modified-since if-none-match
-    if-range if-unmodified-since keep-alive kbn-version kbn-xsrf max-forwards origin osd-version osd-xsrf pragma priority
-    proxy-connection purpose range referer sec-gpc te traceparent tracestate trailer transfer-encoding uber-trace-id
-    upgrade upgrade-insecure-requests user-agent via warning x-amzn-trace-id x-cloud-trace-context x-correlation-id
-    x-elastic-client-meta x-elastic-product-origin x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-prefix
-    x-forwarded-proto x-forwarded-server x-http-method-override x-opaque-id x-opensearch-product-origin x-real-ip
-    x-request-id x-requested-with
+    if-range if-unmodified-since keep-alive kbn-version kbn-xsrf max-forwards origin osd-version osd-xsrf pragma
+    priority proxy-connection purpose range referer sec-gpc te traceparent tracestate trailer transfer-encoding
+    uber-trace-id upgrade upgrade-insecure-requests user-agent via warning x-amzn-trace-id x-cloud-trace-context
+    x-correlation-id x-elastic-client-meta x-elastic-product-origin x-forwarded-for x-forwarded-host x-forwarded-port
+    x-forwarded-prefix x-forwarded-proto x-forwarded-server x-http-method-override x-opaque-id
+    x-opensearch-product-origin x-real-ip x-request-id x-requested-with
     """.split()  # noqa: SIM905 - a hundred quotes are harder to read
 )
 _ANONYMOUS_PREFIXES = ("sec-ch-", "sec-fetch-", "x-b3-", "x-datadog-", "x-rerank-")
-# Names of headers and of URL parameters that carry credentials or an identity.
-_CREDENTIALS = re.compile(
-    r"auth|cookie|user|role|token|jwt|credential|passw|secret|session|identity|principal|tenant|cert|api-?_?key|run-?_?as|"
-    r"impersonat|group|e-?mail|login|account|subject|signature|security|x-amz-|consumer"
+# Names of URL parameters, and of headers, that carry credentials or an identity.
+_CREDENTIALS = r"auth|cookie|token|jwt|credential|passw|secret|session|identity|api-?_?key|run-?_?as|signature|x-amz-"
+_PARAMETERS = re.compile(_CREDENTIALS + "|^user(name)?$")
+_HEADERS = re.compile(
+    _CREDENTIALS + "|user|role|principal|tenant|cert|impersonat|group|e-?mail|login|account|subject|security|consumer"
 )
 _OWN_SITES = frozenset({"same-origin", "none"})
 
@@ -44,8 +45,8 @@ def may_identify(name: str, anonymous: Collection[str] = ()) -> bool:
 
 
 def names_credentials(name: str) -> bool:
-    """Return whether the name of a header or URL parameter is one for credentials or an identity."""
-    return bool(_CREDENTIALS.search(name.lower()))
+    """Return whether the name of a header is one for credentials or an identity. Other headers may be, too."""
+    return name.lower() not in ANONYMOUS_HEADERS and bool(_HEADERS.search(name.lower()))
 
 
 def shows_identity(headers: Iterable[str], target: str, anonymous: Collection[str] = ()) -> bool:
@@ -58,10 +59,10 @@ def shows_identity(headers: Iterable[str], target: str, anonymous: Collection[st
 
     """
     place, _, query = target.partition("?")
-    names = (unquote_plus(pair.partition("=")[0]) for pair in re.split("[&;]", query))
+    names = (unquote_plus(pair.partition("=")[0]).lower() for pair in re.split("[&;]", query))
     return (
         any(may_identify(name, anonymous) for name in headers)
-        or (bool(query) and any(names_credentials(name) for name in names))
+        or (bool(query) and any(_PARAMETERS.search(name) for name in names))
         or (not place.startswith("/") and "@" in place)
     )
 

@@ -49,7 +49,7 @@ class OutgoingRequest:
     Attributes:
         target: The raw path and query string.
         retryable: Whether to send the request again if the engine closes the connection; never true for writes.
-        use_service_credentials: Whether to add es-rerank's own credentials or signature if the caller sent none.
+        use_service_credentials: Whether es-rerank's own credentials, or its signature, stand in for the caller's.
 
     """
 
@@ -58,7 +58,7 @@ class OutgoingRequest:
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
     body: Body = None
     retryable: bool = False
-    use_service_credentials: bool = True
+    use_service_credentials: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,16 @@ import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 
+import structlog
 from aiohttp import web
 from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
 
 from es_rerank.config.settings import Settings
-from es_rerank.config.types import seconds
+from es_rerank.config.types import UNIX, host_and_port, seconds
 from es_rerank.errors import RequestError
 from es_rerank.net.headers import FORWARDING, end_to_end_headers
+from es_rerank.net.identity import is_foreign_host, is_foreign_site, shows_identity
 from es_rerank.net.messages import Stream
 from es_rerank.net.stream_copy import copy_stream
 
@@ -23,6 +25,12 @@ DEADLINE_HEADER = "X-Rerank-Deadline"
 
 # Headers about the client's request body and response, which are not sent with es-rerank's own requests for the client.
 BODY_HEADERS = ("Accept", "Accept-Encoding", "Content-Encoding", "Content-Length", "Content-Type")
+
+log = structlog.get_logger()
+
+# Headers of a signature of the client, which is not valid for the engine. es-rerank's signature replaces it.
+_AWS_SIGNATURE = "AWS4-HMAC-SHA256 "
+_AWS_HEADERS = ("authorization", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token")
 
 _BEHIND_HOST = re.compile(r"[/?].*", re.DOTALL)
 
@@ -93,3 +101,35 @@ def headers(request: web.BaseRequest, settings: Settings, *without: str) -> CIMu
     forwarded = end_to_end_headers(request.raw_headers, *without)
     FORWARDING[settings.forwarded](forwarded, request.remote or "", request.host, request.scheme)
     return forwarded
+
+
+def uses_service_credentials(request: web.BaseRequest, settings: Settings) -> bool:
+    """Return whether es-rerank's own credentials stand in for the caller's: only for a caller that shows no identity.
+
+    A web page could otherwise use them from the browser of a person who can reach es-rerank: by its own site's name for
+    this machine (DNS rebinding), or by a request to another site.
+    """
+    if not (settings.aws_region or settings.upstream_api_key or settings.upstream_username):
+        return False
+    anonymous = tuple(name.lower() for name in settings.anonymous_headers)
+    if settings.aws_region and request.headers.get("Authorization", "").startswith(_AWS_SIGNATURE):
+        anonymous += _AWS_HEADERS
+    if shows_identity(request.headers, request.raw_path, anonymous):
+        return False
+    reason = _foreign(request, settings)
+    if reason:
+        log.debug("service credentials withheld", client=request.remote, reason=reason)
+    return not reason
+
+
+def _foreign(request: web.BaseRequest, settings: Settings) -> str:
+    """Return why a request may come from a foreign web page; empty if it does not."""
+    addresses = [one for one in (settings.listen, settings.admin_listen, settings.publish_address) if one]
+    own = [host_and_port(one)[0] for one in addresses if ":" in one and not one.startswith(UNIX)]
+    # With TLS the certificate proves the name, and browsers cannot connect to Unix sockets.
+    is_proven = request.secure or isinstance(request.get_extra_info("sockname"), str)
+    if not is_proven and is_foreign_host(request.headers.get("Host", ""), (*own, *settings.trusted_hosts)):
+        return "the host of the request is not in trusted_hosts"
+    if is_foreign_site(request.headers, settings.trusted_hosts):
+        return "a page of a site that is not in trusted_hosts sent the request"
+    return ""

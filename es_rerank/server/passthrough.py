@@ -74,7 +74,9 @@ def _client_request(request: web.BaseRequest, settings: Settings, body: Body, *,
     """Build the engine request from the client's; searches and reads without a streamed body may be retried."""
     retryable = isinstance(body, bytes | None) and (searched or request.method in _READ_METHODS)
     headers = client_request.headers(request, settings)
-    return OutgoingRequest(request.method, client_request.target(request), headers, body or None, retryable)
+    own = client_request.uses_service_credentials(request, settings)
+    target = client_request.target(request)
+    return OutgoingRequest(request.method, target, headers, body or None, retryable, use_service_credentials=own)
 
 
 def _replaced(request: OutgoingRequest, forward: EngineRequest) -> OutgoingRequest:

@@ -83,7 +83,7 @@ async def test_received_requests_have_a_valid_signature(method: str, target: str
     whole = Chunks(body()) if streamed else b'{"size":1}' if method == "POST" else None
     async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine:
         client = EngineClient(fake_settings(engine, aws_region=REGION, aws_service=service))
-        sent = OutgoingRequest(method, target, headers, whole)
+        sent = OutgoingRequest(method, target, headers, whole, use_service_credentials=True)
         async with client.open(sent) as answer:
             assert answer.status == 200
         await client.close()
@@ -148,7 +148,9 @@ async def test_a_body_that_was_read_to_be_signed_is_not_sent_to_the_next_node_em
         outcomes = []
         for _ in range(2):
             try:
-                async with client.open(OutgoingRequest("PUT", "/docs", body=Chunks(body()))) as response:
+                async with client.open(
+                    OutgoingRequest("PUT", "/docs", body=Chunks(body()), use_service_credentials=True)
+                ) as response:
                     outcomes.append(await response.content.read())
             except UpstreamError:
                 outcomes.append(b"502")

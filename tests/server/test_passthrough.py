@@ -6,6 +6,7 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 import pytest
@@ -24,9 +25,12 @@ from es_rerank.testing import (
 
 @asynccontextmanager
 async def passing(
-    says: FakeResponse | Callable[[ReceivedRequest], FakeResponse],
+    says: FakeResponse | Callable[[ReceivedRequest], FakeResponse], **settings: Any
 ) -> AsyncIterator[tuple[RunningEndpoint, FakeServer]]:
-    async with serve_fake(FakeServer({"": says})) as engine, running_endpoint(fake_settings(engine)) as proxy:
+    async with (
+        serve_fake(FakeServer({"": says})) as engine,
+        running_endpoint(fake_settings(engine, **settings)) as proxy,
+    ):
         yield proxy, engine
 
 
@@ -64,14 +68,43 @@ async def test_headers_pass_in_their_order_also_repeated_ones() -> None:
 
 
 async def test_hop_by_hop_headers_are_not_passed() -> None:
-    sent = [("Connection", "X-Hop"), ("X-Hop", "1"), ("Keep-Alive", "5"), ("TE", "trailers"), ("Expect", "")]
+    sent = [("Connection", "TE, keep-alive"), ("Keep-Alive", "5"), ("TE", "trailers"), ("Expect", "")]
     async with passing(FakeResponse(b"", headers=[("Keep-Alive", "9"), ("Proxy-Authenticate", "x")])) as (
         proxy,
         engine,
     ):
         got = await proxy.send("GET", "/", headers=sent)
-    assert {"X-Hop", "Keep-Alive", "TE", "Expect"} & set(engine.seen[0].headers) == set()
+    assert {"Keep-Alive", "TE", "Expect"} & set(engine.seen[0].headers) == set()
     assert {"Keep-Alive", "Proxy-Authenticate"} & set(got.headers) == set()
+
+
+IDENTITY = [
+    ("Authorization", "ApiKey mine"),
+    ("Cookie", "sid=1"),
+    ("es-security-runas-user", "reader"),
+    ("es-secondary-authorization", "ApiKey other"),
+    ("X-Forwarded-User", "ann"),
+    ("X-Team", "a"),
+]
+
+
+@pytest.mark.parametrize("target", ["/docs/_doc/1", "/docs/_search"])
+@pytest.mark.parametrize("own", [{}, {"upstream_api_key": "ours"}], ids=["none", "key"])
+async def test_a_connection_header_removes_no_identity(target: str, own: dict[str, str]) -> None:
+    listed = ["keep-alive, " + name for name, _ in IDENTITY] + [", ".join(name for name, _ in IDENTITY).upper()]
+    async with passing(FakeResponse(b"{}"), **own) as (proxy, engine):
+        for one in listed:
+            for headers in (
+                [("Connection", one), *IDENTITY],
+                [*IDENTITY, ("Connection", "TE"), ("connection", one)],
+            ):
+                got = await proxy.send("GET", target, headers=headers)
+                assert (got.status, "Connection header" in got.json["error"]["reason"]) == (400, True)
+        assert engine.seen == []
+        kept = [("X-Request-Id", "7"), ("Connection", "X-Request-Id, close, Persist")]
+        assert (await proxy.send("GET", "/docs/_doc/1", headers=[*IDENTITY, *kept])).status == 200
+    names = {name.lower() for name in engine.seen[0].headers}
+    assert names - {"host", "accept", "accept-encoding"} == {"x-request-id", *(name.lower() for name, _ in IDENTITY)}
 
 
 async def test_no_header_is_added() -> None:

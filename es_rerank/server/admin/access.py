@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
@@ -15,6 +13,7 @@ from aiohttp import web
 from es_rerank.config.settings import Settings
 from es_rerank.config.types import UNIX, host_and_port
 from es_rerank.errors import UpstreamError
+from es_rerank.net import identity
 from es_rerank.net.connection_errors import describe_error
 from es_rerank.net.content_encoding import read_limited
 from es_rerank.net.messages import OutgoingRequest
@@ -47,35 +46,21 @@ async def deny_access(state: State, request: web.Request) -> web.StreamResponse 
 
 
 def is_foreign_host(request: web.BaseRequest, settings: Settings) -> bool:
-    """Return whether the `Host` of a request may be an attacker's name for this machine (DNS rebinding).
+    """Return whether the `Host` of a request for an admin page may be an attacker's name for this machine.
 
-    Any name with a dot may be, except the host in `admin_listen`. With TLS the certificate proves the name, and
-    browsers cannot connect to Unix sockets.
+    With TLS the certificate proves the name, and browsers cannot connect to Unix sockets.
     """
-    host = request.headers.get("Host")
-    if host is None or request.secure or settings.admin_listen.startswith(UNIX):
+    if request.secure or settings.admin_listen.startswith(UNIX):
         return False
-    try:
-        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
-    except ValueError:
-        return True
-    return "." in name and not _is_address(name) and name != host_and_port(settings.admin_listen)[0].lower()
-
-
-def _is_address(name: str) -> bool:
-    """Return whether a host name is an IP address."""
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
+    own = (host_and_port(settings.admin_listen)[0], *settings.trusted_hosts)
+    return identity.is_foreign_host(request.headers.get("Host", ""), own)
 
 
 async def _deny_foreign_host(state: State, request: web.Request) -> web.StreamResponse | None:
     """Reject a request whose host may be an attacker's name."""
     if not is_foreign_host(request, state.settings):
         return None
-    reason = "the admin pages accept IP addresses, names without a dot, and the host of admin_listen"
+    reason = "the admin pages accept IP addresses, names without a dot, the host of admin_listen, and trusted_hosts"
     return error_answer(HTTPStatus.MISDIRECTED_REQUEST, "illegal_argument_exception", reason)
 
 
@@ -110,7 +95,8 @@ async def _denied_by_engine(state: State, request: web.Request) -> web.StreamRes
     headers["Accept"] = "application/json"
     for target in _AUTHENTICATION_REQUESTS:
         async with state.upstream.open(
-            OutgoingRequest("GET", target, headers, retryable=True, use_service_credentials=False)
+            # Without service credentials, which would authenticate every caller.
+            OutgoingRequest("GET", target, headers, retryable=True)
         ) as answer:
             body, _ = await read_limited(answer.content.iter_any(), state.settings.max_answer)
         if answer.status == HTTPStatus.OK:

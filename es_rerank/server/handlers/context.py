@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -44,7 +43,6 @@ from es_rerank.server.shadow import Measurement
 from es_rerank.server.state import State
 from es_rerank.server.timings import Timings
 
-Result = TypeVar("Result")
 Fetch = Callable[[Plan], Awaitable[EngineReply]]
 
 # Time reserved before the deadline for building the response. Searches that wait for scores at the same time are often
@@ -178,12 +176,19 @@ class EngineSession:
         deadline = options.deadline_of(state.rules.default_rule)
         started = time.monotonic()
         seconds = (deadline - options.arrived) * _FIELDS_SHARE - (started - options.arrived)
-        info = await state.indices.resolve(search, headers, seconds)
+        info = await state.indices.resolve(
+            search, headers, seconds, use_service_credentials=self._uses_service_credentials
+        )
         self.timings.add_engine(started)
         if info is None:
             return Skip(Why.MAPPING)
         rule = state.rules.choose(search.target, info.names)
         return Skip(rule) if isinstance(rule, Why) else (rule, info)
+
+    @property
+    def _uses_service_credentials(self) -> bool:
+        """Whether es-rerank's own credentials stand in for the caller's."""
+        return client_request.uses_service_credentials(self._call.request, self._call.state.settings)
 
     def _headers(self, without: Iterable[str]) -> CIMultiDict[str]:
         """Return the client's headers to forward, without some of them; decoded once per request."""
@@ -204,7 +209,12 @@ class EngineSession:
         if engine_request.body and not call.body and "Content-Type" not in headers:
             headers["Content-Type"] = "application/json"
         return OutgoingRequest(
-            method or call.request.method, engine_request.target, headers, engine_request.body or None, retryable=True
+            method or call.request.method,
+            engine_request.target,
+            headers,
+            engine_request.body or None,
+            retryable=True,
+            use_service_credentials=self._uses_service_credentials,
         )
 
     async def _read(self, response: Any) -> EngineReply:
@@ -226,25 +236,3 @@ def filtered(call: SearchCall, body: bytes, reply: EngineReply) -> bytes | None:
     """
     params = call.endpoint_request.params
     return cut(body, paths(params), keeps_empty=reply.elasticsearch) if "filter_path" in params else body
-
-
-async def gather_bounded(limit: int, work: Callable[..., Awaitable[Result]], *columns: Iterable[Any]) -> list[Result]:
-    """Call *work* for each row, like `map`, with at most *limit* calls running concurrently.
-
-    Returns:
-        The results in the order of the rows. If one call fails, the others are canceled.
-
-    """
-    slots = asyncio.Semaphore(limit)
-
-    async def in_slot(*row: Any) -> Result:
-        async with slots:
-            return await work(*row)
-
-    tasks = [asyncio.create_task(in_slot(*row)) for row in zip(*columns, strict=False)]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

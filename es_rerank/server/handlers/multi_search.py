@@ -26,7 +26,8 @@ from es_rerank.search.engine_request.widen import without_filter_path
 from es_rerank.search.formats.decode import decode
 from es_rerank.search.formats.endpoints import Endpoint, ParsedSearch
 from es_rerank.search.formats.multi_search import MultiSearchResponse, responses, write
-from es_rerank.server.handlers.context import EngineSession, SearchCall, filtered, gather_bounded, parsed_searches
+from es_rerank.server.handlers.context import EngineSession, SearchCall, filtered, parsed_searches
+from es_rerank.server.handlers.gather import gather_bounded
 from es_rerank.server.handlers.part import Line, Part
 from es_rerank.server.handlers.result import (
     HandlerResult,

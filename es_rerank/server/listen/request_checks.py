@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 
+from es_rerank.net.headers import HOP_BY_HOP
+from es_rerank.net.identity import may_identify, names_credentials
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"})
 _MALFORMED = "illegal_argument_exception"
 # Bytes that are not UTF-8 are decoded to lone surrogates (`surrogateescape`).
@@ -67,6 +70,19 @@ def _framing(head: RequestHead) -> Rejection | None:
     return malformed("the transfer encoding of the request is not just chunked")
 
 
+def _connection(head: RequestHead) -> Rejection | None:
+    """Reject a `Connection` header that lists credentials, or a header of the request that may identify the caller.
+
+    A proxy in front of es-rerank, or es-rerank, would have to remove them (RFC 9110, section 7.6.1), so that the caller
+    would be another one for the engine.
+    """
+    listed = ",".join(value for name, value in head.headers.items() if name.lower() == "connection").lower().split(",")
+    names = {name.strip() for name in listed} - HOP_BY_HOP - {"close", ""}
+    if any(names_credentials(name) or (name in head.headers and may_identify(name)) for name in names):
+        return malformed("the Connection header of the request lists credentials, or a header that is not hop-by-hop")
+    return None
+
+
 def _expectation(head: RequestHead) -> Rejection | None:
     """Reject expectations other than `100-continue` (RFC 9110, section 10.1.1)."""
     if head.headers.get("Expect", "100-continue").strip().lower() in {"", "100-continue"}:
@@ -87,6 +103,7 @@ REQUEST_CHECKS: tuple[Callable[[RequestHead], Rejection | None], ...] = (
     _method,
     _target,
     _framing,
+    _connection,
     _expectation,
     _encoding,
 )

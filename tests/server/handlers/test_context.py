@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import gzip
 import math
 import zlib
@@ -10,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from es_rerank.errors import UpstreamError
 from es_rerank.model import CallOptions, Rule, Scored, ScoreRequest
 from es_rerank.search.formats.endpoints import Endpoint, EndpointRequest
-from es_rerank.server.handlers.context import EngineSession, SearchCall, gather_bounded
+from es_rerank.server.handlers.context import EngineSession, SearchCall
 from es_rerank.server.timings import Timings
 from es_rerank.testing import (
     FakeResponse,
@@ -191,40 +189,6 @@ async def test_the_time_of_a_fetch_phase_is_reserved(body: dict[str, Any], state
         got = await proxy.search(**body)
     assert len(engine.targets()) == 1 + bool(body)
     assert got.headers["X-Rerank"].startswith(state)
-
-
-async def test_at_most_a_number_of_searches_run_concurrently_and_results_keep_their_order() -> None:
-    in_flight, highest = 0, 0
-
-    async def work(number: int, letter: str) -> str:
-        nonlocal in_flight, highest
-        in_flight += 1
-        highest = max(highest, in_flight)
-        for _ in range(9 - number):
-            await asyncio.sleep(0)
-        in_flight -= 1
-        return f"{letter}{number}"
-
-    assert await gather_bounded(2, work, range(5), "abcde") == ["a0", "b1", "c2", "d3", "e4"]
-    assert (in_flight, highest) == (0, 2)
-
-
-async def test_if_one_search_fails_the_others_are_cancelled_and_its_error_is_raised() -> None:
-    failure = UpstreamError("the engine's response was cut off")
-    begun, ended = [], []
-
-    async def work(number: int) -> None:
-        begun.append(number)
-        try:
-            await asyncio.sleep(0 if number == 1 else 60)
-        finally:
-            ended.append(number)
-        raise failure
-
-    with pytest.raises(UpstreamError) as raised:
-        await gather_bounded(3, work, range(9))
-    assert raised.value is failure
-    assert {0, 1, 2} <= set(begun) == set(ended)
 
 
 @pytest.mark.parametrize("target", ["/docs/_search?q=hose&_source=tag", "/docs/_search?q=hose&_source=false&size=2"])
