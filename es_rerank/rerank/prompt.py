@@ -12,6 +12,7 @@ from es_rerank.model import LongDocumentMode, LongDocuments, Rule
 from es_rerank.rerank.backends import Backend, RerankCall
 from es_rerank.rerank.chunking import Limits, cut
 from es_rerank.rerank.profiles import Profile
+from es_rerank.rerank.special_tokens import escape_special_tokens
 
 # The query may use up to 1/4 of the model's context.
 _QUERY_DIVISOR = 4
@@ -138,30 +139,6 @@ def _document(text: str) -> Document:
 def approximate_tokens(size: int) -> int:
     """Estimate the number of tokens of a text of *size* bytes in UTF-8, for load limits and throughput."""
     return int(size / _BYTES_PER_TOKEN) + 1
-
-
-def escape_special_tokens(special: Sequence[str], texts: Iterable[str | None]) -> list[str | None]:
-    """Insert a space into each special token, so that no text can alter the prompt, and replace lone surrogates.
-
-    Args:
-        special: The special tokens of the model.
-        texts: The query and the documents; None for a document without text.
-
-    Returns:
-        The escaped texts, in the same order; None for a document without text.
-
-    """
-    replacements = [(token, f"{token[0]} {token[1:]}") for token in special]
-    return [_clean(text, replacements) if text else text for text in texts]
-
-
-def _clean(text: str, replacements: Sequence[tuple[str, str]]) -> str:
-    """Escape special tokens and replace lone surrogates in one text."""
-    text = text.encode("utf-8", "replace").decode()
-    for token, escaped in replacements:
-        if token in text:
-            text = text.replace(token, escaped)
-    return text
 
 
 def probabilities(profile: Profile, scores: Iterable[float], raw: bool) -> list[float]:

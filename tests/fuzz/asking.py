@@ -50,7 +50,7 @@ from es_rerank.search.query_text.lucene import lucene_words, simple_words, wildc
 from es_rerank.search.response import filter_path
 from es_rerank.server import client_request
 from es_rerank.server.listen import proxy_protocol
-from es_rerank.server.listen.connection import escaped
+from es_rerank.server.listen.framing import escaped
 from es_rerank.server.listen.request_checks import RequestHead, check_request
 from tests.fuzz.inputs import Choices, parted, text
 

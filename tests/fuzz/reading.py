@@ -13,7 +13,8 @@ from es_rerank.rerank.backends import BACKENDS, BadAnswerError
 from es_rerank.rerank.chunking import Cut, Limits, Measure, cut
 from es_rerank.rerank.passage_choice import affordable, later_tokens
 from es_rerank.rerank.profiles import PROFILES
-from es_rerank.rerank.prompt import escape_special_tokens, probabilities
+from es_rerank.rerank.prompt import probabilities
+from es_rerank.rerank.special_tokens import escape_special_tokens
 from es_rerank.rerank.token_rates import Tokens
 from es_rerank.search import passages as texts
 from es_rerank.search.response.hits import Hit, sources

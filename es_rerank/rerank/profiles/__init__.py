@@ -66,13 +66,23 @@ class Profile:
     flags: tuple[str, ...] = ()
 
 
+_QWEN3_NAMES = (
+    "endoftext im_start im_end object_ref_start object_ref_end box_start box_end quad_start quad_end vision_start "
+    "vision_end vision_pad image_pad video_pad fim_prefix fim_middle fim_suffix fim_pad repo_name file_sep"
+)
+_QWEN3_TAGS = ("think", "tool_call", "tool_response")
+_QWEN3_SPECIAL = (
+    *(f"<|{name}|>" for name in _QWEN3_NAMES.split()),
+    *(f"<{slash}{name}>" for name in _QWEN3_TAGS for slash in ("", "/")),
+)
+
 _QWEN3 = Profile(
     model="Qwen/Qwen3-Reranker-0.6B",
     max_tokens=8192,
     max_passage_tokens=1024,
     overhead=128,
     instruction="Given a web search query, retrieve relevant passages that answer the query",
-    special=("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<think>", "</think>"),
+    special=_QWEN3_SPECIAL,
     template=_QWEN3_TEMPLATE,
     flags=("--hf-overrides", json.dumps(_QWEN3_OVERRIDES, separators=(",", ":")), "--max-model-len", "8192"),
 )

@@ -1,0 +1,134 @@
+"""Escapes the special tokens of a model in texts, so that no text can alter the prompt.
+
+A tokenizer may find a special token only after its own normalization: compatibility characters (NFKC: full width forms,
+mathematical letters), case folding, accents and control characters. So a text is searched for any spelling that one of
+these normalizations could turn into a special token. A wrong match only adds a space to the text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import chain, islice
+
+# No code point after this one has a compatibility decomposition to ASCII.
+_LAST_CODE_POINT = 0x1FFFF
+# Tokenizers replace these control characters by spaces, which separate the parts of a token.
+_SPACES = frozenset("\t\n\f\r")
+# Control and format characters, and combining marks, which tokenizers may delete.
+_DELETED = frozenset({"Cc", "Cf", "Me", "Mn"})
+# Quotation marks that look like brackets and have no decomposition.
+_SIMILAR = {"\u2039": "<", "\u203a": ">"}
+# A token that is spelled with more characters is escaped without a comparison, and so is every possible start of a
+# token in a text that has more of them: the time for a text of any content is bounded.
+_MAX_SPELLING, _MAX_STARTS = 100, 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Tokens:
+    """The special tokens of a model that start with the same character.
+
+    Attributes:
+        reduced: The tokens, without what a normalization may remove.
+        starts: The characters that a spelling of a token can start with; the first is that of the tokens.
+        plain: Pattern of the tokens in upper or lower case.
+        spelled: Pattern of a start after which a character follows that only a normalization makes part of a token.
+        other_starts: Pattern of all starts but the first.
+
+    """
+
+    reduced: tuple[str, ...]
+    starts: tuple[str, ...]
+    plain: re.Pattern[str]
+    spelled: re.Pattern[str]
+    other_starts: re.Pattern[str]
+
+
+def escape_special_tokens(special: Sequence[str], texts: Iterable[str | None]) -> list[str | None]:
+    """Insert a space into each special token, and replace lone surrogates.
+
+    Args:
+        special: The special tokens of the model.
+        texts: The query and the documents; None for a document without text.
+
+    Returns:
+        The escaped texts, in the same order; None for a document without text.
+
+    """
+    groups = _groups(tuple(special))
+    return [_escape(text, groups) if text else text for text in texts]
+
+
+def _escape(text: str, groups: Sequence[_Tokens]) -> str:
+    """Escape special tokens and replace lone surrogates in one text."""
+    text = text.encode("utf-8", "replace").decode()
+    for tokens in groups:
+        # Most texts have none of these characters, and to find that out is much faster than a pattern.
+        if any(character in text for character in tokens.starts):
+            text = _separate(tokens.plain.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text), tokens)
+    return text
+
+
+def _separate(text: str, tokens: _Tokens) -> str:
+    """Insert a space after the first character of each token that is spelled with other characters."""
+    found = chain(tokens.spelled.finditer(text), tokens.other_starts.finditer(text))
+    starts = sorted((one.start() for one in islice(found, _MAX_STARTS + 1)), reverse=True)
+    if len(starts) > _MAX_STARTS:
+        for character in tokens.starts:
+            text = text.replace(character, f"{character} ")
+        return text
+    for at in starts:
+        if _spells_token(text[at : at + _MAX_SPELLING], tokens.reduced):
+            text = f"{text[: at + 1]} {text[at + 1 :]}"
+    return text
+
+
+def _spells_token(text: str, tokens: Sequence[str]) -> bool:
+    """Return whether a text starts with a spelling of a token, or may be the start of one."""
+    known = ""
+    for character in text:
+        known += _reduced(character)
+        if any(known.startswith(token) for token in tokens):
+            return True
+        if not any(token.startswith(known) for token in tokens):
+            return False
+    return len(text) == _MAX_SPELLING
+
+
+@cache
+def _groups(special: tuple[str, ...]) -> Sequence[_Tokens]:
+    """Prepare the search for special tokens, grouped by their first character."""
+    tokens = tuple(dict.fromkeys(map(_reduced, special)))
+    firsts = dict.fromkeys(token[0] for token in tokens)
+    return [_prepared(first, tuple(token for token in tokens if token[0] == first)) for first in firsts]
+
+
+def _prepared(first: str, tokens: tuple[str, ...]) -> _Tokens:
+    """Prepare the search for tokens that start with the character *first*."""
+    starts = (first, *(one for one in _spellings(first) if one != first))
+    rests = ["".join(f"[{re.escape(one + one.upper())}]" for one in token[1:]) for token in tokens]
+    inner = "".join({one + one.upper(): 0 for token in tokens for one in token[1:]})
+    return _Tokens(
+        tokens,
+        starts,
+        plain=re.compile(f"{re.escape(first)}(?:{'|'.join(rests)})"),
+        spelled=re.compile(rf"{re.escape(first)}(?=[{re.escape(inner)}]{{0,{max(map(len, tokens))}}}[^\t\n\f\r -~])"),
+        other_starts=re.compile(f"[{re.escape(''.join(starts[1:]))}]"),
+    )
+
+
+@cache
+def _spellings(first: str) -> Sequence[str]:
+    """Return the characters that a normalization may reduce to *first*."""
+    decomposed = (one for one in map(chr, range(_LAST_CODE_POINT)) if unicodedata.normalize("NFKD", one)[0] == first)
+    return [*decomposed, *(one for one, plain in _SIMILAR.items() if plain == first)]
+
+
+@lru_cache(maxsize=4096)
+def _reduced(text: str) -> str:
+    """Return a text without case, compatibility forms, combining marks and control characters."""
+    plain = unicodedata.normalize("NFKD", "".join(_SIMILAR.get(one, one) for one in text)).casefold()
+    return "".join(one for one in plain if one in _SPACES or unicodedata.category(one) not in _DELETED)
