@@ -69,7 +69,10 @@ _ENDPOINTS: Mapping[str, tuple[str, str]] = {
     "_async_search": ("one search; the final response to the submit or to a later poll is reranked", _DOCUMENTATION),
     "_async_search/{id}": ("poll, status and delete, with the id that the submit returned", _DOCUMENTATION),
     "_rank_eval": ("one search per rated request; the engine evaluates the reranked order", _OPENSEARCH),
-    "_inference/{id}": ("none; Elasticsearch's rerank API, for the ids in `inference_ids`", "needs no engine"),
+    "_inference/{id}": (
+        "none; Elasticsearch's rerank API, for the ids in `inference_ids`",
+        "answered without the engine, to callers that the engine authenticates",
+    ),
 }
 
 

@@ -23,6 +23,8 @@ _EXCLUDES = (
     ("upstream_username", "upstream_api_key"),
     ("aws_region", "upstream_api_key"),
     ("aws_region", "upstream_username"),
+    # The engine would authenticate es-rerank by its client certificate instead of the caller.
+    ("inference_ids", "upstream_certificate"),
     # The PROXY protocol header arrives before the TLS handshake, and Python's TLS server cannot read it there.
     ("proxy_protocol", "listen_certificate"),
 )

@@ -17,6 +17,7 @@ from es_rerank.net.messages import Body
 from es_rerank.search.engine_request.plain import plain_request
 from es_rerank.search.formats.endpoints import EndpointRequest, Role, match
 from es_rerank.server import client_request
+from es_rerank.server.admin.access import deny_own_endpoint
 from es_rerank.server.admin.pages import PREFIX, admin_page
 from es_rerank.server.handlers import HANDLERS
 from es_rerank.server.handlers.context import EngineSession, SearchCall, mode, search_call
@@ -81,6 +82,8 @@ async def _routed(request: web.Request) -> web.StreamResponse:
 async def answer(state: State, request: web.Request, endpoint_request: EndpointRequest) -> web.StreamResponse:
     """Respond to a request to a known endpoint, or pass it through with the reason in the `X-Rerank` header."""
     arrived = time.monotonic()
+    if endpoint_request.role is Role.OWN and (denied := await deny_own_endpoint(state, request)):
+        return denied
     limit = state.settings.max_body
     whole, parts = await read_limited(aiter(client_request.ClientBody(request)), limit)
     if whole is None and endpoint_request.role is Role.OWN:

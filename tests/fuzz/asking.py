@@ -41,6 +41,7 @@ from es_rerank.search.formats import (
     rank_eval,
     search_template,
 )
+from es_rerank.search.formats import decode as decoding
 from es_rerank.search.formats.endpoints import ENDPOINTS, Endpoint, EndpointRequest, ParsedSearch
 from es_rerank.search.formats.native_reranker import resolve
 from es_rerank.search.formats.parse import parse
@@ -136,11 +137,11 @@ def requests(data: bytes) -> None:
     request = endpoints.match(method, target, headers, ROWS)
     if request is None:
         return
-    endpoints.wants_other_format(request)
+    decoding.wants_other_format(request)
     filter_path.paths(request.params)
     assert isinstance(parse(request, body), Sequence | Skip)
-    if request.endpoint in _READERS and endpoints.unreadable(request, body) is None:
-        _READERS[request.endpoint](request, endpoints.content(request, body))
+    if request.endpoint in _READERS and decoding.unreadable(request, body) is None:
+        _READERS[request.endpoint](request, decoding.content(request, body))
 
 
 def _typed(headers: CIMultiDict[str]) -> None:
@@ -160,7 +161,7 @@ def _one(request: EndpointRequest, content: bytes) -> None:
         return  # the body is in the URL, which has a media type of its own
     (search,) = parsed
     assert search.body == content
-    _read(endpoints.decode(request, search), content)
+    _read(decoding.decode(request, search), content)
 
 
 def _read(found: Search | Skip, content: bytes) -> None:
@@ -190,7 +191,7 @@ def _many(request: EndpointRequest, content: bytes) -> None:
     assert [(one.target, one.params) for one in again] == [(one.target, one.params) for one in parsed]
     for one in parsed:
         assert one.template == (one.body if templates else None)
-        _read(endpoints.decode(request, one, one.body), one.body)
+        _read(decoding.decode(request, one, one.body), one.body)
 
 
 def _rated(_request: EndpointRequest, content: bytes) -> None:
@@ -284,11 +285,11 @@ def plans(data: bytes) -> None:
     choose = Choices(prefix)
     endpoint, rule, info = choose.one(tuple(ENGINE_REQUESTS)), choose.one(RULES), choose.one(INFOS)
     request = EndpointRequest("library", text(query_string), {}, endpoint, f"/library/{endpoint}")
-    if endpoints.unreadable(request, body):
+    if decoding.unreadable(request, body):
         return
-    content = endpoints.content(request, body)
+    content = decoding.content(request, body)
     _native_reranker(content, request.params.get("search_pipeline"))
-    found = endpoints.decode(request, ParsedSearch("library", request.params, content))
+    found = decoding.decode(request, ParsedSearch("library", request.params, content))
     _read(found, content)
     if isinstance(found, Skip) or plan.early(found):
         return

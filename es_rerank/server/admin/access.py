@@ -1,4 +1,7 @@
-"""Access to the admin pages: for all callers at `admin_listen`, for authenticated callers if it is `shared`."""
+"""Access to the admin pages: for all callers at `admin_listen`, for authenticated callers if it is `shared`.
+
+Endpoints that es-rerank answers without the engine are guarded like shared admin pages.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +46,15 @@ Guard = Callable[[State, web.Request], Awaitable[web.StreamResponse | None]]
 async def deny_access(state: State, request: web.Request) -> web.StreamResponse | None:
     """Return an error response if the caller has no access to admin pages at the address it connected to, or None."""
     return await _GUARDS[admin_access(request)](state, request)
+
+
+async def deny_own_endpoint(state: State, request: web.Request) -> web.StreamResponse | None:
+    """Return an error response if the caller has no access to endpoints that es-rerank answers itself, or None.
+
+    The engine would ask for credentials there. At `admin_listen`, all callers have access.
+    """
+    guard = _deny_foreign_host if admin_access(request) is AdminAccess.ALL else _deny_unauthenticated
+    return await guard(state, request)
 
 
 def is_foreign_host(request: web.BaseRequest, settings: Settings) -> bool:

@@ -73,11 +73,11 @@ ENGINES = {
 
 @asynccontextmanager
 async def shared(engine: FakeServer, **more: Any) -> AsyncIterator[tuple[RunningEndpoint, FakeServer]]:
-    """Run an endpoint with shared admin pages; yields the rerank server too."""
+    """Run an endpoint, by default with shared admin pages; yields the rerank server too."""
     async with (
         serve_fake(engine),
         serve_fake(FakeServer({"": score_response()})) as reranker,
-        running_endpoint(fake_settings(engine, reranker, admin_listen="shared", **more)) as proxy,
+        running_endpoint(fake_settings(engine, reranker, **{"admin_listen": "shared", **more})) as proxy,
     ):
         yield proxy, reranker
 
@@ -276,3 +276,37 @@ async def test_a_403_of_the_engine_denies_access_too() -> None:
     async with shared(FakeServer({"": FORBIDDEN})) as (proxy, _):
         reply = await visit(proxy, "GET", "/_rerank/metrics", ("Authorization", ME))
     assert (reply.status, reply.body) == (403, FORBIDDEN.body)
+
+
+INFERENCE = ("/_inference/rerank/mine", "/_inference/mine", "/_inference/rerank/min%65")
+QUESTION = {"query": "q", "input": ["a", "b"]}
+
+
+@pytest.mark.parametrize("admin_listen", ["shared", "127.0.0.1:9281"])
+@pytest.mark.parametrize("headers", [[], [("Authorization", NOT_ME)], [("Cookie", "sid=1")]], ids=str)
+async def test_an_own_endpoint_needs_the_credentials_that_the_engine_would_ask_for(
+    admin_listen: str, headers: list[tuple[str, str]]
+) -> None:
+    chosen: dict[str, Any] = {"admin_listen": admin_listen, "inference_ids": "mine", "upstream_api_key": "ours"}
+    engine = secured(lambda seen: seen.headers.get("Authorization") in {ME, "ApiKey ours"}, AUTHENTICATE, "/")
+    async with shared(engine, **chosen) as (proxy, reranker):
+        for target in INFERENCE:
+            got = await proxy.send("POST", target, QUESTION, headers)
+            assert (got.status, got.body) == (401, DENIED.body)
+        assert reranker.seen == []
+        for target in INFERENCE:
+            got = await proxy.send("POST", target, QUESTION, [("Authorization", ME)])
+            assert (got.status, len(got.json["rerank"])) == (200, 2)
+
+
+async def test_an_own_endpoint_at_the_admin_address_is_for_everyone_who_can_reach_it() -> None:
+    engine = secured(by_password, AUTHENTICATE)
+    async with shared(engine, admin_listen="127.0.0.1:9281", inference_ids="mine") as (proxy, _):
+        got = await proxy.pages.send("POST", INFERENCE[0], QUESTION)
+        foreign = await proxy.pages.send("POST", INFERENCE[0], QUESTION, [("Host", "evil.example")])
+    assert (got.status, foreign.status) == (200, 421)
+
+
+async def test_an_own_endpoint_needs_an_engine_that_answers() -> None:
+    async with running_endpoint(fake_settings(inference_ids="mine")) as proxy:
+        assert (await proxy.send("POST", INFERENCE[0], QUESTION)).status == 502
