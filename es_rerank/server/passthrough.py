@@ -18,6 +18,7 @@ from es_rerank.net.connection_errors import describe_error
 from es_rerank.net.messages import Body, EngineResponse, OutgoingRequest
 from es_rerank.net.stream_copy import copy_stream
 from es_rerank.search.engine_request.by_endpoint import EngineRequest
+from es_rerank.search.engine_request.repeatable import is_repeatable
 from es_rerank.server import client_request
 from es_rerank.server.responses import PassedResponse, RerankHeaders, error_answer
 from es_rerank.server.state import State
@@ -72,10 +73,11 @@ def gateway_error(reason: str, headers: RerankHeaders, *, in_flight_since: float
 
 def _client_request(request: web.BaseRequest, settings: Settings, body: Body, *, searched: bool) -> OutgoingRequest:
     """Build the engine request from the client's; searches and reads without a streamed body may be retried."""
-    retryable = isinstance(body, bytes | None) and (searched or request.method in _READ_METHODS)
+    target = client_request.target(request)
+    reads = isinstance(body, bytes | None) and (searched or request.method in _READ_METHODS)
+    retryable = reads and is_repeatable(request.method, target)
     headers = client_request.headers(request, settings)
     own = client_request.uses_service_credentials(request, settings)
-    target = client_request.target(request)
     return OutgoingRequest(request.method, target, headers, body or None, retryable, use_service_credentials=own)
 
 

@@ -216,7 +216,13 @@ async def test_a_client_chooses_nothing_that_the_operator_decides(name: str, tmp
     assert outcome == NOT_RERANKED[name] if name in NOT_RERANKED else outcome.startswith("reranked; window=")
     allowed = {ROWS[name][1].partition("?")[0].replace(quote(ROGUE, safe=""), quote(rogue.url, safe=""))}
     paths = {seen.target.partition("?")[0] for seen in engine.seen if "_field_caps" not in seen.target}
-    assert paths <= allowed | {"/_render/template", "/_msearch", "/docs/_msearch", "/docs/_search"}
+    assert paths <= allowed | {
+        "/_security/_authenticate",
+        "/_render/template",
+        "/_msearch",
+        "/docs/_msearch",
+        "/docs/_search",
+    }
     assert b"root:" not in got.body
 
 

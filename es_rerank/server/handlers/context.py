@@ -33,6 +33,7 @@ from es_rerank.net.content_encoding import decompress, read_limited, supported_e
 from es_rerank.net.messages import OutgoingRequest
 from es_rerank.pipeline import Ports, measure
 from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, EngineRequest
+from es_rerank.search.engine_request.repeatable import is_repeatable
 from es_rerank.search.formats.decode import wants_other_format
 from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch
 from es_rerank.search.formats.parse import parse
@@ -208,12 +209,13 @@ class EngineSession:
         # If only es-rerank adds a body, it needs a type. A client's body keeps its type, or is sent without one.
         if engine_request.body and not call.body and "Content-Type" not in headers:
             headers["Content-Type"] = "application/json"
+        method = method or call.request.method
         return OutgoingRequest(
-            method or call.request.method,
+            method,
             engine_request.target,
             headers,
             engine_request.body or None,
-            retryable=True,
+            retryable=is_repeatable(method, engine_request.target),
             use_service_credentials=self._uses_service_credentials,
         )
 
