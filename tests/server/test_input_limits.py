@@ -127,7 +127,7 @@ async def test_a_request_of_any_depth_is_answered(send: str) -> None:
                 assert got.status == 200 or got.json["error"]["root_cause"], (name, depth)
 
 
-@pytest.mark.parametrize("name", BODIES.keys() - {"query string", "kql"})
+@pytest.mark.parametrize("name", sorted(BODIES.keys() - {"query string", "kql"}))
 async def test_what_is_deeper_than_any_engine_takes_goes_to_it_as_it_came(name: str) -> None:
     template, deep = BODIES[name]
     body = put(template, deep(100_000))
