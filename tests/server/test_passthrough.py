@@ -251,7 +251,8 @@ async def test_an_unreachable_engine_is_a_bad_gateway_in_the_engines_format() ->
     [
         ("GET", "/docs/_doc/1", 200),
         ("HEAD", "/docs", 200),
-        ("POST", "/docs/_search?scroll=1m", 200),
+        ("POST", "/docs/_search?sort=_doc", 200),
+        ("POST", "/docs/_search?scroll=1m", 502),
         ("PUT", "/d", 502),
     ],
 )
