@@ -31,6 +31,7 @@ from es_rerank.model import (
 from es_rerank.search import plan as planning
 from es_rerank.search.order_change import Change, change, in_sample
 from es_rerank.search.passages import passages
+from es_rerank.search.response.completeness import has_expected_hits, lost_shards
 from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, read, sources
 from es_rerank.search.response.rewrite import page_keys, rejoin, rewrite
 from es_rerank.search.scoring import PINNED, Ranking, rank
@@ -135,6 +136,10 @@ async def rank_window(
     response = _read(reply)
     if isinstance(response, Skip):
         return skip_result(response, plan.rule)
+    if lost_shards(response):
+        return skip_result(Skip(Why.ENGINE_ERROR), plan.rule)
+    if plan.counts_hits and not has_expected_hits(response, plan.fetch):
+        return skip_result(Skip(Why.SEARCH_PIPELINE), plan.rule)
     deadline = options.deadline_of(plan.rule)
     if plan.fetch.phase is FetchPhase.QUERY:
         # Reserve time for the fetch phase, which is expected to take as long as the query phase.

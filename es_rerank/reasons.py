@@ -57,6 +57,10 @@ REASONS: Mapping[Why, Reason] = {
         "The request filters `_source`, and its `top_hits` aggregation would return fields that only the model reads.",
         "Request the whole `_source`, or remove `top_hits`.",
     ),
+    Why.SEARCH_PIPELINE: Reason(
+        "A search pipeline sets the page, or reads or changes the list of hits, so it must get the client's own page.",
+        "Send `search_pipeline=_none`, or grant the caller the privilege to read the definition of the pipeline.",
+    ),
     Why.OWN_RERANKER: Reason("The request uses a reranker that the engine runs.", _NOTHING),
     Why.NO_QUERY_TEXT: Reason(
         "es-rerank found no query text in the query context of the request.",

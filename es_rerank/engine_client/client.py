@@ -31,6 +31,9 @@ _OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 _NOT_REACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, NotReachedError)
 _MAX_SENDS = 2
 _IDLE_SECONDS = 30.0
+_OPENSEARCH = "opensearch"
+# OpenSearch 3 sends its version in each response.
+_OPENSEARCH_HEADER = "X-OpenSearch-Version"
 # The engines reject a longer request line (4 KB) or header section (8 KB in old versions). They keep the connection
 # open but never respond to later requests on it, so such a connection must not be reused.
 _LONG_TARGET_BYTES = 4000
@@ -42,7 +45,7 @@ class EngineClient:
     """The HTTP client for the engine. State: connections, nodes that are down, and the engine's distribution.
 
     Attributes:
-        distribution: `opensearch` or empty, as reported by `GET /`; None if not known yet.
+        distribution: `opensearch` or empty, as reported by `GET /` or by a response header; None if not known yet.
 
     """
 
@@ -105,6 +108,8 @@ class EngineClient:
         """Return the response with its headers as sent to the client."""
         headers = end_to_end_headers(answer.raw_headers)
         elasticsearch = PRODUCT_HEADER in headers
+        if _OPENSEARCH_HEADER in headers:
+            self.distribution = _OPENSEARCH
         if self._dialect:
             headers = self._dialect.response_headers(request.headers.get("Accept", ""), headers)
         return EngineResponse(answer.status, answer.reason, headers, answer.content, elasticsearch)

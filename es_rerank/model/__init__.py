@@ -5,7 +5,7 @@ from es_rerank.model.outcome import Outcome, OutcomeState, Skip, failed, skipped
 from es_rerank.model.plan import FetchPhase, FetchSpec, HitKey, Plan
 from es_rerank.model.rule import LongDocumentMode, LongDocuments, PolicySpec, Rule, RuleMode
 from es_rerank.model.scores import Failed, Scored, ScoreRequest
-from es_rerank.model.search import IndexInfo, RerankRequest, Search, SearchBody
+from es_rerank.model.search import IndexInfo, PipelineEffect, RerankRequest, Search, SearchBody
 from es_rerank.model.why import Why
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "LongDocuments",
     "Outcome",
     "OutcomeState",
+    "PipelineEffect",
     "Plan",
     "PolicySpec",
     "RerankRequest",

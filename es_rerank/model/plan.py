@@ -58,6 +58,7 @@ class Plan:
         extra_fields: Fields that es-rerank requests in addition to the client's, and removes from the response.
         client_fields: Field patterns that the client requested; fields that match them are never removed.
         min_score: Hits with a lower probability are dropped.
+        counts_hits: Whether the engine returns as many hits as match, up to the requested number.
         without_stored_fields: Whether the client wants hits without `_id` and `_source` (`stored_fields: _none_`).
 
     """
@@ -73,3 +74,4 @@ class Plan:
     client_fields: tuple[str, ...] = ()
     min_score: float | None = None
     without_stored_fields: bool = False
+    counts_hits: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any
 
 import msgspec
@@ -82,9 +83,32 @@ class Search:
     without_reranker: bool = False
 
 
+class PipelineEffect(IntEnum):
+    """How the result of a search pipeline depends on which hits are requested.
+
+    NONE: not at all.
+    PER_HIT: it changes each hit on its own.
+    PAGE: it sets the page, or reads all of its hits.
+    """
+
+    NONE = 0
+    PER_HIT = 1
+    PAGE = 2
+
+
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """The concrete index names that an index expression resolves to, and the type of each leaf field by field path."""
+    """The indices of a search.
+
+    Attributes:
+        names: The concrete index names that the index expression resolves to.
+        field_types: The type of each leaf field, by field path.
+        pipeline: How the result of their search pipeline depends on the page.
+        max_result_window: How many hits the engine returns at most; None if no search was refused for this reason.
+
+    """
 
     names: tuple[str, ...]
     field_types: Mapping[str, str]
+    pipeline: PipelineEffect = PipelineEffect.NONE
+    max_result_window: int | None = None

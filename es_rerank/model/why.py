@@ -23,6 +23,7 @@ class Why(StrEnum):
     SIZE_ZERO = "size_zero"
     STORED_FIELDS = "stored_fields"
     TOP_HITS = "top_hits"
+    SEARCH_PIPELINE = "search_pipeline"
     OWN_RERANKER = "own_reranker"
     NO_QUERY_TEXT = "no_query_text"
     HIDDEN_INDEX = "hidden_index"

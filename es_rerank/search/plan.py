@@ -10,6 +10,7 @@ from es_rerank.model import (
     FetchSpec,
     IndexInfo,
     LongDocumentMode,
+    PipelineEffect,
     Plan,
     RerankRequest,
     Rule,
@@ -20,6 +21,7 @@ from es_rerank.model import (
 from es_rerank.search.paging import has_invalid_page, page
 from es_rerank.search.passages import SOURCE_FILTERS, choose_fields, extra_fields, requested_fields
 from es_rerank.search.phases import INNER_HITS, is_two_phase
+from es_rerank.search.pipelines import is_verbose
 from es_rerank.search.query_text.extract import may_have_text, query_text, typed_texts
 from es_rerank.search.query_text.retrievers import rank_window_size
 from es_rerank.search.relevance_sort import is_relevance_sort
@@ -27,6 +29,8 @@ from es_rerank.search.size_dependence import depends_on_size
 
 # Body members that limit how many hits are returned.
 _RANKING_PARTS = frozenset({"rank", "retriever"})
+# With these, a response may have fewer hits than match.
+_UNCOUNTED_PARTS = _RANKING_PARTS | {"collapse", "ext", "knn", "sub_searches", "terminate_after"}
 # Limited because each pattern is compared with each field of each hit.
 _MAX_FIELD_PATTERNS = 1000
 
@@ -46,6 +50,8 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True)
         two_phase: Whether searches at this endpoint may be split into a query phase and a fetch phase.
 
     """
+    if info.pipeline is PipelineEffect.PAGE:
+        return Skip(Why.SEARCH_PIPELINE)
     query_texts = typed_texts(search, info)
     wanted = search.rerank_request or RerankRequest(query_text(query_texts))
     fields = wanted.fields or choose_fields(rule, info, query_texts)
@@ -56,7 +62,8 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True)
     limit = rank_window_size(values) if values.keys() & _RANKING_PARTS else None
     if limit is not None and start + size > limit:
         return Skip(Why.BEYOND_WINDOW)
-    window = min(count for count in (rule.window, wanted.window, limit) if count is not None)
+    counts = (rule.window, wanted.window, limit, info.max_result_window)
+    window = min(count for count in counts if count is not None)
     plan = _with_page(
         Plan(
             text=wanted.text,
@@ -69,6 +76,7 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True)
             client_fields=requested_fields(search),
             min_score=wanted.min_score,
             without_stored_fields=_excludes_stored_fields(search),
+            counts_hits=not values.keys() & _UNCOUNTED_PARTS,
         ),
         wanted,
         keeps_page=depends_on_size(search.body),
@@ -96,7 +104,11 @@ def _with_page(plan: Plan, wanted: RerankRequest, *, keeps_page: bool) -> Plan:
 def _with_phases(plan: Plan, search: Search, info: IndexInfo, two_phase: bool) -> Plan | Skip:
     """Set whether the search has a separate query phase, or which extra fields are requested."""
     extra = extra_fields(search, plan.passage_fields)
+    if info.pipeline is PipelineEffect.PER_HIT and extra:
+        # The pipeline may rename a field that only the model reads, or need a field that is left out.
+        return Skip(Why.SEARCH_PIPELINE)
     two_phase = two_phase and not plan.without_stored_fields and not depends_on_size(search.body)
+    two_phase = two_phase and info.pipeline is PipelineEffect.NONE
     if two_phase and is_two_phase(search, info, plan, needs_fields=bool(extra)):
         return replace(plan, fetch=replace(plan.fetch, phase=FetchPhase.QUERY))
     if extra and b'"top_hits"' in search.body.raw:
@@ -153,6 +165,7 @@ CHECKS: tuple[tuple[Why, Callable[[Search], bool]], ...] = (
     (Why.UNREADABLE, has_invalid_page),
     (Why.UNREADABLE, lambda search: not isinstance(search.body.values.get("fields", []), list)),
     (Why.TOO_LARGE, lambda search: len(requested_fields(search)) > _MAX_FIELD_PATTERNS),
+    (Why.SEARCH_PIPELINE, is_verbose),
     (Why.SORT, _is_sorted),
     (Why.SIZE_ZERO, lambda search: page(search)[1] == 0),
     (Why.STORED_FIELDS, lambda search: _excludes_stored_fields(search) and _has_hit_parts(search)),

@@ -14,6 +14,7 @@ from es_rerank.engine_client.field_caps import FieldCapsCache
 from es_rerank.rerank_client.client import Reranker
 from es_rerank.search.formats.endpoints import EndpointRow, in_force
 from es_rerank.server.metrics import Metrics
+from es_rerank.server.search_pipelines import SearchPipelines
 from es_rerank.server.shadow import ShadowRunner
 
 
@@ -32,6 +33,7 @@ class State:
     rules: Rules
     upstream: EngineClient
     indices: FieldCapsCache
+    pipelines: SearchPipelines
     reranker: Reranker
     metrics: Metrics
     endpoints: tuple[EndpointRow, ...]
@@ -61,6 +63,7 @@ def build(settings: Settings, rules: Rules | None = None) -> State:
         rules=rules or Rules(settings),
         upstream=engine,
         indices=FieldCapsCache(engine, settings.max_answer),
+        pipelines=SearchPipelines(),
         reranker=Reranker(settings),
         metrics=metrics,
         endpoints=in_force(settings.inference_ids) + compat,

@@ -155,6 +155,7 @@ NOT_RERANKED: Mapping[str, str] = {
     **{f"reranker with {name}": _OWN_RERANKER for name in CHOSEN if name != "inference_id"},
     **dict.fromkeys(("extension", "context", "path of the text"), _OWN_RERANKER),
     "coded way up": "skipped; why=hidden_index",
+    **dict.fromkeys(("pipeline", "pipeline in the body"), "skipped; why=search_pipeline"),
     "evaluation": "skipped; why=unreadable",
     **dict.fromkeys(("another inference", "inference of a URL", "async id", "way up"), ""),
     **dict.fromkeys(("candidates", "page", "page of a file"), ""),
@@ -215,7 +216,8 @@ async def test_a_client_chooses_nothing_that_the_operator_decides(name: str, tmp
     outcome = got.headers.get("X-Rerank", "")
     assert outcome == NOT_RERANKED[name] if name in NOT_RERANKED else outcome.startswith("reranked; window=")
     allowed = {ROWS[name][1].partition("?")[0].replace(quote(ROGUE, safe=""), quote(rogue.url, safe=""))}
-    paths = {seen.target.partition("?")[0] for seen in engine.seen if "_field_caps" not in seen.target}
+    read = ("_field_caps", "/_search/pipeline/")
+    paths = {seen.target.partition("?")[0] for seen in engine.seen if not any(one in seen.target for one in read)}
     assert paths <= allowed | {
         "/_security/_authenticate",
         "/_render/template",

@@ -25,13 +25,14 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResponse:
-    """A search response: its bytes, the spans of `total`, `max_score` and the `hits` array, and the hits."""
+    """A search response: its bytes, the spans of `total`, `max_score`, `hits` and `_shards`, and the hits."""
 
     body: bytes
     total: Span | None
     max_score: Span | None
     array: Span
     hits: tuple[Hit, ...]
+    shards: Span | None = None
 
 
 def read(body: bytes) -> SearchResponse:
@@ -45,7 +46,8 @@ def read(body: bytes) -> SearchResponse:
     """
     try:
         check_depth(body)
-        hits = members(body)["hits"]
+        outer = members(body)
+        hits = outer["hits"]
         inner = {name: span.moved(hits.start) for name, span in members(hits.of(body)).items()}
         array = inner["hits"]
         found = objects(array.of(body))
@@ -53,7 +55,7 @@ def read(body: bytes) -> SearchResponse:
         raise NotASearchResponseError(str(error)) from error
     scores = map(number, decode_member(found, "_score"))
     each = tuple(Hit(raw, spans, score) for (raw, spans), score in zip(found, scores, strict=True))
-    return SearchResponse(body, inner.get("total"), inner.get("max_score"), array, each)
+    return SearchResponse(body, inner.get("total"), inner.get("max_score"), array, each, outer.get("_shards"))
 
 
 def sources(hits: Sequence[Hit]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:

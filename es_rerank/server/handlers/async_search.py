@@ -121,7 +121,10 @@ async def _result(
     if not final or plan.rule.mode is RuleMode.OFF or mode(call.request) == "off":
         return engine_order(plan, reply, Why.OFF if final else Why.PARTIAL)
     window = await rank_window(plan, reply, session.ports(_no_fetch), call.options)
-    return page_result(window) if isinstance(window, RankedWindow) else window
+    if isinstance(window, RankedWindow):
+        return page_result(window)
+    # The search cannot be submitted again with the client's own page.
+    return engine_order(plan, reply, window.outcome.why or Why.ENGINE_ANSWER)
 
 
 async def _no_fetch(_plan: Plan) -> EngineReply:

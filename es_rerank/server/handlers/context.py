@@ -40,6 +40,7 @@ from es_rerank.search.formats.parse import parse
 from es_rerank.search.response.filter_path import cut, paths
 from es_rerank.server import client_request
 from es_rerank.server.handlers.result import HandlerResult, pass_through
+from es_rerank.server.search_pipelines import Caller, identity
 from es_rerank.server.shadow import Measurement
 from es_rerank.server.state import State
 from es_rerank.server.timings import Timings
@@ -184,7 +185,15 @@ class EngineSession:
         if info is None:
             return Skip(Why.MAPPING)
         rule = state.rules.choose(search.target, info.names)
-        return Skip(rule) if isinstance(rule, Why) else (rule, info)
+        return Skip(rule) if isinstance(rule, Why) else (rule, await self._with_pipeline(search, info, headers))
+
+    async def _with_pipeline(self, search: Search, info: IndexInfo, headers: CIMultiDict[str]) -> IndexInfo:
+        """Add how the search's pipeline depends on the page."""
+        state = self._call.state
+        caller = Caller(identity(headers), self.ask)
+        is_opensearch = state.upstream.distribution == "opensearch"
+        effect = await state.pipelines.effect(search, info, caller, has_defaults=is_opensearch)
+        return info if effect is info.pipeline else replace(info, pipeline=effect)
 
     @property
     def _uses_service_credentials(self) -> bool:

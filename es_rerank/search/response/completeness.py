@@ -1,0 +1,66 @@
+"""Checks that a response to a request for more hits than the client's has what the client's own response would have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from es_rerank.jsonspan import decode_member
+from es_rerank.model import FetchSpec
+from es_rerank.search.response.hits import SearchResponse
+
+# Failures of shards that have nothing to do with the number of requested hits.
+_UNAVAILABLE = frozenset(
+    {
+        "connect_transport_exception",
+        "no_shard_available_action_exception",
+        "node_disconnected_exception",
+        "node_not_connected_exception",
+        "unavailable_shards_exception",
+    }
+)
+
+
+def has_expected_hits(response: SearchResponse, fetch: FetchSpec) -> bool:
+    """Return whether a response has as many hits as its total says.
+
+    A search pipeline that es-rerank does not know of may have cut the list of hits, or changed the requested size.
+
+    Args:
+        response: The response.
+        fetch: The requested page.
+
+    """
+    count = len(response.hits)
+    total, is_exact = _total(response)
+    expected = count if total is None else max(0, min(fetch.size, total - fetch.from_))
+    return count <= fetch.size and (count == expected if is_exact else count >= expected)
+
+
+def lost_shards(response: SearchResponse) -> bool:
+    """Return whether a shard failed that may not have failed with fewer hits, so that the response lacks its hits.
+
+    For example, indices have different `index.max_result_window`, or one more document cannot be highlighted.
+    """
+    if response.shards is None:
+        return False
+    (shards,) = decode_member([(response.body, {"_shards": response.shards})], "_shards")
+    failures = shards.get("failures") if isinstance(shards, Mapping) else None
+    return any(_type(failure) not in _UNAVAILABLE for failure in failures or ())
+
+
+def _type(failure: Any) -> Any:
+    """Return the type of a shard's failure."""
+    reason = failure.get("reason") if isinstance(failure, Mapping) else None
+    return reason.get("type") if isinstance(reason, Mapping) else None
+
+
+def _total(response: SearchResponse) -> tuple[int | None, bool]:
+    """Return how many hits match, None if it is not in the response, and whether the number is exact."""
+    if response.total is None:
+        return None, True
+    (total,) = decode_member([(response.body, {"total": response.total})], "total")
+    if isinstance(total, Mapping):
+        value = total.get("value")
+        return (value if isinstance(value, int) else None), total.get("relation") == "eq"
+    return (total if isinstance(total, int) and total >= 0 else None), False

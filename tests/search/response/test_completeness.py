@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from es_rerank.model import FetchPhase, FetchSpec
+from es_rerank.search.response.completeness import has_expected_hits, lost_shards
+from es_rerank.search.response.hits import read
+
+
+def answer(count: int, total: Any = None, **more: Any) -> bytes:
+    hits: dict[str, Any] = {"hits": [{"_score": 1.0}] * count}
+    return json.dumps({"hits": hits | ({} if total is None else {"total": total}), **more}).encode()
+
+
+def exactly(value: Any) -> dict[str, Any]:
+    return {"value": value, "relation": "eq"}
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "start", "expected"),
+    [
+        (5, exactly(40), 0, True),
+        (3, exactly(3), 0, True),
+        (3, exactly(40), 0, False),
+        (6, exactly(40), 0, False),
+        (4, exactly(3), 0, False),
+        (2, exactly(40), 38, True),
+        (0, exactly(40), 50, True),
+        (5, {"value": 3, "relation": "gte"}, 0, True),
+        (2, {"value": 3, "relation": "gte"}, 0, False),
+        (4, 40, 0, False),
+        (5, 40, 0, True),
+        (4, -1, 0, True),
+        (4, None, 0, True),
+        (6, None, 0, False),
+        (4, exactly("many"), 0, True),
+        (4, "many", 0, True),
+    ],
+)
+def test_a_response_has_as_many_hits_as_its_total_says(count: int, total: Any, start: int, expected: bool) -> None:
+    fetch = FetchSpec(FetchPhase.WINDOW, start, 5)
+    assert has_expected_hits(read(answer(count, total)), fetch) is expected
+
+
+def failures(*types: Any) -> dict[str, Any]:
+    return {"failed": len(types), "failures": [{"shard": 0, "reason": {"type": one}} for one in types]}
+
+
+@pytest.mark.parametrize(
+    ("shards", "expected"),
+    [
+        ({"failed": 0}, False),
+        (failures("no_shard_available_action_exception"), False),
+        (failures("no_shard_available_action_exception", "illegal_argument_exception"), True),
+        ({"failed": 1, "failures": ["unknown"]}, True),
+        ([], False),
+    ],
+)
+def test_a_shard_that_failed_may_have_done_so_because_of_the_window(shards: Any, expected: bool) -> None:
+    assert lost_shards(read(answer(1, _shards=shards))) is expected
+    assert not lost_shards(read(answer(1)))
