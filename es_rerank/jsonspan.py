@@ -13,8 +13,9 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-import msgspec
 from msgspec import Raw
+
+from es_rerank.jsonrepair import decode_repaired
 
 Edit = tuple[int, int, bytes]
 """An edit `(start, end, new)`: replace the bytes `[start, end)` by *new*."""
@@ -73,9 +74,13 @@ def check_depth(text: bytes) -> None:
 
 
 def decode(text: bytes | str, type: Any = Any) -> Any:  # noqa: A002 - the name of msgspec's argument
-    """Decode a JSON text from outside. Raises ValueError if it is invalid, nested too deeply, or of another type."""
-    check_depth(text.encode() if isinstance(text, str) else text)
-    return msgspec.json.decode(text, type=type)
+    """Decode a JSON text from outside. Raises ValueError if it is invalid, nested too deeply, or of another type.
+
+    Half a surrogate pair is replaced by U+FFFD.
+    """
+    raw = text.encode() if isinstance(text, str) else text
+    check_depth(raw)
+    return decode_repaired(raw, type)[1]
 
 
 def members(text: bytes) -> dict[str, Span]:
@@ -91,7 +96,7 @@ def members(text: bytes) -> dict[str, Span]:
         ValueError: The text is not a JSON object, or has a duplicate key.
 
     """
-    decoded = msgspec.json.decode(text, type=dict[str, Raw])
+    text, decoded = decode_repaired(text, dict[str, Raw])
     spans: dict[str, Span] = {}
     position = text.index(b"{") + 1
     for name, raw in decoded.items():
@@ -112,7 +117,7 @@ def elements(text: bytes) -> list[Span]:
     """Return the span of each element of an array. Raises ValueError if the text is not a JSON array."""
     spans = []
     position = text.find(b"[") + 1
-    for raw in msgspec.json.decode(text, type=list[Raw]):
+    for raw in decode_repaired(text, list[Raw])[1]:
         start = _after_gap(text, position)
         position = start + len(memoryview(raw))
         spans.append(Span(start, position, start))
@@ -214,7 +219,7 @@ def _brackets(text: bytes) -> bytes:
 
 def _is_key(quoted: bytes, name: str) -> bool:
     """Return whether a quoted JSON key is *name*; only a key with escapes needs decoding."""
-    return quoted[1:-1] == name.encode() or msgspec.json.decode(quoted) == name
+    return quoted[1:-1] == name.encode() or decode_repaired(quoted, str)[1] == name
 
 
 def _after_gap(text: bytes, position: int) -> int:
@@ -225,9 +230,7 @@ def _after_gap(text: bytes, position: int) -> int:
 
 def _decode(text: bytes, span: Span | None) -> Any:
     """Decode the value at a span; None if there is no span or the value cannot be decoded."""
-    if span is None:
-        return None
     try:
-        return decode(span.of(text))
+        return None if span is None else decode(span.of(text))
     except ValueError:
         return None

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from es_rerank.jsonspan import Span, check_depth, members
+from es_rerank.jsonspan import Span, decode, members
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,10 @@ class SearchBody:
             ValueError: The body is not a JSON object, has a duplicate key, or is nested too deeply.
 
         """
-        check_depth(raw)
-        return cls(raw, members(raw), msgspec.json.decode(raw, type=dict[str, Any])) if raw else cls()
+        if not raw:
+            return cls()
+        values = decode(raw, dict[str, Any])
+        return cls(raw, members(raw), values)
 
     def members(self) -> dict[str, msgspec.Raw]:
         """Return the raw bytes of each member, for building a new body."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
+from es_rerank.jsonspan import decode
 from es_rerank.model import PipelineEffect, Search
 
 # With this name, a search uses no pipeline, also not the default pipeline of its index.
@@ -66,7 +65,7 @@ def default_pipelines(settings: bytes) -> frozenset[str]:
         ValueError: The response has another format.
 
     """
-    indices = msgspec.json.decode(settings, type=dict[str, dict[str, dict[str, str]]])
+    indices = decode(settings, dict[str, dict[str, dict[str, str]]])
     names = {one.get("settings", {}).get(DEFAULT_PIPELINE, NO_PIPELINE) for one in indices.values()}
     return frozenset(names - {NO_PIPELINE})
 

@@ -50,38 +50,40 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True)
         two_phase: Whether searches at this endpoint may be split into a query phase and a fetch phase.
 
     """
-    if info.pipeline is PipelineEffect.PAGE:
-        return Skip(Why.SEARCH_PIPELINE)
     query_texts = typed_texts(search, info)
     wanted = search.rerank_request or RerankRequest(query_text(query_texts))
     fields = wanted.fields or choose_fields(rule, info, query_texts)
     if not wanted.text or not fields:
         return Skip(Why.NO_TEXT_FIELDS if wanted.text else Why.NO_QUERY_TEXT)
     start, size = page(search)
-    values = search.body.values
-    limit = rank_window_size(values) if values.keys() & _RANKING_PARTS else None
+    limit = _rank_window(search)
     if limit is not None and start + size > limit:
         return Skip(Why.BEYOND_WINDOW)
-    counts = (rule.window, wanted.window, limit, info.max_result_window)
-    window = min(count for count in counts if count is not None)
+    limits = (rule.window, wanted.window, limit, info.max_result_window)
     plan = _with_page(
         Plan(
             text=wanted.text,
             start=start,
             size=size,
             fetch=FetchSpec(FetchPhase.WINDOW, 0, 0),
-            window=window,
+            window=min(count for count in limits if count is not None),
             rule=_with_request(rule, wanted),
             passage_fields=fields,
             client_fields=requested_fields(search),
             min_score=wanted.min_score,
             without_stored_fields=_excludes_stored_fields(search),
-            counts_hits=not values.keys() & _UNCOUNTED_PARTS,
+            counts_hits=not search.body.values.keys() & _UNCOUNTED_PARTS,
         ),
         wanted,
         keeps_page=depends_on_size(search.body),
     )
     return _with_phases(plan, search, info, two_phase)
+
+
+def _rank_window(search: Search) -> int | None:
+    """Return how many hits the retriever of a search ranks; None if there is no limit."""
+    values = search.body.values
+    return rank_window_size(values) if values.keys() & _RANKING_PARTS else None
 
 
 def _with_page(plan: Plan, wanted: RerankRequest, *, keeps_page: bool) -> Plan:
@@ -104,8 +106,8 @@ def _with_page(plan: Plan, wanted: RerankRequest, *, keeps_page: bool) -> Plan:
 def _with_phases(plan: Plan, search: Search, info: IndexInfo, two_phase: bool) -> Plan | Skip:
     """Set whether the search has a separate query phase, or which extra fields are requested."""
     extra = extra_fields(search, plan.passage_fields)
-    if info.pipeline is PipelineEffect.PER_HIT and extra:
-        # The pipeline may rename a field that only the model reads, or need a field that is left out.
+    # A pipeline for each hit may rename a field that only the model reads.
+    if info.pipeline is PipelineEffect.PAGE or (info.pipeline is PipelineEffect.PER_HIT and extra):
         return Skip(Why.SEARCH_PIPELINE)
     two_phase = two_phase and not plan.without_stored_fields and not depends_on_size(search.body)
     two_phase = two_phase and info.pipeline is PipelineEffect.NONE
@@ -126,8 +128,8 @@ def _with_request(rule: Rule, wanted: RerankRequest) -> Rule:
 def _is_sorted(search: Search) -> bool:
     """Return whether hits are sorted by anything other than descending `_score`."""
     if "sort" in search.params:
-        first = search.params["sort"].split(",")[0].strip()
-        return first not in {"", "_score", "_score:desc"}
+        name, _, order = search.params["sort"].split(",")[0].partition(":")
+        return name not in {"", "_score"} or order.lower() not in {"", "desc"}
     sort = search.body.values.get("sort")
     return sort is not None and not is_relevance_sort(sort)
 

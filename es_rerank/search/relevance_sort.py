@@ -23,7 +23,7 @@ def is_relevance_sort(sort: Any) -> bool:
     name, order = next(_criteria(sort), ("_score", "desc"))
     if isinstance(order, dict):
         order = order.get("order", "desc")
-    return bool(name == "_score" and order == "desc")
+    return name == "_score" and isinstance(order, str) and order.lower() == "desc"
 
 
 def _criteria(sort: Any) -> Iterator[tuple[Any, Any]]:

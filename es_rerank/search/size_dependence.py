@@ -13,8 +13,7 @@ from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
+from es_rerank.jsonspan import decode
 from es_rerank.model import SearchBody
 from es_rerank.search.query_text.terms import listed
 
@@ -56,6 +55,6 @@ def _wrapped(wrapper: Any) -> Any:
     """Return the query in a `wrapper` query, which is Base64-encoded JSON; None for any other value."""
     encoded = wrapper.get("query") if isinstance(wrapper, dict) else None
     try:
-        return msgspec.json.decode(b64decode(encoded)) if isinstance(encoded, str) else None
-    except (ValueError, RecursionError):
+        return decode(b64decode(encoded)) if isinstance(encoded, str) else None
+    except ValueError:
         return None

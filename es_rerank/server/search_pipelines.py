@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import quote, urlencode
 
-import msgspec
 from multidict import CIMultiDict
 
 from es_rerank.engine_client.field_caps import _identifies
+from es_rerank.jsonspan import decode
 from es_rerank.model import EngineReply, IndexInfo, PipelineEffect, Search
 from es_rerank.search.engine_request.by_endpoint import EngineRequest
 from es_rerank.search.formats.endpoints import INDEX_OPTIONS
@@ -89,7 +89,7 @@ class SearchPipelines:
         """Return the effect of a pipeline, or PAGE if its definition cannot be read."""
 
         def read(body: bytes) -> PipelineEffect:
-            return effect_of(msgspec.json.decode(body)[name])
+            return effect_of(decode(body)[name])
 
         path = f"/_search/pipeline/{quote(name, safe='')}"
         found = await self._cached(caller, EngineRequest(path, "", b""), read)
@@ -104,7 +104,7 @@ class SearchPipelines:
         reply = await caller.ask(request, "GET")
         try:
             new = None if reply.body is None else read(reply.body)
-        except (LookupError, TypeError, ValueError, RecursionError):
+        except (LookupError, TypeError, ValueError):
             new = None
         self._entries[key] = (now + _TTL_SECONDS, new)
         self._entries.move_to_end(key)

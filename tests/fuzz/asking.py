@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw
 from multidict import CIMultiDict
 
+from es_rerank import jsonspan
 from es_rerank.compat import dialects
 from es_rerank.compat import endpoints as compat_endpoints
 from es_rerank.jsonspan import elements, members
@@ -168,7 +169,7 @@ def _read(found: Search | Skip, content: bytes) -> None:
     """A body is an object or empty, and is unchanged unless it names a reranker."""
     if isinstance(found, Search):
         body = found.body
-        assert not body.raw or isinstance(msgspec.json.decode(body.raw), dict)
+        assert not body.raw or isinstance(jsonspan.decode(body.raw), dict)
         assert list(body.spans) == list(body.values)
         assert found.rerank_request or body.raw == content
         plan.early(found)
@@ -334,7 +335,7 @@ def _engine_request(request: EndpointRequest, found: Search, made: Plan) -> None
     """The engine request has the client's query, and every other member but those of the page and its fields."""
     to = engine_request(request, found, made)
     body = _body(to.body, request)
-    before = msgspec.json.decode(found.body.raw or b"{}", type=dict[str, Raw])
+    before = jsonspan.decode(found.body.raw or b"{}", dict[str, Raw])
     ours = _OURS | ({"stored_fields", "_source"} if made.without_stored_fields else set())
     two_phase_plan = made.fetch.phase is FetchPhase.QUERY
     if two_phase_plan:
@@ -365,11 +366,11 @@ def _engine_request(request: EndpointRequest, found: Search, made: Plan) -> None
 
 def _body(body: bytes, request: EndpointRequest) -> dict[str, Raw]:
     """Decode the body of a search, or the search that a template renders to."""
-    found = msgspec.json.decode(body or b"{}", type=dict[str, Raw])
+    found = jsonspan.decode(body or b"{}", dict[str, Raw])
     if request.endpoint is not Endpoint.SEARCH_TEMPLATE:
         return found
     params = msgspec.json.decode(found["params"], type=dict[str, str])
-    return msgspec.json.decode(params["search"], type=dict[str, Raw])
+    return jsonspan.decode(params["search"], dict[str, Raw])
 
 
 def _restored(made: Plan) -> None:

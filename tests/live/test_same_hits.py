@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -19,6 +20,7 @@ ROUTED = "routed"
 # The engines put each of these on a shard of its own.
 ROUTINGS = ("d", "a", "b", "e")
 SHARDS = 4
+JSON = {"Content-Type": "application/json"}
 WINDOW = ("--window", "30")
 KEEP = ("--policy", "keep")
 HOSE = {"match": {"title": "hose"}}
@@ -167,3 +169,99 @@ def test_queries_whose_result_depends_on_size_have_the_engines_hits_totals_and_a
     lines = f"{{}}\n{json.dumps(sent)}\n".encode()
     many = [ask(base, "POST", f"/{VECTORS}/_msearch", lines, NDJSON) for base in (vectors.url, through.url)]
     assert took(many[0].body) == took(many[1].body)
+
+
+HALVES = "halves"
+# Elasticsearch also stores half a surrogate pair in the middle of a text, OpenSearch only at its end.
+CUT = (rb"hose cut \ud83d", rb"hose \udc00 torn", rb"hose \\ud83d", rb"hose \ud83d\ude00")
+
+
+@pytest.fixture(scope="module")
+def halves(engine: Engine) -> Engine:
+    """Documents with half a surrogate pair, in the text that the model reads and in other fields."""
+    lines = [({"_id": str(n)}, {"title": "hose " + "long " * n, "n": n}) for n in range(1, 9)]
+    load(engine.url, HALVES, {}, lines)
+    for at, text in enumerate(CUT):
+        body = b'{"title":"hose of a document","n":%d,"note":"%b"}' % (at, text)
+        assert ask(engine.url, "PUT", f"/{HALVES}/_doc/note-{at}?refresh=true", body, JSON).status == 201
+        body = b'{"title":"%b","n":%d}' % (text, at)
+        ask(engine.url, "PUT", f"/{HALVES}/_doc/title-{at}?refresh=true", body, JSON)
+    return engine
+
+
+@pytest.mark.parametrize("more", [{}, *TWO_PHASES], ids=json.dumps)
+def test_half_a_surrogate_pair_in_a_document_keeps_no_search_from_being_reranked(
+    more: dict[str, Any], halves: Engine, serve: Serve
+) -> None:
+    through = serve(halves.url, *IDENTITY, *WINDOW, *KEEP)
+    for query in (HOSE, {"bool": {"should": [HOSE, {"exists": {"field": "n"}}]}}):
+        body = {"query": query, "size": 12, **more}
+        direct, reranked = (ask(base, "POST", f"/{HALVES}/_search", body) for base in (halves.url, through.url))
+        assert took(reranked.body) == took(direct.body)
+        assert reranked.outcome.startswith("reranked")
+    assert b"\\ud83d" in ask(through.url, "POST", f"/{HALVES}/_search", {"query": HOSE, "size": 30}).body
+
+
+JSON_BODY = b'{"query":{"match":{"title":"hose"}},"size":3}'
+ODD_BODIES = {
+    "half_a_pair": b'{"query":{"match":{"title":"hose \\udc00 x"}},"size":3}',
+    "byte_order_mark": b"\xef\xbb\xbf" + JSON_BODY,
+    "utf_16": JSON_BODY.decode().encode("utf-16"),
+    "comment": b"/* a search */" + JSON_BODY,
+    "line_comments": JSON_BODY.replace(b',"size"', b', // of a page\n"size"') + b"// end",
+    "no_comment": JSON_BODY.replace(b"hose", b"hose http://hose/*"),
+}
+
+
+@pytest.mark.parametrize("body", ODD_BODIES.values(), ids=ODD_BODIES)
+def test_a_body_that_only_the_engine_reads_as_json_is_reranked(body: bytes, both: tuple[str, Endpoint]) -> None:
+    direct, through = (ask(base, "POST", f"/{ROUTED}/_search", body, JSON) for base in (both[0], both[1].url))
+    assert (direct.status, took(through.body)) == (200, took(direct.body))
+    assert through.outcome.startswith("reranked")
+    if b"\n" in body or body.startswith(b"\xff"):
+        return
+    lines = b"{}\n%b\n" % body
+    direct, through = (ask(base, "POST", f"/{ROUTED}/_msearch", lines, NDJSON) for base in (both[0], both[1].url))
+    assert (direct.status, took(through.body)) == (200, took(direct.body))
+    assert through.outcome.startswith("reranked")
+
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+TYPES = ("text/html", "text/*", BROWSER, "TEXT/HTML", "application/*", "*/*;q=0.1", "text/csv", "image/png", "foo", "")
+OTHER_TYPES = ("application/yaml", "application/cbor", "text/html,application/yaml", "application/smile, text/html")
+
+
+@pytest.mark.parametrize("accept", [*TYPES, *OTHER_TYPES])
+def test_a_client_that_accepts_no_json_gets_what_the_engine_sends(accept: str, both: tuple[str, Endpoint]) -> None:
+    body, header = {"query": HOSE, "size": 3}, {"Accept": accept}
+    direct, through = (ask(base, "POST", f"/{ROUTED}/_search", body, header) for base in (both[0], both[1].url))
+    same = through.header("content-type") == direct.header("content-type")
+    assert (through.status, same) == (direct.status, True)
+    if direct.status == 200 and accept in TYPES:
+        assert took(through.body) == took(direct.body)
+        assert through.outcome.startswith("reranked")
+
+
+SORTS: list[Any] = [
+    {"_score": "DESC"},
+    [{"_score": {"order": "Desc"}}],
+    {"_score": "desc", "n": "asc"},
+    ["_score", {"n": "ASC"}],
+]
+
+
+@pytest.mark.parametrize("sort", [*SORTS, "_score:DESC", "_score:desc,n:asc", "_score,n", "_score:"], ids=str)
+def test_a_sort_by_relevance_in_any_spelling_is_reranked(sort: Any, both: tuple[str, Endpoint]) -> None:
+    target = f"/{ROUTED}/_search" + (f"?sort={sort}" if isinstance(sort, str) else "")
+    body = {"query": HOSE, "size": 5} | ({} if isinstance(sort, str) else {"sort": sort})
+    direct, through = (ask(base, "POST", target, body) for base in (both[0], both[1].url))
+    assert (direct.status, through.outcome.partition(";")[0]) == (200, "reranked")
+    assert took(through.body) == took(direct.body)
+
+
+@pytest.mark.parametrize("sort", [" _score", "_score :desc", "_SCORE", "_score:asc", "n,_score"])
+def test_any_other_sort_is_left_to_the_engine(sort: str, both: tuple[str, Endpoint]) -> None:
+    target = f"/{ROUTED}/_search?sort={quote(sort)}"
+    direct, through = (ask(base, "POST", target, {"query": HOSE, "size": 5}) for base in (both[0], both[1].url))
+    assert outcome(through) == outcome(direct)
+    assert through.outcome == "skipped; why=sort"

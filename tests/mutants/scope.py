@@ -8,7 +8,17 @@ from pathlib import Path
 
 PACKAGE = "es_rerank"
 # Pure packages and modules, and the handlers of requests.
-SCOPE = ("jsonspan.py", "model", "pipeline.py", "compat", "search", "rerank", "rerank_client", "server/handlers")
+SCOPE = (
+    "jsonspan.py",
+    "jsonrepair.py",
+    "model",
+    "pipeline.py",
+    "compat",
+    "search",
+    "rerank",
+    "rerank_client",
+    "server/handlers",
+)
 # Of `rerank_client`, the modules without I/O.
 _PURE_ONLY = "rerank_client"
 _IO = frozenset({"aiohttp", "asyncio"})

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from es_rerank.jsonspan import check_depth
+from es_rerank import jsonspan
+from es_rerank.jsonrepair import without_comments
 from es_rerank.model import RerankRequest, Search, SearchBody, Skip, Why
 from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch
 from es_rerank.search.formats.native_reranker import Resolved, resolve
@@ -25,6 +26,7 @@ _MAX_FILTER_PATH_DEPTH = 500
 # The engines know fewer than 100 members, and reject unknown ones.
 _MAX_MEMBERS = 1000
 _OTHER_FORMATS = frozenset({"yaml", "cbor", "smile"})
+_OTHER_TYPE = re.compile("|".join(_OTHER_FORMATS), re.IGNORECASE)
 
 
 def unreadable(request: EndpointRequest, body: bytes) -> Skip | None:
@@ -42,12 +44,13 @@ def wants_other_format(request: EndpointRequest) -> bool:
     """Return whether the client requests a response format other than JSON."""
     accepted = request.headers.get("Accept", "")
     is_json = request.params.get("format", "json").lower() not in _OTHER_FORMATS
-    return not is_json or (bool(accepted) and not _JSON_TYPE.match(accepted))
+    # For any other type, such as `text/html`, the engines return JSON.
+    return not is_json or bool(_OTHER_TYPE.search(accepted))
 
 
 def content(request: EndpointRequest, body: bytes) -> bytes:
-    """Return the body of a request or, if empty, the URL parameter `source`."""
-    return body.strip() or request.params.get("source", "").encode()
+    """Return the body of a request or, if empty, the URL parameter `source`, without comments."""
+    return without_comments(body.strip() or request.params.get("source", "").encode())
 
 
 def decode(request: EndpointRequest, parsed: ParsedSearch, rendered: bytes | None = None) -> Search | Skip:
@@ -77,8 +80,7 @@ def may_have_reranker(body: bytes) -> bool:
 
 def _decode(request: EndpointRequest, parsed: ParsedSearch, raw: bytes) -> Search | Skip:
     """Decode a search body and its explicit reranking options. Raises ValueError if it is invalid."""
-    check_depth(raw)
-    if raw and len(msgspec.json.decode(raw, type=dict[str, msgspec.Raw])) > _MAX_MEMBERS:
+    if raw and len(jsonspan.decode(raw, dict[str, msgspec.Raw])) > _MAX_MEMBERS:
         return Skip(Why.TOO_LARGE)
     resolved = resolve(raw, parsed.params.get("search_pipeline")) if may_have_reranker(raw) else Resolved(raw)
     body = SearchBody.parse(resolved.raw)

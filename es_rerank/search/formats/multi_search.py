@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from es_rerank.jsonspan import Span, check_depth, elements, member, members, splice
+from es_rerank.jsonrepair import MAX_BYTES_WITH_COMMENTS, without_comments
+from es_rerank.jsonspan import Span, check_depth, decode, elements, member, members, splice
 from es_rerank.model import Skip, Why
 from es_rerank.search.formats.endpoints import INDEX_OPTIONS, MAX_SEARCHES, ParsedSearch
 from es_rerank.search.naming import snake_case
@@ -84,6 +85,8 @@ def read(
     if body.startswith(b"\n") or not body.endswith(b"\n"):
         return Skip(Why.UNREADABLE)
     lines = [line.removesuffix(b"\r") for line in body.split(b"\n")[:-1]]
+    if len(body) <= MAX_BYTES_WITH_COMMENTS:
+        lines = list(map(without_comments, lines))
     if len(lines) % 2 and not lines[-1].strip(_BLANK):
         lines.pop()  # the engines accept one blank line at the end
     if not lines or len(lines) % 2:
@@ -118,11 +121,9 @@ def responses(body: bytes) -> MultiSearchResponse | None:
 def _search(header: bytes, body: bytes, target: str, shared: Mapping[str, str], templates: bool) -> ParsedSearch:
     """Parse one search. Raises ValueError if it is invalid. A blank header line is equivalent to `{}`."""
     header = header if header.strip(_BLANK) else b"{}"
-    check_depth(header)
-    check_depth(body)
+    values = decode(header, dict[str, Any])
     members(header)  # raises ValueError for a duplicate key
-    values = msgspec.json.decode(header, type=dict[str, Any])
-    msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    decode(body, dict[str, msgspec.Raw])
     named = {snake_case(name): value for name, value in values.items() if value is not None}
     options = {name: _parameter(value) for name, value in named.items() if name in _OPTIONS}
     return ParsedSearch(_target(values, target), {**shared, **options}, body, body if templates else None, header)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Raw, Struct, json
 
-from es_rerank.jsonspan import check_depth, elements, members
+from es_rerank.jsonspan import check_depth, decode, elements, members
 from es_rerank.model import RerankRequest
 
 Members = dict[str, bytes]
@@ -99,7 +99,7 @@ def _peeled(retriever: bytes) -> tuple[list[_Reranker], bytes]:
     kind, value = _only(retriever)
     while kind == _RERANKER:
         members(value)  # raises ValueError for a duplicate key
-        around.append(json.decode(value, type=_Reranker))
+        around.append(decode(value, _Reranker))
         retriever = bytes(around[-1].retriever)
         kind, value = _only(retriever)
         if not kind or len(around) > _MAX_DEPTH:
@@ -191,7 +191,7 @@ def _from_ext(body: Members, pipeline: str | None) -> tuple[Members, RerankReque
     ext = _opened(body.get("ext", b""))
     if "rerank" not in ext:
         return None
-    context = json.decode(_object(ext.pop("rerank")).get("query_context", b""), type=dict[str, str])
+    context = decode(_object(ext.pop("rerank")).get("query_context", b""), dict[str, str])
     text = context.get("query_text", "") or _at(body, context.get("query_text_path", ""))
     if len(context) > 1 or _pipelined(body, pipeline) or not isinstance(text, str) or not text.strip():
         raise ValueError("a search pipeline reranks, or there is not exactly one text")
@@ -200,14 +200,14 @@ def _from_ext(body: Members, pipeline: str | None) -> tuple[Members, RerankReque
 
 def _pipelined(body: Members, pipeline: str | None) -> bool:
     """Return whether a request uses a search pipeline. The URL takes precedence over a name in the body."""
-    inline = json.decode(body.get("search_pipeline", b"null"))
+    inline = decode(body.get("search_pipeline", b"null"))
     return (pipeline if pipeline and not isinstance(inline, dict) else inline) not in (None, "", "_none")
 
 
 def _at(body: Members, path: str) -> Any:
     """Return the value at a dotted path through objects and arrays; None if it does not exist."""
     first, *rest = path.split(".")
-    value = json.decode(body.get(first, b"null"))
+    value = decode(body.get(first, b"null"))
     for part in rest:
         value = _step(value, part)
     return value

@@ -27,7 +27,7 @@ def inline(search: bytes) -> bytes:
 
     The template source is always the same, so the engine compiles it only once.
     """
-    parts = msgspec.json.decode(search, type=dict[str, Raw])
+    parts = decode(search, dict[str, Raw])
     switches = {name: parts[name] for name in _SWITCHES if name in parts}
     return msgspec.json.encode({"source": "{{{search}}}", "params": {"search": search.decode()}, **switches})
 

@@ -1,0 +1,74 @@
+"""Decodes JSON text that Elasticsearch and OpenSearch accept or return, but that msgspec rejects.
+
+Their parser, Jackson, accepts comments and a byte order mark, and strings with half a surrogate pair, such as a text
+that an application has cut in the middle of an emoji.
+"""
+
+from __future__ import annotations
+
+import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+# An escape sequence for half a surrogate pair, with the other half if it follows.
+_SURROGATE = re.compile(rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(\\u[dD][c-fC-F][0-9a-fA-F]{2})?|[c-fC-F][0-9a-fA-F]{2})")
+# A text with more of them is not repaired, to limit the time.
+_MAX_SURROGATES = 10_000
+# A string, which is kept, or a comment, to the end of the line or to `*/`.
+_COMMENT = re.compile(rb'("(?:[^"\\]++|\\[\s\S])*+"?)|/\*[\s\S]*?\*/|//[^\r\n]*+')
+MAX_BYTES_WITH_COMMENTS = 20_000
+"""Comments in a longer request body are not removed, to limit the time."""
+
+
+def decode_repaired(text: bytes, type: Any) -> tuple[bytes, Any]:  # noqa: A002 - the name of msgspec's argument
+    """Decode a text in which half a surrogate pair stands for U+FFFD.
+
+    Returns:
+        The decoded value, after the text that was decoded. All values have the same place in it as in *text*.
+
+    Raises:
+        ValueError: The text is invalid or of another type.
+
+    """
+    try:
+        return text, msgspec.json.decode(text, type=type)
+    except msgspec.DecodeError:
+        whole = _with_whole_characters(text)
+        if whole == text:
+            raise
+        return whole, msgspec.json.decode(whole, type=type)
+
+
+def _with_whole_characters(text: bytes) -> bytes:
+    """Replace each half of a surrogate pair by an escape sequence of the same length."""
+    parts, position, last = [], 0, 0
+    for found in islice(_SURROGATE.finditer(text), _MAX_SURROGATES):
+        before = text[last : found.start()]
+        is_escaped = (len(before) - len(before.rstrip(b"\\"))) % 2
+        last = found.end()
+        if found[1] is None and not is_escaped:
+            parts += [text[position : found.start()], b"\\ufffd"]
+            position = last
+    return b"".join([*parts, text[position:]])
+
+
+def without_comments(text: bytes) -> bytes:
+    """Return a JSON text without comments and byte order mark; text without them, or that is invalid, is unchanged."""
+    if text.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        text = text.decode("utf-16", "replace").encode()
+    text = text.removeprefix(BOM_UTF8)
+    if (b"/*" not in text and b"//" not in text) or len(text) > MAX_BYTES_WITH_COMMENTS or _is_valid(text):
+        return text
+    return _COMMENT.sub(rb"\1 ", text).strip()
+
+
+def _is_valid(text: bytes) -> bool:
+    """Return whether a text is valid JSON."""
+    try:
+        decode_repaired(text, msgspec.Raw)
+    except (ValueError, RecursionError):
+        return False
+    return True
