@@ -99,6 +99,12 @@ class Settings(BaseModel):
         "es", description="AWS service name in the signature: `es` for a domain, `aoss` for a serverless collection."
     )
     # Defaults of durations are in seconds and are not validated, since operators write durations with a unit.
+    engine_compression: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Whether es-rerank asks the engine for compressed responses to searches, if the client accepts "
+        "them. `auto` does not ask engines at loopback, private and link-local addresses and at host names without a "
+        "dot. Responses to clients are compressed in any case.",
+    )
     connect_timeout: Duration = Field(
         5.0, validate_default=False, description="Time limit for connecting to a node of the engine, at most 10m."
     )

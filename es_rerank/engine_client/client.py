@@ -19,6 +19,7 @@ from es_rerank.engine_client.node_pool import NodePool
 from es_rerank.engine_client.upload import UploadPayload, WatchedUpload
 from es_rerank.errors import UpstreamError
 from es_rerank.net.connection_errors import describe_error
+from es_rerank.net.content_encoding import is_near
 from es_rerank.net.headers import end_to_end_headers
 from es_rerank.net.limits import MAX_FIELD_BYTES, MAX_HEADERS, MAX_LINE_BYTES, READ_BUFFER_BYTES
 from es_rerank.net.messages import Body, EngineResponse, OutgoingRequest, Stream
@@ -45,6 +46,7 @@ class EngineClient:
     """The HTTP client for the engine. State: connections, nodes that are down, and the engine's distribution.
 
     Attributes:
+        compressed: Whether to ask for compressed responses to searches, for clients that accept them.
         distribution: `opensearch` or empty, as reported by `GET /` or by a response header; None if not known yet.
 
     """
@@ -57,6 +59,8 @@ class EngineClient:
         self._nodes = NodePool(settings.upstream)
         self._trust = EngineTrust(settings)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        near = is_near(settings.upstream)
+        self.compressed = settings.engine_compression == "on" or (settings.engine_compression == "auto" and not near)
         self.distribution: str | None = None
 
     def __repr__(self) -> str:

@@ -52,7 +52,7 @@ class EngineReply:
         status: HTTP status.
         headers: Headers as sent to the client, without `Content-Length` and `Content-Encoding`.
         body: The decoded body; None if the status is not 200, or the body is too large or cannot be decoded.
-        content_encoding: The `Content-Encoding` of the engine's response; empty if it was not encoded.
+        content_encoding: The `Content-Encoding` of the response to the client; empty if it is not encoded.
         started: When the request was sent, in monotonic seconds.
         ended: When the response was complete, in monotonic seconds.
         elasticsearch: Whether the engine identifies itself as Elasticsearch, whichever engine is emulated for clients.

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from ipaddress import ip_address
+
+from isal import isal_zlib
+from yarl import URL
 
 # zlib's `wbits` for each encoding. `deflate` is the zlib format (RFC 9110, section 8.4.1.2).
 _WINDOW_BITS: Mapping[str, int] = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
@@ -12,7 +16,10 @@ _IDENTITY = "identity"
 # trailing bytes are padding and are ignored.
 _GZIP_MAGIC = b"\x1f\x8b"
 _MAX_MEMBERS = 100
-_LEVEL = 3
+# ISA-L's levels are 0 to 3. At 2, a page of 20 KB is as small as with zlib's level 3, in a seventh of the time.
+_LEVEL = 2
+# The type stubs of isal declare an instance instead of a class.
+_DAMAGED: type[Exception] = isal_zlib.IsalError  # type: ignore[assignment]
 
 
 def supported_encodings(accepted: str) -> str:
@@ -24,6 +31,45 @@ def supported_encodings(accepted: str) -> str:
     if not any(_encoding(item) in _WINDOW_BITS for item in items):
         items = ["gzip" + item.removeprefix("*") if item.startswith("*") else item for item in items]
     return ", ".join(item for item in items if _encoding(item) in {*_WINDOW_BITS, _IDENTITY})
+
+
+def chosen_encoding(accepted: str) -> str:
+    """Return the encoding in which to answer a client with this `Accept-Encoding`; empty for none.
+
+    As the engines do, choose the supported encoding with the highest weight, and gzip before deflate.
+    """
+    weights = dict.fromkeys(_WINDOW_BITS, 0.0)
+    for item in supported_encodings(accepted).split(","):
+        if _encoding(item) in weights:
+            weights[_encoding(item)] = _weight(item)
+    best = max(weights, key=lambda encoding: weights[encoding])
+    return best if weights[best] > 0 else ""
+
+
+def _weight(item: str) -> float:
+    """Return the weight of one list item of `Accept-Encoding`: 1 if there is none, 0 if it is not a number."""
+    name, _, value = item.partition(";")[2].strip().partition("=")
+    try:
+        return float(value) if name.strip().lower() == "q" else 1.0
+    except ValueError:
+        return 0.0
+
+
+def is_near(urls: Iterable[str]) -> bool:
+    """Return whether all servers are on this machine or in its network, where compression costs more than it saves.
+
+    These are loopback, private and link-local addresses, and host names without a dot, such as those of containers.
+    """
+    return all(_is_near(URL(url).host or "") for url in urls)
+
+
+def _is_near(host: str) -> bool:
+    """Return whether a host is on this machine or in its network."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return "." not in host
+    return address.is_loopback or address.is_private or address.is_link_local
 
 
 def _encoding(item: str) -> str:
@@ -50,11 +96,11 @@ def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes | None:
         return None
     decoded = b""
     for _ in range(_MAX_MEMBERS):
-        decoder = zlib.decompressobj(wbits=_WINDOW_BITS[encoding])
+        decoder = isal_zlib.decompressobj(wbits=_WINDOW_BITS[encoding])
         try:
             # Decode up to one byte more than the limit to detect that it is exceeded. To zlib, 0 would mean no limit.
             decoded += decoder.decompress(body, max_bytes + 1 - len(decoded))
-        except zlib.error:
+        except _DAMAGED:
             return None
         if len(decoded) > max_bytes or not decoder.eof:
             return None
@@ -69,7 +115,7 @@ def compress(body: bytes, encoding: str) -> bytes:
     encoding = encoding.strip().lower()
     if encoding not in _WINDOW_BITS:
         return body
-    encoder = zlib.compressobj(level=_LEVEL, wbits=_WINDOW_BITS[encoding])
+    encoder = isal_zlib.compressobj(level=_LEVEL, wbits=_WINDOW_BITS[encoding])
     return encoder.compress(body) + encoder.flush()
 
 

@@ -58,6 +58,11 @@ def deadline(request: web.BaseRequest) -> float:
         raise RequestError(f"{DEADLINE_HEADER}: {error}") from error
 
 
+def accepted_encodings(request: web.BaseRequest) -> str:
+    """Return the client's `Accept-Encoding`; several headers are joined."""
+    return ", ".join(request.headers.getall("Accept-Encoding", ()))
+
+
 def uploading(request: web.BaseRequest) -> ClientBody | None:
     """Return the client's body as a stream; None if there is no body."""
     return ClientBody(request) if request.can_read_body else None

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.net.content_encoding import compress, decompress, read_limited, supported_encodings
+from es_rerank.net.content_encoding import (
+    chosen_encoding,
+    compress,
+    decompress,
+    is_near,
+    read_limited,
+    supported_encodings,
+)
 
 
 async def stream(chunks: Sequence[bytes]) -> AsyncIterator[bytes]:
@@ -100,3 +107,42 @@ def test_every_encoding_is_decompressed_within_the_limit(coding: str, body: byte
 )
 def test_supported_encodings_keep_their_weight(accepted: str, expected: str) -> None:
     assert supported_encodings(accepted) == expected
+
+
+@pytest.mark.parametrize(
+    ("accepted", "expected"),
+    [
+        ("gzip, deflate, br, zstd", "gzip"),
+        ("deflate, gzip", "gzip"),
+        ("deflate", "deflate"),
+        ("gzip;q=0.2, deflate; q=0.5", "deflate"),
+        ("GZIP;Q=0.5", "gzip"),
+        ("x-gzip", "gzip"),
+        ("*", "gzip"),
+        ("br, *;q=0.1", "gzip"),
+        ("gzip;q=0", ""),
+        ("gzip;q=0.000, deflate;q=0", ""),
+        ("gzip;q=high", ""),
+        ("br", ""),
+        ("identity", ""),
+        ("", ""),
+    ],
+)
+def test_a_client_gets_the_encoding_with_the_highest_weight(accepted: str, expected: str) -> None:
+    assert chosen_encoding(accepted) == expected
+
+
+@pytest.mark.parametrize(
+    ("urls", "near"),
+    [
+        (["http://127.0.0.1:9200"], True),
+        (["https://localhost:9200"], True),
+        (["http://elasticsearch:9200"], True),
+        (["http://10.1.2.3:9200", "http://192.168.0.7:9200", "http://[::1]:9200", "http://[fd00::1]:9200"], True),
+        (["http://[fe80::1]:9200"], True),
+        (["http://10.1.2.3:9200", "http://8.8.8.8:9200"], False),
+        (["https://search.example.com"], False),
+    ],
+)
+def test_an_engine_in_the_same_network_is_near(urls: list[str], near: bool) -> None:
+    assert is_near(urls) is near

@@ -29,7 +29,7 @@ from es_rerank.model import (
     Why,
 )
 from es_rerank.net.connection_errors import describe_error
-from es_rerank.net.content_encoding import decompress, read_limited, supported_encodings
+from es_rerank.net.content_encoding import chosen_encoding, decompress, read_limited, supported_encodings
 from es_rerank.net.messages import OutgoingRequest
 from es_rerank.pipeline import Ports, measure
 from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, EngineRequest
@@ -213,7 +213,8 @@ class EngineSession:
         """Return the engine request with the client's headers."""
         call = self._call
         headers = self._headers(_OWN_HEADERS)
-        if accepted := supported_encodings(", ".join(call.request.headers.getall("Accept-Encoding", ()))):
+        accepted = supported_encodings(client_request.accepted_encodings(call.request))
+        if accepted and call.state.upstream.compressed:
             headers["Accept-Encoding"] = accepted
         # If only es-rerank adds a body, it needs a type. A client's body keeps its type, or is sent without one.
         if engine_request.body and not call.body and "Content-Type" not in headers:
@@ -237,6 +238,8 @@ class EngineSession:
             limit = self._call.state.settings.max_answer
             whole, _ = await read_limited(response.content.iter_any(), limit)
             body = decompress(whole, coding, limit) if whole is not None and coding else whole
+        if not self._call.state.upstream.compressed:
+            coding = coding or chosen_encoding(client_request.accepted_encodings(self._call.request))
         return EngineReply(response.status, response.headers, body, coding, elasticsearch=response.elasticsearch)
 
 

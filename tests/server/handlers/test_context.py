@@ -28,14 +28,14 @@ from tests.server.test_dispatch import CAPS, HITS
 
 
 async def sent(
-    headers: list[tuple[str, str]], response: FakeResponse | None = None
+    headers: list[tuple[str, str]], response: FakeResponse | None = None, **settings: object
 ) -> tuple[FakeServer, dict[str, str], bytes]:
     """Search with these headers; return the engine, and the headers and body of the response."""
     engine = FakeServer({"/docs/_field_caps": CAPS, "": response or FakeResponse(search_response(*HITS))})
     async with (
         serve_fake(engine),
         serve_fake(FakeServer({"": score_response()})) as model,
-        running_endpoint(fake_settings(engine, model)) as proxy,
+        running_endpoint(fake_settings(engine, model, **settings)) as proxy,
     ):
         got = await proxy.search(headers=headers)
         return engine, dict(got.headers), got.body
@@ -64,8 +64,23 @@ async def test_the_engine_gets_the_headers_of_the_client() -> None:
     ],
 )
 async def test_only_encodings_that_can_be_read_are_accepted(client: str, engine_gets: str | None) -> None:
-    engine, _, _ = await sent([("Accept-Encoding", client)] if client else [])
+    engine, _, _ = await sent([("Accept-Encoding", client)] if client else [], engine_compression="on")
     assert engine.seen[1].headers.get("Accept-Encoding") == engine_gets
+
+
+@pytest.mark.parametrize("setting", ["auto", "off"])
+@pytest.mark.parametrize(
+    ("client", "coding"), [("gzip, deflate, br", "gzip"), ("deflate", "deflate"), ("br", None), ("gzip;q=0", None)]
+)
+async def test_an_engine_that_is_near_does_not_compress_but_the_client_gets_what_it_accepts(
+    setting: str, client: str, coding: str | None
+) -> None:
+    engine, headers, body = await sent([("Accept-Encoding", client)], engine_compression=setting)
+    assert "Accept-Encoding" not in engine.seen[1].headers
+    assert headers.get("Content-Encoding") == coding
+    unpacked = {"gzip": gzip.decompress, "deflate": zlib.decompress, None: bytes}[coding](body)
+    assert b'"_id": "1"' in unpacked
+    assert headers["Content-Length"] == str(len(body))
 
 
 @pytest.mark.parametrize(("coding", "module"), [("gzip", gzip), ("deflate", zlib)])

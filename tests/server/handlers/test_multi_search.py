@@ -178,6 +178,6 @@ async def test_compressed_and_plain_responses_may_arrive_at_the_same_time() -> N
         return FakeResponse(gzip.compress(response.body), headers=[("Content-Encoding", "gzip")], seconds=0.05)
 
     pairs = [({"index": "docs"}, {"id": "t", "params": {"q": text}}) for text in ("hose", "mend", "hose", "parts")]
-    async with running({"/_render/template": rendering}) as (proxy, _, _):
+    async with running({"/_render/template": rendering}, engine_compression="on") as (proxy, _, _):
         got = await proxy.send("POST", "/_msearch/template", lines(*pairs), [*NDJSON, ("Accept-Encoding", "gzip")])
     assert orders(got) == [BEST] * 4
