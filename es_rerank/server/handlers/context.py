@@ -81,12 +81,7 @@ class SearchCall:
 def search_call(
     state: State, request: web.BaseRequest, endpoint_request: EndpointRequest, body: bytes, arrived: float
 ) -> SearchCall:
-    """Return the call for a request that arrived at *arrived*, in monotonic seconds.
-
-    Raises:
-        RequestError: The deadline header is invalid.
-
-    """
+    """Return the call for a request that arrived at *arrived*, in monotonic seconds. May raise RequestError."""
     row = ENGINE_REQUESTS.get(endpoint_request.endpoint)
     options = CallOptions(
         arrived=arrived,
