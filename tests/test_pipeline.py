@@ -22,6 +22,7 @@ from es_rerank.model import (
     IndexInfo,
     Plan,
     PolicySpec,
+    Protection,
     Rule,
     RuleMode,
     Scored,
@@ -42,7 +43,7 @@ from es_rerank.pipeline import (
     run,
 )
 from es_rerank.search.order_change import Change
-from es_rerank.search.scoring import POLICIES
+from es_rerank.search.scoring import PINNED, POLICIES
 from es_rerank.server.responses import outcome_header
 from tests.search.builders import a_search
 
@@ -284,6 +285,32 @@ async def test_pinned_hits_are_not_read_and_stay_first() -> None:
     assert ids(result) == ["0", "2", "1"]
     assert world.score_requests[0].documents == [None, "a", "b"]
     assert [hit["_score"] for hit in hits(result)] == [1.7014122e38, 1.9, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("found", "protect", "first"),
+    [
+        ((("a", 3.0), ("b", 2.5)), None, "1"),
+        ((("a", 3.0), ("b", 2.5)), Protection(), "1"),
+        ((("a", 4.0), ("b", 2.5)), Protection(), "0"),
+        ((("a", 4.0), ("b", 2.5)), Protection(score_ratio=2), "1"),
+        ((("Hose!", 3.0), ("b", 2.5)), Protection(), "0"),
+        ((("Hose!", 3.0), ("b", 2.5)), Protection(margin=0.3), "1"),
+        ((("Hose!", 3.0), ("b", 2.5)), None, "1"),
+        ((("pinned", 2 * PINNED), ("Hose!", 3.0), ("b", 2.5)), Protection(), "0"),
+        ((("pinned", 2 * PINNED), ("hose", 3.0), ("b", 2.5)), Protection(), "0"),
+    ],
+)
+async def test_a_known_item_stays_first_if_the_rule_protects_it(
+    found: Sequence[tuple[str, float]], protect: Protection | None, first: str
+) -> None:
+    world = World(found, model={"b": 0.8, "a": 0.4, "Hose!": 0.4, "hose": 0.4}, rule=replace(RULE, protect=protect))
+    page = hits(await world.search())
+    assert page[0]["_id"] == first
+    scores = [hit["_score"] for hit in page]
+    assert scores == sorted(scores, reverse=True)
+    if len(found) == 3:
+        assert [hit["_id"] for hit in page] == ["0", "1", "2"]
 
 
 async def test_the_engines_order_is_cut_to_the_page() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -38,6 +39,7 @@ def _effective(rule: Rule) -> dict[str, Any]:
         "window": rule.window,
         "deadline": f"{rule.deadline:g}s",
         "policy": str(rule.policy),
+        "protect": asdict(rule.protect) if rule.protect else False,
         "long_documents": rule.long.mode.value if rule.long.mode else "profile",
         "max_passage_tokens": rule.long.max_passage_tokens or "profile",
         "max_search_tokens": rule.long.max_search_tokens,

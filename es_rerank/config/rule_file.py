@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from es_rerank.config.types import Duration, LongMode, Policy
+from es_rerank.config.types import Duration, LongMode, Policy, Protect
 from es_rerank.search.passages import placeholders
 
 # An opening brace and a name without the closing brace. The model would read it as text.
@@ -46,6 +46,10 @@ class RuleFile(BaseModel):
     deadline: Duration | None = Field(None, description="Time limit of a search, such as 500ms, at most 10m.")
     policy: Policy | None = Field(
         None, description="How `_score` is computed: replace, probability, keep, linear(w), blend(w) or rrf(k)."
+    )
+    protect: Protect = Field(
+        None,
+        description="Whether the engine's first hit stays first if it is an exact match or far ahead (true, false).",
     )
     long_documents: LongMode | None = Field(
         None, description="How to score a text that is longer than a passage: truncate, max_passage or profile."

@@ -138,6 +138,7 @@ def _rule(name: str, file: RuleFile, settings: Settings) -> Rule:
         window=file.window or settings.window,
         deadline=file.deadline or settings.deadline,
         policy=policy_spec(policy) if policy else PROFILES[settings.profile].policy,
+        protect=file.protect.protection() if file.protect else None,
         long=LongDocuments(
             mode=None if mode == "profile" else LongDocumentMode(mode),
             max_passage_tokens=file.max_passage_tokens or settings.max_passage_tokens,

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from es_rerank.model import PolicySpec
+from es_rerank.model import PolicySpec, Protection
 from es_rerank.search.scoring import POLICIES
 
 UNIX = "unix:"
@@ -26,6 +26,7 @@ _ADDRESS = re.compile(r"^(\[[0-9a-fA-F:.]+\]|[^:\s/]+):(\d{1,5})$")
 _POLICY = re.compile(r"^(\w+)(?:\((\d{1,9}(?:\.\d+)?)\))?$")
 # Policies whose parameter is the weight of the model.
 _WEIGHTED = frozenset({"linear", "blend"})
+_PROTECTION = Protection()
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
 
@@ -150,12 +151,41 @@ def _not_empty(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+class ProtectKeys(BaseModel):
+    """The keys of `protect`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    score_ratio: float = Field(
+        _PROTECTION.score_ratio,
+        ge=1,
+        le=1000,
+        description="Lowest ratio of the first hit's engine score to the second's, 1 to 1000.",
+    )
+    margin: float = Field(
+        _PROTECTION.margin,
+        ge=0,
+        le=1,
+        description="The hit is moved nevertheless if another hit's probability is higher by at least this, 0 to 1.",
+    )
+
+    def protection(self) -> Protection:
+        """Return the thresholds."""
+        return Protection(self.score_ratio, self.margin)
+
+
+def _protect(value: object) -> object:
+    """Convert `true` to the default thresholds, and `false` to None."""
+    return ({} if value else None) if isinstance(value, bool) else value
+
+
 Duration = Annotated[float, BeforeValidator(seconds, json_schema_input_type=str)]
 Address = Annotated[str, AfterValidator(_address)]
 Listen = Annotated[str, AfterValidator(_listen)]
 AdminListen = Annotated[str, AfterValidator(_admin_listen)]
 Url = Annotated[str, AfterValidator(_url)]
 Policy = Annotated[str, AfterValidator(_policy)]
+Protect = Annotated[ProtectKeys | None, BeforeValidator(_protect, json_schema_input_type=bool | ProtectKeys | None)]
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names, json_schema_input_type=str | list[str])]
 Urls = Annotated[

@@ -3,7 +3,7 @@
 from es_rerank.model.call import CallOptions, EngineReply
 from es_rerank.model.outcome import Outcome, OutcomeState, Skip, failed, skipped
 from es_rerank.model.plan import FetchPhase, FetchSpec, HitKey, Plan
-from es_rerank.model.rule import LongDocumentMode, LongDocuments, PolicySpec, Rule, RuleMode
+from es_rerank.model.rule import LongDocumentMode, LongDocuments, PolicySpec, Protection, Rule, RuleMode
 from es_rerank.model.scores import Failed, Scored, ScoreRequest
 from es_rerank.model.search import IndexInfo, PipelineEffect, RerankRequest, Search, SearchBody
 from es_rerank.model.why import Why
@@ -23,6 +23,7 @@ __all__ = [
     "PipelineEffect",
     "Plan",
     "PolicySpec",
+    "Protection",
     "RerankRequest",
     "Rule",
     "RuleMode",

@@ -51,6 +51,20 @@ class LongDocuments:
 
 
 @dataclass(frozen=True, slots=True)
+class Protection:
+    """When the engine's first hit counts as a known item, which stays first.
+
+    Attributes:
+        score_ratio: Lowest ratio of the first hit's engine score to the second's.
+        margin: The hit is moved nevertheless if another hit's probability is higher by at least this.
+
+    """
+
+    score_ratio: float = 1.5
+    margin: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """How to rerank the hits of indices that match a pattern.
 
@@ -62,6 +76,7 @@ class Rule:
         window: Number of hits that the model reads.
         deadline: Time limit for a whole search, in seconds.
         policy: How engine scores and model scores are combined into the new `_score`.
+        protect: When the engine's first hit stays first; None if the policy alone decides.
         long: How to score long documents.
         instruction: Task description for models that support one; None uses the model profile's instruction.
         mode: Whether searches are reranked, only measured, or not reranked.
@@ -78,6 +93,7 @@ class Rule:
     window: int = 50
     deadline: float = 3.0
     policy: PolicySpec = PolicySpec()
+    protect: Protection | None = None
     long: LongDocuments = LongDocuments()
     instruction: str | None = None
     mode: RuleMode = RuleMode.ON

@@ -133,7 +133,11 @@ POLICIES: Mapping[str, Policy] = {
 
 
 def rank(
-    spec: PolicySpec, engine: Sequence[float], model: Sequence[float | None], min_probability: float | None = None
+    spec: PolicySpec,
+    engine: Sequence[float],
+    model: Sequence[float | None],
+    min_probability: float | None = None,
+    first: int | None = None,
 ) -> Ranking:
     """Order the fetched hits: first pinned hits, then scored hits by value, then the rest in the engine's order.
 
@@ -142,16 +146,19 @@ def rank(
         engine: The engine's score of every fetched hit, in the engine's order.
         model: A probability from 0 to 1 for each hit of the window, the first hits of *engine*; None if not scored.
         min_probability: Drop hits with a lower probability or without one, except pinned hits.
+        first: Position of a scored hit that comes before the others and gets the highest value.
 
     """
     policy = POLICIES[spec.name]
     pinned = [index for index, score in enumerate(engine) if score >= PINNED]
     scored = [(index, p) for index, p in enumerate(model) if p is not None and engine[index] < PINNED]
     values = _combine(policy, spec, [engine[index] for index, _ in scored], [p for _, p in scored])
-    ranked = sorted(zip(scored, values, strict=True), key=lambda pair: -pair[1])
+    highest = max(values, default=0.0)
+    valued = ((hit, highest if hit[0] == first else value) for hit, value in zip(scored, values, strict=True))
+    ranked = sorted(valued, key=lambda pair: (pair[0][0] != first, -pair[1]))
     kept = [(index, value) for (index, p), value in ranked if min_probability is None or p >= min_probability]
-    first = {*pinned, *(index for index, _ in scored)}
-    rest = [index for index in range(len(engine)) if index not in first] if min_probability is None else []
+    above = {*pinned, *(index for index, _ in scored)}
+    rest = [index for index in range(len(engine)) if index not in above] if min_probability is None else []
     order = (*pinned, *(index for index, _ in kept), *rest)
     if spec.name == "keep":
         return Ranking(order, tuple(engine[: len(order)]))

@@ -42,7 +42,13 @@ def test_rules_are_printed_with_their_defaults(run: Run, tmp_path: Path) -> None
     (rule,) = yaml.safe_load(result.output)["rules"]
     assert rule["policy"] == "linear(0.25)"
     assert (rule["mode"], rule["deadline"], rule["fields"]) == ("off", "2s", ["title"])
-    assert rule["long_documents"] == "truncate"
+    assert (rule["long_documents"], rule["protect"]) == ("truncate", False)
+
+
+def test_the_thresholds_of_protected_items_are_printed(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "docs.yaml").write_text("index: docs\nprotect: {margin: 0.25}\n")
+    (rule,) = yaml.safe_load(run("check", "--mappings", str(tmp_path)).output)["rules"]
+    assert rule["protect"] == {"score_ratio": 1.5, "margin": 0.25}
 
 
 @pytest.mark.parametrize(

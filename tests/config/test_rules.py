@@ -11,7 +11,7 @@ import yaml
 from es_rerank.config.rules import Rules, default_rule
 from es_rerank.config.settings import Settings
 from es_rerank.errors import ConfigError
-from es_rerank.model import LongDocumentMode, LongDocuments, PolicySpec, Rule, Why
+from es_rerank.model import LongDocumentMode, LongDocuments, PolicySpec, Protection, Rule, Why
 
 ROOT = Path(__file__).parent.parent.parent
 Write = Callable[..., Rules]
@@ -66,6 +66,21 @@ def test_the_policy_of_a_rule_overrides_those_of_the_settings_and_the_profile(tm
     for policy in (None, "replace"):
         (rule,) = Rules(Settings(mappings=tmp_path, profile="e5", policy=policy))
         assert rule.policy == PolicySpec("rrf")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", None),
+        ("protect: false\n", None),
+        ("protect: true\n", Protection(1.5, 0.5)),
+        ("protect: {margin: 0}\n", Protection(1.5, 0.0)),
+        ("protect: {score_ratio: 2, margin: 1}\n", Protection(2.0, 1.0)),
+    ],
+)
+def test_known_items_are_protected_on_request(rules: Write, text: str, expected: Protection | None) -> None:
+    (rule,) = rules(docs=f"index: docs\n{text}")
+    assert rule.protect == expected
 
 
 def test_the_keys_of_a_file_override_the_settings(rules: Write) -> None:
