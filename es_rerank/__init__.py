@@ -11,6 +11,7 @@ fetch phase   a request for the page in full
 window        the hits that the model reads (Elasticsearch: rank window)
 passage       the text of one hit, or a chunk of it, that the model reads
 backend       the API of a rerank server (vLLM, TEI, Infinity, Cohere- or Jina-like)
+vector        what an embedding model computes for one text; the score of a passage is the cosine of two vectors
 profile       how one model family is prompted and limited: template, prefixes, instruction, vLLM flags
 policy        engine scores x model scores -> the `_score` that clients see
 outcome       what happened: reranked n of m, skipped (why), failed (why), shadow
@@ -32,6 +33,7 @@ One `_search`, module by module:
       rerank_client.client               scores query and passages, from the cache or on a rerank server
         rerank_client.window_reading     digests the documents and cuts them into passages
         rerank_client.window_scoring     looks up cached scores, sheds load, requests the other scores
+        rerank_client.vector_scoring     does the same with vectors, for embedding models on vLLM
         rerank.prompt, rerank.chunking   cut and format texts for the model
         rerank_client.pool               selects the server and enforces the limits
         rerank.backends                  encodes the request and decodes the scores

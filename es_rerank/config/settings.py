@@ -186,8 +186,8 @@ class Settings(BaseModel):
     vector_cache_bytes: int = Field(
         256_000_000,
         ge=0,
-        description="Maximum memory of cached vectors of a bi-encoder, in bytes, about 1 KB per passage of 384 "
-        "dimensions; 0 disables the cache.",
+        description="Maximum memory of the cached vectors of an embedding model, in bytes; about 1 KB per passage of "
+        "384 dimensions. 0 disables the cache.",
     )
     reranker_max_requests: int = Field(8, ge=1, description="Maximum number of concurrent requests per rerank server.")
     reranker_max_tokens: int = Field(

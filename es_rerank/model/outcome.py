@@ -36,7 +36,7 @@ class Outcome:
         why: The reason; None if it was reranked.
         window: Number of hits that the model scored.
         of: Number of hits in the planned window. `window` can be smaller under load or at the deadline.
-        cached: Number of scored hits whose scores came from the cache.
+        cached: Number of scored hits whose scores, or whose vectors, came from the cache.
         model: Name of the model.
         detail: The rerank server's error message, for the log and for the error response of strict rules.
 

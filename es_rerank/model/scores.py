@@ -35,7 +35,7 @@ class Scored:
 
     Attributes:
         probabilities: One per document, from 0 to 1; None for a document without text or after the scored part.
-        cached: Number of documents whose scores came from the cache.
+        cached: Number of documents whose scores, or whose vectors, came from the cache.
         model: Name of the model.
         window: Number of scored documents, smaller under load or at the deadline; None means all.
 

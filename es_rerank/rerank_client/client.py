@@ -39,6 +39,8 @@ class Health:
         why: Description of the problem; empty if there is none.
         out: Number of servers that are not healthy.
         searches: Number of searches that are being scored or are queued.
+        vector_bytes: Memory of the cached vectors, in bytes.
+        texts: Number of texts whose vectors are being computed or are queued, also for later searches.
 
     """
 
@@ -46,6 +48,8 @@ class Health:
     why: str = ""
     out: int = field(default=0, compare=False)
     searches: int = field(default=0, compare=False)
+    vector_bytes: int = field(default=0, compare=False)
+    texts: int = field(default=0, compare=False)
 
 
 class Reranker:
@@ -96,10 +100,11 @@ class Reranker:
         servers = self._pool.servers
         out = [server for server in servers if server.health.state is not HealthState.HEALTHY]
         why = "; ".join(dict.fromkeys(problem for server in out if (problem := server.health.problem)))
+        counts = len(out), self.searches, self._scorer.vector_bytes, self._scorer.texts
         if len(out) == len(servers):
-            return Health(Readiness.DEGRADED if why else Readiness.UNTESTED, why, len(out), self.searches)
+            return Health(Readiness.DEGRADED if why else Readiness.UNTESTED, why, *counts)
         why = f"{len(out)} of {len(servers)} servers out: {why}" if why else ""
-        return Health(Readiness.OK, why, len(out), self.searches)
+        return Health(Readiness.OK, why, *counts)
 
     async def score(self, request: ScoreRequest) -> Scored | Failed:
         """Score the documents of a window against a query, within the deadline of *request*.

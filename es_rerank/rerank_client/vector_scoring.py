@@ -73,6 +73,16 @@ class VectorScorer:
         self.inflight: InFlight[bytes] = InFlight(self.cache.put_many, _MAX_KEPT_TEXTS if caching else 0)
         self.given_up = False
 
+    @property
+    def vector_bytes(self) -> int:
+        """Memory of the cached vectors, in bytes."""
+        return self.cache.bytes
+
+    @property
+    def texts(self) -> int:
+        """Number of texts whose vectors are being computed or are queued."""
+        return len(self.inflight)
+
     async def opened(self, request: ScoreRequest) -> Window:
         """Return the window of a search, with the vectors that are cached. No text is cut or escaped for this."""
         window = await self.reader.opened(request)

@@ -43,6 +43,9 @@ class WindowScorer:
 
     """
 
+    vector_bytes = texts = 0
+    """There are no vectors."""
+
     def __init__(self, settings: Settings, prompts: PromptBuilder, pool: ServerPool) -> None:
         """Score with the servers of *pool*, in the prompts of their model."""
         self._settings = settings

@@ -33,7 +33,7 @@ class Metrics:
         )
         self._passthrough = self._counter("passthrough_requests", "Requests without a search that were passed through.")
         self._documents = self._counter(
-            "documents", "Documents of reranked windows, by where their scores came from.", ["from"]
+            "documents", "Documents of reranked windows, by where their scores or vectors came from.", ["from"]
         )
         self._engine = self._histogram(
             "engine_duration_seconds", "Time per request in which an engine request was in flight.", _SECONDS
@@ -56,12 +56,20 @@ class Metrics:
         self._dropped = self._counter(
             "shadow_dropped", "Searches that were not measured because too many were in flight."
         )
+        self._register_reranker()
+
+    def _register_reranker(self) -> None:
+        """Register the metrics of the reranker's state."""
         self._degraded = self._gauge("degraded", "1 while searches cannot be reranked.", "livemax")
         self._unavailable = self._gauge(
             "reranker_servers_unavailable", "Rerank servers that get no requests.", "livemax"
         )
         self._in_flight = self._gauge(
             "searches_in_flight", "Searches that the rerank servers are scoring, and queued searches.", "livesum"
+        )
+        self._vector_bytes = self._gauge("vector_cache_bytes", "Memory of the cached vectors.", "livesum")
+        self._texts = self._gauge(
+            "texts_in_flight", "Texts whose vectors are being computed, and queued texts, also for later.", "livesum"
         )
 
     def _counter(self, name: str, help_text: str, labels: Sequence[str] = ()) -> Counter:
@@ -108,6 +116,8 @@ class Metrics:
         self._degraded.set(health.state == "degraded")
         self._unavailable.set(health.out)
         self._in_flight.set(health.searches)
+        self._vector_bytes.set(health.vector_bytes)
+        self._texts.set(health.texts)
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus text format."""

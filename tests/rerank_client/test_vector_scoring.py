@@ -400,7 +400,7 @@ async def test_when_it_gives_up_all_searches_have_run_out_of_time() -> None:
 async def test_closing_cancels_what_is_kept() -> None:
     async with embedding_reranker(lambda seen: _slow_documents(seen, "late")) as (reranker, _):
         assert await reranker.score(ask("late", "late too", seconds=0.1)) == Failed(Why.DEADLINE)
-        assert len(reranker._scorer.inflight) == 2
+        assert (len(reranker._scorer.inflight), reranker.health.texts) == (2, 2)
         await reranker.close()
         assert len(reranker._scorer.inflight) == 0
 
@@ -411,3 +411,4 @@ async def test_repr_counts_vectors() -> None:
         assert repr(reranker).startswith(
             "<Reranker intfloat/multilingual-e5-small ok: 0 searches in progress, 3 cached vectors, "
         )
+        assert reranker.health.vector_bytes == reranker._scorer.cache.bytes > 0  # type: ignore[union-attr]

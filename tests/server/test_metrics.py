@@ -37,9 +37,13 @@ def test_a_new_endpoint_has_counted_nothing() -> None:
 
 def test_the_state_of_the_rerank_servers_is_shown() -> None:
     metrics = Metrics()
-    metrics.update_reranker(Health("ok", "1 of 2 servers out", out=1, searches=12))
-    text = metrics.text().decode().splitlines()
-    assert {"es_rerank_reranker_servers_unavailable 1.0", "es_rerank_searches_in_flight 12.0"} <= set(text)
+    metrics.update_reranker(Health("ok", "1 of 2 servers out", out=1, searches=12, vector_bytes=958, texts=7))
+    assert {
+        "es_rerank_reranker_servers_unavailable 1.0",
+        "es_rerank_searches_in_flight 12.0",
+        "es_rerank_vector_cache_bytes 958.0",
+        "es_rerank_texts_in_flight 7.0",
+    } <= set(metrics.text().decode().splitlines())
 
 
 @pytest.mark.parametrize(
