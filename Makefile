@@ -19,7 +19,7 @@ ARGS ?=
 PYTEST := $(BIN)/pytest -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test pure pure-newest check fuzz mutants bench bench-streaming bench-load bench-soak docs lock clean
+.PHONY: help demo test pure pure-newest check fuzz mutants bench bench-streaming bench-load bench-soak bench-vectors docs lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ bench-streaming: $(READY) ## Benchmark throughput and memory of large bodies aga
 
 bench-load: $(READY) ## Benchmark three times the load that a reranker can handle (ARGS=--vllm for vLLM)
 	$(BIN)/python -m tests.bench.load $(ARGS)
+
+bench-vectors: $(READY) ## Benchmark new queries over known documents, scored from vectors and by vLLM
+	$(BIN)/python -m tests.bench.vectors $(ARGS)
 
 bench-soak: $(READY) ## Measure memory and file descriptors over 30 minutes of mixed traffic (ARGS="--minutes 5")
 	$(BIN)/python -m tests.bench.soak $(ARGS)

@@ -38,13 +38,17 @@ MODEL_MS = 5.0
 HIT_WORDS = 330  # about 2 KB
 WINDOW, PAGE, SEARCHES = 50, 10, 10
 COLD = ("--score-cache-size", "0", "--cut-cache-bytes", "0")
+# Scores of pairs also for embedding models, so that each search reads its documents. tests/bench/vectors.py is about
+# vectors.
+PAIRS = ("--backend", "vllm-rerank")
 # Name, profile and flags of each endpoint.
 ENDPOINTS: Mapping[str, Sequence[str]] = {
     "qwen3": ("--profile", "qwen3-reranker-0.6b", *COLD),
-    "e5": ("--profile", "e5", *COLD),
-    "minilm": ("--profile", "minilm", *COLD),
+    "e5": ("--profile", "e5", *PAIRS, *COLD),
+    "minilm": ("--profile", "minilm", *PAIRS, *COLD),
     "e5 truncated at 500 tokens": (
         *("--profile", "e5", "--long-documents", "truncate", "--max-passage-tokens", "500"),
+        *PAIRS,
         *COLD,
     ),
     "cached": ("--profile", "qwen3-reranker-0.6b"),

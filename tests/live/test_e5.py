@@ -140,8 +140,10 @@ def assert_reranked_without_rejection(answer: Answer, server: ModelServer) -> An
     """Check that the search was reranked, and that vLLM rejected no request."""
     assert answer.outcome.startswith("reranked; "), answer.outcome
     counts = ask(server.url, "GET", "/metrics").body.decode()
-    statuses = set(re.findall(r'http_requests_total\{handler="/score",method="POST",status="(\w+)"\}', counts))
-    assert statuses == {"2xx"}
+    statuses = re.findall(
+        r'http_requests_total\{handler="(?:/v1/embeddings|/score)",method="POST",status="(\w+)"\}', counts
+    )
+    assert set(statuses) == {"2xx"}
     return answer
 
 
