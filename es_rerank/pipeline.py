@@ -29,11 +29,11 @@ from es_rerank.model import (
     skipped,
 )
 from es_rerank.search import plan as planning
-from es_rerank.search.known_items import first_hit, is_exact, known_item
+from es_rerank.search.known_items import protected_hit
 from es_rerank.search.order_change import Change, change, in_sample
-from es_rerank.search.passages import passages
+from es_rerank.search.passages import planned_passages
 from es_rerank.search.response.completeness import has_expected_hits, lost_shards
-from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, keys, read, sources
+from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, read, sources
 from es_rerank.search.response.rewrite import page_keys, rejoin, rewrite
 from es_rerank.search.scoring import PINNED, Ranking, rank
 
@@ -213,30 +213,33 @@ async def _rank(response: SearchResponse, plan: Plan, deadline: float, ports: Po
         return rank(plan.rule.policy, engine, []), skipped(Why.BEYOND_WINDOW)
     if len(engine) < _MIN_HITS:
         return None, skipped(Why.FEW_HITS)
-    documents = _documents(response, plan, engine)
+    documents, fields = _documents(response, plan, engine)
     if not any(documents):
         return None, skipped(Why.NO_PASSAGES)
     scored = await ports.score(ScoreRequest(plan.text, documents, plan.rule, deadline))
     if isinstance(scored, Failed):
         return None, failed(scored)
     window = len(documents) if scored.window is None else scored.window
-    outcome = Outcome(OutcomeState.RERANKED, window=window, of=len(documents), cached=scored.cached, model=scored.model)
-    first = _known_item(response, plan, engine, scored.probabilities)
+    outcome = Outcome(
+        OutcomeState.RERANKED,
+        window=window,
+        of=len(documents),
+        cached=scored.cached,
+        model=scored.model,
+        fields=fields,
+    )
+    first = protected_hit(response, plan, engine, scored.probabilities)
     return rank(plan.rule.policy, engine, scored.probabilities, plan.min_score, first), outcome
 
 
-def _known_item(
-    response: SearchResponse, plan: Plan, engine: Sequence[float], model: Sequence[float | None]
-) -> int | None:
-    """Return the position of a hit that the rule protects, or None."""
-    if plan.rule.protect is None or (at := first_hit(engine)) == len(engine):
-        return None
-    hits = response.hits[at : at + 1]
-    exact = is_exact(plan.text, keys(hits)[0][1], sources(hits)[0], plan.passage_fields)
-    return known_item(engine, model, exact=exact, protection=plan.rule.protect)
+def _documents(
+    response: SearchResponse, plan: Plan, engine: Sequence[float]
+) -> tuple[list[str | None], tuple[str, ...]]:
+    """Build the passage of each hit in the window, None for pinned hits, which keep their rank and are not scored.
 
+    Returns:
+        The passages, and the fields that they were built from.
 
-def _documents(response: SearchResponse, plan: Plan, engine: Sequence[float]) -> list[str | None]:
-    """Build the passage of each hit in the window; None for pinned hits, which keep their rank and are not scored."""
-    texts = passages(sources(response.hits[: plan.window]), plan.rule, plan.passage_fields)
-    return [None if score >= PINNED else text for text, score in zip(texts, engine, strict=False)]
+    """
+    texts, fields = planned_passages(sources(response.hits[: plan.window]), plan)
+    return [None if score >= PINNED else text for text, score in zip(texts, engine, strict=False)], fields

@@ -65,6 +65,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "es_rerank.rerank.backends.infinity": "the same",
     "es_rerank.rerank.backends.tei": "the same",
     "es_rerank.rerank.backends.vllm": "the same",
+    "es_rerank.search.fields.words": "sets of words; tests/search/fields/test_names.py",
     "es_rerank.search.query_text.terms": "values and helpers of tests/search/query_text/test_leaf_clauses.py",
     "es_rerank.server.handlers": "the table of handlers; tests/server/handlers sends requests through each",
     "es_rerank.server.state": "builds the parts of the server; every test of tests/server/test_app.py runs through it",

@@ -122,8 +122,16 @@ def _planned(request: EndpointRequest, method: str, search: Search, plan: Plan, 
         window=plan.window,
         page=[plan.start, plan.size],
         passage_fields=plan.passage_fields,
+        passage_fields_from=_origin(search, plan),
         upstream=upstream,
     )
+
+
+def _origin(search: Search, plan: Plan) -> str:
+    """Return what chose the fields. With `hits`, the hits of the window decide which of the fields the model reads."""
+    if plan.chooses_fields:
+        return "hits"
+    return "request" if search.rerank_request and search.rerank_request.fields else "rule"
 
 
 def _entry(decision: str, **members: Any) -> dict[str, Any]:
@@ -138,6 +146,7 @@ def _entry(decision: str, **members: Any) -> dict[str, Any]:
         "window": 0,
         "page": None,
         "passage_fields": [],
+        "passage_fields_from": None,
         "upstream": None,
         **members,
     }

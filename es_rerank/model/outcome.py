@@ -38,6 +38,7 @@ class Outcome:
         of: Number of hits in the planned window. `window` can be smaller under load or at the deadline.
         cached: Number of scored hits whose scores, or whose vectors, came from the cache.
         model: Name of the model.
+        fields: Fields that the model read, in order.
         detail: The rerank server's error message, for the log and for the error response of strict rules.
 
     """
@@ -49,6 +50,7 @@ class Outcome:
     cached: int = 0
     model: str = ""
     detail: str = ""
+    fields: tuple[str, ...] = ()
 
 
 def skipped(why: Why) -> Outcome:

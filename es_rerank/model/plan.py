@@ -54,7 +54,9 @@ class Plan:
         fetch: Which hits the engine returns, and with which content.
         window: Number of hits that the model reads; 0 for a page beyond the window, where only `_score` is changed.
         rule: The rule of the indices, adjusted to what the request specifies explicitly.
-        passage_fields: Fields that the model reads.
+        passage_fields: Fields that the model reads or, with `chooses_fields`, among which the hits decide.
+        named_fields: Those among which the hits decide that the query searches or highlights by name.
+        chooses_fields: Whether the hits of the window decide which fields the model reads.
         extra_fields: Fields that es-rerank requests in addition to the client's, and removes from the response.
         client_fields: Field patterns that the client requested; fields that match them are never removed.
         min_score: Hits with a lower probability are dropped.
@@ -75,3 +77,5 @@ class Plan:
     min_score: float | None = None
     without_stored_fields: bool = False
     counts_hits: bool = False
+    named_fields: tuple[str, ...] = ()
+    chooses_fields: bool = False

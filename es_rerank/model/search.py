@@ -107,6 +107,7 @@ class IndexInfo:
         field_types: The type of each leaf field, by field path.
         pipeline: How the result of their search pipeline depends on the page.
         max_result_window: How many hits the engine returns at most; None if no search was refused for this reason.
+        memo: What was computed from the mapping, by the name of the result, so that it is computed once.
 
     """
 
@@ -114,3 +115,4 @@ class IndexInfo:
     field_types: Mapping[str, str]
     pipeline: PipelineEffect = PipelineEffect.NONE
     max_result_window: int | None = None
+    memo: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)

@@ -7,55 +7,77 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from es_rerank.model import IndexInfo, Rule, Search
-from es_rerank.search.query_text.terms import TEXT_KINDS, QueryText
+from es_rerank.model import Plan, Rule, Search
+from es_rerank.search.fields.plain_text import plain_text
+from es_rerank.search.fields.reading import places, read_together
 
-# Field names that usually contain a title. The model reads title fields before long body fields.
-_HEADLINE = re.compile(
-    r"(^|[._-])(title|name|subject|heading|headline|question|summary)($|[._-])|(title|name)$", re.IGNORECASE
-)
 _PLACEHOLDER = re.compile(r"\{([^{}\s]+)\}")
-_MAX_FIELDS = 8
 SOURCE_FILTERS = ("_source", "_source_includes", "_source_excludes", "_source_include", "_source_exclude")
-
-
-def choose_fields(rule: Rule, info: IndexInfo, query_texts: Sequence[QueryText]) -> tuple[str, ...]:
-    """Return the fields that the model reads, best first: the rule's fields, or text fields of the mapping.
-
-    Fields that the query searches come before other fields, and title fields before body fields.
-    """
-    if rule.fields:
-        return rule.fields
-    types = info.field_types
-    patterns = tuple(name for text in query_texts for name in text.fields)
-    names = [name for name, kind in types.items() if kind in TEXT_KINDS and not _is_multi_field(name, types)]
-    names.sort(key=lambda name: (not _is_searched(name, patterns), not _HEADLINE.search(name)))
-    return tuple(names[:_MAX_FIELDS])
+# Values of `_source` and its URL parameters that select everything.
+_EVERYTHING: tuple[Any, ...] = ("true", "*", [], ["*"])
+_WHOLE_IN_URL: Mapping[str, tuple[str, ...]] = {
+    "_source": ("true", "*"),
+    "_source_include": ("", "*"),
+    "_source_exclude": ("",),
+}
+_SOURCE_KEYS = frozenset({"includes", "include", "excludes", "exclude"})
+Sources = Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+"""The decoded `_source` and `fields` of each hit."""
 
 
 def extra_fields(search: Search, fields: Sequence[str]) -> tuple[str, ...]:
     """Return the fields to request in addition to the client's; none if its hits contain the complete `_source`."""
-    source_is_filtered = search.body.values.get("_source", True) is not True or any(
-        name in search.params for name in SOURCE_FILTERS
-    )
-    # With either of these, hits have no `_source` unless it is requested explicitly.
-    source_is_replaced = any(
-        name in search.params or name in search.body.values for name in ("stored_fields", "script_fields")
-    )
-    if not (source_is_filtered or source_is_replaced):
+    if _has_whole_source(search):
         return ()
     # Fields that the client also requested are not added, because they would then be removed from its response.
-    client_fields = requested_fields(search)
-    return tuple(name for name in fields if not is_covered(name, client_fields))
+    covered = tuple(_part_patterns(search, "fields"))
+    return tuple(name for name in fields if not is_covered(name, covered))
 
 
 def requested_fields(search: Search) -> tuple[str, ...]:
     """Return the field patterns of all request parts whose values are returned in the `fields` of a hit."""
-    parts = ("fields", "docvalue_fields", "stored_fields")
-    named = [name for part in parts for name in _patterns(search.body.values.get(part))]
-    named += [name for part in parts for name in search.params.get(part, "").split(",") if name]
+    return (*_part_patterns(search, "fields"), *ambiguous_fields(search))
+
+
+def ambiguous_fields(search: Search) -> tuple[str, ...]:
+    """Return the field patterns of the request parts other than `fields` whose values are returned in `fields`.
+
+    They rarely return texts: most texts are neither stored nor in doc values. If a text is requested beside them, the
+    response does not show which part returned it.
+    """
     scripts = search.body.values.get("script_fields")
-    return tuple(named) + (tuple(scripts) if isinstance(scripts, dict) else ())
+    parts = (*_part_patterns(search, "docvalue_fields"), *_part_patterns(search, "stored_fields"))
+    return parts + (tuple(scripts) if isinstance(scripts, dict) else ())
+
+
+def _part_patterns(search: Search, part: str) -> Iterator[str]:
+    """Yield the field patterns of one part, in the body and in the URL."""
+    yield from _patterns(search.body.values.get(part))
+    yield from (name for name in search.params.get(part, "").split(",") if name)
+
+
+def _has_whole_source(search: Search) -> bool:
+    """Return whether hits contain the complete `_source`."""
+    in_url = {name: search.params[name] for name in SOURCE_FILTERS if name in search.params}
+    if in_url:
+        return all(value in _WHOLE_IN_URL[name.removesuffix("s")] for name, value in in_url.items())
+    source = search.body.values.get("_source")
+    if source is not None:
+        return _is_whole(source)
+    # With either of these, hits have no `_source` unless it is requested explicitly.
+    return not any(name in search.params or name in search.body.values for name in ("stored_fields", "script_fields"))
+
+
+def _is_whole(source: Any) -> bool:
+    """Return whether a `_source` member selects everything: `true`, `*`, or no exclusion and no other inclusion."""
+    if isinstance(source, dict):
+        selected = [source.get(name) or [] for name in ("includes", "include")]
+        return (
+            source.keys() <= _SOURCE_KEYS
+            and not (source.get("excludes") or source.get("exclude"))
+            and all(names in _EVERYTHING for names in selected)
+        )
+    return source is True or source in _EVERYTHING
 
 
 def is_covered(name: str, patterns: Sequence[str]) -> bool:
@@ -82,6 +104,26 @@ def passages(
     return [_passage(source, flat, rule.template, fields) for source, flat in sources]
 
 
+def planned_passages(sources: Sources, plan: Plan) -> tuple[list[str | None], tuple[str, ...]]:
+    """Build the passage of each hit of a window.
+
+    Args:
+        sources: The decoded `_source` and `fields` of each hit.
+        plan: The fields that the model reads, or the candidates among which these hits decide.
+
+    Returns:
+        One text per hit, None for a hit without text; and the fields that were read, in order.
+
+    """
+    fields = plan.passage_fields
+    if not plan.chooses_fields:
+        return passages(sources, plan.rule, fields), fields
+    columns = {name: _column(sources, name) for name in fields}
+    chosen = places(columns, plan.named_fields, plan.text)
+    texts = [read_together(columns, chosen, at) for at in range(len(sources))]
+    return texts, tuple(name for place in chosen for name in place)
+
+
 def placeholders(template: str) -> tuple[str, ...]:
     """Return the field names in a template."""
     return tuple(_PLACEHOLDER.findall(template))
@@ -103,14 +145,51 @@ def _field_text(source: Mapping[str, Any], flat: Mapping[str, Any], name: str) -
     """
     if name in flat:
         return _text(flat[name])
-    if "." not in name and isinstance(source.get(name), str):
-        return str(source[name]).strip()
     path = name.split(".")
     return (
         _text(_value(flat, path))
         or _text(_value(source, path))
         or _text(_value(source, path[:-1]) if path[1:] else None)
     )
+
+
+def _column(sources: Sources, name: str) -> list[str]:
+    """Return the text of one field in each hit."""
+    path = name.split(".")
+    return [
+        plain_text(value).strip()
+        if isinstance(value := source.get(name), str) and not flat
+        else _text(flat[name])
+        if name in flat
+        else _direct_text(source, flat, path)
+        for source, flat in sources
+    ]
+
+
+def _direct_text(source: Mapping[str, Any], flat: Mapping[str, Any], path: Sequence[str]) -> str:
+    """Return the text at a path. Nearly all documents have no dots in their keys, so that one lookup a level is enough.
+
+    The result is that of `_field_text`, without the parent's text.
+    """
+    found: list[str] = []
+    if flat or not _collect(source, path, 0, found):
+        return _text(_value(flat, path)) or _text(_value(source, path))
+    return " ".join(found).strip()
+
+
+def _collect(value: Any, path: Sequence[str], level: int, found: list[str]) -> bool:
+    """Append the texts at a path below *value* to *found*; return False if keys with dots must be searched, too."""
+    if isinstance(value, list):
+        return sum(_collect(element, path, level, found) for element in value) == len(value)
+    if level == len(path):
+        found.extend(_leaves(value))
+        return True
+    if not isinstance(value, dict):
+        return True
+    inner = value.get(path[level])
+    if inner is not None:
+        return _collect(inner, path, level + 1, found)
+    return level + 1 == len(path) or not any("." in key for key in value)
 
 
 def _filled(template: str, texts: Mapping[str, str]) -> Iterator[str]:
@@ -136,7 +215,7 @@ def _value(value: Any, path: Sequence[str]) -> Any:
 
 def _text(value: Any) -> str:
     """Join the strings and numbers of a value with spaces."""
-    return value.strip() if isinstance(value, str) else " ".join(_leaves(value)).strip()
+    return plain_text(value).strip() if isinstance(value, str) else " ".join(_leaves(value)).strip()
 
 
 def _leaves(value: Any) -> Iterator[str]:
@@ -145,7 +224,7 @@ def _leaves(value: Any) -> Iterator[str]:
         for element in value:
             yield from _leaves(element)
     elif isinstance(value, str):
-        yield value
+        yield plain_text(value)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield str(value)
 
@@ -156,14 +235,3 @@ def _patterns(part: Any) -> Iterator[str]:
         name = entry.get("field") if isinstance(entry, dict) else entry
         if isinstance(name, str):
             yield name
-
-
-def _is_searched(name: str, patterns: Sequence[str]) -> bool:
-    """Return whether the query explicitly searches a field or one of its multi-fields."""
-    return any(fnmatchcase(name, pattern) or pattern.startswith(f"{name}.") for pattern in patterns)
-
-
-def _is_multi_field(name: str, field_types: Mapping[str, str]) -> bool:
-    """Return whether a field is a multi-field, which indexes its parent in another way, such as `title.english`."""
-    parent = name.rpartition(".")[0]
-    return field_types.get(parent, "object") not in {"object", "nested"}

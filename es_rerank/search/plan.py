@@ -18,8 +18,9 @@ from es_rerank.model import (
     Skip,
     Why,
 )
+from es_rerank.search.fields.candidates import candidates, names_in
 from es_rerank.search.paging import has_invalid_page, page
-from es_rerank.search.passages import SOURCE_FILTERS, choose_fields, extra_fields, requested_fields
+from es_rerank.search.passages import SOURCE_FILTERS, ambiguous_fields, extra_fields, is_covered, requested_fields
 from es_rerank.search.phases import INNER_HITS, is_two_phase
 from es_rerank.search.pipelines import is_verbose
 from es_rerank.search.query_text.extract import may_have_text, query_text, typed_texts
@@ -52,7 +53,8 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True)
     """
     query_texts = typed_texts(search, info)
     wanted = search.rerank_request or RerankRequest(query_text(query_texts))
-    fields = wanted.fields or choose_fields(rule, info, query_texts)
+    given = wanted.fields or rule.fields
+    fields, named = (given, ()) if given else candidates(info, names_in(search, query_texts))
     if not wanted.text or not fields:
         return Skip(Why.NO_TEXT_FIELDS if wanted.text else Why.NO_QUERY_TEXT)
     start, size = page(search)
@@ -73,6 +75,8 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True)
             min_score=wanted.min_score,
             without_stored_fields=_excludes_stored_fields(search),
             counts_hits=not search.body.values.keys() & _UNCOUNTED_PARTS,
+            named_fields=named,
+            chooses_fields=not given,
         ),
         wanted,
         keeps_page=depends_on_size(search.body),
@@ -113,6 +117,9 @@ def _with_phases(plan: Plan, search: Search, info: IndexInfo, two_phase: bool) -
     two_phase = two_phase and info.pipeline is PipelineEffect.NONE
     if two_phase and is_two_phase(search, info, plan, needs_fields=bool(extra)):
         return replace(plan, fetch=replace(plan.fetch, phase=FetchPhase.QUERY))
+    ambiguous = ambiguous_fields(search)
+    if any(is_covered(name, ambiguous) for name in extra):
+        return Skip(Why.STORED_FIELDS)
     if extra and b'"top_hits"' in search.body.raw:
         return Skip(Why.TOP_HITS)
     return replace(plan, extra_fields=extra)

@@ -187,6 +187,7 @@ def _count(state: State, request: web.Request, result: HandlerResult, headers: R
     """Record the outcomes of a request in the metrics and the log."""
     if headers.outcome and headers.timings:
         state.metrics.searched(result.outcomes, headers.timings)
+        state.field_choices.record(request.path, result.outcomes)
         log.debug("search handled", path=request.path, outcome=headers.outcome)
     else:
         state.metrics.passed_through()

@@ -13,6 +13,7 @@ from es_rerank.engine_client.client import EngineClient
 from es_rerank.engine_client.field_caps import FieldCapsCache
 from es_rerank.rerank_client.client import Reranker
 from es_rerank.search.formats.endpoints import EndpointRow, in_force
+from es_rerank.server.field_choices import FieldChoices
 from es_rerank.server.metrics import Metrics
 from es_rerank.server.search_pipelines import SearchPipelines
 from es_rerank.server.shadow import ShadowRunner
@@ -39,6 +40,7 @@ class State:
     endpoints: tuple[EndpointRow, ...]
     shadows: ShadowRunner
     life: Lifecycle = field(default_factory=Lifecycle)
+    field_choices: FieldChoices = field(default_factory=FieldChoices)
 
 
 STATE = web.AppKey("state", State)

@@ -78,6 +78,7 @@ def test_a_planned_search_is_shown_with_its_engine_request(run: Run, tmp_path: P
         "window": 50,
         "page": [10, 5],
         "passage_fields": ["abstract"],
+        "passage_fields_from": "hits",
         "upstream": {
             "method": "POST",
             "path": "/library/_search?from=0&size=50",

@@ -8,45 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from es_rerank.jsonspan import MAX_DEPTH
-from es_rerank.model import IndexInfo, Rule
-from es_rerank.search.passages import choose_fields, extra_fields, is_covered, passages, placeholders, requested_fields
-from es_rerank.search.query_text.terms import QueryText
-from tests.search.builders import a_search
+from es_rerank.model import Rule
+from es_rerank.search.passages import (
+    ambiguous_fields,
+    extra_fields,
+    is_covered,
+    passages,
+    placeholders,
+    planned_passages,
+    requested_fields,
+)
+from tests.search.builders import a_plan, a_search
 from tests.search.strategies import JSON
 
 RULE = Rule("docs")
-FIELD_TYPES = {
-    "body": "text",
-    "title": "text",
-    "title.english": "text",
-    "title.keyword": "keyword",
-    "author": "object",
-    "author.name": "text",
-    "notes": "match_only_text",
-    "price": "float",
-}
-
-
-@pytest.mark.parametrize(
-    ("rule", "searched_fields", "expected"),
-    [
-        (Rule("docs", fields=("x.y", "body")), ["body"], ("x.y", "body")),
-        (RULE, [], ("title", "author.name", "body", "notes")),
-        (RULE, ["notes"], ("notes", "title", "author.name", "body")),
-        (RULE, ["title.english", "body"], ("title", "body", "author.name", "notes")),
-        (RULE, ["auth*"], ("author.name", "title", "body", "notes")),
-    ],
-)
-def test_fields_are_chosen_by_rule_query_and_name(
-    rule: Rule, searched_fields: list[str], expected: tuple[str, ...]
-) -> None:
-    query_texts = [QueryText("hose", tuple(searched_fields))]
-    assert choose_fields(rule, IndexInfo(("docs",), FIELD_TYPES), query_texts) == expected
-
-
-def test_at_most_eight_fields_are_read() -> None:
-    info = IndexInfo(("docs",), {f"f{number}": "text" for number in range(20)})
-    assert choose_fields(RULE, info, []) == tuple(f"f{number}" for number in range(8))
 
 
 def passage(source: Any, flat: Any, rule: Rule, fields: Sequence[str]) -> str | None:
@@ -108,11 +83,27 @@ def test_placeholders_of_a_template() -> None:
     [
         ({}, {}, ()),
         ({}, {"_source": True}, ()),
+        ({}, {"_source": "*"}, ()),
+        ({}, {"_source": []}, ()),
+        ({}, {"_source": ["*"]}, ()),
+        ({}, {"_source": {}}, ()),
+        ({}, {"_source": {"excludes": []}}, ()),
+        ({}, {"_source": {"includes": ["*"], "excludes": []}}, ()),
+        ({}, {"_source": {"excludes": []}, "stored_fields": ["*"], "script_fields": {}}, ()),
+        ({"_source": "true"}, {"_source": False}, ()),
+        ({"_source_includes": "*", "_source_excludes": ""}, {}, ()),
+        ({}, {"_source": {"excludes": ["body"]}}, ("title", "body")),
+        ({}, {"_source": {"includes": ["title"]}}, ("title", "body")),
+        ({}, {"_source": {"include": ["*"], "unknown": 3}}, ("title", "body")),
+        ({"_source": "false"}, {"_source": True}, ("title", "body")),
+        ({"_source_excludes": "body"}, {"_source": ["*"]}, ("title", "body")),
         ({}, {"_source": False}, ("title", "body")),
         ({}, {"_source": ["title"]}, ("title", "body")),
         ({}, {"_source": False, "fields": ["ti*", {"field": "price"}]}, ("body",)),
         ({"_source_excludes": "body"}, {}, ("title", "body")),
         ({"stored_fields": "pk"}, {}, ("title", "body")),
+        ({"stored_fields": "*"}, {}, ("title", "body")),
+        ({}, {"stored_fields": ["*"], "docvalue_fields": ["t*"], "_source": False}, ("title", "body")),
     ],
 )
 def test_fields_that_the_client_did_not_request_are_extra(
@@ -129,7 +120,8 @@ def test_requested_fields_are_those_of_all_parts() -> None:
         "script_fields": {"e": {}},
     }
     patterns = requested_fields(a_search(body, {"docvalue_fields": "f,g"}))
-    assert patterns == ("a", "b*", "c", "d", "f", "g", "e")
+    assert patterns == ("a", "b*", "c", "f", "g", "d", "e")
+    assert ambiguous_fields(a_search(body)) == ("c", "d", "e")
     assert is_covered("body", patterns)
     assert not is_covered("title", patterns)
 
@@ -163,3 +155,41 @@ def test_arrays_at_the_maximum_depth_are_read_wherever_they_are_called_from() ->
         return deeper(calls - 1) if calls else passage({"body": deep, "a": deep}, {}, RULE, ["body", "a.b"])
 
     assert deeper(0) == deeper(300) == "hose\nhose"
+
+
+@pytest.mark.parametrize(
+    ("source", "flat", "name", "expected"),
+    [
+        ({"title": " Hoses "}, {}, "title", "Hoses"),
+        ({"title": None}, {}, "title", None),
+        ({"a": {"b": ["x", {"c": 1}, "y"]}}, {}, "a.b", "x y"),
+        ({"a": [{"b": "x"}, {"b": ["y", 3]}]}, {}, "a.b", "x y 3"),
+        ({"a.b": "x"}, {}, "a.b", "x"),
+        ({"a": {"b.c": "x"}}, {}, "a.b.c", "x"),
+        ({"a": [{"b": "x"}, {"b.c": "y"}]}, {}, "a.b.c", "y"),
+        ({"a": "x"}, {}, "a.b", None),
+        ({"title": "source"}, {"title": ["flat", "two"]}, "title", "flat two"),
+        ({"title": "source"}, {"other": ["flat"]}, "title", "source"),
+        ({}, {"comments": [{"text": ["x"]}, {"text": ["y"]}]}, "comments.text", "x y"),
+        ({"body": "<p>A <b>hose</b> &amp; tap</p>"}, {}, "body", "A hose & tap"),
+    ],
+)
+def test_the_text_of_a_candidate(source: Any, flat: Any, name: str, expected: str | None) -> None:
+    plan = a_plan(passage_fields=(name,), chooses_fields=True)
+    assert planned_passages([(source, flat)], plan)[0] == [expected]
+
+
+def test_given_fields_are_read_as_they_are() -> None:
+    plan = a_plan(passage_fields=("id", "title"))
+    assert planned_passages([({"id": "a-1", "title": "Hoses"}, {})], plan) == (["a-1\nHoses"], ("id", "title"))
+
+
+def test_candidates_at_the_maximum_depth_are_read_wherever_they_are_called_from() -> None:
+    deep: Any = "hose"
+    for _ in range(MAX_DEPTH):
+        deep = [deep]
+
+    def deeper(calls: int) -> list[str | None]:
+        return deeper(calls - 1) if calls else planned_passages([({"body": deep}, {})], a_plan(chooses_fields=True))[0]
+
+    assert deeper(0) == deeper(300) == ["hose"]

@@ -45,8 +45,8 @@ def test_a_page_is_a_slice_of_the_window_or_lies_beyond_it(
 def test_a_plan_has_the_text_the_fields_and_the_rule() -> None:
     plan = make(search(_source=False), RULE, INFO, two_phase=False)
     assert isinstance(plan, Plan)
-    assert (plan.text, plan.passage_fields, plan.rule) == ("hose", ("body", "title"), RULE)
-    assert plan.extra_fields == ("body", "title")
+    assert (plan.text, plan.passage_fields, plan.rule) == ("hose", ("title", "body"), RULE)
+    assert plan.extra_fields == ("title", "body")
 
 
 @pytest.mark.parametrize(

@@ -356,7 +356,7 @@ async def test_the_model_reads_fields_that_the_client_does_not_ask_for() -> None
     said = FakeResponse(json.dumps({"hits": {"max_score": 9.0, "hits": rows}}).encode())
     async with running(said) as (proxy, engine, _):
         got = await proxy.search(_source=False, collapse={"field": "tag"})
-    assert engine.seen[-1].json["fields"] == ["body", "title"]
+    assert engine.seen[-1].json["fields"] == ["title", "body"]
     assert got.ids == ["2", "3", "1", "0"]
     assert all("fields" not in hit for hit in got.json["hits"]["hits"])
 

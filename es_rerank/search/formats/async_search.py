@@ -74,6 +74,8 @@ class _PackedPlan(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     without_stored_fields: bool
     no_template: bool
     chunks: bool
+    named_fields: tuple[str, ...] = ()
+    chooses_fields: bool = False
 
 
 def read(body: bytes) -> AsyncSearchResponse | None:
@@ -148,6 +150,8 @@ def recall(client_id: str, rule: Callable[[str], Rule | None]) -> tuple[str, Pla
         client_fields=kept.client_fields,
         min_score=kept.min_score,
         without_stored_fields=kept.without_stored_fields,
+        named_fields=kept.named_fields,
+        chooses_fields=kept.chooses_fields,
     )
     return engine_id, plan
 
@@ -178,6 +182,8 @@ def _pack(plan: Plan) -> bytes:
             without_stored_fields=plan.without_stored_fields,
             no_template=plan.rule.template is None,
             chunks=plan.rule.long.mode is LongDocumentMode.MAX_PASSAGE,
+            named_fields=plan.named_fields,
+            chooses_fields=plan.chooses_fields,
         )
     )
 
@@ -185,7 +191,16 @@ def _pack(plan: Plan) -> bytes:
 def _page_only(plan: Plan) -> Plan:
     """Reduce a plan to cutting out the requested page, without reranking."""
     rule = replace(plan.rule, template=None)
-    return replace(plan, text="", rule=rule, passage_fields=(), extra_fields=(), client_fields=())
+    return replace(
+        plan,
+        text="",
+        rule=rule,
+        passage_fields=(),
+        extra_fields=(),
+        client_fields=(),
+        named_fields=(),
+        chooses_fields=False,
+    )
 
 
 def _unpack(packed: str) -> _PackedPlan | None:

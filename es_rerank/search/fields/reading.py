@@ -1,0 +1,74 @@
+"""Builds the text of each document from the fields that were chosen, and reads no text twice."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from es_rerank.search.fields.choice import MAX_TEXTS, Columns, Place, choose
+from es_rerank.search.fields.names import Role, read_name
+
+# With so few candidates, all with names that say what they are, the documents need not decide.
+_MAX_CLEAR = 3
+# A field is a compilation of others, such as the target of `copy_to`, if their values are this share of its value.
+_MIN_COMPILED_SHARE, _MIN_COMPILED_CHARACTERS, _COMPARED_DOCUMENTS = 0.8, 30, 2
+_MIN_PART_CHARACTERS = 3
+# A text is read no further if a text before it is this share of it, such as a log message in the original line.
+_MIN_REPEATED_SHARE, _MIN_REPEATED_CHARACTERS = 0.6, 40
+
+
+def places(columns: Columns, named: Collection[str], query: str) -> tuple[Place, ...]:
+    """Return the fields that the model reads, in order; see `choose`.
+
+    Args:
+        columns: The candidates, best name first, with their texts; each has as many as there are documents.
+        named: The candidates that the query names.
+        query: The query text.
+
+    """
+    if len(columns) <= _MAX_CLEAR and all(_is_clear(name) for name in columns):
+        return tuple((name,) for name in columns)
+    compiled = _compiled(columns)
+    return choose({name: texts for name, texts in columns.items() if name not in compiled}, named, query)
+
+
+def read_together(columns: Columns, chosen: Sequence[Place], document: int) -> str | None:
+    """Return the text of one document: one line per place. Repeated texts are omitted. None without text."""
+    lines: list[str] = []
+    for place in chosen:
+        text = next((found for name in place if (found := columns[name][document])), "")
+        if text and not _is_read(text, lines):
+            lines.append(text)
+    return "\n".join(lines[:MAX_TEXTS]) or None
+
+
+def _is_clear(name: str) -> bool:
+    """Return whether a name says what a field contains, in no particular language."""
+    read = read_name(name)
+    return read.role <= Role.BODY and not read.group
+
+
+def _is_read(text: str, lines: Sequence[str]) -> bool:
+    """Return whether a text is part of an earlier one, or consists mostly of an earlier one."""
+    return any(
+        text in line or (len(line) >= max(_MIN_REPEATED_CHARACTERS, _MIN_REPEATED_SHARE * len(text)) and line in text)
+        for line in lines
+    )
+
+
+def _compiled(columns: Columns) -> set[str]:
+    """Return the fields whose values consist of the values of several others in the first documents that have one."""
+    found = set()
+    for name, texts in columns.items():
+        having = [at for at, text in enumerate(texts) if len(text) >= _MIN_COMPILED_CHARACTERS][:_COMPARED_DOCUMENTS]
+        if having and all(_is_compiled(name, columns, at) for at in having):
+            found.add(name)
+    return found
+
+
+def _is_compiled(name: str, columns: Columns, document: int) -> bool:
+    """Return whether the value of a field in one document consists of the values of several others."""
+    text = columns[name][document]
+    others = {texts[document] for other, texts in columns.items() if other != name}
+    parts = [one for one in others if _MIN_PART_CHARACTERS <= len(one) < len(text) and one in text]
+    has_text = any(" " in one for one in parts)
+    return len(parts) > 1 and has_text and sum(map(len, parts)) >= _MIN_COMPILED_SHARE * len(text)

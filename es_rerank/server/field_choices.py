@@ -1,0 +1,47 @@
+"""Records which fields the model reads, for the log and the admin pages, so that operators can see what is scored."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+import structlog
+
+from es_rerank.model import Outcome
+
+log = structlog.get_logger()
+
+# The documents of a window decide, so that one index may have several choices.
+_MAX_CHOICES = 256
+
+
+class FieldChoices:
+    """The choices of fields seen so far, by path of the request; a bounded number, of which the oldest is dropped."""
+
+    def __init__(self) -> None:
+        """Start without choices."""
+        self._seen: OrderedDict[tuple[str, tuple[str, ...]], None] = OrderedDict()
+
+    def __repr__(self) -> str:
+        """Show the number of choices."""
+        return f"FieldChoices(seen={len(self._seen)})"
+
+    def record(self, path: str, outcomes: Iterable[Outcome]) -> None:
+        """Record the fields of the reranked searches of a request; log each choice once.
+
+        Args:
+            path: Path of the request.
+            outcomes: The outcomes of its searches.
+
+        """
+        for outcome in outcomes:
+            key = (path, outcome.fields)
+            if outcome.fields and key not in self._seen:
+                self._seen[key] = None
+                log.info("fields chosen", path=path, fields=list(outcome.fields))
+                if len(self._seen) > _MAX_CHOICES:
+                    self._seen.popitem(last=False)
+
+    def listed(self) -> list[dict[str, object]]:
+        """Return the choices as JSON values, newest last."""
+        return [{"path": path, "fields": list(fields)} for path, fields in self._seen]

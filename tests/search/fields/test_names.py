@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+
+from es_rerank.search.fields.names import Role, read_name
+
+ROLES = {
+    Role.HEADLINE: "title Title headline subject name question productName product_name case_name job-title "
+    "attachment.title doc.title title.rendered title_en title.de displayName fields.name",
+    Role.SYNOPSIS: "summary abstract teaser short_description opening_text subtitle meta.abstract",
+    Role.BODY: "message body content text description _fulltext full_text plain_text attachment.content comments.body "
+    "body.value steps.text descriptionEn bodyHTML error.message content.rendered",
+    Role.UNKNOWN: "beschreibung source_text user.bio labels.description ingredients.name 标题 x tags "
+    "supplier.description event.original",
+    Role.NAME: "host.name agent.name service.name process.name user.name container.name container.image.name "
+    "supplier.name store_name author.name first_name journal.title milestone.title seo_title company_name",
+    Role.LABEL: "id sku url html_url email requester.email created_at_date docket.id error.code status",
+}
+
+
+@pytest.mark.parametrize(("name", "role"), [(name, role) for role, names in ROLES.items() for name in names.split()])
+def test_the_role_of_a_field_by_its_name(name: str, role: Role) -> None:
+    assert read_name(name).role is role
+
+
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [
+        ("title_en", "title"),
+        ("title.en", "title"),
+        ("titleEn", "title"),
+        ("title_pt_br", "title"),
+        ("title-zh-Hans", "title"),
+        ("job.description.german", "job.description"),
+        ("title", ""),
+        ("en", ""),
+        ("id", ""),
+        ("product.id", ""),
+        ("..", ""),
+        ("", ""),
+    ],
+)
+def test_fields_that_differ_in_their_language_belong_together(name: str, group: str) -> None:
+    assert read_name(name).group == group
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("title", "name"),
+        ("title", "book.title"),
+        ("title", "page_title"),
+        ("description", "notes"),
+        ("body", "comments.body"),
+        ("abstract", "body"),
+        ("attachment.content", "page.comments.content"),
+    ],
+)
+def test_names_are_ordered_by_role_depth_and_rank(first: str, second: str) -> None:
+    assert read_name(first)[:3] < read_name(second)[:3]

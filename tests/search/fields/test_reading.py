@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+
+from es_rerank.model import IndexInfo, Plan, Rule
+from es_rerank.search.fields.reading import places, read_together
+from es_rerank.search.passages import planned_passages
+from es_rerank.search.plan import make
+from tests.search.builders import a_search
+from tests.search.mappings import CASES, QUERIES, MappingCase, planned, values
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("dynamic", [True, False], ids=["dynamic", "explicit"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_text_that_answers_comes_first(case: MappingCase, dynamic: bool, query: str) -> None:
+    plan = planned(case, case.types(dynamic=dynamic), query)
+    texts, fields = planned_passages([(document, {}) for document in case.documents], plan)
+    for document, text in zip(case.documents, texts, strict=True):
+        assert (text or "").startswith(case.start_of(document))
+    assert set(fields).isdisjoint(case.never)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_order_of_the_fields_in_the_mapping_does_not_matter(case: MappingCase) -> None:
+    types = case.types(dynamic=True)
+    sources = [(document, {}) for document in case.documents]
+    forwards, backwards = (planned(case, dict(order)) for order in (types.items(), reversed(types.items())))
+    assert planned_passages(sources, forwards) == planned_passages(sources, backwards)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_response_with_fields_gives_the_same_passages_as_one_with_the_source(case: MappingCase) -> None:
+    plan = planned(case, case.types(dynamic=True))
+    flat = [
+        {name: found for name in plan.passage_fields if (found := values(document, name))}
+        for document in case.documents
+    ]
+    from_source = planned_passages([(document, {}) for document in case.documents], plan)
+    assert planned_passages([({}, fields) for fields in flat], plan) == from_source
+
+
+TITLES = ["Hose with brass tap", "Reel for the wall", "Soaker hose kit"]
+BODIES = [f"A long text about the article number {row} and its use in gardens." for row in ("one", "two", "three")]
+ALL = [f"{title} {body} garden" for title, body in zip(TITLES, BODIES, strict=True)]
+TAGS = ["garden", "garden", "garden"]
+HTML = [f"<p>{body}</p>" for body in BODIES]
+
+
+@pytest.mark.parametrize(
+    ("columns", "named", "expected"),
+    [
+        # Two fields with the same text: an alias, a twin, a rendered copy.
+        ({"title": TITLES, "headline": TITLES, "body": BODIES}, [], "{title}\n{body}"),
+        ({"title": TITLES, "title_auto": TITLES, "body": BODIES, "text": BODIES}, [], "{title}\n{body}"),
+        ({"title": TITLES, "body": BODIES, "x": BODIES}, ["x"], "{title}\n{body}"),
+        # The target of `copy_to`, whose text `fields` returns, and fields that applications fill like one.
+        ({"title": TITLES, "body": BODIES, "all_text": ALL, "tag": TAGS}, ["all_text"], "{title}\n{body}"),
+        ({"all_text": ALL, "title": TITLES, "body": BODIES, "tag": TAGS}, [], "{title}\n{body}"),
+        # A part of a text that was read.
+        ({"title": TITLES, "body": BODIES, "excerpt": [body[:40] for body in BODIES]}, ["body"], "{title}\n{body}"),
+        # A line that adds only a little to a text that was read.
+        ({"message": BODIES, "original": [f"2024-05-01 web-01 {body}" for body in BODIES], "a.b": TAGS}, [], "{body}"),
+        # Names that are clear need no documents.
+        ({"title": TITLES, "body": BODIES}, [], "{title}\n{body}"),
+        ({"title": TITLES, "body": TITLES}, [], "{title}"),
+        ({"title": ["", "", ""], "body": ["", "", ""]}, [], None),
+    ],
+)
+def test_no_text_is_read_twice(columns: dict[str, list[str]], named: list[str], expected: str | None) -> None:
+    chosen = places(columns, named, "hose")
+    for row, (title, body) in enumerate(zip(TITLES, BODIES, strict=True)):
+        wanted = expected.format(title=title, body=body) if expected else None
+        assert read_together(columns, chosen, row) == wanted
+
+
+def test_a_headline_is_never_behind_a_long_text() -> None:
+    types = {"body": "text", "title": "text"}
+    search = a_search({"query": {"match": {"body": "hose"}}, "highlight": {"fields": {"body": {}}}})
+    plan = make(search, Rule("default"), IndexInfo((), types))
+    assert isinstance(plan, Plan)
+    assert planned_passages([({"body": "hose " * 5000, "title": "Reel"}, {})], plan)[0][0][:10] == "Reel\nhose "  # type: ignore[index]

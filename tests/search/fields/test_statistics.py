@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from es_rerank.search.fields.statistics import Statistics, statistics
+
+
+def test_statistics_of_the_values_of_a_field() -> None:
+    seen = statistics(["A red hose.", "A red hose.", "Order 66 is late"], 6)
+    assert seen == Statistics(
+        coverage=0.5, documents=3, characters=pytest.approx(38 / 3), words=10 / 3, natural=29 / 31, distinct=2 / 3
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "words", "natural"),
+    [
+        ("The pump, which leaks, isn't new!", 6, 1.0),
+        ("«Où est la “rivière”?»", 4, 1.0),
+        ("web-01", 1, 0.0),
+        ("7d9f0a52-2a3e-4c62-9a06-1c5c0f7f4e11", 1, 0.0),
+        ("https://shop.example/p/1", 1, 0.0),
+        ("ann@shop.example", 1, 0.0),
+        ("2024-05-01 10:00", 2, 0.0),
+        ("published", 1, 1.0),
+        ("漏水软管怎么修。", 5, 1.0),
+        ("看護師として入院患者の世話をし、新人の教育にも携わります。", 15.5, 1.0),
+    ],
+)
+def test_words_and_the_share_of_natural_words(value: str, words: float, natural: float) -> None:
+    seen = statistics([value], 1)
+    assert (seen.words, seen.natural) == (pytest.approx(words), pytest.approx(natural))
+
+
+def test_the_words_of_long_values_are_estimated_from_their_start() -> None:
+    assert statistics(["hose " * 2000], 1).words == pytest.approx(2000, rel=0.03)
+    assert statistics(["hose " * 2000 for _ in range(50)], 50).words == pytest.approx(2000, rel=0.03)
