@@ -13,6 +13,7 @@ from es_rerank.config.types import (
     AdminListen,
     Duration,
     Fingerprint,
+    HeaderNames,
     Listen,
     LongMode,
     Names,
@@ -173,6 +174,11 @@ class Settings(BaseModel):
     inference_ids: Names = Field(
         (),
         description="Comma-separated ids of `_inference/rerank/{id}` that es-rerank serves instead of the engine.",
+    )
+    anonymous_headers: HeaderNames = Field(
+        (),
+        description="Comma-separated request headers, in addition to the known ones, that do not identify a caller to "
+        "the engine. `x-trace-*` stands for all names with this start.",
     )
     score_cache_size: int = Field(
         100_000, ge=0, description="Maximum number of cached scores, about 150 bytes each; 0 disables the cache."

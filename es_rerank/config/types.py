@@ -27,6 +27,7 @@ _POLICY = re.compile(r"^(\w+)(?:\((\d{1,9}(?:\.\d+)?)\))?$")
 # Policies whose parameter is the weight of the model.
 _WEIGHTED = frozenset({"linear", "blend"})
 _PROTECTION = Protection()
+_HEADER_NAME = re.compile(r"^[\w!#$%&'+.^`|~-]+\*?$", re.ASCII)
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
 
@@ -144,6 +145,14 @@ def _names(value: object) -> object:
     return value
 
 
+def _header_names(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Check header names, which may end with `*`. Raises ValueError."""
+    for value in values:
+        if not _HEADER_NAME.match(value):
+            raise ValueError(f"{value!r} is not a header name, or the start of one before a `*`")
+    return values
+
+
 def _not_empty(values: tuple[str, ...]) -> tuple[str, ...]:
     """Raise ValueError if the list is empty."""
     if not values:
@@ -188,6 +197,9 @@ Policy = Annotated[str, AfterValidator(_policy)]
 Protect = Annotated[ProtectKeys | None, BeforeValidator(_protect, json_schema_input_type=bool | ProtectKeys | None)]
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names, json_schema_input_type=str | list[str])]
+HeaderNames = Annotated[
+    tuple[str, ...], BeforeValidator(_names, json_schema_input_type=str | list[str]), AfterValidator(_header_names)
+]
 Urls = Annotated[
     tuple[Url, ...], BeforeValidator(_names, json_schema_input_type=str | list[str]), AfterValidator(_not_empty)
 ]

@@ -9,72 +9,77 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from hashlib import blake2b
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 import aiohttp
 import msgspec
 from multidict import CIMultiDict
 
+from es_rerank.engine_client.anonymous_headers import identifies
 from es_rerank.engine_client.client import EngineClient
+from es_rerank.engine_client.mapping_cache import MappingCache
 from es_rerank.errors import UpstreamError
 from es_rerank.jsonspan import decode
 from es_rerank.model import IndexInfo, Search
 from es_rerank.net.content_encoding import read_limited
 from es_rerank.net.messages import OutgoingRequest
+from es_rerank.search.fields.candidates import text_fields
 from es_rerank.search.formats.endpoints import INDEX_OPTIONS
 from es_rerank.search.query_text.terms import TEXT_KINDS
 
 _TTL_SECONDS = 60.0
+# An index without text fields is often one that no document has been written to yet.
+_NO_TEXT_TTL_SECONDS = 1.0
 # A failure is cached for this multiple of the time that the failed request took, up to a limit, so that after a slow
 # failure not every search waits again.
 _FAILURE_TTL_FACTOR, _MAX_FAILURE_TTL_SECONDS = 10.0, 3.0
 _TIMEOUT_SECONDS = 10.0
-_MAX_ENTRIES = 1000
 _MAX_INDICES = 100
-# Headers that do not identify a caller. Any other header might: for example, a user or role that a proxy adds.
-_ANONYMOUS_HEADERS = frozenset(
-    {
-        "baggage",
-        "cache-control",
-        "date",
-        "origin",
-        "pragma",
-        "referer",
-        "traceparent",
-        "tracestate",
-        "user-agent",
-        "x-correlation-id",
-        "x-elastic-client-meta",
-        "x-opaque-id",
-        "x-request-id",
-    }
-)
-_OWN_PREFIX = "x-rerank-"
+# Metadata fields whose types are those of other fields. The types of the others begin with `_`.
+_METADATA = frozenset({"_doc_count", "_tier", "_seq_no", "_primary_term", "_data_stream_timestamp", "_size"})
+
+
+class _Resolved(NamedTuple):
+    """A mapping, with the digest and the size in bytes of the response that it was read from; both empty if it failed.
+
+    Equal responses have the same `IndexInfo`.
+    """
+
+    info: IndexInfo | None = None
+    digest: bytes | None = None
+    size: int = 0
 
 
 class FieldCapsCache:
-    """A cache of resolved index expressions and points in time, with a bounded number of entries."""
+    """A cache of resolved index expressions and points in time, with a bounded number of entries and bytes."""
 
-    def __init__(self, engine: EngineClient, max_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        engine: EngineClient,
+        max_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+        anonymous_headers: Iterable[str] = (),
+    ) -> None:
         """Create an empty cache.
 
         Args:
             engine: The client that sends the requests.
             max_bytes: Maximum size of a response, in bytes; a larger one is a failure.
             clock: Returns monotonic time, in seconds.
+            anonymous_headers: Headers that do not identify a caller, in addition to the known ones.
 
         """
         self._engine = engine
         self._max_bytes = max_bytes
         self._clock = clock
-        # Entries as (expiry time, result); requests in flight as (start time, task).
-        self._entries: OrderedDict[bytes, tuple[float, IndexInfo | None]] = OrderedDict()
+        self._identifies = identifies(anonymous_headers)
+        self._entries = MappingCache()
+        # Requests in flight as (start time, task).
         self._in_flight: dict[bytes, tuple[float, asyncio.Task[IndexInfo | None]]] = {}
 
     def __repr__(self) -> str:
@@ -110,14 +115,11 @@ class FieldCapsCache:
             Indices and field types; None if the engine does not return them in time.
 
         """
-        options = {name: search.params[name] for name in sorted(INDEX_OPTIONS) if name in search.params}
-        pit = _pit(search)
-        caller = [(name.lower(), value) for name, value in headers.items() if _identifies(name.lower())]
-        known = (search.target, pit, options, caller, use_service_credentials)
-        key = blake2b(repr(known).encode(), digest_size=16).digest()
+        options, pit = _options(search), _pit(search)
+        key = self._key(search, headers, use_service_credentials=use_service_credentials)
         now = self._clock()
-        expires, info = self._entries.get(key, (now, None))
-        if now < expires:
+        is_cached, info = self._entries.get(key, now)
+        if is_cached:
             return info
         if key not in self._in_flight:
             if max_wait <= 0:
@@ -129,31 +131,41 @@ class FieldCapsCache:
         done, _ = await asyncio.wait([task], timeout=started + max_wait - now)
         return task.result() if done else None
 
-    async def _cached(self, key: bytes, fetch: Awaitable[IndexInfo | None]) -> IndexInfo | None:
-        """Await a result and cache it; None for a failure. If the cache is full, the oldest entry is evicted."""
+    def forget(self, search: Search, headers: CIMultiDict[str]) -> None:
+        """Resolve the index expression of a search again next time, because the cached result is out of date."""
+        self._entries.remove(self._key(search, headers, use_service_credentials=True))
+
+    def _key(self, search: Search, headers: CIMultiDict[str], *, use_service_credentials: bool) -> bytes:
+        """Return the cache key of a search: what the result depends on, and who asks."""
+        caller = [(lower, value) for name, value in headers.items() if self._identifies(lower := name.lower())]
+        parts = (search.target, _pit(search), _options(search), caller, use_service_credentials)
+        return blake2b(repr(parts).encode(), digest_size=16).digest()
+
+    async def _cached(self, key: bytes, fetch: Awaitable[_Resolved]) -> IndexInfo | None:
+        """Await a result and cache it; None for a failure."""
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
-                info = await fetch
+                found = await fetch
         except (UpstreamError, aiohttp.ClientError, LookupError, TypeError, ValueError, OSError):
-            info = None
+            found = _Resolved()
         finally:
             started, _ = self._in_flight.pop(key)
         now = self._clock()
-        ttl = _TTL_SECONDS if info else min(_FAILURE_TTL_FACTOR * (now - started), _MAX_FAILURE_TTL_SECONDS)
-        self._entries[key] = (now + ttl, info)
-        self._entries.move_to_end(key)
-        while len(self._entries) > _MAX_ENTRIES:
-            self._entries.popitem(last=False)
-        return info
+        self._entries.set(key, now + _ttl(found.info, now - started), found.digest, found.info, found.size)
+        return found.info
 
-    async def _fetch(self, target: str, options: Mapping[str, str], caller: OutgoingRequest) -> IndexInfo | None:
+    async def _fetch(self, target: str, options: Mapping[str, str], caller: OutgoingRequest) -> _Resolved:
         """Request the field capabilities of an index expression; *caller* is any read request of the caller."""
         path = f"/{quote(target, safe='')}/_field_caps" if target else "/_field_caps"
         query = urlencode({"fields": "*", **options})
         body = await self._body(replace(caller, target=f"{path}?{query}"))
-        return None if body is None else _read(body)
+        if body is None:
+            return _Resolved()
+        digest = blake2b(body, digest_size=16).digest()
+        info = self._entries.known(digest) or _read(body)
+        return _Resolved(info, digest, len(body)) if info else _Resolved()
 
-    async def _fetch_pit(self, pit: str, caller: OutgoingRequest) -> IndexInfo | None:
+    async def _fetch_pit(self, pit: str, caller: OutgoingRequest) -> _Resolved:
         """Get the indices of a point in time with a terms aggregation, then request their field capabilities."""
         terms = {"terms": {"field": "_index", "size": _MAX_INDICES}}
         search = {"pit": {"id": pit}, "size": 0, "aggs": {"names": terms}}
@@ -163,7 +175,7 @@ class FieldCapsCache:
         )
         buckets = decode(body)["aggregations"]["names"]["buckets"] if body else []
         names = [bucket["key"] for bucket in buckets]
-        return await self._fetch(",".join(names), {}, caller) if names else None
+        return await self._fetch(",".join(names), {}, caller) if names else _Resolved()
 
     async def _body(self, request: OutgoingRequest) -> bytes | None:
         """Return a response body; None if the status is not 200 or the body is too large."""
@@ -177,9 +189,16 @@ def _read_request(headers: CIMultiDict[str], use_service_credentials: bool) -> O
     return OutgoingRequest("GET", "/", headers, retryable=True, use_service_credentials=use_service_credentials)
 
 
-def _identifies(name: str) -> bool:
-    """Return whether a header (in lower case) may identify the caller to the engine."""
-    return name not in _ANONYMOUS_HEADERS and not name.startswith(_OWN_PREFIX)
+def _ttl(info: IndexInfo | None, seconds: float) -> float:
+    """Return for how long to cache the result of a request that took *seconds*, in seconds."""
+    if info is None:
+        return min(_FAILURE_TTL_FACTOR * seconds, _MAX_FAILURE_TTL_SECONDS)
+    return _TTL_SECONDS if text_fields(info) else _NO_TEXT_TTL_SECONDS
+
+
+def _options(search: Search) -> dict[str, str]:
+    """Return the URL parameters of a search that change how its index expression is resolved."""
+    return {name: search.params[name] for name in sorted(INDEX_OPTIONS) if name in search.params}
 
 
 def _pit(search: Search) -> str:
@@ -198,8 +217,16 @@ def _read(body: bytes) -> IndexInfo | None:
     names = answer.get("indices") or ()
     return IndexInfo(
         names=(names,) if isinstance(names, str) else tuple(names),
-        field_types={name: _field_type(types) for name, types in fields.items() if not name.startswith("_")},
+        field_types={name: _field_type(types) for name, types in fields.items() if not _is_metadata(name, types)},
     )
+
+
+def _is_metadata(name: str, types: Mapping[str, Any]) -> bool:
+    """Return whether a field is one of the engine's metadata fields; `_fulltext` may be a field of the mapping."""
+    if not name.startswith("_"):
+        return False
+    flags = [one.get("metadata_field") for one in types.values() if isinstance(one, dict)]
+    return name in _METADATA or any(flags) or any(kind.startswith("_") for kind in types)
 
 
 def _field_type(types: Mapping[str, Any]) -> str:

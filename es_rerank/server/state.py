@@ -64,7 +64,7 @@ def build(settings: Settings, rules: Rules | None = None) -> State:
         settings=settings,
         rules=rules or Rules(settings),
         upstream=engine,
-        indices=FieldCapsCache(engine, settings.max_answer),
+        indices=FieldCapsCache(engine, settings.max_answer, anonymous_headers=settings.anonymous_headers),
         pipelines=SearchPipelines(),
         reranker=Reranker(settings),
         metrics=metrics,

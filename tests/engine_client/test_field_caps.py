@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,11 +21,13 @@ INFO = IndexInfo(("docs",), {"title": "text", "body": "text", "tag": "keyword"})
 
 
 @asynccontextmanager
-async def cached(response: Any = CAPS, clock: Any = lambda: 0.0) -> AsyncIterator[tuple[FieldCapsCache, FakeServer]]:
+async def cached(
+    response: Any = CAPS, clock: Any = lambda: 0.0, more: Sequence[str] = ()
+) -> AsyncIterator[tuple[FieldCapsCache, FakeServer]]:
     row = response if isinstance(response, FakeResponse) else FakeResponse(json.dumps(response).encode())
     async with serve_fake(FakeServer({"": row})) as engine:
         client = EngineClient(fake_settings(engine))
-        caps = FieldCapsCache(client, MAX_BYTES, clock)
+        caps = FieldCapsCache(client, MAX_BYTES, clock, more)
         yield caps, engine
         await caps.close()
         await client.close()
@@ -56,6 +58,22 @@ async def test_an_index_expression_is_resolved_by_the_engine(target: str, params
         (
             {"indices": ["a"], "fields": {"_id": {"_id": {}}, "x": {"keyword": {}, "text": {}}}},
             IndexInfo(("a",), {"x": "text"}),
+        ),
+        (
+            {"indices": ["a"], "fields": {"_fulltext": {"text": {}}, "_x": {"object": {}}}},
+            IndexInfo(("a",), {"_fulltext": "text", "_x": "object"}),
+        ),
+        (
+            {
+                "indices": ["a"],
+                "fields": {
+                    "_tier": {"keyword": {"metadata_field": True}},
+                    "_new": {"keyword": {"metadata_field": True}},
+                    "_seq_no": {"_seq_no": {}},
+                    "_doc_count": {"integer": {}},
+                },
+            },
+            IndexInfo(("a",), {}),
         ),
         ({"indices": ["a"], "fields": {"x": {"unmapped": {}, "long": {}}}}, IndexInfo(("a",), {"x": "unmapped"})),
         ([], None),
@@ -102,7 +120,17 @@ async def test_results_are_cached_for_a_minute_and_per_caller() -> None:
         ("es-security-runas-user", 2),
         ("opendistro_security_impersonate_as", 2),
         ("x-proxy-user", 2),
-        ("X-Forwarded-For", 2),
+        ("X-Forwarded-User", 2),
+        ("X-Forwarded-Client-Cert", 2),
+        ("X-Amzn-Oidc-Data", 2),
+        ("X-Forwarded-For", 1),
+        ("X-Amzn-Trace-Id", 1),
+        ("X-B3-TraceId", 1),
+        ("X-Datadog-Parent-Id", 1),
+        ("CF-Ray", 1),
+        ("Sentry-Trace", 1),
+        ("X-Own-Trace", 1),
+        ("X-Own-Ids-Of-Callers", 1),
         ("X-My-Token", 2),
         ("User-Agent", 1),
         ("traceparent", 1),
@@ -110,7 +138,7 @@ async def test_results_are_cached_for_a_minute_and_per_caller() -> None:
     ],
 )
 async def test_headers_that_may_identify_the_caller_are_part_of_the_key_and_sent(name: str, asked: int) -> None:
-    async with cached() as (caps, engine):
+    async with cached(more=("X-Own-Trace", "x-own-ids-*")) as (caps, engine):
         for value in ("one", "two", "one"):
             await caps.resolve(Search("docs"), CIMultiDict([("Authorization", "same"), (name.upper(), value)]))
     assert [seen.headers.getall(name)[-1] for seen in engine.seen] == ["one", "two"][:asked]
@@ -136,11 +164,33 @@ async def test_a_failure_is_cached_by_how_long_it_took_and_per_caller(took: floa
         assert await caps.resolve(Search("docs"), ANONYMOUS) == INFO
 
 
-async def test_the_number_of_entries_is_bounded() -> None:
-    async with cached() as (caps, _):
-        for at in range(1002):
-            await caps.resolve(Search("docs", {"expand_wildcards": str(at)}), ANONYMOUS)
-        assert len(caps._entries) == 1000
+async def test_callers_with_equal_mappings_share_one() -> None:
+    async with cached() as (caps, engine):
+        found = [await caps.resolve(Search("docs"), CIMultiDict(Authorization=who)) for who in "abc"]
+    assert len(engine.seen) == 3
+    assert found[0] is found[1] is found[2]
+
+
+async def test_an_index_without_text_fields_is_soon_asked_for_again() -> None:
+    now = [0.0]
+    async with cached({"indices": ["docs"], "fields": {}}, lambda: now[0]) as (caps, engine):
+        assert await caps.resolve(Search("docs"), ANONYMOUS) == IndexInfo(("docs",), {})
+        engine.says[""] = FakeResponse(json.dumps(CAPS).encode())
+        now[0] = 0.9
+        assert await caps.resolve(Search("docs"), ANONYMOUS) == IndexInfo(("docs",), {})
+        now[0] = 1.0
+        assert await caps.resolve(Search("docs"), ANONYMOUS) == INFO
+
+
+async def test_a_forgotten_result_is_asked_for_again() -> None:
+    async with cached() as (caps, engine):
+        for headers in (ANONYMOUS, CIMultiDict(Authorization="a")):
+            await caps.resolve(Search("docs"), headers)
+        caps.forget(Search("docs", {"size": "3"}), ANONYMOUS)
+        caps.forget(Search("unknown"), ANONYMOUS)
+        for headers in (ANONYMOUS, CIMultiDict(Authorization="a")):
+            await caps.resolve(Search("docs"), headers)
+    assert [seen.headers.get("Authorization") for seen in engine.seen] == [None, "a", None]
 
 
 async def test_concurrent_searches_share_one_request() -> None:
@@ -219,16 +269,6 @@ async def test_a_malformed_point_in_time_is_left_to_the_engine(pit: object) -> N
     async with cached() as (caps, engine):
         assert await caps.resolve(Search("docs", body=SearchBody(values={"pit": pit})), ANONYMOUS) == INFO
     assert engine.seen[0].target == "/docs/_field_caps?fields=%2A"
-
-
-async def test_the_entry_that_was_refreshed_last_is_evicted_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(field_caps, "_MAX_ENTRIES", 2)
-    now = [0.0]
-    async with cached(clock=lambda: now[0]) as (caps, engine):
-        for time_, index in ((0.0, "a"), (0.0, "b"), (61.0, "a"), (61.0, "c"), (61.0, "a"), (61.0, "b")):
-            now[0] = time_
-            await caps.resolve(Search(index), ANONYMOUS)
-    assert [seen.target[1] for seen in engine.seen] == ["a", "b", "a", "c", "b"]
 
 
 async def test_a_response_that_does_not_come_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,82 @@
+"""Holds resolved mappings by caller and index expression. Equal mappings are held once; their size is bounded."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from es_rerank.model import IndexInfo
+
+# A key, an expiry time and the places in two dictionaries.
+_ENTRY_BYTES = 300
+MAX_ENTRIES, MAX_BYTES = 10_000, 50_000_000
+
+
+@dataclass(slots=True)
+class _Held:
+    """A mapping, its approximate size in bytes, and the number of entries that refer to it."""
+
+    info: IndexInfo
+    size: int
+    entries: int = 0
+
+
+class MappingCache:
+    """Mappings by key. If there are too many entries or bytes, the entry that was set first is evicted."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        """Create an empty cache of about *max_bytes* bytes."""
+        self._max_bytes = max_bytes
+        # Key -> (expiry time, digest of the mapping; None for a failure).
+        self._entries: OrderedDict[bytes, tuple[float, bytes | None]] = OrderedDict()
+        self._held: dict[bytes, _Held] = {}
+        self.size = 0
+
+    def __len__(self) -> int:
+        """Return the number of entries."""
+        return len(self._entries)
+
+    def get(self, key: bytes, now: float) -> tuple[bool, IndexInfo | None]:
+        """Return whether there is an entry that has not expired, and its mapping; None for a failure."""
+        expires, digest = self._entries.get(key, (now, None))
+        return now < expires, self._held[digest].info if digest is not None and now < expires else None
+
+    def known(self, digest: bytes) -> IndexInfo | None:
+        """Return the mapping with this digest, if it is held."""
+        held = self._held.get(digest)
+        return held.info if held else None
+
+    def set(self, key: bytes, expires: float, digest: bytes | None, info: IndexInfo | None, size: int) -> None:
+        """Set an entry.
+
+        Args:
+            key: Identifies caller and index expression.
+            expires: When the entry expires, in monotonic seconds.
+            digest: Digest of the response that the mapping was read from; None for a failure.
+            info: The mapping; None for a failure.
+            size: Size of the response, in bytes, which is about that of the mapping in memory.
+
+        """
+        self.remove(key)
+        self._entries[key] = expires, digest
+        self.size += _ENTRY_BYTES
+        if digest is not None and info is not None:
+            if digest not in self._held:
+                self._held[digest] = _Held(info, size)
+                self.size += size
+            self._held[digest].entries += 1
+        while len(self._entries) > 1 and (self.size > self._max_bytes or len(self._entries) > MAX_ENTRIES):
+            self.remove(next(iter(self._entries)))
+
+    def remove(self, key: bytes) -> None:
+        """Remove an entry if there is one, and its mapping if no other entry refers to it."""
+        if key not in self._entries:
+            return
+        _, digest = self._entries.pop(key)
+        self.size -= _ENTRY_BYTES
+        if digest is not None:
+            held = self._held[digest]
+            held.entries -= 1
+            if not held.entries:
+                del self._held[digest]
+                self.size -= held.size
