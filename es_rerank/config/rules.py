@@ -16,9 +16,7 @@ from es_rerank.errors import ConfigError
 from es_rerank.model import LongDocumentMode, LongDocuments, Rule, RuleMode, Why
 from es_rerank.rerank.backends import scores_vectors
 from es_rerank.rerank.profiles import PROFILES
-
-# The name of a data stream's backing index, `.ds-NAME-DATE-GENERATION`.
-_BACKING_INDEX = re.compile(r"^\.ds-(.+)-\d{4}\.\d{2}\.\d{2}-\d{6}$")
+from es_rerank.search.index_names import names_of
 
 
 class Rules:
@@ -45,7 +43,8 @@ class Rules:
         """Select the rule for a search.
 
         Hidden indices (names with a leading dot) are never reranked. A search that names a hidden index is not
-        reranked. Hidden indices that only match a wildcard are ignored.
+        reranked. Hidden indices that only match a wildcard are ignored. Backing indices of data streams, and indices
+        that the engine has restored, shrunk or mounted under another name, belong to the name that they had before.
 
         Args:
             target: The index expression in the request's path.
@@ -55,23 +54,22 @@ class Rules:
             The rule, if it is the same for all indices, otherwise the reason why the search is not reranked.
 
         """
-        resolved = [_data_stream(name) for name in names]
-        visible = [name for name in resolved if not name.startswith(".")]
-        if hidden(target) or (resolved and not visible):
+        visible = [known for known in map(names_of, names) if not hidden(known[-1])]
+        if hidden(target) or (names and not visible):
             return Why.HIDDEN_INDEX
         # A list is not matched against patterns as a whole: `films,letters` must not match a rule for `films*`.
         expression = "" if "," in target else target
-        rules = {self._first(name, expression) for name in visible or [expression]}
+        rules = {self._first((*known, expression)) for known in visible or [()]}
         if len(rules) > 1:
             return Why.RULES_DIFFER if None not in rules else Why.NO_RULE
         rule = rules.pop()
         return Why.NO_RULE if rule is None else Why.OFF if rule.mode is RuleMode.OFF else rule
 
-    def _first(self, name: str, expression: str) -> Rule | None:
-        """Return the first rule that matches a concrete index name or the request's index expression."""
+    def _first(self, names: Sequence[str]) -> Rule | None:
+        """Return the first rule that matches one of the names of an index, or the request's index expression."""
         if not self._rules:
             return self.default_rule
-        return next((rule for rule in self._rules if _matches(rule, name) or _matches(rule, expression)), None)
+        return next((rule for rule in self._rules if any(_matches(rule, name) for name in names)), None)
 
 
 # The settings that affect only rules, so that changes take effect with a reload.
@@ -155,9 +153,3 @@ def _rule(name: str, file: RuleFile, settings: Settings) -> Rule:
 def _matches(rule: Rule, name: str) -> bool:
     """Return whether one of the rule's patterns matches an index name."""
     return any(fnmatchcase(name, pattern) for pattern in rule.patterns)
-
-
-def _data_stream(name: str) -> str:
-    """Return the data stream's name if *name* is a backing index. Other names are returned unchanged."""
-    match = _BACKING_INDEX.match(name)
-    return match[1] if match else name

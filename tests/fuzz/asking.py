@@ -48,7 +48,8 @@ from es_rerank.search.formats.native_reranker import resolve
 from es_rerank.search.formats.parse import parse
 from es_rerank.search.query_text.dedup import merge_texts
 from es_rerank.search.query_text.kql import kql_words
-from es_rerank.search.query_text.lucene import lucene_words, simple_words, wildcard_words
+from es_rerank.search.query_text.lucene import lucene_words, wildcard_words
+from es_rerank.search.query_text.simple import simple_words
 from es_rerank.search.response import filter_path
 from es_rerank.server import client_request
 from es_rerank.server.listen import proxy_protocol

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,3 +68,72 @@ def test_the_text_that_answers_comes_first_in_every_form_of_a_request(
     expected, _ = planned_passages([(one, {}) for one in found], planned(case, case.types(dynamic=dynamic)))
     assert read["the whole source"] == sorted(text for text in expected if text)
     assert all(texts == read["the whole source"] for texts in read.values()), read
+
+
+STREAM_TEMPLATE = {"index_patterns": ["stream-*"], "data_stream": {}, "template": {"settings": {"number_of_shards": 1}}}
+
+
+def test_the_documents_of_a_data_stream_are_reranked(engine: Engine, endpoint: Endpoint) -> None:
+    ask(engine.url, "DELETE", "/_data_stream/stream-of-notes")
+    assert ask(engine.url, "PUT", "/_index_template/streams", STREAM_TEMPLATE).status == 200
+    for text in ("a hose for the garden", "a reel for the hose"):
+        note = {"@timestamp": "2024-05-01T10:00:00Z", "message": text}
+        assert ask(engine.url, "POST", "/stream-of-notes/_doc?refresh=true", note).status == 201
+    for target in ("stream-of-notes", "stream-*"):
+        assert endpoint.search(target, {"query": {"match": {"message": "hose"}}}).outcome.startswith("reranked")
+
+
+KEYWORD_WITH_TEXT = {
+    "properties": {"name": {"type": "keyword", "fields": {"analyzed": {"type": "text"}}}, "_fulltext": {"type": "text"}}
+}
+
+
+def test_a_keyword_with_a_text_multi_field_and_a_text_with_an_underscore_are_read(
+    engine: Engine, endpoint: Endpoint, recorder: Recorder
+) -> None:
+    documents = {str(row): {"name": f"hose {row}", "_fulltext": f"all about hose {row}"} for row in range(3)}
+    fill(engine.url, "keyword-names", KEYWORD_WITH_TEXT, documents)
+    for more in ({}, {"_source": False}):
+        body = {"query": {"match": {"name.analyzed": "hose"}}, **more}
+        assert endpoint.search("keyword-names", body).outcome.startswith("reranked")
+        assert sorted(recorder.taken()) == [f"hose {row}\nall about hose {row}" for row in range(3)]
+
+
+COPIED = {
+    "properties": {
+        "title": {"type": "text", "copy_to": "everything"},
+        "body": {"type": "text", "copy_to": "everything"},
+        "everything": {"type": "text"},
+        "headline": {"type": "alias", "path": "title"},
+    }
+}
+
+
+def test_alias_fields_and_targets_of_copy_to_are_not_read_twice(
+    engine: Engine, endpoint: Endpoint, recorder: Recorder
+) -> None:
+    titles = {name: {"title": f"Garden hose {name}", "body": f"A long text on watering, {name}."} for name in "abc"}
+    fill(engine.url, "copied", COPIED, titles)
+    for more in FORMS.values():
+        body = {"query": {"match": {"everything": "hose"}}, **more}
+        assert endpoint.search("copied", body).outcome.startswith("reranked")
+        assert sorted(recorder.taken()) == [f"{one['title']}\n{one['body']}" for one in titles.values()]
+
+
+def test_an_index_that_was_searched_while_it_was_empty_is_reranked_once_it_has_documents(
+    engine: Engine, endpoint: Endpoint
+) -> None:
+    body = {"query": {"match": {"note": "hose"}}}
+    ask(engine.url, "DELETE", "/late")
+    assert ask(engine.url, "PUT", "/late").status == 200
+    assert endpoint.search("late", body).outcome == "skipped; why=no_text_fields"
+    fill(engine.url, "late", {}, {name: {"note": f"a hose of {name}"} for name in "ab"})
+    until_reranked(endpoint, "late", body)
+
+
+def until_reranked(endpoint: Endpoint, index: str, body: Any, limit_s: float = 20.0) -> None:
+    """Repeat a search until it is reranked."""
+    deadline = time.monotonic() + limit_s
+    while not (outcome := endpoint.search(index, body).outcome).startswith("reranked"):
+        assert time.monotonic() < deadline, outcome
+        time.sleep(0.1)

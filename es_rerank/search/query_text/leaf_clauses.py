@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from es_rerank.search.query_text.kql import kql_words
-from es_rerank.search.query_text.lucene import lucene_words, simple_words, wildcard_words
+from es_rerank.search.query_text.lucene import lucene_words, wildcard_words
+from es_rerank.search.query_text.simple import read_flags, simple_words
 from es_rerank.search.query_text.terms import MAX_QUERY_CHARACTERS, Clause, Context, QueryText, items, listed, member
 
 # Users type a few words. Longer lists of terms are generated: ids, tags, permissions.
@@ -164,7 +165,18 @@ query_string = own_value(
         text, context.is_text_field, default_field_is_text=searches_text, parse=context.parse_syntax
     ),
 )
-simple_query_string = own_value("query", lambda text, _, searches_text: simple_words(text) if searches_text else "")
+
+
+def simple_query_string(value: Any, context: Context) -> Iterator[QueryText]:
+    """Yield the words of a `simple_query_string`; its `flags` say which operators it may use."""
+    flags = read_flags(member(value, "flags"))
+
+    def words(text: str, _context: Context, searches_text: bool) -> str:
+        return simple_words(text, flags, parse=context.parse_syntax) if searches_text else ""
+
+    yield from own_value("query", words)(value, context)
+
+
 kql = own_value(
     "query",
     lambda text, context, searches_text: kql_words(

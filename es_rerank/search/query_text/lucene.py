@@ -68,8 +68,6 @@ _SYNTAX = re.compile(r"[!(){}\[\]^\"~*?:\\/<>=|&]|(?:^|\s)[-+]|\b(?:AND|OR|NOT|T
 _OPERATOR = re.compile(r"\b(?:AND|OR|NOT|TO)\b|&&|\|\||[+!(){}\[\]^\"~*?:\\/<>=|]")
 _FIELD = re.compile(r"(?<![\w.])[A-Za-z_][\w.]*:(?=[\w\"(])")
 _EXCLUDED = re.compile(r'(?:^|(?<=[\s(]))-(?:"[^"]*"?|\([^)]*\)?|\S+)')
-# `simple_query_string` has no field names, and no AND, OR and NOT.
-_SIMPLE_OPERATOR = re.compile(r"~\d*|(?<!\\)[+|\"()*]")
 
 
 def lucene_words(
@@ -96,11 +94,6 @@ def lucene_words(
         parsed = None
     words = strip_operators(text) * default_field_is_text if parsed is None else parsed
     return " ".join(word for word in words.split() if word not in _OPERATOR_WORDS)
-
-
-def simple_words(text: str) -> str:
-    """Reduce a `simple_query_string` to plain words. Its operators are + | - " * ( ) ~N."""
-    return " ".join(_ESCAPE.sub(r"\1", _SIMPLE_OPERATOR.sub(" ", _EXCLUDED.sub(" ", text))).split())
 
 
 def wildcard_words(text: str) -> str:

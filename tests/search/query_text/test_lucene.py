@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.search.query_text.lucene import lucene_words, simple_words, unescape, wildcard_words
+from es_rerank.search.query_text.lucene import lucene_words, unescape, wildcard_words
 from tests.search.strategies import reaching
 
 
@@ -83,21 +83,6 @@ def test_unescape() -> None:
     assert unescape(r"a\:b\\c\ ") == "a:b\\c "
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", ""),
-        ("leaking + hose | tap", "leaking hose tap"),
-        ('"garden hose"~2 leak~1 ta*', "garden hose leak ta"),
-        ('hose -rusty -(old lead) -"brass tap" state-of-the-art', "hose state-of-the-art"),
-        (r"1\+1 \-5 c\*", "1+1 -5 c*"),
-        ('-"open', ""),
-    ],
-)
-def test_simple(text: str, words: str) -> None:
-    assert simple_words(text) == words
-
-
 WORDS = st.sampled_from(["leaking", "hose", "tap", "庭", "old-fashioned", "café"])
 PHRASES = st.lists(WORDS, min_size=1, max_size=3, unique=True).map(" ".join)
 # Text with the words that remain of it.
@@ -134,33 +119,12 @@ def test_exactly_the_words_of_text_fields_that_are_not_excluded_remain(
     return bool(expected)
 
 
-SIMPLE = st.lists(
-    st.one_of(
-        PLAIN,
-        WORDS.map(lambda word: (f"{word}~1", {word})),
-        WORDS.map(lambda word: (f"({word} | tap*)", {word, "tap"})),
-        WORDS.map(lambda word: (f"-{word}", set())),
-        PHRASES.map(lambda words: (f'-"{words}"', set())),
-        st.just(("-(rusty lead)", set())),
-    ),
-    min_size=1,
-    max_size=4,
-).map(lambda parts: (" + ".join(text for text, _ in parts), set().union(*(words for _, words in parts))))
-
-
-@reaching(0.5, SIMPLE)
-def test_exactly_the_words_of_a_simple_query_that_are_not_excluded_remain(query: tuple[str, set[str]]) -> bool:
-    text, expected = query
-    assert set(simple_words(text).split()) == expected
-    return bool(expected) and text not in expected
-
-
 SYNTAX = st.text(st.sampled_from('ab1 +-!(){}[]^"~*?:\\/<>=|&.TOANDR\n')) | st.text()
 
 
 @given(SYNTAX)
 def test_no_text_is_an_error(text: str) -> None:
-    for words in (lucene_words(text, is_text_field), lucene_words(text, lambda _: False), simple_words(text)):
+    for words in (lucene_words(text, is_text_field), lucene_words(text, lambda _: False)):
         assert words == " ".join(words.split())
 
 
@@ -189,4 +153,3 @@ def test_a_tree_too_deep_to_be_walked_loses_its_operators_instead() -> None:
 @pytest.mark.parametrize("part", ["hose ", "-(", '-"', "a:", "((", "+", "\\", "~1", "a -"])
 def test_long_texts_take_no_quadratic_time(part: str) -> None:
     lucene_words(part * 50_000, is_text_field)
-    simple_words(part * 50_000)

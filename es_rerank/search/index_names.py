@@ -1,0 +1,36 @@
+"""The names of an index: its own, and those of the index or data stream that it was made from."""
+
+from __future__ import annotations
+
+import re
+
+# The prefixes with which the engines name an index that lifecycle management, a restore, an upgrade or downsampling
+# has made from another one.
+# https://www.elastic.co/docs/reference/elasticsearch/index-lifecycle-actions
+_DERIVED = re.compile(
+    r"^(?:partial-|restored-|shrink-[\w-]{4}-|downsample-(?:\w{4}-)?\d+[smhd]-|\.?reindexed-v\d+-|\.migrated-(?=ds-))"
+)
+# Backing indices: `.ds-NAME-DATE-GENERATION` in Elasticsearch, `.ds-NAME-GENERATION` in OpenSearch. The engine removes
+# the dot where it puts its prefix in front of the name.
+_BACKING = re.compile(r"^\.ds-(.+?)(?:-\d{4}\.\d{2}\.\d{2})?-\d{6}$")
+_DERIVED_BACKING = re.compile(_BACKING.pattern.replace(r"^\.", r"^\.?"))
+
+
+def names_of(name: str) -> tuple[str, ...]:
+    """Return the names that an index is known by.
+
+    Args:
+        name: Name of a concrete index, possibly after the name of a remote cluster and a colon.
+
+    Returns:
+        The name, then that of each index it was made from and, last, that of its data stream.
+
+    """
+    cluster, colon, rest = name.rpartition(":")
+    known = [rest]
+    while found := _DERIVED.match(known[-1]):
+        known.append(known[-1][found.end() :])
+    pattern = _DERIVED_BACKING if len(known) > 1 else _BACKING
+    if backing := pattern.match(known[-1]):
+        known.append(backing[1])
+    return tuple(f"{cluster}{colon}{one}" for one in known)
