@@ -6,7 +6,6 @@ import re
 
 # The prefixes with which the engines name an index that lifecycle management, a restore, an upgrade or downsampling
 # has made from another one.
-# https://www.elastic.co/docs/reference/elasticsearch/index-lifecycle-actions
 _DERIVED = re.compile(
     r"^(?:partial-|restored-|shrink-[\w-]{4}-|downsample-(?:\w{4}-)?\d+[smhd]-|\.?reindexed-v\d+-|\.migrated-(?=ds-))"
 )

@@ -11,6 +11,7 @@ from es_rerank.search.fields.words import (
     BODY_WORDS,
     DOCUMENT_WORDS,
     ENTITY_WORDS,
+    FILTER_WORDS,
     HEADLINE_WORDS,
     LABEL_WORDS,
     LANGUAGES,
@@ -76,6 +77,18 @@ def read_name(name: str) -> FieldName:
     depth = sum(not WRAPPER_WORDS.issuperset(words) for words in path[:-1])
     rank = _RANKS.get(path[-1][-1], len(_RANKS)) + (len(_RANKS) if len(path[-1]) > 1 else 0)
     return FieldName(_role(path), depth, rank, group)
+
+
+@lru_cache(maxsize=20_000)
+def names_filter(name: str) -> bool:
+    """Return whether a field, by its name, selects documents rather than holds their text: `status`, `post_type`.
+
+    Args:
+        name: Dotted path of the field, without that of a multi-field.
+
+    """
+    words = _words(name.rpartition(".")[2])
+    return bool(words) and words[-1] in FILTER_WORDS
 
 
 def _words(segment: str) -> list[str]:

@@ -97,6 +97,13 @@ LABEL_WORDS = _words(
     flag flags checksum signature command cmd executable args agent browser platform os architecture arch license
     """
 )
+# The last word of fields that applications match to select documents, whatever the type of the field.
+FILTER_WORDS = _words(
+    """
+    id ids uuid guid status state type types kind lang language locale visibility published active enabled deleted
+    archived priority severity tenant site env environment currency role roles permission permissions acl mime mimetype
+    """
+)
 # Things that a document has but is not: their name or title is not the document's.
 ENTITY_WORDS = _words(
     """

@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from es_rerank.search.fields.names import names_filter
+
 # Field types for text. A clause on a field of any other known type is considered a filter.
 TEXT_KINDS = frozenset(
     {"text", "match_only_text", "pattern_text", "search_as_you_type", "annotated_text", "semantic_text", "semantic"}
 )
+_STRING_KINDS = TEXT_KINDS | {"keyword", "wildcard"}
 _METADATA_FIELDS = frozenset({"_id", "_index", "_type", "_routing", "_ignored", "_tier"})
 # By convention, multi-fields with these names index the whole value as a single term.
 _KEYWORD_SUFFIXES = (".keyword", ".raw")
@@ -58,8 +61,12 @@ class Context:
         """Return whether a field contains text rather than codes, numbers or dates.
 
         A field that is not in the mapping, such as a wildcard pattern, is considered a text field, except metadata
-        fields and names that end in `.keyword` or `.raw`.
+        fields and names that end in `.keyword` or `.raw`. A text field with the name of a filter, such as `status`, is
+        one: dynamic mapping makes every string a text.
         """
+        parent = name.rpartition(".")[0]
+        if names_filter(parent if self.field_types.get(parent, "object") in _STRING_KINDS else name):
+            return False
         field_type = self.field_types.get(name)
         if field_type is None:
             return name not in _METADATA_FIELDS and not name.endswith(_KEYWORD_SUFFIXES)
