@@ -33,7 +33,7 @@ from es_rerank.search.known_items import protected_hit
 from es_rerank.search.order_change import Change, change, in_sample
 from es_rerank.search.passages import planned_passages
 from es_rerank.search.response.completeness import has_expected_hits, lost_shards
-from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, read, sources
+from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, are_from, read, sources
 from es_rerank.search.response.rewrite import page_keys, rejoin, rewrite
 from es_rerank.search.scoring import PINNED, Ranking, rank
 
@@ -49,12 +49,14 @@ class Ports:
         resolve_index: Returns the rule and the mapping of a search's indices, or a skip if either is not available.
         fetch: Sends the engine request that a plan describes.
         score: Scores a window with the model. Failures are returned, not raised.
+        forget: Forgets a mapping that does not cover the hits; returns False if it was resolved only just now.
 
     """
 
     resolve_index: Callable[[Search], Awaitable[tuple[Rule, IndexInfo] | Skip]]
     fetch: Callable[[Plan], Awaitable[EngineReply]]
     score: Callable[[ScoreRequest], Awaitable[Scored | Failed]]
+    forget: Callable[[IndexInfo], bool] = lambda _info: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +209,11 @@ def _read(reply: EngineReply) -> SearchResponse | Skip:
 async def _rank(response: SearchResponse, plan: Plan, deadline: float, ports: Ports) -> tuple[Ranking | None, Outcome]:
     """Return the ranking of the hits (None for the engine's order) and the outcome."""
     engine = [hit.score for hit in response.hits if hit.score is not None]
-    if len(engine) < len(response.hits):
-        return None, skipped(Why.ENGINE_ANSWER)
+    why = _why_not(response, len(engine), plan, ports)
+    if why:
+        return None, skipped(why)
     if not plan.window:
         return rank(plan.rule.policy, engine, []), skipped(Why.BEYOND_WINDOW)
-    if len(engine) < _MIN_HITS:
-        return None, skipped(Why.FEW_HITS)
     documents, fields = _documents(response, plan, engine)
     if not any(documents):
         return None, skipped(Why.NO_PASSAGES)
@@ -230,6 +231,16 @@ async def _rank(response: SearchResponse, plan: Plan, deadline: float, ports: Po
     )
     first = protected_hit(response, plan, engine, scored.probabilities)
     return rank(plan.rule.policy, engine, scored.probabilities, plan.min_score, first), outcome
+
+
+def _why_not(response: SearchResponse, scored: int, plan: Plan, ports: Ports) -> Why | None:
+    """Return why hits, of which the engine has scored *scored*, keep the engine's order; None if they can be ranked."""
+    if scored < len(response.hits):
+        return Why.ENGINE_ANSWER
+    if plan.info and not are_from(response.hits, plan.info) and ports.forget(plan.info):
+        # The rule and the fields of these indices are not known.
+        return Why.MAPPING
+    return Why.FEW_HITS if plan.window and scored < _MIN_HITS else None
 
 
 def _documents(

@@ -77,7 +77,8 @@ REASONS: Mapping[Why, Reason] = {
     ),
     Why.NO_TEXT_FIELDS: Reason("The mapping of the index has no text field.", "Set `fields` in a rule for the index."),
     Why.MAPPING: Reason(
-        "The engine did not return the fields of the index, or needed more than half of the deadline.",
+        "The engine did not return the fields of the index, or needed more than half of the deadline. Or hits are from "
+        "an index that is not known yet, because an alias has moved or an index is new; the next search is reranked.",
         "Grant the caller the privilege to read the index, or raise `deadline`.",
     ),
     Why.BEYOND_WINDOW: Reason("The requested page starts after the window.", "Raise `window` to rerank later pages."),

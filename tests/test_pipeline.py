@@ -48,6 +48,7 @@ from es_rerank.server.responses import outcome_header
 from tests.search.builders import a_search
 
 INFO = IndexInfo(("docs",), {"title": "text", "body": "text"})
+MOVED = IndexInfo(("before",), {"title": "text", "body": "text"})
 RULE = Rule("docs", window=5)
 HOSE = {"match": {"body": "hose"}}
 HIGHLIGHT: dict[str, Any] = {"highlight": {"fields": {"body": {}}}}
@@ -71,6 +72,7 @@ class World:
         answers: The bodies of the engine's replies, one after the other; without one it answers with its hits.
         missing: Ids that are gone in the fetch phase.
         options: How the search is to be handled.
+        stale: Whether the mapping is older than a moment.
         score_requests: What the model was asked.
         plans: What was fetched.
         replies: What the engine replied.
@@ -84,6 +86,7 @@ class World:
     answers: Sequence[bytes | None] = ()
     missing: AbstractSet[str] = frozenset()
     options: CallOptions = field(default_factory=CallOptions)
+    stale: bool = False
     score_requests: list[ScoreRequest] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
     replies: list[EngineReply] = field(default_factory=list)
@@ -116,7 +119,7 @@ class World:
         return Scored(scores, 1, "fake")
 
     def ports(self) -> Ports:
-        return Ports(self._resolve_index, self.fetch, self._score)
+        return Ports(self._resolve_index, self.fetch, self._score, lambda info: info is MOVED and self.stale)
 
     async def search(self, params: dict[str, str] | None = None, **body: Any) -> SearchResult:
         return await run(a_search({"query": HOSE, **body}, params), self.ports(), self.options)
@@ -193,6 +196,7 @@ async def test_a_skipped_search_has_no_body(world: World, body: dict[str, Any], 
         (World(hits=[("", 2.0), ("", 1.0)]), "skipped; why=no_passages"),
         (World(hits=[("a", 2.0)]), "skipped; why=few_hits"),
         (World(hits=[]), "skipped; why=few_hits"),
+        (World(resolved=(RULE, MOVED), stale=True), "skipped; why=mapping"),
     ],
 )
 async def test_without_scores_the_page_is_the_engines(world: World, expected: str) -> None:
@@ -201,6 +205,22 @@ async def test_without_scores_the_page_is_the_engines(world: World, expected: st
     assert [(hit["_id"], hit["_score"]) for hit in hits(result)] == [
         (str(at), score) for at, (_, score) in list(enumerate(world.hits))[1:2]
     ]
+
+
+@pytest.mark.parametrize(
+    ("info", "stale", "body"),
+    [
+        (MOVED, False, {}),
+        (INFO, True, {}),
+        (IndexInfo((), INFO.field_types), True, {}),
+        (MOVED, True, {"pit": {"id": "x"}}),
+    ],
+)
+async def test_hits_of_other_indices_are_reranked_if_the_mapping_is_new_or_its_indices_are_not_known(
+    info: IndexInfo, stale: bool, body: dict[str, Any]
+) -> None:
+    result = await World(resolved=(RULE, info), stale=stale).search(**body)
+    assert header(result).startswith("reranked")
 
 
 async def test_hits_without_engine_scores_keep_their_order() -> None:

@@ -33,6 +33,8 @@ from es_rerank.search.formats.endpoints import INDEX_OPTIONS
 from es_rerank.search.query_text.terms import TEXT_KINDS
 
 _TTL_SECONDS = 60.0
+# A result that is out of date is requested again after this time.
+_MIN_AGE_SECONDS = 1.0
 # An index without text fields is often one that no document has been written to yet.
 _NO_TEXT_TTL_SECONDS = 1.0
 # A failure is cached for this multiple of the time that the failed request took, up to a limit, so that after a slow
@@ -131,9 +133,17 @@ class FieldCapsCache:
         done, _ = await asyncio.wait([task], timeout=started + max_wait - now)
         return task.result() if done else None
 
-    def forget(self, search: Search, headers: CIMultiDict[str]) -> None:
-        """Resolve the index expression of a search again next time, because the cached result is out of date."""
-        self._entries.remove(self._key(search, headers, use_service_credentials=True))
+    def forget(self, info: IndexInfo) -> bool:
+        """Request a result again next time, because it is out of date.
+
+        Args:
+            info: A result of `resolve`.
+
+        Returns:
+            Whether it was older than a moment. Otherwise it is kept, because the engine would return the same.
+
+        """
+        return self._entries.remove_older(info, self._clock() + _TTL_SECONDS - _MIN_AGE_SECONDS)
 
     def _key(self, search: Search, headers: CIMultiDict[str], *, use_service_credentials: bool) -> bytes:
         """Return the cache key of a search: what the result depends on, and who asks."""

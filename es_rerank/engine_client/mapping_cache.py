@@ -68,6 +68,14 @@ class MappingCache:
         while len(self._entries) > 1 and (self.size > self._max_bytes or len(self._entries) > MAX_ENTRIES):
             self.remove(next(iter(self._entries)))
 
+    def remove_older(self, info: IndexInfo, expires: float) -> bool:
+        """Remove the entries of a mapping that expire before *expires*; return whether there was one."""
+        digests = {digest for digest, held in self._held.items() if held.info is info}
+        keys = [key for key, (until, digest) in self._entries.items() if digest in digests and until < expires]
+        for key in keys:
+            self.remove(key)
+        return bool(keys)
+
     def remove(self, key: bytes) -> None:
         """Remove an entry if there is one, and its mapping if no other entry refers to it."""
         if key not in self._entries:

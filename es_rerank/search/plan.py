@@ -77,11 +77,17 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True)
             counts_hits=not search.body.values.keys() & _UNCOUNTED_PARTS,
             named_fields=named,
             chooses_fields=not given,
+            info=_complete(info, search),
         ),
         wanted,
         keeps_page=depends_on_size(search.body),
     )
     return _with_phases(plan, search, info, two_phase)
+
+
+def _complete(info: IndexInfo, search: Search) -> IndexInfo | None:
+    """Return a mapping that has all indices of a search; of a point in time, only the first indices are resolved."""
+    return info if search.body.values.get("pit") is None else None
 
 
 def _rank_window(search: Search) -> int | None:

@@ -182,15 +182,21 @@ async def test_an_index_without_text_fields_is_soon_asked_for_again() -> None:
         assert await caps.resolve(Search("docs"), ANONYMOUS) == INFO
 
 
-async def test_a_forgotten_result_is_asked_for_again() -> None:
-    async with cached() as (caps, engine):
-        for headers in (ANONYMOUS, CIMultiDict(Authorization="a")):
-            await caps.resolve(Search("docs"), headers)
-        caps.forget(Search("docs", {"size": "3"}), ANONYMOUS)
-        caps.forget(Search("unknown"), ANONYMOUS)
-        for headers in (ANONYMOUS, CIMultiDict(Authorization="a")):
-            await caps.resolve(Search("docs"), headers)
-    assert [seen.headers.get("Authorization") for seen in engine.seen] == [None, "a", None]
+async def test_a_result_that_is_out_of_date_is_asked_for_again() -> None:
+    now = [0.0]
+    async with cached(clock=lambda: now[0]) as (caps, engine):
+        info = await caps.resolve(Search("docs"), ANONYMOUS)
+        assert info
+        now[0] = 0.9
+        assert not caps.forget(info)
+        await caps.resolve(Search("docs"), ANONYMOUS)
+        assert len(engine.seen) == 1
+        now[0] = 1.1
+        assert not caps.forget(IndexInfo(info.names, info.field_types))
+        assert caps.forget(info)
+        assert not caps.forget(info)
+        await caps.resolve(Search("docs"), ANONYMOUS)
+    assert len(engine.seen) == 2
 
 
 async def test_concurrent_searches_share_one_request() -> None:

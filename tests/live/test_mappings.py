@@ -137,3 +137,16 @@ def until_reranked(endpoint: Endpoint, index: str, body: Any, limit_s: float = 2
     while not (outcome := endpoint.search(index, body).outcome).startswith("reranked"):
         assert time.monotonic() < deadline, outcome
         time.sleep(0.1)
+
+
+def test_an_alias_that_moved_is_reranked_again(engine: Engine, endpoint: Endpoint, recorder: Recorder) -> None:
+    for index, name in (("moved-old", "note"), ("moved-new", "remark")):
+        fill(engine.url, index, {}, {one: {name: f"a hose of {one}"} for one in "ab"})
+    ask(engine.url, "POST", "/_aliases", {"actions": [{"add": {"index": "moved-old", "alias": "moved"}}]})
+    body = {"query": {"query_string": {"query": "hose"}}}
+    until_reranked(endpoint, "moved", body)
+    actions = [{"remove": {"index": "moved-old", "alias": "moved"}}, {"add": {"index": "moved-new", "alias": "moved"}}]
+    ask(engine.url, "POST", "/_aliases", {"actions": actions})
+    recorder.taken()
+    until_reranked(endpoint, "moved", body, limit_s=40.0)
+    assert sorted(recorder.taken()) == ["a hose of a", "a hose of b"]

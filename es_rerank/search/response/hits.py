@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from es_rerank.jsonspan import Span, check_depth, decode_member, members, objects
-from es_rerank.model import HitKey
+from es_rerank.model import HitKey, IndexInfo
 
 
 class NotASearchResponseError(ValueError):
@@ -72,6 +72,14 @@ def keys(hits: Sequence[Hit]) -> tuple[HitKey, ...]:
     columns = (decode_member(objects_, name) for name in ("_index", "_id", "_routing"))
     rows = zip(*columns, strict=True)
     return tuple(HitKey(*(value if isinstance(value, str) else "" for value in row)) for row in rows)
+
+
+def are_from(hits: Sequence[Hit], info: IndexInfo | None) -> bool:
+    """Return whether all hits are from the indices of a mapping. If an alias has moved since, they are from others."""
+    if info is None or not info.names:
+        return True
+    found = decode_member([(hit.raw, hit.members) for hit in hits], "_index")
+    return {name for name in found if isinstance(name, str)} <= set(info.names)
 
 
 def number(value: Any) -> float | None:
