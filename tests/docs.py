@@ -18,7 +18,9 @@ from es_rerank.config.settings import Settings
 from es_rerank.reasons import REASONS
 from es_rerank.rerank.backends import BACKENDS
 from es_rerank.rerank.profiles import PROFILES
+from es_rerank.search.fields.names import read_name
 from es_rerank.search.formats.endpoints import ENDPOINTS
+from es_rerank.search.passages import planned_passages
 from es_rerank.search.query_text.clauses import CLAUSES
 from es_rerank.search.query_text.leaf_clauses import no_text
 from es_rerank.search.query_text.retrievers import RETRIEVERS
@@ -26,6 +28,8 @@ from es_rerank.search.scoring import POLICIES
 from es_rerank.server.metrics import Metrics
 from tests.extensions import EXTENSIONS, Extension
 from tests.live.clauses import SAMPLES
+from tests.search.mappings import CASES as MAPPING_CASES
+from tests.search.mappings import planned
 from tests.test_structure import LEVELS, PACKAGES
 
 _ENGINES = {"elasticsearch": "Elasticsearch 8.19", "opensearch": "OpenSearch 3.6"}
@@ -35,6 +39,7 @@ _DOCUMENTATION = "not tested; implemented from its documentation"
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference.md"
 KIBANA = ROOT / "docs" / "kibana.md"
+FIELDS = ROOT / "docs" / "fields.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 _KIBANA_CASES = ROOT / "tests" / "cases" / "kibana.yaml"
 SCHEMA = ROOT / "mappings" / "rule.schema.json"
@@ -193,6 +198,25 @@ def _kibana_outcome(outcome: str) -> str:
     return f"`{outcome}`" if outcome else "none: not a search"
 
 
+def fields() -> str:
+    """Show which fields of common kinds of documents the model reads, and what it reads of the first document."""
+    rows = []
+    for case in MAPPING_CASES:
+        sources = [(document, {}) for document in case.documents]
+        texts, names = planned_passages(sources, planned(case, case.types(dynamic=True)))
+        groups = dict.fromkeys(group_of(name) for name in names)
+        ignored = ", ".join(f"`{name}`" for name in case.never[:_SHOWN_FIELDS])
+        start = (texts[0] or "").replace("\n", "<br>")
+        shown = start if len(start) <= _SHOWN_CHARACTERS else start[:_SHOWN_CHARACTERS].rsplit(" ", 1)[0] + " ..."
+        rows.append((case.about, ", ".join(f"`{name}`" for name in groups), shown, ignored))
+    return table(("documents", "fields that are read", "passage of a document", "not read, for example"), rows)
+
+
+def group_of(name: str) -> str:
+    group = read_name(name).group
+    return f"{group}_*" if group else name
+
+
 def levels() -> str:
     rows = [
         (str(number), _link(package), _first_line(package)) for number, names in enumerate(LEVELS) for package in names
@@ -232,6 +256,7 @@ def _tests(extension: Extension) -> str:
     return "<br>".join(f"`{place.path}`: {place.change}" for place in extension.tests)
 
 
+_SHOWN_FIELDS, _SHOWN_CHARACTERS = 5, 160
 Blocks = Mapping[str, Callable[[], str]]
 
 # The generated parts of each page, by the name in the part's markers.
@@ -249,6 +274,7 @@ PAGES: Mapping[Path, Blocks] = {
         "profiles": profiles,
     },
     KIBANA: {"kibana": partial(_kibana_table, "kibana"), "dashboards": partial(_kibana_table, "dashboards")},
+    FIELDS: {"fields": fields},
     CONTRIBUTING: {"levels": levels, "extensions": extensions},
 }
 

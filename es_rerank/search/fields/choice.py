@@ -154,6 +154,8 @@ def _looks_like_a_headline(one: _Candidate, texts: Sequence[_Candidate]) -> bool
     return (
         one.name.role in {Role.SYNOPSIS, Role.UNKNOWN, Role.NAME}
         and not one.name.depth
+        and one.seen.words >= _PHRASE_WORDS
+        and one.seen.natural >= _MIN_NATURAL_WORD
         and min(one.seen.coverage, one.seen.distinct) >= _MIN_HEADLINE_SHARE
         and any(other.seen.words > max(one.seen.words, _PROSE_WORDS) for other in texts)
     )

@@ -35,6 +35,8 @@ def read(columns: dict[str, Sequence[str]], named: Sequence[str] = (), query: st
         ({"langtext": PROSE, "bezeichnung": NAMES, "artikelnr": CODES}, [], ["bezeichnung", "langtext"]),
         ({"company_name": NAMES, "overview": PROSE}, [], ["company_name", "overview"]),
         ({"title": NAMES, "company_name": PROSE, "status": ENUM}, [], ["title", "company_name"]),
+        ({"thread_name": [f"http-8080-exec-{row}" for row in range(ROWS)], "message": PROSE}, [], ["message"]),
+        ({"user_name": NUMBERS, "message": PROSE}, [], ["message"]),
         ({"store_name": ENUM, "body": PROSE}, [], ["body"]),
         # A headline that is none.
         ({"name": ENUM, "message": PROSE}, [], ["message"]),
