@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from es_rerank.model import (
     CallOptions,
@@ -15,6 +15,7 @@ from es_rerank.model import (
     FetchPhase,
     FetchSpec,
     IndexInfo,
+    Mappings,
     Outcome,
     OutcomeState,
     Plan,
@@ -33,7 +34,7 @@ from es_rerank.search.known_items import protected_hit
 from es_rerank.search.order_change import Change, change, in_sample
 from es_rerank.search.passages import planned_passages
 from es_rerank.search.response.completeness import has_expected_hits, lost_shards
-from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, are_from, read, sources
+from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, are_from, lack_source, read, sources
 from es_rerank.search.response.rewrite import page_keys, rejoin, rewrite
 from es_rerank.search.scoring import PINNED, Ranking, rank
 
@@ -49,14 +50,14 @@ class Ports:
         resolve_index: Returns the rule and the mapping of a search's indices, or a skip if either is not available.
         fetch: Sends the engine request that a plan describes.
         score: Scores a window with the model. Failures are returned, not raised.
-        forget: Forgets a mapping that does not cover the hits; returns False if it was resolved only just now.
+        mappings: Takes what the hits show about the mapping, for the next search.
 
     """
 
     resolve_index: Callable[[Search], Awaitable[tuple[Rule, IndexInfo] | Skip]]
     fetch: Callable[[Plan], Awaitable[EngineReply]]
     score: Callable[[ScoreRequest], Awaitable[Scored | Failed]]
-    forget: Callable[[IndexInfo], bool] = lambda _info: False
+    mappings: Mappings = field(default_factory=Mappings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,28 +217,23 @@ async def _rank(response: SearchResponse, plan: Plan, deadline: float, ports: Po
         return rank(plan.rule.policy, engine, []), skipped(Why.BEYOND_WINDOW)
     documents, fields = _documents(response, plan, engine)
     if not any(documents):
+        if plan.info and (plan.reads_stored or lack_source(response.hits, plan)):
+            ports.mappings.learn_source(plan.info, has_source=plan.reads_stored)
         return None, skipped(Why.NO_PASSAGES)
     scored = await ports.score(ScoreRequest(plan.text, documents, plan.rule, deadline))
     if isinstance(scored, Failed):
         return None, failed(scored)
     window = len(documents) if scored.window is None else scored.window
-    outcome = Outcome(
-        OutcomeState.RERANKED,
-        window=window,
-        of=len(documents),
-        cached=scored.cached,
-        model=scored.model,
-        fields=fields,
-    )
+    outcome = Outcome(OutcomeState.RERANKED, window=window, of=len(documents), cached=scored.cached, model=scored.model)
     first = protected_hit(response, plan, engine, scored.probabilities)
-    return rank(plan.rule.policy, engine, scored.probabilities, plan.min_score, first), outcome
+    return rank(plan.rule.policy, engine, scored.probabilities, plan.min_score, first), replace(outcome, fields=fields)
 
 
 def _why_not(response: SearchResponse, scored: int, plan: Plan, ports: Ports) -> Why | None:
     """Return why hits, of which the engine has scored *scored*, keep the engine's order; None if they can be ranked."""
     if scored < len(response.hits):
         return Why.ENGINE_ANSWER
-    if plan.info and not are_from(response.hits, plan.info) and ports.forget(plan.info):
+    if plan.info and not are_from(response.hits, plan.info) and ports.mappings.forget(plan.info):
         # The rule and the fields of these indices are not known.
         return Why.MAPPING
     return Why.FEW_HITS if plan.window and scored < _MIN_HITS else None

@@ -20,6 +20,7 @@ from es_rerank.model import (
     FetchSpec,
     HitKey,
     IndexInfo,
+    Mappings,
     Plan,
     PolicySpec,
     Protection,
@@ -60,6 +61,19 @@ def a_reply(body: bytes | None) -> EngineReply:
     return EngineReply(200 if body is not None else 400, body=body, started=1.0, ended=1.0 + ENGINE_SECONDS)
 
 
+class _Mappings(Mappings):
+    """Takes what the pipeline has learnt."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def forget(self, info: IndexInfo) -> bool:
+        return info is MOVED and self._world.stale
+
+    def learn_source(self, info: IndexInfo, *, has_source: bool) -> None:
+        self._world.learnt.append((info, has_source))
+
+
 @dataclass
 class World:
     """The ports of one search, fed by data.
@@ -73,6 +87,7 @@ class World:
         missing: Ids that are gone in the fetch phase.
         options: How the search is to be handled.
         stale: Whether the mapping is older than a moment.
+        learnt: What was learnt about `_source`.
         score_requests: What the model was asked.
         plans: What was fetched.
         replies: What the engine replied.
@@ -87,6 +102,7 @@ class World:
     missing: AbstractSet[str] = frozenset()
     options: CallOptions = field(default_factory=CallOptions)
     stale: bool = False
+    learnt: list[tuple[IndexInfo, bool]] = field(default_factory=list)
     score_requests: list[ScoreRequest] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
     replies: list[EngineReply] = field(default_factory=list)
@@ -119,7 +135,7 @@ class World:
         return Scored(scores, 1, "fake")
 
     def ports(self) -> Ports:
-        return Ports(self._resolve_index, self.fetch, self._score, lambda info: info is MOVED and self.stale)
+        return Ports(self._resolve_index, self.fetch, self._score, _Mappings(self))
 
     async def search(self, params: dict[str, str] | None = None, **body: Any) -> SearchResult:
         return await run(a_search({"query": HOSE, **body}, params), self.ports(), self.options)
@@ -375,3 +391,30 @@ async def test_a_measurement_is_the_change_of_the_order(world: World, expected: 
 )
 async def test_a_window_that_would_not_be_reranked_has_no_measurement(world: World, body: dict[str, Any]) -> None:
     assert await measure(await world.plan(**body), world.ports(), world.options) is None
+
+
+def bare(*members: str) -> bytes:
+    """Return a response of two hits with these members and no others."""
+    rows = [f'{{"_index":"docs","_id":"{at}","_score":{2 - at}{"".join(members)}}}' for at in range(2)]
+    return f'{{"hits":{{"hits":[{",".join(rows)}]}}}}'.encode()
+
+
+async def test_hits_without_source_are_read_from_stored_fields_next_time() -> None:
+    world = World(answers=[bare()])
+    assert header(await world.search()) == "skipped; why=no_passages"
+    assert world.learnt == [(INFO, False)]
+    learnt = IndexInfo(INFO.names, INFO.field_types, has_source=False)
+    world = World(resolved=(RULE, learnt), answers=[bare(',"fields":{"title":["a hose"]}'), bare()])
+    assert header(await world.search()).startswith("reranked")
+    assert [plan.fetch.phase for plan in world.plans] == [FetchPhase.QUERY, FetchPhase.FETCH]
+    assert (world.plans[0].reads_stored, world.learnt) == (True, [])
+    world = World(resolved=(RULE, learnt), answers=[bare(), bare()])
+    assert header(await world.search()) == "skipped; why=no_passages"
+    assert world.learnt == [(learnt, True)]
+
+
+async def test_hits_whose_source_is_empty_or_was_not_asked_for_teach_nothing() -> None:
+    for answers, body in (([bare(',"_source":{}')], {}), ([bare()], {"_source": False, "profile": True})):
+        world = World(answers=answers)
+        assert header(await world.search(**body)) == "skipped; why=no_passages"
+        assert world.learnt == []

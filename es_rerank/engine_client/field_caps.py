@@ -25,7 +25,7 @@ from es_rerank.engine_client.client import EngineClient
 from es_rerank.engine_client.mapping_cache import MappingCache
 from es_rerank.errors import UpstreamError
 from es_rerank.jsonspan import decode
-from es_rerank.model import IndexInfo, Search
+from es_rerank.model import IndexInfo, Mappings, Search
 from es_rerank.net.content_encoding import read_limited
 from es_rerank.net.messages import OutgoingRequest
 from es_rerank.search.fields.candidates import text_fields
@@ -57,7 +57,7 @@ class _Resolved(NamedTuple):
     size: int = 0
 
 
-class FieldCapsCache:
+class FieldCapsCache(Mappings):
     """A cache of resolved index expressions and points in time, with a bounded number of entries and bytes."""
 
     def __init__(
@@ -144,6 +144,10 @@ class FieldCapsCache:
 
         """
         return self._entries.remove_older(info, self._clock() + _TTL_SECONDS - _MIN_AGE_SECONDS)
+
+    def learn_source(self, info: IndexInfo, *, has_source: bool) -> None:
+        """Note whether the hits of some indices have a `_source`; *info* is a result of `resolve`."""
+        self._entries.replace(info, replace(info, has_source=has_source))
 
     def _key(self, search: Search, headers: CIMultiDict[str], *, use_service_credentials: bool) -> bytes:
         """Return the cache key of a search: what the result depends on, and who asks."""

@@ -68,6 +68,12 @@ class MappingCache:
         while len(self._entries) > 1 and (self.size > self._max_bytes or len(self._entries) > MAX_ENTRIES):
             self.remove(next(iter(self._entries)))
 
+    def replace(self, info: IndexInfo, new: IndexInfo) -> None:
+        """Replace a mapping in all entries that refer to it."""
+        for held in self._held.values():
+            if held.info is info:
+                held.info = new
+
     def remove_older(self, info: IndexInfo, expires: float) -> bool:
         """Remove the entries of a mapping that expire before *expires*; return whether there was one."""
         digests = {digest for digest, held in self._held.items() if held.info is info}

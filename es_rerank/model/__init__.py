@@ -5,7 +5,7 @@ from es_rerank.model.outcome import Outcome, OutcomeState, Skip, failed, skipped
 from es_rerank.model.plan import FetchPhase, FetchSpec, HitKey, Plan
 from es_rerank.model.rule import LongDocumentMode, LongDocuments, PolicySpec, Protection, Rule, RuleMode
 from es_rerank.model.scores import Failed, Scored, ScoreRequest
-from es_rerank.model.search import IndexInfo, PipelineEffect, RerankRequest, Search, SearchBody
+from es_rerank.model.search import IndexInfo, Mappings, PipelineEffect, RerankRequest, Search, SearchBody
 from es_rerank.model.why import Why
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "IndexInfo",
     "LongDocumentMode",
     "LongDocuments",
+    "Mappings",
     "Outcome",
     "OutcomeState",
     "PipelineEffect",

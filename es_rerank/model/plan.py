@@ -58,6 +58,7 @@ class Plan:
         passage_fields: Fields that the model reads or, with `chooses_fields`, among which the hits decide.
         named_fields: Those among which the hits decide that the query searches or highlights by name.
         chooses_fields: Whether the hits of the window decide which fields the model reads.
+        reads_stored: Whether the model reads stored fields, because the indices have no `_source`.
         info: The indices and the mapping that the plan is based on; None if they are not known any more.
         extra_fields: Fields that es-rerank requests in addition to the client's, and removes from the response.
         client_fields: Field patterns that the client requested; fields that match them are never removed.
@@ -81,4 +82,5 @@ class Plan:
     counts_hits: bool = False
     named_fields: tuple[str, ...] = ()
     chooses_fields: bool = False
+    reads_stored: bool = False
     info: IndexInfo | None = field(default=None, compare=False, repr=False)

@@ -107,6 +107,7 @@ class IndexInfo:
         field_types: The type of each leaf field, by field path.
         pipeline: How the result of their search pipeline depends on the page.
         max_result_window: How many hits the engine returns at most; None if no search was refused for this reason.
+        has_source: Whether hits have a `_source`; false once hits without one were seen.
         memo: What was computed from the mapping, by the name of the result, so that it is computed once.
 
     """
@@ -115,4 +116,16 @@ class IndexInfo:
     field_types: Mapping[str, str]
     pipeline: PipelineEffect = PipelineEffect.NONE
     max_result_window: int | None = None
+    has_source: bool = True
     memo: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+
+class Mappings:
+    """What the pipeline tells the cache of mappings about them. This class ignores it."""
+
+    def forget(self, info: IndexInfo) -> bool:  # noqa: ARG002
+        """Request a mapping again next time, because hits are from other indices; return whether that can help."""
+        return False
+
+    def learn_source(self, info: IndexInfo, *, has_source: bool) -> None:
+        """Note whether the hits of some indices have a `_source`."""

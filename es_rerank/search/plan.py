@@ -121,8 +121,9 @@ def _with_phases(plan: Plan, search: Search, info: IndexInfo, two_phase: bool) -
         return Skip(Why.SEARCH_PIPELINE)
     two_phase = two_phase and not plan.without_stored_fields and not depends_on_size(search.body)
     two_phase = two_phase and info.pipeline is PipelineEffect.NONE
-    if two_phase and is_two_phase(search, info, plan, needs_fields=bool(extra)):
-        return replace(plan, fetch=replace(plan.fetch, phase=FetchPhase.QUERY))
+    needs_fields = bool(extra) or not info.has_source
+    if two_phase and is_two_phase(search, info, plan, needs_fields=needs_fields):
+        return replace(plan, fetch=replace(plan.fetch, phase=FetchPhase.QUERY), reads_stored=not info.has_source)
     ambiguous = ambiguous_fields(search)
     if any(is_covered(name, ambiguous) for name in extra):
         return Skip(Why.STORED_FIELDS)

@@ -199,6 +199,15 @@ async def test_a_result_that_is_out_of_date_is_asked_for_again() -> None:
     assert len(engine.seen) == 2
 
 
+async def test_whether_hits_have_a_source_is_learnt() -> None:
+    async with cached() as (caps, _):
+        info = await caps.resolve(Search("docs"), ANONYMOUS)
+        assert info
+        caps.learn_source(info, has_source=False)
+        learnt = await caps.resolve(Search("docs"), ANONYMOUS)
+    assert learnt == IndexInfo(info.names, info.field_types, has_source=False)
+
+
 async def test_concurrent_searches_share_one_request() -> None:
     async with cached() as (caps, engine):
         found = await asyncio.gather(*(caps.resolve(Search("docs"), ANONYMOUS) for _ in range(5)))

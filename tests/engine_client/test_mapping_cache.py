@@ -28,6 +28,17 @@ def test_equal_mappings_are_held_once_until_no_entry_refers_to_them() -> None:
     assert (cache.known(b"digest"), len(cache), cache.size) == (None, 0, 0)
 
 
+def test_a_mapping_is_replaced_in_all_entries() -> None:
+    cache = MappingCache()
+    for key in (b"a", b"b"):
+        cache.set(key, 60.0, b"digest", INFO, 1000)
+    new = IndexInfo(INFO.names, INFO.field_types, has_source=False)
+    cache.replace(IndexInfo(INFO.names, INFO.field_types), new)
+    assert cache.get(b"a", 0.0)[1] is INFO
+    cache.replace(INFO, new)
+    assert cache.get(b"a", 0.0)[1] is cache.get(b"b", 0.0)[1] is cache.known(b"digest") is new
+
+
 def test_the_number_of_bytes_is_bounded() -> None:
     cache = MappingCache(10_000)
     for number in range(100):

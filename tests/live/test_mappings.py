@@ -150,3 +150,24 @@ def test_an_alias_that_moved_is_reranked_again(engine: Engine, endpoint: Endpoin
     recorder.taken()
     until_reranked(endpoint, "moved", body, limit_s=40.0)
     assert sorted(recorder.taken()) == ["a hose of a", "a hose of b"]
+
+
+STORED = {
+    "_source": {"enabled": False},
+    "properties": {"title": {"type": "text", "store": True}, "body": {"type": "text", "store": True}},
+}
+
+
+def test_stored_fields_are_read_where_the_source_is_disabled(
+    engine: Engine, endpoint: Endpoint, recorder: Recorder
+) -> None:
+    documents = {name: {"title": f"hose {name}", "body": f"all about the hose {name}"} for name in "ab"}
+    fill(engine.url, "stored-texts", STORED, documents)
+    body = {"query": {"match": {"title": "hose"}}, "stored_fields": ["title"]}
+    until_reranked(endpoint, "stored-texts", {"query": body["query"]})
+    recorder.taken()
+    answer = endpoint.search("stored-texts", body)
+    assert answer.outcome.startswith("reranked")
+    assert sorted(recorder.taken()) == [f"hose {name}\nall about the hose {name}" for name in "ab"]
+    direct = ask(engine.url, "POST", "/stored-texts/_search", body)
+    assert [hit["fields"] for hit in answer.hits] == [hit["fields"] for hit in direct.hits]

@@ -25,12 +25,20 @@ PAGE_PARAMETERS = frozenset(
 _INNER_HITS = b'"inner_hits"'
 
 
-def query_phase_body(body: SearchBody, fields: Sequence[str]) -> dict[str, Raw]:
-    """Return the body members of the query phase: same hits and scores, but only the fields that the model reads."""
+def query_phase_body(body: SearchBody, fields: Sequence[str], *, stored: bool = False) -> dict[str, Raw]:
+    """Return the body members of the query phase: same hits and scores, but only the fields that the model reads.
+
+    Args:
+        body: The client's body.
+        fields: The fields that the model reads.
+        stored: Whether to request them as stored fields, for indices without `_source`.
+
+    """
     kept = {
         name: Raw(_without_inner_hits(bytes(raw))) for name, raw in body.members().items() if name not in PAGE_PARTS
     }
-    return {**kept, "_source": Raw(msgspec.json.encode(list(fields)))}
+    names = Raw(msgspec.json.encode(list(fields)))
+    return {**kept, "_source": Raw(b"false"), "stored_fields": names} if stored else {**kept, "_source": names}
 
 
 def fetch_phase_body(body: SearchBody, hits: Sequence[HitKey]) -> dict[str, Raw]:

@@ -73,7 +73,7 @@ def without_filter_path(query_string: str) -> str:
 def _members(search: Search, plan: Plan) -> Mapping[str, object] | None:
     """Return the body members for the plan's phase; None if the client's body is sent unchanged."""
     if plan.fetch.phase is FetchPhase.QUERY:
-        return query_phase_body(search.body, plan.passage_fields)
+        return query_phase_body(search.body, plan.passage_fields, stored=plan.reads_stored)
     if plan.fetch.phase is FetchPhase.FETCH:
         return fetch_phase_body(search.body, plan.fetch.only)
     if not plan.without_stored_fields and not plan.extra_fields:

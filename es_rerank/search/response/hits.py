@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from es_rerank.jsonspan import Span, check_depth, decode_member, members, objects
-from es_rerank.model import HitKey, IndexInfo
+from es_rerank.model import HitKey, IndexInfo, Plan
 
 
 class NotASearchResponseError(ValueError):
@@ -80,6 +80,11 @@ def are_from(hits: Sequence[Hit], info: IndexInfo | None) -> bool:
         return True
     found = decode_member([(hit.raw, hit.members) for hit in hits], "_index")
     return {name for name in found if isinstance(name, str)} <= set(info.names)
+
+
+def lack_source(hits: Sequence[Hit], plan: Plan) -> bool:
+    """Return whether no hit has the `_source` that the engine was asked for: it is disabled in the mapping."""
+    return not (plan.extra_fields or plan.without_stored_fields) and not any("_source" in hit.members for hit in hits)
 
 
 def number(value: Any) -> float | None:

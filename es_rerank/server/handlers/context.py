@@ -145,7 +145,7 @@ class EngineSession:
 
     def ports(self, fetch: Fetch) -> Ports:
         """Return the pipeline's I/O functions, on behalf of the client."""
-        return Ports(self._resolve_index, fetch, self.score, self._call.state.indices.forget)
+        return Ports(self._resolve_index, fetch, self.score, self._call.state.indices)
 
     def measurements(self, fetch: Fetch, *plans: Plan | None) -> tuple[Measurement, ...]:
         """Return the measurements to run after the response; plans that are None are ignored."""

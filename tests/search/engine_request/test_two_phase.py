@@ -39,6 +39,8 @@ def test_the_query_phase_has_the_same_hits_with_only_the_fields_that_the_model_r
 
 def test_the_query_phase_of_an_empty_body_asks_for_the_fields_alone() -> None:
     assert written(query_phase_body(SearchBody(), ("title",))) == b'{"_source":["title"]}'
+    stored = query_phase_body(SearchBody(), ("title",), stored=True)
+    assert written(stored) == b'{"_source":false,"stored_fields":["title"]}'
 
 
 def test_the_query_phase_has_no_inner_hits_at_any_depth() -> None:
