@@ -224,9 +224,9 @@ async def _rank(response: SearchResponse, plan: Plan, deadline: float, ports: Po
     if isinstance(scored, Failed):
         return None, failed(scored)
     window = len(documents) if scored.window is None else scored.window
-    outcome = Outcome(OutcomeState.RERANKED, window=window, of=len(documents), cached=scored.cached, model=scored.model)
+    outcome = Outcome(OutcomeState.RERANKED, None, window, len(documents), scored.cached, scored.model, fields=fields)
     first = protected_hit(response, plan, engine, scored.probabilities)
-    return rank(plan.rule.policy, engine, scored.probabilities, plan.min_score, first), replace(outcome, fields=fields)
+    return rank(plan.rule.policy, engine, scored.probabilities, plan.min_score, first), outcome
 
 
 def _why_not(response: SearchResponse, scored: int, plan: Plan, ports: Ports) -> Why | None:

@@ -79,11 +79,11 @@ class Settings(BaseModel):
         None, description="User name that es-rerank sends to the engine for clients that show no identity."
     )
     upstream_password: SecretStr | None = Field(None, description="Password of `upstream_username`.")
-    anonymous_headers: Names = Field(
+    anonymous_headers: HeaderNames = Field(
         (),
         description="Comma-separated names of headers that do not identify callers, besides well-known headers. A "
         "client that sends any other header, such as a user name that a gateway adds, gets no credentials of "
-        "es-rerank.",
+        "es-rerank, and mappings are cached for each value of such a header.",
     )
     trusted_hosts: Names = Field(
         (),
@@ -174,11 +174,6 @@ class Settings(BaseModel):
     inference_ids: Names = Field(
         (),
         description="Comma-separated ids of `_inference/rerank/{id}` that es-rerank serves instead of the engine.",
-    )
-    anonymous_headers: HeaderNames = Field(
-        (),
-        description="Comma-separated request headers, in addition to the known ones, that do not identify a caller to "
-        "the engine. `x-trace-*` stands for all names with this start.",
     )
     score_cache_size: int = Field(
         100_000, ge=0, description="Maximum number of cached scores, about 150 bytes each; 0 disables the cache."

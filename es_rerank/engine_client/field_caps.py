@@ -20,20 +20,19 @@ import aiohttp
 import msgspec
 from multidict import CIMultiDict
 
-from es_rerank.engine_client.anonymous_headers import identifies
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.engine_client.mapping_cache import MappingCache
 from es_rerank.errors import UpstreamError
 from es_rerank.jsonspan import decode
 from es_rerank.model import IndexInfo, Mappings, Search
 from es_rerank.net.content_encoding import read_limited
+from es_rerank.net.identity import may_identify
 from es_rerank.net.messages import OutgoingRequest
 from es_rerank.search.fields.candidates import text_fields
 from es_rerank.search.formats.endpoints import INDEX_OPTIONS
 from es_rerank.search.query_text.terms import TEXT_KINDS
 
 _TTL_SECONDS = 60.0
-# A result that is out of date is requested again after this time.
 _MIN_AGE_SECONDS = 1.0
 # An index without text fields is often one that no document has been written to yet.
 _NO_TEXT_TTL_SECONDS = 1.0
@@ -79,7 +78,7 @@ class FieldCapsCache(Mappings):
         self._engine = engine
         self._max_bytes = max_bytes
         self._clock = clock
-        self._identifies = identifies(anonymous_headers)
+        self._anonymous = tuple(anonymous_headers)
         self._entries = MappingCache()
         # Requests in flight as (start time, task).
         self._in_flight: dict[bytes, tuple[float, asyncio.Task[IndexInfo | None]]] = {}
@@ -146,12 +145,14 @@ class FieldCapsCache(Mappings):
         return self._entries.remove_older(info, self._clock() + _TTL_SECONDS - _MIN_AGE_SECONDS)
 
     def learn_source(self, info: IndexInfo, *, has_source: bool) -> None:
-        """Note whether the hits of some indices have a `_source`; *info* is a result of `resolve`."""
-        self._entries.replace(info, replace(info, has_source=has_source))
+        """Note whether the hits of some indices have a `_source`; *info* is a result of `resolve`, or a copy."""
+        self._entries.learn_source(info, has_source=has_source)
 
     def _key(self, search: Search, headers: CIMultiDict[str], *, use_service_credentials: bool) -> bytes:
         """Return the cache key of a search: what the result depends on, and who asks."""
-        caller = [(lower, value) for name, value in headers.items() if self._identifies(lower := name.lower())]
+        # A result depends on who asks, and its status on the media types that the caller accepts.
+        keyed = [name for name in headers if name.lower() == "accept" or may_identify(name, self._anonymous)]
+        caller = [(name.lower(), headers.getall(name)) for name in dict.fromkeys(keyed)]
         parts = (search.target, _pit(search), _options(search), caller, use_service_credentials)
         return blake2b(repr(parts).encode(), digest_size=16).digest()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from es_rerank.model import IndexInfo
 
@@ -68,15 +68,15 @@ class MappingCache:
         while len(self._entries) > 1 and (self.size > self._max_bytes or len(self._entries) > MAX_ENTRIES):
             self.remove(next(iter(self._entries)))
 
-    def replace(self, info: IndexInfo, new: IndexInfo) -> None:
-        """Replace a mapping in all entries that refer to it."""
+    def learn_source(self, info: IndexInfo, *, has_source: bool) -> None:
+        """Note whether the indices of a mapping have a `_source`."""
         for held in self._held.values():
-            if held.info is info:
-                held.info = new
+            if held.info.field_types is info.field_types:
+                held.info = replace(held.info, has_source=has_source)
 
     def remove_older(self, info: IndexInfo, expires: float) -> bool:
         """Remove the entries of a mapping that expire before *expires*; return whether there was one."""
-        digests = {digest for digest, held in self._held.items() if held.info is info}
+        digests = {digest for digest, held in self._held.items() if held.info.field_types is info.field_types}
         keys = [key for key, (until, digest) in self._entries.items() if digest in digests and until < expires]
         for key in keys:
             self.remove(key)

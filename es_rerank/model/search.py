@@ -108,7 +108,7 @@ class IndexInfo:
         pipeline: How the result of their search pipeline depends on the page.
         max_result_window: How many hits the engine returns at most; None if no search was refused for this reason.
         has_source: Whether hits have a `_source`; false once hits without one were seen.
-        memo: What was computed from the mapping, by the name of the result, so that it is computed once.
+        memo: What was computed from `field_types`, by the name of the result, so that it is computed once.
 
     """
 
@@ -117,7 +117,7 @@ class IndexInfo:
     pipeline: PipelineEffect = PipelineEffect.NONE
     max_result_window: int | None = None
     has_source: bool = True
-    memo: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 class Mappings:

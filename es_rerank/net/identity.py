@@ -8,21 +8,8 @@ from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from urllib.parse import unquote_plus, urlsplit
 
-# Headers that do not identify a caller. Any other header might: for example, a user or role that a proxy adds.
-ANONYMOUS_HEADERS = frozenset(
-    """
-    accept accept-charset accept-encoding accept-language access-control-request-headers access-control-request-method
-    baggage cache-control connection content-encoding content-language content-length content-type date dnt
-    elastic-apm-traceparent ep-search-term expect forwarded host http2-settings if-match if-modified-since if-none-match
-    if-range if-unmodified-since keep-alive kbn-version kbn-xsrf max-forwards origin osd-version osd-xsrf pragma
-    priority proxy-connection purpose range referer sec-gpc te traceparent tracestate trailer transfer-encoding
-    uber-trace-id upgrade upgrade-insecure-requests user-agent via warning x-amzn-trace-id x-cloud-trace-context
-    x-correlation-id x-elastic-client-meta x-elastic-product-origin x-forwarded-for x-forwarded-host x-forwarded-port
-    x-forwarded-prefix x-forwarded-proto x-forwarded-server x-http-method-override x-opaque-id
-    x-opensearch-product-origin x-real-ip x-request-id x-requested-with
-    """.split()  # noqa: SIM905 - a hundred quotes are harder to read
-)
-_ANONYMOUS_PREFIXES = ("sec-ch-", "sec-fetch-", "x-b3-", "x-datadog-", "x-rerank-")
+from es_rerank.net.anonymous_headers import ANONYMOUS_HEADERS, ANONYMOUS_PREFIXES, split
+
 # Names of URL parameters, and of headers, that carry credentials or an identity.
 _CREDENTIALS = r"auth|cookie|token|jwt|credential|passw|secret|session|identity|api-?_?key|run-?_?as|signature|x-amz-"
 _PARAMETERS = re.compile(_CREDENTIALS + "|^user(name)?$")
@@ -37,11 +24,14 @@ def may_identify(name: str, anonymous: Collection[str] = ()) -> bool:
 
     Args:
         name: The name of the header.
-        anonymous: Names of further headers that do not identify callers, in lower case.
+        anonymous: Further headers that do not identify callers, in lower case; `x-trace-*` is the start of names.
 
     """
     name = name.lower()
-    return name not in ANONYMOUS_HEADERS and name not in anonymous and not name.startswith(_ANONYMOUS_PREFIXES)
+    if name in ANONYMOUS_HEADERS or name.startswith(ANONYMOUS_PREFIXES):
+        return False
+    exact, starts = split(anonymous) if anonymous else (frozenset(), ())
+    return name not in exact and not name.startswith(starts)
 
 
 def names_credentials(name: str) -> bool:

@@ -14,9 +14,9 @@ from urllib.parse import quote, urlencode
 
 from multidict import CIMultiDict
 
-from es_rerank.engine_client.field_caps import _identifies
 from es_rerank.jsonspan import decode
 from es_rerank.model import EngineReply, IndexInfo, PipelineEffect, Search
+from es_rerank.net.identity import may_identify
 from es_rerank.search.engine_request.by_endpoint import EngineRequest
 from es_rerank.search.formats.endpoints import INDEX_OPTIONS
 from es_rerank.search.pipelines import DEFAULT_PIPELINE, NO_PIPELINE, chosen_pipeline, default_pipelines, effect_of
@@ -39,7 +39,7 @@ class Caller(NamedTuple):
 
 def identity(headers: CIMultiDict[str]) -> Hashable:
     """Return what identifies a caller to the engine: the headers that may do so."""
-    return tuple((name.lower(), value) for name, value in headers.items() if _identifies(name.lower()))
+    return tuple((name.lower(), value) for name, value in headers.items() if may_identify(name))
 
 
 class SearchPipelines:

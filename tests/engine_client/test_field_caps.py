@@ -192,7 +192,7 @@ async def test_a_result_that_is_out_of_date_is_asked_for_again() -> None:
         await caps.resolve(Search("docs"), ANONYMOUS)
         assert len(engine.seen) == 1
         now[0] = 1.1
-        assert not caps.forget(IndexInfo(info.names, info.field_types))
+        assert not caps.forget(IndexInfo(info.names, dict(info.field_types)))
         assert caps.forget(info)
         assert not caps.forget(info)
         await caps.resolve(Search("docs"), ANONYMOUS)

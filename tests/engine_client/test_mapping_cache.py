@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from es_rerank.engine_client.mapping_cache import MAX_ENTRIES, MappingCache
 from es_rerank.model import IndexInfo
 
@@ -28,15 +30,15 @@ def test_equal_mappings_are_held_once_until_no_entry_refers_to_them() -> None:
     assert (cache.known(b"digest"), len(cache), cache.size) == (None, 0, 0)
 
 
-def test_a_mapping_is_replaced_in_all_entries() -> None:
+def test_what_is_learnt_about_a_mapping_is_in_all_entries() -> None:
     cache = MappingCache()
     for key in (b"a", b"b"):
         cache.set(key, 60.0, b"digest", INFO, 1000)
-    new = IndexInfo(INFO.names, INFO.field_types, has_source=False)
-    cache.replace(IndexInfo(INFO.names, INFO.field_types), new)
+    cache.learn_source(IndexInfo(INFO.names, dict(INFO.field_types)), has_source=False)
     assert cache.get(b"a", 0.0)[1] is INFO
-    cache.replace(INFO, new)
-    assert cache.get(b"a", 0.0)[1] is cache.get(b"b", 0.0)[1] is cache.known(b"digest") is new
+    cache.learn_source(replace(INFO, max_result_window=3), has_source=False)
+    assert cache.get(b"a", 0.0)[1] is cache.get(b"b", 0.0)[1] is cache.known(b"digest")
+    assert cache.known(b"digest") == replace(INFO, has_source=False)
 
 
 def test_the_number_of_bytes_is_bounded() -> None:

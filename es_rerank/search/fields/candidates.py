@@ -57,11 +57,14 @@ def names_in(search: Search, query_texts: Iterable[QueryText]) -> Iterator[str]:
 
 def text_fields(info: IndexInfo) -> tuple[str, ...]:
     """Return all fields that contain text, best name first. Computed once per mapping."""
-    found: tuple[str, ...] | None = info.memo.get(_MEMO)
-    if found is None:
+    found: tuple[str, ...]
+    types, found = info.memo.get(_MEMO, (None, ()))
+    # A copy with other fields has the same memo.
+    if types is not info.field_types:
         types = info.field_types
         names = {_holder(name, types) for name, kind in types.items() if kind in TEXT_KINDS} - {""}
-        found = info.memo[_MEMO] = tuple(sorted(names, key=lambda name: _order(name, types)))
+        found = tuple(sorted(names, key=lambda name: _order(name, types)))
+        info.memo[_MEMO] = types, found
     return found
 
 
