@@ -10,25 +10,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 from msgspec import Raw
 
 from es_rerank.jsonrepair import decode_repaired
+from es_rerank.jsonspan.depth import MAX_DEPTH, check_depth, decode
+
+__all__ = [
+    "MAX_DEPTH",
+    "Edit",
+    "Span",
+    "check_depth",
+    "decode",
+    "decode_member",
+    "elements",
+    "member",
+    "members",
+    "objects",
+    "remove_members",
+    "splice",
+    "splice_all",
+]
 
 Edit = tuple[int, int, bytes]
 """An edit `(start, end, new)`: replace the bytes `[start, end)` by *new*."""
 
-MAX_DEPTH = 200
-"""Maximum nesting depth of JSON text. The engines accept about 30 nested queries, each of which has a few levels."""
-
-# Counted in steps of this many brackets, to stop early and to let other threads run.
-_BRACKETS_PER_STEP = 65_536
-_TO_SQUARE = bytes.maketrans(b"{}", b"[]")
-_NO_STRUCTURE = bytes(set(range(256)) - set(b'"[]{}'))
-_STRING = re.compile(rb'"[^"]*"?')
-_LEVELS = tuple((byte == ord("[")) - (byte == ord("]")) for byte in range(256))
 # The separator before a key, the key, and the colon. msgspec has already checked that the JSON is valid.
 _KEY = re.compile(rb'[\s,]*("(?:[^"\\]|\\.)*")\s*:\s*')
 _GAP = re.compile(rb"[\s,]*")
@@ -57,30 +64,11 @@ class Span(NamedTuple):
         return Span(self.start + offset, self.end + offset, self.key + offset)
 
 
-def check_depth(text: bytes) -> None:
-    """Raise ValueError if objects and arrays in a JSON text, or in a sequence of texts, are nested too deeply.
+class _Key(NamedTuple):
+    """The text between two values: separator, key and colon; and its size without the separator."""
 
-    The time is linear in the length of the text, and short for a text with few objects and arrays.
-    """
-    if _has_more_than(text, MAX_DEPTH):
-        depth = 0
-        brackets = _brackets(text)
-        for start in range(0, len(brackets), _BRACKETS_PER_STEP):
-            step = brackets[start : start + _BRACKETS_PER_STEP]
-            depths = list(accumulate(map(_LEVELS.__getitem__, step), initial=depth))
-            if max(depths) > MAX_DEPTH:
-                raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
-            depth = depths[-1]
-
-
-def decode(text: bytes | str, type: Any = Any) -> Any:  # noqa: A002 - the name of msgspec's argument
-    """Decode a JSON text from outside. Raises ValueError if it is invalid, nested too deeply, or of another type.
-
-    Half a surrogate pair is replaced by U+FFFD.
-    """
-    raw = text.encode() if isinstance(text, str) else text
-    check_depth(raw)
-    return decode_repaired(raw, type)[1]
+    text: bytes
+    size: int
 
 
 def members(text: bytes) -> dict[str, Span]:
@@ -97,20 +85,7 @@ def members(text: bytes) -> dict[str, Span]:
 
     """
     text, decoded = decode_repaired(text, dict[str, Raw])
-    spans: dict[str, Span] = {}
-    position = text.index(b"{") + 1
-    for name, raw in decoded.items():
-        key = _KEY.match(text, position)
-        start = key.end() if key else 0
-        end = start + len(memoryview(raw))
-        if key is None or not _is_key(key[1], name) or not text.startswith(bytes(raw), start):
-            raise ValueError(f"duplicate key near byte {position}")
-        spans[name] = Span(start, end, key.start(1))
-        position = end
-    closing = _after_gap(text, position)
-    if text[closing : closing + 1] != b"}":
-        raise ValueError(f"duplicate key near byte {position}")
-    return spans
+    return _walk(text, text.index(b"{"), decoded, {})[0]
 
 
 def elements(text: bytes) -> list[Span]:
@@ -131,7 +106,17 @@ def objects(text: bytes) -> list[tuple[bytes, dict[str, Span]]]:
         ValueError: The text is not a JSON array of objects, or an object has a duplicate key.
 
     """
-    return [(raw, members(raw)) for raw in (span.of(text) for span in elements(text))]
+    found = []
+    layout: dict[str, _Key] = {}
+    position = text.find(b"[") + 1
+    repaired, all_decoded = decode_repaired(text, list[dict[str, Raw]])
+    for decoded in all_decoded:
+        start = _after_gap(text, position)
+        spans, position = _walk(repaired, start, decoded, layout)
+        found.append((text[start:position], spans))
+    if text[_after_gap(text, position) :].strip() != b"]":
+        raise ValueError("duplicate key")
+    return found
 
 
 def decode_member(objects_: Iterable[tuple[bytes, Mapping[str, Span]]], name: str) -> list[Any]:
@@ -195,26 +180,45 @@ def splice_all(texts: Iterable[tuple[bytes, Iterable[Edit]]]) -> list[bytes]:
     return [splice(text, edits) for text, edits in texts]
 
 
-def _has_more_than(text: bytes, limit: int) -> bool:
-    """Return whether a text has more than *limit* opening brackets; those in strings are counted as well."""
-    count = 0
-    for bracket in (b"{", b"["):
-        at = text.find(bracket)
-        while at >= 0:
-            count += 1
-            if count > limit:
-                return True
-            at = text.find(bracket, at + 1)
-    return False
+def _walk(text: bytes, start: int, decoded: Mapping[str, Raw], layout: dict[str, _Key]) -> tuple[dict[str, Span], int]:
+    """Find the members of an object.
+
+    Args:
+        text: The text that contains the object.
+        start: Offset of the object. The spans are relative to it.
+        decoded: The members of the object, in the order of the text.
+        layout: How the keys of earlier objects were written. Objects of an array usually have the same keys.
+
+    Returns:
+        The span of each member, and the offset after the object.
+
+    Raises:
+        ValueError: A key is duplicate.
+
+    """
+    spans: dict[str, Span] = {}
+    position = start + 1
+    for name, raw in decoded.items():
+        key = layout.get(name)
+        if key is None or not text.startswith(key.text, position):
+            key = layout[name] = _key(text, position, name)
+        first = position + len(key.text)
+        if not text.startswith(bytes(raw), first):
+            raise ValueError(f"duplicate key near byte {position}")
+        position = first + len(memoryview(raw))
+        spans[name] = Span(first - start, position - start, first - key.size - start)
+    closing = _after_gap(text, position)
+    if text[closing : closing + 1] != b"}":
+        raise ValueError(f"duplicate key near byte {position}")
+    return spans, closing + 1
 
 
-def _brackets(text: bytes) -> bytes:
-    """Return the brackets outside of strings, all as square brackets."""
-    if b"\\" in text:
-        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
-    # Without two adjacent quotes, each bracket is still inside or outside of a string.
-    brackets = text.translate(_TO_SQUARE, _NO_STRUCTURE).replace(b'""', b"")
-    return _STRING.sub(b"", brackets) if b'"' in brackets else brackets
+def _key(text: bytes, position: int, name: str) -> _Key:
+    """Read the key of a member. Raises ValueError if it is not *name*."""
+    found = _KEY.match(text, position)
+    if found is None or not _is_key(found[1], name):
+        raise ValueError(f"duplicate key near byte {position}")
+    return _Key(found[0], found.end() - found.start(1))
 
 
 def _is_key(quoted: bytes, name: str) -> bool:
@@ -230,7 +234,9 @@ def _after_gap(text: bytes, position: int) -> int:
 
 def _decode(text: bytes, span: Span | None) -> Any:
     """Decode the value at a span; None if there is no span or the value cannot be decoded."""
+    if span is None:
+        return None
     try:
-        return None if span is None else decode(span.of(text))
+        return decode(span.of(text))
     except ValueError:
         return None
