@@ -32,6 +32,10 @@ _MAX_HEADLINE_SHARE = 0.2
 _MAX_CHARACTERS_PER_TOKEN = 12
 # First assumption about a text, which is corrected by measuring.
 _CHARACTERS_PER_TOKEN = 4.0
+# A text of more characters per token of the limit is unlikely to fit, so that it is not measured as a whole.
+_WORTH_MEASURING = 6
+# Text of all scripts has at least this many bytes per token on average.
+_BYTES_PER_TOKEN = 3
 # A passage that is shorter than this fraction of the limit is extended, to this other fraction of it.
 _LEAST_SHARE, _AIM = 0.85, 0.97
 _MAX_MEASURES = 4
@@ -71,8 +75,12 @@ class Limits:
 
     @property
     def whole_bytes(self) -> int:
-        """Documents of at most this many bytes are one passage: no token is shorter than a byte."""
-        return min(self.max_passage_tokens, int(self.context_tokens * _ESCAPED_SHARE))
+        """Documents of at most this many bytes are one passage, without an estimate.
+
+        No token is shorter than a byte, so that they fit into the context. `max_passage_tokens` is only exceeded by
+        text with unusually many tokens.
+        """
+        return min(self.max_passage_tokens * _BYTES_PER_TOKEN, int(self.context_tokens * _ESCAPED_SHARE))
 
     @property
     def readable_characters(self) -> int:
@@ -115,12 +123,12 @@ def cut(text: str, limits: Limits, measure: Measure) -> Cut:
 
     """
     room = Tokens(limits.passage_tokens, limits.context_tokens)
-    if len(text) <= room.estimate * _MAX_CHARACTERS_PER_TOKEN:
+    if len(text) <= room.estimate * _WORTH_MEASURING:
         tokens = measure(text)
         if tokens.estimate <= room.estimate and tokens.most <= room.most:
             return Cut((Piece(0, len(text), tokens.estimate),))
-    headline = 0 if limits.mode is LongDocumentMode.TRUNCATE else _headline(text, room.estimate, measure)
-    return Cut(tuple(_pieces(text, limits, measure, headline)), headline)
+    headline, repeated = _headline(text, limits, measure)
+    return Cut(tuple(_pieces(text, limits, measure, repeated)), headline)
 
 
 def cut_at(text: str, end: int | None, limits: Limits) -> Cut:
@@ -129,20 +137,19 @@ def cut_at(text: str, end: int | None, limits: Limits) -> Cut:
     return Cut((Piece(0, stop, limits.max_passage_tokens),))
 
 
-def _pieces(text: str, limits: Limits, measure: Measure, headline: int) -> Iterator[Piece]:
-    """Cut a text into overlapping passages, which leave room for a headline, or into one if it is truncated."""
-    room, repeated = Tokens(limits.passage_tokens, limits.context_tokens), Tokens(0, 0)
+def _pieces(text: str, limits: Limits, measure: Measure, repeated: Tokens) -> Iterator[Piece]:
+    """Cut a text into overlapping passages, or into one if it is truncated. Later ones leave room for a headline."""
+    room = Tokens(limits.passage_tokens, limits.context_tokens)
     start, used, length = 0, 0, int(limits.passage_tokens * _CHARACTERS_PER_TOKEN)
     last = len(text.rstrip()) or len(text)
     while True:
         end, tokens = _fitting(text, start, length, room, measure)
         stop = len(text) if end >= last else _boundary(text, start, end)
-        yield Piece(start, stop, tokens + repeated.estimate)
+        yield Piece(start, stop, tokens + (repeated.estimate if start else 0))
         used += tokens
         if stop >= last or limits.mode is LongDocumentMode.TRUNCATE or used >= limits.max_search_tokens:
             return
-        if headline and not start:
-            repeated = measure(text[:headline])
+        if not start:
             room = Tokens(room.estimate - repeated.estimate, room.most - repeated.most)
         start, length = _next_start(text, start, stop), end - start
 
@@ -168,6 +175,9 @@ def _fitting(text: str, start: int, length: int, room: Tokens, measure: Measure)
         length = max(1, min(length, size))
         tokens = measure(text[start : start + length])
         factor = min(room.estimate / tokens.estimate, room.most / tokens.most)
+        if tokens.most <= room.most and tokens.estimate > room.estimate:
+            # A part of a text that fits into the context also does.
+            return start + max(1, int(length * factor)), room.estimate
         if factor >= 1:
             best = max(best, length)
             if length == size or factor <= 1 / _LEAST_SHARE:
@@ -186,17 +196,22 @@ def _next_start(text: str, start: int, stop: int) -> int:
     return first
 
 
-def _headline(text: str, passage_tokens: int, measure: Measure) -> int:
-    """Return the end of the first line if it is short compared to a passage and more text follows; otherwise 0."""
-    end = text.find("\n", 0, passage_tokens * _MAX_CHARACTERS_PER_TOKEN) + 1
-    is_short = 0 < end < len(text) and measure(text[:end]).most <= passage_tokens * _MAX_HEADLINE_SHARE
-    return end if is_short else 0
+def _headline(text: str, limits: Limits, measure: Measure) -> tuple[int, Tokens]:
+    """Return the end and the tokens of the first line if it is short and more text follows; otherwise 0 and none."""
+    size = limits.passage_tokens
+    end = text.find("\n", 0, size * _MAX_CHARACTERS_PER_TOKEN) + 1
+    if limits.mode is LongDocumentMode.MAX_PASSAGE and 0 < end < len(text):
+        tokens = measure(text[:end])
+        if tokens.most <= size * _MAX_HEADLINE_SHARE:
+            return end, tokens
+    return 0, Tokens(0, 0)
 
 
 def _boundary(text: str, start: int, end: int) -> int:
     """Return the best cut position in the last quarter of `[start, end]`, or *end* if there is no boundary."""
     earliest = end - (end - start) // 4
-    for pattern in _BOUNDARIES:
+    has_lines = text.find("\n", earliest, end + 1) >= 0
+    for pattern in _BOUNDARIES if has_lines else _BOUNDARIES[1:]:
         if found := pattern.match(text, earliest, end + 1):
             return min(found.start(1), end)
     return end

@@ -20,7 +20,7 @@ _QUERY_DIVISOR = 4
 # same approximate tokens.
 _BYTES_PER_TOKEN = 3.5
 # As a multiple of the passage limit.
-_ENOUGH_CONTEXT = 2
+_ENOUGH_CONTEXT = 4
 _DIGEST_BYTES = 16
 # Maximum length of a character in UTF-8.
 _MAX_BYTES = 4

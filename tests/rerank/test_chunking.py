@@ -150,8 +150,12 @@ def test_passages_of_a_document_near_the_context_are_shorter() -> None:
 
 
 def test_special_tokens_of_a_whole_document_may_be_escaped() -> None:
-    assert limits(TRUNCATE, 100).whole_bytes == 100
     assert limits(TRUNCATE, 100, context=100).whole_bytes == 75
+    assert limits(TRUNCATE, 100, context=200).whole_bytes == 150
+
+
+def test_a_document_of_three_bytes_per_token_is_read_whole_if_the_context_is_large() -> None:
+    assert limits(TRUNCATE, 100, context=400).whole_bytes == limits(MAX_PASSAGE, 100, context=500).whole_bytes == 300
 
 
 TEXTS = st.lists(

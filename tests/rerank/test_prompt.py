@@ -51,12 +51,12 @@ def test_a_long_query_is_cut_to_a_quarter_of_the_context(profile: str | Profile,
 
 def test_the_limits_are_those_of_the_profile() -> None:
     assert builder("e5").limits(LongDocuments(), "hose") == Limits(MAX_PASSAGE, 256, 10_000, 504)
-    assert builder("bge-reranker").limits(LongDocuments(), "hose") == Limits(TRUNCATE, 1024, 10_000, 2048)
+    assert builder("bge-reranker").limits(LongDocuments(), "hose") == Limits(TRUNCATE, 1024, 10_000, 4096)
 
 
 def test_the_limits_of_a_rule_override_those_of_the_profile() -> None:
     limits = builder("minilm").limits(LongDocuments(TRUNCATE, 20, 300), "hose")
-    assert limits == Limits(TRUNCATE, 20, 300, 40)
+    assert limits == Limits(TRUNCATE, 20, 300, 80)
 
 
 def test_a_cross_encoder_reads_query_and_passage_in_one_context() -> None:
