@@ -19,7 +19,8 @@ ARGS ?=
 PYTEST := $(BIN)/pytest -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test pure pure-newest check fuzz mutants bench bench-streaming bench-load bench-soak bench-vectors docs lock clean
+.PHONY: help demo test pure pure-newest check fuzz mutants bench bench-planning bench-streaming bench-load bench-soak \
+	bench-vectors docs lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,7 +57,10 @@ fuzz: $(READY) $(FUZZER) ## Fuzz all parsers of external input (ARGS="plans page
 mutants: $(READY) $(MUTATOR)/.ready ## Mutation test: small changes of the code must make tests fail (ARGS="--budget 20 search/")
 	$(MUTATOR)/bin/python -m tests.mutants.run --python $(BIN)/python $(ARGS)
 
-bench: $(READY) ## Benchmark the planning of searches (ARGS=FOLDER for recorded requests)
+bench: $(READY) ## Benchmark what es-rerank adds to a search (ARGS="--engine recorded" without Java)
+	$(BIN)/python -m tests.bench.own_time $(ARGS)
+
+bench-planning: $(READY) ## Benchmark the planning of searches (ARGS=FOLDER for recorded requests)
 	$(BIN)/python -m tests.bench.planning $(ARGS)
 
 bench-streaming: $(READY) ## Benchmark throughput and memory of large bodies against nginx (apt-get install nginx-light)

@@ -1,6 +1,6 @@
-"""Measures how long planning takes: `make bench`. Each request is parsed, its query text is read, and it is planned.
+"""Measures how long planning takes: `make bench-planning`. Each request is parsed, and its searches are planned.
 
-The requests are those of tests/cases/requests.yaml, or of a folder of recorded ones: `make bench ARGS=FOLDER`.
+The requests are those of tests/cases/requests.yaml, or of a folder of recorded ones: `make bench-planning ARGS=FOLDER`.
 """
 
 from __future__ import annotations
