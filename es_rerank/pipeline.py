@@ -242,11 +242,6 @@ def _why_not(response: SearchResponse, scored: int, plan: Plan, ports: Ports) ->
 def _documents(
     response: SearchResponse, plan: Plan, engine: Sequence[float]
 ) -> tuple[list[str | None], tuple[str, ...]]:
-    """Build the passage of each hit in the window, None for pinned hits, which keep their rank and are not scored.
-
-    Returns:
-        The passages, and the fields that they were built from.
-
-    """
+    """Return the passages of the window, and their fields; None for pinned hits, which keep their rank, not scored."""
     texts, fields = planned_passages(sources(response.hits[: plan.window]), plan)
     return [None if score >= PINNED else text for text, score in zip(texts, engine, strict=False)], fields
