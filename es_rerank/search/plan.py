@@ -61,33 +61,34 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True)
     limit = _rank_window(search)
     if limit is not None and start + size > limit:
         return Skip(Why.BEYOND_WINDOW)
-    limits = (rule.window, wanted.window, limit, info.max_result_window)
-    plan = _with_page(
-        Plan(
-            text=wanted.text,
-            start=start,
-            size=size,
-            fetch=FetchSpec(FetchPhase.WINDOW, 0, 0),
-            window=min(count for count in limits if count is not None),
-            rule=_with_request(rule, wanted),
-            passage_fields=fields,
-            client_fields=requested_fields(search),
-            min_score=wanted.min_score,
-            without_stored_fields=_excludes_stored_fields(search),
-            counts_hits=not search.body.values.keys() & _UNCOUNTED_PARTS,
-            named_fields=named,
-            chooses_fields=not given,
-            info=_complete(info, search),
-        ),
-        wanted,
-        keeps_page=depends_on_size(search.body),
+    plan = Plan(
+        text=wanted.text,
+        start=start,
+        size=size,
+        fetch=FetchSpec(FetchPhase.WINDOW, 0, 0),
+        window=_smallest(rule.window, wanted.window, limit, info.max_result_window),
+        rule=_with_request(rule, wanted),
+        passage_fields=fields,
+        client_fields=requested_fields(search),
+        min_score=wanted.min_score,
+        without_stored_fields=_excludes_stored_fields(search),
+        counts_hits=not search.body.values.keys() & _UNCOUNTED_PARTS,
+        named_fields=named,
+        chooses_fields=not given,
+        info=_complete(info, search),
     )
+    plan = _with_page(plan, wanted, keeps_page=depends_on_size(search.body))
     return _with_phases(plan, search, info, two_phase)
 
 
 def _complete(info: IndexInfo, search: Search) -> IndexInfo | None:
     """Return a mapping that has all indices of a search; of a point in time, only the first indices are resolved."""
     return info if search.body.values.get("pit") is None else None
+
+
+def _smallest(*limits: int | None) -> int:
+    """Return the smallest limit; None means no limit."""
+    return min(limit for limit in limits if limit is not None)
 
 
 def _rank_window(search: Search) -> int | None:
