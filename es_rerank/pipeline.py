@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from es_rerank.model import (
@@ -30,13 +30,18 @@ from es_rerank.model import (
     skipped,
 )
 from es_rerank.search import plan as planning
-from es_rerank.search.known_items import protected_hit
 from es_rerank.search.order_change import Change, change, in_sample
-from es_rerank.search.passages import planned_passages
 from es_rerank.search.response.completeness import has_expected_hits, lost_shards
-from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, are_from, lack_source, read, sources
+from es_rerank.search.response.hits import (
+    NotASearchResponseError,
+    SearchResponse,
+    are_from,
+    lack_source,
+    read,
+)
 from es_rerank.search.response.rewrite import page_keys, rejoin, rewrite
-from es_rerank.search.scoring import PINNED, Ranking, rank
+from es_rerank.search.scoring import Ranking, rank
+from es_rerank.search.window import protected_item, read_window
 
 # A single hit has nothing to reorder.
 _MIN_HITS = 2
@@ -215,7 +220,7 @@ async def _rank(response: SearchResponse, plan: Plan, deadline: float, ports: Po
         return None, skipped(why)
     if not plan.window:
         return rank(plan.rule.policy, engine, []), skipped(Why.BEYOND_WINDOW)
-    documents, fields = _documents(response, plan, engine)
+    documents, fields = read_window(response.hits, plan, engine)
     if not any(documents):
         if plan.info and (plan.reads_stored or lack_source(response.hits, plan)):
             ports.mappings.learn_source(plan.info, has_source=plan.reads_stored)
@@ -225,7 +230,7 @@ async def _rank(response: SearchResponse, plan: Plan, deadline: float, ports: Po
         return None, failed(scored)
     window = len(documents) if scored.window is None else scored.window
     outcome = Outcome(OutcomeState.RERANKED, None, window, len(documents), scored.cached, scored.model, fields=fields)
-    first = protected_hit(response, plan, engine, scored.probabilities)
+    first = protected_item(response.hits, plan, engine, scored.probabilities, fields)
     return rank(plan.rule.policy, engine, scored.probabilities, plan.min_score, first), outcome
 
 
@@ -237,11 +242,3 @@ def _why_not(response: SearchResponse, scored: int, plan: Plan, ports: Ports) ->
         # The rule and the fields of these indices are not known.
         return Why.MAPPING
     return Why.FEW_HITS if plan.window and scored < _MIN_HITS else None
-
-
-def _documents(
-    response: SearchResponse, plan: Plan, engine: Sequence[float]
-) -> tuple[list[str | None], tuple[str, ...]]:
-    """Return the passages of the window, and their fields; None for pinned hits, which keep their rank, not scored."""
-    texts, fields = planned_passages(sources(response.hits[: plan.window]), plan)
-    return [None if score >= PINNED else text for text, score in zip(texts, engine, strict=False)], fields

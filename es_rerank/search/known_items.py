@@ -7,30 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from es_rerank.model import Plan, Protection
-from es_rerank.search.response.hits import SearchResponse, keys, sources
+from es_rerank.model import Protection
 from es_rerank.search.scoring import PINNED
 
 _MAX_TITLE_CHARACTERS = 500
-
-
-def protected_hit(
-    response: SearchResponse, plan: Plan, engine: Sequence[float], model: Sequence[float | None]
-) -> int | None:
-    """Return the position of the hit that the plan's rule protects, or None.
-
-    Args:
-        response: The engine's response.
-        plan: The plan of the search.
-        engine: The engine's score of every hit.
-        model: A probability for each hit of the window; None if not scored.
-
-    """
-    if plan.rule.protect is None or (at := first_hit(engine)) == len(engine):
-        return None
-    hits = response.hits[at : at + 1]
-    exact = is_exact(plan.text, keys(hits)[0][1], sources(hits)[0], plan.passage_fields)
-    return known_item(engine, model, exact=exact, protection=plan.rule.protect)
 
 
 def known_item(

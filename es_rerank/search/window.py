@@ -1,0 +1,47 @@
+"""What the model reads of the hits of a window, and which of them the rule protects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from es_rerank.model import Plan
+from es_rerank.search.known_items import first_hit, is_exact, known_item
+from es_rerank.search.passages import planned_passages
+from es_rerank.search.response.hits import Hit, keys, sources
+from es_rerank.search.scoring import PINNED
+
+
+def read_window(hits: Sequence[Hit], plan: Plan, engine: Sequence[float]) -> tuple[list[str | None], tuple[str, ...]]:
+    """Build the passage of each hit in the window, None for pinned hits, which keep their rank and are not scored.
+
+    Args:
+        hits: The hits in the engine's order.
+        plan: The plan of the search.
+        engine: The engine's score of each hit.
+
+    Returns:
+        The passages, and the fields that they were built from.
+
+    """
+    texts, fields = planned_passages(sources(hits[: plan.window]), plan)
+    return [None if score >= PINNED else text for text, score in zip(texts, engine, strict=False)], fields
+
+
+def protected_item(
+    hits: Sequence[Hit], plan: Plan, engine: Sequence[float], model: Sequence[float | None], fields: Sequence[str]
+) -> int | None:
+    """Return the position of a hit that the rule protects, or None.
+
+    Args:
+        hits: The hits in the engine's order.
+        plan: The plan of the search.
+        engine: The engine's score of each hit.
+        model: A probability for each hit of the window; None if not scored.
+        fields: The fields that the model has read.
+
+    """
+    if plan.rule.protect is None or (at := first_hit(engine)) == len(engine):
+        return None
+    first = hits[at : at + 1]
+    exact = is_exact(plan.text, keys(first)[0][1], sources(first)[0], fields)
+    return known_item(engine, model, exact=exact, protection=plan.rule.protect)

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from es_rerank.model import Plan, Protection, Rule
+from es_rerank.search.response.hits import Hit, read
+from es_rerank.search.scoring import PINNED
+from es_rerank.search.window import protected_item, read_window
+from tests.search.builders import a_plan
+
+PLAN = a_plan(text="garden hose", window=2)
+PROTECTED = replace(PLAN, rule=Rule("default", protect=Protection()))
+
+
+def hits(*titles: str) -> tuple[Hit, ...]:
+    rows = [f'{{"_index":"docs","_id":"{at}","_source":{{"title":"{title}"}}}}' for at, title in enumerate(titles)]
+    return read(f'{{"hits":{{"hits":[{",".join(rows)}]}}}}'.encode()).hits
+
+
+def test_the_passages_of_the_window_without_pinned_hits() -> None:
+    texts, fields = read_window(hits("a", "b", "c"), PLAN, [PINNED, 2.0, 1.0])
+    assert (texts, fields) == ([None, "b"], ("title", "body"))
+
+
+def test_the_fields_that_the_hits_decide_on() -> None:
+    plan = replace(PLAN, chooses_fields=True, passage_fields=("title", "body", "sku"))
+    assert read_window(hits("a hose", "a reel"), plan, [2.0, 1.0]) == (["a hose", "a reel"], ("title",))
+
+
+@pytest.mark.parametrize(
+    ("plan", "titles", "fields", "expected"),
+    [
+        (PROTECTED, ("Garden hose", "reel"), ("title",), 0),
+        (PROTECTED, ("Garden hose", "reel"), ("body",), None),
+        (PLAN, ("Garden hose", "reel"), ("title",), None),
+        (PROTECTED, ("reel", "Garden hose"), ("title",), None),
+    ],
+)
+def test_a_hit_whose_read_text_is_the_query_is_protected(
+    plan: Plan, titles: tuple[str, ...], fields: tuple[str, ...], expected: int | None
+) -> None:
+    assert protected_item(hits(*titles), plan, [2.0, 1.9], [0.5, 0.6], fields) == expected
