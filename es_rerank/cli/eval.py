@@ -20,7 +20,7 @@ from es_rerank.evaluation.journal import Journal
 from es_rerank.evaluation.judgments import read_judgments
 from es_rerank.evaluation.measures import Cutoffs
 from es_rerank.evaluation.output import as_json, write_runs, write_text
-from es_rerank.evaluation.queries import read_queries
+from es_rerank.evaluation.queries import check_field, read_queries
 from es_rerank.evaluation.report import report
 from es_rerank.evaluation.run import Task, compare, judged
 from es_rerank.evaluation.summary import PERCENTILES, Summary, summarize
@@ -84,6 +84,8 @@ def eval(**options: Any) -> None:  # noqa: A001 - the name of the subcommand
 def _searched(options: Mapping[str, Any], cutoffs: Cutoffs) -> tuple[list[Comparison], wording.Setup]:
     """Read the files and make the searches."""
     queries, judgments = read_queries(options["queries"]), read_judgments(options["judgments"])
+    if options["by"]:
+        check_field(queries, options["by"])
     template, chosen = read_template(options["query_template"]), judged(queries, judgments)
     if not chosen:
         raise EsRerankError(f"{options['judgments']}: no query of {options['queries']} is judged")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from es_rerank.evaluation.source import Source, column, plain_name, read
+from es_rerank.evaluation.source import InputError, Source, column, plain_name, read
 from es_rerank.evaluation.values import Query
 
 _ID = ("id", "queryid", "qid", "querynumber", "topicid")
@@ -105,6 +105,8 @@ def _shown(value: Any) -> str:
     return value.strip() if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def groups(queries: Sequence[Query], by: str) -> list[str]:
-    """Return the values of a field over all queries, sorted. The value is empty where a query lacks the field."""
-    return sorted({query.fields.get(by, "") for query in queries})
+def check_field(queries: Sequence[Query], name: str) -> None:
+    """Raise InputError, which lists the fields of the queries, if no query has the field *name*."""
+    fields = sorted({field for query in queries for field in query.fields})
+    if name not in fields:
+        raise InputError(f"--by: no query has the field {name!r}; the fields are: {', '.join(fields) or 'none'}")

@@ -70,7 +70,7 @@ def _queries(changes: Sequence[QueryChange], none: str, setup: wording.Setup) ->
     if not changes:
         return f"<p>{none}</p>"
     more = len(changes) - _SHOWN_QUERIES
-    rest = f'<p class="soft">{more} more are in the JSON output.</p>' if more > 0 else ""
+    rest = f'<p class="soft">More in the JSON output: {more}.</p>' if more > 0 else ""
     return "".join(_query(one, setup) for one in changes[:_SHOWN_QUERIES]) + rest
 
 

@@ -129,7 +129,9 @@ def _percentiles(seconds: Sequence[float]) -> dict[int, float]:
 
 
 def _outcome(header: str) -> str:
-    """Return the state and the reason of `X-Rerank`, without its numbers."""
+    """Return the state and the reason of `X-Rerank`, without its numbers. It has `of` if the window was reduced."""
     state, *parts = header.split("; ")
+    if any(part.startswith("of=") for part in parts):
+        return "window reduced"
     reason = next((part for part in parts if part.startswith("why=")), "")
     return f"{state}; {reason}" if reason else state or "no X-Rerank header"

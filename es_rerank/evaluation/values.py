@@ -62,11 +62,6 @@ class SearchRecord:
         """The ids of the hits in order, each once: the same id in two indices counts at its first rank."""
         return tuple(dict.fromkeys(hit.id for hit in self.hits))
 
-    @property
-    def reranked(self) -> bool:
-        """Whether es-rerank reports that it reranked the search."""
-        return self.outcome.startswith("reranked")
-
 
 @dataclass(frozen=True, slots=True)
 class Comparison:

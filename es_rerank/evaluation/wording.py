@@ -52,7 +52,7 @@ def verdict(summary: Summary) -> str:
         sentence = f"{row.measure.title} stays at {row.endpoint:.3f}"
     else:
         sentence = f"{row.measure.title} {moved} from {row.baseline:.3f} to {row.endpoint:.3f} ({significance(change)})"
-    return f"{sentence}. {change.better} queries are better, {change.worse} worse, {equal} equal."
+    return f"{sentence}. Queries: {change.better} better, {change.worse} worse, {equal} equal."
 
 
 def significance(change: Difference) -> str:
@@ -94,7 +94,7 @@ def group_rows(groups: Sequence[Group]) -> list[tuple[str, ...]]:
 def notes(summary: Summary, setup: Setup) -> list[str]:
     """Return what a reader must know to trust the numbers: missing judgments, and searches that were not reranked."""
     found = [
-        f"{count} of {summary.total.queries} searches of the endpoint were not reranked: {outcome}."
+        f"Searches of the endpoint that were not reranked completely: {count} of {summary.total.queries} ({outcome})."
         for outcome, count in summary.outcomes.items()
         if outcome != "reranked"
     ]
@@ -109,11 +109,11 @@ def notes(summary: Summary, setup: Setup) -> list[str]:
     if not relevant:
         found.append(f"No hit has a rating of at least {setup.cutoffs.relevant:g}. See --relevant.")
     if setup.unjudged:
-        found.append(f"{setup.unjudged} queries have no judgments and were not evaluated.")
+        found.append(f"Queries without judgments, which were not evaluated: {setup.unjudged}.")
     if setup.unmatched:
-        found.append(f"{setup.unmatched} judged queries are not in the file of queries.")
+        found.append(f"Judged queries that are not in the file of queries: {setup.unmatched}.")
     if summary.changed_sets:
-        found.append(f"For {summary.changed_sets} queries, baseline and endpoint returned different sets of hits.")
+        found.append(f"Queries for which both sides returned different sets of hits: {summary.changed_sets}.")
     return found
 
 

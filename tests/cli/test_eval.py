@@ -71,9 +71,9 @@ async def test_both_rankings_are_measured_and_compared(run: Run, endpoint: Runni
         ["de", "(1)", "1.000", "0.631", "-0.369"],
         ["en", "(1)", "0.631", "1.000", "+0.369"],
     ]
-    assert "1 queries are better, 1 worse, 0 equal." in result.output
+    assert "Queries: 1 better, 1 worse, 0 equal." in result.output
     assert "  1.000 -> 0.631  2: Schlauch" in result.output
-    assert "note: 1 judged queries are not in the file of queries." in result.output
+    assert "note: Judged queries that are not in the file of queries: 1." in result.output
     assert "not reranked" not in result.output
     found = json.loads((files / "out" / "result.json").read_text())
     assert found["outcomes"] == {"reranked": 2}
@@ -141,6 +141,7 @@ async def test_the_exit_status_tells_whether_all_conditions_are_met(
         (["--judgments", "other.tsv"], "other.tsv: no query of queries.jsonl is judged"),
         (["--endpoint", "http://me:pw@127.0.0.1:9"], "must not contain credentials"),
         (["--endpoint", "http://127.0.0.1:9"], "http://127.0.0.1:9/docs/_search: no response"),
+        (["--by", "shop"], "--by: no query has the field 'shop'; the fields are: lang"),
         (["-H", "s3cret"], "use the form NAME:VALUE"),
         (["--ca", "none.pem"], "none.pem: cannot be read as PEM"),
     ],

@@ -97,7 +97,7 @@ def test_without_losses_or_wins_the_page_says_so() -> None:
 def test_only_the_first_queries_are_shown() -> None:
     text = page(losses(30))
     assert text.count("<article>") == 25
-    assert "5 more are in the JSON output." in text
+    assert "More in the JSON output: 5." in text
 
 
 def test_texts_are_escaped() -> None:

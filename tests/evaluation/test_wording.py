@@ -29,17 +29,17 @@ def summary(comparisons: list[Comparison], by: str | None = None) -> Summary:
             WIN,
             (
                 "nDCG@10 rises from 0.631 to 1.000 (+0.369, 95 % interval +0.369 to +0.369, p < 0.001). "
-                "20 queries are better, 0 worse, 0 equal."
+                "Queries: 20 better, 0 worse, 0 equal."
             ),
         ),
         (
             LOSS,
             (
                 "nDCG@10 falls from 1.000 to 0.631 (-0.369, 95 % interval -0.369 to -0.369, p = 0.500; it can be "
-                "chance). 0 queries are better, 2 worse, 0 equal."
+                "chance). Queries: 0 better, 2 worse, 0 equal."
             ),
         ),
-        (EQUAL, "nDCG@10 stays at 1.000. 0 queries are better, 0 worse, 1 equal."),
+        (EQUAL, "nDCG@10 stays at 1.000. Queries: 0 better, 0 worse, 1 equal."),
     ],
 )
 def test_the_verdict(comparisons: list[Comparison], words: str) -> None:
@@ -67,17 +67,17 @@ def test_nothing_is_noted_about_a_complete_evaluation() -> None:
         (
             Comparison(Query("q", "q"), {"a": 1.0}, record(["a"]), record(["a"], outcome="skipped; why=sort")),
             SETUP,
-            "1 of 1 searches of the endpoint were not reranked: skipped; why=sort.",
+            "Searches of the endpoint that were not reranked completely: 1 of 1 (skipped; why=sort).",
         ),
         (
             comparison("q", {"a": 1.0}, ["a", "b"], ["b", "a"]),
             replace(SETUP, unjudged=3),
-            "3 queries have no judgments and were not evaluated.",
+            "Queries without judgments, which were not evaluated: 3.",
         ),
         (
             comparison("q", {"a": 1.0}, ["a"], ["a"]),
             replace(SETUP, unmatched=2),
-            "2 judged queries are not in the file of queries.",
+            "Judged queries that are not in the file of queries: 2.",
         ),
         (
             comparison("q", {"a": 1.0, "b": 0.0}, ["a", "b"], ["a", "c"]),
@@ -90,7 +90,7 @@ def test_nothing_is_noted_about_a_complete_evaluation() -> None:
         (
             comparison("q", {"a": 1.0}, ["a"], ["a", "c"]),
             SETUP,
-            "For 1 queries, baseline and endpoint returned different sets of hits.",
+            "Queries for which both sides returned different sets of hits: 1.",
         ),
         (
             comparison("q", {"a": 0.5}, ["a"], ["a"]),
