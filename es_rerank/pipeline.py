@@ -149,6 +149,8 @@ async def rank_window(
         return skip_result(Skip(Why.ENGINE_ERROR), plan.rule)
     if plan.counts_hits and not has_expected_hits(response, plan.fetch):
         return skip_result(Skip(Why.SEARCH_PIPELINE), plan.rule)
+    if _needs_no_phases(response, plan):
+        return skip_result(Skip(Why.FEW_HITS), plan.rule)
     deadline = options.deadline_of(plan.rule)
     if plan.fetch.phase is FetchPhase.QUERY:
         # Reserve time for the fetch phase, which is expected to take as long as the query phase.
@@ -158,10 +160,12 @@ async def rank_window(
 
 
 def fetch_phase(window: RankedWindow) -> Plan | None:
-    """Return the plan of the fetch phase for the window's page; None if the window already has complete hits."""
+    """Return the plan of the fetch phase for the window's page; None if the window already has all of the response."""
     if window.plan.fetch.phase is not FetchPhase.QUERY:
         return None
     keys = page_keys(window.response, window.plan, window.ranking)
+    if not keys and window.plan.hits_only:
+        return None
     return replace(window.plan, fetch=FetchSpec(FetchPhase.FETCH, 0, len(keys), keys))
 
 
@@ -200,6 +204,12 @@ def engine_order(plan: Plan, reply: EngineReply, why: Why) -> SearchResult:
 def skip_result(skip: Skip, rule: Rule | None = None) -> SearchResult:
     """Return the result of a search that is passed to the engine unchanged."""
     return SearchResult(None, skipped(skip.why), rule, shadow=skip.shadow)
+
+
+def _needs_no_phases(response: SearchResponse, plan: Plan) -> bool:
+    """Return whether the client's own search returns the same as a fetch phase, because it has nothing to reorder."""
+    few = plan.fetch.phase is FetchPhase.QUERY and len(response.hits) < _MIN_HITS
+    return few and not (plan.hits_only and not response.hits)
 
 
 def _read(reply: EngineReply) -> SearchResponse | Skip:

@@ -38,6 +38,7 @@ REASONS: Mapping[Why, Reason] = {
         "The request or the response is not JSON, or its content encoding is not supported.",
         "Send and request JSON, uncompressed or compressed with gzip.",
     ),
+    Why.FILTER_PATH: Reason("The `filter_path` of the request leaves no hits in the response.", _NOTHING),
     Why.SORT: Reason("The request sorts hits by something other than relevance.", _NOTHING),
     Why.SCROLL: Reason("The request is a scroll, which reads all hits in the engine's order.", _NOTHING),
     Why.SEARCH_AFTER: Reason(

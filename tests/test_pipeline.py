@@ -167,6 +167,27 @@ def hits(result: SearchResult) -> list[dict[str, Any]]:
     return found
 
 
+async def test_a_search_without_hits_in_two_phases_needs_only_the_first() -> None:
+    world = World(hits=())
+    result = await world.search(**HIGHLIGHT, size=1)
+    assert (header(result), len(world.plans), ids(result)) == ("skipped; why=few_hits", 1, [])
+
+
+@pytest.mark.parametrize(("count", "more"), [(1, {}), (0, {"aggs": {"a": {}}}), (0, {"suggest": {"s": {}}})])
+async def test_a_search_with_nothing_to_reorder_is_sent_as_it_is(count: int, more: dict[str, Any]) -> None:
+    world = World(hits=[("a", 3.0)] * count)
+    result = await world.search(**HIGHLIGHT, **more, size=1)
+    assert (header(result), len(world.plans), result.body) == ("skipped; why=few_hits", 1, None)
+
+
+async def test_a_page_after_the_last_hit_needs_no_second_phase() -> None:
+    world = World(model={"a": 0.1, "b": 0.2, "c": 0.9}, rule=replace(RULE, window=20))
+    result = await world.search(**HIGHLIGHT, size=3, **{"from": 5})
+    assert (len(world.plans), ids(result)) == (1, [])
+    assert result.body is not None
+    assert json.loads(result.body)["hits"]["total"] == 3
+
+
 async def test_a_search_comes_back_in_the_models_order() -> None:
     world = World(model={"a": 0.1, "b": 0.2, "c": 0.9})
     result = await world.search(size=2)

@@ -64,6 +64,7 @@ class Plan:
         client_fields: Field patterns that the client requested; fields that match them are never removed.
         min_score: Hits with a lower probability are dropped.
         counts_hits: Whether the engine returns as many hits as match, up to the requested number.
+        hits_only: Whether the query phase returns all of the response of a search that has no hits.
         without_stored_fields: Whether the client wants hits without `_id` and `_source` (`stored_fields: _none_`).
 
     """
@@ -84,3 +85,4 @@ class Plan:
     chooses_fields: bool = False
     reads_stored: bool = False
     info: IndexInfo | None = field(default=None, compare=False, repr=False)
+    hits_only: bool = False

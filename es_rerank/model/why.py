@@ -15,6 +15,7 @@ class Why(StrEnum):
     UNREADABLE = "unreadable"
     TOO_LARGE = "too_large"
     FORMAT = "format"
+    FILTER_PATH = "filter_path"
     SORT = "sort"
     SCROLL = "scroll"
     SEARCH_AFTER = "search_after"

@@ -27,9 +27,12 @@ from es_rerank.search.query_text.extract import may_have_text, query_text, typed
 from es_rerank.search.query_text.retrievers import rank_window_size
 from es_rerank.search.relevance_sort import is_relevance_sort
 from es_rerank.search.size_dependence import depends_on_size
+from es_rerank.search.source_filter import requests_whole_source
 
 # Body members that limit how many hits are returned.
 _RANKING_PARTS = frozenset({"rank", "retriever"})
+# With these, a response has more than hits, even if there are none.
+_RESULTS_BESIDE_HITS = frozenset({"aggs", "aggregations", "suggest"})
 # With these, a response may have fewer hits than match.
 _UNCOUNTED_PARTS = _RANKING_PARTS | {"collapse", "ext", "knn", "sub_searches", "terminate_after"}
 # Limited because each pattern is compared with each field of each hit.
@@ -116,7 +119,7 @@ def _with_page(plan: Plan, wanted: RerankRequest, *, keeps_page: bool) -> Plan:
 
 def _with_phases(plan: Plan, search: Search, info: IndexInfo, two_phase: bool) -> Plan | Skip:
     """Set whether the search has a separate query phase, or which extra fields are requested."""
-    extra = extra_fields(search, plan.passage_fields)
+    extra = () if requests_whole_source(search) else extra_fields(search, plan.passage_fields)
     # A pipeline for each hit may rename a field that only the model reads.
     if info.pipeline is PipelineEffect.PAGE or (info.pipeline is PipelineEffect.PER_HIT and extra):
         return Skip(Why.SEARCH_PIPELINE)
@@ -124,7 +127,9 @@ def _with_phases(plan: Plan, search: Search, info: IndexInfo, two_phase: bool) -
     two_phase = two_phase and info.pipeline is PipelineEffect.NONE
     needs_fields = bool(extra) or not info.has_source
     if two_phase and is_two_phase(search, info, plan, needs_fields=needs_fields):
-        return replace(plan, fetch=replace(plan.fetch, phase=FetchPhase.QUERY), reads_stored=not info.has_source)
+        hits_only = not search.body.values.keys() & _RESULTS_BESIDE_HITS
+        fetch = replace(plan.fetch, phase=FetchPhase.QUERY)
+        return replace(plan, fetch=fetch, reads_stored=not info.has_source, hits_only=hits_only)
     ambiguous = ambiguous_fields(search)
     if any(is_covered(name, ambiguous) for name in extra):
         return Skip(Why.STORED_FIELDS)

@@ -265,3 +265,39 @@ def test_any_other_sort_is_left_to_the_engine(sort: str, both: tuple[str, Endpoi
     direct, through = (ask(base, "POST", target, {"query": HOSE, "size": 5}) for base in (both[0], both[1].url))
     assert outcome(through) == outcome(direct)
     assert through.outcome == "skipped; why=sort"
+
+
+WHOLE: list[dict[str, Any]] = [
+    {"_source": value} for value in (True, "*", ["*"], [], {}, {"excludes": []}, {"includes": ["*"]})
+]
+
+
+@pytest.mark.parametrize("more", [*WHOLE, *({**one, "stored_fields": ["n"]} for one in WHOLE)], ids=json.dumps)
+def test_a_source_filter_that_removes_nothing_needs_one_request(
+    more: dict[str, Any], both: tuple[str, Endpoint], engine: Engine
+) -> None:
+    def queries() -> int:
+        found = ask(engine.url, "GET", f"/{ROUTED}/_stats/search?filter_path=_all.total.search.query_total")
+        return int(found.json["_all"]["total"]["search"]["query_total"])
+
+    body = {"query": HOSE, "size": 5, **more}
+    before = queries()
+    direct = ask(both[0], "POST", f"/{ROUTED}/_search", body)
+    between = queries()
+    through = ask(both[1].url, "POST", f"/{ROUTED}/_search", body)
+    assert took(through.body) == took(direct.body)
+    assert through.outcome.startswith("reranked; window=30")
+    assert queries() - between == between - before
+
+
+@pytest.mark.parametrize("words", ["zeppelin", "only"])
+@pytest.mark.parametrize("more", TWO_PHASES, ids=json.dumps)
+def test_a_search_with_one_hit_or_none_has_the_engines_response(
+    more: dict[str, Any], words: str, both: tuple[str, Endpoint]
+) -> None:
+    document = {"title": "the only one", "n": 1}
+    assert ask(both[0], "PUT", f"/{ROUTED}/_doc/only?refresh=true", document).status in {200, 201}
+    body = {"query": {"match": {"title": words}}, "size": 5, **more}
+    direct, through = (ask(base, "POST", f"/{ROUTED}/_search", body) for base in (both[0], both[1].url))
+    assert took(through.body) == took(direct.body)
+    assert through.outcome == "skipped; why=few_hits"

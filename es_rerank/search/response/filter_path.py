@@ -76,6 +76,17 @@ def cut(body: bytes, wanted: Filter, *, keeps_empty: bool = True) -> bytes | Non
     return before + (kept or _nothing_of(root)) + after
 
 
+def keeps(wanted: Filter, path: Path) -> bool:
+    """Return whether a filter may keep the value at a path, or a part of it."""
+    included, excluded = wanted.included, wanted.excluded
+    for name in path:
+        included = included if _WHOLE in included else _below(name, included)
+        excluded = _below(name, excluded)
+        if _WHOLE in excluded:
+            return False
+    return bool(included or not wanted.included)
+
+
 def _path(text: str) -> Path:
     """Split a path at its dots; a dot after a backslash is part of the name."""
     return tuple(name.replace("\\.", ".").translate(_LITERAL) for name in _DOT.split(text))

@@ -35,9 +35,9 @@ from es_rerank.pipeline import Ports, measure
 from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, EngineRequest
 from es_rerank.search.engine_request.repeatable import is_repeatable
 from es_rerank.search.formats.decode import wants_other_format
-from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch
+from es_rerank.search.formats.endpoints import Endpoint, EndpointRequest, ParsedSearch
 from es_rerank.search.formats.parse import parse
-from es_rerank.search.response.filter_path import cut, paths
+from es_rerank.search.response.filter_path import cut, keeps, paths
 from es_rerank.server import client_request
 from es_rerank.server.handlers.result import HandlerResult, pass_through
 from es_rerank.server.search_pipelines import Caller, identity
@@ -52,6 +52,14 @@ Fetch = Callable[[Plan], Awaitable[EngineReply]]
 _WRITE_SHARE, _MAX_WRITE_SECONDS, _WRITE_SECONDS_PER_SEARCH, _MAX_WRITE_SHARE = 0.05, 0.1, 0.001, 0.5
 # Share of the time limit for getting the field types of an index; the rest is for the search itself.
 _FIELDS_SHARE = 0.5
+# Where the responses of endpoints have hits. Others may not be skipped: the metrics of `_rank_eval` depend on hits that
+# are not shown, and the id of an asynchronous search may be polled without a filter.
+_HITS = {
+    Endpoint.SEARCH: ("hits", "hits"),
+    Endpoint.SEARCH_TEMPLATE: ("hits", "hits"),
+    Endpoint.MULTI_SEARCH: ("responses", "hits", "hits"),
+    Endpoint.MULTI_SEARCH_TEMPLATE: ("responses", "hits", "hits"),
+}
 # Headers that es-rerank sets itself in engine requests.
 _OWN_HEADERS = ("Content-Length", "Content-Encoding", "Accept-Encoding")
 # Headers with which the client turns reranking `off` or selects `shadow` mode, and sets the key for sampling.
@@ -103,7 +111,15 @@ def parsed_searches(call: SearchCall) -> Sequence[ParsedSearch] | HandlerResult:
     parsed = parse(call.endpoint_request, call.body)
     if isinstance(parsed, Skip):
         return pass_through(parsed.why)
-    return pass_through(Why.FORMAT) if wants_other_format(call.endpoint_request) else parsed
+    if wants_other_format(call.endpoint_request):
+        return pass_through(Why.FORMAT)
+    return pass_through(*(Why.FILTER_PATH for _ in parsed)) if _shows_no_hits(call.endpoint_request) else parsed
+
+
+def _shows_no_hits(request: EndpointRequest) -> bool:
+    """Return whether the client's `filter_path` removes all hits."""
+    path = _HITS.get(request.endpoint)
+    return path is not None and "filter_path" in request.params and not keeps(paths(request.params), path)
 
 
 class EngineSession:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.search.response.filter_path import Filter, cut, paths
+from es_rerank.search.response.filter_path import Filter, cut, keeps, paths
 
 ANSWER = (
     b'{"took":3,"hits":{"total":{"value":2,"relation":"eq"},"max_score":null,"hits":'
@@ -382,3 +382,29 @@ def test_any_path_leaves_json(path: str) -> None:
 @given(st.binary(max_size=20) | st.text(alphabet='{}[]",: 1a\\', max_size=20).map(str.encode), FILTERS)
 def test_any_body_is_filtered_or_none(body: bytes, path: str) -> None:
     assert isinstance(filtered(body, path), bytes)
+
+
+@pytest.mark.parametrize(
+    ("filter_path", "expected"),
+    [
+        ("", True),
+        ("hits", True),
+        ("hits.hits", True),
+        ("hits.hits._id", True),
+        ("**._id", True),
+        ("*.*", True),
+        ("took,hits.hits._source.title", True),
+        ("hits.total", False),
+        ("hits.max_score,took", False),
+        ("aggregations", False),
+        ("hits.**.x", True),
+        ("-took", True),
+        ("-hits.hits._source", True),
+        ("-hits.hits", False),
+        ("-hits", False),
+        ("-**.hits", False),
+        ("hits.hits._id,-hits.hits", False),
+    ],
+)
+def test_a_filter_may_leave_hits(filter_path: str, expected: bool) -> None:
+    assert keeps(paths({"filter_path": filter_path}), ("hits", "hits")) is expected

@@ -44,8 +44,8 @@ async def test_a_template_of_a_sorted_search_reaches_the_engine_unchanged() -> N
     ("filter_path", "expected"),
     [
         ("hits.hits._id", {"hits": {"hits": [{"_id": "3"}]}}),
-        ("hits.total.value", {"hits": {"total": {"value": 4}}}),
-        ("-hits.hits,-hits.max_score,-took", {"hits": {"total": {"value": 4, "relation": "eq"}}}),
+        ("hits.total.value,**._id", {"hits": {"total": {"value": 4}, "hits": [{"_id": "3"}]}}),
+        ("-hits.hits._*,-hits.max_score,-took", {"hits": {"total": {"value": 4, "relation": "eq"}}}),
     ],
 )
 async def test_filter_path_cuts_the_response_of_the_client(filter_path: str, expected: Any) -> None:
@@ -54,6 +54,20 @@ async def test_filter_path_cuts_the_response_of_the_client(filter_path: str, exp
     assert got.json == expected
     neutral = "-es_rerank.nothing" if filter_path.startswith("-") else "**"
     assert engine.targets() == [f"/docs/_search?from=0&size=50&filter_path={neutral}"]
+
+
+@pytest.mark.parametrize("filter_path", ["hits.total", "-hits.hits", "took,hits.max_score", "-hits", "aggregations"])
+async def test_a_response_without_hits_needs_no_model(filter_path: str) -> None:
+    async with running() as (proxy, engine, reranker):
+        got = await proxy.search("hose", f"/docs/_search?filter_path={filter_path}", size=1)
+        line = b'{"index":"docs"}\n{"query":{"match":{"body":"hose"}}}\n'
+        both = ",".join(f"-responses.{path}" for path in ("hits.hits", "took"))
+        many = await proxy.send(
+            "POST", f"/_msearch?filter_path={both}", line * 2, [("Content-Type", "application/json")]
+        )
+    assert got.headers["X-Rerank"] == "skipped; why=filter_path"
+    assert many.headers["X-Rerank"] == "skipped; why=filter_path, skipped; why=filter_path"
+    assert (engine.targets()[0], reranker.seen) == (f"/docs/_search?filter_path={filter_path}", [])
 
 
 async def test_a_header_may_have_the_query_text_for_the_model() -> None:
