@@ -55,6 +55,7 @@ class EngineReply:
         content_encoding: The `Content-Encoding` of the response to the client; empty if it is not encoded.
         started: When the request was sent, in monotonic seconds.
         ended: When the response was complete, in monotonic seconds.
+        error: The decoded body if the status is 400; empty if it is long.
         elasticsearch: Whether the engine identifies itself as Elasticsearch, whichever engine is emulated for clients.
 
     """
@@ -66,6 +67,7 @@ class EngineReply:
     started: float = 0.0
     ended: float = 0.0
     elasticsearch: bool = False
+    error: bytes = b""
 
     @property
     def seconds(self) -> float:

@@ -17,6 +17,7 @@ from es_rerank.server.field_choices import FieldChoices
 from es_rerank.server.metrics import Metrics
 from es_rerank.server.search_pipelines import SearchPipelines
 from es_rerank.server.shadow import ShadowRunner
+from es_rerank.server.window_limits import WindowLimits
 
 
 @dataclass(slots=True)
@@ -35,6 +36,7 @@ class State:
     upstream: EngineClient
     indices: FieldCapsCache
     pipelines: SearchPipelines
+    window_limits: WindowLimits
     reranker: Reranker
     metrics: Metrics
     endpoints: tuple[EndpointRow, ...]
@@ -66,6 +68,7 @@ def build(settings: Settings, rules: Rules | None = None) -> State:
         upstream=engine,
         indices=FieldCapsCache(engine, settings.max_answer, anonymous_headers=settings.anonymous_headers),
         pipelines=SearchPipelines(),
+        window_limits=WindowLimits(),
         reranker=Reranker(settings),
         metrics=metrics,
         endpoints=in_force(settings.inference_ids) + compat,

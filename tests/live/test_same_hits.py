@@ -301,3 +301,21 @@ def test_a_search_with_one_hit_or_none_has_the_engines_response(
     direct, through = (ask(base, "POST", f"/{ROUTED}/_search", body) for base in (both[0], both[1].url))
     assert took(through.body) == took(direct.body)
     assert through.outcome == "skipped; why=few_hits"
+
+
+def test_a_window_above_the_limit_of_an_index_is_refused_once(engine: Engine, serve: Serve) -> None:
+    lines = [({"_id": str(n)}, {"title": "hose " + "long " * n, "n": n}) for n in range(40)]
+    load(engine.url, "limited", {"index.max_result_window": 20}, lines)
+    load(engine.url, "unlimited", {}, lines)
+    through = serve(engine.url, *IDENTITY, *WINDOW, *KEEP)
+    text = f'{{"index":"limited"}}\n{json.dumps({"query": HOSE})}\n'.encode()
+    for target in ("/limited/_search", "/limited,unlimited/_search"):
+        outcomes = []
+        for _ in range(2):
+            direct, reranked = (ask(base, "POST", target, {"query": HOSE}) for base in (engine.url, through.url))
+            assert outcome(reranked) == outcome(direct)
+            outcomes.append(reranked.outcome.partition("; c")[0])
+        assert outcomes == ["skipped; why=engine_error", "reranked; window=20"]
+    direct, many = (ask(base, "POST", "/_msearch", text, NDJSON) for base in (engine.url, through.url))
+    assert took(many.body) == took(direct.body)
+    assert many.outcome.startswith("reranked; window=20")

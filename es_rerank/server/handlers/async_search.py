@@ -21,7 +21,8 @@ from es_rerank.search.engine_request.widen import without_filter_path
 from es_rerank.search.formats.async_search import AsyncSearchResponse, read, recall, token, write
 from es_rerank.search.formats.decode import decode, wants_other_format
 from es_rerank.search.formats.endpoints import Endpoint
-from es_rerank.server.handlers.context import EngineSession, SearchCall, filtered, mode, parsed_searches
+from es_rerank.server.handlers.context import EngineSession, SearchCall, mode, parsed_searches
+from es_rerank.server.handlers.filtering import filtered
 from es_rerank.server.handlers.result import HandlerResult, internal_failure, pass_through, search_result
 
 log = structlog.get_logger()
@@ -107,7 +108,7 @@ async def _answer(
         reply.headers[_ID_HEADER] = client_id
     whole = write(response, client_id, result.body if result else None)
     # If `filter_path` cannot be applied, return the full body: not every engine can return the response again.
-    body = filtered(call, whole, reply) or whole
+    body = filtered(call.endpoint_request, whole, reply) or whole
     if result is None:
         submitted = call.endpoint_request.endpoint is Endpoint.ASYNC_SEARCH
         return HandlerResult(body, (skipped(Why.PARTIAL),) if submitted else (), reply)

@@ -6,8 +6,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from http import HTTPStatus
-from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -29,16 +27,17 @@ from es_rerank.model import (
     Why,
 )
 from es_rerank.net.connection_errors import describe_error
-from es_rerank.net.content_encoding import chosen_encoding, decompress, read_limited, supported_encodings
-from es_rerank.net.messages import OutgoingRequest
+from es_rerank.net.content_encoding import chosen_encoding, supported_encodings
+from es_rerank.net.messages import EngineResponse, OutgoingRequest
 from es_rerank.pipeline import Ports, measure
 from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, EngineRequest
 from es_rerank.search.engine_request.repeatable import is_repeatable
 from es_rerank.search.formats.decode import wants_other_format
-from es_rerank.search.formats.endpoints import Endpoint, EndpointRequest, ParsedSearch
+from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch
 from es_rerank.search.formats.parse import parse
-from es_rerank.search.response.filter_path import cut, keeps, paths
 from es_rerank.server import client_request
+from es_rerank.server.handlers.engine_reply import read_reply
+from es_rerank.server.handlers.filtering import shows_no_hits
 from es_rerank.server.handlers.result import HandlerResult, pass_through
 from es_rerank.server.search_pipelines import Caller, identity
 from es_rerank.server.shadow import Measurement
@@ -52,14 +51,6 @@ Fetch = Callable[[Plan], Awaitable[EngineReply]]
 _WRITE_SHARE, _MAX_WRITE_SECONDS, _WRITE_SECONDS_PER_SEARCH, _MAX_WRITE_SHARE = 0.05, 0.1, 0.001, 0.5
 # Share of the time limit for getting the field types of an index; the rest is for the search itself.
 _FIELDS_SHARE = 0.5
-# Where the responses of endpoints have hits. Others may not be skipped: the metrics of `_rank_eval` depend on hits that
-# are not shown, and the id of an asynchronous search may be polled without a filter.
-_HITS = {
-    Endpoint.SEARCH: ("hits", "hits"),
-    Endpoint.SEARCH_TEMPLATE: ("hits", "hits"),
-    Endpoint.MULTI_SEARCH: ("responses", "hits", "hits"),
-    Endpoint.MULTI_SEARCH_TEMPLATE: ("responses", "hits", "hits"),
-}
 # Headers that es-rerank sets itself in engine requests.
 _OWN_HEADERS = ("Content-Length", "Content-Encoding", "Accept-Encoding")
 # Headers with which the client turns reranking `off` or selects `shadow` mode, and sets the key for sampling.
@@ -113,13 +104,7 @@ def parsed_searches(call: SearchCall) -> Sequence[ParsedSearch] | HandlerResult:
         return pass_through(parsed.why)
     if wants_other_format(call.endpoint_request):
         return pass_through(Why.FORMAT)
-    return pass_through(*(Why.FILTER_PATH for _ in parsed)) if _shows_no_hits(call.endpoint_request) else parsed
-
-
-def _shows_no_hits(request: EndpointRequest) -> bool:
-    """Return whether the client's `filter_path` removes all hits."""
-    path = _HITS.get(request.endpoint)
-    return path is not None and "filter_path" in request.params and not keeps(paths(request.params), path)
+    return pass_through(*(Why.FILTER_PATH for _ in parsed)) if shows_no_hits(call.endpoint_request) else parsed
 
 
 class EngineSession:
@@ -156,6 +141,8 @@ class EngineSession:
             raise UpstreamError(f"the engine's response was cut off: {describe_error(error)}") from error
         finally:
             ended = self.timings.add_engine(started)
+        if not engine_request.path.endswith("_msearch"):
+            self._call.state.window_limits.learn_from(self._call.endpoint_request.target, reply)
         self.warnings += [one for one in reply.headers.getall("Warning", []) if one not in self.warnings]
         return replace(reply, started=started, ended=ended)
 
@@ -196,15 +183,23 @@ class EngineSession:
         if info is None:
             return Skip(Why.MAPPING)
         rule = state.rules.choose(search.target, info.names)
-        return Skip(rule) if isinstance(rule, Why) else (rule, await self._with_pipeline(search, info, headers))
+        return Skip(rule) if isinstance(rule, Why) else (rule, await self._with_limits(search, info, headers))
 
-    async def _with_pipeline(self, search: Search, info: IndexInfo, headers: CIMultiDict[str]) -> IndexInfo:
-        """Add how the search's pipeline depends on the page."""
+    async def _with_limits(self, search: Search, info: IndexInfo, headers: CIMultiDict[str]) -> IndexInfo:
+        """Add how the search's pipeline depends on the page, and how many hits the engine returns at most."""
         state = self._call.state
         caller = Caller(identity(headers), self.ask)
         is_opensearch = state.upstream.distribution == "opensearch"
         effect = await state.pipelines.effect(search, info, caller, has_defaults=is_opensearch)
-        return info if effect is info.pipeline else replace(info, pipeline=effect)
+        limit = state.window_limits.of(search.target)
+        if effect is info.pipeline and limit is None:
+            return info
+        return replace(info, pipeline=effect, max_result_window=limit)
+
+    def learn_limit(self, search: Search | Skip, response: bytes) -> None:
+        """Remember the limit that the response to one of many searches names, if it is an error for this reason."""
+        if isinstance(search, Search):
+            self._call.state.window_limits.learn(search.target, response)
 
     @property
     def _uses_service_credentials(self) -> bool:
@@ -240,24 +235,9 @@ class EngineSession:
             use_service_credentials=self._uses_service_credentials,
         )
 
-    async def _read(self, response: Any) -> EngineReply:
-        """Read a response; the body is decoded only if the status is 200."""
-        response.headers.popall("Content-Length", None)
-        coding = response.headers.pop("Content-Encoding", "")
-        body = None
-        if response.status == HTTPStatus.OK:
-            limit = self._call.state.settings.max_answer
-            whole, _ = await read_limited(response.content.iter_any(), limit)
-            body = decompress(whole, coding, limit) if whole is not None and coding else whole
-        if not self._call.state.upstream.compressed:
-            coding = coding or chosen_encoding(client_request.accepted_encodings(self._call.request))
-        return EngineReply(response.status, response.headers, body, coding, elasticsearch=response.elasticsearch)
-
-
-def filtered(call: SearchCall, body: bytes, reply: EngineReply) -> bytes | None:
-    """Apply `filter_path` to a response; None if this is not possible.
-
-    Elasticsearch and OpenSearch differ in whether they keep empty objects on excluded paths.
-    """
-    params = call.endpoint_request.params
-    return cut(body, paths(params), keeps_empty=reply.elasticsearch) if "filter_path" in params else body
+    async def _read(self, response: EngineResponse) -> EngineReply:
+        """Read a response. If engine responses are not compressed, the client's is compressed as it accepts."""
+        reply = await read_reply(response, self._call.state.settings.max_answer)
+        if reply.content_encoding or self._call.state.upstream.compressed:
+            return reply
+        return replace(reply, content_encoding=chosen_encoding(client_request.accepted_encodings(self._call.request)))

@@ -26,7 +26,8 @@ from es_rerank.search.engine_request.widen import without_filter_path
 from es_rerank.search.formats.decode import decode
 from es_rerank.search.formats.endpoints import Endpoint, ParsedSearch
 from es_rerank.search.formats.multi_search import MultiSearchResponse, responses, write
-from es_rerank.server.handlers.context import EngineSession, SearchCall, filtered, parsed_searches
+from es_rerank.server.handlers.context import EngineSession, SearchCall, parsed_searches
+from es_rerank.server.handlers.filtering import filtered
 from es_rerank.server.handlers.gather import gather_bounded
 from es_rerank.server.handlers.part import Line, Part
 from es_rerank.server.handlers.result import (
@@ -69,7 +70,7 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
         if unchanged is None:
             return _unchanged(call, session, parts)
         found = {index: unchanged.responses.response(index) for index in range(len(parts))} | found
-    body = filtered(call, query.responses.with_responses(found), query.reply)
+    body = filtered(call.endpoint_request, query.responses.with_responses(found), query.reply)
     if body is None:
         return _unchanged(call, session, parts, Why.ENGINE_ANSWER)
     outcomes = tuple(result.outcome for result in results)
@@ -155,6 +156,8 @@ async def _results(
         query.of(index) if isinstance(part.plan, Plan) else replace(query.reply, body=query.responses.response(index))
         for index, part in enumerate(parts)
     ]
+    for index, part in enumerate(parts):
+        session.learn_limit(part.search, query.responses.response(index))
     windows = await rank_windows(call, session, parts, replies)
     lines = {index: line for index in range(len(parts)) if (line := _second_line(call, parts[index], windows[index]))}
     second = await ask_many(call, session, list(lines.values())) if lines else None

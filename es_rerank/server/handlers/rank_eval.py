@@ -16,7 +16,8 @@ from es_rerank.search.engine_request.widen import BODY_PARAMETERS, without_filte
 from es_rerank.search.formats.decode import content
 from es_rerank.search.formats.rank_eval import RankedHit, ranked, write
 from es_rerank.search.response.hits import keys, read
-from es_rerank.server.handlers.context import EngineSession, SearchCall, filtered, parsed_searches
+from es_rerank.server.handlers.context import EngineSession, SearchCall, parsed_searches
+from es_rerank.server.handlers.filtering import filtered
 from es_rerank.server.handlers.multi_search import ask_many, make_parts, measurements, rank_windows
 from es_rerank.server.handlers.part import Part
 from es_rerank.server.handlers.result import HandlerResult
@@ -40,7 +41,7 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
     query_string = without_filter_path(without_parameters(request.query_string, BODY_PARAMETERS))
     body = write(content(request, call.body), _without_rerankers(parts) | found)
     reply = await session.ask(EngineRequest(request.path, query_string, body))
-    whole = None if reply.body is None else filtered(call, reply.body, reply)
+    whole = None if reply.body is None else filtered(call.endpoint_request, reply.body, reply)
     if whole is None:
         why = Why.ENGINE_ERROR if reply.body is None else Why.ENGINE_ANSWER
         return replace(unchanged, outcomes=tuple(skipped(why) for _ in outcomes))

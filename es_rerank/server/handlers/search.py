@@ -11,7 +11,8 @@ from es_rerank.search.engine_request.plain import plain_template
 from es_rerank.search.formats.decode import decode
 from es_rerank.search.formats.endpoints import ParsedSearch
 from es_rerank.search.formats.search_template import rendered
-from es_rerank.server.handlers.context import EngineSession, SearchCall, filtered, parsed_searches
+from es_rerank.server.handlers.context import EngineSession, SearchCall, parsed_searches
+from es_rerank.server.handlers.filtering import filtered
 from es_rerank.server.handlers.result import HandlerResult, pass_through, search_result
 
 
@@ -39,7 +40,7 @@ async def _searched(call: SearchCall, session: EngineSession, search: Search) ->
     result = await run(search, session.ports(fetch), call.options)
     if result.body is None or result.reply is None:
         return HandlerResult(None, (result.outcome,), measurements=session.measurements(fetch, result.shadow))
-    body = filtered(call, result.body, result.reply)
+    body = filtered(call.endpoint_request, result.body, result.reply)
     return pass_through(Why.ENGINE_ANSWER) if body is None else search_result(result, body)
 
 

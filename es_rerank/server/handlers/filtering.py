@@ -1,0 +1,31 @@
+"""Applies the client's `filter_path`."""
+
+from __future__ import annotations
+
+from es_rerank.model import EngineReply
+from es_rerank.search.formats.endpoints import Endpoint, EndpointRequest
+from es_rerank.search.response.filter_path import cut, keeps, paths
+
+# Where the responses of endpoints have hits. Others may not be skipped: the metrics of `_rank_eval` depend on hits that
+# are not shown, and the id of an asynchronous search may be polled without a filter.
+_HITS = {
+    Endpoint.SEARCH: ("hits", "hits"),
+    Endpoint.SEARCH_TEMPLATE: ("hits", "hits"),
+    Endpoint.MULTI_SEARCH: ("responses", "hits", "hits"),
+    Endpoint.MULTI_SEARCH_TEMPLATE: ("responses", "hits", "hits"),
+}
+
+
+def shows_no_hits(request: EndpointRequest) -> bool:
+    """Return whether the client's `filter_path` removes all hits."""
+    path = _HITS.get(request.endpoint)
+    return path is not None and "filter_path" in request.params and not keeps(paths(request.params), path)
+
+
+def filtered(request: EndpointRequest, body: bytes, reply: EngineReply) -> bytes | None:
+    """Apply `filter_path` to a response; None if this is not possible.
+
+    Elasticsearch and OpenSearch differ in whether they keep empty objects on excluded paths.
+    """
+    params = request.params
+    return cut(body, paths(params), keeps_empty=reply.elasticsearch) if "filter_path" in params else body

@@ -1,0 +1,50 @@
+"""Remembers how many hits the engine returns at most from an index, if this is less than a rule's window.
+
+The index setting `index.max_result_window` needs a privilege to be read, but is named in the engine's error.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from es_rerank.model import EngineReply
+
+_TTL_SECONDS = 60.0
+_MAX_ENTRIES = 1000
+_TOO_LARGE = re.compile(rb"Result window is too large, from \+ size must be less than or equal to: \[(\d{1,10})\]")
+_HITS = b'"hits"'
+
+
+class WindowLimits:
+    """The known limits by index expression, for a minute, with a bounded number of entries."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Create an empty store; *clock* returns monotonic time, in seconds."""
+        self._clock = clock
+        self._limits: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def __repr__(self) -> str:
+        """Show the number of entries."""
+        return f"WindowLimits({len(self._limits)})"
+
+    def of(self, target: str) -> int | None:
+        """Return how many hits a search with this index expression gets at most; None if that is not known."""
+        expires, limit = self._limits.get(target, (0.0, 0))
+        return limit if limit and self._clock() < expires else None
+
+    def learn(self, target: str, response: bytes) -> None:
+        """Read an error, or a response whose `_shards` may have refused the window."""
+        end = response.find(_HITS)
+        found = _TOO_LARGE.search(response, 0, len(response) if end < 0 else end)
+        if found:
+            self._limits[target] = self._clock() + _TTL_SECONDS, int(found[1])
+            self._limits.move_to_end(target)
+            if len(self._limits) > _MAX_ENTRIES:
+                self._limits.popitem(last=False)
+
+    def learn_from(self, target: str, reply: EngineReply) -> None:
+        """Read the reply to a request with one search."""
+        self.learn(target, reply.body or reply.error)
