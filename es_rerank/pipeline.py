@@ -166,7 +166,8 @@ def fetch_phase(window: RankedWindow) -> Plan | None:
     keys = page_keys(window.response, window.plan, window.ranking)
     if not keys and window.plan.hits_only:
         return None
-    return replace(window.plan, fetch=FetchSpec(FetchPhase.FETCH, 0, len(keys), keys))
+    # The result may depend on `size`.
+    return replace(window.plan, fetch=FetchSpec(FetchPhase.FETCH, 0, window.plan.size, keys))
 
 
 def page_result(window: RankedWindow, why: Why | None = None) -> SearchResult:

@@ -123,8 +123,7 @@ def _with_phases(plan: Plan, search: Search, info: IndexInfo, two_phase: bool) -
     # A pipeline for each hit may rename a field that only the model reads.
     if info.pipeline is PipelineEffect.PAGE or (info.pipeline is PipelineEffect.PER_HIT and extra):
         return Skip(Why.SEARCH_PIPELINE)
-    two_phase = two_phase and not plan.without_stored_fields and not depends_on_size(search.body)
-    two_phase = two_phase and info.pipeline is PipelineEffect.NONE
+    two_phase = two_phase and not plan.without_stored_fields and info.pipeline is PipelineEffect.NONE
     needs_fields = bool(extra) or not info.has_source
     if two_phase and is_two_phase(search, info, plan, needs_fields=needs_fields):
         hits_only = not search.body.values.keys() & _RESULTS_BESIDE_HITS
