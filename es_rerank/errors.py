@@ -15,7 +15,19 @@ class ConfigError(EsRerankError):
 
 
 class RequestError(EsRerankError):
-    """A client request that is invalid: for example, its body is malformed or incomplete."""
+    """A client request that cannot be sent: for example, its body is malformed, incomplete or too long.
+
+    Attributes:
+        status: HTTP status of the response.
+        kind: Error type of the response.
+
+    """
+
+    def __init__(self, message: str, *, status: int = 400, kind: str = "illegal_argument_exception") -> None:
+        """Create the error with its message."""
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
 
 
 class UpstreamError(EsRerankError):

@@ -99,6 +99,12 @@ class Settings(BaseModel):
     aws_service: Literal["es", "aoss"] = Field(
         "es", description="AWS service name in the signature: `es` for a domain, `aoss` for a serverless collection."
     )
+    aws_max_body: int = Field(
+        104_857_600,
+        ge=1024,
+        description="Maximum body of a request that es-rerank signs, in bytes. Each body is buffered on disk until it "
+        "has been sent. Amazon OpenSearch accepts at most 100 MiB.",
+    )
     # Defaults of durations are in seconds and are not validated, since operators write durations with a unit.
     engine_compression: Literal["auto", "on", "off"] = Field(
         "auto",

@@ -80,29 +80,38 @@ class EngineClient:
 
         Raises:
             UpstreamError: No node responded.
-            RequestError: The client's streamed body is malformed.
+            RequestError: The client's streamed body is malformed, or cannot be buffered to be signed.
 
         """
-        body = WatchedUpload(request.body) if isinstance(request.body, Stream) else None
-        watched = replace(request, body=body) if body else request
+        prepared = await self._prepared(request)
+        body = WatchedUpload(prepared.body) if isinstance(prepared.body, Stream) else None
         try:
-            answer = await self._answer(self._translated(watched))
+            answer = await self._answer(replace(prepared, body=body) if body else prepared)
         except UpstreamError:
             if body and body.fault:
                 raise body.fault from None
             raise
-        complete = False
-        try:
-            yield self._presented(request, answer)
-            complete = answer.content.at_eof()
+        else:
+            complete = False
+            try:
+                yield self._presented(request, answer)
+                complete = answer.content.at_eof()
+            finally:
+                # A connection with unsent request bytes or unread response bytes must not be reused.
+                if complete and (body is None or body.ended):
+                    answer.release()
+                else:
+                    answer.close()
         finally:
-            # A connection with unsent request bytes or unread response bytes must not be reused.
-            if complete and (body is None or body.ended):
-                answer.release()
-            else:
-                answer.close()
             if body:
                 await body.stopped()
+                body.close()
+
+    async def _prepared(self, request: OutgoingRequest) -> OutgoingRequest:
+        """Return the request as it is sent to any node, without what depends on the node."""
+        translated = self._translated(request)
+        own = self._credentials if request.use_service_credentials else None
+        return await own.prepare(translated) if own else translated
 
     def _translated(self, request: OutgoingRequest) -> OutgoingRequest:
         """Replace media types of an emulated engine by media types that every engine accepts."""
@@ -129,9 +138,6 @@ class EngineClient:
                 except _NOT_REACHED as error:
                     fault = error
                     self._failed(url, error)
-                    if isinstance(request.body, WatchedUpload) and request.body.ended:
-                        # It was read to be signed, so the next node would get an empty body.
-                        sends = _MAX_SENDS
                     break
                 except (aiohttp.ClientError, OSError) as error:
                     fault = error
@@ -151,20 +157,15 @@ class EngineClient:
     async def _send(self, url: str, request: OutgoingRequest) -> aiohttp.ClientResponse:
         """Send a request to a node without normalizing its target."""
         if self._credentials and request.use_service_credentials:
-            request = await self._credentials(url, request)
-        try:
-            return await self._session(once=_is_long(request)).request(
-                request.method,
-                URL(url + request.target, encoded=True),
-                headers=request.headers,
-                data=_data(request.body),
-                allow_redirects=False,
-                ssl=await self._trust.context(url) if url.startswith("https") else True,
-            )
-        except BaseException:
-            if isinstance(request.body, Stream):
-                request.body.close()
-            raise
+            request = await self._credentials.sign(url, request)
+        return await self._session(once=_is_long(request)).request(
+            request.method,
+            URL(url + request.target, encoded=True),
+            headers=request.headers,
+            data=_data(request.body),
+            allow_redirects=False,
+            ssl=await self._trust.context(url) if url.startswith("https") else True,
+        )
 
     def _failed(self, url: str, error: Exception) -> None:
         """Mark a node as down."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Protocol
 
 from multidict import CIMultiDict
 
@@ -14,8 +14,15 @@ from es_rerank.net.messages import OutgoingRequest
 
 _AUTHORIZATION = "Authorization"
 
-Credentials = Callable[[str, OutgoingRequest], Awaitable[OutgoingRequest]]
-"""(node URL, request) -> the request with credentials."""
+
+class Credentials(Protocol):
+    """es-rerank's own credentials, which are added in two steps."""
+
+    async def prepare(self, request: OutgoingRequest) -> OutgoingRequest:
+        """Return the request with what is the same for all nodes. Called once per request."""
+
+    async def sign(self, url: str, request: OutgoingRequest) -> OutgoingRequest:
+        """Return the prepared request with credentials for the node at *url*."""
 
 
 def credentials(settings: Settings) -> Credentials | None:
@@ -26,7 +33,7 @@ def credentials(settings: Settings) -> Credentials | None:
 
     """
     if settings.aws_region:
-        return Signer(settings.aws_region, settings.aws_service)
+        return Signer(settings.aws_region, settings.aws_service, settings.aws_max_body)
     value = _header_value(settings)
     return _ServiceCredentials(value) if value else None
 
@@ -48,8 +55,12 @@ class _ServiceCredentials:
         """Store the header value."""
         self._value = value
 
-    async def __call__(self, _url: str, request: OutgoingRequest) -> OutgoingRequest:
-        """Return the request with credentials."""
+    async def prepare(self, request: OutgoingRequest) -> OutgoingRequest:
+        """Return the request with credentials, which are the same for all nodes."""
         if _AUTHORIZATION in request.headers:
             return request
         return replace(request, headers=CIMultiDict([*request.headers.items(), (_AUTHORIZATION, self._value)]))
+
+    async def sign(self, _url: str, request: OutgoingRequest) -> OutgoingRequest:
+        """Return the request unchanged."""
+        return request

@@ -8,33 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from tempfile import SpooledTemporaryFile
-from typing import IO, Any
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from multidict import CIMultiDict
 
+from es_rerank.engine_client.buffered_body import buffered
 from es_rerank.errors import ConfigError, UpstreamError
 from es_rerank.net.messages import OutgoingRequest, Stream
 
-# A larger body is buffered in a temporary file until it has been hashed and sent.
-_MAX_MEMORY_BYTES = 1024 * 1024
-_CHUNK_BYTES = 256 * 1024
-_SIGNATURE_HEADERS = ("Authorization", "X-Amz-Content-SHA256", "X-Amz-Date", "X-Amz-Security-Token")
+_DIGEST_HEADER = "X-Amz-Content-SHA256"
+_SIGNATURE_HEADERS = ("Authorization", _DIGEST_HEADER, "X-Amz-Date", "X-Amz-Security-Token")
 _REPLACED = frozenset(name.lower() for name in _SIGNATURE_HEADERS)
 
 
 class Signer:
     """Signs requests for one region and service."""
 
-    def __init__(self, region: str, service: str) -> None:
+    def __init__(self, region: str, service: str, max_body: int) -> None:
         """Load the credential chain.
 
         Args:
             region: AWS region, such as `eu-central-1`.
             service: `es` for a domain, `aoss` for a serverless collection.
+            max_body: Maximum size of a streamed body, in bytes.
 
         Raises:
             ConfigError: botocore is not installed.
@@ -47,29 +45,37 @@ class Signer:
         self._session: Any = Session()
         self._region = region
         self._service = service
+        self._max_body = max_body
 
-    async def __call__(self, url: str, request: OutgoingRequest) -> OutgoingRequest:
-        """Return the request with a signature for the node at *url*.
+    async def prepare(self, request: OutgoingRequest) -> OutgoingRequest:
+        """Return the request with the digest of its body. A streamed body is buffered; its receiver closes it.
 
-        A streamed body is buffered first, because the headers contain its digest.
+        Raises:
+            RequestError: The body is malformed or too long, or cannot be buffered.
+
+        """
+        body = request.body
+        headers = CIMultiDict(item for item in request.headers.items() if item[0].lower() not in _REPLACED)
+        if isinstance(body, Stream):
+            body, digest = await buffered(body, self._max_body)
+            headers["Content-Length"] = str(body.size)
+        else:
+            digest = hashlib.sha256(body or b"").hexdigest()
+        headers[_DIGEST_HEADER] = digest
+        return replace(request, target=_canonical(request.target), headers=headers, body=body)
+
+    async def sign(self, url: str, request: OutgoingRequest) -> OutgoingRequest:
+        """Return a prepared request with a signature for the node at *url*.
 
         Raises:
             UpstreamError: There are no AWS credentials, or they cannot be refreshed.
 
         """
-        target = _canonical(request.target)
-        body = request.body
-        headers = CIMultiDict(item for item in request.headers.items() if item[0].lower() not in _REPLACED)
-        if body is None or isinstance(body, bytes):
-            digest = hashlib.sha256(body or b"").hexdigest()
-        else:
-            buffer = SpooledTemporaryFile(_MAX_MEMORY_BYTES)  # noqa: SIM115 - closed when it has been sent
-            digest, size = await _buffer(body, buffer)
-            headers["Content-Length"] = str(size)
-            body = _BufferedBody(buffer)
-        signature = await asyncio.to_thread(self._signature, request.method, url + target, digest)
-        headers.extend(signature)
-        return replace(request, target=target, headers=headers, body=body)
+        digest = request.headers[_DIGEST_HEADER]
+        signature = await asyncio.to_thread(self._signature, request.method, url + request.target, digest)
+        headers = request.headers.copy()
+        headers.update(signature)
+        return replace(request, headers=headers)
 
     def _signature(self, method: str, url: str, digest: str) -> dict[str, str]:
         """Return the signature headers. Getting credentials may block, so this runs in a thread."""
@@ -84,7 +90,7 @@ class Signer:
             raise UpstreamError(f"no AWS credentials to sign the request with: {error}") from error
         if frozen is None:
             raise UpstreamError("no AWS credentials were found to sign the request with")
-        signed = AWSRequest(method, url, headers={"Host": urlsplit(url).netloc, "X-Amz-Content-SHA256": digest})
+        signed = AWSRequest(method, url, headers={"Host": urlsplit(url).netloc, _DIGEST_HEADER: digest})
         SigV4Auth(frozen, self._service, self._region).add_auth(signed)
         return {name: signed.headers[name] for name in _SIGNATURE_HEADERS if name in signed.headers}
 
@@ -94,37 +100,3 @@ def _canonical(target: str) -> str:
     path, mark, query = target.partition("?")
     pairs = parse_qsl(query, keep_blank_values=True, encoding="latin-1")
     return path + mark + urlencode(pairs, quote_via=quote, encoding="latin-1") if mark else path
-
-
-async def _buffer(chunks: Stream, file: IO[bytes]) -> tuple[str, int]:
-    """Write a stream to a file. Return its SHA-256 digest in hexadecimal and its size in bytes."""
-    digest = hashlib.sha256()
-    async for chunk in chunks:
-        digest.update(chunk)
-        file.write(chunk)
-    size = file.tell()
-    file.seek(0)
-    return digest.hexdigest(), size
-
-
-class _BufferedBody(Stream):
-    """A body read from a file, which is then closed."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        """Create a body from the content of *file*."""
-        self._file = file
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        """Iterate over the chunks."""
-        return _read(self._file)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
-async def _read(file: IO[bytes]) -> AsyncIterator[bytes]:
-    """Yield the content of a file, then close it."""
-    with file:
-        while chunk := file.read(_CHUNK_BYTES):
-            yield chunk

@@ -46,6 +46,10 @@ class WatchedUpload(Stream):
         finally:
             self._idle.set()
 
+    def close(self) -> None:
+        """Release what the wrapped body holds."""
+        self._body.close()
+
     async def stopped(self) -> None:
         """Wait until the client's body is no longer being read, so that the server can read the next request."""
         await self._idle.wait()

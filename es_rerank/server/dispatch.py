@@ -39,7 +39,9 @@ async def dispatch(request: web.Request) -> web.StreamResponse:
         return _refused(request, rejected)
     try:
         return await _routed(request)
-    except (RequestError, web.RequestPayloadError) as error:
+    except RequestError as error:
+        return _refused(request, Rejection(error.status, error.kind, str(error)))
+    except web.RequestPayloadError as error:
         return _refused(request, malformed(str(error) or "the body of the request is malformed"))
     except Exception as error:
         log.exception("request failed", path=request.path)

@@ -29,7 +29,7 @@ async def test_service_credentials_never_replace_the_callers_own(
     request = OutgoingRequest("GET", "/", CIMultiDict({"Authorization": own} if own else {}))
     add = credentials(Settings.model_validate(given))
     assert (add is None) is (not given)
-    sent = await add("http://engine", request) if add else request
+    sent = await add.sign("http://engine", await add.prepare(request)) if add else request
     assert sent.headers.getall("Authorization", []) == ([expected] if expected else [])
     assert request.headers.get("Authorization") == own
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import io
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
 from urllib.parse import quote, unquote
 
 import pytest
@@ -14,12 +15,12 @@ from botocore.exceptions import CredentialRetrievalError
 from multidict import CIMultiDict
 
 from es_rerank.config.settings import Settings
-from es_rerank.engine_client import sigv4
+from es_rerank.engine_client import buffered_body, sigv4
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.engine_client.sigv4 import Signer
 from es_rerank.errors import ConfigError, UpstreamError
 from es_rerank.net.messages import Chunks, OutgoingRequest
-from es_rerank.testing import FakeResponse, FakeServer, ReceivedRequest, fake_settings, serve_fake
+from es_rerank.testing import FakeResponse, FakeServer, ReceivedRequest, fake_settings, running_endpoint, serve_fake
 
 SECRET = "wJalrXUtnFEMI/K7MDENG"
 REGION = "eu-central-1"
@@ -98,10 +99,10 @@ async def test_received_requests_have_a_valid_signature(method: str, target: str
 
 
 async def test_without_aws_credentials_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    signer = Signer(REGION, "es")
+    signer = Signer(REGION, "es", 1024)
     monkeypatch.setattr(signer._session, "get_credentials", lambda: None)
     with pytest.raises(UpstreamError, match="no AWS credentials"):
-        await signer("http://engine", OutgoingRequest("GET", "/"))
+        await signer.sign("http://engine", await signer.prepare(OutgoingRequest("GET", "/")))
 
 
 def test_the_error_names_the_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,36 +125,39 @@ def test_the_query_is_encoded_as_aws_encodes_it(target: str, canonical: str) -> 
     assert sigv4._canonical(target) == canonical
 
 
-async def test_a_body_that_is_sent_leaves_no_open_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sigv4, "_CHUNK_BYTES", 4)
-    file = io.BytesIO(b"0123456789")
-    assert [chunk async for chunk in sigv4._read(file)] == [b"0123", b"4567", b"89"]
-    assert file.closed
-
-
 async def test_aws_credentials_that_cannot_be_refreshed_are_an_upstream_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def expired() -> None:
         raise CredentialRetrievalError(provider="web-identity", error_msg="expired")
 
-    signer = Signer(REGION, "es")
+    signer = Signer(REGION, "es", 1024)
     monkeypatch.setattr(signer._session, "get_credentials", expired)
     with pytest.raises(UpstreamError, match=r"no AWS credentials .*web-identity: expired"):
-        await signer("http://engine", OutgoingRequest("GET", "/"))
+        await signer.sign("http://engine", await signer.prepare(OutgoingRequest("GET", "/")))
 
 
-async def test_a_body_that_was_read_to_be_signed_is_not_sent_to_the_next_node_empty() -> None:
+async def test_an_unreachable_node_fails_no_signed_write() -> None:
     node = FakeServer({"": FakeResponse(b"ok")})
+    write = OutgoingRequest("PUT", "/docs", body=Chunks(body()), use_service_credentials=True)
     async with serve_fake(node):
         client = EngineClient(Settings(upstream=f"http://127.0.0.1:1,{node.url}", aws_region=REGION))
-        outcomes = []
-        for _ in range(2):
-            try:
-                async with client.open(
-                    OutgoingRequest("PUT", "/docs", body=Chunks(body()), use_service_credentials=True)
-                ) as response:
-                    outcomes.append(await response.content.read())
-            except UpstreamError:
-                outcomes.append(b"502")
+        for _ in range(4):
+            async with client.open(replace(write, body=Chunks(body()))) as response:
+                assert await response.content.read() == b"ok"
         await client.close()
-    assert sorted(outcomes) == [b"502", b"ok"]
-    assert [seen.body for seen in node.seen] == [b"".join([chunk async for chunk in body()])]
+    assert {seen.body for seen in node.seen} == {b"".join([chunk async for chunk in body()])}
+    assert all(seen.headers["Authorization"].rpartition("Signature=")[2] == expected(seen, "es") for seen in node.seen)
+
+
+async def test_a_body_above_the_limit_or_on_a_full_disk_has_its_own_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 502 would say that the engine cannot be reached, and clients would send the body again."""
+    async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine:
+        settings = {"aws_region": REGION, "aws_max_body": 300_000}
+        async with running_endpoint(fake_settings(engine, **settings)) as proxy:
+            fits = await proxy.send("POST", "/_bulk", b"x" * 300_000)
+            long = await proxy.send("POST", "/_bulk", b"x" * 300_001)
+            monkeypatch.setattr(buffered_body, "SpooledTemporaryFile", lambda _: Path("/dev/full").open("wb"))
+            full = await proxy.send("POST", "/_bulk", b"x" * 300_000)
+    assert (fits.status, [len(seen.body) for seen in engine.seen]) == (200, [300_000])
+    assert (long.status, long.json["error"]["type"]) == (413, "content_too_long_exception")
+    assert (full.status, full.json["error"]["type"]) == (507, "es_rerank_exception")
+    assert full.json["error"]["reason"].endswith("to sign the request: no space left on device")
