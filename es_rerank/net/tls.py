@@ -78,22 +78,35 @@ class EngineTrust:
 
 def server_context(settings: Settings) -> ssl.SSLContext | None:
     """Return the TLS context for listening; None for plain HTTP. Raises ConfigError if a file cannot be used."""
-    if settings.listen_certificate is None:
+    if settings.listen_certificate is None or settings.listen_key is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    load_certificate(context, settings)
+    _load_pair(context, settings.listen_certificate, settings.listen_key, "listen_certificate")
     if settings.listen_client_ca:
         _load(lambda: context.load_verify_locations(cafile=settings.listen_client_ca), "listen_client_ca")
         context.verify_mode = ssl.CERT_REQUIRED
     return context
 
 
-def load_certificate(context: ssl.SSLContext, settings: Settings) -> None:
-    """Load the certificate for new client connections. Raises ConfigError if it cannot be used."""
-    if settings.listen_certificate and settings.listen_key:
-        # Try a temporary context first, so that the old certificate stays in use if the key does not match the new one.
-        for target in (ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), context):
-            _load_pair(target, settings.listen_certificate, settings.listen_key, "listen_certificate")
+def renew(listening: ssl.SSLContext, settings: Settings) -> None:
+    """Use the current certificate files for new client connections. Raises ConfigError if they cannot be used.
+
+    A context keeps one certificate for each type of key (RSA, ECDSA), so that loading another one into it may have no
+    effect. Each handshake switches to a new context instead.
+
+    Args:
+        listening: The context that connections are accepted with.
+        settings: The settings, with the paths of the files.
+
+    """
+    renewed = server_context(settings)
+
+    def switch(connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext) -> None:
+        if renewed:
+            connection.context = renewed
+
+    # OpenSSL calls this for every handshake, also if the client sends no server name.
+    listening.sni_callback = switch
 
 
 def client_context(settings: Settings) -> ssl.SSLContext:

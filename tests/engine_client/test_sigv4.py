@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 from urllib.parse import quote, unquote
 
 import pytest
@@ -148,6 +149,10 @@ async def test_an_unreachable_node_fails_no_signed_write() -> None:
     assert all(seen.headers["Authorization"].rpartition("Signature=")[2] == expected(seen, "es") for seen in node.seen)
 
 
+def full_disk(_max_memory: int) -> IO[bytes]:
+    return Path("/dev/full").open("wb")
+
+
 async def test_a_body_above_the_limit_or_on_a_full_disk_has_its_own_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A 502 would say that the engine cannot be reached, and clients would send the body again."""
     async with serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine:
@@ -155,7 +160,7 @@ async def test_a_body_above_the_limit_or_on_a_full_disk_has_its_own_error(monkey
         async with running_endpoint(fake_settings(engine, **settings)) as proxy:
             fits = await proxy.send("POST", "/_bulk", b"x" * 300_000)
             long = await proxy.send("POST", "/_bulk", b"x" * 300_001)
-            monkeypatch.setattr(buffered_body, "SpooledTemporaryFile", lambda _: Path("/dev/full").open("wb"))
+            monkeypatch.setattr(buffered_body, "SpooledTemporaryFile", full_disk)
             full = await proxy.send("POST", "/_bulk", b"x" * 300_000)
     assert (fits.status, [len(seen.body) for seen in engine.seen]) == (200, [300_000])
     assert (long.status, long.json["error"]["type"]) == (413, "content_too_long_exception")

@@ -26,6 +26,7 @@ from es_rerank.testing import fake_settings, running_endpoint
 
 CA = trustme.CA()
 OTHER_CA = trustme.CA()
+RSA, ECDSA = trustme.KeyType.RSA, trustme.KeyType.ECDSA
 
 
 @pytest.fixture
@@ -182,10 +183,57 @@ async def test_new_connections_get_a_renewed_certificate(files: Path) -> None:
     await running.cleanup()
 
 
-async def shown(url: str, context: ssl.SSLContext) -> str:
+@pytest.mark.parametrize("server_name", ["127.0.0.1", "search.example"])
+@pytest.mark.parametrize("types", [(RSA, ECDSA, RSA), (ECDSA, RSA, ECDSA), (ECDSA, ECDSA, RSA)], ids=str)
+async def test_a_renewed_certificate_of_another_key_type_is_shown(
+    files: Path, types: tuple[trustme.KeyType, ...], server_name: str
+) -> None:
+    """To a client that accepts both types, whether it sends a server name, or none because it knows an address."""
+    trusting = ssl.create_default_context(cafile=files / "ca.pem")
+    trusting.check_hostname = False
+    write(files, types[0])
+    chosen = fake_settings(listen_certificate=files / "server.pem", listen_key=files / "server.key")
+    running = runner(chosen)
+    await running.setup()
+    sites = await listen(running, chosen, Sockets(bind("127.0.0.1:0")))
+    for number, key_type in enumerate(types):
+        if number:
+            write(files, key_type)
+            sites.renew()
+        assert await shown(sites.names[0], trusting, server_name) == sha256(files / "server.pem")
+    await running.cleanup()
+
+
+async def test_a_renewed_ca_of_clients_is_used(files: Path) -> None:
+    known = ssl.create_default_context(cafile=files / "ca.pem")
+    known.load_cert_chain(files / "client.pem", files / "client.key")
+    shown = {"listen_certificate": files / "server.pem", "listen_key": files / "server.key"}
+    chosen = fake_settings(**shown, listen_client_ca=files / "clients.pem")
+    (files / "clients.pem").write_bytes((files / "ca.pem").read_bytes())
+    running = runner(chosen)
+    await running.setup()
+    sites = await listen(running, chosen, Sockets(bind("127.0.0.1:0")))
+    assert await answered(sites.names[0], known)
+    (files / "clients.pem").write_bytes((files / "other.pem").read_bytes())
+    sites.renew()
+    assert not await answered(sites.names[0], known)
+    (files / "clients.pem").write_bytes((files / "ca.pem").read_bytes())
+    sites.renew()
+    assert await answered(sites.names[0], known)
+    await running.cleanup()
+
+
+def write(files: Path, key_type: trustme.KeyType) -> None:
+    """Write a new certificate of 127.0.0.1 and its key."""
+    made = CA.issue_cert("127.0.0.1", key_type=key_type)
+    made.private_key_pem.write_to_path(files / "server.key")
+    made.cert_chain_pems[0].write_to_path(files / "server.pem")
+
+
+async def shown(url: str, context: ssl.SSLContext, name: str | None = None) -> str:
     """Connect and return the fingerprint of the server's certificate."""
     host, _, port = url.removeprefix("https://").partition(":")
-    _, writer = await asyncio.open_connection(host, int(port), ssl=context)
+    _, writer = await asyncio.open_connection(host, int(port), ssl=context, server_hostname=name)
     certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     writer.close()
     return hashlib.sha256(certificate).hexdigest()

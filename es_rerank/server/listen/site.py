@@ -13,7 +13,7 @@ from aiohttp import web
 from es_rerank.config.settings import Settings
 from es_rerank.config.types import SHARED
 from es_rerank.net.limits import MAX_FIELD_BYTES, MAX_HEADERS, MAX_LINE_BYTES, READ_BUFFER_BYTES
-from es_rerank.net.tls import load_certificate, server_context
+from es_rerank.net.tls import renew, server_context
 from es_rerank.server.listen.connection import AdminAccess, Connection
 from es_rerank.server.listen.sockets import Sockets, address
 
@@ -94,7 +94,7 @@ class Sites:
     def renew(self) -> None:
         """Use the renewed certificate files for new connections. Raises ConfigError if they cannot be used."""
         if self._tls:
-            load_certificate(self._tls, self._settings)
+            renew(self._tls, self._settings)
 
 
 async def listen(runner: web.AppRunner, settings: Settings, bound: Sockets) -> Sites:
