@@ -49,6 +49,19 @@ _WRAPPED = (
     '{"id":"abc","state":"SUCCEEDED","response":' + _ANSWERS[2] + "}",
     '{"state":"RUNNING"}',
 )
+# Choices for sequences of requests, and lines that are used as header or trailer fields.
+_CONNECTIONS = (
+    b"41000010202113111200002000",
+    b"211011120130102" * 4,
+    b"0123456789" * 8,
+    b"3000020013000210120002" * 4,
+    bytes(range(48, 112)),
+)
+_FIELD_LINES = (
+    "es-security-runas-user: admin\nX-Forwarded-User: ann",
+    "Connection: es-security-runas-user\nAuthorization: Basic YTpi\nContent-Length: 5",
+    "nocolon\n folded: 1\nTransfer-Encoding: chunked\nUpgrade: h2c\nX-A: \t1 ",
+)
 _PRESENTED = (
     '{"name":"n","cluster_name":"c","version":{"distribution":"opensearch","number":"3.6.0"},"tagline":"OpenSearch"}',
     '{"_nodes":{"total":1},"cluster_name":"c","nodes":{"a":{"name":"n","http":{"publish_address":"127.0.0.1:9200"}}}}',
@@ -171,6 +184,7 @@ def seeds(target: str, folder: Path | None = None) -> list[bytes]:
     answers = list(_answers())
     table: Mapping[str, Iterator[bytes]] = {
         "wire": _with_prefix([*_PROXY_HEADERS, *(compress(b"hose" * 9, one) for one in ("gzip", "deflate"))]),
+        "connections": (joined(prefix, lines) for prefix in _CONNECTIONS for lines in _encoded(_FIELD_LINES)),
         "requests": _requests(recorded),
         "words": _with_prefix(_encoded(_TYPED_WORDS)),
         "plans": _plans(recorded),

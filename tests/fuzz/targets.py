@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tests.fuzz import answering, asking, reading
+from tests.fuzz import answering, asking, connections, reading
 
 Target = Callable[[bytes], None]
 
 TARGETS: Mapping[str, Target] = {
     "wire": asking.wire,
+    "connections": connections.connections,
     "requests": asking.requests,
     "words": asking.words,
     "plans": asking.plans,

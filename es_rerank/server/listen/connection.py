@@ -141,8 +141,7 @@ class Connection(web.RequestHandler):
         """
         if not isinstance(message, RawRequestMessage):
             self._rejected = True
-            if self._content is not None and not self._content.is_eof():
-                self._content.set_exception(web.RequestPayloadError())
+            self._fail_body()
         elif not (self._framing.ended and self._framing.in_head):
             self._reject()
         elif content.is_eof():
@@ -191,11 +190,20 @@ class Connection(web.RequestHandler):
         if self._rejected:
             return
         self._rejected = True
-        if self._content is not None and not self._content.is_eof():
-            self._content.set_exception(web.RequestPayloadError())
-        else:
+        if not self._fail_body():
             log.warning("connection rejected", reason="the end of a request is not certain")
             self.force_close()
+
+    def _fail_body(self) -> bool:
+        """Raise an exception in the reader of an incomplete body. Return whether there is one."""
+        content = self._content
+        if content is None or content.is_eof():
+            return False
+        error = web.RequestPayloadError()
+        content.set_exception(error)
+        # If the end of a chunk has just woken the reader, it waits again without a check for the exception.
+        self._loop.call_soon(content.set_exception, error)
+        return True
 
     def handle_error(
         self,
