@@ -32,13 +32,7 @@ from es_rerank.model import (
 from es_rerank.search import plan as planning
 from es_rerank.search.order_change import Change, change, in_sample
 from es_rerank.search.response.completeness import has_expected_hits, lost_shards
-from es_rerank.search.response.hits import (
-    NotASearchResponseError,
-    SearchResponse,
-    are_from,
-    lack_source,
-    read,
-)
+from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, are_from, lack_source, read
 from es_rerank.search.response.rewrite import page_keys, rejoin, rewrite
 from es_rerank.search.scoring import Ranking, rank
 from es_rerank.search.window import protected_item, read_window
