@@ -146,10 +146,9 @@ def _names(value: object) -> object:
 
 
 def _header_names(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Check header names, which may end with `*`. Raises ValueError."""
-    for value in values:
-        if not _HEADER_NAME.match(value):
-            raise ValueError(f"{value!r} is not a header name, or the start of one before a `*`")
+    """Check header names, which may end with `*`. Raises ValueError, without the value, which may be a secret."""
+    if not all(map(_HEADER_NAME.match, values)):
+        raise ValueError("must be header names, or starts of header names followed by `*`")
     return values
 
 

@@ -110,7 +110,7 @@ async def test_a_search_in_two_phases_gets_its_page_from_the_fetch_phase() -> No
         got = await proxy.send("POST", "/docs/_search", MARKED)
     assert got.ids == BEST[:2]
     query, fetch = (received.json for received in engine.seen[1:])
-    assert ("highlight" in query, query["_source"]) == (False, ["body", "title"])
+    assert ("highlight" in query, query["_source"]) == (False, ["title", "body"])
     assert (fetch["highlight"], sorted(page_ids(fetch))) == (MARKED["highlight"], sorted(BEST[:2]))
 
 
