@@ -31,14 +31,11 @@ from es_rerank.model import (
 )
 from es_rerank.search import plan as planning
 from es_rerank.search.order_change import Change, change, in_sample
-from es_rerank.search.response.completeness import has_expected_hits, lost_shards
+from es_rerank.search.response.completeness import MIN_HITS, unusable
 from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, are_from, lack_source, read
 from es_rerank.search.response.rewrite import page_keys, rejoin, rewrite
 from es_rerank.search.scoring import Ranking, rank
 from es_rerank.search.window import protected_item, read_window
-
-# A single hit has nothing to reorder.
-_MIN_HITS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +136,9 @@ async def rank_window(
     response = _read(reply)
     if isinstance(response, Skip):
         return skip_result(response, plan.rule)
-    if lost_shards(response):
-        return skip_result(Skip(Why.ENGINE_ERROR), plan.rule)
-    if plan.counts_hits and not has_expected_hits(response, plan.fetch):
-        return skip_result(Skip(Why.SEARCH_PIPELINE), plan.rule)
-    if _needs_no_phases(response, plan):
-        return skip_result(Skip(Why.FEW_HITS), plan.rule)
+    why = unusable(response, plan)
+    if why:
+        return skip_result(Skip(why), plan.rule)
     deadline = options.deadline_of(plan.rule)
     if plan.fetch.phase is FetchPhase.QUERY:
         # Reserve time for the fetch phase, which is expected to take as long as the query phase.
@@ -201,12 +195,6 @@ def skip_result(skip: Skip, rule: Rule | None = None) -> SearchResult:
     return SearchResult(None, skipped(skip.why), rule, shadow=skip.shadow)
 
 
-def _needs_no_phases(response: SearchResponse, plan: Plan) -> bool:
-    """Return whether the client's own search returns the same as a fetch phase, because it has nothing to reorder."""
-    few = plan.fetch.phase is FetchPhase.QUERY and len(response.hits) < _MIN_HITS
-    return few and not (plan.hits_only and not response.hits)
-
-
 def _read(reply: EngineReply) -> SearchResponse | Skip:
     """Parse the engine's search response; return a skip if it cannot be rewritten safely."""
     if reply.body is None:
@@ -246,4 +234,4 @@ def _why_not(response: SearchResponse, scored: int, plan: Plan, ports: Ports) ->
     if plan.info and not are_from(response.hits, plan.info) and ports.mappings.forget(plan.info):
         # The rule and the fields of these indices are not known.
         return Why.MAPPING
-    return Why.FEW_HITS if plan.window and scored < _MIN_HITS else None
+    return Why.FEW_HITS if plan.window and scored < MIN_HITS else None

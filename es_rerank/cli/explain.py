@@ -19,6 +19,7 @@ from es_rerank.cli.options import parse_header
 from es_rerank.config import loading
 from es_rerank.config.rules import Rules
 from es_rerank.errors import ConfigError
+from es_rerank.jsonrepair import decode_repaired
 from es_rerank.model import CallOptions, EngineReply, Failed, IndexInfo, Plan, Rule, ScoreRequest, Search, Skip, Why
 from es_rerank.pipeline import Ports, decide
 from es_rerank.reasons import REASONS
@@ -54,7 +55,8 @@ def explain(**options: Any) -> None:
         searches = [_skipped(parsed if isinstance(parsed, Skip) else Skip(Why.NOT_A_SEARCH))]
     else:
         searches = [_explained(request, method, one, resolver) for one in parsed]
-    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode({"searches": searches}), indent=2) + b"\n")
+    text, _ = decode_repaired(msgspec.json.encode({"searches": searches}), msgspec.Raw)
+    sys.stdout.buffer.write(msgspec.json.format(text, indent=2) + b"\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,8 @@ def _with_page(plan: Plan, wanted: RerankRequest, *, keeps_page: bool) -> Plan:
 
 def _with_phases(plan: Plan, search: Search, info: IndexInfo, two_phase: bool) -> Plan | Skip:
     """Set whether the search has a separate query phase, or which extra fields are requested."""
-    extra = () if requests_whole_source(search) else extra_fields(search, plan.passage_fields)
+    is_whole = requests_whole_source(search) and info.has_source
+    extra = () if is_whole else extra_fields(search, plan.passage_fields)
     # A pipeline for each hit may rename a field that only the model reads.
     if info.pipeline is PipelineEffect.PAGE or (info.pipeline is PipelineEffect.PER_HIT and extra):
         return Skip(Why.SEARCH_PIPELINE)

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from es_rerank.jsonspan import decode_member
-from es_rerank.model import FetchSpec
+from es_rerank.model import FetchPhase, FetchSpec, Plan, Why
 from es_rerank.search.response.hits import SearchResponse
 
+# A single hit has nothing to reorder.
+MIN_HITS = 2
 # Failures of shards that have nothing to do with the number of requested hits.
 _UNAVAILABLE = frozenset(
     {
@@ -19,6 +21,17 @@ _UNAVAILABLE = frozenset(
         "unavailable_shards_exception",
     }
 )
+
+
+def unusable(response: SearchResponse, plan: Plan) -> Why | None:
+    """Return the reason why the client's own request is sent instead of using a response; None if it is used."""
+    if lost_shards(response):
+        return Why.ENGINE_ERROR
+    if plan.counts_hits and not has_expected_hits(response, plan.fetch):
+        return Why.SEARCH_PIPELINE
+    # A fetch phase would return the same, because there is nothing to reorder.
+    few = plan.fetch.phase is FetchPhase.QUERY and len(response.hits) < MIN_HITS
+    return Why.FEW_HITS if few and not (plan.hits_only and not response.hits) else None
 
 
 def has_expected_hits(response: SearchResponse, fetch: FetchSpec) -> bool:

@@ -188,7 +188,7 @@ class EngineSession:
     async def _with_limits(self, search: Search, info: IndexInfo, headers: CIMultiDict[str]) -> IndexInfo:
         """Add how the search's pipeline depends on the page, and how many hits the engine returns at most."""
         state = self._call.state
-        caller = Caller(identity(headers), self.ask)
+        caller = Caller((identity(headers), self._uses_service_credentials), self.ask)
         is_opensearch = state.upstream.distribution == "opensearch"
         effect = await state.pipelines.effect(search, info, caller, has_defaults=is_opensearch)
         limit = state.window_limits.of(search.target)

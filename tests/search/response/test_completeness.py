@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from es_rerank.model import FetchPhase, FetchSpec
-from es_rerank.search.response.completeness import has_expected_hits, lost_shards
+from es_rerank.model import FetchPhase, FetchSpec, Why
+from es_rerank.search.response.completeness import has_expected_hits, lost_shards, unusable
 from es_rerank.search.response.hits import read
+from tests.search.builders import a_plan
 
 
 def answer(count: int, total: Any = None, **more: Any) -> bytes:
@@ -62,3 +63,11 @@ def failures(*types: Any) -> dict[str, Any]:
 def test_a_shard_that_failed_may_have_done_so_because_of_the_window(shards: Any, expected: bool) -> None:
     assert lost_shards(read(answer(1, _shards=shards))) is expected
     assert not lost_shards(read(answer(1)))
+
+
+def test_a_response_that_cannot_be_used_has_a_reason() -> None:
+    cut = read(answer(3, exactly(40)))
+    assert unusable(cut, a_plan(counts_hits=True)) is Why.SEARCH_PIPELINE
+    assert unusable(cut, a_plan(counts_hits=False)) is None
+    assert unusable(read(answer(3, exactly(3))), a_plan(counts_hits=True)) is None
+    assert unusable(read(answer(3, _shards=failures("illegal_argument_exception"))), a_plan()) is Why.ENGINE_ERROR
