@@ -1,7 +1,4 @@
-"""The steps of one search: plan, query phase, scoring, fetch phase, rewriting. I/O functions are passed in as `Ports`.
-
-`run` runs all steps for one search. A request with many searches runs each step for all of its searches at once.
-"""
+"""The steps of one search: plan, query phase, scoring, fetch phase, rewriting. `Ports` has the I/O functions."""
 
 from __future__ import annotations
 
@@ -30,6 +27,7 @@ from es_rerank.model import (
     skipped,
 )
 from es_rerank.search import plan as planning
+from es_rerank.search.compute import Compute, compute_inline
 from es_rerank.search.order_change import Change, change, in_sample
 from es_rerank.search.response.completeness import MIN_HITS, unusable
 from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, are_from, lack_source, read
@@ -47,6 +45,7 @@ class Ports:
         fetch: Sends the engine request that a plan describes.
         score: Scores a window with the model. Failures are returned, not raised.
         mappings: Takes what the hits show about the mapping, for the next search.
+        compute: Calls a pure function whose input is a response.
 
     """
 
@@ -54,6 +53,7 @@ class Ports:
     fetch: Callable[[Plan], Awaitable[EngineReply]]
     score: Callable[[ScoreRequest], Awaitable[Scored | Failed]]
     mappings: Mappings = field(default_factory=Mappings)
+    compute: Compute = compute_inline
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,9 @@ async def run(search: Search, ports: Ports, options: CallOptions) -> SearchResul
     if isinstance(window, SearchResult):
         return window
     page = fetch_phase(window)
-    return page_result(window) if page is None else joined_result(window, await ports.fetch(page))
+    if page is None:
+        return await ports.compute(window.reply.size, page_result, window)
+    return await ports.compute(window.reply.size, joined_result, window, await ports.fetch(page))
 
 
 async def decide(search: Search, ports: Ports, options: CallOptions) -> Plan | Skip:
@@ -133,7 +135,7 @@ async def rank_window(
     plan: Plan, reply: EngineReply, ports: Ports, options: CallOptions
 ) -> RankedWindow | SearchResult:
     """Parse the engine's reply and rank its hits with the model; a reply that is not a search response is skipped."""
-    response = _read(reply)
+    response = await ports.compute(reply.size, _read, reply)
     if isinstance(response, Skip):
         return skip_result(response, plan.rule)
     why = unusable(response, plan)
@@ -213,7 +215,7 @@ async def _rank(response: SearchResponse, plan: Plan, deadline: float, ports: Po
         return None, skipped(why)
     if not plan.window:
         return rank(plan.rule.policy, engine, []), skipped(Why.BEYOND_WINDOW)
-    documents, fields = read_window(response.hits, plan, engine)
+    documents, fields = await ports.compute(len(response.body), read_window, response.hits, plan, engine)
     if not any(documents):
         if plan.info and (plan.reads_stored or lack_source(response.hits, plan)):
             ports.mappings.learn_source(plan.info, has_source=plan.reads_stored)

@@ -34,6 +34,14 @@ REASONS: Mapping[Why, Reason] = {
         "The request body exceeds `max_body`, or has more than 1,000 searches, object members or field patterns.",
         "Raise `max_body`, or send fewer searches per request.",
     ),
+    Why.TOO_COMPLEX: Reason(
+        "Planning the search would hold up other requests: it has too many values, objects or field patterns.",
+        "Send fewer clauses and field patterns per search.",
+    ),
+    Why.OUT_OF_MEMORY: Reason(
+        "The request bodies and engine responses of all searches together have reached `max_memory`.",
+        "Raise `max_memory`, or add workers or replicas.",
+    ),
     Why.FORMAT: Reason(
         "The request or the response is not JSON, or its content encoding is not supported.",
         "Send and request JSON, uncompressed or compressed with gzip.",

@@ -221,6 +221,12 @@ class Settings(BaseModel):
         ge=1024,
         description="Maximum body of an engine response, in bytes. Larger responses are not reranked.",
     )
+    max_memory: int = Field(
+        500_000_000,
+        ge=1024,
+        description="Maximum bytes of request bodies and engine responses that a worker process holds at the same "
+        "time. When it is reached, further searches are passed through.",
+    )
     reload: Literal["signal", "change"] = Field(
         "signal",
         description="When to reload rules and certificate: on SIGHUP (`signal`), or also on a file change (`change`).",

@@ -1,5 +1,6 @@
 """The values that the parts of the program exchange: frozen data classes with almost no behavior."""
 
+from es_rerank.model.budget import DEFAULT_BUDGET, PlanningBudget
 from es_rerank.model.call import CallOptions, EngineReply
 from es_rerank.model.outcome import Outcome, OutcomeState, Skip, failed, skipped
 from es_rerank.model.plan import FetchPhase, FetchSpec, HitKey, Plan
@@ -9,6 +10,7 @@ from es_rerank.model.search import IndexInfo, Mappings, PipelineEffect, RerankRe
 from es_rerank.model.why import Why
 
 __all__ = [
+    "DEFAULT_BUDGET",
     "CallOptions",
     "EngineReply",
     "Failed",
@@ -23,6 +25,7 @@ __all__ = [
     "OutcomeState",
     "PipelineEffect",
     "Plan",
+    "PlanningBudget",
     "PolicySpec",
     "Protection",
     "RerankRequest",

@@ -70,6 +70,11 @@ class EngineReply:
     error: bytes = b""
 
     @property
+    def size(self) -> int:
+        """Size of the decoded body, in bytes."""
+        return len(self.body or b"")
+
+    @property
     def seconds(self) -> float:
         """Time from sending the request to the end of the response, in seconds."""
         return self.ended - self.started

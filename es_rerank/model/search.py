@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from es_rerank.jsonspan import Span, decode, members
+from es_rerank.model.budget import DEFAULT_BUDGET, PlanningBudget
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Search:
         body: The search body, without explicit reranking options.
         rerank_request: The explicit reranking options, if any.
         without_reranker: Whether a native reranker was removed from the body.
+        budget: How much work planning the search may need.
 
     """
 
@@ -83,6 +85,7 @@ class Search:
     body: SearchBody = SearchBody()
     rerank_request: RerankRequest | None = None
     without_reranker: bool = False
+    budget: PlanningBudget = field(default=DEFAULT_BUDGET, compare=False)
 
 
 class PipelineEffect(IntEnum):

@@ -14,6 +14,8 @@ class Why(StrEnum):
     NOT_A_SEARCH = "not_a_search"
     UNREADABLE = "unreadable"
     TOO_LARGE = "too_large"
+    TOO_COMPLEX = "too_complex"
+    OUT_OF_MEMORY = "out_of_memory"
     FORMAT = "format"
     FILTER_PATH = "filter_path"
     SORT = "sort"

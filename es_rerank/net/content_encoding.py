@@ -20,6 +20,8 @@ _MAX_MEMBERS = 100
 _LEVEL = 2
 # The type stubs of isal declare an instance instead of a class.
 _DAMAGED: type[Exception] = isal_zlib.IsalError  # type: ignore[assignment]
+MAX_RATIO = 20
+"""How many times larger than its compressed form a body usually is at most, to estimate how long decoding takes."""
 
 
 def supported_encodings(accepted: str) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 from yarl import URL
 
 from es_rerank.config.settings import Settings
-from es_rerank.model import Failed, Scored, ScoreRequest, Why
+from es_rerank.model import Failed, Rule, Scored, ScoreRequest, Why
 from es_rerank.rerank.backends import RerankCall
+from es_rerank.rerank.known_pairs import pairs_for
 from es_rerank.rerank.prompt import PromptBuilder, read_documents
 from es_rerank.rerank_client.self_test import SelfTest
 from es_rerank.rerank_client.server_health import NOT_TESTED, TRUSTED_STATES, HealthState, ServerHealth
@@ -23,6 +24,8 @@ from es_rerank.rerank_client.transport import RerankTransport
 # which a search waits for, is not computed after many documents. Until its rate is known, it gets this many tokens.
 _VECTOR_SECONDS = 1.0
 _VECTOR_TOKENS = 1024
+# Failures that the texts of a request can cause.
+_CONTENT_FAULTS = frozenset({Why.REFUSED, Why.BAD_ANSWER})
 
 Returned = Callable[["RerankServer", bool], None]
 """Called when a server answers again after it was unreachable. The flag is whether its self-test must be repeated."""
@@ -50,6 +53,7 @@ class RerankServer:
         self._log = StateLog(url)
         self._max_requests, self._max_tokens = settings.reranker_max_requests, settings.reranker_max_tokens
         self._has_vectors = prompts.backend.has_vectors
+        self._is_checking = False
         self._transport = RerankTransport(settings, url, prompts.backend)
 
     def __repr__(self) -> str:
@@ -126,10 +130,47 @@ class RerankServer:
             self._answered(now)
         elif answer.why is Why.DEADLINE and (deadline - sent_at < patience or not self.health.is_silent(sent_at, now)):
             self.health.probe_released()
-        else:
+        elif not await self._is_due_to_content(answer, deadline):
             self.health.failed(answer, now)
             self._log.failed(answer)
         return answer
+
+    async def _is_due_to_content(self, fault: Failed, deadline: float) -> bool:
+        """Return whether a failure is due to the texts of a request: the server still scores a known pair.
+
+        Otherwise one caller's text could open the circuit breaker for all callers. A failure is also no evidence of the
+        server's health while another request checks this, or if the deadline is too close to check it.
+        """
+        if fault.why not in _CONTENT_FAULTS:
+            return False
+        answer: list[float] | Failed = Failed(Why.DEADLINE)
+        if not self._is_checking:
+            self._is_checking = True
+            try:
+                answer = await self._transport.ask(self._known_call(), deadline)
+            except asyncio.CancelledError:
+                self.health.probe_released()
+                raise
+            finally:
+                self._is_checking = False
+        if isinstance(answer, Failed):
+            if answer.why is Why.DEADLINE:
+                self.health.probe_released()
+            return answer.why is Why.DEADLINE
+        self._answered(time.monotonic())
+        return True
+
+    def _known_call(self) -> RerankCall:
+        """Return the request for one of the known pairs."""
+        pair = pairs_for(self._prompts.profile)[0]
+        return self._pair_call(ScoreRequest(pair.query, (pair.answer, pair.distractor), Rule("self-test"), 0.0))
+
+    def _pair_call(self, request: ScoreRequest) -> RerankCall:
+        """Return the request for a known pair, in the same prompt as a search. Its texts fit into every model."""
+        query = self._prompts.query(request.query)
+        documents = read_documents([text for text in request.documents if text])
+        texts = self._prompts.readable(documents, self._prompts.limits(request.rule.long, query))
+        return self._prompts.call(query, texts, request.rule)
 
     def _answered(self, now: float) -> None:
         """Record an answer, and the recovery of a server that was not healthy."""
@@ -146,12 +187,8 @@ class RerankServer:
             self._returned(self, trusted and not health.trusted)
 
     async def _score_pair(self, request: ScoreRequest) -> Scored | Failed:
-        """Score a known pair in the same prompt as a search, but without the cache. Its texts fit into every model."""
-        query = self._prompts.query(request.query)
-        documents = read_documents([text for text in request.documents if text])
-        texts = self._prompts.readable(documents, self._prompts.limits(request.rule.long, query))
-        call = self._prompts.call(query, texts, request.rule)
-        answer = await self._send(call, request.deadline)
+        """Score a known pair as a search does, but without the cache."""
+        answer = await self._send(self._pair_call(request), request.deadline)
         if isinstance(answer, Failed):
             return answer
         return Scored(self._prompts.probabilities(self._prompts.backend.scores(answer)), 0, self._prompts.model)

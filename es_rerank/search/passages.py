@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from es_rerank.model import Plan, Rule, Search
 from es_rerank.search.fields.plain_text import plain_text
 from es_rerank.search.fields.reading import places, read_together
+from es_rerank.search.wildcards import matches
 
 _PLACEHOLDER = re.compile(r"\{([^{}\s]+)\}")
 SOURCE_FILTERS = ("_source", "_source_includes", "_source_excludes", "_source_include", "_source_exclude")
@@ -82,7 +82,7 @@ def _is_whole(source: Any) -> bool:
 
 def is_covered(name: str, patterns: Sequence[str]) -> bool:
     """Return whether a field matches one of the patterns."""
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
+    return any(matches(name, pattern) for pattern in patterns)
 
 
 def passages(

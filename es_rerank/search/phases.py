@@ -32,6 +32,8 @@ PAGE_PARTS = frozenset(
 )
 # These change which hits match, or contain the body or parts of it.
 _SINGLE_PHASE_PARAMETERS = frozenset({"search_pipeline", "source", "suggest_field", "terminate_after"})
+# `inner_hits` are removed from the query phase level by level, so that each level of the body reads its text again.
+_MAX_REWRITTEN_BYTES = 64 * 1024
 # Minimum window size for two phases, as a multiple of `from + size`.
 _MIN_WINDOW_RATIO = 2
 
@@ -50,6 +52,8 @@ def is_two_phase(search: Search, info: IndexInfo, plan: Plan, *, needs_fields: b
     )
     small = 0 < (plan.start + plan.size) * _MIN_WINDOW_RATIO <= plan.window
     if not (needs_fields or (small and costly)):
+        return False
+    if INNER_HITS in body.raw and len(body.raw) > _MAX_REWRITTEN_BYTES:
         return False
     known = body.values.keys() <= WINDOW_PARTS | PAGE_PARTS and not search.params.keys() & _SINGLE_PHASE_PARAMETERS
     return known and _has_index_names(info) and bool(body.values or "q" in search.params)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from es_rerank.model import (
@@ -25,9 +25,11 @@ from es_rerank.search.phases import INNER_HITS, is_two_phase
 from es_rerank.search.pipelines import is_verbose
 from es_rerank.search.query_text.extract import may_have_text, query_text, typed_texts
 from es_rerank.search.query_text.retrievers import rank_window_size
+from es_rerank.search.query_text.terms import QueryText
 from es_rerank.search.relevance_sort import is_relevance_sort
 from es_rerank.search.size_dependence import depends_on_size
 from es_rerank.search.source_filter import requests_whole_source
+from es_rerank.search.wildcards import WILDCARD
 
 # Body members that limit how many hits are returned.
 _RANKING_PARTS = frozenset({"rank", "retriever"})
@@ -57,6 +59,8 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True)
     query_texts = typed_texts(search, info)
     wanted = search.rerank_request or RerankRequest(query_text(query_texts))
     given = wanted.fields or rule.fields
+    if not given and _comparisons(query_texts, info) > search.budget.comparisons:
+        return Skip(Why.TOO_COMPLEX)
     fields, named = (given, ()) if given else candidates(info, names_in(search, query_texts))
     if not wanted.text or not fields:
         return Skip(Why.NO_TEXT_FIELDS if wanted.text else Why.NO_QUERY_TEXT)
@@ -92,6 +96,11 @@ def _complete(info: IndexInfo, search: Search) -> IndexInfo | None:
 def _smallest(*limits: int | None) -> int:
     """Return the smallest limit; None means no limit."""
     return min(limit for limit in limits if limit is not None)
+
+
+def _comparisons(query_texts: Sequence[QueryText], info: IndexInfo) -> int:
+    """Return how many comparisons of a field with a pattern are needed to know which fields the query searches."""
+    return len({name for text in query_texts for name in text.fields if WILDCARD in name}) * len(info.field_types)
 
 
 def _rank_window(search: Search) -> int | None:

@@ -12,24 +12,42 @@ from aiohttp.typedefs import Handler
 
 from es_rerank.errors import RequestError, UpstreamError
 from es_rerank.model import Why
-from es_rerank.net.content_encoding import compress, decompress, read_limited
+from es_rerank.net.content_encoding import MAX_RATIO, compress, decompress
 from es_rerank.net.messages import Body
 from es_rerank.search.engine_request.plain import plain_request
 from es_rerank.search.formats.endpoints import EndpointRequest, Role, match
 from es_rerank.server import client_request
 from es_rerank.server.admin.access import deny_own_endpoint
 from es_rerank.server.admin.pages import PREFIX, admin_page
+from es_rerank.server.concurrency import compute
 from es_rerank.server.handlers import HANDLERS
 from es_rerank.server.handlers.context import EngineSession, SearchCall, mode, search_call
 from es_rerank.server.handlers.result import HandlerResult, internal_failure, pass_through
 from es_rerank.server.listen.connection import AdminAccess, admin_access
 from es_rerank.server.listen.request_checks import Rejection, RequestHead, check_request, malformed
+from es_rerank.server.memory import Hold
 from es_rerank.server.passthrough import gateway_error, pass_request
+from es_rerank.server.request_body import ReadBody, read_body
 from es_rerank.server.responses import RerankHeaders, WholeResponse, error_answer, outcome_header
 from es_rerank.server.state import STATE, State
 from es_rerank.server.timings import Timings
 
 log = structlog.get_logger()
+
+# Status, error type and reason if a body that cannot be passed to the engine is not read.
+_UNREAD = {
+    Why.TOO_LARGE: (
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "content_too_long_exception",
+        "the body is longer than {} bytes",
+    ),
+    Why.OUT_OF_MEMORY: (
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "circuit_breaking_exception",
+        "too many bytes are held in memory",
+    ),
+    Why.DEADLINE: (HTTPStatus.REQUEST_TIMEOUT, "timeout_exception", "the body did not arrive in time"),
+}
 
 
 async def dispatch(request: web.Request) -> web.StreamResponse:
@@ -83,24 +101,29 @@ async def _routed(request: web.Request) -> web.StreamResponse:
 
 async def answer(state: State, request: web.Request, endpoint_request: EndpointRequest) -> web.StreamResponse:
     """Respond to a request to a known endpoint, or pass it through with the reason in the `X-Rerank` header."""
+    with state.memory.hold() as hold:
+        return await _answered(state, request, endpoint_request, hold)
+
+
+async def _answered(
+    state: State, request: web.Request, endpoint_request: EndpointRequest, hold: Hold
+) -> web.StreamResponse:
+    """Respond to a request whose body and engine responses are held in memory."""
     arrived = time.monotonic()
     if endpoint_request.role is Role.OWN and (denied := await deny_own_endpoint(state, request)):
         return denied
     limit = state.settings.max_body
-    whole, parts = await read_limited(aiter(client_request.ClientBody(request)), limit)
-    if whole is None and endpoint_request.role is Role.OWN:
-        return _too_long(limit)
+    read = await read_body(client_request.ClientBody(request), limit, hold)
     timings = Timings()
-    if whole is None:
-        result = _not_read(endpoint_request, Why.TOO_LARGE)
-        headers = RerankHeaders(outcome_header(result.outcomes), timings)
-        return await _passed(state, request, result, client_request.ClientBody(request, parts), headers)
+    if read.whole is None:
+        return await _unread(state, request, endpoint_request, read, timings)
+    whole = read.whole
     coding = request.headers.get("Content-Encoding", "")
-    body = decompress(whole, coding, limit) if coding else whole
+    body = await compute(len(whole) * MAX_RATIO, decompress, whole, coding, limit) if coding else whole
     if body is None and endpoint_request.role is Role.OWN:
         return error_answer(HTTPStatus.BAD_REQUEST, "parse_exception", f"the body is not valid {coding}, or too long")
     call = search_call(state, request, endpoint_request, body or b"", arrived)
-    session = EngineSession(call, timings)
+    session = EngineSession(call, timings, hold)
     try:
         readable = body is not None or endpoint_request.role is Role.RESULTS
         result = _plain(call, await _handled(call, session)) if readable else _not_read(endpoint_request, Why.FORMAT)
@@ -113,24 +136,30 @@ async def answer(state: State, request: web.Request, endpoint_request: EndpointR
     if result.body is None:
         response = await _passed(state, request, result, whole, headers)
     else:
-        response = _written(state, request, result, result.body, headers)
+        response = await _written(state, request, result, result.body, headers)
     if result.measurements:
         state.shadows.start(result.measurements, call.options.restarted(time.monotonic()))
     return response
 
 
+async def _unread(
+    state: State, request: web.Request, endpoint_request: EndpointRequest, read: ReadBody, timings: Timings
+) -> web.StreamResponse:
+    """Stream a request to the engine whose body was not read completely, or reject it if es-rerank answers it."""
+    why = read.why or Why.TOO_LARGE
+    if endpoint_request.role is Role.OWN:
+        status, kind, reason = _UNREAD[why]
+        response = error_answer(status, kind, reason.format(state.settings.max_body))
+        response.force_close()
+        return response
+    result = _not_read(endpoint_request, why)
+    headers = RerankHeaders(outcome_header(result.outcomes), timings)
+    return await _passed(state, request, result, client_request.ClientBody(request, read.parts), headers)
+
+
 def _not_read(endpoint_request: EndpointRequest, why: Why) -> HandlerResult:
     """Pass a request through whose body cannot be read; only a request with searches has an outcome."""
     return HandlerResult(None) if endpoint_request.role is Role.COMPAT else pass_through(why)
-
-
-def _too_long(limit: int) -> web.Response:
-    """Reject a body larger than *limit* bytes that cannot be passed to the engine."""
-    answer = error_answer(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "content_too_long_exception", f"the body is longer than {limit} bytes"
-    )
-    answer.force_close()
-    return answer
 
 
 async def _handled(call: SearchCall, session: EngineSession) -> HandlerResult:
@@ -167,7 +196,7 @@ async def _passed(
         _count(state, request, result, headers)
 
 
-def _written(
+async def _written(
     state: State, request: web.Request, result: HandlerResult, body: bytes, headers: RerankHeaders
 ) -> web.StreamResponse:
     """Return a response with the status and headers of the engine's reply, or with es-rerank's own."""
@@ -178,7 +207,7 @@ def _written(
         own, coding = result.reply.headers, result.reply.content_encoding
         if coding:
             own["Content-Encoding"] = coding
-            body = compress(body, coding)
+            body = await compute(len(body), compress, body, coding)
         response = WholeResponse(body=body, headers=own)
     headers.add_to(response.headers)
     _count(state, request, result, headers)

@@ -14,6 +14,7 @@ from es_rerank.engine_client.field_caps import FieldCapsCache
 from es_rerank.rerank_client.client import Reranker
 from es_rerank.search.formats.endpoints import EndpointRow, in_force
 from es_rerank.server.field_choices import FieldChoices
+from es_rerank.server.memory import MemoryBudget
 from es_rerank.server.metrics import Metrics
 from es_rerank.server.search_pipelines import SearchPipelines
 from es_rerank.server.shadow import ShadowRunner
@@ -40,6 +41,7 @@ class State:
     reranker: Reranker
     metrics: Metrics
     endpoints: tuple[EndpointRow, ...]
+    memory: MemoryBudget
     shadows: ShadowRunner
     life: Lifecycle = field(default_factory=Lifecycle)
     field_choices: FieldChoices = field(default_factory=FieldChoices)
@@ -72,5 +74,6 @@ def build(settings: Settings, rules: Rules | None = None) -> State:
         reranker=Reranker(settings),
         metrics=metrics,
         endpoints=in_force(settings.inference_ids) + compat,
+        memory=MemoryBudget(settings.max_memory),
         shadows=ShadowRunner(metrics, settings.reranker_max_requests),
     )

@@ -405,7 +405,7 @@ async def test_a_request_that_an_idle_server_refused_keeps_no_other_one_from_it(
     busy = await bench.send("busy", seconds=30)
     bench.servers[0].release(1)
     odd = await bench.send("odd", seconds=10)
-    await bench.answer(0, Failed(Why.REFUSED, "no"))
+    await bench.answer(0, Failed(Why.RERANKER_ERROR, "no"))
     even = await bench.send("even", seconds=30)
     await bench.answer(0, SCORES)
     assert answers([*busy, *odd, *even]) == [None, None, SCORES]

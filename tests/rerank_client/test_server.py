@@ -17,8 +17,16 @@ from es_rerank.rerank.vectors import Precision, vector_backend
 from es_rerank.rerank_client import self_test as self_test_module
 from es_rerank.rerank_client import server as server_module
 from es_rerank.rerank_client.server import RerankServer
-from es_rerank.rerank_client.server_health import HealthState
-from es_rerank.testing import FakeResponse, FakeServer, fake_settings, score_response, serve_fake, until
+from es_rerank.rerank_client.server_health import MAX_FAULTS, HealthState
+from es_rerank.testing import (
+    FakeResponse,
+    FakeServer,
+    ReceivedRequest,
+    fake_settings,
+    score_response,
+    serve_fake,
+    until,
+)
 
 CALL = RerankCall("leaking hose", ["a", "b"], "some/model")
 RIGHT = score_response({"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}, default=-3.0)
@@ -289,6 +297,38 @@ async def test_texts_that_are_too_long_are_no_fault_of_the_server() -> None:
         found = await server.ask(CALL, soon())
         assert isinstance(found, Failed)
         assert (found.why, server.health.fault) == (Why.TOO_LONG, None)
+
+
+@pytest.mark.parametrize("bad", [FakeResponse(b'{"detail":"no"}', status=400), FakeResponse(b"no scores")])
+async def test_a_text_that_a_server_refuses_does_not_open_the_circuit_breaker(bad: FakeResponse) -> None:
+    def respond(received: ReceivedRequest) -> FakeResponse:
+        return bad if "poison" in str(received.json) else RIGHT(received)
+
+    poison = RerankCall("leaking hose", ["a", "poison"], "some/model")
+    async with serving(respond, self_test=False) as (server, _):
+        for _ in range(MAX_FAULTS + 1):
+            answer = await server.ask(poison, soon())
+            assert isinstance(answer, Failed)
+            assert answer.why in {Why.REFUSED, Why.BAD_ANSWER}
+        together = await asyncio.gather(*(server.ask(poison, soon()) for _ in range(MAX_FAULTS + 1)))
+        assert all(isinstance(one, Failed) for one in together)
+        assert server.health.state is HealthState.HEALTHY
+        assert server.health.fault is None
+
+
+async def test_a_server_that_refuses_the_known_pair_as_well_is_at_fault() -> None:
+    async with serving(FakeResponse(b'{"detail":"no"}', status=400), self_test=False) as (server, _):
+        for _ in range(MAX_FAULTS):
+            await server.ask(CALL, soon())
+        assert server.health.state is HealthState.OPEN
+
+
+async def test_a_refusal_without_the_time_to_check_it_says_nothing(script: Script) -> None:
+    for _ in range(MAX_FAULTS + 1):
+        (asked,) = await script.send(1)
+        await script.answer(Failed(Why.REFUSED, "HTTP 400"), LATE)
+        assert isinstance(await asked, Failed)
+    assert script.server.health.state is HealthState.HEALTHY
 
 
 async def test_the_first_scores_of_a_server_that_was_unreachable_are_not_used() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import pytest
@@ -228,6 +229,76 @@ async def test_no_search_has_over_a_thousand_members_or_patterns(body: Mapping[s
     async with running(dict(ENGINE)) as (proxy, _, _):
         got = await sent(proxy, "/docs/_search", json.dumps(body))
     assert got.headers["X-Rerank"].startswith(f"skipped; why={why}" if why else "reranked")
+
+
+async def test_over_the_memory_of_all_requests_searches_are_passed_through() -> None:
+    body = HOSE.encode().ljust(600)
+    arrived = asyncio.Event()
+
+    async def unfinished() -> AsyncIterator[bytes]:
+        yield body
+        await arrived.wait()
+
+    async with running(dict(ENGINE), inference_ids="mine", max_memory=1024) as (proxy, engine, _):
+        url = f"{proxy.url}/docs/_search"
+        first = asyncio.create_task(proxy.session.post(url, data=unfinished(), headers=dict(JSON)).__aenter__())
+        for _ in range(5):  # until then, the first part of the body has arrived
+            await proxy.send("GET", "/_render/template")
+        refused = await sent(proxy, "/_inference/rerank/mine", '{"query":"a","input":["b"]}'.ljust(600))
+        second = await sent(proxy, "/docs/_search", body.decode())
+        arrived.set()
+        async with await first as answer:
+            assert answer.status == 200
+        third = await sent(proxy, "/docs/_search", HOSE)
+    assert (refused.status, refused.json["error"]["type"]) == (429, "circuit_breaking_exception")
+    assert (second.status, second.headers["X-Rerank"]) == (200, "skipped; why=out_of_memory")
+    assert third.headers["X-Rerank"].startswith("reranked")
+    assert body in [seen.body for seen in engine.seen]
+
+
+async def test_an_answer_over_the_memory_of_all_requests_is_streamed() -> None:
+    said = ANSWER.ljust(3000)
+    async with running(dict(ENGINE) | {"/docs/_search": FakeResponse(said)}, max_memory=2048) as (proxy, engine, _):
+        got = await sent(proxy, "/docs/_search", HOSE)
+    assert got.body == said
+    assert got.headers["X-Rerank"].startswith("skipped; why=")
+    assert engine.seen[-1].body == HOSE.encode()
+
+
+TERMS = {"query": {"bool": {"must": [json.loads(MATCH)], "filter": {"terms": {"a": [1] * 200_000}}}}}
+CLAUSES = {"query": {"bool": {"should": [json.loads(MATCH)] * 6_000}}}
+PATTERNS = {"query": {"query_string": {"query": "hose", "fields": [f"{number}*a" for number in range(20_000)]}}}
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("/docs/_search", json.dumps(TERMS)),
+        ("/docs/_search", json.dumps(CLAUSES)),
+        ("/docs/_search", json.dumps(PATTERNS)),
+        ("/docs/_search", '{"query":' + "[]," * 60_000 + "}"),
+        ("/docs/_search", '{"query":{"match":{"body":"' + "a" * 4_000_000 + '"}}}'),
+        ("/docs/_search", HOSE[:-1] + ',"ext":{"rerank":"' + "a" * 1_000_000 + '"}}'),
+        ("/docs/_async_search", json.dumps(CLAUSES)),
+        ("/_msearch", '{"index":"docs"}\n' + json.dumps(CLAUSES) + "\n"),
+        ("/_msearch", '{"index":"docs","x":' + json.dumps([1] * 200_000) + "}\n" + HOSE + "\n"),
+    ],
+)
+async def test_a_search_that_takes_too_long_to_plan_goes_to_the_engine_as_it_came(target: str, body: str) -> None:
+    async with running(dict(ENGINE), max_body=50_000_000) as (proxy, engine, _):
+        got = await sent(proxy, target, body)
+    assert got.headers["X-Rerank"] == "skipped; why=too_complex"
+    assert (engine.seen[-1].target, engine.seen[-1].body) == (target, body.encode())
+
+
+async def test_of_many_searches_only_those_that_take_too_long_to_plan_are_skipped() -> None:
+    clauses = {"query": {"bool": {"should": [json.loads(MATCH)] * 2_000}}}
+    bodies = "".join(f'{{"index":"docs"}}\n{body}\n' for body in (HOSE, json.dumps(clauses), HOSE))
+    rows = {"/_msearch": FakeResponse(b'{"took":1,"responses":[%b,%b,%b]}' % ((ANSWER,) * 3))}
+    async with running(dict(ENGINE) | rows) as (proxy, _, _):
+        got = await sent(proxy, "/_msearch", bodies)
+    assert [one.partition(";")[0] for one in got.headers["X-Rerank"].split(", ")] == ["reranked", "skipped", "reranked"]
+    assert "why=too_complex" in got.headers["X-Rerank"]
 
 
 @pytest.mark.parametrize(("size", "outcome"), [(1024, "reranked"), (1025, "skipped; why=too_large")])

@@ -6,7 +6,8 @@ client's body is then sent unchanged, unless extra fields must be requested.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from urllib.parse import unquote_plus
 
 import msgspec
@@ -49,25 +50,29 @@ def widen_item(search: Search, plan: Plan) -> bytes:
 
 def without_parameters(query_string: str, names: frozenset[str], *more: str) -> str:
     """Remove parameters from a query string and append *more*; other parameters are unchanged."""
-    pairs = [pair for pair in query_string.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in names]
+    pairs = [pair for pair, name in _pairs(query_string) if pair and name not in names]
     return "&".join([*pairs, *more])
 
 
 def only_parameters(query_string: str, names: frozenset[str]) -> str:
     """Remove all parameters except these from a query string."""
-    return "&".join(pair for pair in query_string.split("&") if unquote_plus(pair.partition("=")[0]) in names)
+    return "&".join(pair for pair, name in _pairs(query_string) if name in names)
 
 
 def without_filter_path(query_string: str) -> str:
     """Replace the client's `filter_path` by a filter that changes nothing."""
-    if _FILTER_PATH not in unquote_plus(query_string):
-        return query_string
-    filters = [pair for pair in query_string.split("&") if unquote_plus(pair.partition("=")[0]) == _FILTER_PATH]
+    filters = [pair for pair, name in _pairs(query_string) if name == _FILTER_PATH]
     patterns = [one for one in unquote_plus(filters[-1].partition("=")[2]).split(",") if one] if filters else []
     if not patterns:
         return query_string
     neutral = _EXCLUDE_NOTHING if all(one.startswith("-") for one in patterns) else _KEEP_ALL
     return without_parameters(query_string, frozenset({_FILTER_PATH}), f"{_FILTER_PATH}={neutral}")
+
+
+@lru_cache(maxsize=64)
+def _pairs(query_string: str) -> Sequence[tuple[str, str]]:
+    """Return each parameter with its decoded name. Cached, because several steps of a request need the names."""
+    return [(pair, unquote_plus(pair.partition("=")[0])) for pair in query_string.split("&")]
 
 
 def _members(search: Search, plan: Plan) -> Mapping[str, object] | None:

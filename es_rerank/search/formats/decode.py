@@ -25,6 +25,8 @@ _JSON_TYPE = re.compile(
 _MAX_FILTER_PATH_DEPTH = 500
 # The engines know fewer than 100 members, and reject unknown ones.
 _MAX_MEMBERS = 1000
+# A search with a native reranker is parsed level by level, so that each level reads the text again.
+_MAX_RESOLVED_BYTES = 1_000_000
 _OTHER_FORMATS = frozenset({"yaml", "cbor", "smile"})
 _OTHER_TYPE = re.compile("|".join(_OTHER_FORMATS), re.IGNORECASE)
 
@@ -80,14 +82,25 @@ def may_have_reranker(body: bytes) -> bool:
 
 def _decode(request: EndpointRequest, parsed: ParsedSearch, raw: bytes) -> Search | Skip:
     """Decode a search body and its explicit reranking options. Raises ValueError if it is invalid."""
+    if not parsed.budget.covers(raw):
+        return Skip(Why.TOO_COMPLEX)
     if raw and len(jsonspan.decode(raw, dict[str, msgspec.Raw])) > _MAX_MEMBERS:
         return Skip(Why.TOO_LARGE)
-    resolved = resolve(raw, parsed.params.get("search_pipeline")) if may_have_reranker(raw) else Resolved(raw)
+    has_reranker = may_have_reranker(raw)
+    if has_reranker and len(raw) > _MAX_RESOLVED_BYTES:
+        return Skip(Why.TOO_COMPLEX)
+    resolved = resolve(raw, parsed.params.get("search_pipeline")) if has_reranker else Resolved(raw)
     body = SearchBody.parse(resolved.raw)
     if resolved.native:
         return Skip(Why.OWN_RERANKER)
-    wanted = resolved.rerank_request or _from_header(request.headers)
-    return Search(parsed.target, parsed.params, body, wanted, without_reranker=resolved.rerank_request is not None)
+    return Search(
+        parsed.target,
+        parsed.params,
+        body,
+        resolved.rerank_request or _from_header(request.headers),
+        without_reranker=resolved.rerank_request is not None,
+        budget=parsed.budget,
+    )
 
 
 def _from_header(headers: Mapping[str, str]) -> RerankRequest | None:

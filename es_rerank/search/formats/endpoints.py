@@ -6,7 +6,11 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum, auto
+from functools import lru_cache
+from types import MappingProxyType
 from urllib.parse import unquote, unquote_plus
+
+from es_rerank.model import DEFAULT_BUDGET, PlanningBudget
 
 # URL parameters that control how index expressions are resolved.
 INDEX_OPTIONS = frozenset({"allow_no_indices", "expand_wildcards", "ignore_unavailable"})
@@ -89,6 +93,8 @@ ENDPOINTS = (
     row(Endpoint.INFERENCE, {"POST"}, r"^/_inference/(?:rerank/)?(?P<id>[^/_][^/]*)", Role.OWN),
 )
 
+# Above the engines' own limit, by default 4 KB, because each character may need decoding.
+MAX_QUERY_STRING = 16 * 1024
 # Limited because the plan and the response of each search are held in memory.
 MAX_SEARCHES = 1000
 
@@ -105,7 +111,6 @@ class EndpointRequest:
         path: The raw path.
         id: The decoded id in the path; empty if there is none.
         role: What es-rerank does for the endpoint.
-        params: The decoded URL parameters.
 
     """
 
@@ -116,11 +121,11 @@ class EndpointRequest:
     path: str = ""
     id: str = ""
     role: Role = Role.SEARCHES
-    params: Mapping[str, str] = field(init=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Decode the URL parameters."""
-        object.__setattr__(self, "params", parameters(self.query_string))
+    @property
+    def params(self) -> Mapping[str, str]:
+        """The decoded URL parameters."""
+        return parameters(self.query_string)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,7 @@ class ParsedSearch:
         body: The search body; for a template, the template request's body.
         template: The request body for `_render/template`, which returns the search body; None for a plain search.
         header: The header line in an `_msearch`; None at other endpoints.
+        budget: How much work planning the search may need.
 
     """
 
@@ -141,6 +147,7 @@ class ParsedSearch:
     body: bytes
     template: bytes | None = None
     header: bytes | None = None
+    budget: PlanningBudget = field(default=DEFAULT_BUDGET, compare=False)
 
 
 def in_force(ids: Collection[str]) -> tuple[EndpointRow, ...]:
@@ -163,7 +170,16 @@ def match(
     return None
 
 
-def parameters(query_string: str) -> dict[str, str]:
-    """Decode URL parameters; if one is repeated, the last value is used, as in the engines."""
+@lru_cache(maxsize=64)
+def parameters(query_string: str) -> Mapping[str, str]:
+    """Decode URL parameters; if one is repeated, the last value is used, as in the engines.
+
+    Cached, because decoding is slow and the steps of a request need the parameters again.
+    """
     pairs = (pair.partition("=") for pair in query_string.split("&") if pair)
-    return {unquote_plus(name): unquote_plus(value) for name, _, value in pairs}
+    return MappingProxyType({_decoded(name): _decoded(value) for name, _, value in pairs})
+
+
+def _decoded(text: str) -> str:
+    """Decode a name or a value."""
+    return unquote_plus(text) if "%" in text or "+" in text else text

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -16,7 +16,7 @@ import msgspec
 
 from es_rerank.jsonrepair import MAX_BYTES_WITH_COMMENTS, without_comments
 from es_rerank.jsonspan import Span, check_depth, decode, elements, member, members, splice
-from es_rerank.model import Skip, Why
+from es_rerank.model import DEFAULT_BUDGET, Skip, Why
 from es_rerank.search.formats.endpoints import INDEX_OPTIONS, MAX_SEARCHES, ParsedSearch
 from es_rerank.search.naming import snake_case
 
@@ -91,10 +91,14 @@ def read(
         lines.pop()  # the engines accept one blank line at the end
     if not lines or len(lines) % 2:
         return Skip(Why.UNREADABLE)
+    budget = DEFAULT_BUDGET.shared(len(lines) // 2)
+    if not all(map(budget.covers, lines[::2])):
+        return Skip(Why.TOO_COMPLEX)
     shared = {name: params[name] for name in INDEX_OPTIONS if name in params}
+    whole = ParsedSearch(target, shared, b"", budget=budget)
     try:
         return [
-            _search(header, line, target, shared, templates)
+            _search(header, line, replace(whole, body=line, template=line if templates else None))
             for header, line in zip(lines[::2], lines[1::2], strict=True)
         ]
     except ValueError:
@@ -118,15 +122,16 @@ def responses(body: bytes) -> MultiSearchResponse | None:
         return None
 
 
-def _search(header: bytes, body: bytes, target: str, shared: Mapping[str, str], templates: bool) -> ParsedSearch:
-    """Parse one search. Raises ValueError if it is invalid. A blank header line is equivalent to `{}`."""
+def _search(header: bytes, body: bytes, search: ParsedSearch) -> ParsedSearch:
+    """Add the header to a search. Raises ValueError if it is invalid. A blank header line is equivalent to `{}`."""
     header = header if header.strip(_BLANK) else b"{}"
     values = decode(header, dict[str, Any])
     members(header)  # raises ValueError for a duplicate key
-    decode(body, dict[str, msgspec.Raw])
+    if search.budget.covers(body):
+        decode(body, dict[str, msgspec.Raw])
     named = {snake_case(name): value for name, value in values.items() if value is not None}
     options = {name: _parameter(value) for name, value in named.items() if name in _OPTIONS}
-    return ParsedSearch(_target(values, target), {**shared, **options}, body, body if templates else None, header)
+    return replace(search, target=_target(values, search.target), params={**search.params, **options}, header=header)
 
 
 def _target(values: Mapping[str, Any], target: str) -> str:

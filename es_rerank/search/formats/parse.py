@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from es_rerank.model import Skip, Why
 from es_rerank.search.formats import multi_search, rank_eval, search_template
 from es_rerank.search.formats.decode import content, unreadable
-from es_rerank.search.formats.endpoints import Endpoint, EndpointRequest, ParsedSearch
+from es_rerank.search.formats.endpoints import MAX_QUERY_STRING, Endpoint, EndpointRequest, ParsedSearch
 
 Parse = Callable[[EndpointRequest, bytes], Sequence[ParsedSearch] | Skip]
 """(request, decoded body) -> its searches, or a skip to pass the whole request to the engine."""
@@ -54,4 +54,6 @@ def parse(request: EndpointRequest, body: bytes) -> Sequence[ParsedSearch] | Ski
     parser = PARSERS.get(request.endpoint)
     if parser is None:
         return Skip(Why.NOT_A_SEARCH)
+    if len(request.query_string) > MAX_QUERY_STRING:
+        return Skip(Why.TOO_COMPLEX)
     return unreadable(request, body) or parser(request, body)

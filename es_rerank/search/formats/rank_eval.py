@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from msgspec import json
 
 from es_rerank.jsonspan import Edit, Span, check_depth, elements, members, objects, remove_members, splice
-from es_rerank.model import HitKey, Skip, Why
+from es_rerank.model import DEFAULT_BUDGET, HitKey, Skip, Why
 from es_rerank.search.documents import documents_query
 from es_rerank.search.formats.endpoints import MAX_SEARCHES, ParsedSearch
 from es_rerank.search.paging import body_integer
@@ -58,6 +58,8 @@ def read(body: bytes, target: str, params: Mapping[str, str]) -> Sequence[Parsed
         engine returns its own error.
 
     """
+    if not DEFAULT_BUDGET.covers(body):
+        return Skip(Why.TOO_COMPLEX)
     try:
         check_depth(body)
         found = members(body)
@@ -66,7 +68,8 @@ def read(body: bytes, target: str, params: Mapping[str, str]) -> Sequence[Parsed
             return Skip(Why.TOO_LARGE)
         own = {**params, "size": str(_size(found["metric"].of(body)))}
         templates = _templates(found["templates"].of(body)) if "templates" in found else {}
-        searches = [_search(one, templates, target, own) for one in rated]
+        budget = DEFAULT_BUDGET.shared(len(rated))
+        searches = [replace(_search(one, templates, target, own), budget=budget) for one in rated]
     except (KeyError, TypeError, ValueError):
         return Skip(Why.UNREADABLE)
     return searches or Skip(Why.UNREADABLE)

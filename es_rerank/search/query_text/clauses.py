@@ -36,6 +36,7 @@ _NON_SCORING_MEMBERS = frozenset(
 )
 # A wrapped query is a JSON text of its own, whose depth is added to that of the text around it.
 MAX_WRAPPERS = 1
+_MAX_WRAPPED_CHARACTERS = 32 * 1024
 _RANDOM_SCORE = ("random_score", "randomScore")
 
 
@@ -119,10 +120,10 @@ def _script_score(value: Any, context: Context) -> Iterator[QueryText]:
 def _wrapper(value: Any, context: Context) -> Iterator[QueryText]:
     """Yield the texts of a query that is sent as Base64-encoded JSON."""
     encoded = member(value, "query")
-    if context.wrappers >= MAX_WRAPPERS:
+    if context.wrappers >= MAX_WRAPPERS or not isinstance(encoded, str) or len(encoded) > _MAX_WRAPPED_CHARACTERS:
         return
     try:
-        query = decode(b64decode(encoded)) if isinstance(encoded, str) else None
+        query = decode(b64decode(encoded))
     except ValueError:
         return
     yield from read_query(query, replace(context, wrappers=context.wrappers + 1))

@@ -13,12 +13,18 @@ from es_rerank.search.query_text.dedup import fold, merge_texts
 from es_rerank.search.query_text.leaf_clauses import query_vector
 from es_rerank.search.query_text.lucene import lucene_words
 from es_rerank.search.query_text.retrievers import read_retriever
-from es_rerank.search.query_text.terms import MAX_QUERY_CHARACTERS, Clause, Context, QueryText, listed, member
+from es_rerank.search.query_text.terms import (
+    MAX_QUERY_CHARACTERS,
+    Clause,
+    Context,
+    QueryText,
+    TextMeter,
+    listed,
+    member,
+)
 
 # The default of `indices.query.bool.max_clause_count` in OpenSearch and in Elasticsearch before 8.1.
 _MAX_CLAUSES = 1024
-# Parsing a query language is about 1,000 times slower than decoding JSON, and blocks the event loop.
-_MAX_PARSED_BODY_BYTES = 20_000
 
 
 def typed_texts(search: Search, info: IndexInfo | None) -> list[QueryText]:
@@ -32,25 +38,20 @@ def typed_texts(search: Search, info: IndexInfo | None) -> list[QueryText]:
         info: The field types of its indices; None if the mapping is not known.
 
     """
-    context = Context(info.field_types if info else {}, parse_syntax=_parses_syntax(search))
+    context = Context(info.field_types if info else {}, meter=TextMeter(search.budget.syntax_tokens))
     texts = list(_texts(search, context))
     return _merge_equal([text for text in texts if not text.term_level] or texts)
 
 
 def may_have_text(search: Search) -> bool:
     """Return whether a search may have a typed text; used before its mapping is known."""
-    context = Context(mapping_unknown=True, parse_syntax=_parses_syntax(search))
+    context = Context(mapping_unknown=True, meter=TextMeter(search.budget.syntax_tokens))
     return next(_texts(search, context), None) is not None
 
 
 def query_text(texts: Sequence[QueryText]) -> str:
     """Join the texts of `typed_texts` into the query text for the model, without repeated words."""
     return texts[0].text if len(texts) == 1 else merge_texts(text.text for text in texts)
-
-
-def _parses_syntax(search: Search) -> bool:
-    """Return whether a search body is small enough to parse query languages in it."""
-    return len(search.body.raw) <= _MAX_PARSED_BODY_BYTES
 
 
 def _texts(search: Search, context: Context) -> Iterator[QueryText]:
@@ -63,9 +64,10 @@ def _url_texts(search: Search, context: Context) -> Iterator[QueryText]:
     """Yield the text of `?q=`, in Lucene query syntax; `df` is its default field."""
     fields = (search.params["df"],) if "df" in search.params else ()
     text = lucene_words(
-        search.params["q"][:MAX_QUERY_CHARACTERS],
+        context.meter.take(search.params["q"][:MAX_QUERY_CHARACTERS]),
         context.is_text_field,
         default_field_is_text=all(map(context.is_text_field, fields)),
+        parse=context.meter.parses,
     )
     yield QueryText(text, fields)
 

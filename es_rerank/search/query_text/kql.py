@@ -7,7 +7,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from es_rerank.search.query_text.dedup import merge_texts
-from es_rerank.search.query_text.lucene import MAX_PARSED_CHARACTERS, IsTextField, strip_operators, unescape
+from es_rerank.search.query_text.lucene import IsTextField, MayParse, strip_operators, unescape
+from es_rerank.search.query_text.terms import TextMeter
 
 # A quoted phrase, a bracket or colon, a comparison, or a word in which a backslash escapes one character.
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"?|[(){}:]|[<>]=?|(?:\\.|[^\s"(){}:<>\\])+')
@@ -15,7 +16,9 @@ _RELATIONS = frozenset({":", "<", "<=", ">", ">="})
 _CLOSING = frozenset({")", "}"})
 
 
-def kql_words(text: str, is_text_field: IsTextField, *, default_field_is_text: bool = True, parse: bool = True) -> str:
+def kql_words(
+    text: str, is_text_field: IsTextField, *, default_field_is_text: bool = True, parse: MayParse | None = None
+) -> str:
     """Reduce KQL to plain words, without operators, field names, ranges and negated parts.
 
     Format: Kibana Query Language. Invalid KQL is not an error: it is parsed as far as possible.
@@ -24,10 +27,11 @@ def kql_words(text: str, is_text_field: IsTextField, *, default_field_is_text: b
         text: The query.
         is_text_field: Returns whether a field contains text; values of other fields are dropped.
         default_field_is_text: Whether to keep words without a field name, which are searched in the default fields.
-        parse: Whether to parse the text, which is slow. Otherwise only its operators are removed.
+        parse: Returns whether a text may be parsed, which is slow; otherwise only its operators are removed. None uses
+            the limits of one search.
 
     """
-    if not parse or len(text) > MAX_PARSED_CHARACTERS:
+    if not (parse or TextMeter().parses)(text):
         return " ".join(strip_operators(text).split()) * default_field_is_text
     collector = _WordCollector(is_text_field, default_field_is_text)
     for lexeme, following in pairwise([*_TOKEN.findall(text), ""]):

@@ -32,7 +32,7 @@ def field_value(*keys: str, reduce: Callable[[str], str] = str) -> Clause:
 
     def clause(value: Any, context: Context) -> Iterator[QueryText]:
         for name, inner in items(value):
-            text = reduce(_as_text(_first_value(inner, keys)))
+            text = reduce(context.meter.take(_as_text(_first_value(inner, keys))))
             if text and context.is_text_field(name):
                 yield QueryText(text, (name,))
 
@@ -83,7 +83,7 @@ def own_value(key: str, reduce: Reduce = _unchanged) -> Clause:
     def clause(value: Any, context: Context) -> Iterator[QueryText]:
         names = tuple(_field_names(value))
         searches_text = not names or any(map(context.is_text_field, names))
-        text = reduce(_as_text(member(value, key)), context, searches_text)
+        text = reduce(context.meter.take(_as_text(member(value, key))), context, searches_text)
         if text:
             yield QueryText(text, names)
 
@@ -162,7 +162,7 @@ _IN_SPANS: Mapping[str, Clause] = {
 query_string = own_value(
     "query",
     lambda text, context, searches_text: lucene_words(
-        text, context.is_text_field, default_field_is_text=searches_text, parse=context.parse_syntax
+        text, context.is_text_field, default_field_is_text=searches_text, parse=context.meter.parses
     ),
 )
 
@@ -172,7 +172,7 @@ def simple_query_string(value: Any, context: Context) -> Iterator[QueryText]:
     flags = read_flags(member(value, "flags"))
 
     def words(text: str, _context: Context, searches_text: bool) -> str:
-        return simple_words(text, flags, parse=context.parse_syntax) if searches_text else ""
+        return simple_words(text, flags, parse=context.meter.parses(text)) if searches_text else ""
 
     yield from own_value("query", words)(value, context)
 
@@ -180,7 +180,7 @@ def simple_query_string(value: Any, context: Context) -> Iterator[QueryText]:
 kql = own_value(
     "query",
     lambda text, context, searches_text: kql_words(
-        text, context.is_text_field, default_field_is_text=searches_text, parse=context.parse_syntax
+        text, context.is_text_field, default_field_is_text=searches_text, parse=context.meter.parses
     ),
 )
 

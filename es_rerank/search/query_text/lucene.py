@@ -27,6 +27,7 @@ from ply import yacc
 from ply.yacc import LRParser
 
 from es_rerank.search.query_text.dedup import merge_texts
+from es_rerank.search.query_text.terms import TextMeter
 
 
 def _parser() -> LRParser:
@@ -48,13 +49,13 @@ parser = _parser()
 
 IsTextField = Callable[[str], bool]
 """Returns whether a field contains text; see `Context.is_text_field`."""
+MayParse = Callable[[str], bool]
+"""Returns whether a text may be parsed as a query language; see `TextMeter.parses`."""
 
 # Syntax tree nodes without words to search for: excluded terms, ranges and regular expressions.
 _IGNORED_NODES = (Not, Prohibit, Range, Regex, From, To)
 # `_exists_:title` tests for a field; `title` is not a word of the query.
 _EXISTS_FIELDS = frozenset({"_exists_", "_missing_"})
-# luqum parses about 20 words per millisecond and blocks the event loop. Longer query strings are usually generated.
-MAX_PARSED_CHARACTERS = 2000
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPE_OR_WILDCARD = re.compile(r"\\(.)|[*?]", re.DOTALL)
 # `!rusty`, but not `!!!`, which people type after a word.
@@ -71,7 +72,7 @@ _EXCLUDED = re.compile(r'(?:^|(?<=[\s(]))-(?:"[^"]*"?|\([^)]*\)?|\S+)')
 
 
 def lucene_words(
-    text: str, is_text_field: IsTextField, *, default_field_is_text: bool = True, parse: bool = True
+    text: str, is_text_field: IsTextField, *, default_field_is_text: bool = True, parse: MayParse | None = None
 ) -> str:
     """Reduce a `query_string` to plain words, without operators, field names, boosts, ranges and excluded terms.
 
@@ -82,16 +83,14 @@ def lucene_words(
         text: The query string.
         is_text_field: Returns whether a field contains text; terms of other fields are dropped.
         default_field_is_text: Whether to keep words without a field name, which are searched in the default fields.
-        parse: Whether to parse the text, which is slow. Otherwise only its operators are removed.
+        parse: Returns whether a text may be parsed, which is slow; otherwise only its operators are removed. None uses
+            the limits of one search.
 
     """
     if not _SYNTAX.search(text):
         return " ".join(text.split()) if default_field_is_text else ""
-    try:
-        tree = _parse(text) if parse and len(text) <= MAX_PARSED_CHARACTERS else None
-        parsed = merge_texts(_node_texts(tree, is_text_field, fielded=default_field_is_text)) if tree else None
-    except RecursionError:
-        parsed = None
+    tree = _parse(text) if (parse or TextMeter().parses)(text) else None
+    parsed = merge_texts(_node_texts(tree, is_text_field, fielded=default_field_is_text)) if tree else None
     words = strip_operators(text) * default_field_is_text if parsed is None else parsed
     return " ".join(word for word in words.split() if word not in _OPERATOR_WORDS)
 
@@ -116,7 +115,7 @@ def _parse(text: str) -> Item | None:
     """Parse a query string; None if luqum fails. Cached, as a search is read before and after its mapping is known."""
     try:
         return parser.parse(text)
-    except (ParseError, ValueError, InvalidOperation, RecursionError):
+    except (ParseError, ValueError, InvalidOperation):
         return None
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from enum import IntFlag, auto
 from typing import Any
 
-from es_rerank.search.query_text.lucene import MAX_PARSED_CHARACTERS, strip_operators
+from es_rerank.search.query_text.lucene import strip_operators
+from es_rerank.search.query_text.terms import MAX_PARSED_CHARACTERS
 
 
 class Flag(IntFlag):

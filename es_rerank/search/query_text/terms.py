@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from es_rerank.model import DEFAULT_BUDGET
 from es_rerank.search.fields.names import names_filter
 
 # Field types for text. A clause on a field of any other known type is considered a filter.
@@ -18,6 +20,9 @@ _METADATA_FIELDS = frozenset({"_id", "_index", "_type", "_routing", "_ignored", 
 _KEYWORD_SUFFIXES = (".keyword", ".raw")
 # Users do not type longer queries, and rerank models do not read them.
 MAX_QUERY_CHARACTERS = 20_000
+# Longer texts in a query language are usually generated.
+MAX_PARSED_CHARACTERS = 2000
+_TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,29 @@ class QueryText:
     term_level: bool = False
 
 
+class TextMeter:
+    """Limits the work for the texts of one search. State: what is left, over all of its clauses."""
+
+    def __init__(self, tokens: int = DEFAULT_BUDGET.syntax_tokens) -> None:
+        """Start with this number of tokens of a query language."""
+        self._tokens = tokens
+        self._characters = 2 * MAX_QUERY_CHARACTERS
+
+    def take(self, text: str) -> str:
+        """Return as much of a text as may be read."""
+        text = text[: self._characters]
+        self._characters -= len(text)
+        return text
+
+    def parses(self, text: str) -> bool:
+        """Return whether a text in a query language may be parsed, which takes about 50 microseconds per token."""
+        tokens = sum(1 for _ in _TOKEN.finditer(text)) if len(text) <= MAX_PARSED_CHARACTERS else self._tokens + 1
+        if tokens > self._tokens:
+            return False
+        self._tokens -= tokens
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What reading a clause depends on besides its value.
@@ -46,7 +74,7 @@ class Context:
         affects_ranking: Whether the clause is one of several whose scores are combined, so that the order of hits
             depends on which documents match it.
         mapping_unknown: Whether the mapping is not known yet, so that any field may be a text field.
-        parse_syntax: Whether to parse query languages, which is slow. Otherwise only their operators are removed.
+        meter: Limits how much text is read and parsed, over all clauses of the search.
         wrappers: Number of `wrapper` queries around the clause, whose depths add up.
 
     """
@@ -54,7 +82,7 @@ class Context:
     field_types: Mapping[str, str] = field(default_factory=dict)
     affects_ranking: bool = False
     mapping_unknown: bool = False
-    parse_syntax: bool = True
+    meter: TextMeter = field(default_factory=TextMeter, compare=False)
     wrappers: int = 0
 
     def is_text_field(self, name: str) -> bool:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from itertools import chain
 
 from es_rerank.jsonspan import Span, check_depth, elements, members
+from es_rerank.search.wildcards import matches
 
 # Member names, starting at the root. `*` in a name matches any characters; the name `**` matches one or more levels.
 Path = tuple[str, ...]
@@ -23,8 +23,8 @@ _ANY_DEPTH = "**"
 # The engines trim these characters, but no whitespace outside ASCII.
 _BLANK = "".join(map(chr, range(0x21)))
 _DOT = re.compile(r"(?<!\\)\.")
-# In the engines `*` is the only wildcard; escape the other wildcards of fnmatch.
-_LITERAL = str.maketrans({"[": "[[]", "?": "[?]"})
+# Maximum number of comparisons of a name with a path, each of which takes less than a microsecond.
+_MAX_COMPARISONS = 50_000
 _EMPTY = re.compile(rb"\{\s*\}|\[\s*\]")
 
 
@@ -60,16 +60,17 @@ def cut(body: bytes, wanted: Filter, *, keeps_empty: bool = True) -> bytes | Non
 
     Returns:
         The filtered body, or an empty object if nothing is left. None if the body cannot be filtered, because it is
-        nested hundreds of levels deep or has a duplicate key.
+        nested hundreds of levels deep, has a duplicate key, or has too many names for the number of paths.
 
     """
     root = body.strip()
     if not wanted or not root.startswith(b"{"):
         return body
+    steps = _Steps()
     try:
         check_depth(root)
-        kept = _included(root, wanted.included) if wanted.included else root
-        kept = _remaining(kept, wanted.excluded, keeps_empty) if kept else None
+        kept = _included(root, wanted.included, steps) if wanted.included else root
+        kept = _remaining(kept, wanted.excluded, steps, keeps_empty=keeps_empty) if kept else None
     except ValueError:
         return None
     before, _, after = body.partition(root)
@@ -89,7 +90,7 @@ def keeps(wanted: Filter, path: Path) -> bool:
 
 def _path(text: str) -> Path:
     """Split a path at its dots; a dot after a backslash is part of the name."""
-    return tuple(name.replace("\\.", ".").translate(_LITERAL) for name in _DOT.split(text))
+    return tuple(name.replace("\\.", ".") for name in _DOT.split(text))
 
 
 def _nothing_of(root: bytes) -> bytes:
@@ -97,29 +98,56 @@ def _nothing_of(root: bytes) -> bytes:
     return b"{ }" if root[1:2].isspace() else b"{}"
 
 
-def _included(text: bytes, wanted: Paths) -> bytes | None:
+def _included(text: bytes, wanted: Paths, steps: _Steps) -> bytes | None:
     """Reduce a value to what the paths include; None if nothing is left."""
     if _WHOLE in wanted:
         return text
     if not wanted or not text.startswith((b"{", b"[")):
         return None
-    return _rejoined(text, lambda name, value: _included(value, _below(name, wanted)))
+    return _rejoined(text, lambda name, value: _included(value, steps.below(name, wanted), steps))
 
 
-def _remaining(text: bytes, unwanted: Paths, keeps_empty: bool) -> bytes | None:
+def _remaining(text: bytes, unwanted: Paths, steps: _Steps, *, keeps_empty: bool) -> bytes | None:
     """Remove what the paths exclude from a value; None if nothing is left."""
     if _WHOLE in unwanted:
         return None
     if not unwanted or not text.startswith((b"{", b"[")) or (keeps_empty and _EMPTY.fullmatch(text)):
         return text
-    return _rejoined(text, lambda name, value: _remaining(value, _below(name, unwanted), keeps_empty))
+    return _rejoined(
+        text, lambda name, value: _remaining(value, steps.below(name, unwanted), steps, keeps_empty=keeps_empty)
+    )
 
 
-def _below(name: str | None, asked: Paths) -> Paths:
-    """Return the rest of each path whose first name matches *name*. Array elements (None) keep all paths."""
-    if name is None:
-        return asked
-    return frozenset(path[1:] for path in asked if fnmatchcase(name, path[0])).union(
+class _Steps:
+    """The steps from a value to its members. State: the steps so far, as the same names occur in each hit."""
+
+    def __init__(self) -> None:
+        """Start without steps."""
+        self._below: dict[tuple[Paths, str], Paths] = {}
+        self._known: dict[Paths, Paths] = {}
+        self._comparisons = 0
+
+    def below(self, name: str | None, asked: Paths) -> Paths:
+        """Return the rest of each path whose first name matches *name*. Array elements (None) keep all paths.
+
+        Raises ValueError if there have been too many comparisons.
+        """
+        if name is None or not asked:
+            return asked
+        rest = self._below.get((asked, name))
+        if rest is None:
+            self._comparisons += len(asked)
+            if self._comparisons > _MAX_COMPARISONS:
+                raise ValueError("too many names and paths")
+            rest = _below(name, asked)
+            # The same object is found faster, because sets are otherwise compared element by element.
+            self._below[asked, name] = rest = self._known.setdefault(rest, rest)
+        return rest
+
+
+def _below(name: str, asked: Paths) -> Paths:
+    """Return the rest of each path whose first name matches *name*."""
+    return frozenset(path[1:] for path in asked if matches(name, path[0])).union(
         path for path in asked if path[0] == _ANY_DEPTH
     )
 

@@ -85,7 +85,8 @@ def page_keys(response: SearchResponse, plan: Plan, ranking: Ranking | None) -> 
 
 def _written(response: SearchResponse, hits: Sequence[RankedHit], plan: Plan, edits: Sequence[Edit]) -> bytes:
     """Return the response with its hits replaced by *hits*."""
-    array = _array(response, splice_all([(ranked.hit.raw, _hit_edits(ranked, plan)) for ranked in hits]))
+    extra = [name for name in plan.extra_fields if not is_covered(name, plan.client_fields)]
+    array = _array(response, splice_all([(ranked.hit.raw, _hit_edits(ranked, plan, extra)) for ranked in hits]))
     return splice(response.body, [*edits, (response.array.start, response.array.end, array)])
 
 
@@ -121,12 +122,12 @@ def _array(response: SearchResponse, hits: Sequence[bytes]) -> bytes:
     return old[: spans[0].start] + between.join(hits) + old[spans[-1].end :]
 
 
-def _hit_edits(ranked: RankedHit, plan: Plan) -> list[Edit]:
-    """Return the edits of one hit: new score, `sort` value and `_explanation`, and removal of extra fields."""
+def _hit_edits(ranked: RankedHit, plan: Plan, extra: Sequence[str]) -> list[Edit]:
+    """Return the edits of one hit: new score, `sort` value and `_explanation`, and removal of *extra* fields."""
     hit, score = ranked
     edits: list[Edit] = []
-    if plan.extra_fields:
-        edits += _without_fields(hit, [name for name in plan.extra_fields if not is_covered(name, plan.client_fields)])
+    if extra:
+        edits += _without_fields(hit, extra)
     if plan.without_stored_fields:
         edits += remove_members(hit.members, _STORED_MEMBERS)
     if score is not None and score != hit.score:
@@ -180,7 +181,7 @@ def _node(text: bytes, span: Span, score: float, description: bytes) -> bytes:
 def _without_fields(hit: Hit, names: Sequence[str]) -> list[Edit]:
     """Return the edits that remove members of a hit's `fields`, or `fields` itself if nothing is left."""
     span = hit.members.get("fields")
-    if span is None or not names:
+    if span is None:
         return []
     text = span.of(hit.raw)
     left = _without_names(text, names)

@@ -108,7 +108,7 @@ async def _answer(
         reply.headers[_ID_HEADER] = client_id
     whole = write(response, client_id, result.body if result else None)
     # If `filter_path` cannot be applied, return the full body: not every engine can return the response again.
-    body = filtered(call.endpoint_request, whole, reply) or whole
+    body = await filtered(call.endpoint_request, whole, reply) or whole
     if result is None:
         submitted = call.endpoint_request.endpoint is Endpoint.ASYNC_SEARCH
         return HandlerResult(body, (skipped(Why.PARTIAL),) if submitted else (), reply)

@@ -36,9 +36,11 @@ from es_rerank.search.formats.decode import wants_other_format
 from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch
 from es_rerank.search.formats.parse import parse
 from es_rerank.server import client_request
+from es_rerank.server.concurrency import compute
 from es_rerank.server.handlers.engine_reply import read_reply
 from es_rerank.server.handlers.filtering import shows_no_hits
 from es_rerank.server.handlers.result import HandlerResult, pass_through
+from es_rerank.server.memory import Hold
 from es_rerank.server.search_pipelines import Caller, identity
 from es_rerank.server.shadow import Measurement
 from es_rerank.server.state import State
@@ -114,9 +116,10 @@ class EngineSession:
     (`warnings`), because the engine may send a warning only once.
     """
 
-    def __init__(self, call: SearchCall, timings: Timings) -> None:
-        """Create a session for the client of *call*."""
+    def __init__(self, call: SearchCall, timings: Timings, hold: Hold) -> None:
+        """Create a session for the client of *call*. The bytes of responses are added to *hold*."""
         self._call = call
+        self._hold = hold
         self._client_headers: CIMultiDict[str] | None = None
         self.timings = timings
         self.warnings: list[str] = []
@@ -148,7 +151,7 @@ class EngineSession:
 
     def ports(self, fetch: Fetch) -> Ports:
         """Return the pipeline's I/O functions, on behalf of the client."""
-        return Ports(self._resolve_index, fetch, self.score, self._call.state.indices)
+        return Ports(self._resolve_index, fetch, self.score, self._call.state.indices, compute)
 
     def measurements(self, fetch: Fetch, *plans: Plan | None) -> tuple[Measurement, ...]:
         """Return the measurements to run after the response; plans that are None are ignored."""
@@ -237,7 +240,7 @@ class EngineSession:
 
     async def _read(self, response: EngineResponse) -> EngineReply:
         """Read a response. If engine responses are not compressed, the client's is compressed as it accepts."""
-        reply = await read_reply(response, self._call.state.settings.max_answer)
+        reply = await read_reply(response, self._call.state.settings.max_answer, self._hold)
         if reply.content_encoding or self._call.state.upstream.compressed:
             return reply
         return replace(reply, content_encoding=chosen_encoding(client_request.accepted_encodings(self._call.request)))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from es_rerank.model import EngineReply
 from es_rerank.search.formats.endpoints import Endpoint, EndpointRequest
 from es_rerank.search.response.filter_path import cut, keeps, paths
+from es_rerank.server.concurrency import compute
 
 # Where the responses of endpoints have hits. Others may not be skipped: the metrics of `_rank_eval` depend on hits that
 # are not shown, and the id of an asynchronous search may be polled without a filter.
@@ -22,10 +25,12 @@ def shows_no_hits(request: EndpointRequest) -> bool:
     return path is not None and "filter_path" in request.params and not keeps(paths(request.params), path)
 
 
-def filtered(request: EndpointRequest, body: bytes, reply: EngineReply) -> bytes | None:
+async def filtered(request: EndpointRequest, body: bytes, reply: EngineReply) -> bytes | None:
     """Apply `filter_path` to a response; None if this is not possible.
 
     Elasticsearch and OpenSearch differ in whether they keep empty objects on excluded paths.
     """
     params = request.params
-    return cut(body, paths(params), keeps_empty=reply.elasticsearch) if "filter_path" in params else body
+    if "filter_path" not in params:
+        return body
+    return await compute(len(body), partial(cut, keeps_empty=reply.elasticsearch), body, paths(params))

@@ -6,7 +6,7 @@ keeps its position and does not affect the others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -26,10 +26,10 @@ from es_rerank.search.engine_request.widen import without_filter_path
 from es_rerank.search.formats.decode import decode
 from es_rerank.search.formats.endpoints import Endpoint, ParsedSearch
 from es_rerank.search.formats.multi_search import MultiSearchResponse, responses, write
+from es_rerank.server.concurrency import compute, gather_bounded
 from es_rerank.server.handlers.context import EngineSession, SearchCall, parsed_searches
 from es_rerank.server.handlers.filtering import filtered
-from es_rerank.server.handlers.gather import gather_bounded
-from es_rerank.server.handlers.part import Line, Part
+from es_rerank.server.handlers.part import Line, Part, within_limit
 from es_rerank.server.handlers.result import (
     HandlerResult,
     error_response,
@@ -57,7 +57,7 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
     parsed = parsed_searches(call)
     if isinstance(parsed, HandlerResult):
         return parsed
-    parts = await make_parts(call, session, parsed)
+    parts = within_limit(await make_parts(call, session, parsed))
     planned = any(isinstance(part.plan, Plan) for part in parts)
     query = await ask_many(call, session, [part.line() for part in parts]) if planned else None
     if query is None:
@@ -70,7 +70,7 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
         if unchanged is None:
             return _unchanged(call, session, parts)
         found = {index: unchanged.responses.response(index) for index in range(len(parts))} | found
-    body = filtered(call.endpoint_request, query.responses.with_responses(found), query.reply)
+    body = await filtered(call.endpoint_request, query.responses.with_responses(found), query.reply)
     if body is None:
         return _unchanged(call, session, parts, Why.ENGINE_ANSWER)
     outcomes = tuple(result.outcome for result in results)
@@ -103,14 +103,14 @@ async def rank_windows(
 ) -> list[RankedWindow | SearchResult]:
     """Rank the window of each planned search with the model; other searches are skipped."""
     return await gather_bounded(
-        call.state.settings.reranker_max_requests, partial(_window, call, session), parts, replies
+        call.state.settings.reranker_max_requests, partial(rank_part, call, session), parts, replies
     )
 
 
 async def _ask(session: EngineSession, engine_request: EngineRequest, lines: Sequence[Line]) -> MultiReply | None:
     """Send lines as the body of an engine request."""
     reply = await session.ask(engine_request._replace(body=write(lines)))
-    found = None if reply.body is None else responses(reply.body)
+    found = None if reply.body is None else await compute(len(reply.body), responses, reply.body)
     return MultiReply(reply, found) if found and len(found.responses) == len(lines) else None
 
 
@@ -139,7 +139,7 @@ async def _fetch(call: SearchCall, session: EngineSession, part: Part, plan: Pla
     return reply.of(0) if reply else EngineReply()
 
 
-async def _window(
+async def rank_part(
     call: SearchCall, session: EngineSession, part: Part, reply: EngineReply
 ) -> RankedWindow | SearchResult:
     """Rank the window of one search."""
@@ -152,22 +152,30 @@ async def _results(
     call: SearchCall, session: EngineSession, parts: Sequence[Part], query: MultiReply
 ) -> list[SearchResult]:
     """Complete all searches after the query phase, with one fetch-phase request for all of them."""
-    replies = [
-        query.of(index) if isinstance(part.plan, Plan) else replace(query.reply, body=query.responses.response(index))
-        for index, part in enumerate(parts)
-    ]
+    replies = await compute(len(query.responses.body), _replies, parts, query)
     for index, part in enumerate(parts):
         session.learn_limit(part.search, query.responses.response(index))
     windows = await rank_windows(call, session, parts, replies)
     lines = {index: line for index in range(len(parts)) if (line := _second_line(call, parts[index], windows[index]))}
     second = await ask_many(call, session, list(lines.values())) if lines else None
     position = {index: place for place, index in enumerate(lines)}
+    size = len(query.responses.body) + (len(second.responses.body) if second else 0)
+    return await compute(size, _completed, windows, second, position)
+
+
+def _replies(parts: Sequence[Part], query: MultiReply) -> list[EngineReply]:
+    """Return the reply to each search. Of a search without a plan, the client gets any response, also an error."""
     return [
-        window
-        if isinstance(window, SearchResult) and index not in lines
-        else _result(window, second, position.get(index))
-        for index, window in enumerate(windows)
+        query.of(index) if isinstance(part.plan, Plan) else replace(query.reply, body=query.responses.response(index))
+        for index, part in enumerate(parts)
     ]
+
+
+def _completed(
+    windows: Sequence[RankedWindow | SearchResult], second: MultiReply | None, position: Mapping[int, int]
+) -> list[SearchResult]:
+    """Complete the searches; *position* is the place in the second request of each search that has one."""
+    return [_result(window, second, position.get(index)) for index, window in enumerate(windows)]
 
 
 def _second_line(call: SearchCall, part: Part, window: RankedWindow | SearchResult) -> Line | None:

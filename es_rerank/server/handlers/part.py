@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from es_rerank.model import Plan, Search, Skip
+from es_rerank.model import Plan, Search, Skip, Why
 from es_rerank.search.engine_request.widen import widen_item
 from es_rerank.search.formats.endpoints import ParsedSearch
 from es_rerank.search.formats.search_template import inline
 
 # Sent instead of a search that cannot be sent, so that each response has the same position as its search.
 _NO_SEARCH = b'{"size":0,"query":{"match_none":{}}}'
+
+# Maximum number of hits that all searches of a request fetch for the model in addition to the hits of their pages.
+MAX_ADDED_HITS = 10_000
 
 Line = tuple[bytes, bytes]
 """Header and body of one search."""
@@ -50,3 +54,15 @@ class Part:
     def _plain(self, body: bytes) -> bytes:
         """Return *body*, or the search without a native reranker, if it has one."""
         return self.search.body.raw if isinstance(self.search, Search) and self.search.without_reranker else body
+
+
+def within_limit(parts: Sequence[Part]) -> list[Part]:
+    """Return the searches, without the plans of those from which on the request would fetch too many hits."""
+    kept = []
+    added = 0
+    for part in parts:
+        if isinstance(part.plan, Plan):
+            added += max(0, part.plan.fetch.size - part.plan.size)
+        too_many = added > MAX_ADDED_HITS and isinstance(part.plan, Plan)
+        kept.append(replace(part, plan=Skip(Why.TOO_LARGE)) if too_many else part)
+    return kept

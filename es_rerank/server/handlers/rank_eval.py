@@ -1,26 +1,37 @@
 """`_rank_eval`: evaluates the reranked order.
 
-All of its searches are sent as one `_msearch` and reranked. The engine then evaluates queries that return the reranked
-hits, so that its own code computes every metric.
+Its searches are sent as one `_msearch`, or several if they fetch many hits, and reranked. The engine then evaluates
+queries that return the reranked hits, so that its own code computes every metric.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
-from es_rerank.model import EngineReply, Plan, Search, Skip, Why, skipped
-from es_rerank.pipeline import RankedWindow, SearchResult, page_result, skip_result
+from es_rerank.model import EngineReply, Outcome, Plan, Search, Skip, Why, skipped
+from es_rerank.pipeline import RankedWindow, SearchResult
 from es_rerank.search.engine_request.by_endpoint import EngineRequest, rank_eval_with
 from es_rerank.search.engine_request.widen import BODY_PARAMETERS, without_filter_path, without_parameters
 from es_rerank.search.formats.decode import content
 from es_rerank.search.formats.rank_eval import RankedHit, ranked, write
-from es_rerank.search.response.hits import keys, read
+from es_rerank.search.response.hits import keys
+from es_rerank.search.response.rewrite import page
+from es_rerank.server.concurrency import compute, gather_bounded
 from es_rerank.server.handlers.context import EngineSession, SearchCall, parsed_searches
 from es_rerank.server.handlers.filtering import filtered
-from es_rerank.server.handlers.multi_search import ask_many, make_parts, measurements, rank_windows
-from es_rerank.server.handlers.part import Part
+from es_rerank.server.handlers.multi_search import ask_many, make_parts, measurements, rank_part
+from es_rerank.server.handlers.part import MAX_ADDED_HITS, Part
 from es_rerank.server.handlers.result import HandlerResult
+
+
+@dataclass(frozen=True, slots=True)
+class _Rated:
+    """The outcome of one search, and a query that returns the hits of its page; None if it is not replaced."""
+
+    outcome: Outcome
+    query: bytes | None = None
 
 
 async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
@@ -32,7 +43,7 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
     parts = await make_parts(call, session, parsed)
     results = await _results(call, session, parts)
     outcomes = tuple(result.outcome for result in results)
-    found = {index: ranked(_hits(result.body)) for index, result in enumerate(results) if result.body is not None}
+    found = {index: result.query for index, result in enumerate(results) if result.query is not None}
     unchanged = HandlerResult(
         None, outcomes, forward=_plain(call, parts), measurements=measurements(call, session, parts)
     )
@@ -41,7 +52,7 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
     query_string = without_filter_path(without_parameters(request.query_string, BODY_PARAMETERS))
     body = write(content(request, call.body), _without_rerankers(parts) | found)
     reply = await session.ask(EngineRequest(request.path, query_string, body))
-    whole = None if reply.body is None else filtered(call.endpoint_request, reply.body, reply)
+    whole = None if reply.body is None else await filtered(call.endpoint_request, reply.body, reply)
     if whole is None:
         why = Why.ENGINE_ERROR if reply.body is None else Why.ENGINE_ANSWER
         return replace(unchanged, outcomes=tuple(skipped(why) for _ in outcomes))
@@ -60,21 +71,43 @@ def _without_rerankers(parts: Sequence[Part]) -> dict[int, bytes]:
     return {index: search.body.raw for index, search in searches.items() if search.without_reranker}
 
 
-async def _results(call: SearchCall, session: EngineSession, parts: list[Part]) -> list[SearchResult]:
-    """Run and rerank all planned searches at once, each with the number of hits that the metric evaluates."""
-    planned = [part for part in parts if isinstance(part.plan, Plan)]
-    query = await ask_many(call, session, [part.line() for part in planned]) if planned else None
-    replies = [query.of(index) if query else EngineReply() for index in range(len(planned))]
-    windows = iter(await rank_windows(call, session, planned, replies))
-    return [skip_result(part.plan) if isinstance(part.plan, Skip) else _result(next(windows)) for part in parts]
+async def _results(call: SearchCall, session: EngineSession, parts: Sequence[Part]) -> list[_Rated]:
+    """Run and rerank the planned searches, each with the number of hits that the metric evaluates."""
+    rated: list[_Rated] = []
+    for batch in _batches([part for part in parts if isinstance(part.plan, Plan)]):
+        query = await ask_many(call, session, [part.line() for part in batch])
+        replies = [query.of(index) if query else EngineReply() for index in range(len(batch))]
+        limit = call.state.settings.reranker_max_requests
+        rated += await gather_bounded(limit, partial(_rated, call, session), batch, replies)
+    remaining = iter(rated)
+    return [_Rated(skipped(part.plan.why)) if isinstance(part.plan, Skip) else next(remaining) for part in parts]
 
 
-def _result(window: RankedWindow | SearchResult) -> SearchResult:
-    """Return the client's page of one search."""
-    return page_result(window) if isinstance(window, RankedWindow) else window
+def _batches(parts: Sequence[Part]) -> Iterator[list[Part]]:
+    """Split searches into requests to the engine, so that the hits of all searches are not in memory at once."""
+    batch: list[Part] = []
+    hits = 0
+    for part in parts:
+        size = part.plan.fetch.size if isinstance(part.plan, Plan) else 0
+        if batch and hits + size > MAX_ADDED_HITS:
+            yield batch
+            batch, hits = [], 0
+        batch.append(part)
+        hits += size
+    if batch:
+        yield batch
 
 
-def _hits(body: bytes) -> list[RankedHit]:
-    """Return the hits of a reranked page."""
-    hits = read(body).hits
-    return [RankedHit(key, hit.score or 0.0) for key, hit in zip(keys(hits), hits, strict=True)]
+async def _rated(call: SearchCall, session: EngineSession, part: Part, reply: EngineReply) -> _Rated:
+    """Rerank one search and reduce its response to a query for the hits of the page."""
+    window = await rank_part(call, session, part, reply)
+    if isinstance(window, SearchResult):
+        return _Rated(window.outcome)
+    return _Rated(window.outcome, await compute(len(window.response.body), _query, window))
+
+
+def _query(window: RankedWindow) -> bytes:
+    """Return a query that returns the hits of the page."""
+    hits = page(window.response, window.plan, window.ranking)
+    scores = [hit.hit.score or 0.0 if hit.score is None else hit.score for hit in hits]
+    return ranked([RankedHit(key, score) for key, score in zip(keys([hit.hit for hit in hits]), scores, strict=True)])

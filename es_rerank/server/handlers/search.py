@@ -40,7 +40,7 @@ async def _searched(call: SearchCall, session: EngineSession, search: Search) ->
     result = await run(search, session.ports(fetch), call.options)
     if result.body is None or result.reply is None:
         return HandlerResult(None, (result.outcome,), measurements=session.measurements(fetch, result.shadow))
-    body = filtered(call.endpoint_request, result.body, result.reply)
+    body = await filtered(call.endpoint_request, result.body, result.reply)
     return pass_through(Why.ENGINE_ANSWER) if body is None else search_result(result, body)
 
 

@@ -7,7 +7,15 @@ import pytest
 from es_rerank.compat.endpoints import rows
 from es_rerank.model import Skip, Why
 from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, MULTI_REQUESTS
-from es_rerank.search.formats.endpoints import ENDPOINTS, Endpoint, EndpointRequest, ParsedSearch, Role, match
+from es_rerank.search.formats.endpoints import (
+    ENDPOINTS,
+    MAX_QUERY_STRING,
+    Endpoint,
+    EndpointRequest,
+    ParsedSearch,
+    Role,
+    match,
+)
 from es_rerank.search.formats.parse import PARSERS, parse
 from es_rerank.server.handlers import HANDLERS
 
@@ -116,3 +124,10 @@ def test_endpoints_whose_responses_are_rewritten_are_optional() -> None:
     compat = rows(sniffing=True, emulation=True)
     assert {row.role for row in compat} == {Role.COMPAT}
     assert {row.endpoint for row in compat} == set(Endpoint) - {row.endpoint for row in ENDPOINTS}
+
+
+@pytest.mark.parametrize(("length", "why"), [(MAX_QUERY_STRING, None), (MAX_QUERY_STRING + 1, Why.TOO_COMPLEX)])
+def test_a_long_query_string_is_not_decoded(length: int, why: Why | None) -> None:
+    request = EndpointRequest("docs", "q=hose&x=".ljust(length, "a"))
+    parsed = parse(request, b"")
+    assert (parsed.why if isinstance(parsed, Skip) else None) is why

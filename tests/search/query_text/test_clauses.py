@@ -16,8 +16,8 @@ HOSE = {"match": {"body": "hose"}}
 CONSTANT = {"constant_score": {"filter": HOSE}}
 
 
-def words(query: Any, context: Context = Context()) -> list[str]:  # noqa: B008 - a frozen value
-    return [text.text for text in read_query(query, context)]
+def words(query: Any, context: Context | None = None) -> list[str]:
+    return [text.text for text in read_query(query, context or Context())]
 
 
 @pytest.mark.parametrize(

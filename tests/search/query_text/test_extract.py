@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
 import pytest
 
 from es_rerank.jsonspan import MAX_DEPTH
-from es_rerank.model import IndexInfo, Search, SearchBody
+from es_rerank.model import IndexInfo, PlanningBudget, Search, SearchBody
 from es_rerank.search.query_text.clauses import CLAUSES, MAX_WRAPPERS
 from es_rerank.search.query_text.extract import may_have_text, query_text, typed_texts
 from es_rerank.search.query_text.retrievers import RETRIEVERS
@@ -162,10 +163,11 @@ def test_a_text_that_begins_with_more_white_space_than_a_query_is_long_is_read()
     assert typed_texts(searched({"more_like_this": {"like": {"doc": {"body": like}}}}), None) == [QueryText("hose")]
 
 
-@pytest.mark.parametrize(("size", "expected"), [(20_000, False), (20_001, True)])
-def test_in_a_large_body_an_excluded_word_may_be_a_text(size: int, expected: bool) -> None:
+@pytest.mark.parametrize(("tokens", "expected"), [(4, False), (3, True)])
+def test_over_the_budget_an_excluded_word_may_be_a_text(tokens: int, expected: bool) -> None:
     """Only the parser knows what NOT excludes."""
-    search = with_values({"query": {"query_string": {"query": "NOT (tap)"}}}, raw=b" " * size)
+    values = {"query": {"query_string": {"query": "NOT (tap)"}}}
+    search = replace(with_values(values), budget=PlanningBudget(syntax_tokens=tokens))
     assert may_have_text(search) is expected
     assert bool(typed_texts(search, None)) is expected
 
@@ -211,10 +213,17 @@ def test_a_text_is_cut_to_the_length_of_a_query(clause: str) -> None:
 
 
 @pytest.mark.parametrize("clause", ["query_string", "kql"])
-@pytest.mark.parametrize(("size", "text"), [(20_000, "hose"), (20_001, "hose tap")])
-def test_in_a_large_body_query_languages_are_not_parsed_but_lose_their_operators(
-    clause: str, size: int, text: str
+@pytest.mark.parametrize(("tokens", "text"), [(12, "hose pipe"), (11, "hose pipe tap")])
+def test_over_the_budget_query_languages_are_not_parsed_but_lose_their_operators(
+    clause: str, tokens: int, text: str
 ) -> None:
-    body = {"query": {clause: {"query": "hose AND NOT (tap)"}}}
-    found = typed_texts(with_values(body, raw=b" " * size), None)
-    assert query_text(found) == text
+    """The budget is one for all clauses of a search."""
+    clauses = [{clause: {"query": f"{word} AND NOT (tap)"}} for word in ("hose", "pipe")]
+    search = replace(searched(clauses), budget=PlanningBudget(syntax_tokens=tokens))
+    assert query_text(typed_texts(search, None)) == text
+
+
+def test_texts_are_read_up_to_twice_the_length_of_a_query_over_all_clauses() -> None:
+    clauses = [{"match": {f"f{number}": "hose " * 4000}} for number in range(3)]
+    (text,) = typed_texts(searched(clauses), None)
+    assert text.fields == ("f0", "f1")

@@ -8,6 +8,10 @@ from es_rerank.search.query_text.kql import kql_words
 from tests.search.strategies import reaching
 
 
+def never(_text: str) -> bool:
+    return False
+
+
 def is_text_field(field: str) -> bool:
     return field not in {"tag", "items"}
 
@@ -47,8 +51,8 @@ def test_kql(text: str, words: str, fielded: str) -> None:
 
 
 def test_a_text_that_is_not_parsed_loses_its_operators() -> None:
-    assert kql_words("hose AND (tap)", is_text_field, parse=False) == "hose tap"
-    assert kql_words("hose AND (tap)", is_text_field, default_field_is_text=False, parse=False) == ""
+    assert kql_words("hose AND (tap)", is_text_field, parse=never) == "hose tap"
+    assert kql_words("hose AND (tap)", is_text_field, default_field_is_text=False, parse=never) == ""
 
 
 @pytest.mark.parametrize(("size", "words"), [(2000, "hose"), (2001, "diy hose")])

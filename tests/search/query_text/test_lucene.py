@@ -10,6 +10,10 @@ from es_rerank.search.query_text.lucene import lucene_words, unescape, wildcard_
 from tests.search.strategies import reaching
 
 
+def never(_text: str) -> bool:
+    return False
+
+
 def is_text_field(field: str) -> bool:
     return field != "tag"
 
@@ -134,19 +138,26 @@ def test_a_text_of_more_characters_than_a_person_types_is_not_parsed(size: int, 
 
 
 def test_a_text_that_is_not_parsed_loses_its_operators() -> None:
-    assert lucene_words("tag:diy AND hose", is_text_field, parse=False) == "diy hose"
+    assert lucene_words("tag:diy AND hose", is_text_field, parse=never) == "diy hose"
 
 
 def at_depth(frames: int, call: Callable[[], str]) -> str:
     return at_depth(frames - 1, call) if frames else call()
 
 
-def test_a_tree_too_deep_to_be_walked_loses_its_operators_instead() -> None:
+@pytest.mark.parametrize(("brackets", "words"), [(148, ""), (149, "diy")])
+def test_a_text_of_more_tokens_than_a_search_may_have_loses_its_operators_instead(brackets: int, words: str) -> None:
     """Only the parser knows that the value of `tag` is no text; the fallback keeps it."""
-    text = "(" * 700 + "tag:diy" + ")" * 700
-    assert lucene_words(text, is_text_field) == ""
-    assert at_depth(400, lambda: lucene_words(text, is_text_field)) == "diy"
-    assert at_depth(400, lambda: lucene_words(text, is_text_field, default_field_is_text=False)) == ""
+    text = "(" * brackets + "tag:diy" + ")" * brackets
+    assert lucene_words(text, is_text_field) == words
+    assert at_depth(300, lambda: lucene_words(text, is_text_field)) == words
+    assert at_depth(300, lambda: lucene_words(text, is_text_field, default_field_is_text=False)) == ""
+
+
+@pytest.mark.parametrize("nested", ["NOT ", "+", "f:(", "("])
+def test_operators_as_deep_as_a_search_may_have_them_are_read_wherever_they_are_called_from(nested: str) -> None:
+    text = nested * 99 + "a" + ")" * (99 * nested.count("("))
+    assert at_depth(300, lambda: lucene_words(text, is_text_field)) == lucene_words(text, is_text_field)
 
 
 @pytest.mark.timeout(60)  # quadratic time would be hours

@@ -12,6 +12,7 @@ import pytest
 from es_rerank.model import CallOptions, Rule, Scored, ScoreRequest
 from es_rerank.search.formats.endpoints import Endpoint, EndpointRequest
 from es_rerank.server.handlers.context import EngineSession, SearchCall
+from es_rerank.server.memory import Hold, MemoryBudget
 from es_rerank.server.timings import Timings
 from es_rerank.testing import (
     FakeResponse,
@@ -164,7 +165,7 @@ async def test_a_part_of_the_deadline_is_reserved_for_writing_the_responses(
     reranker = IdleReranker(searches)
     state: Any = SimpleNamespace(reranker=reranker)
     options = CallOptions(100.0, 100.0 + client)
-    session = EngineSession(call_of(state, options), Timings())
+    session = EngineSession(call_of(state, options), Timings(), Hold(MemoryBudget(10**9)))
     deadline = options.deadline_of(Rule("docs", deadline=rule))
     asked = ScoreRequest("hose", ["a hose"], Rule("docs"), deadline)
     assert await session.score(asked) == Scored([], 0, "some/model")
@@ -180,7 +181,7 @@ async def test_however_many_searches_wait_half_of_the_time_that_is_left_is_the_m
     monkeypatch.setattr("es_rerank.server.handlers.context.time", SimpleNamespace(monotonic=lambda: 101.6))
     reranker = IdleReranker(searches=2000)
     state: Any = SimpleNamespace(reranker=reranker)
-    session = EngineSession(call_of(state, CallOptions(100.0)), Timings())
+    session = EngineSession(call_of(state, CallOptions(100.0)), Timings(), Hold(MemoryBudget(10**9)))
     await session.score(ScoreRequest("hose", ["a hose"], Rule("docs"), 103.0))
     assert reranker.requests[0].deadline == pytest.approx(101.6 + 0.65)
 

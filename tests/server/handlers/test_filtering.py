@@ -31,5 +31,5 @@ def test_a_filter_may_remove_all_hits(endpoint: Endpoint, filter_path: str | Non
 
 
 @pytest.mark.parametrize(("filter_path", "left"), [(None, b'{"a":1,"b":2}'), ("a", b'{"a":1}'), ("-a", b'{"b":2}')])
-def test_a_response_is_reduced_to_what_the_client_wants(filter_path: str | None, left: bytes) -> None:
-    assert filtered(request(Endpoint.SEARCH, filter_path), b'{"a":1,"b":2}', EngineReply()) == left
+async def test_a_response_is_reduced_to_what_the_client_wants(filter_path: str | None, left: bytes) -> None:
+    assert await filtered(request(Endpoint.SEARCH, filter_path), b'{"a":1,"b":2}', EngineReply()) == left

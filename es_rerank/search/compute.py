@@ -1,0 +1,20 @@
+"""How the pipeline calls functions that read or rewrite a response, which takes long if the response is large."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+Value = TypeVar("Value")
+
+
+class Compute(Protocol):
+    """Calls a pure function whose input is a response of this size, in bytes, perhaps in another thread."""
+
+    def __call__(self, size: int, function: Callable[..., Value], /, *arguments: Any) -> Awaitable[Value]:
+        """Return what the function returns."""
+
+
+async def compute_inline(_size: int, function: Callable[..., Value], *arguments: Any) -> Value:
+    """Call a function at once, whatever the size of its input."""
+    return function(*arguments)

@@ -1,0 +1,56 @@
+"""Limits how many bytes of request bodies and engine responses are held in memory at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class MemoryBudget:
+    """The bytes that all requests hold. State: their sum, `held`, which never exceeds the limit."""
+
+    def __init__(self, limit: int) -> None:
+        """Start without bytes; *limit* is in bytes."""
+        self._limit = limit
+        self.held = 0
+
+    def __repr__(self) -> str:
+        """Show how many bytes are held."""
+        return f"<MemoryBudget {self.held} of {self._limit} bytes held>"
+
+    @contextmanager
+    def hold(self) -> Iterator[Hold]:
+        """Open the account of one request. All of its bytes are released at the end."""
+        hold = Hold(self)
+        try:
+            yield hold
+        finally:
+            hold.release()
+
+    def reserve(self, size: int) -> bool:
+        """Add *size* bytes, unless the limit would be exceeded; return whether they were added."""
+        if self.held + size > self._limit:
+            return False
+        self.held += size
+        return True
+
+
+class Hold:
+    """The bytes that one request holds."""
+
+    def __init__(self, budget: MemoryBudget) -> None:
+        """Start without bytes."""
+        self._budget = budget
+        self._size = 0
+
+    def grow(self, size: int) -> bool:
+        """Add *size* bytes, unless the limit of all requests would be exceeded; return whether they were added."""
+        if not self._budget.reserve(size):
+            return False
+        self._size += size
+        return True
+
+    def release(self) -> None:
+        """Release all bytes."""
+        self._budget.held -= self._size
+        self._size = 0

@@ -1,0 +1,50 @@
+"""Reads a body into memory, within limits of size, total memory and time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+
+from es_rerank.model import Why
+from es_rerank.server.memory import Hold
+
+# A body that takes longer is streamed to the engine. Its search would have passed its deadline.
+BODY_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBody:
+    """The result of reading a body: the whole body, or the chunks read so far and why the rest was not read."""
+
+    whole: bytes | None
+    parts: list[bytes]
+    why: Why | None = None
+
+
+async def read_body(
+    chunks: AsyncIterable[bytes], max_bytes: int, hold: Hold, seconds: float | None = BODY_SECONDS
+) -> ReadBody:
+    """Read a body.
+
+    Args:
+        chunks: The body. If it is not read completely, the rest can still be read.
+        max_bytes: Maximum size of the body, in bytes.
+        hold: The bytes that the request holds, to which those of the body are added.
+        seconds: Time limit, in seconds; None means no limit.
+
+    """
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in chunks:
+                parts.append(chunk)
+                size += len(chunk)
+                if size > max_bytes:
+                    return ReadBody(None, parts, Why.TOO_LARGE)
+                if not hold.grow(len(chunk)):
+                    return ReadBody(None, parts, Why.OUT_OF_MEMORY)
+    except TimeoutError:
+        return ReadBody(None, parts, Why.DEADLINE)
+    return ReadBody(b"".join(parts), [])
