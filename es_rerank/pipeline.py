@@ -115,8 +115,10 @@ async def decide(search: Search, ports: Ports, options: CallOptions) -> Plan | S
 
 
 def _rolled_out(plan: Plan, search: Search, options: CallOptions) -> Plan | Skip:
-    """Return the plan, or a skip if the search is not in the rule's sample or is in shadow mode."""
+    """Return the plan, or a skip if the rule excludes the search, or if it is only measured (shadow mode)."""
     mode = plan.rule.mode
+    if search.rerank_request and search.rerank_request.from_header and not plan.rule.query_header:
+        return Skip(Why.QUERY_HEADER)
     key = options.sampling_key or search.params.get("preference") or plan.text
     if mode is RuleMode.SAMPLE and not in_sample(key, plan.rule.sample_rate):
         return Skip(Why.SAMPLED_OUT)

@@ -75,6 +75,11 @@ REASONS: Mapping[Why, Reason] = {
         "es-rerank found no query text in the query context of the request.",
         "Compare the query with the table of clauses in the reference, or send the query text in `X-Rerank-Query`.",
     ),
+    Why.QUERY_HEADER: Reason(
+        "The request has `X-Rerank-Query`, or the id of an asynchronous search, which may have such a query text, too. "
+        "The rule has `query_header: deny`.",
+        "Send the search without the header.",
+    ),
     Why.HIDDEN_INDEX: Reason("The search names a hidden index, whose name starts with a dot.", _NOTHING),
     Why.NO_RULE: Reason(
         "No rule matches an index of the search.",

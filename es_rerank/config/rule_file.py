@@ -59,6 +59,11 @@ class RuleFile(BaseModel):
     )
     max_search_tokens: int | None = Field(None, ge=512, description="Maximum tokens that the model reads per search.")
     instruction: str | None = Field(None, description="Instruction for models that support instructions.")
+    query_header: Literal["allow", "deny"] = Field(
+        "allow",
+        description="`deny` if clients must not choose the query text with `X-Rerank-Query`. Searches with the header "
+        "then get the engine's order.",
+    )
     strict: bool = Field(
         default=False, description="Whether the client gets an error if reranking fails, instead of the engine's order."
     )

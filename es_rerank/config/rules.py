@@ -144,6 +144,7 @@ def _rule(name: str, file: RuleFile, settings: Settings) -> Rule:
         instruction=file.instruction or settings.instruction,
         mode=RuleMode(file.mode),
         sample_rate=1.0 if file.sample_rate is None else file.sample_rate,
+        query_header=file.query_header == "allow",
         strict=file.strict,
         partial=file.partial == "allow" if file.partial else scores_vectors(settings.backend, settings.profile),
     )

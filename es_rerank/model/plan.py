@@ -66,6 +66,8 @@ class Plan:
         counts_hits: Whether the engine returns as many hits as match, up to the requested number.
         hits_only: Whether the query phase returns all of the response of a search that has no hits.
         without_stored_fields: Whether the client wants hits without `_id` and `_source` (`stored_fields: _none_`).
+        target: The index expression of the search, by which its rule was chosen.
+        index_options: The URL parameters that control how the index expression is resolved.
 
     """
 
@@ -84,5 +86,7 @@ class Plan:
     named_fields: tuple[str, ...] = ()
     chooses_fields: bool = False
     reads_stored: bool = False
+    target: str = ""
+    index_options: tuple[tuple[str, str], ...] = ()
     info: IndexInfo | None = field(default=None, compare=False, repr=False)
     hits_only: bool = False

@@ -81,6 +81,7 @@ class Rule:
         instruction: Task description for models that support one; None uses the model profile's instruction.
         mode: Whether searches are reranked, only measured, or not reranked.
         sample_rate: Share of searches that are reranked in mode `sample`, from 0 to 1.
+        query_header: Whether clients may choose the query text with `X-Rerank-Query`.
         strict: Whether a scoring failure is returned as an error instead of hits in the engine's order.
         partial: Whether, if the deadline is reached, the hits at the start of the window that have scores are reranked.
 
@@ -98,5 +99,6 @@ class Rule:
     instruction: str | None = None
     mode: RuleMode = RuleMode.ON
     sample_rate: float = 1.0
+    query_header: bool = True
     strict: bool = False
     partial: bool = False

@@ -56,6 +56,7 @@ class RerankRequest:
         window: Number of hits that the model reads, and the maximum number of hits returned.
         min_score: Hits with a lower probability are dropped.
         chunks: Whether long documents are scored passage by passage.
+        from_header: Whether the query text is that of the `X-Rerank-Query` header.
 
     """
 
@@ -64,6 +65,7 @@ class RerankRequest:
     window: int | None = None
     min_score: float | None = None
     chunks: bool = False
+    from_header: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Search:
         rerank_request: The explicit reranking options, if any.
         without_reranker: Whether a native reranker was removed from the body.
         budget: How much work planning the search may need.
+        from_template: Whether the body is a rendered search template, whose author decides which fields are shown.
 
     """
 
@@ -86,6 +89,7 @@ class Search:
     rerank_request: RerankRequest | None = None
     without_reranker: bool = False
     budget: PlanningBudget = field(default=DEFAULT_BUDGET, compare=False)
+    from_template: bool = False
 
 
 class PipelineEffect(IntEnum):

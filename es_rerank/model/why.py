@@ -29,6 +29,7 @@ class Why(StrEnum):
     SEARCH_PIPELINE = "search_pipeline"
     OWN_RERANKER = "own_reranker"
     NO_QUERY_TEXT = "no_query_text"
+    QUERY_HEADER = "query_header"
     HIDDEN_INDEX = "hidden_index"
     NO_RULE = "no_rule"
     RULES_DIFFER = "rules_differ"

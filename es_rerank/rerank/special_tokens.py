@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 
 # No code point after this one has a compatibility decomposition to ASCII.
 _LAST_CODE_POINT = 0x1FFFF
@@ -24,7 +24,7 @@ _DELETED = frozenset({"Cc", "Cf", "Me", "Mn"})
 _SIMILAR = {"\u2039": "<", "\u203a": ">"}
 # A token that is spelled with more characters is escaped without a comparison, and so is every possible start of a
 # token in a text that has more of them: the time for a text of any content is bounded.
-_MAX_SPELLING, _MAX_STARTS = 100, 1000
+_MAX_SPELLING, _MAX_STARTS = 100, 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +75,13 @@ def _escape(text: str, groups: Sequence[_Tokens]) -> str:
 def _separate(text: str, tokens: _Tokens) -> str:
     """Insert a space after the first character of each token that is spelled with other characters."""
     found = chain(tokens.spelled.finditer(text), tokens.other_starts.finditer(text))
-    starts = sorted((one.start() for one in islice(found, _MAX_STARTS + 1)), reverse=True)
+    starts = [one.start() for one in islice(found, _MAX_STARTS + 1)]
     if len(starts) > _MAX_STARTS:
         for character in tokens.starts:
             text = text.replace(character, f"{character} ")
         return text
-    for at in starts:
-        if _spells_token(text[at : at + _MAX_SPELLING], tokens.reduced):
-            text = f"{text[: at + 1]} {text[at + 1 :]}"
-    return text
+    ends = sorted(at + 1 for at in starts if _spells_token(text[at : at + _MAX_SPELLING], tokens.reduced))
+    return " ".join(text[start:end] for start, end in pairwise([0, *ends, len(text)])) if ends else text
 
 
 def _spells_token(text: str, tokens: Sequence[str]) -> bool:

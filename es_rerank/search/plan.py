@@ -19,6 +19,7 @@ from es_rerank.model import (
     Why,
 )
 from es_rerank.search.fields.candidates import candidates, names_in
+from es_rerank.search.formats.endpoints import index_options
 from es_rerank.search.paging import has_invalid_page, page
 from es_rerank.search.passages import SOURCE_FILTERS, ambiguous_fields, extra_fields, is_covered, requested_fields
 from es_rerank.search.phases import INNER_HITS, is_two_phase
@@ -29,6 +30,7 @@ from es_rerank.search.query_text.terms import QueryText
 from es_rerank.search.relevance_sort import is_relevance_sort
 from es_rerank.search.size_dependence import depends_on_size
 from es_rerank.search.source_filter import requests_whole_source
+from es_rerank.search.visible import readable_fields
 from es_rerank.search.wildcards import WILDCARD
 
 # Body members that limit how many hits are returned.
@@ -61,7 +63,7 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True)
     given = wanted.fields or rule.fields
     if not given and _comparisons(query_texts, info) > search.budget.comparisons:
         return Skip(Why.TOO_COMPLEX)
-    fields, named = (given, ()) if given else candidates(info, names_in(search, query_texts))
+    fields, named = (given, ()) if given else readable_fields(search, *candidates(info, names_in(search, query_texts)))
     if not wanted.text or not fields:
         return Skip(Why.NO_TEXT_FIELDS if wanted.text else Why.NO_QUERY_TEXT)
     start, size = page(search)
@@ -82,6 +84,8 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True)
         counts_hits=not search.body.values.keys() & _UNCOUNTED_PARTS,
         named_fields=named,
         chooses_fields=not given,
+        target=search.target,
+        index_options=index_options(search.params),
         info=_complete(info, search),
     )
     plan = _with_page(plan, wanted, keeps_page=depends_on_size(search.body))

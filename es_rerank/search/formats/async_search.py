@@ -76,6 +76,8 @@ class _PackedPlan(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     chunks: bool
     named_fields: tuple[str, ...] = ()
     chooses_fields: bool = False
+    target: str = ""
+    index_options: tuple[tuple[str, str], ...] = ()
 
 
 def read(body: bytes) -> AsyncSearchResponse | None:
@@ -110,10 +112,10 @@ def write(response: AsyncSearchResponse, client_id: str | None, search_response:
 def token(engine_id: str, plan: Plan) -> str:
     """Return the id for the client: the engine's id, followed by the packed plan.
 
-    An id of about 70 characters grows to about 200. The id is not signed, because it grants no access: it only says
-    which part of a response is shown and in which order. The response is read with the caller's own credentials, and
-    a modified id can request nothing that a search of the same client could not. If a plan is too large for a URL,
-    only the page is packed, and hits keep the engine's order.
+    An id of about 70 characters grows to about 200. The id is not signed, because replicas share no secret. It only
+    says which part of a response is shown and in which order, and the response is read with the caller's own
+    credentials. Whether the rule in it applies to the hits must be checked before the model reads them. If a plan is
+    too large for a URL, only the page is packed, and hits keep the engine's order.
     """
     packed = _pack(plan)
     if len(packed) > _MAX_PLAN_BYTES:
@@ -152,6 +154,8 @@ def recall(client_id: str, rule: Callable[[str], Rule | None]) -> tuple[str, Pla
         without_stored_fields=kept.without_stored_fields,
         named_fields=kept.named_fields,
         chooses_fields=kept.chooses_fields,
+        target=kept.target,
+        index_options=kept.index_options,
     )
     return engine_id, plan
 
@@ -184,6 +188,8 @@ def _pack(plan: Plan) -> bytes:
             chunks=plan.rule.long.mode is LongDocumentMode.MAX_PASSAGE,
             named_fields=plan.named_fields,
             chooses_fields=plan.chooses_fields,
+            target=plan.target,
+            index_options=plan.index_options,
         )
     )
 
@@ -200,6 +206,7 @@ def _page_only(plan: Plan) -> Plan:
         client_fields=(),
         named_fields=(),
         chooses_fields=False,
+        target="",
     )
 
 

@@ -100,6 +100,7 @@ def _decode(request: EndpointRequest, parsed: ParsedSearch, raw: bytes) -> Searc
         resolved.rerank_request or _from_header(request.headers),
         without_reranker=resolved.rerank_request is not None,
         budget=parsed.budget,
+        from_template=parsed.template is not None,
     )
 
 
@@ -107,4 +108,4 @@ def _from_header(headers: Mapping[str, str]) -> RerankRequest | None:
     """Return the rerank request of the `X-Rerank-Query` header, decoded as UTF-8; None without a text."""
     value = headers.get(QUERY_HEADER, "")
     text = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip() if value else ""
-    return RerankRequest(text) if text else None
+    return RerankRequest(text, from_header=True) if text else None

@@ -170,6 +170,11 @@ def match(
     return None
 
 
+def index_options(params: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the URL parameters that control how index expressions are resolved, sorted by name."""
+    return tuple((name, params[name]) for name in sorted(INDEX_OPTIONS & params.keys()))
+
+
 @lru_cache(maxsize=64)
 def parameters(query_string: str) -> Mapping[str, str]:
     """Decode URL parameters; if one is repeated, the last value is used, as in the engines.

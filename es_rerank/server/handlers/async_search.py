@@ -14,13 +14,15 @@ import structlog
 from multidict import CIMultiDict
 
 from es_rerank.errors import UpstreamError
-from es_rerank.model import EngineReply, Plan, RuleMode, Skip, Why, skipped
+from es_rerank.model import EngineReply, Plan, Rule, RuleMode, Search, Skip, Why, skipped
 from es_rerank.pipeline import RankedWindow, SearchResult, decide, engine_order, page_result, rank_window
 from es_rerank.search.engine_request.by_endpoint import EngineRequest, engine_request
 from es_rerank.search.engine_request.widen import without_filter_path
 from es_rerank.search.formats.async_search import AsyncSearchResponse, read, recall, token, write
 from es_rerank.search.formats.decode import decode, wants_other_format
 from es_rerank.search.formats.endpoints import Endpoint
+from es_rerank.search.response.hits import NotASearchResponseError, keys
+from es_rerank.search.response.hits import read as read_hits
 from es_rerank.server.handlers.context import EngineSession, SearchCall, mode, parsed_searches
 from es_rerank.server.handlers.filtering import filtered
 from es_rerank.server.handlers.result import HandlerResult, internal_failure, pass_through, search_result
@@ -110,8 +112,7 @@ async def _answer(
     # If `filter_path` cannot be applied, return the full body: not every engine can return the response again.
     body = await filtered(call.endpoint_request, whole, reply) or whole
     if result is None:
-        submitted = call.endpoint_request.endpoint is Endpoint.ASYNC_SEARCH
-        return HandlerResult(body, (skipped(Why.PARTIAL),) if submitted else (), reply)
+        return HandlerResult(body, (skipped(Why.PARTIAL),) if _is_submit(call) else (), reply)
     return search_result(replace(result, reply=reply), body)
 
 
@@ -121,11 +122,41 @@ async def _result(
     """Return the inner search response, in the engine's order if the client, or its rule, turned reranking off."""
     if not final or plan.rule.mode is RuleMode.OFF or mode(call.request) == "off":
         return engine_order(plan, reply, Why.OFF if final else Why.PARTIAL)
+    why = None if _is_submit(call) else await _misfit(call, session, reply, plan)
+    if why:
+        return engine_order(plan, reply, why)
     window = await rank_window(plan, reply, session.ports(_no_fetch), call.options)
     if isinstance(window, RankedWindow):
         return page_result(window)
     # The search cannot be submitted again with the client's own page.
     return engine_order(plan, reply, window.outcome.why or Why.ENGINE_ANSWER)
+
+
+async def _misfit(call: SearchCall, session: EngineSession, reply: EngineReply, plan: Plan) -> Why | None:
+    """Return why the rule in an id does not apply to the hits of a response, or None if it does.
+
+    An id may be made up, so the rule is chosen again: by the indices of the hits or, if that is not the rule in the
+    id, by the index expression in the id, which the engine resolves for the caller.
+    """
+    if plan.rule.mode is RuleMode.SHADOW or not plan.rule.query_header:
+        return Why.SHADOW if plan.rule.mode is RuleMode.SHADOW else Why.QUERY_HEADER
+    try:
+        names = tuple(dict.fromkeys(index for index, *_ in keys(read_hits(reply.body or b"").hits)))
+    except NotASearchResponseError:
+        return Why.ENGINE_ANSWER
+    rule = call.state.rules.choose("", names) if names else plan.rule
+    if isinstance(rule, Rule) and rule.name == plan.rule.name:
+        return None
+    resolved = await session.ports(_no_fetch).resolve_index(Search(plan.target, dict(plan.index_options)))
+    if isinstance(resolved, Skip):
+        return resolved.why
+    rule, info = resolved
+    return None if set(names) <= set(info.names) and rule.name == plan.rule.name else Why.RULES_DIFFER
+
+
+def _is_submit(call: SearchCall) -> bool:
+    """Return whether the request submits a search, so that its plan is es-rerank's own."""
+    return call.endpoint_request.endpoint is Endpoint.ASYNC_SEARCH
 
 
 async def _no_fetch(_plan: Plan) -> EngineReply:

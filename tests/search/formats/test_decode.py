@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -116,7 +117,10 @@ def test_a_search_has_at_most_a_thousand_members() -> None:
     assert isinstance(decoded(json.dumps({f"member {number}": 1 for number in range(1000)}).encode()), Search)
 
 
-@pytest.mark.parametrize(("rendered", "expected"), [(None, Skip(Why.UNREADABLE)), (b'{"n":2}', a_search(b'{"n":2}'))])
+RENDERED = replace(a_search(b'{"n":2}'), from_template=True)
+
+
+@pytest.mark.parametrize(("rendered", "expected"), [(None, Skip(Why.UNREADABLE)), (b'{"n":2}', RENDERED)])
 def test_a_template_is_decoded_from_what_it_rendered_to(rendered: bytes | None, expected: Search | Skip) -> None:
     parsed = ParsedSearch("docs", {}, b'{"id":"t"}', template=b'{"id":"t"}')
     assert decode(EndpointRequest("docs"), parsed, rendered) == expected
@@ -128,8 +132,8 @@ NATIVE = b'{"query":{},"ext":{"rerank":{"query_context":{"query_text":"cellar"}}
 @pytest.mark.parametrize(
     ("body", "headers", "expected"),
     [
-        (b"{}", {"X-Rerank-Query": "  hose "}, RerankRequest("hose")),
-        (b"{}", {"X-Rerank-Query": "caf\udcc3\udca9"}, RerankRequest("caf\u00e9")),
+        (b"{}", {"X-Rerank-Query": "  hose "}, RerankRequest("hose", from_header=True)),
+        (b"{}", {"X-Rerank-Query": "caf\udcc3\udca9"}, RerankRequest("caf\u00e9", from_header=True)),
         (b"{}", {"X-Rerank-Query": " "}, None),
         (b"{}", {}, None),
         (NATIVE, {}, RerankRequest("cellar")),

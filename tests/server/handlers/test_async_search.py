@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from es_rerank.model import Rule
+from es_rerank.search.formats.async_search import recall, token
 from es_rerank.server.handlers import async_search
-from es_rerank.testing import ClientReply, FakeResponse, ReceivedRequest, RunningEndpoint
+from es_rerank.testing import CAPS, ClientReply, FakeResponse, ReceivedRequest, RunningEndpoint
+from tests.search.builders import a_plan
 
 from .engine import BEST, HOSE, found, ids, running
 
@@ -205,3 +209,61 @@ async def test_a_failure_in_a_poll_passes_the_poll_to_the_engine_by_its_own_id(m
         got = await proxy.send("GET", polled("elasticsearch", client_id))
     assert (got.status, got.json["id"], got.headers["X-Rerank"]) == (200, ENGINE_ID, "failed; why=internal")
     assert fake.targets()[1:] == [polled("elasticsearch", ENGINE_ID).replace("%3D", "=")] * 2
+
+
+def forged(client_id: str, **changes: Any) -> str:
+    """Return an id with another plan."""
+    engine_id, plan = recall(client_id, Rule) or ("", a_plan())
+    return token(engine_id, replace(plan, **changes))
+
+
+async def poll(proxy: RunningEndpoint, client_id: str, *headers: tuple[str, str]) -> ClientReply:
+    return await proxy.send("GET", polled("elasticsearch", client_id), None, headers)
+
+
+@pytest.mark.parametrize("target", ["docs", "other", "docs,other", ""])
+@pytest.mark.parametrize("rule", ["other", "default", "nothing"])
+async def test_a_made_up_id_lets_no_index_be_read_whose_rule_says_off(tmp_path: Path, target: str, rule: str) -> None:
+    (tmp_path / "docs.yaml").write_text("index: docs\nmode: off\n")
+    (tmp_path / "other.yaml").write_text("index: other\n")
+
+    def caps(seen: ReceivedRequest) -> FakeResponse:
+        asked = seen.target.partition("/_field_caps")[0].strip("/").replace("%2C", ",")
+        names = asked.split(",") if asked else ["docs", "other"]
+        return FakeResponse(json.dumps({**CAPS, "indices": names}).encode())
+
+    rows = {"/other/_field_caps": caps, "/docs%2Cother/_field_caps": caps, "/_field_caps": caps}
+    says = {**rows, "/docs/_field_caps": caps, "/": engine("elasticsearch", ready_at=1)}
+    async with running(says, mappings=tmp_path) as (proxy, _, reranker):
+        plan = a_plan(rule=Rule(rule), passage_fields=("body",), target=target, size=2)
+        await submit(proxy, "elasticsearch")
+        got = await poll(proxy, token(ENGINE_ID, plan))
+    assert ids(got.json["response"]) == ["1", "2"]
+    assert got.headers["X-Rerank"].startswith("skipped; why=")
+    assert reranker.seen == []
+
+
+async def test_an_id_with_an_alias_is_reranked_by_the_rule_of_the_alias(tmp_path: Path) -> None:
+    (tmp_path / "alias.yaml").write_text("index: letters\n")
+    says = {"/letters/_field_caps": FakeResponse(json.dumps(CAPS).encode()), "/": engine("elasticsearch", ready_at=1)}
+    async with running(says, mappings=tmp_path) as (proxy, _, reranker):
+        client_id = (await proxy.send("POST", "/letters/_async_search", {**HOSE, "size": 2})).json["id"]
+        assert ids((await poll(proxy, client_id)).json["response"]) == BEST[:2]
+        reranker.seen.clear()
+        got = await poll(proxy, forged(client_id, target="docs"))
+    assert (ids(got.json["response"]), got.headers["X-Rerank"]) == (["1", "2"], "skipped; why=no_rule")
+    assert reranker.seen == []
+
+
+@pytest.mark.parametrize(
+    ("key", "why"), [("query_header: deny", "skipped; why=query_header"), ("mode: shadow", "shadow")]
+)
+async def test_an_id_bypasses_no_rule_that_forbids_the_text_or_the_order(tmp_path: Path, key: str, why: str) -> None:
+    says = {"/": engine("elasticsearch", ready_at=1)}
+    async with running(says) as (first, _, _):
+        client_id = (await submit(first, "elasticsearch", size=2)).json["id"]
+    (tmp_path / "default.yaml").write_text(f"index: docs\n{key}\n")
+    async with running(says, mappings=tmp_path) as (second, _, reranker):
+        got = await poll(second, client_id)
+    assert (ids(got.json["response"]), got.headers["X-Rerank"]) == (["1", "2"], why)
+    assert reranker.seen == []
