@@ -9,10 +9,13 @@ from es_rerank.search.known_items import first_hit, is_exact, known_item
 from es_rerank.search.passages import planned_passages
 from es_rerank.search.response.hits import Hit, keys, sources
 from es_rerank.search.scoring import PINNED
+from es_rerank.search.visible import is_hidden
 
 
 def read_window(hits: Sequence[Hit], plan: Plan, engine: Sequence[float]) -> tuple[list[str | None], tuple[str, ...]]:
-    """Build the passage of each hit in the window, None for pinned hits, which keep their rank and are not scored.
+    """Build the passage of each hit in the window.
+
+    None for pinned hits, which keep their rank, and for hits of hidden indices beside other ones, which are not read.
 
     Args:
         hits: The hits in the engine's order.
@@ -23,8 +26,10 @@ def read_window(hits: Sequence[Hit], plan: Plan, engine: Sequence[float]) -> tup
         The passages, and the fields that they were built from.
 
     """
-    texts, fields = planned_passages(sources(hits[: plan.window]), plan)
-    return [None if score >= PINNED else text for text, score in zip(texts, engine, strict=False)], fields
+    window = hits[: plan.window]
+    texts, fields = planned_passages(sources(window), plan)
+    rows = zip(texts, engine, keys(window), strict=False)
+    return [None if score >= PINNED or is_hidden(index) else text for text, score, (index, *_) in rows], fields
 
 
 def protected_item(

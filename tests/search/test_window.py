@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -42,3 +43,19 @@ def test_a_hit_whose_read_text_is_the_query_is_protected(
     plan: Plan, titles: tuple[str, ...], fields: tuple[str, ...], expected: int | None
 ) -> None:
     assert protected_item(hits(*titles), plan, [2.0, 1.9], [0.5, 0.6], fields) == expected
+
+
+def test_pinned_hits_and_hits_of_hidden_indices_have_no_passage() -> None:
+    rows = [
+        ("docs", 2 * PINNED, "pinned"),
+        ("docs", 3.0, "a hose"),
+        (".secrets", 2.0, "hidden"),
+        ("docs", 1.0, "later"),
+    ]
+    hits = [
+        {"_index": index, "_id": str(at), "_score": score, "_source": {"body": text}}
+        for at, (index, score, text) in enumerate(rows)
+    ]
+    response = read(json.dumps({"hits": {"hits": hits}}).encode())
+    texts, _ = read_window(response.hits, a_plan(window=3), [score for _, score, _ in rows])
+    assert texts == [None, "a hose", None]
