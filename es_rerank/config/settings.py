@@ -14,6 +14,7 @@ from es_rerank.config.types import (
     Duration,
     Fingerprint,
     HeaderNames,
+    HostPatterns,
     Listen,
     LongMode,
     Names,
@@ -85,7 +86,7 @@ class Settings(BaseModel):
         "client that sends any other header, such as a user name that a gateway adds, gets no credentials of "
         "es-rerank, and mappings are cached for each value of such a header.",
     )
-    trusted_hosts: Names = Field(
+    trusted_hosts: HostPatterns = Field(
         (),
         description="Comma-separated host names, or patterns such as `*.example`, of es-rerank and of web pages that "
         "use it. IP addresses and names without a dot are always names of es-rerank. For other hosts and sites, "

@@ -28,6 +28,7 @@ _POLICY = re.compile(r"^(\w+)(?:\((\d{1,9}(?:\.\d+)?)\))?$")
 _WEIGHTED = frozenset({"linear", "blend"})
 _PROTECTION = Protection()
 _HEADER_NAME = re.compile(r"^[\w!#$%&'+.^`|~-]+\*?$", re.ASCII)
+_HOST_PATTERN = re.compile(r"^[\w.*-]+$")
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
 
@@ -152,6 +153,13 @@ def _header_names(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _host_patterns(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Check host names, in which `*` matches any characters. Raises ValueError, without the value."""
+    if not all(map(_HOST_PATTERN.match, values)):
+        raise ValueError("must be host names, or patterns such as `*.example`")
+    return values
+
+
 def _not_empty(values: tuple[str, ...]) -> tuple[str, ...]:
     """Raise ValueError if the list is empty."""
     if not values:
@@ -198,6 +206,9 @@ Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names, json_schema_input_type=str | list[str])]
 HeaderNames = Annotated[
     tuple[str, ...], BeforeValidator(_names, json_schema_input_type=str | list[str]), AfterValidator(_header_names)
+]
+HostPatterns = Annotated[
+    tuple[str, ...], BeforeValidator(_names, json_schema_input_type=str | list[str]), AfterValidator(_host_patterns)
 ]
 Urls = Annotated[
     tuple[Url, ...], BeforeValidator(_names, json_schema_input_type=str | list[str]), AfterValidator(_not_empty)

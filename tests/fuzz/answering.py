@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Raw
 
 from es_rerank.compat import responses
-from es_rerank.jsonspan import decode, elements, members, splice
+from es_rerank.jsonspan import MAX_DEPTH, decode, elements, members, splice
 from es_rerank.model import (
     CallOptions,
     EngineReply,
@@ -47,7 +47,7 @@ from es_rerank.pipeline import (
 )
 from es_rerank.search.formats import async_search, multi_search, rank_eval
 from es_rerank.search.response import filter_path
-from es_rerank.search.response.completeness import has_expected_hits, lost_shards
+from es_rerank.search.response.completeness import MIN_HITS, has_expected_hits, lost_shards
 from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, keys, read
 from es_rerank.search.scoring import POLICIES
 from tests.fuzz.inputs import Choices, parted, text
@@ -72,8 +72,8 @@ _BODIES = (
     {"query": {"match": {"body": "hose"}}, "_source": False},
     {"query": {"match": {"body": "hose"}}, "_source": False, "aggs": {"a": {"terms": {"field": "tag"}}}, "rescore": []},
 )
-# Nesting depths from which a response may be passed through, and may not be filtered.
-_DEEP, _CUTTABLE = 400, 100
+# Nesting depth above which a response may not be filtered.
+_CUTTABLE = 100
 _FAULTS = (ValueError, LookupError, TypeError, RecursionError)
 """Exceptions for which the handlers pass a response through (es_rerank/server/handlers/compat.py)."""
 
@@ -148,7 +148,7 @@ def answers(data: bytes) -> None:
         assert cut.body is None
         return
     if reply.body is None or cut.body is None:
-        assert _depth(body) > _DEEP, "a readable response is passed through"
+        assert _depth(body) > MAX_DEPTH, "a readable response is passed through"
         return
     for out in (reply.body, cut.body):
         _untouched(envelope, out, plan)
@@ -279,7 +279,7 @@ def pages(data: bytes) -> None:
         asked = a_search(raw, {"from": str(start), "size": str(size)})
         reply = done(run(asked, world.ports, options))
         if reply.body is None:
-            assert _depth(body) > _DEEP, reply.outcome
+            assert _depth(body) > MAX_DEPTH or len(whole.hits) < MIN_HITS, reply.outcome
             return
         hits = read(reply.body).hits
         assert len(hits) == len(whole.hits[start : start + size])

@@ -9,7 +9,7 @@ from pathlib import Path
 PACKAGE = "es_rerank"
 # Pure packages and modules, and the handlers of requests.
 SCOPE = (
-    "jsonspan.py",
+    "jsonspan",
     "jsonrepair.py",
     "model",
     "pipeline.py",
