@@ -116,13 +116,12 @@ async def decide(search: Search, ports: Ports, options: CallOptions) -> Plan | S
 
 def _rolled_out(plan: Plan, search: Search, options: CallOptions) -> Plan | Skip:
     """Return the plan, or a skip if the rule excludes the search, or if it is only measured (shadow mode)."""
-    mode = plan.rule.mode
     if search.rerank_request and search.rerank_request.from_header and not plan.rule.query_header:
         return Skip(Why.QUERY_HEADER)
     key = options.sampling_key or search.params.get("preference") or plan.text
-    if mode is RuleMode.SAMPLE and not in_sample(key, plan.rule.sample_rate):
+    if plan.rule.mode is RuleMode.SAMPLE and not in_sample(key, plan.rule.sample_rate):
         return Skip(Why.SAMPLED_OUT)
-    return Skip(Why.SHADOW, plan) if mode is RuleMode.SHADOW or options.shadow else plan
+    return Skip(Why.SHADOW, plan) if plan.rule.mode is RuleMode.SHADOW or options.shadow else plan
 
 
 async def measure(plan: Plan, ports: Ports, options: CallOptions) -> Change | None:
