@@ -38,7 +38,7 @@ class PlanningBudget:
         return PlanningBudget(*(getattr(self, limit.name) // parts for limit in fields(self)))
 
     def covers(self, body: bytes) -> bool:
-        """Return whether a search body, JSON text, is within the limits. Punctuation in strings counts as well."""
+        """Return whether a search body is within the limits. Brackets and commas in strings are counted, too."""
         if len(body) <= min(self.values, self.objects, self.arrays):
             return True
         if len(body) > self.size or body.count(b",") >= self.values:

@@ -57,7 +57,7 @@ class Cutter:
         return await in_portions(exact, documents, sizes, thread=True)
 
     def _estimated(self, documents: Sequence[Document], limits: Limits) -> list[Cut]:
-        """Cut documents by estimated tokens."""
+        """Split documents into passages by an estimate of their token counts, without the tokenizer."""
         measure = self._prompts.profile.rates.measure
         return [cut(text, limits, measure) for text in self._prompts.readable(documents, limits)]
 

@@ -1,7 +1,7 @@
-"""Reads the documents of one window: digests, cuts, the choice of passages, and their texts.
+"""Prepares the documents of one window: computes their digests, and splits them into passages.
 
-Everything that is known about a text is found by its digest, so that a window whose scores are all cached is neither
-cut nor escaped.
+Cuts and scores are cached by the digest of a document. If all scores of a window are cached, its documents are not
+split, and special tokens are not escaped.
 """
 
 from __future__ import annotations

@@ -66,16 +66,15 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True)
     fields, named = (given, ()) if given else readable_fields(search, *candidates(info, names_in(search, query_texts)))
     if not wanted.text or not fields:
         return Skip(Why.NO_TEXT_FIELDS if wanted.text else Why.NO_QUERY_TEXT)
-    start, size = page(search)
-    limit = _rank_window(search)
-    if limit is not None and start + size > limit:
+    if _exceeds_rank_window(search):
         return Skip(Why.BEYOND_WINDOW)
+    start, size = page(search)
     plan = Plan(
         text=wanted.text,
         start=start,
         size=size,
         fetch=FetchSpec(FetchPhase.WINDOW, 0, 0),
-        window=_smallest(rule.window, wanted.window, limit, info.max_result_window),
+        window=_smallest(rule.window, wanted.window, _rank_window(search), info.max_result_window),
         rule=_with_request(rule, wanted),
         passage_fields=fields,
         client_fields=requested_fields(search),
@@ -88,8 +87,7 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True)
         index_options=index_options(search.params),
         info=_complete(info, search),
     )
-    plan = _with_page(plan, wanted, keeps_page=depends_on_size(search.body))
-    return _with_phases(plan, search, info, two_phase)
+    return _with_phases(_with_page(plan, wanted, keeps_page=depends_on_size(search.body)), search, info, two_phase)
 
 
 def _complete(info: IndexInfo, search: Search) -> IndexInfo | None:
@@ -105,6 +103,13 @@ def _smallest(*limits: int | None) -> int:
 def _comparisons(query_texts: Sequence[QueryText], info: IndexInfo) -> int:
     """Return how many comparisons of a field with a pattern are needed to know which fields the query searches."""
     return len({name for text in query_texts for name in text.fields if WILDCARD in name}) * len(info.field_types)
+
+
+def _exceeds_rank_window(search: Search) -> bool:
+    """Return whether the client's page ends after the hits that the search's retriever ranks."""
+    start, size = page(search)
+    limit = _rank_window(search)
+    return limit is not None and start + size > limit
 
 
 def _rank_window(search: Search) -> int | None:

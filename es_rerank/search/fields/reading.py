@@ -1,4 +1,4 @@
-"""Builds the text of each document from the fields that were chosen, and reads no text twice."""
+"""Builds the text of each document from the chosen fields. A text that several fields have is used once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the searches of a request: checks that the engines read it the same way, and decodes each search."""
+"""Decodes the searches of a request. Skips bodies that the engines might parse differently, or only they accept."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def _rated(body: bytes, array: Span) -> list[_Rated]:
 
 
 def _size(metric: bytes) -> int:
-    """Return how many hits a metric evaluates: `{"precision": {"k": 20}}`. Raises ValueError if it is invalid."""
+    """Return how many hits a metric evaluates, such as 20 for `{"precision": {"k": 20}}`. May raise ValueError."""
     ((_, parameters),) = json.decode(metric, type=dict[str, dict[str, Any]]).items()
     size = body_integer(parameters.get("k", _DEFAULT_K))
     if size < 1:

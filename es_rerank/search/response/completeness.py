@@ -29,8 +29,9 @@ def unusable(response: SearchResponse, plan: Plan) -> Why | None:
         return Why.ENGINE_ERROR
     if plan.counts_hits and not has_expected_hits(response, plan.fetch):
         return Why.SEARCH_PIPELINE
-    # A fetch phase would return the same, because there is nothing to reorder.
-    few = plan.fetch.phase is FetchPhase.QUERY and len(response.hits) < MIN_HITS
+    # A fetch phase would return the same, because there is nothing to reorder. Of a page beyond the window, `_score` is
+    # still changed.
+    few = plan.window and plan.fetch.phase is FetchPhase.QUERY and len(response.hits) < MIN_HITS
     return Why.FEW_HITS if few and not (plan.hits_only and not response.hits) else None
 
 

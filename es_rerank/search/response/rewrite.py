@@ -160,7 +160,7 @@ def _explanation(hit: Hit, score: float, plan: Plan) -> list[Edit]:
 
 
 def _node(text: bytes, span: Span, score: float, description: bytes) -> bytes:
-    """Serialize a node with the tree at *span* as its child, indented like the engine's response."""
+    """Serialize an `_explanation` whose only detail is the explanation at *span*, indented like the response."""
     below = span.of(text)
     indent = _INDENT.search(text[: span.key])
     if indent is None:

@@ -22,10 +22,10 @@ Line = tuple[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One search of the request: as sent by the client, its body (None: not rendered), and the plan or skip.
+    """One search of a request: as the client sent it, its body, and the plan or the reason why there is none.
 
-    An engine that does not know a native reranker in one of the searches would reject all of them, so searches are sent
-    without it.
+    The body is None if the search template was not rendered. Native rerankers are removed from the body, because an
+    engine that does not support one of them would reject the whole request.
     """
 
     parsed: ParsedSearch

@@ -43,7 +43,7 @@ def malformed(reason: str) -> Rejection:
 
 
 def _version(head: RequestHead) -> Rejection | None:
-    """Reject HTTP versions other than 1.0 and 1.1, silently, because the client cannot parse an HTTP/1.1 response."""
+    """Close the connection of other HTTP versions than 1.0 and 1.1: the client cannot parse an HTTP/1.1 response."""
     if head.version in {(1, 0), (1, 1)}:
         return None
     return malformed("the version of the request is not HTTP/1.1")._replace(silent=True)

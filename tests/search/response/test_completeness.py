@@ -71,3 +71,21 @@ def test_a_response_that_cannot_be_used_has_a_reason() -> None:
     assert unusable(cut, a_plan(counts_hits=False)) is None
     assert unusable(read(answer(3, exactly(3))), a_plan(counts_hits=True)) is None
     assert unusable(read(answer(3, _shards=failures("illegal_argument_exception"))), a_plan()) is Why.ENGINE_ERROR
+
+
+@pytest.mark.parametrize(
+    ("count", "window", "phase", "expected"),
+    [
+        (1, 50, FetchPhase.QUERY, Why.FEW_HITS),
+        (0, 50, FetchPhase.QUERY, Why.FEW_HITS),
+        (2, 50, FetchPhase.QUERY, None),
+        (1, 50, FetchPhase.WINDOW, None),
+        # Beyond the window, the score of the only hit must be lower than those of the window.
+        (1, 0, FetchPhase.QUERY, None),
+    ],
+)
+def test_a_window_of_one_hit_needs_no_fetch_phase(
+    count: int, window: int, phase: FetchPhase, expected: Why | None
+) -> None:
+    plan = a_plan(window=window, fetch=FetchSpec(phase, 0, 50))
+    assert unusable(read(answer(count)), plan) is expected
