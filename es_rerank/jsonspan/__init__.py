@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec import Raw
 
 from es_rerank.jsonrepair import decode_repaired
@@ -236,7 +238,9 @@ def _decode(text: bytes, span: Span | None) -> Any:
     """Decode the value at a span; None if there is no span or the value cannot be decoded."""
     if span is None:
         return None
-    try:
-        return decode(span.of(text))
-    except ValueError:
-        return None
+    value = span.of(text)
+    with suppress(ValueError, RecursionError):
+        return msgspec.json.decode(value)
+    with suppress(ValueError, RecursionError):
+        return decode_repaired(value, Any)[1]
+    return None
