@@ -16,6 +16,7 @@ from es_rerank_lab.parts.vllm import ModelServer
 from .endpoint import Endpoint, start_endpoint
 from .models import PROFILE_OF, Models
 from .watch import logs, watch
+from .wire import ask
 
 Serve = Callable[..., Endpoint]
 
@@ -66,6 +67,22 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine without security."""
     found: Engine = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture(scope="module")
+def no_index_left(opensearch: Engine, elasticsearch: Engine) -> Iterator[None]:
+    """Delete the indices that a module creates: other modules search all indices."""
+    before = {engine.url: indices(engine.url) for engine in (opensearch, elasticsearch)}
+    yield
+    for url, known in before.items():
+        ask(url, "DELETE", "/_data_stream/*")
+        for name in indices(url) - known:
+            ask(url, "DELETE", f"/{name}")
+
+
+def indices(url: str) -> set[str]:
+    """Return the names of all indices of an engine."""
+    return set(ask(url, "GET", "/_cat/indices?h=index&expand_wildcards=all").body.decode().split())
 
 
 @pytest.fixture(scope="session")

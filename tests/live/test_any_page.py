@@ -18,6 +18,8 @@ from .test_pipelines import PIPELINES
 from .test_same_hits import BY_SIZE, HOSE, KEEP, ROUTINGS, WINDOW, load, outcome
 from .wire import NDJSON, ask
 
+pytestmark = pytest.mark.usefixtures("no_index_left")
+
 EXAMPLES = 100
 ROWS = 90
 INDEX = "any"

@@ -278,8 +278,10 @@ def test_a_search_that_fails_when_it_is_widened_is_retried_with_the_fetch_phase_
     states = [entry.partition(";")[0] for entry in answer.outcome.split(", ")]
     assert states == ["reranked", "skipped", "reranked"]
     assert "skipped; why=engine_error" in answer.outcome
-    assert proxied.paths == ["/_msearch"] * 2
-    assert ["post_filter" in body for body in proxied.bodies(1)] == [True, False, True]
+    # In an index without a pipeline, the settings of the index are read once.
+    searched = [at for at, path in enumerate(proxied.paths) if "/_settings/" not in path]
+    assert [proxied.paths[at] for at in searched] == ["/_msearch"] * 2
+    assert ["post_filter" in body for body in proxied.bodies(searched[1])] == [True, False, True]
     assert answer.json["responses"][1]["hits"] == direct.json["responses"][1]["hits"]
 
 

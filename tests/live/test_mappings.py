@@ -17,6 +17,8 @@ from .endpoint import Endpoint
 from .recorder import Recorder, recording
 from .wire import ask, fill
 
+pytestmark = pytest.mark.usefixtures("no_index_left")
+
 
 @pytest.fixture(scope="module")
 def recorder() -> Iterator[Recorder]:

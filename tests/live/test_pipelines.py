@@ -15,6 +15,8 @@ from .test_carriers import took
 from .test_same_hits import HOSE, KEEP, WINDOW, load, outcome
 from .wire import NDJSON, ask
 
+pytestmark = pytest.mark.usefixtures("no_index_left")
+
 INDEX = "piped"
 ROWS = 60
 SCRIPT = "if (ctx._source['size'] > 5) { ctx._source['size'] = 5 }"

@@ -16,6 +16,8 @@ from .test_any_body import normalized
 from .test_carriers import took
 from .wire import NDJSON, Answer, ask
 
+pytestmark = pytest.mark.usefixtures("no_index_left")
+
 ROUTED = "routed"
 # The engines put each of these on a shard of its own.
 ROUTINGS = ("d", "a", "b", "e")

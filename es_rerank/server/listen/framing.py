@@ -17,6 +17,8 @@ _NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 # The size of a chunk in hexadecimal, of at most 64 bits, and optional extensions, which are ignored.
 _CHUNK_LINE = re.compile(rb"([0-9a-fA-F]{1,16})(?:;[^\r\n]*)?\r\n")
 _CRLF_BYTES = 2
+# The engines accept and ignore long extensions of a chunk.
+_MAX_CHUNK_LINE_BYTES = 4 * MAX_LINE_BYTES
 
 
 class FramingError(ValueError):
@@ -118,7 +120,7 @@ class MessageFraming:
                 continue
             end = data.find(b"\n", at) + 1
             self._kept += data[at : end or len(data)]
-            if len(self._kept) > MAX_LINE_BYTES:
+            if len(self._kept) > _MAX_CHUNK_LINE_BYTES:
                 raise FramingError("a line of a chunked body is too long")
             at = end or len(data)
             if end:

@@ -64,7 +64,7 @@ def test_the_size_of_a_chunk_is_a_hexadecimal_number(line: bytes) -> None:
 
 
 def test_a_line_of_a_chunked_body_without_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(framing, "MAX_LINE_BYTES", 100)
+    monkeypatch.setattr(framing, "_MAX_CHUNK_LINE_BYTES", 100)
     for start in (b"5;" + b"x" * 40, b"0\r\na: " + b"x" * 40):
         position = MessageFraming()
         position.body(None)
