@@ -192,7 +192,11 @@ class Connection(web.RequestHandler):
         self._rejected = True
         if not self._fail_body():
             log.warning("connection rejected", reason="the end of a request is not certain")
-            self.force_close()
+            queued = len(self._messages)
+            # No message has this byte outside of a body. The parser's error is the response, after those in progress.
+            super().data_received(b"\0")
+            if len(self._messages) == queued:
+                self.force_close()
 
     def _fail_body(self) -> bool:
         """Raise an exception in the reader of an incomplete body. Return whether there is one."""

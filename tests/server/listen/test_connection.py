@@ -54,6 +54,7 @@ async def send_raw(url: str, *pieces: bytes, responses: int = 0) -> bytes:
         ([CHUNKED % b"/docs/_search" + b"5\r\nhello", b"\r\n0\r\nnocolon\r\n\r\n"], 400, "body"),
         ([b"PURGE / HTTP/1.1\r\nHost: x\r\n\r\n"], 405, "method"),
         ([b"CONNECT engine:80 HTTP/1.1\r\nHost: x\r\n\r\n"], 405, "method"),
+        ([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], 400, "malformed"),
         ([b"GET /x HTTP/1.1\r\nHost: x\r\nExpect: more\r\n\r\n"], 417, "expectation"),
     ],
 )
