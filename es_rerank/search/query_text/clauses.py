@@ -38,6 +38,8 @@ _NON_SCORING_MEMBERS = frozenset(
 MAX_WRAPPERS = 1
 _MAX_WRAPPED_CHARACTERS = 32 * 1024
 _RANDOM_SCORE = ("random_score", "randomScore")
+# Scores of BM25 are about 1 to 20.
+_MAX_TIE_BREAKER_WEIGHT = 0.1
 
 
 def read_query(value: Any, context: Context) -> Iterator[QueryText]:
@@ -104,10 +106,22 @@ def _constant_score(value: Any, context: Context) -> Iterator[QueryText]:
 
 
 def _function_score(value: Any, context: Context) -> Iterator[QueryText]:
-    """Yield the texts of the scored query; none with a random score, which is not an order by relevance."""
+    """Yield the texts of the scored query; none if hits are ordered by a random score, not by relevance."""
     functions = [value, *listed(member(value, "functions"))]
-    if not any(member(function, name) is not None for function in functions for name in _RANDOM_SCORE):
+    is_added = member(value, "boost_mode") == "sum"
+    if not any(_is_random(one) and not (is_added and _breaks_ties(one)) for one in functions):
         yield from read_query(member(value, "query"), context)
+
+
+def _is_random(function: Any) -> bool:
+    """Return whether a function of a `function_score` is a random score."""
+    return any(member(function, name) is not None for name in _RANDOM_SCORE)
+
+
+def _breaks_ties(function: Any) -> bool:
+    """Return whether a function, which is below 1, has so little weight that it only orders hits of similar scores."""
+    weight = member(function, "weight")
+    return isinstance(weight, int | float) and weight <= _MAX_TIE_BREAKER_WEIGHT
 
 
 def _script_score(value: Any, context: Context) -> Iterator[QueryText]:
