@@ -37,8 +37,8 @@ pure: $(READY) ## Run the tests that need no engine, vLLM or browser
 pure-newest: $(UV) ## Run the tests of requests, responses and rules on the newest supported Python of this machine
 	$(UV) venv --quiet --allow-existing --python $(NEWEST) $(NEWEST_VENV)
 	$(UV) pip install --quiet --python $(NEWEST_VENV)/bin/python -c $(LOCK)/$(KIND).txt -r pyproject.toml \
-		hypothesis jsonschema pytest pytest-asyncio pytest-timeout
-	$(NEWEST_VENV)/bin/python -m pytest -q -p no:cacheprovider $(NEWEST_TESTS) $(ARGS)
+		hypothesis jsonschema pytest pytest-asyncio pytest-timeout pytest-xdist
+	$(NEWEST_VENV)/bin/python -m pytest -n 2 -q -p no:cacheprovider $(NEWEST_TESTS) $(ARGS)
 
 check: $(READY) ## Check style, types, structure, docs, Dockerfile and known vulnerabilities, as CI does
 	$(BIN)/ruff check .
