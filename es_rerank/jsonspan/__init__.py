@@ -239,8 +239,11 @@ def _decode(text: bytes, span: Span | None) -> Any:
     if span is None:
         return None
     value = span.of(text)
-    with suppress(ValueError, RecursionError):
-        return msgspec.json.decode(value)
-    with suppress(ValueError, RecursionError):
+    with suppress(ValueError):
+        # A level takes two bytes.
+        if len(value) > 2 * MAX_DEPTH:
+            return decode(value)
+        with suppress(ValueError):
+            return msgspec.json.decode(value)
         return decode_repaired(value, Any)[1]
     return None

@@ -122,6 +122,11 @@ async def _rank(state: State, request: web.Request) -> web.StreamResponse:
     return web.json_response({"model": scores.model, "results": results})
 
 
+async def _fields(state: State, _request: web.Request) -> web.StreamResponse:
+    """Return which fields the model has read lately, by path of the search, the newest choice last."""
+    return web.json_response({"choices": state.field_choices.listed()})
+
+
 async def _live(_state: State, _request: web.Request) -> web.StreamResponse:
     """Return 200 while the process responds."""
     return web.json_response({"status": "live"})
@@ -159,6 +164,7 @@ async def _metrics(state: State, _request: web.Request) -> web.StreamResponse:
 PAGES: Mapping[str, Mapping[str, Handler]] = {
     "/": {"GET": _page},
     "/rank": {"POST": _rank},
+    "/fields": {"GET": _fields},
     "/health/live": {"GET": _live},
     "/health/ready": {"GET": _ready},
     "/metrics": {"GET": _metrics},

@@ -26,6 +26,7 @@ from es_rerank.testing import (
     score_response,
     serve_fake,
 )
+from tests.server.handlers.engine import running as engine
 
 MODEL = {"mend": 2.0, "hose": 1.0}
 JSON = [("Content-Type", "application/json")]
@@ -50,6 +51,7 @@ async def running(model: Any = None) -> AsyncIterator[tuple[RunningEndpoint, Fak
         ("GET", "/_rerank/health/live", 200, "application/json"),
         ("GET", "/_rerank/health/ready", 200, "application/json"),
         ("GET", "/_rerank/metrics", 200, "text/plain"),
+        ("GET", "/_rerank/fields", 200, "application/json"),
         ("GET", "/_rerank/rank", 405, "application/json"),
         ("POST", "/_rerank/", 405, "application/json"),
         ("GET", "/_rerank/nothing", 404, "application/json"),
@@ -66,7 +68,14 @@ async def test_every_page_has_its_methods_and_content_type(method: str, path: st
 
 
 def test_every_page_is_in_the_table() -> None:
-    assert list(PAGES) == ["/", "/rank", "/health/live", "/health/ready", "/metrics"]
+    assert list(PAGES) == ["/", "/rank", "/fields", "/health/live", "/health/ready", "/metrics"]
+
+
+async def test_the_fields_that_the_model_read_are_listed() -> None:
+    async with engine() as (proxy, _, _):
+        await proxy.search()
+        got = await proxy.pages.send("GET", "/_rerank/fields")
+    assert got.json == {"choices": [{"path": "/docs/_search", "fields": ["title", "body"]}]}
 
 
 async def test_the_web_page_loads_nothing_from_other_hosts() -> None:
