@@ -141,7 +141,9 @@ async def test_headers_that_may_identify_the_caller_are_part_of_the_key_and_sent
     async with cached(more=("X-Own-Trace", "x-own-ids-*")) as (caps, engine):
         for value in ("one", "two", "one"):
             await caps.resolve(Search("docs"), CIMultiDict([("Authorization", "same"), (name.upper(), value)]))
-    assert [seen.headers.getall(name)[-1] for seen in engine.seen] == ["one", "two"][:asked]
+    assert [seen.headers.getall(name)[-1] for seen in engine.seen if "_field_caps" in seen.target] == ["one", "two"][
+        :asked
+    ]
 
 
 @pytest.mark.parametrize(("took", "kept"), [(0.0, 0.0), (0.1, 1.0), (8.0, 3.0)])

@@ -6,12 +6,15 @@ If a part is not available (an engine, vLLM, a browser), the tests that need it 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
 
 from es_rerank_lab.parts.engines import Engine, start_engine
 from es_rerank_lab.parts.vllm import ModelServer
+from tests.processes import wait_for
 
 from .endpoint import Endpoint, start_endpoint
 from .models import PROFILE_OF, Models
@@ -81,8 +84,15 @@ def no_index_left(opensearch: Engine, elasticsearch: Engine) -> Iterator[None]:
 
 
 def indices(url: str) -> set[str]:
-    """Return the names of all indices of an engine."""
+    """Return the names of all indices of an engine, which may have just been started."""
+    wait_for(partial(reachable, url), f"{url} is not reachable")
     return set(ask(url, "GET", "/_cat/indices?h=index&expand_wildcards=all").body.decode().split())
+
+
+def reachable(url: str) -> bool:
+    with suppress(OSError):
+        return ask(url, "GET", "/").status > 0
+    return False
 
 
 @pytest.fixture(scope="session")

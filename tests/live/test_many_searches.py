@@ -164,6 +164,8 @@ def behind(engine: Engine, serve: Serve, model: str) -> Iterator[Proxied]:
         )
         yield proxied
         proxied.endpoint.process.stop()
+    # Other modules search all indices.
+    ask(engine.url, "DELETE", f"/{NARROW}")
 
 
 @pytest.fixture(scope="module")

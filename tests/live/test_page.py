@@ -91,7 +91,7 @@ def test_both_orders_are_shown_side_by_side(page: Page) -> None:
     assert page.get_attribute("#reranked-hits li.hit >> nth=0", "data-move") == "up"
     assert "rerank" in page.inner_text("#outcome-words").lower()
     page.wait_for_function("document.querySelector('#compare-fields').textContent")
-    assert page.inner_text("#compare-fields") == "The model read 1 field: body."
+    assert page.inner_text("#compare-fields") == "The model read 2 fields: title, body."
 
 
 def test_candidates_are_ranked(page: Page) -> None:

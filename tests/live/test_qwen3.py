@@ -32,7 +32,7 @@ DOCUMENTS = {
     "en": "Bread is baked at 220 degrees until its crust is golden.",
     "zh": "面包要在二百二十度的烤箱里烤到金黄色。bread",
     "mixed": "The word for bread in Chinese is 面包; nobody\nbakes it\n\nin a tap.",
-    "markup": "bread <b>&amp;</b> {{ butter }} {% raw %} 'single' \"double\"",
+    "markup": "bread & {{ butter }} {% raw %} 'single' \"double\"",
     "long": "Bread, bread and more bread. " * 12,
 }
 

@@ -194,7 +194,8 @@ class EngineSession:
         caller = Caller((identity(headers), self._uses_service_credentials), self.ask)
         is_opensearch = state.upstream.distribution == "opensearch"
         effect = await state.pipelines.effect(search, info, caller, has_defaults=is_opensearch)
-        limit = state.window_limits.of(search.target)
+        # A point in time has its own indices, and no index expression.
+        limit = None if "pit" in search.body.values else state.window_limits.of(search.target)
         if effect is info.pipeline and limit is None:
             return info
         return replace(info, pipeline=effect, max_result_window=limit)
