@@ -10,7 +10,7 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class PlanningBudget:
-    """Limits for planning one search. Over a limit, the search is sent to the engine as it came.
+    """Limits for planning one search. Over a limit, the search is sent to the engine unchanged.
 
     Each limit is about 20 ms of work on one core.
 

@@ -37,7 +37,7 @@ _WORTH_MEASURING = 6
 # Text of all scripts has at least this many bytes per token on average.
 _BYTES_PER_TOKEN = 3
 # A passage that is shorter than this fraction of the limit is extended, to this other fraction of it.
-_LEAST_SHARE, _AIM = 0.85, 0.97
+_MIN_SHARE, _AIM = 0.85, 0.97
 _MAX_MEASURES = 4
 # An escaped special token is one byte longer than the special token, which has at least three bytes.
 _ESCAPED_SHARE = 0.75
@@ -180,7 +180,7 @@ def _fitting(text: str, start: int, length: int, room: Tokens, measure: Measure)
             return start + max(1, int(length * factor)), room.estimate
         if factor >= 1:
             best = max(best, length)
-            if length == size or factor <= 1 / _LEAST_SHARE:
+            if length == size or factor <= 1 / _MIN_SHARE:
                 return start + length, tokens.estimate
         length = int(length * factor * _AIM)
     return start + best, measure(text[start : start + best]).estimate

@@ -20,7 +20,7 @@ _QUERY_DIVISOR = 4
 # same approximate tokens.
 _BYTES_PER_TOKEN = 3.5
 # As a multiple of the passage limit.
-_ENOUGH_CONTEXT = 4
+_CONTEXT_PER_LIMIT = 4
 _DIGEST_BYTES = 16
 # Maximum length of a character in UTF-8.
 _MAX_BYTES = 4
@@ -91,7 +91,7 @@ class PromptBuilder:
             room -= profile.rates.measure(query).most
         limit = min(long.max_passage_tokens or profile.max_passage_tokens, room)
         # More context makes no difference. Without it, limits and cached cuts are the same for all but long queries.
-        room = min(room, _ENOUGH_CONTEXT * limit)
+        room = min(room, _CONTEXT_PER_LIMIT * limit)
         return Limits(long.mode or profile.long, limit, long.max_search_tokens or self.max_search_tokens, room)
 
     def readable(self, documents: Sequence[Document], limits: Limits) -> list[str]:

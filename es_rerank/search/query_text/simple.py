@@ -58,7 +58,7 @@ def simple_words(text: str, flags: Flag = ALL, *, parse: bool = True) -> str:
     """Reduce a `simple_query_string` to plain words, without operators and excluded terms.
 
     Format: Lucene's simple query parser. A `+` inside or at the end of a word, as in `c++`, is kept: the parser takes
-    it for an operator between words, but nobody who types it means one.
+    it for an operator between words, although users who type it do not mean one.
 
     Args:
         text: The query.
