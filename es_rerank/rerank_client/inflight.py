@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -128,3 +128,30 @@ class InFlight(Generic[Value]):
         if not isinstance(answer, Failed):
             self._remember(batch.positions, answer)
         batch.answer.set_result(answer)
+
+
+async def collected(
+    wanted: Mapping[InFlightBatch[Value], Sequence[bytes]], own: Container[bytes], found: dict[bytes, Value]
+) -> list[bytes] | Failed:
+    """Wait for batches that were yielded by `awaited`.
+
+    Args:
+        wanted: The keys to read from each batch.
+        own: The keys that the caller itself has requested.
+        found: The values received so far, to which those of each batch are added as soon as it is answered.
+
+    Returns:
+        The keys to request again, because the search that requested them had an earlier deadline, or its client
+        disconnected; or the failure of a batch.
+
+    """
+    retryable: list[bytes] = []
+    for batch, keys in wanted.items():
+        answer = await asyncio.shield(batch.answer)
+        if not isinstance(answer, Failed):
+            found.update((key, answer[batch.positions[key]]) for key in keys)
+        elif answer.why is Why.DEADLINE and keys[0] not in own:
+            retryable += keys
+        else:
+            return answer
+    return retryable

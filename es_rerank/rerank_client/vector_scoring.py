@@ -19,7 +19,7 @@ from es_rerank.rerank.batching import batches
 from es_rerank.rerank.prompt import Passage, PromptBuilder
 from es_rerank.rerank.vectors import Precision, VectorLengthError, cosines, vector_backend
 from es_rerank.rerank_client.cutting import Cutter
-from es_rerank.rerank_client.inflight import InFlight
+from es_rerank.rerank_client.inflight import InFlight, collected
 from es_rerank.rerank_client.load_shedding import all_or_none, head_under_load
 from es_rerank.rerank_client.pool import ServerPool
 from es_rerank.rerank_client.score_cache import pair_keys
@@ -172,23 +172,16 @@ class VectorScorer:
             return Failed(Why.DEADLINE)
         own = {key: texts[key] for key in self.inflight.not_started(texts)}
         self._request(own, window)
-        retryable: dict[bytes, Passage] = {}
         deadline = window.request.deadline
         with self.inflight.awaited(texts, deadline) as wanted:
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
-                    for batch, keys in wanted.items():
-                        answer = await asyncio.shield(batch.answer)
-                        if not isinstance(answer, Failed):
-                            window.vectors |= {key: answer[batch.positions[key]] for key in keys}
-                        elif answer.why is Why.DEADLINE and keys[0] not in own:
-                            # The search that requested this batch had an earlier deadline, or its client disconnected.
-                            retryable |= {key: texts[key] for key in keys}
-                        else:
-                            return answer
+                    retryable = await collected(wanted, own, window.vectors)
             except TimeoutError:
                 return Failed(Why.DEADLINE)
-        return await self._get_vectors(retryable, window) if retryable else None
+        if isinstance(retryable, Failed):
+            return retryable
+        return await self._get_vectors({key: texts[key] for key in retryable}, window) if retryable else None
 
     def _request(self, texts: Mapping[bytes, Passage], window: Window) -> None:
         """Request vectors: the query's alone, because the search needs it in any case, those of passages in batches."""

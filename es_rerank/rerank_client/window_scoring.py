@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -12,7 +11,7 @@ from es_rerank.model import Failed, Scored, ScoreRequest, Why
 from es_rerank.rerank.batching import batches
 from es_rerank.rerank.prompt import Passage, PromptBuilder
 from es_rerank.rerank_client.cutting import Cutter
-from es_rerank.rerank_client.inflight import InFlight
+from es_rerank.rerank_client.inflight import InFlight, collected
 from es_rerank.rerank_client.load_shedding import FULL_WINDOW_LOAD, all_or_none, documents_under_load
 from es_rerank.rerank_client.pool import ServerPool
 from es_rerank.rerank_client.score_cache import ScoreCache, pair_keys
@@ -110,18 +109,11 @@ class WindowScorer:
             return Failed(Why.DEADLINE)
         own = {key: passages[key] for key in self.inflight.not_started(passages)}
         self._request(own, window)
-        retryable: dict[bytes, Passage] = {}
         with self.inflight.awaited(passages) as wanted:
-            for batch, keys in wanted.items():
-                answer = await asyncio.shield(batch.answer)
-                if not isinstance(answer, Failed):
-                    window.scores |= {key: answer[batch.positions[key]] for key in keys}
-                elif answer.why is Why.DEADLINE and keys[0] not in own:
-                    # The search that requested this batch had an earlier deadline, or its client disconnected.
-                    retryable |= {key: passages[key] for key in keys}
-                else:
-                    return answer
-        return await self._get_scores(retryable, window) if retryable else None
+            retryable = await collected(wanted, own, window.scores)
+        if isinstance(retryable, Failed):
+            return retryable
+        return await self._get_scores({key: passages[key] for key in retryable}, window) if retryable else None
 
     def _request(self, passages: Mapping[bytes, Passage], window: Window) -> None:
         """Request the scores of *passages*, in batches that fit the limits of the servers."""

@@ -180,7 +180,7 @@ def test_batch_limit(words: str, expected: int | None) -> None:
 
 
 def limited(max_texts: int, max_characters: int = 1000) -> FakeServer:
-    """A server that takes so many texts, each of so many characters."""
+    """A server that accepts a limited number of texts, each of a limited number of characters."""
 
     def score(seen: ReceivedRequest) -> FakeResponse:
         texts = seen.json["texts"]

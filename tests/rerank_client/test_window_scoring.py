@@ -125,7 +125,7 @@ async def test_large_requests_are_split_in_a_thread(
         started.append(function)
         return await to_thread(function, *arguments)
 
-    monkeypatch.setattr(window_scoring.asyncio, "to_thread", spy)
+    monkeypatch.setattr(asyncio, "to_thread", spy)
     reranker = Reranker(fake_settings())
     scripted(reranker, lambda _, texts: [1.0] * len(texts))
     half = characters // 2

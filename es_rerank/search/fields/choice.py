@@ -24,7 +24,7 @@ _MAX_SYNOPSIS_WORDS = 300
 _MIN_NATURAL_WORD, _MIN_NATURAL_TEXT = 0.6, 0.2
 # A value of at least this many words is prose; a shorter one of at least `_PHRASE_WORDS` is a phrase.
 _PROSE_WORDS, _PHRASE_WORDS = 6.0, 1.5
-# Values that repeat this often in at least so many documents are an enumeration or boilerplate.
+# If a field has this share of repeated values in at least this many documents, it is an enumeration or boilerplate.
 _MAX_REPEATED, _MIN_REPEATED_DOCUMENTS = 0.5, 5
 # What a headline without a known name looks like: nearly every document has one of its own.
 _MIN_HEADLINE_SHARE = 0.8
