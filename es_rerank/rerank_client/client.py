@@ -12,6 +12,7 @@ from es_rerank.model import Failed, Scored, ScoreRequest, Why
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.prompt import PromptBuilder
 from es_rerank.rerank_client.pool import ServerPool
+from es_rerank.rerank_client.recovery import Recovery
 from es_rerank.rerank_client.scoring import scoring
 from es_rerank.rerank_client.server import RerankServer
 from es_rerank.rerank_client.server_health import HealthState
@@ -79,6 +80,10 @@ class Reranker:
     async def start(self) -> None:
         """Run the self-tests. Searches are not reranked before they pass."""
         await asyncio.gather(*(server.self_test.run() for server in self._pool.servers))
+
+    async def recover(self) -> None:
+        """Probe servers that failed, until the task is canceled."""
+        await Recovery(self._pool).run()
 
     async def close(self) -> None:
         """Cancel self-tests and requests, and close all connections."""

@@ -117,6 +117,13 @@ class ServerPool:
             tried.append(server)
         return answer
 
+    async def probe(self, server: RerankServer) -> None:
+        """Check with a known pair whether a failed server answers again, and send it queued requests if it does."""
+        try:
+            await server.probe()
+        finally:
+            self._dispatch()
+
     async def _send(self, server: RerankServer, request: Request) -> list[Any] | Failed:
         """Send a request to a server on which a slot is reserved, then release the slot."""
         sent_at = time.monotonic()

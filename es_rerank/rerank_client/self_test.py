@@ -18,7 +18,7 @@ log = structlog.get_logger()
 _TIMEOUT_SECONDS = 60.0
 # Interval between self-tests of a server that does not answer, and of a server that ranked the pairs wrongly.
 _PAUSE_SECONDS = 1.0
-_UNFIT_PAUSE_SECONDS = 30.0
+_UNFIT_PAUSE_SECONDS = 3.0
 
 Score = Callable[[ScoreRequest], Awaitable[Scored | Failed]]
 """Scores the two texts of a known pair. A failure is returned, not raised."""

@@ -24,6 +24,8 @@ from es_rerank.rerank_client.transport import RerankTransport
 # which a search waits for, is not computed after many documents. Until its rate is known, it gets this many tokens.
 _VECTOR_SECONDS = 1.0
 _VECTOR_TOKENS = 1024
+# Time limit of a probe, which is enough for a known pair on a slow CPU.
+_PROBE_SECONDS = 10.0
 # Failures that the texts of a request can cause.
 _CONTENT_FAULTS = frozenset({Why.REFUSED, Why.BAD_ANSWER})
 
@@ -114,6 +116,20 @@ class RerankServer:
             return answer
         # The server was unreachable after this request was sent, so the answer may be from a different model.
         return Failed(Why.SELF_TEST, NOT_TESTED)
+
+    @property
+    def needs_probe(self) -> bool:
+        """Whether the server has failed, and no request is in flight that could show that it answers again."""
+        return self.health.trusted and self.health.state is not HealthState.HEALTHY and not self.throughput.requests
+
+    async def probe(self) -> None:
+        """Request the scores of a known pair, and record the result in the server's health."""
+        now = time.monotonic()
+        self.reserve(now, 0)
+        try:
+            await self._send(self._known_call(), now + _PROBE_SECONDS)
+        finally:
+            self.throughput.dropped(0)
 
     async def _send(self, call: RerankCall, deadline: float, patience: float = 0.0) -> list[Any] | Failed:
         """Send a request, even to a server that is not trusted, and record the result in the server's health."""

@@ -66,7 +66,8 @@ async def _update_gauges(state: State) -> None:
 async def _running(app: web.Application) -> AsyncIterator[None]:
     """Start the reranker with the application; at shutdown, close all connections."""
     state = app[STATE]
-    tasks = [asyncio.create_task(_update_gauges(state)), asyncio.create_task(state.reranker.start())]
+    works = (_update_gauges(state), state.reranker.start(), state.reranker.recover())
+    tasks = [asyncio.create_task(work) for work in works]
     yield
     for task in tasks:
         task.cancel()

@@ -11,6 +11,7 @@ from es_rerank.config.rules import Rules
 from es_rerank.config.settings import Settings
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.engine_client.field_caps import FieldCapsCache
+from es_rerank.engine_client.reachability import EngineReachability
 from es_rerank.rerank_client.client import Reranker
 from es_rerank.search.formats.endpoints import EndpointRow, in_force
 from es_rerank.server.field_choices import FieldChoices
@@ -35,6 +36,7 @@ class State:
     settings: Settings
     rules: Rules
     upstream: EngineClient
+    reachability: EngineReachability
     indices: FieldCapsCache
     pipelines: SearchPipelines
     window_limits: WindowLimits
@@ -68,6 +70,7 @@ def build(settings: Settings, rules: Rules | None = None) -> State:
         settings=settings,
         rules=rules or Rules(settings),
         upstream=engine,
+        reachability=EngineReachability(engine),
         indices=FieldCapsCache(engine, settings.max_answer, anonymous_headers=settings.anonymous_headers),
         pipelines=SearchPipelines(),
         window_limits=WindowLimits(),

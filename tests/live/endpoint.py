@@ -20,6 +20,8 @@ from .wire import Answer, ask
 
 START_LIMIT_S = 60.0
 READY_LIMIT_S = 90.0
+# The readiness response while nothing fails.
+WELL = {"status": "ok", "engine": "ok", "reranker": "ok"}
 IDENTITY = ("--backend", "identity")
 
 

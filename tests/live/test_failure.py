@@ -22,7 +22,7 @@ from es_rerank_lab.parts.vllm import ModelServer
 from tests.cli.test_workers import listening_children
 
 from .conftest import Serve
-from .endpoint import Endpoint
+from .endpoint import WELL, Endpoint
 from .faulty import LIMIT_S, RECOVERY_S, Faulty
 from .load import EngineRequest, Stream
 from .models import Models
@@ -235,7 +235,7 @@ async def test_a_killed_model_costs_no_search_and_a_restarted_one_is_used_within
         "bad_answer",
     }
     assert len(away) > AT_ONCE
-    assert endpoint.await_health("ok") == {"status": "ok"}
+    assert endpoint.await_health("ok") == WELL
 
 
 def test_the_page_has_the_results_of_the_run(minilm: ModelServer, update: bool) -> None:
@@ -262,4 +262,4 @@ def test_clients_that_disconnect_do_not_delay_others(endpoint: Endpoint) -> None
     answer = endpoint.ask("POST", f"/{INDEX}/_search", body, {"Content-Type": "application/json"})
     assert answer.outcome.startswith("reranked; window=10; ")
     assert endpoint.search(INDEX, query(1000)).outcome.startswith("reranked; window=10; ")
-    assert endpoint.health == {"status": "ok"}
+    assert endpoint.health == WELL

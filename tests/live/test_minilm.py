@@ -6,6 +6,7 @@ from es_rerank_lab.parts.engines import Engine
 from es_rerank_lab.parts.vllm import ModelServer
 
 from .conftest import Serve
+from .endpoint import WELL
 from .models import Models
 from .test_e5 import LANGUAGES, MAPPINGS, MODEL_ORDER, match
 from .wire import fill
@@ -17,7 +18,7 @@ def test_the_self_test_passes_and_the_answer_is_first(
     query, texts = LANGUAGES["en"]
     fill(opensearch.url, "minilm", MAPPINGS, {name: {"body": text} for name, text in texts.items()})
     endpoint = serve(opensearch.url, *models.flags("minilm"), *MODEL_ORDER)
-    assert endpoint.await_health("ok") == {"status": "ok"}
+    assert endpoint.await_health("ok") == WELL
     answer = endpoint.search("minilm", match(query))
     assert answer.outcome == "reranked; window=3; cached=0; model=sentence-transformers/all-MiniLM-L6-v2"
     assert answer.ids[0] == "answer"

@@ -59,11 +59,11 @@ FAILED, PASSED = "self-test failed, searches keep the engine's order", "self-tes
     ("rounds", "expected"),
     [
         ([GOOD], (HealthState.HEALTHY, ROUND, [PASSED], [])),
-        ([BAD], (HealthState.UNFIT, ROUND, [FAILED], [30.0])),
-        ([BAD, BAD, BAD], (HealthState.UNFIT, 3 * ROUND, [FAILED], [30.0] * 3)),
-        ([BAD, GOOD], (HealthState.HEALTHY, 2 * ROUND, [FAILED, PASSED], [30.0])),
+        ([BAD], (HealthState.UNFIT, ROUND, [FAILED], [3.0])),
+        ([BAD, BAD, BAD], (HealthState.UNFIT, 3 * ROUND, [FAILED], [3.0] * 3)),
+        ([BAD, GOOD], (HealthState.HEALTHY, 2 * ROUND, [FAILED, PASSED], [3.0])),
         ([UNREACHABLE, UNREACHABLE, GOOD], (HealthState.HEALTHY, 2 + ROUND, [PASSED], [1.0, 1.0])),
-        ([BAD, UNREACHABLE], (HealthState.UNFIT, ROUND + 1, [FAILED], [30.0] * 2)),
+        ([BAD, UNREACHABLE], (HealthState.UNFIT, ROUND + 1, [FAILED], [3.0] * 2)),
     ],
 )
 async def test_a_server_is_tested_until_it_ranks_the_known_pairs_correctly(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
@@ -17,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from es_rerank.config.yaml_source import dotted
 from es_rerank.model import Failed, ScoreRequest
 from es_rerank.reasons import REASONS
-from es_rerank.server.admin.access import deny_access, is_foreign_host
-from es_rerank.server.listen.connection import AdminAccess, admin_access
+from es_rerank.server.admin.access import deny_access
+from es_rerank.server.admin.health import live, ready
 from es_rerank.server.responses import error_answer
 from es_rerank.server.state import State
 
@@ -26,9 +25,6 @@ PREFIX = "/_rerank"
 
 # Placeholder in page.html for the table of reasons.
 _REASONS_SLOT = "{};  // REASONS"
-# Separates the faults of several rerank servers, and the name of a fault from its detail.
-_FAULT_SEPARATOR = re.compile("; |: ")
-
 _RANK_SECONDS = 30.0
 _MAX_CANDIDATES = 1000
 _MAX_CANDIDATE_CHARACTERS = 100_000
@@ -127,33 +123,6 @@ async def _fields(state: State, _request: web.Request) -> web.StreamResponse:
     return web.json_response({"choices": state.field_choices.listed()})
 
 
-async def _live(_state: State, _request: web.Request) -> web.StreamResponse:
-    """Return 200 while the process responds."""
-    return web.json_response({"status": "live"})
-
-
-async def _ready(state: State, request: web.Request) -> web.StreamResponse:
-    """Return whether searches are reranked. If not, the status is still 200, because searches get the engine's order.
-
-    The reason, its meaning and what to do are included only where all callers can access the admin pages.
-    """
-    if state.life.draining:
-        return web.json_response({"status": "draining"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
-    health = state.reranker.health
-    public = admin_access(request) is AdminAccess.ALL and not is_foreign_host(request, state.settings)
-    return web.json_response({"status": health.state, **(_explained(health.why) if public else {})})
-
-
-def _explained(why: str) -> dict[str, str]:
-    """Return the faults of rerank servers, such as `unreachable: connection refused`, and what to do about them."""
-    if not why:
-        return {}
-    names = dict.fromkeys(_FAULT_SEPARATOR.split(why))
-    reasons = [reason for name, reason in REASONS.items() if name in names]
-    means, do = " ".join(reason.means for reason in reasons), " ".join(reason.do for reason in reasons)
-    return {"why": why, "means": means, "do": do}
-
-
 async def _metrics(state: State, _request: web.Request) -> web.StreamResponse:
     """Return the metrics in Prometheus text format."""
     state.metrics.update_reranker(state.reranker.health)
@@ -165,7 +134,7 @@ PAGES: Mapping[str, Mapping[str, Handler]] = {
     "/": {"GET": _page},
     "/rank": {"POST": _rank},
     "/fields": {"GET": _fields},
-    "/health/live": {"GET": _live},
-    "/health/ready": {"GET": _ready},
+    "/health/live": {"GET": live},
+    "/health/ready": {"GET": ready},
     "/metrics": {"GET": _metrics},
 }

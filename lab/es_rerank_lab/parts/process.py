@@ -9,12 +9,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from es_rerank_lab.parts.account import Account
 from es_rerank_lab.parts.errors import PartError
 from es_rerank_lab.parts.progress import QUIET, Reporter
 
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 15.0
+# Time for killed processes to disappear: a process that uses a GPU or much memory takes seconds.
+_END_SECONDS = 30.0
 TAIL_LINES = 20
 _TAIL_BYTES = 16384
 # The guard is a shell process that reads from a pipe to this process. When this process ends, even if it is killed, the
@@ -82,11 +86,17 @@ class Process:
             self.kill()
 
     def kill(self) -> None:
-        """Kill the process group. Has no effect if it has ended."""
+        """Kill the process group, and wait until no process of it is left. Has no effect if it has ended.
+
+        The group can outlive the command: if the API server of vLLM is killed, its engine process keeps its memory.
+        """
         if self._guard.stdin is None or self._guard.stdin.closed:
             return
         self._signal(signal.SIGKILL)
         self._child.wait()
+        deadline = time.monotonic() + _END_SECONDS
+        while _runs(self.pid) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
         self._guard.kill()
         self._guard.stdin.close()
         self._guard.wait()
@@ -128,6 +138,15 @@ def await_ready(
                 )
             step.say(process.tail(1)[:80])
             time.sleep(POLL_SECONDS)
+
+
+def _runs(group: int) -> bool:
+    """Return whether a process of a process group is running. Zombies, which hold no memory, do not count."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                return True
+    return False
 
 
 def _ended(name: str, process: Process) -> str:

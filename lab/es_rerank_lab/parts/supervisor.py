@@ -55,6 +55,8 @@ class Supervisor:
             stable = time.monotonic() - started >= _STABLE_SECONDS
             pause = _MIN_PAUSE_SECONDS if stable else min(2 * pause, _MAX_PAUSE_SECONDS)
             self._report(f"{part.title} ended with exit code {part.exit_code}; restarting in {pause:g} s")
+            # Processes that the part started can outlive it, and hold memory that the next start needs.
+            part.process.kill()
             if self._over.wait(pause):
                 return
             self._start(part)

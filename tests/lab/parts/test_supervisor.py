@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
 from es_rerank_lab.parts import process as parts_process
@@ -75,6 +76,22 @@ def test_a_killed_part_is_restarted_and_the_others_keep_running(start: Start) ->
     assert part.exit_code is None
     assert part.pid != before
     assert (starts(part), starts(other)) == (2, 1)
+
+
+def test_processes_that_outlive_a_part_are_killed_before_the_pause(
+    start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(parts_supervisor, "_MIN_PAUSE_SECONDS", 60.0)
+    run = RunFolder(tmp_path, "part")
+    argv = ["/bin/sh", "-c", "sleep 60 & echo $! > child; exec sleep 60"]
+    process = Process(Command(argv=argv, log=run.path / "log", env=dict(os.environ), cwd=run.path))
+    child = run.path / "child"
+    with Running(title="part", url="", process=process, run=run, ready=child.is_file) as part:
+        wait_for(lambda: child.is_file() and child.read_text().endswith("\n"))
+        left = psutil.Process(int(child.read_text()))
+        os.kill(part.pid, signal.SIGKILL)
+        with Supervisor([part], lambda _: None):
+            wait_for(lambda: not left.is_running() or left.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_the_pause_grows_while_starts_fail_and_the_end_of_the_log_is_reported(start: Start) -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from es_rerank.model import Why
 from es_rerank.reasons import REASONS
-from es_rerank.server.admin import pages
 from es_rerank.server.admin.pages import PAGES
 from es_rerank.server.app import runner
 from es_rerank.server.listen.site import listen
@@ -34,10 +33,11 @@ JSON = [("Content-Type", "application/json")]
 
 @asynccontextmanager
 async def running(model: Any = None) -> AsyncIterator[tuple[RunningEndpoint, FakeServer]]:
-    """Run an endpoint without an engine; yields the rerank server too."""
+    """Run an endpoint in front of an engine that has no index; yields the rerank server too."""
     async with (
         serve_fake(FakeServer({"": model or score_response(MODEL)})) as server,
-        running_endpoint(fake_settings(reranker=server)) as proxy,
+        serve_fake(FakeServer({"": FakeResponse(b"{}", status=404)})) as nothing,
+        running_endpoint(fake_settings(nothing, server)) as proxy,
     ):
         yield proxy, server
 
@@ -160,7 +160,14 @@ async def test_a_failed_reranker_is_reported_with_its_meaning_and_what_to_do() -
     means, do = REASONS[Why.RERANKER_ERROR]
     assert (ready.status, ready.json) == (
         200,
-        {"status": "degraded", "why": "reranker_error: HTTP 500: oops", "means": means, "do": do},
+        {
+            "status": "degraded",
+            "engine": "ok",
+            "reranker": "degraded",
+            "why": "reranker_error: HTTP 500: oops",
+            "means": means,
+            "do": do,
+        },
     )
     assert live.json == {"status": "live"}
     assert b"es_rerank_degraded 1.0" in metrics.body
@@ -205,22 +212,3 @@ async def test_the_web_page_has_the_meaning_and_remedy_of_every_reason() -> None
     (table,) = re.findall(r"const REASONS = (.*);\n", html)
     assert json.loads(table) == {why: {"means": one.means, "do": one.do} for why, one in REASONS.items()}
     assert "<" not in table
-
-
-@pytest.mark.parametrize(
-    ("why", "names"),
-    [
-        ("", []),
-        ("self_test", ["self_test"]),
-        ("unreachable: connection refused", ["unreachable"]),
-        ("1 of 2 servers out: refused: HTTP 401: no", ["refused"]),
-        ("unreachable: connection refused; breaker; unreachable: its host name cannot", ["unreachable", "breaker"]),
-        ("1 of 2 servers out: something new", []),
-    ],
-)
-def test_faults_of_several_servers_are_explained(why: str, names: list[str]) -> None:
-    reasons = [REASONS[Why(name)] for name in names]
-    explained = pages._explained(why)
-    assert explained.get("why", "") == why
-    assert explained.get("means", "") == " ".join(reason.means for reason in reasons)
-    assert explained.get("do", "") == " ".join(reason.do for reason in reasons)

@@ -1,0 +1,33 @@
+"""Probes the rerank servers that failed, so that they recover without searches."""
+
+from __future__ import annotations
+
+import asyncio
+
+from es_rerank.rerank_client.pool import ServerPool
+from es_rerank.rerank_client.server import RerankServer
+
+# Time between two probes of a server.
+_PAUSE_SECONDS = 1.0
+
+
+class Recovery:
+    """Probes each failed server of a pool while no request is in flight to it. With traffic, searches are the probes.
+
+    A server that has not passed its self-test is not probed, because the self-test is repeated until it passes.
+    """
+
+    def __init__(self, pool: ServerPool) -> None:
+        """Prepare to probe the servers of *pool*."""
+        self._pool = pool
+
+    async def run(self) -> None:
+        """Probe failed servers until the task is canceled."""
+        await asyncio.gather(*(self._watch(server) for server in self._pool.servers))
+
+    async def _watch(self, server: RerankServer) -> None:
+        """Probe one server whenever it has failed."""
+        while True:
+            await asyncio.sleep(_PAUSE_SECONDS)
+            if server.needs_probe:
+                await self._pool.probe(server)

@@ -1,0 +1,67 @@
+"""The health checks for load balancers and Kubernetes: liveness, and readiness of the engine and of the reranker."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+
+from aiohttp import web
+
+from es_rerank.reasons import REASONS, Reason
+from es_rerank.server.admin.access import is_foreign_host
+from es_rerank.server.listen.connection import AdminAccess, admin_access
+from es_rerank.server.state import State
+
+# Separates the faults of several rerank servers, and the name of a fault from its detail.
+_FAULT_SEPARATOR = re.compile("; |: ")
+_NO_ENGINE = Reason(
+    "es-rerank cannot connect to the engine. Every request gets status 502.",
+    "Check that the engine runs, and that `upstream` is its URL.",
+)
+
+
+async def live(_state: State, _request: web.Request) -> web.StreamResponse:
+    """Return 200 while the process responds."""
+    return web.json_response({"status": "live"})
+
+
+async def ready(state: State, request: web.Request) -> web.StreamResponse:
+    """Return whether requests are answered, and whether searches are reranked.
+
+    The status is 503 if the engine cannot be reached. It is 200 if only the reranker fails, because searches then get
+    the engine's order. The reason, its meaning and what to do are included only where all callers can access the admin
+    pages.
+    """
+    if state.life.draining:
+        return web.json_response({"status": "draining"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
+    problem, health = await state.reachability.problem(), state.reranker.health
+    states = {
+        "status": "unavailable" if problem else str(health.state),
+        "engine": "unreachable" if problem else "ok",
+        "reranker": str(health.state),
+    }
+    public = admin_access(request) is AdminAccess.ALL and not is_foreign_host(request, state.settings)
+    explanation = _explanation(problem, health.why) if public else {}
+    status = HTTPStatus.SERVICE_UNAVAILABLE if problem else HTTPStatus.OK
+    return web.json_response(states | explanation, status=status)
+
+
+def _explanation(problem: str, why: str) -> dict[str, str]:
+    """Return what is wrong with the engine and the rerank servers, what that means and what to do about it.
+
+    Args:
+        problem: Why the engine cannot be reached; empty if it can.
+        why: The faults of rerank servers, such as `unreachable: connection refused`; empty if there are none.
+
+    """
+    names = _FAULT_SEPARATOR.split(why)
+    reasons = [reason for name, reason in REASONS.items() if name in names]
+    if problem:
+        reasons.insert(0, _NO_ENGINE)
+    if not problem and not why:
+        return {}
+    return {
+        "why": "; ".join(part for part in (problem, why) if part),
+        "means": " ".join(reason.means for reason in reasons),
+        "do": " ".join(reason.do for reason in reasons),
+    }
