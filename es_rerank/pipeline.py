@@ -42,18 +42,20 @@ class Ports:
 
     Attributes:
         resolve_index: Returns the rule and the mapping of a search's indices, or a skip if either is not available.
-        fetch: Sends the engine request that a plan describes.
+        fetch: Sends the engine request that a plan describes. A skip if the request was canceled.
         score: Scores a window with the model. Failures are returned, not raised.
         mappings: Takes what the hits show about the mapping, for the next search.
         compute: Calls a pure function whose input is a response.
+        allow_two: Returns whether two engine requests are expected to be in time for a deadline, in monotonic seconds.
 
     """
 
     resolve_index: Callable[[Search], Awaitable[tuple[Rule, IndexInfo] | Skip]]
-    fetch: Callable[[Plan], Awaitable[EngineReply]]
+    fetch: Callable[[Plan], Awaitable[EngineReply | Skip]]
     score: Callable[[ScoreRequest], Awaitable[Scored | Failed]]
     mappings: Mappings = field(default_factory=Mappings)
     compute: Compute = compute_inline
+    allow_two: Callable[[float], bool] = lambda _deadline: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,10 @@ async def run(search: Search, ports: Ports, options: CallOptions) -> SearchResul
     page = fetch_phase(window)
     if page is None:
         return await ports.compute(window.reply.size, page_result, window)
-    return await ports.compute(window.reply.size, joined_result, window, await ports.fetch(page))
+    fetched = await ports.fetch(page)
+    if isinstance(fetched, Skip):
+        return skip_result(fetched, plan.rule)
+    return await ports.compute(window.reply.size, joined_result, window, fetched)
 
 
 async def decide(search: Search, ports: Ports, options: CallOptions) -> Plan | Skip:
@@ -110,7 +115,10 @@ async def decide(search: Search, ports: Ports, options: CallOptions) -> Plan | S
     if early:
         return early
     resolved = await ports.resolve_index(search)
-    plan = resolved if isinstance(resolved, Skip) else planning.make(search, *resolved, two_phase=options.two_phase)
+    if isinstance(resolved, Skip):
+        return resolved
+    two_phase = options.two_phase and ports.allow_two(options.deadline_of(resolved[0]))
+    plan = planning.make(search, *resolved, two_phase=two_phase)
     return plan if isinstance(plan, Skip) else _rolled_out(plan, search, options)
 
 
@@ -133,9 +141,11 @@ async def measure(plan: Plan, ports: Ports, options: CallOptions) -> Change | No
 
 
 async def rank_window(
-    plan: Plan, reply: EngineReply, ports: Ports, options: CallOptions
+    plan: Plan, reply: EngineReply | Skip, ports: Ports, options: CallOptions
 ) -> RankedWindow | SearchResult:
     """Parse the engine's reply and rank its hits with the model; a reply that is not a search response is skipped."""
+    if isinstance(reply, Skip):
+        return skip_result(reply, plan.rule)
     response = await ports.compute(reply.size, _read, reply)
     if isinstance(response, Skip):
         return skip_result(response, plan.rule)

@@ -14,6 +14,7 @@ from es_rerank.engine_client.field_caps import FieldCapsCache
 from es_rerank.engine_client.reachability import EngineReachability
 from es_rerank.rerank_client.client import Reranker
 from es_rerank.search.formats.endpoints import EndpointRow, in_force
+from es_rerank.server.engine_times import EngineTimes
 from es_rerank.server.field_choices import FieldChoices
 from es_rerank.server.memory import MemoryBudget
 from es_rerank.server.metrics import Metrics
@@ -46,6 +47,7 @@ class State:
     memory: MemoryBudget
     shadows: ShadowRunner
     life: Lifecycle = field(default_factory=Lifecycle)
+    engine_times: EngineTimes = field(default_factory=EngineTimes)
     field_choices: FieldChoices = field(default_factory=FieldChoices)
 
 

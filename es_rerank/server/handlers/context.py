@@ -46,7 +46,7 @@ from es_rerank.server.shadow import Measurement
 from es_rerank.server.state import State
 from es_rerank.server.timings import Timings
 
-Fetch = Callable[[Plan], Awaitable[EngineReply]]
+Fetch = Callable[[Plan], Awaitable[EngineReply | Skip]]
 
 # Time reserved before the deadline for building the response. Searches that wait for scores at the same time are often
 # scored together, and their responses are then built one after another.
@@ -151,7 +151,8 @@ class EngineSession:
 
     def ports(self, fetch: Fetch) -> Ports:
         """Return the pipeline's I/O functions, on behalf of the client."""
-        return Ports(self._resolve_index, fetch, self.score, self._call.state.indices, compute)
+        allow_two = partial(self._call.state.engine_times.allow_two, self._call.endpoint_request.path)
+        return Ports(self._resolve_index, fetch, self.score, self._call.state.indices, compute, allow_two)
 
     def measurements(self, fetch: Fetch, *plans: Plan | None) -> tuple[Measurement, ...]:
         """Return the measurements to run after the response; plans that are None are ignored."""

@@ -58,10 +58,9 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
     if isinstance(parsed, HandlerResult):
         return parsed
     parts = within_limit(await make_parts(call, session, parsed))
-    planned = any(isinstance(part.plan, Plan) for part in parts)
-    query = await ask_many(call, session, [part.line() for part in parts]) if planned else None
-    if query is None:
-        return _unchanged(call, session, parts)
+    query = await _first(call, session, parts)
+    if not isinstance(query, MultiReply):
+        return _unchanged(call, session, parts, query.why)
     results = await _results(call, session, parts, query)
     found = {index: _response(result, result.body) for index, result in enumerate(results) if result.body is not None}
     if len(found) < len(parts):
@@ -161,6 +160,16 @@ async def _results(
     position = {index: place for place, index in enumerate(lines)}
     size = len(query.responses.body) + (len(second.responses.body) if second else 0)
     return await compute(size, _completed, windows, second, position)
+
+
+async def _first(call: SearchCall, session: EngineSession, parts: Sequence[Part]) -> MultiReply | Skip:
+    """Send all searches, each as planned. Returns a skip if none is planned, or without a response for each."""
+    plans = [part.plan for part in parts if isinstance(part.plan, Plan)]
+    if not plans:
+        return Skip(Why.ENGINE_ERROR)
+    request = ask_many(call, session, [part.line() for part in parts])
+    query = await call.state.engine_times.timed(call.endpoint_request.path, plans, call.options, request)
+    return query or Skip(Why.ENGINE_ERROR)
 
 
 def _replies(parts: Sequence[Part], query: MultiReply) -> list[EngineReply]:

@@ -37,7 +37,10 @@ async def _searched(call: SearchCall, session: EngineSession, search: Search) ->
     async def fetch(plan: Plan) -> EngineReply:
         return await session.ask(write(call.endpoint_request, search, plan))
 
-    result = await run(search, session.ports(fetch), call.options)
+    async def timed(plan: Plan) -> EngineReply | Skip:
+        return await call.state.engine_times.timed(call.endpoint_request.path, [plan], call.options, fetch(plan))
+
+    result = await run(search, session.ports(timed), call.options)
     if result.body is None or result.reply is None:
         return HandlerResult(None, (result.outcome,), measurements=session.measurements(fetch, result.shadow))
     body = await filtered(call.endpoint_request, result.body, result.reply)

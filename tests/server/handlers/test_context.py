@@ -194,13 +194,14 @@ def call_of(state: Any, options: CallOptions) -> SearchCall:
 
 @pytest.mark.parametrize(("body", "state"), [({}, "reranked"), ({"_source": ["tag"]}, "failed; why=deadline")])
 async def test_the_time_of_a_fetch_phase_is_reserved(body: dict[str, Any], state: str) -> None:
-    slow = FakeResponse(search_response(*HITS), seconds=1.6)
+    """Engine and model need 0.8 and 1 of 2.5 seconds, so that there is no time for the model between two requests."""
+    slow = FakeResponse(search_response(*HITS), seconds=0.8)
     engine = FakeServer({"/docs/_field_caps": CAPS, "": slow})
-    model = FakeServer({"": score_response()})
+    model = FakeServer({"": lambda seen: replace(score_response()(seen), seconds=1.0)})
     async with (
         serve_fake(engine),
         serve_fake(model),
-        running_endpoint(fake_settings(engine, model, deadline="3s")) as proxy,
+        running_endpoint(fake_settings(engine, model, deadline="2.5s")) as proxy,
     ):
         got = await proxy.search(**body)
     assert len(engine.targets()) == 1 + bool(body)
