@@ -88,7 +88,7 @@ async def search(client: aiohttp.ClientSession, target: SearchTarget, body: Mapp
     except (aiohttp.ClientError, TimeoutError) as error:
         raise SearchError(f"{url}: no response: {error or type(error).__name__}") from error
     if response.status != _OK:
-        raise SearchError(f"{url}: status {response.status}: {_reason(content)}")
+        raise SearchError(f"{url}: status {response.status}: {reason(content)}")
     return SearchRecord(tuple(_hits(url, content)), seconds, response.headers.get("X-Rerank", ""))
 
 
@@ -120,7 +120,7 @@ def _text(value: Any) -> str:
     return first if isinstance(first, str) else ""
 
 
-def _reason(content: bytes) -> str:
+def reason(content: bytes) -> str:
     """Return the reason of an engine's error response, or the start of any other body."""
     try:
         error = json.loads(content)["error"]

@@ -1,0 +1,191 @@
+"""Reads impressions and clicks from records of User Behavior Insights (UBI).
+
+A search is a record of `ubi_queries`, with the ids of its hits. What the user does with them is in records of
+`ubi_events` that have the same `query_id`.
+
+Formats: `query.request.schema.json` and `event.schema.json` of https://github.com/o19s/ubi, versions 1.0 to 1.3, and
+the records of OpenSearch's plugin (https://github.com/opensearch-project/user-behavior-insights).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from es_rerank.evaluation.click_log import normalized
+from es_rerank.evaluation.click_model import Impression
+from es_rerank.evaluation.log_lines import json_objects
+from es_rerank.evaluation.source import InputError
+
+# The values of `action_name` that count as a click by default.
+CLICKS = ("click", "click_through")
+_IMPRESSION = "impression"
+# The ids of the hits: in the specification, and in the records of OpenSearch's plugin.
+_HITS = ("query_response_hit_ids", "query_response_object_ids")
+
+
+class Record(NamedTuple):
+    """A record, and where it is: file and line, or index and id."""
+
+    place: str
+    values: Mapping[str, Any]
+
+    def error(self, name: str, problem: str) -> InputError:
+        """Return the error for a problem with a field."""
+        return InputError(f"{self.place}: {name}: {problem}")
+
+
+@dataclass(slots=True)
+class Ignored:
+    """How many records were ignored, by reason.
+
+    Attributes:
+        clicks: Clicks on documents that the search did not show, such as clicks of unknown searches.
+        repeated: Searches with the `query_id` of an earlier search.
+        unnamed: Searches without a query text, or without an id.
+
+    """
+
+    clicks: int = 0
+    repeated: int = 0
+    unnamed: int = 0
+
+
+@dataclass(slots=True)
+class Behavior:
+    """What users did: for each `query_id`, the clicked documents, and the positions of `impression` events.
+
+    `ignored` counts the records that cannot be used.
+    """
+
+    clicked: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    shown: defaultdict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    ignored: Ignored = field(default_factory=Ignored)
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """Yield the records of a JSON Lines file; a record may be in `_source`, as in exported hits.
+
+    Raises:
+        InputError: If the file cannot be read, or a line is no JSON object.
+
+    """
+    for line, row in json_objects(path):
+        source = row.get("_source")
+        yield Record(f"{path}:{line}", source if isinstance(source, dict) else row)
+
+
+def read_events(events: Iterable[Record], clicks: Sequence[str] = CLICKS) -> Behavior:
+    """Return what users did.
+
+    Args:
+        events: Records of `ubi_events`. Other actions than clicks and impressions are ignored.
+        clicks: The values of `action_name` that count as a click.
+
+    Raises:
+        InputError: If a field of a click or an impression has the wrong type.
+
+    """
+    behavior = Behavior()
+    for event in events:
+        action = _text(event, event.values, "action_name")
+        if action not in clicks and action != _IMPRESSION:
+            continue
+        query, document = _text(event, event.values, "query_id"), _document(event)
+        if action in clicks:
+            behavior.ignored.clicks += not (query and document)
+        if not (query and document):
+            continue
+        if action in clicks:
+            behavior.clicked[query].add(document)
+        else:
+            behavior.shown[query].setdefault(document, _ordinal(event))
+    return behavior
+
+
+def impressions(queries: Iterable[Record], behavior: Behavior) -> Iterator[Impression]:
+    """Yield the impressions of searches.
+
+    If a search has `impression` events, these tell which documents the user saw and at which positions. Otherwise, all
+    hits of its response count as shown. Of searches with the same `query_id`, only the first counts.
+
+    Args:
+        queries: Records of `ubi_queries`.
+        behavior: The events of these searches. Their clicks are removed from it, and ignored records are counted.
+
+    Raises:
+        InputError: If a field has the wrong type.
+
+    """
+    seen = set()
+    for query in queries:
+        key, text = _text(query, query.values, "query_id"), normalized(_query_text(query))
+        if key in seen:
+            behavior.ignored.repeated += 1
+        elif not key or not text:
+            behavior.ignored.unnamed += 1
+        else:
+            seen.add(key)
+            shown = behavior.shown.pop(key, None) or _hits(query)
+            clicked = behavior.clicked.pop(key, set())
+            behavior.ignored.clicks += len(clicked - shown.keys())
+            yield from (Impression(text, one, position, one in clicked) for one, position in shown.items())
+    behavior.ignored.clicks += sum(map(len, behavior.clicked.values()))
+
+
+def _hits(query: Record) -> dict[str, int]:
+    """Return the position of each hit of a response, from 1. A later page starts at `query_attributes.from`."""
+    name = next((one for one in _HITS if query.values.get(one)), _HITS[0])
+    hits = query.values.get(name) or []
+    if not isinstance(hits, list):
+        raise query.error(name, "must be a list of ids")
+    before = _object(query, query.values, "query_attributes").get("from", 0)
+    if not str(before).isdecimal():
+        raise query.error("query_attributes.from", f"{before!r} is not a number of hits")
+    found: dict[str, int] = {}
+    for position, hit in enumerate(hits, int(before) + 1):
+        found.setdefault(str(hit), position)
+    return found
+
+
+def _query_text(query: Record) -> str:
+    """Return the text that the user entered; newer plugins have it in `user_query.text`."""
+    value = query.values.get("user_query")
+    return _text(query, value, "text") if isinstance(value, dict) else _text(query, query.values, "user_query")
+
+
+def _document(event: Record) -> str:
+    """Return the id of the document of an event; empty if the event has none, such as a click on a button."""
+    attributes = _object(event, event.values, "event_attributes")
+    return _text(event, _object(event, attributes, "object"), "object_id")
+
+
+def _ordinal(event: Record) -> int:
+    """Return the position of an impression."""
+    position = _object(event, _object(event, event.values, "event_attributes"), "position").get("ordinal")
+    if not isinstance(position, int) or position < 1:
+        raise event.error("event_attributes.position.ordinal", f"{position!r} is not a position: the first is 1")
+    return position
+
+
+def _object(record: Record, values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return an object of a record; empty if it is missing."""
+    value = values.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise record.error(name, "must be an object")
+    return value
+
+
+def _text(record: Record, values: Mapping[str, Any], name: str) -> str:
+    """Return a string or integer of a record as text; empty if it is missing."""
+    value = values.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise record.error(name, "must be a string")
+    return str(value).strip()
