@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 import msgspec
-from msgspec import Raw
 
 from es_rerank.cli import mapping_file, mustache
 from es_rerank.cli.options import parse_header
@@ -22,12 +21,12 @@ from es_rerank.errors import ConfigError
 from es_rerank.jsonrepair import decode_repaired
 from es_rerank.model import CallOptions, EngineReply, Failed, IndexInfo, Plan, Rule, ScoreRequest, Search, Skip, Why
 from es_rerank.pipeline import Ports, decide
-from es_rerank.reasons import REASONS
-from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, engine_request
+from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS
 from es_rerank.search.formats.decode import decode, wants_other_format
 from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch, match
 from es_rerank.search.formats.parse import parse
 from es_rerank.search.query_text.extract import typed_texts
+from es_rerank.server.admin.explanation import entry, planned, skipped
 
 _NOT_RENDERED = "rendered by the engine; install es-rerank[templates] to render inline templates offline"
 
@@ -52,7 +51,7 @@ def explain(**options: Any) -> None:
     body = options["body"].read() if options["body"] else b""
     parsed = parse(request, body) if request else Skip(Why.NOT_A_SEARCH)
     if request is None or isinstance(parsed, Skip):
-        searches = [_skipped(parsed if isinstance(parsed, Skip) else Skip(Why.NOT_A_SEARCH))]
+        searches = [skipped(parsed if isinstance(parsed, Skip) else Skip(Why.NOT_A_SEARCH))]
     else:
         searches = [_explained(request, method, one, resolver) for one in parsed]
     text, _ = decode_repaired(msgspec.json.encode({"searches": searches}), msgspec.Raw)
@@ -92,66 +91,18 @@ class _Resolver:
 def _explained(request: EndpointRequest, method: str, parsed: ParsedSearch, resolver: _Resolver) -> dict[str, Any]:
     """Return the output for one search of a request."""
     if parsed.template is not None and not mustache.can_render():
-        return _entry("unknown", note=_NOT_RENDERED)
+        return entry("unknown", note=_NOT_RENDERED)
     search = decode(request, parsed, mustache.render(parsed.template) if parsed.template is not None else None)
     if isinstance(search, Skip):
-        return _skipped(search)
+        return skipped(search)
     options = CallOptions(two_phase=ENGINE_REQUESTS[request.endpoint].two_phase)
     plan = asyncio.run(decide(search, _ports(resolver), options))
     if isinstance(plan, Skip):
-        return _skipped(plan)
+        return skipped(plan)
     if wants_other_format(request):
         # Show the query text, which would be reranked if the response format were JSON.
-        return _skipped(Skip(Why.FORMAT), plan.text)
-    return _planned(request, method, search, plan, parsed.header)
-
-
-def _skipped(skip: Skip, text: str | None = None) -> dict[str, Any]:
-    """Return the output for a search that is not reranked: the reason, its meaning, and what to do about it."""
-    reason = REASONS[skip.why]
-    return _entry("skip", why=skip.why, means=reason.means, do=reason.do, query_text=text)
-
-
-def _planned(request: EndpointRequest, method: str, search: Search, plan: Plan, header: bytes | None) -> dict[str, Any]:
-    """Return the output for a search that would be reranked."""
-    sent = engine_request(request, search, plan)
-    upstream = {"method": method, "path": sent.target, "body": Raw(sent.body) if sent.body else None}
-    if header is not None:
-        upstream["header"] = Raw(header)
-    return _entry(
-        "plan",
-        query_text=plan.text,
-        window=plan.window,
-        page=[plan.start, plan.size],
-        passage_fields=plan.passage_fields,
-        passage_fields_from=_origin(search, plan),
-        upstream=upstream,
-    )
-
-
-def _origin(search: Search, plan: Plan) -> str:
-    """Return what chose the fields. With `hits`, the hits of the window decide which of the fields the model reads."""
-    if plan.chooses_fields:
-        return "hits"
-    return "request" if search.rerank_request and search.rerank_request.fields else "rule"
-
-
-def _entry(decision: str, **members: Any) -> dict[str, Any]:
-    """Return the JSON object for one search, with default values for the members that are not given."""
-    return {
-        "decision": decision,
-        "why": None,
-        "means": None,
-        "do": None,
-        "note": None,
-        "query_text": None,
-        "window": 0,
-        "page": None,
-        "passage_fields": [],
-        "passage_fields_from": None,
-        "upstream": None,
-        **members,
-    }
+        return skipped(Skip(Why.FORMAT), plan.text)
+    return planned(request, method, search, plan, parsed.header)
 
 
 def _ports(resolver: _Resolver) -> Ports:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -26,6 +28,11 @@ class Rules:
         self._rules = tuple(_read(path, settings) for path in files(settings.mappings))
         self.default_rule = default_rule(settings)
 
+    def switch_on(self) -> None:
+        """Change the mode of each rule to `on`."""
+        self._rules = tuple(replace(rule, mode=RuleMode.ON) for rule in self._rules)
+        self.default_rule = replace(self.default_rule, mode=RuleMode.ON)
+
     def replace_with(self, others: Rules) -> None:
         """Replace the rules in this object by those in *others*, for a reload."""
         self._rules, self.default_rule = others._rules, others.default_rule
@@ -33,6 +40,12 @@ class Rules:
     def __iter__(self) -> Iterator[Rule]:
         """Iterate over the rules, or over only the default rule if there are no rule files."""
         return iter(self._rules or (self.default_rule,))
+
+    def forced_on(self) -> Rules:
+        """Return a copy of these rules in which each rule has the mode `on`, to show what reranking would do."""
+        forced = copy(self)
+        forced.switch_on()
+        return forced
 
     def named(self, name: str) -> Rule | None:
         """Return the rule with this name, or None."""

@@ -55,7 +55,7 @@ class EngineReply:
         content_encoding: The `Content-Encoding` of the response to the client; empty if it is not encoded.
         started: When the request was sent, in monotonic seconds.
         ended: When the response was complete, in monotonic seconds.
-        error: The decoded body if the status is 400; empty if it is long.
+        error: The decoded body if the status is 400, 401, 403 or 404; empty if it is long.
         elasticsearch: Whether the engine identifies itself as Elasticsearch, whichever engine is emulated for clients.
 
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
 
@@ -12,10 +13,12 @@ from es_rerank.model import Failed, Scored, ScoreRequest, Why
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.prompt import PromptBuilder
 from es_rerank.rerank_client.pool import ServerPool
+from es_rerank.rerank_client.reading import DocumentRead, documents_read
 from es_rerank.rerank_client.recovery import Recovery
 from es_rerank.rerank_client.scoring import scoring
 from es_rerank.rerank_client.server import RerankServer
 from es_rerank.rerank_client.server_health import HealthState
+from es_rerank.rerank_client.status import RerankerStatus, server_status
 from es_rerank.rerank_client.window import Window
 
 # Requests time out at the deadline of their search. This later timeout ends a search that waits for a batch of another
@@ -119,21 +122,53 @@ class Reranker:
             document without text (except with the backend `identity`) and for documents after the scored window.
 
         """
+        scored, _ = await self._scored(request)
+        return scored
+
+    async def read(self, request: ScoreRequest) -> tuple[Scored | Failed, Sequence[DocumentRead | None]]:
+        """Score the documents of a window, and return with the scores what the model reads of each document.
+
+        The documents are also returned if they were not scored; none with the backend `identity`.
+        """
+        scored, window = await self._scored(request)
+        if self._prompts.backend.local:
+            return scored, ()
+        window = window or await self._scorer.opened(request)
+        return scored, await documents_read(window, self._scorer.reader, self._prompts)
+
+    async def _scored(self, request: ScoreRequest) -> tuple[Scored | Failed, Window | None]:
+        """Score a window. The window is returned if it was opened."""
         backend = self._prompts.backend
         if backend.local:
-            return Scored(backend.decode(None, len(request.documents)), 0, self.model)
+            return Scored(backend.decode(None, len(request.documents)), 0, self.model), None
         if failure := self._pool.failure():
-            return failure
+            return failure, None
         now = time.monotonic()
         if request.deadline <= now:
-            return Failed(Why.DEADLINE)
+            return Failed(Why.DEADLINE), None
         return await self._score_in_time(request, now)
+
+    @property
+    def status(self) -> RerankerStatus:
+        """The state of the servers, the queue and the cache."""
+        health, cache = self.health, self._scorer.cache
+        return RerankerStatus(
+            model=self.model,
+            state=health.state,
+            servers=[server_status(server) for server in self._pool.servers],
+            searches=self.searches,
+            queued=max(0, self._queued()),
+            max_queued=self._settings.reranker_queue_size,
+            cached=len(cache),
+            cached_kind=cache.contents,
+            vector_bytes=health.vector_bytes,
+        )
 
     def _queued(self) -> int:
         """Return the number of queued searches; if negative, the number of free slots."""
         return self.searches - self._settings.reranker_max_requests * len(self._pool.servers)
 
-    async def _score_in_time(self, request: ScoreRequest, now: float) -> Scored | Failed:
+    async def _score_in_time(self, request: ScoreRequest, now: float) -> tuple[Scored | Failed, Window | None]:
         """Score a window and stop when its deadline is reached. A window whose scores are all cached does not queue."""
         window, fault = None, None
         try:
@@ -143,7 +178,7 @@ class Reranker:
                     fault = await self._score_in_turn(window)
         except TimeoutError:
             fault = Failed(Why.DEADLINE)
-        return self._scorer.result(window, fault) if window else Failed(Why.DEADLINE)
+        return self._scorer.result(window, fault) if window else Failed(Why.DEADLINE), window
 
     async def _score_in_turn(self, window: Window) -> Failed | None:
         """Score a window unless the queue is full."""

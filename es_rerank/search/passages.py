@@ -118,10 +118,15 @@ def planned_passages(sources: Sources, plan: Plan) -> tuple[list[str | None], tu
     fields = plan.passage_fields
     if not plan.chooses_fields:
         return passages(sources, plan.rule, fields), fields
-    columns = {name: _column(sources, name) for name in fields}
+    columns = columns_of(sources, fields)
     chosen = places(columns, plan.named_fields, plan.text)
     texts = [read_together(columns, chosen, at) for at in range(len(sources))]
     return texts, tuple(name for place in chosen for name in place)
+
+
+def columns_of(sources: Sources, fields: Sequence[str]) -> dict[str, list[str]]:
+    """Return the text of each field in each document, empty where the document has none."""
+    return {name: _column(sources, name) for name in fields}
 
 
 def placeholders(template: str) -> tuple[str, ...]:

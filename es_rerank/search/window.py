@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from es_rerank.model import Plan
+from es_rerank.search.fields.verdicts import Verdict, verdicts
 from es_rerank.search.known_items import first_hit, is_exact, known_item
-from es_rerank.search.passages import planned_passages
+from es_rerank.search.passages import columns_of, planned_passages
 from es_rerank.search.response.hits import Hit, keys, sources
 from es_rerank.search.scoring import PINNED
 from es_rerank.search.visible import is_hidden
@@ -30,6 +31,14 @@ def read_window(hits: Sequence[Hit], plan: Plan, engine: Sequence[float]) -> tup
     texts, fields = planned_passages(sources(window), plan)
     rows = zip(texts, engine, keys(window), strict=False)
     return [None if score >= PINNED or is_hidden(index) else text for text, score, (index, *_) in rows], fields
+
+
+def field_verdicts(hits: Sequence[Hit], plan: Plan) -> list[Verdict]:
+    """Return for each candidate field whether the model reads it in this window, and why."""
+    if not plan.chooses_fields:
+        return [Verdict(name, read=True, why="named by the rule or the request") for name in plan.passage_fields]
+    columns = columns_of(sources(hits[: plan.window]), plan.passage_fields)
+    return verdicts(columns, plan.named_fields, plan.text)
 
 
 def protected_item(

@@ -131,6 +131,7 @@ async def _answered(
         log.warning("upstream failed", path=request.path, reason=str(error))
         result = pass_through(Why.ENGINE_ERROR)
         state.metrics.searched(result.outcomes, timings)
+        state.recent.record(request.path, result.outcomes)
         return gateway_error(str(error), RerankHeaders(outcome_header(result.outcomes), timings))
     headers = RerankHeaders(outcome_header(result.outcomes), timings, session.warnings)
     if result.body is None:
@@ -219,6 +220,7 @@ def _count(state: State, request: web.Request, result: HandlerResult, headers: R
     if headers.outcome and headers.timings:
         state.metrics.searched(result.outcomes, headers.timings)
         state.field_choices.record(request.path, result.outcomes)
+        state.recent.record(request.path, result.outcomes)
         log.debug("search handled", path=request.path, outcome=headers.outcome)
     else:
         state.metrics.passed_through()

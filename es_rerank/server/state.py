@@ -18,6 +18,7 @@ from es_rerank.server.engine_times import EngineTimes
 from es_rerank.server.field_choices import FieldChoices
 from es_rerank.server.memory import MemoryBudget
 from es_rerank.server.metrics import Metrics
+from es_rerank.server.recent_searches import RecentSearches
 from es_rerank.server.search_pipelines import SearchPipelines
 from es_rerank.server.shadow import ShadowRunner
 from es_rerank.server.window_limits import WindowLimits
@@ -49,6 +50,7 @@ class State:
     life: Lifecycle = field(default_factory=Lifecycle)
     engine_times: EngineTimes = field(default_factory=EngineTimes)
     field_choices: FieldChoices = field(default_factory=FieldChoices)
+    recent: RecentSearches = field(default_factory=RecentSearches)
 
 
 STATE = web.AppKey("state", State)

@@ -44,6 +44,7 @@ class Profile:
         languages: `any`, or the only language of the model as an ISO 639-1 code.
         template: File name of the chat template, in the folder of this module; None if vLLM needs none.
         flags: Command-line flags of `vllm serve`.
+        for_trying: Whether the model is a small one for trying es-rerank and for CPUs.
 
     """
 
@@ -64,6 +65,7 @@ class Profile:
     languages: str = "any"
     template: str | None = None
     flags: tuple[str, ...] = ()
+    for_trying: bool = False
 
 
 _QWEN3_NAMES = (
@@ -111,6 +113,7 @@ PROFILES: Mapping[str, Profile] = {
         slope=25.0,
         policy=_BLEND,
         special=_XLM_SPECIAL,
+        for_trying=True,
     ),
     "minilm": Profile(
         model="sentence-transformers/all-MiniLM-L6-v2",
@@ -124,6 +127,7 @@ PROFILES: Mapping[str, Profile] = {
         policy=_BLEND,
         special=("[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"),
         languages="en",
+        for_trying=True,
     ),
 }
 

@@ -124,15 +124,15 @@ def _is_label(one: _Candidate) -> bool:
     role, seen = one.name.role, one.seen
     if seen.words < _PHRASE_WORDS:
         is_short = role is not Role.HEADLINE or seen.natural < _MIN_NATURAL_WORD
-        return is_short or _is_repeated(seen)
+        return is_short or is_repeated(seen)
     if role is Role.BODY:
         return False
-    if seen.natural < _MIN_NATURAL_TEXT or _is_repeated(seen):
+    if seen.natural < _MIN_NATURAL_TEXT or is_repeated(seen):
         return True
     return role >= Role.NAME and seen.words < _PROSE_WORDS
 
 
-def _is_repeated(seen: Statistics) -> bool:
+def is_repeated(seen: Statistics) -> bool:
     """Return whether the documents share few values."""
     return seen.documents >= _MIN_REPEATED_DOCUMENTS and seen.distinct <= _MAX_REPEATED
 

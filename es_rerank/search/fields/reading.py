@@ -27,8 +27,8 @@ def places(columns: Columns, named: Collection[str], query: str) -> tuple[Place,
     """
     if len(columns) <= _MAX_CLEAR and all(_is_clear(name) for name in columns):
         return tuple((name,) for name in columns)
-    compiled = _compiled(columns)
-    return choose({name: texts for name, texts in columns.items() if name not in compiled}, named, query)
+    repeating = compiled(columns)
+    return choose({name: texts for name, texts in columns.items() if name not in repeating}, named, query)
 
 
 def read_together(columns: Columns, chosen: Sequence[Place], document: int) -> str | None:
@@ -55,7 +55,7 @@ def _is_read(text: str, lines: Sequence[str]) -> bool:
     )
 
 
-def _compiled(columns: Columns) -> set[str]:
+def compiled(columns: Columns) -> set[str]:
     """Return the fields whose values consist of the values of several others in the first documents that have one."""
     found = set()
     for name, texts in columns.items():

@@ -11,12 +11,14 @@ from es_rerank.server.concurrency import compute
 from es_rerank.server.memory import Hold
 from es_rerank.server.request_body import read_body
 
+# The engine rejects the request or the caller; the reason is in the body.
+_REJECTED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 # A longer error response is not kept.
 _MAX_ERROR_BYTES = 64 * 1024
 
 
 async def read_reply(response: EngineResponse, max_bytes: int, hold: Hold) -> EngineReply:
-    """Read a response. The body is decoded only if the status is 200, or 400 for an error.
+    """Read a response. The body is decoded only if the status is 200, or one of a rejected request.
 
     Args:
         response: The response, whose headers are changed to those for the client.
@@ -32,7 +34,7 @@ async def read_reply(response: EngineResponse, max_bytes: int, hold: Hold) -> En
     body, error = None, b""
     if response.status == HTTPStatus.OK:
         body = await _body(response, coding, max_bytes, hold)
-    elif response.status == HTTPStatus.BAD_REQUEST:
+    elif response.status in _REJECTED:
         error = await _body(response, coding, _MAX_ERROR_BYTES, hold) or b""
     return EngineReply(
         response.status, response.headers, body, coding, elasticsearch=response.elasticsearch, error=error

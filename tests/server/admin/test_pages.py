@@ -52,6 +52,9 @@ async def running(model: Any = None) -> AsyncIterator[tuple[RunningEndpoint, Fak
         ("GET", "/_rerank/health/ready", 200, "application/json"),
         ("GET", "/_rerank/metrics", 200, "text/plain"),
         ("GET", "/_rerank/fields", 200, "application/json"),
+        ("GET", "/_rerank/status", 200, "application/json"),
+        ("GET", "/_rerank/indices", 502, "application/json"),
+        ("GET", "/_rerank/explain", 405, "application/json"),
         ("GET", "/_rerank/rank", 405, "application/json"),
         ("POST", "/_rerank/", 405, "application/json"),
         ("GET", "/_rerank/nothing", 404, "application/json"),
@@ -68,7 +71,9 @@ async def test_every_page_has_its_methods_and_content_type(method: str, path: st
 
 
 def test_every_page_is_in_the_table() -> None:
-    assert list(PAGES) == ["/", "/rank", "/fields", "/health/live", "/health/ready", "/metrics"]
+    assert set(PAGES) == {
+        *("/", "/rank", "/explain", "/indices", "/status", "/fields", "/health/live", "/health/ready", "/metrics")
+    }
 
 
 async def test_the_fields_that_the_model_read_are_listed() -> None:
@@ -83,71 +88,6 @@ async def test_the_web_page_loads_nothing_from_other_hosts() -> None:
         got = await proxy.pages.send("GET", "/_rerank/")
     assert "default-src 'none'" in got.headers["Content-Security-Policy"]
     assert re.findall(rb"""(?:src|href)=["']?(?:https?:)?//""", got.body) == []
-
-
-async def test_candidates_are_returned_best_first() -> None:
-    async with running() as (proxy, _):
-        got = await proxy.pages.send(
-            "POST", "/_rerank/rank", {"query": "q", "candidates": ["a", "", "a hose", "mend", "b"]}
-        )
-    assert got.status == 200
-    assert [(row["index"], row["text"]) for row in got.json["results"]] == [
-        (3, "mend"),
-        (2, "a hose"),
-        (0, "a"),
-        (4, "b"),
-        (1, ""),
-    ]
-    assert got.json["model"] == "BAAI/bge-reranker-v2-m3"
-    assert all(0 <= row["score"] <= 1 for row in got.json["results"])
-
-
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        (b"", "body: "),
-        (b"[]", "body: "),
-        ({}, "query: Field required"),
-        ({"query": "", "candidates": ["a"]}, "query: "),
-        ({"query": "q", "candidates": []}, "candidates: "),
-        ({"query": "q", "candidates": ["a", 3]}, "candidates.1: "),
-        ({"query": "q", "candidates": ["a"], "model": "x"}, "model: "),
-        ({"query": "q" * 10_001, "candidates": ["a"]}, "query: "),
-        ({"query": "q", "candidates": ["a" * 100_001]}, "candidates.0: "),
-        ({"query": "q", "candidates": ["a"] * 1001}, "candidates: "),
-        (b'{"query":"\\ud800","candidates":["a"]}', ": "),
-    ],
-)
-async def test_invalid_rank_requests_get_an_error_in_the_engines_format(body: Any, words: str) -> None:
-    async with running() as (proxy, server):
-        got = await proxy.pages.send("POST", "/_rerank/rank", body, JSON)
-    assert (got.status, got.json["error"]["type"]) == (400, "illegal_argument_exception")
-    assert words in got.json["error"]["reason"]
-    assert server.seen == []
-
-
-@pytest.mark.parametrize(
-    "kind", [None, "text/plain", "application/x-www-form-urlencoded", "text/plain; application/json"]
-)
-async def test_only_json_is_accepted_because_browsers_send_other_types_cross_origin(kind: str | None) -> None:
-    body = b'{"query":"q","candidates":["a"]}'
-    async with running() as (proxy, server):
-        got = await proxy.pages.send("POST", "/_rerank/rank", body, [("Content-Type", kind)] if kind else [])
-        asked = await proxy.pages.send("OPTIONS", "/_rerank/rank", None, [("Origin", "http://evil.example")])
-    assert (got.status, got.json["error"]["type"]) == (415, "media_type_header_exception")
-    assert server.seen == []
-    assert asked.status == 405
-    assert [name for name in asked.headers if name.lower().startswith("access-control")] == []
-
-
-async def test_a_body_above_the_limit_is_rejected() -> None:
-    async with (
-        serve_fake(FakeServer({"": score_response()})) as server,
-        running_endpoint(fake_settings(reranker=server, max_body=2048)) as proxy,
-    ):
-        got = await proxy.pages.send("POST", "/_rerank/rank", b"x" * 5000, JSON)
-    assert got.status == 413
-    assert got.json["status"] == 413
 
 
 async def test_a_failed_reranker_is_reported_with_its_meaning_and_what_to_do() -> None:
@@ -197,13 +137,6 @@ async def test_a_draining_endpoint_is_not_ready_and_still_responds() -> None:
             async with session.get(f"{url}/_cat/health") as answer:
                 assert answer.status == 200
         await running.cleanup()
-
-
-async def test_the_largest_rank_request_is_accepted() -> None:
-    async with running() as (proxy, _):
-        body = {"query": "q" * 10_000, "candidates": ["a" * 100_000, *["b"] * 999]}
-        reply = await proxy.pages.send("POST", "/_rerank/rank", body)
-    assert (reply.status, len(reply.json["results"])) == (200, 1000)
 
 
 async def test_the_web_page_has_the_meaning_and_remedy_of_every_reason() -> None:

@@ -1,0 +1,80 @@
+"""What the model reads of the documents of a window, for people: passages, scores, and whether a text is cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from es_rerank.rerank.prompt import PromptBuilder
+from es_rerank.rerank_client.window import Window
+from es_rerank.rerank_client.window_reading import WindowReader
+
+
+class PassageRead(NamedTuple):
+    """A passage as the model reads it, without the prompt around it.
+
+    Attributes:
+        number: Number of the passage in its document, from 0.
+        text: The text, with escaped special tokens.
+        tokens: Estimated number of tokens.
+        probability: The score as a probability; None if the passage was not scored.
+
+    """
+
+    number: int
+    text: str
+    tokens: int
+    probability: float | None
+
+
+class DocumentRead(NamedTuple):
+    """What the model reads of one document.
+
+    Attributes:
+        passages: The passages that the model reads, in the order of the document.
+        of: Number of passages that the document is cut into.
+        truncated: Whether a part of the document is in none of `passages`.
+
+    """
+
+    passages: Sequence[PassageRead]
+    of: int
+    truncated: bool
+
+
+async def documents_read(window: Window, reader: WindowReader, prompts: PromptBuilder) -> list[DocumentRead | None]:
+    """Return what the model reads of each document of a window; None for a document without text.
+
+    Args:
+        window: The window, scored or not. Its passages are chosen here if they are not chosen yet.
+        reader: Reads the documents of the window.
+        prompts: Converts scores to probabilities.
+
+    """
+    if window.numbers is None:
+        await reader.choose(window)
+    if not window.places:
+        # The keys only connect passages with scores, of which there are none.
+        window.set_keys([b"%d %d" % place for place in window.passages()])
+    passages = await reader.passages(window, list(window.places))
+    read = {key: _passage(key, passage.text, window, prompts) for key, passage in passages.items()}
+    return [_document([(key, read[key]) for key in row], window) if row else None for row in window.rows]
+
+
+def _passage(key: bytes, text: str, window: Window, prompts: PromptBuilder) -> PassageRead:
+    """Return one passage with its score."""
+    place = window.places[key]
+    cut = window.cuts[place.document]
+    tokens = cut.pieces[place.number].tokens if cut else prompts.profile.rates.measure(text).estimate
+    score = window.scores.get(key)
+    return PassageRead(place.number, text, tokens, None if score is None else prompts.probabilities([score])[0])
+
+
+def _document(row: Sequence[tuple[bytes, PassageRead]], window: Window) -> DocumentRead:
+    """Return the passages of one document. Equal documents share their keys, and are cut once."""
+    number = window.places[row[0][0]].document
+    cut, document, limits = window.cuts[number], window.documents[number], window.limits
+    of = len(cut.pieces) if cut else 1
+    shown = (document.readable or document.text).rstrip()
+    is_cut = (cut is not None and cut.pieces[-1].end < len(shown)) or len(document.text) > limits.readable_characters
+    return DocumentRead([passage for _, passage in row], of, len(row) < of or is_cut)

@@ -1,0 +1,64 @@
+"""The state of the rerank servers, the queue and the cache, for people who operate es-rerank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from es_rerank.rerank_client.server import RerankServer
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """The state of one rerank server.
+
+    Attributes:
+        url: The base URL.
+        state: The state of its health, such as `healthy`.
+        problem: The last failure or the reason of a failed self-test; empty if there is none.
+        requests: Number of requests in flight.
+        tokens: Number of tokens of the requests in flight.
+        tokens_per_second: Measured throughput; None while there are too few measurements.
+
+    """
+
+    url: str
+    state: str
+    problem: str
+    requests: int
+    tokens: int
+    tokens_per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RerankerStatus:
+    """The state of the reranker.
+
+    Attributes:
+        model: Name of the model.
+        state: Whether searches are reranked, as in the health check.
+        servers: The rerank servers.
+        searches: Number of searches that are being scored or are queued.
+        queued: Number of queued searches among them.
+        max_queued: Maximum number of queued searches.
+        cached: Number of cached scores or vectors.
+        cached_kind: What is cached: `scores` or `vectors`.
+        vector_bytes: Memory of the cached vectors, in bytes.
+
+    """
+
+    model: str
+    state: str
+    servers: Sequence[ServerStatus]
+    searches: int
+    queued: int
+    max_queued: int
+    cached: int
+    cached_kind: str
+    vector_bytes: int
+
+
+def server_status(server: RerankServer) -> ServerStatus:
+    """Return the state of a server."""
+    load = server.throughput
+    return ServerStatus(server.url, server.health.state, server.health.problem, load.requests, load.tokens, load.rate)

@@ -1,0 +1,175 @@
+"""Explains a request for an operator, and runs its search if wanted: plan, passages, both orders and times.
+
+The search runs with the same steps as a client's, on behalf of the caller. It is not counted in the metrics.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+import msgspec
+from aiohttp import web
+from multidict import CIMultiDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from es_rerank.errors import UpstreamError
+from es_rerank.jsonrepair import decode_repaired
+from es_rerank.model import Plan, Search, Skip, Why
+from es_rerank.pipeline import decide
+from es_rerank.search.engine_request.by_endpoint import EngineRequest
+from es_rerank.search.formats.decode import decode, wants_other_format
+from es_rerank.search.formats.endpoints import Endpoint, EndpointRequest, ParsedSearch, match
+from es_rerank.search.formats.parse import parse
+from es_rerank.server.admin.explanation import planned, reason, skipped
+from es_rerank.server.admin.json_request import read_json
+from es_rerank.server.admin.search_run import as_sent, reranked
+from es_rerank.server.handlers.context import EngineSession, SearchCall, search_call
+from es_rerank.server.handlers.search import render
+from es_rerank.server.memory import Hold
+from es_rerank.server.passthrough import gateway_error
+from es_rerank.server.responses import RerankHeaders
+from es_rerank.server.state import State
+from es_rerank.server.timings import Timings
+
+# What `force` overrides.
+_FORCED = frozenset({Why.OFF, Why.SHADOW, Why.SAMPLED_OUT})
+# The endpoints whose searches can be run.
+_RUN = frozenset({Endpoint.SEARCH, Endpoint.SEARCH_TEMPLATE})
+_NOT_RUN = "Only searches at `_search` and `_search/template` are run. Send this search to one of them."
+
+
+class Question(BaseModel):
+    """The request body of `POST /_rerank/explain`.
+
+    Attributes:
+        method: HTTP method of the request to explain.
+        path: Its raw path and query string.
+        headers: Its headers that es-rerank reads, such as `X-Rerank-Query`. Credentials are those of this request.
+        body: Its body, as JSON or as text.
+        run: Whether to search and to score the hits.
+        force: Whether to rerank although the rule is off, samples or only measures (shadow mode).
+
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    method: Literal["GET", "POST"] = "POST"
+    path: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$", max_length=100_000)]
+    headers: dict[str, str] = {}
+    body: dict[str, Any] | str | None = None
+    run: bool = False
+    force: bool = False
+
+    @property
+    def raw(self) -> bytes:
+        """The body in bytes."""
+        if isinstance(self.body, str):
+            return self.body.encode()
+        return b"" if self.body is None else msgspec.json.encode(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What the explanation of each search of a request needs. `forced` is a session in which every rule is on."""
+
+    question: Question
+    call: SearchCall
+    session: EngineSession
+    forced: EngineSession
+
+    @property
+    def request(self) -> EndpointRequest:
+        """The request to explain."""
+        return self.call.endpoint_request
+
+
+async def explain(state: State, request: web.Request) -> web.StreamResponse:
+    """Explain the request in the body. The response has one object for each of its searches."""
+    question = await read_json(Question, request)
+    if isinstance(question, web.Response):
+        return question
+    with state.memory.hold() as hold:
+        try:
+            searches = await _searches(state, request, question, hold)
+        except UpstreamError as error:
+            return gateway_error(str(error), RerankHeaders())
+        # Bodies of requests are included as they are sent, with text that only the engines accept as JSON.
+        text, _ = decode_repaired(msgspec.json.encode({"searches": searches}), msgspec.Raw)
+        return web.Response(body=bytes(text), content_type="application/json")
+
+
+async def _searches(state: State, request: web.Request, question: Question, hold: Hold) -> list[dict[str, Any]]:
+    """Explain each search of a request."""
+    asked = match(question.method, question.path, CIMultiDict(question.headers), state.endpoints)
+    parsed = parse(asked, question.raw) if asked else Skip(Why.NOT_A_SEARCH)
+    if asked is None or isinstance(parsed, Skip):
+        return [skipped(parsed if isinstance(parsed, Skip) else Skip(Why.NOT_A_SEARCH))]
+    call = search_call(state, request, asked, question.raw, time.monotonic())
+    on = replace(call, state=replace(state, rules=state.rules.forced_on()))
+    timings = Timings()
+    context = _Context(question, call, EngineSession(call, timings, hold), EngineSession(on, timings, hold))
+    return [await _explained(context, one) for one in parsed]
+
+
+async def _explained(context: _Context, parsed: ParsedSearch) -> dict[str, Any]:
+    """Explain one search of a request, and run it if wanted."""
+    search = decode(context.request, parsed, await render(context.session, parsed))
+    if isinstance(search, Skip):
+        return await _with_result(context, skipped(search), search, search)
+    plan = await _decided(context, search, two_phase=context.call.options.two_phase)
+    skip = await _unforced(context, search) if context.question.force else None
+    if isinstance(plan, Skip):
+        shown = skipped(plan, plan.shadow.text if plan.shadow else None)
+    else:
+        shown = planned(context.request, context.question.method, search, plan, parsed.header)
+        if skip:
+            # Say what clients get while reranking is forced here.
+            shown |= reason(skip)
+    return await _with_result(context, shown, search, plan)
+
+
+async def _decided(context: _Context, search: Search, *, two_phase: bool) -> Plan | Skip:
+    """Return the plan of a search, or why it is not reranked."""
+    if wants_other_format(context.request):
+        return Skip(Why.FORMAT)
+    session = context.forced if context.question.force else context.session
+    return await decide(search, session.ports(_no_fetch), replace(context.call.options, two_phase=two_phase))
+
+
+async def _unforced(context: _Context, search: Search) -> Skip | None:
+    """Return why a search is not reranked unless reranking is forced; None if it is."""
+    decided = await decide(search, context.session.ports(_no_fetch), context.call.options)
+    return decided if isinstance(decided, Skip) and decided.why in _FORCED else None
+
+
+async def _no_fetch(_plan: Plan) -> Any:
+    """Not called: nothing is fetched to decide on a search."""
+    raise NotImplementedError
+
+
+async def _with_result(
+    context: _Context, shown: dict[str, Any], search: Search | Skip, plan: Plan | Skip
+) -> dict[str, Any]:
+    """Add the result of a search to its explanation, if it is to be run."""
+    if not context.question.run:
+        return shown
+    if context.request.endpoint not in _RUN:
+        return {**shown, "note": _NOT_RUN}
+    result = await _result(context, search, plan)
+    return {**shown, "result": result}
+
+
+async def _result(context: _Context, search: Search | Skip, plan: Plan | Skip) -> Mapping[str, Any]:
+    """Run a search: with its plan, or as it was sent if it has none."""
+    if isinstance(search, Search) and isinstance(plan, Plan):
+        # In one phase, all hits of the window are complete.
+        whole = await _decided(context, search, two_phase=False)
+        if isinstance(whole, Plan):
+            return await reranked(context.call, context.session, search, whole)
+        plan = whole
+    request = context.request
+    sent = EngineRequest(request.path, request.query_string, context.question.raw)
+    return await as_sent(context.session, sent, plan if isinstance(plan, Skip) else Skip(Why.NOT_A_SEARCH))

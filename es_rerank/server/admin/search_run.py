@@ -1,0 +1,195 @@
+"""Runs a search for an operator: the hits in the engine's order and in the new order, and what the model read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import Any
+
+from es_rerank.jsonspan import decode_member
+from es_rerank.model import EngineReply, Failed, Outcome, Plan, Scored, ScoreRequest, Search, Skip
+from es_rerank.pipeline import RankedWindow, rank_window
+from es_rerank.rerank_client.client import Reranker
+from es_rerank.rerank_client.reading import DocumentRead
+from es_rerank.search.engine_request.by_endpoint import EngineRequest, engine_request
+from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, read
+from es_rerank.search.scoring import Ranking
+from es_rerank.search.window import field_verdicts
+from es_rerank.server.admin.explanation import reason
+from es_rerank.server.handlers.context import EngineSession, SearchCall
+from es_rerank.server.responses import outcome_header
+from es_rerank.server.timings import Timings
+
+# Longer strings in a hit are cut: operators see the start of a field, and the whole passage that the model read.
+_MAX_CHARACTERS = 2000
+_MAX_DEPTH = 20
+_MEMBERS = ("_index", "_id", "_source", "fields", "highlight")
+
+
+@dataclass(slots=True)
+class _Recorder:
+    """Scores a window as a search does, and records the result: a probability and the passages of each document."""
+
+    reranker: Reranker
+    timings: Timings
+    probabilities: Sequence[float | None] = ()
+    documents: Sequence[DocumentRead | None] = field(default_factory=tuple)
+
+    async def score(self, request: ScoreRequest) -> Scored | Failed:
+        """Score a window."""
+        started = time.monotonic()
+        scored, self.documents = await self.reranker.read(request)
+        self.timings.add_rerank(started)
+        if isinstance(scored, Scored):
+            self.probabilities = scored.probabilities
+        return scored
+
+
+async def reranked(call: SearchCall, session: EngineSession, search: Search, plan: Plan) -> dict[str, Any]:
+    """Run a planned search, and return its hits in the engine's order, each with its new rank and its passages.
+
+    Args:
+        call: The request that has the search.
+        session: The session with the engine.
+        search: The search.
+        plan: Its plan, in one phase, so that all hits of the window are complete.
+
+    Raises:
+        UpstreamError: The engine cannot be reached.
+
+    """
+
+    async def fetch(plan: Plan) -> EngineReply:
+        return await session.ask(engine_request(call.endpoint_request, search, plan), "POST")
+
+    recorder = _Recorder(call.state.reranker, session.timings)
+    reply = await fetch(plan)
+    window = await rank_window(plan, reply, replace(session.ports(fetch), score=recorder.score), call.options)
+    if isinstance(window, RankedWindow):
+        hits = list(_ranked_hits(window, recorder))
+        fields = [verdict._asdict() for verdict in field_verdicts(window.response.hits, plan)]
+        shown = _shown(reply, window.response, hits)
+        return {**shown, "fields": fields, **_outcome(window.outcome), "times": _times(session)}
+    return {**_as_sent(reply), **_outcome(window.outcome), "times": _times(session)}
+
+
+async def as_sent(session: EngineSession, sent: EngineRequest, skip: Skip) -> dict[str, Any]:
+    """Send a search that is not reranked to the engine, and return its hits in the engine's order.
+
+    Raises:
+        UpstreamError: The engine cannot be reached.
+
+    """
+    reply = await session.ask(sent, "POST")
+    return {**_as_sent(reply), "outcome": "skipped", **reason(skip), "times": _times(session)}
+
+
+def _as_sent(reply: EngineReply) -> dict[str, Any]:
+    """Return the hits of a reply in the engine's order, or the engine's error."""
+    try:
+        response = read(reply.body or b"")
+    except NotASearchResponseError:
+        return _shown(reply, None, [])
+    return _shown(reply, response, list(_hits(response, 0, _ranks(None, len(response.hits)))))
+
+
+def _shown(reply: EngineReply, response: SearchResponse | None, hits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the parts of a result that the engine's reply determines."""
+    error = None if reply.status == HTTPStatus.OK else reply.error.decode("utf-8", "replace")
+    return {"status": reply.status, "error": error, "total": _total(response), "hits": hits, "fields": []}
+
+
+def _total(response: SearchResponse | None) -> Any:
+    """Return `hits.total` as the engine sent it; None if there is none."""
+    if response is None or response.total is None:
+        return None
+    hits = [(response.body, {"total": response.total})]
+    return decode_member(hits, "total")[0]
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    """Return what happened to a search, with the meaning and the remedy of the reason."""
+    shown = {
+        "outcome": outcome.state,
+        "header": outcome_header([outcome]),
+        "detail": outcome.detail,
+        "scored": outcome.window,
+        "of": outcome.of,
+        "cached": outcome.cached,
+        "model": outcome.model,
+    }
+    return {**shown, **reason(Skip(outcome.why))} if outcome.why else shown
+
+
+def _times(session: EngineSession) -> dict[str, float]:
+    """Return how long the engine, the reranker and es-rerank itself took, in milliseconds."""
+    timings = session.timings
+    parts = {
+        "engine": timings.engine_seconds,
+        "rerank": timings.rerank_seconds,
+        "proxy": timings.overhead_seconds(),
+    }
+    return {name: round(seconds * 1e3, 1) for name, seconds in parts.items()}
+
+
+def _ranks(ranking: Ranking | None, hits: int) -> dict[int, tuple[int, float | None]]:
+    """Return the new rank, from 0, and the new score of each hit by its place; None is the engine's score."""
+    if ranking is None:
+        return {at: (at, None) for at in range(hits)}
+    return {at: (rank, score) for rank, (at, score) in enumerate(zip(ranking.order, ranking.scores, strict=True))}
+
+
+def _ranked_hits(window: RankedWindow, recorder: _Recorder) -> Iterator[dict[str, Any]]:
+    """Yield the hits in the engine's order, with what the model read of each."""
+    response, documents = window.response, recorder.documents
+    ranks = _ranks(window.ranking, len(response.hits))
+    for at, hit in enumerate(_hits(response, window.plan.fetch.from_, ranks)):
+        document = documents[at] if at < len(documents) else None
+        probability = recorder.probabilities[at] if at < len(recorder.probabilities) else None
+        yield {**hit, "probability": probability, **_reading(document)}
+
+
+def _reading(document: DocumentRead | None) -> dict[str, Any]:
+    """Return the passages of a hit as the model read them."""
+    if document is None:
+        return {"passages": [], "passages_of": 0, "truncated": False}
+    passages = [passage._asdict() for passage in document.passages]
+    return {"passages": passages, "passages_of": document.of, "truncated": document.truncated}
+
+
+def _hits(
+    response: SearchResponse, first: int, ranks: Mapping[int, tuple[int, float | None]]
+) -> Iterator[dict[str, Any]]:
+    """Yield the hits in the engine's order. Ranks start at 1; the rank of a hit that is dropped is None."""
+    objects = [(hit.raw, hit.members) for hit in response.hits]
+    columns = {name: decode_member(objects, name) for name in _MEMBERS}
+    for at, hit in enumerate(response.hits):
+        rank, score = ranks.get(at, (None, None))
+        yield {
+            "index": columns["_index"][at],
+            "id": columns["_id"][at],
+            "engine_rank": first + at + 1,
+            "engine_score": hit.score,
+            "rank": None if rank is None else first + rank + 1,
+            "score": hit.score if score is None else score,
+            "source": _cut(columns["_source"][at]),
+            "fields": _cut(columns["fields"][at]),
+            "highlight": _cut(columns["highlight"][at]),
+            "probability": None,
+            **_reading(None),
+        }
+
+
+def _cut(value: Any, depth: int = 0) -> Any:
+    """Return a JSON value with long strings cut; values below a great depth are left out."""
+    if depth > _MAX_DEPTH:
+        return None
+    if isinstance(value, str):
+        return value if len(value) <= _MAX_CHARACTERS else value[:_MAX_CHARACTERS] + "…"
+    if isinstance(value, list):
+        return [_cut(element, depth + 1) for element in value]
+    if isinstance(value, dict):
+        return {name: _cut(element, depth + 1) for name, element in value.items()}
+    return value
