@@ -75,6 +75,7 @@ def test_a_planned_search_is_shown_with_its_engine_request(run: Run, tmp_path: P
         "do": None,
         "note": None,
         "query_text": "tidal",
+        "rule": {"name": "default", "mode": "on", "policy": "replace", "deadline": 3.0, "template": None},
         "window": 50,
         "page": [10, 5],
         "passage_fields": ["abstract"],

@@ -53,7 +53,7 @@ async def running(model: Any = None) -> AsyncIterator[tuple[RunningEndpoint, Fak
         ("GET", "/_rerank/metrics", 200, "text/plain"),
         ("GET", "/_rerank/fields", 200, "application/json"),
         ("GET", "/_rerank/status", 200, "application/json"),
-        ("GET", "/_rerank/indices", 502, "application/json"),
+        ("GET", "/_rerank/indices", 200, "application/json"),
         ("GET", "/_rerank/explain", 405, "application/json"),
         ("GET", "/_rerank/rank", 405, "application/json"),
         ("POST", "/_rerank/", 405, "application/json"),
