@@ -18,7 +18,9 @@ from es_rerank.config.types import (
     Listen,
     LongMode,
     Names,
+    NameServer,
     Policy,
+    ServerUrls,
     Urls,
     one_of,
 )
@@ -128,9 +130,13 @@ class Settings(BaseModel):
     publish_address: Address | None = Field(
         None, description="HOST:PORT of es-rerank for `sniff: rewrite`. If not set, the `Host` that the client sent."
     )
-    reranker: Urls = Field(
+    reranker: ServerUrls = Field(
         ("http://127.0.0.1:8000",),
-        description="URL of the rerank server, or comma-separated URLs of several servers with the same model.",
+        description="URL of the rerank server, or comma-separated URLs of several servers with the same model. "
+        "`dns://NAME:PORT` means all servers at the addresses of a DNS name.",
+    )
+    dns_server: NameServer | None = Field(
+        None, description="IP address and port of the DNS server for `dns://`. If not set, those of the system."
     )
     reranker_api_key: SecretStr | None = Field(None, description="Bearer token that es-rerank sends to rerank servers.")
     backend: Annotated[str, one_of(BACKENDS)] = Field(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from es_rerank.search.scoring import POLICIES
 
 UNIX = "unix:"
 SHARED = "shared"
+DNS = "dns://"
 
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m)\s*$")
 _MAX_SECONDS = 600.0
@@ -116,6 +118,25 @@ def _url(value: str) -> str:
     return f"{parts.scheme}://{value.partition('://')[2].rstrip('/')}"
 
 
+def _server_url(value: str) -> str:
+    """Validate the URL of a rerank server, or `dns://` with the DNS name of several."""
+    if not value.lower().startswith(DNS):
+        return _url(value)
+    try:
+        return DNS + _url("http://" + value[len(DNS) :]).removeprefix("http://")
+    except ValueError as error:
+        raise ValueError("must be dns://NAME:PORT, or dns://NAME for SRV records, and may have a path") from error
+
+
+def _name_server(value: str) -> str:
+    """Validate the IP address and port of a DNS server."""
+    try:
+        ip_address(host_and_port(_address(value))[0])
+    except ValueError as error:
+        raise ValueError("must be an IP address and a port, such as 127.0.0.1:8600") from error
+    return value
+
+
 def _policy(value: str) -> str:
     """Validate a policy: its name, and a parameter in parentheses if the policy takes one."""
     match = _POLICY.match(value)
@@ -200,6 +221,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Listen = Annotated[str, AfterValidator(_listen)]
 AdminListen = Annotated[str, AfterValidator(_admin_listen)]
 Url = Annotated[str, AfterValidator(_url)]
+NameServer = Annotated[str, AfterValidator(_name_server)]
 Policy = Annotated[str, AfterValidator(_policy)]
 Protect = Annotated[ProtectKeys | None, BeforeValidator(_protect, json_schema_input_type=bool | ProtectKeys | None)]
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
@@ -212,5 +234,10 @@ HostPatterns = Annotated[
 ]
 Urls = Annotated[
     tuple[Url, ...], BeforeValidator(_names, json_schema_input_type=str | list[str]), AfterValidator(_not_empty)
+]
+ServerUrls = Annotated[
+    tuple[Annotated[str, AfterValidator(_server_url)], ...],
+    BeforeValidator(_names, json_schema_input_type=str | list[str]),
+    AfterValidator(_not_empty),
 ]
 LongMode = Literal["profile", "truncate", "max_passage"]

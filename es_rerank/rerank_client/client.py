@@ -19,6 +19,7 @@ from es_rerank.rerank_client.scoring import scoring
 from es_rerank.rerank_client.server import RerankServer
 from es_rerank.rerank_client.server_health import HealthState
 from es_rerank.rerank_client.status import RerankerStatus, server_status
+from es_rerank.rerank_client.server_set import ServerSet
 from es_rerank.rerank_client.window import Window
 
 # Requests time out at the deadline of their search. This later timeout ends a search that waits for a batch of another
@@ -69,10 +70,9 @@ class Reranker:
         profile = PROFILES[settings.profile]
         self.model = "identity" if backend.local else settings.model or profile.model
         self._prompts = PromptBuilder(backend, profile, self.model, settings.max_search_tokens)
-        returned = self._server_returned
-        self._pool = ServerPool([RerankServer(settings, url, self._prompts, returned) for url in settings.reranker])
+        self._pool = ServerPool()
+        self._servers = ServerSet(settings, self._pool, self._server)
         self._scorer = scorer(settings, self._prompts, self._pool)
-        self._self_tests: set[asyncio.Task[None]] = set()
         self.searches = 0
 
     def __repr__(self) -> str:
@@ -81,8 +81,8 @@ class Reranker:
         return f"<Reranker {self.model} {self.health.state}: {counts}, {self._pool!r}>"
 
     async def start(self) -> None:
-        """Run the self-tests. Searches are not reranked before they pass."""
-        await asyncio.gather(*(server.self_test.run() for server in self._pool.servers))
+        """Run the self-tests, before which searches are not reranked, and follow DNS names until canceled."""
+        await self._servers.run()
 
     async def recover(self) -> None:
         """Probe servers that failed, until the task is canceled."""
@@ -90,12 +90,8 @@ class Reranker:
 
     async def close(self) -> None:
         """Cancel self-tests and requests, and close all connections."""
-        for task in tuple(self._self_tests):
-            task.cancel()
-        await asyncio.gather(*self._self_tests, return_exceptions=True)
         await self._scorer.inflight.close()
-        for server in self._pool.servers:
-            await server.close()
+        await self._servers.close()
 
     def give_up(self) -> None:
         """Fail all current and future searches, so that they return the engine's order before the process exits."""
@@ -107,11 +103,13 @@ class Reranker:
         """The state of the reranker, which is `ok` if at least one server is healthy."""
         servers = self._pool.servers
         out = [server for server in servers if server.health.state is not HealthState.HEALTHY]
-        why = "; ".join(dict.fromkeys(problem for server in out if (problem := server.health.problem)))
+        problems = [*(server.health.problem for server in out), self._servers.problem]
+        why = "; ".join(dict.fromkeys(problem for problem in problems if problem))
         counts = len(out), self.searches, self._scorer.vector_bytes, self._scorer.texts
         if len(out) == len(servers):
             return Health(Readiness.DEGRADED if why else Readiness.UNTESTED, why, *counts)
-        why = f"{len(out)} of {len(servers)} servers out: {why}" if why else ""
+        if out and why:
+            why = f"{len(out)} of {len(servers)} servers out: {why}"
         return Health(Readiness.OK, why, *counts)
 
     async def score(self, request: ScoreRequest) -> Scored | Failed:
@@ -191,10 +189,12 @@ class Reranker:
         finally:
             self.searches -= 1
 
+    def _server(self, url: str) -> RerankServer:
+        """Return the client of the rerank server at *url*."""
+        return RerankServer(self._settings, url, self._prompts, self._server_returned)
+
     def _server_returned(self, server: RerankServer, retest: bool) -> None:
         """Clear the cache and repeat the self-test after a server was unreachable: its model may have changed."""
         self._scorer.cache.clear()
         if retest:
-            task = asyncio.create_task(server.self_test.run())
-            self._self_tests.add(task)
-            task.add_done_callback(self._self_tests.discard)
+            self._servers.retest(server)

@@ -20,14 +20,16 @@ from es_rerank.rerank_client.server_health import NOT_TESTED, TRUSTED_STATES
 # Fraction of the remaining time for a request to a server whose last request failed, to leave time for a retry on
 # another server.
 _PROBE_SHARE = 0.25
+NO_SERVERS = "no rerank server has been found"
 
 
 class ServerPool:
     """The rerank servers, which all serve the same model, and the queue of requests."""
 
-    def __init__(self, servers: Sequence[RerankServer]) -> None:
+    def __init__(self, servers: Sequence[RerankServer] = ()) -> None:
         """Balance requests over *servers*."""
-        self.servers = servers
+        self.servers = list(servers)
+        self._leaving: dict[RerankServer, asyncio.Event] = {}
         self._queue: list[QueuedRequest] = []
         self._numbers = count()
 
@@ -39,16 +41,28 @@ class ServerPool:
     @property
     def max_batch(self) -> int:
         """Maximum number of texts per request that all servers accept."""
-        return min(server.max_batch for server in self.servers)
+        return min((server.max_batch for server in self.servers), default=1)
 
     def failure(self) -> Failed | None:
         """Return why no server's scores may be used, or None if at least one server is trusted."""
         return None if any(server.health.state in TRUSTED_STATES for server in self.servers) else self._refusal()
 
+    def add(self, server: RerankServer) -> None:
+        """Start to send requests to a server, as soon as it is trusted."""
+        self.servers.append(server)
+        self._dispatch()
+
+    def remove(self, server: RerankServer) -> asyncio.Event:
+        """Stop sending requests to a server, and return an event that is set when those in flight have ended."""
+        self.servers.remove(server)
+        drained = self._leaving[server] = asyncio.Event()
+        self._dispatch()
+        return drained
+
     @property
     def max_tokens(self) -> int:
         """Maximum number of tokens that every server accepts in flight."""
-        return min(server.max_tokens for server in self.servers)
+        return min((server.max_tokens for server in self.servers), default=1)
 
     def queue_estimate(self, deadline: float = math.inf) -> QueueEstimate:
         """Estimate the queueing time from the tokens queued and in flight. It is 0 while a server's rate is unknown.
@@ -107,7 +121,7 @@ class ServerPool:
         request = Request(call, tokens, deadline, patience, seconds)
         tried: list[RerankServer] = []
         answer: list[Any] | Failed = Failed(Why.DEADLINE)
-        while len(tried) < len(self.servers) and time.monotonic() < deadline:
+        while self._untried(tried) and time.monotonic() < deadline:
             server = await self._acquire(request, tried)
             if isinstance(server, Failed):
                 return answer if tried else server
@@ -123,6 +137,10 @@ class ServerPool:
             await server.probe()
         finally:
             self._dispatch()
+
+    def _untried(self, tried: Sequence[RerankServer]) -> bool:
+        """Return whether a request may be sent again. If there is no server at all, it is refused once."""
+        return not tried or any(server not in tried for server in self.servers)
 
     async def _send(self, server: RerankServer, request: Request) -> list[Any] | Failed:
         """Send a request to a server on which a slot is reserved, then release the slot."""
@@ -183,6 +201,8 @@ class ServerPool:
             heappop(self._queue)
         for queued in passed_over:
             heappush(self._queue, queued)
+        for server in [one for one in self._leaving if not one.throughput.requests]:
+            self._leaving.pop(server).set()
 
     def _usable(self, queued: QueuedRequest, now: float) -> list[RerankServer]:
         """Return the servers that a request may be sent to at *now*."""
@@ -218,6 +238,8 @@ class ServerPool:
 
     def _refusal(self) -> Failed:
         """Return the reason why no server may be used."""
+        if not self.servers:
+            return Failed(Why.UNREACHABLE, NO_SERVERS)
         mismatch = next((server.health.mismatch for server in self.servers if server.health.mismatch), None)
         fault = next((server.health.fault for server in self.servers if server.health.fault), None)
         if mismatch or not fault:

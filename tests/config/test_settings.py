@@ -79,6 +79,12 @@ def test_values_are_converted(name: str, value: str, expected: object) -> None:
         ("upstream", "http://engine:99999", "--upstream"),
         ("upstream", "http://me:s3cret@engine", "must not contain credentials"),
         ("upstream", "http://[::1", "--upstream"),
+        ("reranker", "dns://", "must be dns://NAME:PORT"),
+        ("reranker", "dns://vllm:99999", "must be dns://NAME:PORT"),
+        ("reranker", "dns://me:s3cret@vllm:8000", "must be dns://NAME:PORT"),
+        ("upstream", "dns://engine:9200", "must be a URL"),
+        ("dns_server", "dns.test:53", "must be an IP address and a port"),
+        ("dns_server", "127.0.0.1", "must be an IP address and a port"),
         ("backend", "openai", "one of vllm, "),
         ("profile", "gpt", "one of qwen3-reranker-0.6b, "),
         ("policy", "magic", "one of replace, "),
@@ -101,6 +107,24 @@ def test_invalid_values_are_rejected(name: str, value: object, words: str) -> No
     with pytest.raises(ConfigError) as error:
         load({name: value}, {}, None)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("dns://vllm:8000", ("dns://vllm:8000",)),
+        ("DNS://vllm:8000/v1/", ("dns://vllm:8000/v1",)),
+        ("dns://_http._tcp.vllm", ("dns://_http._tcp.vllm",)),
+        ("http://a:1,dns://vllm:8000", ("http://a:1", "dns://vllm:8000")),
+    ],
+)
+def test_rerank_servers_can_be_found_by_dns(value: str, expected: tuple[str, ...]) -> None:
+    assert load({"reranker": value}, {}, None).reranker == expected
+
+
+@pytest.mark.parametrize("value", ["127.0.0.1:8600", "[::1]:53"])
+def test_a_dns_server_is_an_ip_address_and_a_port(value: str) -> None:
+    assert load({"dns_server": value}, {}, None).dns_server == value
 
 
 def test_every_setting_has_a_description_that_ends_with_a_full_stop() -> None:

@@ -365,7 +365,7 @@ async def test_a_server_that_was_unreachable_is_tested_again() -> None:
         reranker._pool.servers[0].health.failed(Failed(Why.UNREACHABLE, "refused"), 0.0)
         reranker._pool.servers[0]._answered(0.0)
         assert reranker.health == Health("untested")
-        await asyncio.wait_for(asyncio.gather(*reranker._self_tests), 5)
+        await asyncio.wait_for(asyncio.gather(*reranker._servers._self_tests.values()), 5)
         assert reranker.health == Health("ok")
         assert len(server.seen) > before
         await reranker.close()
@@ -457,18 +457,18 @@ async def test_closing_during_a_new_self_test_leaves_no_task() -> None:
         reranker = Reranker(fake_settings(reranker=fake, self_test=True))
         (one,) = reranker._pool.servers
         reranker._server_returned(one, retest=True)
-        (task,) = reranker._self_tests
+        (task,) = reranker._servers._self_tests.values()
         await fake.reached(1)
         await reranker.close()
         assert task.cancelled()
-        assert reranker._self_tests == set()
+        assert reranker._servers._self_tests == {}
 
 
 async def test_a_server_that_returns_while_it_is_tested_gets_no_second_self_test() -> None:
     reranker = Reranker(fake_settings(self_test=True))
     reranker._scorer.cache.put_many([b"a"], [1.0])
     reranker._server_returned(reranker._pool.servers[0], retest=False)
-    assert (len(reranker._scorer.cache), reranker._self_tests) == (0, set())
+    assert (len(reranker._scorer.cache), reranker._servers._self_tests) == (0, {})
 
 
 async def test_health_names_each_problem_once_and_counts_the_servers() -> None:

@@ -536,3 +536,58 @@ async def test_requests_with_a_later_deadline_are_not_waited_for(make: Any, dead
         await bench.send("queued", tokens=100, seconds=seconds)
     assert bench.pool.queue_estimate(deadline - 101 + now).wait == pytest.approx(wait)
     await bench.answer_all()
+
+
+async def test_a_removed_server_answers_what_it_has_and_gets_no_more(make: Any) -> None:
+    bench = make(2)
+    (first,) = await bench.send("a")
+    left = bench.pool.remove(bench.servers[0])
+    others = await bench.send("b", "c")
+    assert (bench.log, left.is_set()) == ([["a"], ["b", "c"]], False)
+    await bench.answer(0, SCORES)
+    assert (first.result(), left.is_set()) == (SCORES, True)
+    await bench.answer_all()
+    assert answers(others) == [SCORES] * 2
+
+
+async def test_an_idle_server_is_removed_at_once(make: Any) -> None:
+    bench = make(1)
+    assert bench.pool.remove(bench.servers[0]).is_set()
+    tasks = await bench.send("a")
+    assert answers(tasks) == [Failed(Why.UNREACHABLE, pool_module.NO_SERVERS)]
+    assert (bench.pool.max_batch, bench.pool.max_tokens) == (1, 1)
+
+
+async def test_requests_that_wait_for_a_removed_server_are_refused(make: Any) -> None:
+    bench = make(1, reranker_max_requests=1)
+    tasks = await bench.send("a", "b")
+    left = bench.pool.remove(bench.servers[0])
+    await turn()
+    assert answers(tasks) == [None, Failed(Why.UNREACHABLE, pool_module.NO_SERVERS)]
+    await bench.answer(0, SCORES)
+    assert left.is_set()
+
+
+async def test_a_request_that_fails_on_a_removed_server_is_retried_on_the_others(make: Any) -> None:
+    bench = make(2)
+    tasks = await bench.send("a")
+    left = bench.pool.remove(bench.servers[0])
+    await bench.answer(0, OOPS)
+    assert left.is_set()
+    assert bench.log == [["a"], ["a"]]
+    await bench.answer(1, SCORES)
+    assert answers(tasks) == [SCORES]
+
+
+async def test_queued_requests_are_sent_to_an_added_server(make: Any) -> None:
+    bench = make(2, reranker_max_requests=1)
+    added = bench.servers[1]
+    bench.pool.remove(added)
+    tasks = await bench.send("a", "b")
+    assert bench.log == [["a"], []]
+    bench.pool.add(added)
+    assert bench.log == [["a"], []]
+    await turn()
+    assert bench.log == [["a"], ["b"]]
+    await bench.answer_all()
+    assert answers(tasks) == [SCORES] * 2

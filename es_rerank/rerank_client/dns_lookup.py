@@ -1,0 +1,109 @@
+"""Looks up rerank servers in DNS: the addresses of a name (A, AAAA), or the hosts and ports of a service (SRV)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import dns.asyncresolver
+import dns.rdata
+import dns.resolver
+from dns.exception import DNSException
+from dns.rdatatype import AAAA, SRV, A, RdataType
+
+from es_rerank.config.types import host_and_port
+from es_rerank.model import Failed, Why
+
+_SECONDS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The result of a lookup.
+
+    Attributes:
+        urls: The base URL of each server.
+        seconds: Time until the first record expires.
+
+    """
+
+    urls: frozenset[str]
+    seconds: float
+
+
+class DnsLookup:
+    """Looks up names at the DNS servers of the system, or at one server."""
+
+    def __init__(self, server: str | None = None) -> None:
+        """Prepare to ask *server*, an IP address and port, instead of the servers in `/etc/resolv.conf`."""
+        self._server = server
+
+    async def __call__(self, url: str) -> Addresses | Failed:
+        """Look up the servers of a URL.
+
+        Args:
+            url: `dns://NAME:PORT/PATH` for the addresses of NAME, or `dns://NAME/PATH` for the SRV records of NAME.
+
+        Returns:
+            The servers and the time until their records expire, or why there are none.
+
+        """
+        parts = urlsplit(url)
+        try:
+            resolver = self._resolver()
+            if parts.port is None:
+                return await _service(resolver, parts.hostname or "", parts.path)
+            return await _hosts(resolver, [(parts.hostname or "", parts.port)], parts.path)
+        except (DNSException, LookupError, OSError) as error:
+            return Failed(Why.UNREACHABLE, f"{url}: {error}")
+
+    def _resolver(self) -> dns.asyncresolver.Resolver:
+        """Return a resolver with the current configuration of the system, whose search domains apply."""
+        resolver = dns.asyncresolver.Resolver(configure=self._server is None)
+        resolver.lifetime = _SECONDS
+        if self._server is not None:
+            host, resolver.port = host_and_port(self._server)
+            resolver.nameservers = [host]
+        return resolver
+
+
+async def _service(resolver: dns.asyncresolver.Resolver, name: str, path: str) -> Addresses:
+    """Look up SRV records, and then the addresses of their targets. Only the most preferred priority is used."""
+    answer = await resolver.resolve(name, SRV, search=True)
+    first = min(record.priority for record in answer)
+    targets = [(record.target.to_text(), record.port) for record in answer if record.priority == first]
+    hosts = await _hosts(resolver, targets, path)
+    return Addresses(hosts.urls, min(hosts.seconds, _remaining(answer)))
+
+
+async def _hosts(resolver: dns.asyncresolver.Resolver, hosts: Sequence[tuple[str, int]], path: str) -> Addresses:
+    """Look up the IPv4 and IPv6 addresses of hosts, each with a port. A host without any is left out."""
+    asked = [(host, port, kind) for host, port in hosts for kind in (A, AAAA)]
+    found = await asyncio.gather(*(_addresses(resolver, host, kind) for host, _, kind in asked))
+    answers = [(answer, port) for answer, (_, port, _) in zip(found, asked, strict=True) if answer is not None]
+    if not answers:
+        raise LookupError(f"no address of {', '.join(host for host, _ in hosts)}")
+    urls = frozenset(url for answer, port in answers for url in _urls(answer, port, path))
+    return Addresses(urls, min(_remaining(answer) for answer, _ in answers))
+
+
+async def _addresses(resolver: dns.asyncresolver.Resolver, host: str, kind: RdataType) -> dns.resolver.Answer | None:
+    """Look up the addresses of one kind, and return None if the host has none: most hosts have no IPv6 address."""
+    with suppress(dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        return await resolver.resolve(host, kind, search=True)
+    return None
+
+
+def _urls(answer: Iterable[dns.rdata.Rdata], port: int, path: str) -> list[str]:
+    """Return the base URL of each address."""
+    addresses = [record.to_text() for record in answer]
+    return [f"http://[{one}]:{port}{path}" if ":" in one else f"http://{one}:{port}{path}" for one in addresses]
+
+
+def _remaining(answer: dns.resolver.Answer) -> float:
+    """Return the seconds until a record of an answer, or an alias that led to it, expires."""
+    return max(0.0, answer.expiration - time.time())
