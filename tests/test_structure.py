@@ -245,6 +245,7 @@ def test_only_the_command_line_prints() -> None:
 
 
 def test_every_created_task_is_referenced() -> None:
+    # A task group references its tasks itself.
     assert [
         (module, node.lineno)
         for module in MODULES
@@ -252,6 +253,7 @@ def test_every_created_task_is_referenced() -> None:
         if isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Call)
         and "create_task" in ast.dump(node.value.func)
+        and ast.unparse(node.value.func) != "group.create_task"
     ] == []
 
 

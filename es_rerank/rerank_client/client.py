@@ -18,8 +18,8 @@ from es_rerank.rerank_client.recovery import Recovery
 from es_rerank.rerank_client.scoring import scoring
 from es_rerank.rerank_client.server import RerankServer
 from es_rerank.rerank_client.server_health import HealthState
-from es_rerank.rerank_client.status import RerankerStatus, server_status
 from es_rerank.rerank_client.server_set import ServerSet
+from es_rerank.rerank_client.status import RerankerStatus, server_status
 from es_rerank.rerank_client.window import Window
 
 # Requests time out at the deadline of their search. This later timeout ends a search that waits for a batch of another

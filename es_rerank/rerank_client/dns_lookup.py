@@ -101,7 +101,8 @@ async def _addresses(resolver: dns.asyncresolver.Resolver, host: str, kind: Rdat
 def _urls(answer: Iterable[dns.rdata.Rdata], port: int, path: str) -> list[str]:
     """Return the base URL of each address."""
     addresses = [record.to_text() for record in answer]
-    return [f"http://[{one}]:{port}{path}" if ":" in one else f"http://{one}:{port}{path}" for one in addresses]
+    hosts = [f"[{one}]" if ":" in one else one for one in addresses]
+    return [f"http://{host}:{port}{path}" for host in hosts]
 
 
 def _remaining(answer: dns.resolver.Answer) -> float:

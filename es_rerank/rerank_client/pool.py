@@ -15,12 +15,12 @@ from es_rerank.model import Failed, Why
 from es_rerank.rerank.backends import RerankCall
 from es_rerank.rerank_client.queued import NO_QUEUE, QueuedRequest, QueueEstimate, Request
 from es_rerank.rerank_client.server import RerankServer
-from es_rerank.rerank_client.server_health import NOT_TESTED, TRUSTED_STATES
+from es_rerank.rerank_client.server_choice import fastest, refusal
+from es_rerank.rerank_client.server_health import TRUSTED_STATES
 
 # Fraction of the remaining time for a request to a server whose last request failed, to leave time for a retry on
 # another server.
 _PROBE_SHARE = 0.25
-NO_SERVERS = "no rerank server has been found"
 
 
 class ServerPool:
@@ -45,7 +45,7 @@ class ServerPool:
 
     def failure(self) -> Failed | None:
         """Return why no server's scores may be used, or None if at least one server is trusted."""
-        return None if any(server.health.state in TRUSTED_STATES for server in self.servers) else self._refusal()
+        return None if any(server.health.state in TRUSTED_STATES for server in self.servers) else refusal(self.servers)
 
     def add(self, server: RerankServer) -> None:
         """Start to send requests to a server, as soon as it is trusted."""
@@ -214,10 +214,10 @@ class ServerPool:
         """Reserve a slot on the server expected to answer first. Return None if all are busy or in *reserved*."""
         usable = self._usable(queued, now)
         if not usable:
-            return self._refusal()
+            return refusal(self.servers)
         free = [server for server in usable if server not in reserved]
         idle = next((server for server in free if not server.throughput.requests), None)
-        server = idle or self._fastest(free, queued.tokens)
+        server = idle or fastest(free, queued.tokens, self.servers)
         if server is None:
             return None
         wait = 0.0 if idle else server.throughput.seconds_for(queued.tokens)
@@ -225,27 +225,6 @@ class ServerPool:
             return Failed(Why.DEADLINE)
         server.reserve(now, queued.tokens)
         return server
-
-    def _fastest(self, servers: Sequence[RerankServer], tokens: int) -> RerankServer | None:
-        """Return the server expected to answer a request of *tokens* first, or None if all are at their limits."""
-        # A server of unknown rate is assumed to be as fast as the fastest server.
-        best = max((rate for server in self.servers if (rate := server.throughput.rate)), default=None)
-        return min(
-            (server for server in servers if server.has_room(tokens)),
-            key=lambda server: (server.throughput.seconds_for(tokens, best), server.throughput.tokens),
-            default=None,
-        )
-
-    def _refusal(self) -> Failed:
-        """Return the reason why no server may be used."""
-        if not self.servers:
-            return Failed(Why.UNREACHABLE, NO_SERVERS)
-        mismatch = next((server.health.mismatch for server in self.servers if server.health.mismatch), None)
-        fault = next((server.health.fault for server in self.servers if server.health.fault), None)
-        if mismatch or not fault:
-            untested = any(server.health.state not in TRUSTED_STATES for server in self.servers)
-            return Failed(Why.SELF_TEST, mismatch or NOT_TESTED) if untested else Failed(Why.BREAKER)
-        return fault
 
     def _waiting(self) -> list[QueuedRequest]:
         """Return the queued requests that have neither been assigned to a server nor failed."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from es_rerank.rerank_client.pool import ServerPool
-from es_rerank.rerank_client.server import RerankServer
 
 # Time between two probes of a server.
 _PAUSE_SECONDS = 1.0
@@ -22,12 +21,10 @@ class Recovery:
         self._pool = pool
 
     async def run(self) -> None:
-        """Probe failed servers until the task is canceled."""
-        await asyncio.gather(*(self._watch(server) for server in self._pool.servers))
-
-    async def _watch(self, server: RerankServer) -> None:
-        """Probe one server whenever it has failed."""
-        while True:
-            await asyncio.sleep(_PAUSE_SECONDS)
-            if server.needs_probe:
-                await self._pool.probe(server)
+        """Probe failed servers, also ones that were added later, until the task is canceled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await asyncio.sleep(_PAUSE_SECONDS)
+                for server in self._pool.servers:
+                    if server.needs_probe:
+                        group.create_task(self._pool.probe(server))

@@ -18,6 +18,7 @@ from es_rerank.rerank_client import server as server_module
 from es_rerank.rerank_client.pool import QueueEstimate, ServerPool
 from es_rerank.rerank_client.queued import QueuedRequest
 from es_rerank.rerank_client.server import RerankServer
+from es_rerank.rerank_client.server_choice import NO_SERVERS
 from es_rerank.rerank_client.server_health import HealthState
 from es_rerank.testing import fake_settings
 
@@ -554,7 +555,7 @@ async def test_an_idle_server_is_removed_at_once(make: Any) -> None:
     bench = make(1)
     assert bench.pool.remove(bench.servers[0]).is_set()
     tasks = await bench.send("a")
-    assert answers(tasks) == [Failed(Why.UNREACHABLE, pool_module.NO_SERVERS)]
+    assert answers(tasks) == [Failed(Why.UNREACHABLE, NO_SERVERS)]
     assert (bench.pool.max_batch, bench.pool.max_tokens) == (1, 1)
 
 
@@ -563,7 +564,7 @@ async def test_requests_that_wait_for_a_removed_server_are_refused(make: Any) ->
     tasks = await bench.send("a", "b")
     left = bench.pool.remove(bench.servers[0])
     await turn()
-    assert answers(tasks) == [None, Failed(Why.UNREACHABLE, pool_module.NO_SERVERS)]
+    assert answers(tasks) == [None, Failed(Why.UNREACHABLE, NO_SERVERS)]
     await bench.answer(0, SCORES)
     assert left.is_set()
 

@@ -1,0 +1,40 @@
+"""Chooses the server for a request, and the reason if there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from es_rerank.model import Failed, Why
+from es_rerank.rerank_client.server import RerankServer
+from es_rerank.rerank_client.server_health import NOT_TESTED, TRUSTED_STATES
+
+NO_SERVERS = "no rerank server has been found"
+
+
+def fastest(candidates: Iterable[RerankServer], tokens: int, servers: Iterable[RerankServer]) -> RerankServer | None:
+    """Return the server expected to answer a request first, or None if all are at their limits.
+
+    Args:
+        candidates: The servers that the request may be sent to.
+        tokens: Approximate number of tokens of the request.
+        servers: All servers. One of unknown rate is assumed to be as fast as the fastest of them.
+
+    """
+    best = max((rate for server in servers if (rate := server.throughput.rate)), default=None)
+    return min(
+        (server for server in candidates if server.has_room(tokens)),
+        key=lambda server: (server.throughput.seconds_for(tokens, best), server.throughput.tokens),
+        default=None,
+    )
+
+
+def refusal(servers: Sequence[RerankServer]) -> Failed:
+    """Return the reason why none of the servers may be used."""
+    if not servers:
+        return Failed(Why.UNREACHABLE, NO_SERVERS)
+    mismatch = next((server.health.mismatch for server in servers if server.health.mismatch), None)
+    fault = next((server.health.fault for server in servers if server.health.fault), None)
+    if mismatch or not fault:
+        untested = any(server.health.state not in TRUSTED_STATES for server in servers)
+        return Failed(Why.SELF_TEST, mismatch or NOT_TESTED) if untested else Failed(Why.BREAKER)
+    return fault
