@@ -122,6 +122,9 @@ def cut(text: str, limits: Limits, measure: Measure) -> Cut:
         bound of *measure*.
 
     """
+    if text.isspace():
+        # The start of a document that has text only further on.
+        return Cut((Piece(0, 1, 1),))
     room = Tokens(limits.passage_tokens, limits.context_tokens)
     if len(text) <= room.estimate * _WORTH_MEASURING:
         tokens = measure(text)
@@ -141,7 +144,7 @@ def _pieces(text: str, limits: Limits, measure: Measure, repeated: Tokens) -> It
     """Cut a text into overlapping passages, or into one if it is truncated. Later ones leave room for a headline."""
     room = Tokens(limits.passage_tokens, limits.context_tokens)
     start, used, length = 0, 0, int(limits.passage_tokens * _CHARACTERS_PER_TOKEN)
-    last = len(text.rstrip()) or len(text)
+    last = len(text.rstrip())
     while True:
         end, tokens = _fitting(text, start, length, room, measure)
         stop = len(text) if end >= last else _boundary(text, start, end)

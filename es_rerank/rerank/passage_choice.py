@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
-from es_rerank.rerank.chunking import Cut, Piece
+from es_rerank.rerank.chunking import Cut
 
 Position = tuple[int, int]
 """Index of a document, and index of a passage in that document, both from 0."""
+Shared = Sequence[frozenset[str]]
+"""The words that each passage of a document shares with the query."""
 
 _WORD = re.compile(r"[぀-ヿ㐀-鿿가-힯]{2}|\w+")
 
@@ -25,13 +27,30 @@ def later_tokens(cuts: Sequence[Cut | None]) -> int:
     return sum(piece.tokens for cut in cuts if cut for piece in cut.pieces[1:])
 
 
-def affordable(cuts: Sequence[Cut | None], texts: Sequence[str | None], query: str, budget: int) -> list[Sequence[int]]:
+def shared_words(documents: Iterable[tuple[str, Cut]], query: str) -> list[Shared]:
+    """Return the words that the passages of each document share with the query; those of first passages are left out.
+
+    Args:
+        documents: The text of each document, and its passages.
+        query: The query text.
+
+    """
+    query_words = _words(query)
+    return [
+        [
+            query_words & _words(text[piece.start : piece.end]) if number else frozenset()
+            for number, piece in enumerate(pieces)
+        ]
+        for text, (pieces, _) in documents
+    ]
+
+
+def affordable(cuts: Sequence[Cut | None], shared: Iterable[Shared], budget: int) -> list[Sequence[int]]:
     """Choose passages within a token budget: those that share the rarest words with the query.
 
     Args:
         cuts: The passages of each document; None for a document that is not cut.
-        texts: The text of each document; None for a document that is not cut.
-        query: The query text.
+        shared: For each document that is cut, the words that its passages share with the query.
         budget: Maximum total length of all passages but the first of each document, in tokens. First passages are
             always chosen.
 
@@ -39,37 +58,33 @@ def affordable(cuts: Sequence[Cut | None], texts: Sequence[str | None], query: s
         For each document, the numbers of its chosen passages in ascending order.
 
     """
+    documents = [document for document, cut in enumerate(cuts) if cut]
     later = {
-        (document, number): piece
-        for document, cut in enumerate(cuts)
-        if cut
-        for number, piece in enumerate(cut.pieces)
+        (document, number): words
+        for document, passages in zip(documents, shared, strict=True)
+        for number, words in enumerate(passages)
         if number
     }
-    shown = {place: (texts[place[0]] or "")[piece.start : piece.end] for place, piece in later.items()}
-    chosen = _within_budget(later, shown, query, budget)
+    chosen = _within_budget(cuts, later, budget)
     return [
         [number for number in numbers if not number or (document, number) in chosen]
         for document, numbers in enumerate(all_passages(cuts))
     ]
 
 
-def _within_budget(
-    later: Mapping[Position, Piece], shown: Mapping[Position, str], query: str, budget: int
-) -> set[Position]:
+def _within_budget(cuts: Sequence[Cut | None], shared: Mapping[Position, frozenset[str]], budget: int) -> set[Position]:
     """Choose passages until *budget* tokens are used, those that share the rarest words with the query first."""
-    query_words = _words(query)
-    shared = {position: query_words & _words(text) for position, text in shown.items()}
     frequency = Counter(chain.from_iterable(shared.values()))
     chosen = set()
-    for position in sorted(later, key=lambda one: -sum(1 / frequency[word] for word in shared[one])):
-        budget -= later[position].tokens
+    for document, number in sorted(shared, key=lambda one: -sum(1 / frequency[word] for word in shared[one])):
+        cut = cuts[document]
+        budget -= cut.pieces[number].tokens if cut else 0
         if budget < 0:
             break
-        chosen.add(position)
+        chosen.add((document, number))
     return chosen
 
 
-def _words(text: str) -> set[str]:
+def _words(text: str) -> frozenset[str]:
     """Return the set of case-folded words of a text; in CJK text, pairs of characters."""
-    return {word.casefold() for word in _WORD.findall(text)}
+    return frozenset(word.casefold() for word in _WORD.findall(text))

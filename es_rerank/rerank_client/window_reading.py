@@ -12,7 +12,7 @@ from functools import partial
 
 from es_rerank.model import LongDocumentMode, ScoreRequest
 from es_rerank.rerank.chunking import Cut
-from es_rerank.rerank.passage_choice import affordable, all_passages, later_tokens
+from es_rerank.rerank.passage_choice import Shared, affordable, all_passages, later_tokens, shared_words
 from es_rerank.rerank.prompt import Document, Passage, PromptBuilder, approximate_tokens, read_documents
 from es_rerank.rerank_client.cutting import Cutter
 from es_rerank.rerank_client.portions import in_portions
@@ -49,10 +49,16 @@ class WindowReader:
         if budget >= later_tokens(window.cuts):
             window.numbers = all_passages(window.cuts)
             return
+        shared = await self._shared_words(window)
+        window.numbers = await asyncio.to_thread(affordable, window.cuts, shared, budget)
+
+    async def _shared_words(self, window: Window) -> list[Shared]:
+        """Return the words that the passages of each document that is cut share with the query."""
         long = [document for cut, document in zip(window.cuts, window.documents, strict=True) if cut]
-        read = iter(await self._texts(window, long))
-        texts = [next(read) if cut else None for cut in window.cuts]
-        window.numbers = await asyncio.to_thread(affordable, window.cuts, texts, window.query, budget)
+        texts = await self._texts(window, long)
+        items = list(zip(texts, filter(None, window.cuts), strict=True))
+        find = partial(shared_words, query=window.query)
+        return await in_portions(find, items, [len(text) for text in texts], thread=True)
 
     async def passages(self, window: Window, keys: Sequence[bytes]) -> dict[bytes, Passage]:
         """Return the passages to score, by key. Truncated documents are cut here, because only these need to be."""

@@ -11,7 +11,7 @@ from es_rerank.jsonspan import members
 from es_rerank.model import LongDocumentMode, PolicySpec, Rule
 from es_rerank.rerank.backends import BACKENDS, BadAnswerError
 from es_rerank.rerank.chunking import Cut, Limits, Measure, cut
-from es_rerank.rerank.passage_choice import affordable, later_tokens
+from es_rerank.rerank.passage_choice import affordable, later_tokens, shared_words
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.prompt import probabilities
 from es_rerank.rerank.special_tokens import escape_special_tokens
@@ -84,7 +84,7 @@ def cuts(data: bytes) -> None:
     for document, one in zip(documents, found, strict=True):
         _cut(document, one, limits)
     budget = turn.one((-1, 0, each, 10_000))
-    chosen = affordable(found, documents, text(query), budget)
+    chosen = affordable(found, shared_words(zip(documents, found, strict=True), text(query)), budget)
     assert all(numbers[0] == 0 for numbers in chosen)
     spent = sum(one.pieces[number].tokens for one, numbers in zip(found, chosen, strict=True) for number in numbers[1:])
     assert spent <= max(0, budget), "the token budget of the search is exceeded"

@@ -84,6 +84,11 @@ def test_a_document_that_fits_by_the_estimate_but_not_by_the_bound_is_cut() -> N
     assert cut(text, limits(TRUNCATE, 51, context=100), quarters).pieces[0].end < 200
 
 
+@pytest.mark.parametrize("mode", LongDocumentMode)
+def test_the_blank_start_of_a_document_is_one_short_passage(mode: LongDocumentMode) -> None:
+    assert cut("\n" * 5000, limits(mode, 100), LARGE_VOCABULARY.measure) == Cut((Piece(0, 1, 1),))
+
+
 def test_passages_overlap_and_cover_the_whole_text() -> None:
     pieces = texts(LONG, MAX_PASSAGE, 20)
     assert pieces[0].split()[0] == "w0"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from es_rerank.rerank.chunking import Cut, Piece
-from es_rerank.rerank.passage_choice import affordable, all_passages, later_tokens
+from es_rerank.rerank.passage_choice import affordable, all_passages, later_tokens, shared_words
 
 
 def passages(*texts: str, tokens: int = 20) -> tuple[str, Cut]:
@@ -18,8 +18,8 @@ def passages(*texts: str, tokens: int = 20) -> tuple[str, Cut]:
 
 
 def chosen(query: str, budget: int, *documents: tuple[str, Cut]) -> list[list[int]]:
-    texts, cuts = [text for text, _ in documents], [cut for _, cut in documents]
-    return [list(numbers) for numbers in affordable(cuts, texts, query, budget)]
+    cuts = [cut for _, cut in documents]
+    return [list(numbers) for numbers in affordable(cuts, shared_words(documents, query), budget)]
 
 
 def test_the_passages_with_words_of_the_query_are_chosen() -> None:
@@ -48,7 +48,10 @@ def test_pairs_of_cjk_characters_count_as_words() -> None:
 def test_a_document_that_is_not_cut_has_one_passage() -> None:
     _, cut = passages("a", "b", "c")
     assert [list(numbers) for numbers in all_passages([None, cut])] == [[0], [0, 1, 2]]
-    assert [list(numbers) for numbers in affordable([None, cut], [None, "a b c"], "c", 20)] == [[0], [0, 2]]
+    assert [list(numbers) for numbers in affordable([None, cut], shared_words([("a b c", cut)], "c"), 20)] == [
+        [0],
+        [0, 2],
+    ]
 
 
 def test_first_passages_are_not_later_ones() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,9 +10,11 @@ import pytest
 from es_rerank.model import LongDocumentMode, LongDocuments, Rule, ScoreRequest
 from es_rerank.rerank import prompt
 from es_rerank.rerank.backends import BACKENDS
+from es_rerank.rerank.chunking import Cut
+from es_rerank.rerank.passage_choice import Shared, shared_words
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.prompt import PromptBuilder
-from es_rerank.rerank_client import cutting
+from es_rerank.rerank_client import cutting, window_reading
 from es_rerank.rerank_client.cutting import Cutter
 from es_rerank.rerank_client.tokenizer import ModelTokenizer
 from es_rerank.rerank_client.window import Place, Window
@@ -112,6 +116,32 @@ async def test_first_passages_and_later_ones_share_one_budget(budget: int, passa
     )
     await one.choose(window)
     assert [len(row) for row in numbers(window)] == [1, passages]
+
+
+async def test_after_the_deadline_no_further_document_is_compared_with_the_query(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each document is long enough for a thread of its own, and the first is still being read at the deadline."""
+    begun, released = threading.Event(), threading.Event()
+    compared = []
+
+    def slow(documents: Sequence[tuple[str, Cut]], query: str) -> list[Shared]:
+        compared.append(len(documents))
+        begun.set()
+        assert released.wait(10)
+        return shared_words(documents, query)
+
+    monkeypatch.setattr(window_reading, "shared_words", slow)
+    one = reader()
+    budget = LongDocuments(LongDocumentMode.MAX_PASSAGE, 1000, 100_000)
+    window = await one.opened(request(*(f"hose {number} " * 30_000 for number in range(3)), long=budget))
+    task = asyncio.create_task(one.choose(window))
+    assert await asyncio.to_thread(begun.wait, 10)
+    task.cancel()
+    released.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert compared == [1]
 
 
 async def test_a_passage_has_its_estimated_tokens() -> None:
