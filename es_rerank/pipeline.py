@@ -33,7 +33,7 @@ from es_rerank.search.response.completeness import MIN_HITS, unusable
 from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, are_from, lack_source, read
 from es_rerank.search.response.rewrite import page_keys, rejoin, rewrite
 from es_rerank.search.scoring import Ranking, rank
-from es_rerank.search.window import protected_item, read_window
+from es_rerank.search.window import minimum, ranked, read_window, window_scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +236,8 @@ async def _rank(response: SearchResponse, plan: Plan, deadline: float, ports: Po
         return None, failed(scored)
     window = len(documents) if scored.window is None else scored.window
     outcome = Outcome(OutcomeState.RERANKED, None, window, len(documents), scored.cached, scored.model, fields=fields)
-    first = protected_item(response.hits, plan, engine, scored.probabilities, fields)
-    return rank(plan.rule.policy, engine, scored.probabilities, plan.min_score, first), outcome
+    scores = window_scores(response.hits, plan, engine, scored.probabilities, fields)
+    return ranked(scores, plan.rule, minimum(plan)), outcome
 
 
 def _why_not(response: SearchResponse, scored: int, plan: Plan, ports: Ports) -> Why | None:

@@ -20,10 +20,13 @@ from es_rerank.model import (
     FetchSpec,
     HitKey,
     IndexInfo,
+    LowHits,
     Mappings,
+    MinProbability,
     Plan,
     PolicySpec,
     Protection,
+    RerankRequest,
     Rule,
     RuleMode,
     Scored,
@@ -85,6 +88,7 @@ class World:
         resolved: What the index resolves to, if not to the rule.
         answers: The bodies of the engine's replies, one after the other; without one it answers with its hits.
         missing: Ids that are gone in the fetch phase.
+        silent: Texts that the model does not score.
         options: How the search is to be handled.
         stale: Whether the mapping is older than a moment.
         learnt: What was learnt about `_source`.
@@ -100,6 +104,7 @@ class World:
     resolved: tuple[Rule, IndexInfo] | Skip | None = None
     answers: Sequence[bytes | None] = ()
     missing: AbstractSet[str] = frozenset()
+    silent: AbstractSet[str] = frozenset()
     options: CallOptions = field(default_factory=CallOptions)
     stale: bool = False
     learnt: list[tuple[IndexInfo, bool]] = field(default_factory=list)
@@ -131,7 +136,7 @@ class World:
         self.score_requests.append(request)
         if isinstance(self.model, Failed):
             return self.model
-        scores = [None if text is None else self.model.get(text, 0.5) for text in request.documents]
+        scores = [None if text in (None, *self.silent) else self.model.get(text, 0.5) for text in request.documents]
         return Scored(scores, 1, "fake")
 
     def ports(self) -> Ports:
@@ -368,6 +373,80 @@ async def test_a_known_item_stays_first_if_the_rule_protects_it(
     assert scores == sorted(scores, reverse=True)
     if len(found) == 3:
         assert [hit["_id"] for hit in page] == ["0", "1", "2"]
+
+
+RULES = st.builds(
+    Rule,
+    name=st.just("docs"),
+    window=st.integers(2, 12),
+    policy=st.sampled_from([PolicySpec(name) for name in POLICIES]),
+    protect=st.sampled_from((None, Protection(), Protection(margin=0.1))),
+    min_probability=st.builds(
+        MinProbability, st.sampled_from((0.2, 0.4, 0.6, 1.0)), st.sampled_from((LowHits.DROP, LowHits.LAST))
+    ),
+)
+FOUND = st.tuples(st.integers(0, 9), st.none() | st.sampled_from((0.1, 0.3, 0.5, 0.9)))
+
+
+@given(RULES, st.lists(FOUND, min_size=2, max_size=20), st.sampled_from(({}, HIGHLIGHT)))
+def test_pages_with_a_lowest_probability_are_slices_of_one_result(
+    rule: Rule, found: list[tuple[int, float | None]], more: dict[str, Any]
+) -> None:
+    """Whatever the size of the pages, they have the same hits in the same order, none twice, with falling scores."""
+    assert rule.min_probability
+    value, below = rule.min_probability.value, rule.min_probability.below
+    engine = sorted((float(score) for score, _ in found), reverse=True)
+    world = World(
+        [(f"t{at}", score) for at, score in enumerate(engine)],
+        model={f"t{at}": p for at, (_, p) in enumerate(found)},
+        rule=rule,
+    )
+    world.silent = {f"t{at}" for at, (_, p) in enumerate(found) if p is None}
+
+    async def read(size: int) -> list[tuple[str, float]]:
+        pages = [
+            await world.search(size=size, **{"from": start}, **more) for start in range(0, len(found) + size, size)
+        ]
+        return [(hit["_id"], hit["_score"]) for page in pages if page.body is not None for hit in hits(page)]
+
+    whole = asyncio.run(read(len(found)))
+    for size in (1, 2, 3, 7):
+        assert asyncio.run(read(size)) == whole
+    shown, scores = [key for key, _ in whole], [score for _, score in whole]
+    assert scores == sorted(scores, reverse=True)
+    low = [str(at) for at, (_, p) in enumerate(found[: rule.window]) if p is not None and p < value]
+    missing = set(map(str, range(len(found)))) - set(shown)
+    assert len(shown) == len(set(shown))
+    assert missing <= set(low)
+    if below is LowHits.LAST:
+        assert not missing
+        lowest = [key for key in shown if key in low and not (rule.protect and key == shown[0])]
+        assert shown[len(shown) - len(lowest) :] == lowest
+    elif rule.protect is None:
+        assert missing == set(low)
+
+
+async def test_the_explicit_minimum_of_a_request_replaces_that_of_the_rule() -> None:
+    minimum = MinProbability(0.6, LowHits.LAST)
+    world = World(model={"a": 0.1, "b": 0.7, "c": 0.5}, rule=replace(RULE, window=2, min_probability=minimum))
+    assert ids(await world.search()) == ["1", "2", "0"]
+    explicit = replace(a_search({"query": HOSE}), rerank_request=RerankRequest("hose", window=2, min_score=0.05))
+    result = await run(explicit, world.ports(), world.options)
+    assert ids(result) == ["1", "0"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "page", "fetched"),
+    [(None, (0, 2), 7), (None, (6, 3), 14), (10, (6, 3), 10), (4, (0, 2), 4), (6, (5, 3), 8)],
+)
+async def test_as_many_more_hits_are_fetched_as_can_move_up(
+    limit: int | None, page: tuple[int, int], fetched: int
+) -> None:
+    """The engine's own limit counts, unless the page itself exceeds it."""
+    rule = replace(RULE, min_probability=MinProbability(0.5, LowHits.LAST))
+    world = World(resolved=(rule, replace(INFO, max_result_window=limit)))
+    plan = await world.plan(size=page[1], **{"from": page[0]})
+    assert (plan.fetch.from_, plan.fetch.size) == (0, fetched)
 
 
 async def test_the_engines_order_is_cut_to_the_page() -> None:

@@ -40,6 +40,8 @@ def _effective(rule: Rule) -> dict[str, Any]:
         "deadline": f"{rule.deadline:g}s",
         "policy": str(rule.policy),
         "protect": asdict(rule.protect) if rule.protect else False,
+        "min_probability": rule.min_probability.value if rule.min_probability else None,
+        "below_min_probability": rule.min_probability.below.value if rule.min_probability else None,
         "long_documents": rule.long.mode.value if rule.long.mode else "profile",
         "max_passage_tokens": rule.long.max_passage_tokens or "profile",
         "max_search_tokens": rule.long.max_search_tokens,

@@ -51,6 +51,17 @@ class RuleFile(BaseModel):
         None,
         description="Whether the engine's first hit stays first if it is an exact match or far ahead (true, false).",
     )
+    min_probability: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Lowest probability of a hit, from 0 to 1. Hits of the window with a lower one are treated as "
+        "`below_min_probability` says.",
+    )
+    below_min_probability: Literal["drop", "last"] | None = Field(
+        None,
+        description="`drop` hides hits below `min_probability` (default), `last` shows them after all other hits.",
+    )
     long_documents: LongMode | None = Field(
         None, description="How to score a text that is longer than a passage: truncate, max_passage or profile."
     )
@@ -90,6 +101,13 @@ class RuleFile(BaseModel):
         """Check that `sample_rate` is set if and only if the mode is `sample`."""
         if (self.mode == "sample") != (self.sample_rate is not None):
             raise ValueError("`sample_rate` and `mode: sample` require each other")
+        return self
+
+    @model_validator(mode="after")
+    def _below_has_minimum(self) -> RuleFile:
+        """Check that `below_min_probability` is set only with `min_probability`."""
+        if self.below_min_probability and self.min_probability is None:
+            raise ValueError("`below_min_probability` requires `min_probability`")
         return self
 
     @model_validator(mode="after")

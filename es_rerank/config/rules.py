@@ -14,10 +14,13 @@ from es_rerank.config.rule_file import RuleFile
 from es_rerank.config.settings import Settings
 from es_rerank.config.types import policy_spec
 from es_rerank.errors import ConfigError
-from es_rerank.model import LongDocumentMode, LongDocuments, Rule, RuleMode, Why
-from es_rerank.rerank.backends import scores_vectors
+from es_rerank.model import LongDocumentMode, LongDocuments, LowHits, MinProbability, Rule, RuleMode, Why
+from es_rerank.rerank.backends import BACKENDS, scores_vectors
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.search.index_names import names_of
+
+_MIN_KEY = "min_probability"
+_NO_MODEL = "the backend {} has no model, so hits have no probability: remove the key, or set another backend"
 
 
 class Rules:
@@ -134,7 +137,11 @@ def files(folder: Path | None) -> list[Path]:
 
 def _read(path: Path, settings: Settings) -> Rule:
     """Read a rule file. The rule's name is the file name without suffix."""
-    return _rule(path.stem, yaml_source.validate(RuleFile, yaml_source.load(path)), settings)
+    source = yaml_source.load(path)
+    file = yaml_source.validate(RuleFile, source)
+    if file.min_probability is not None and BACKENDS[settings.backend].local:
+        raise ConfigError(f"{source.where((_MIN_KEY,))}: {_MIN_KEY}: {_NO_MODEL.format(settings.backend)}")
+    return _rule(path.stem, file, settings)
 
 
 def _rule(name: str, file: RuleFile, settings: Settings) -> Rule:
@@ -149,6 +156,7 @@ def _rule(name: str, file: RuleFile, settings: Settings) -> Rule:
         deadline=file.deadline or settings.deadline,
         policy=policy_spec(policy) if policy else PROFILES[settings.profile].policy,
         protect=file.protect.protection() if file.protect else None,
+        min_probability=_minimum(file),
         long=LongDocuments(
             mode=None if mode == "profile" else LongDocumentMode(mode),
             max_passage_tokens=file.max_passage_tokens or settings.max_passage_tokens,
@@ -161,6 +169,12 @@ def _rule(name: str, file: RuleFile, settings: Settings) -> Rule:
         strict=file.strict,
         partial=file.partial == "allow" if file.partial else scores_vectors(settings.backend, settings.profile),
     )
+
+
+def _minimum(file: RuleFile) -> MinProbability | None:
+    """Return which hits are dropped or moved to the end for their probability."""
+    below = LowHits(file.below_min_probability or LowHits.DROP)
+    return None if file.min_probability is None else MinProbability(file.min_probability, below)
 
 
 def _matches(rule: Rule, name: str) -> bool:

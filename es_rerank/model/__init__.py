@@ -4,7 +4,16 @@ from es_rerank.model.budget import DEFAULT_BUDGET, PlanningBudget
 from es_rerank.model.call import CallOptions, EngineReply
 from es_rerank.model.outcome import Outcome, OutcomeState, Skip, failed, skipped
 from es_rerank.model.plan import FetchPhase, FetchSpec, HitKey, Plan
-from es_rerank.model.rule import LongDocumentMode, LongDocuments, PolicySpec, Protection, Rule, RuleMode
+from es_rerank.model.rule import (
+    LongDocumentMode,
+    LongDocuments,
+    LowHits,
+    MinProbability,
+    PolicySpec,
+    Protection,
+    Rule,
+    RuleMode,
+)
 from es_rerank.model.scores import Failed, Scored, ScoreRequest
 from es_rerank.model.search import IndexInfo, Mappings, PipelineEffect, RerankRequest, Search, SearchBody
 from es_rerank.model.why import Why
@@ -20,7 +29,9 @@ __all__ = [
     "IndexInfo",
     "LongDocumentMode",
     "LongDocuments",
+    "LowHits",
     "Mappings",
+    "MinProbability",
     "Outcome",
     "OutcomeState",
     "PipelineEffect",

@@ -64,6 +64,27 @@ class Protection:
     margin: float = 0.5
 
 
+class LowHits(StrEnum):
+    """What happens to the hits of a window whose probability is too low.
+
+    DROP: they are not shown, and their places at the end of the window stay empty.
+    LAST: they come after all other hits of the search.
+    ONLY_SCORED: they are not shown, and neither are hits without a probability, also those after the window.
+    """
+
+    DROP = "drop"
+    LAST = "last"
+    ONLY_SCORED = "only_scored"
+
+
+@dataclass(frozen=True, slots=True)
+class MinProbability:
+    """The lowest probability of a hit that keeps its place, from 0 to 1, and what happens to the others."""
+
+    value: float
+    below: LowHits = LowHits.DROP
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """How to rerank the hits of indices that match a pattern.
@@ -77,6 +98,7 @@ class Rule:
         deadline: Time limit for a whole search, in seconds.
         policy: How engine scores and model scores are combined into the new `_score`.
         protect: When the engine's first hit stays first; None if the policy alone decides.
+        min_probability: Which hits of the window are dropped or moved to the end; None if none are.
         long: How to score long documents.
         instruction: Task description for models that support one; None uses the model profile's instruction.
         mode: Whether searches are reranked, only measured, or not reranked.
@@ -95,6 +117,7 @@ class Rule:
     deadline: float = 3.0
     policy: PolicySpec = PolicySpec()
     protect: Protection | None = None
+    min_probability: MinProbability | None = None
     long: LongDocuments = LongDocuments()
     instruction: str | None = None
     mode: RuleMode = RuleMode.ON

@@ -32,6 +32,7 @@ from es_rerank.search.size_dependence import depends_on_size
 from es_rerank.search.source_filter import requests_whole_source
 from es_rerank.search.visible import readable_fields
 from es_rerank.search.wildcards import WILDCARD
+from es_rerank.search.window import moves_hits
 
 # Body members that limit how many hits are returned.
 _RANKING_PARTS = frozenset({"rank", "retriever"})
@@ -87,7 +88,7 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True)
         index_options=index_options(search.params),
         info=_complete(info, search),
     )
-    return _with_phases(_with_page(plan, wanted, keeps_page=depends_on_size(search.body)), search, info, two_phase)
+    return _with_phases(_with_page(plan, wanted, search, info), search, info, two_phase)
 
 
 def _complete(info: IndexInfo, search: Search) -> IndexInfo | None:
@@ -118,21 +119,26 @@ def _rank_window(search: Search) -> int | None:
     return rank_window_size(values) if values.keys() & _RANKING_PARTS else None
 
 
-def _with_page(plan: Plan, wanted: RerankRequest, *, keeps_page: bool) -> Plan:
+def _with_page(plan: Plan, wanted: RerankRequest, search: Search, info: IndexInfo) -> Plan:
     """Set which hits are fetched: the window and any page hits after it, or only a page beyond the window.
 
-    `keeps_page`: the result depends on `size`, so exactly the client's page is fetched. The first page is the window.
+    If the result depends on `size`, exactly the client's page is fetched, and the first page is the window. If the rule
+    moves hits of the window to the end, each page depends on how many there are. The window is then read for all pages,
+    with as many more hits as can move up.
     """
-    if wanted.window is None and keeps_page:
+    if wanted.window is None and depends_on_size(search.body):
         window = 0 if plan.start else min(plan.window, plan.size)
         return replace(plan, fetch=FetchSpec(FetchPhase.WINDOW, plan.start, plan.size), window=window)
     if wanted.window is not None:
         # Like native rerankers, an explicit rerank request returns only hits from its window.
         last = plan.window if wanted.min_score is not None else wanted.window
         plan = replace(plan, size=max(0, min(plan.size, last - plan.start)))
-    elif plan.start >= plan.window:
+    elif plan.start >= plan.window and not moves_hits(plan):
         return replace(plan, fetch=FetchSpec(FetchPhase.WINDOW, plan.start, plan.size), window=0)
-    return replace(plan, fetch=FetchSpec(FetchPhase.WINDOW, 0, max(plan.window, plan.start + plan.size)))
+    end = plan.start + plan.size
+    if moves_hits(plan):
+        end = max(end, _smallest(end + plan.window, wanted.window, _rank_window(search), info.max_result_window))
+    return replace(plan, fetch=FetchSpec(FetchPhase.WINDOW, 0, max(plan.window, end)))
 
 
 def _with_phases(plan: Plan, search: Search, info: IndexInfo, two_phase: bool) -> Plan | Skip:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from es_rerank.model import PolicySpec
+from es_rerank.model import LowHits, MinProbability, PolicySpec
 
 # The engine score that becomes a `_score` of 0.5 in the tail (the hits after the window). BM25 scores for queries of a
 # few words have this magnitude.
@@ -34,11 +34,19 @@ class Ranking:
     Attributes:
         order: For each rank, the hit's position in the engine's order. Dropped hits are missing.
         scores: For each rank, the new `_score`; None keeps the engine's score.
+        gap: The places of the result that stay empty. Hits after the window keep their places in this way, so that
+            pages do not depend on how many hits were dropped.
 
     """
 
     order: tuple[int, ...]
     scores: tuple[float | None, ...]
+    gap: range = range(0)
+
+    def ranks(self, start: int, stop: int) -> tuple[int, ...]:
+        """Return the ranks, from 0, of the hits at the places from *start* to before *stop* of the result."""
+        after = range(max(start, self.gap.stop) - len(self.gap), min(stop - len(self.gap), len(self.order)))
+        return (*range(start, min(stop, self.gap.start)), *after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +144,7 @@ def rank(
     spec: PolicySpec,
     engine: Sequence[float],
     model: Sequence[float | None],
-    min_probability: float | None = None,
+    minimum: MinProbability | None = None,
     first: int | None = None,
 ) -> Ranking:
     """Order the fetched hits: first pinned hits, then scored hits by value, then the rest in the engine's order.
@@ -145,25 +153,49 @@ def rank(
         spec: The policy and its parameter.
         engine: The engine's score of every fetched hit, in the engine's order.
         model: A probability from 0 to 1 for each hit of the window, the first hits of *engine*; None if not scored.
-        min_probability: Drop hits with a lower probability or without one, except pinned hits.
+        minimum: Which hits are dropped, or come after the rest. Pinned hits and *first* are not.
         first: Position of a scored hit that comes before the others and gets the highest value.
 
     """
     policy = POLICIES[spec.name]
     pinned = [index for index, score in enumerate(engine) if score >= PINNED]
+    valued = _valued(spec, engine, model, first)
+    low = _low(valued, model, minimum, first)
+    kept = [(index, value) for index, value in valued if index not in low] if low else valued
+    below = minimum.below if minimum else LowHits.DROP
+    above = {*pinned, *(index for index, _ in valued)}
+    rest = [] if below is LowHits.ONLY_SCORED else [index for index in range(len(engine)) if index not in above]
+    last = low if below is LowHits.LAST else []
+    gap = range(len(model) - len(low), len(model)) if below is LowHits.DROP and low else range(0)
+    order = (*pinned, *(index for index, _ in kept), *rest, *last)
+    if spec.name == "keep":
+        return Ranking(order, (*engine[: gap.start], *engine[gap.stop :])[: len(order)], gap)
+    scores = [policy.window(value) for _, value in kept] + [policy.tail(engine[index]) for index in rest]
+    return Ranking(order, (*(None for _ in pinned), *scores, *(0.0 for _ in last)), gap)
+
+
+def _valued(
+    spec: PolicySpec, engine: Sequence[float], model: Sequence[float | None], first: int | None
+) -> list[tuple[int, float]]:
+    """Return position and value of each scored hit, the highest value first. Hit *first* is first, with this value."""
+    policy = POLICIES[spec.name]
     scored = [(index, p) for index, p in enumerate(model) if p is not None and engine[index] < PINNED]
     values = _combine(policy, spec, [engine[index] for index, _ in scored], [p for _, p in scored])
     highest = max(values, default=0.0)
-    valued = ((hit, highest if hit[0] == first else value) for hit, value in zip(scored, values, strict=True))
-    ranked = sorted(valued, key=lambda pair: (pair[0][0] != first, -pair[1]))
-    kept = [(index, value) for (index, p), value in ranked if min_probability is None or p >= min_probability]
-    above = {*pinned, *(index for index, _ in scored)}
-    rest = [index for index in range(len(engine)) if index not in above] if min_probability is None else []
-    order = (*pinned, *(index for index, _ in kept), *rest)
-    if spec.name == "keep":
-        return Ranking(order, tuple(engine[: len(order)]))
-    scores = [policy.window(value) for _, value in kept] + [policy.tail(engine[index]) for index in rest]
-    return Ranking(order, (*(None for _ in pinned), *scores))
+    valued = [(index, highest if index == first else value) for (index, _), value in zip(scored, values, strict=True)]
+    return sorted(valued, key=lambda hit: (hit[0] != first, -hit[1]))
+
+
+def _low(
+    valued: Sequence[tuple[int, float]],
+    model: Sequence[float | None],
+    minimum: MinProbability | None,
+    first: int | None,
+) -> list[int]:
+    """Return the positions of the scored hits with a probability below the minimum, except *first*."""
+    if minimum is None:
+        return []
+    return [index for index, _ in valued if index != first and (model[index] or 0.0) < minimum.value]
 
 
 def _combine(policy: Policy, spec: PolicySpec, engine: Sequence[float], model: Sequence[float]) -> Sequence[float]:

@@ -1,15 +1,16 @@
-"""What the model reads of the hits of a window, and which of them the rule protects."""
+"""What the model reads of the hits of a window, and the order of the hits by their scores and a rule."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from es_rerank.model import Plan
+from es_rerank.model import LowHits, MinProbability, Plan, Rule
 from es_rerank.search.fields.verdicts import Verdict, verdicts
 from es_rerank.search.known_items import first_hit, is_exact, known_item
 from es_rerank.search.passages import columns_of, planned_passages
 from es_rerank.search.response.hits import Hit, keys, sources
-from es_rerank.search.scoring import PINNED
+from es_rerank.search.scoring import PINNED, Ranking, rank
 from es_rerank.search.visible import is_hidden
 
 
@@ -41,10 +42,43 @@ def field_verdicts(hits: Sequence[Hit], plan: Plan) -> list[Verdict]:
     return verdicts(columns, plan.named_fields, plan.text)
 
 
-def protected_item(
+def minimum(plan: Plan) -> MinProbability | None:
+    """Return which hits are dropped or moved for their probability: as the request says or, if it does not, the rule.
+
+    The `min_score` of a request drops hits without a score, too, as in the engine.
+    """
+    if plan.min_score is not None:
+        return MinProbability(plan.min_score, LowHits.ONLY_SCORED)
+    return plan.rule.min_probability
+
+
+def moves_hits(plan: Plan) -> bool:
+    """Return whether hits of the window may come after all other hits of the search."""
+    lowest = minimum(plan)
+    return lowest is not None and lowest.below is LowHits.LAST
+
+
+@dataclass(frozen=True, slots=True)
+class WindowScores:
+    """What decides on the order of the fetched hits, together with a rule.
+
+    Attributes:
+        engine: The engine's score of each fetched hit, in the engine's order.
+        model: A probability for each hit of the window, the first hits of *engine*; None if not scored.
+        exact: Whether the first hit that is not pinned is an exact match; see `is_exact`. False if the rule of the plan
+            protects no hits.
+
+    """
+
+    engine: Sequence[float]
+    model: Sequence[float | None]
+    exact: bool = False
+
+
+def window_scores(
     hits: Sequence[Hit], plan: Plan, engine: Sequence[float], model: Sequence[float | None], fields: Sequence[str]
-) -> int | None:
-    """Return the position of a hit that the rule protects, or None.
+) -> WindowScores:
+    """Return what decides on the order of hits.
 
     Args:
         hits: The hits in the engine's order.
@@ -54,8 +88,23 @@ def protected_item(
         fields: The fields that the model has read.
 
     """
-    if plan.rule.protect is None or (at := first_hit(engine)) == len(engine):
-        return None
+    at = first_hit(engine)
+    if plan.rule.protect is None or at == len(engine):
+        return WindowScores(engine, model)
     first = hits[at : at + 1]
-    exact = is_exact(plan.text, keys(first)[0][1], sources(first)[0], fields)
-    return known_item(engine, model, exact=exact, protection=plan.rule.protect)
+    return WindowScores(engine, model, is_exact(plan.text, keys(first)[0][1], sources(first)[0], fields))
+
+
+def ranked(scores: WindowScores, rule: Rule, lowest: MinProbability | None) -> Ranking:
+    """Order the fetched hits by a rule.
+
+    Args:
+        scores: The scores of the hits.
+        rule: The policy, and when the first hit is protected.
+        lowest: Which hits are dropped or moved for their probability; see `minimum`.
+
+    """
+    first = (
+        known_item(scores.engine, scores.model, exact=scores.exact, protection=rule.protect) if rule.protect else None
+    )
+    return rank(rule.policy, scores.engine, scores.model, lowest, first)

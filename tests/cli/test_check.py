@@ -51,6 +51,12 @@ def test_the_thresholds_of_protected_items_are_printed(run: Run, tmp_path: Path)
     assert rule["protect"] == {"score_ratio": 1.5, "margin": 0.25}
 
 
+def test_the_lowest_probability_is_printed(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "docs.yaml").write_text("index: docs\nmin_probability: 0.25\nbelow_min_probability: last\n")
+    (rule,) = yaml.safe_load(run("check", "--mappings", str(tmp_path)).output)["rules"]
+    assert (rule["min_probability"], rule["below_min_probability"]) == (0.25, "last")
+
+
 @pytest.mark.parametrize(
     ("arguments", "variables", "message"),
     [

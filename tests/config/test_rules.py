@@ -11,7 +11,16 @@ import yaml
 from es_rerank.config.rules import Rules, default_rule
 from es_rerank.config.settings import Settings
 from es_rerank.errors import ConfigError
-from es_rerank.model import LongDocumentMode, LongDocuments, PolicySpec, Protection, Rule, Why
+from es_rerank.model import (
+    LongDocumentMode,
+    LongDocuments,
+    LowHits,
+    MinProbability,
+    PolicySpec,
+    Protection,
+    Rule,
+    Why,
+)
 
 ROOT = Path(__file__).parent.parent.parent
 Write = Callable[..., Rules]
@@ -81,6 +90,27 @@ def test_the_policy_of_a_rule_overrides_those_of_the_settings_and_the_profile(tm
 def test_known_items_are_protected_on_request(rules: Write, text: str, expected: Protection | None) -> None:
     (rule,) = rules(docs=f"index: docs\n{text}")
     assert rule.protect == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", None),
+        ("min_probability: 0.25\n", MinProbability(0.25, LowHits.DROP)),
+        ("min_probability: 1\nbelow_min_probability: last\n", MinProbability(1.0, LowHits.LAST)),
+    ],
+)
+def test_hits_with_a_low_probability_are_dropped_on_request(
+    rules: Write, text: str, expected: MinProbability | None
+) -> None:
+    (rule,) = rules(docs=f"index: docs\n{text}")
+    assert rule.min_probability == expected
+
+
+def test_a_lowest_probability_needs_a_model(tmp_path: Path) -> None:
+    (tmp_path / "docs.yaml").write_text("index: docs\nmin_probability: 0.5\n")
+    with pytest.raises(ConfigError, match=r"docs.yaml:2: min_probability: the backend identity has no model"):
+        Rules(Settings(mappings=tmp_path, backend="identity"))
 
 
 def test_the_keys_of_a_file_override_the_settings(rules: Write) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from es_rerank.model import PolicySpec
+from es_rerank.model import LowHits, MinProbability, PolicySpec
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.prompt import probabilities
 from es_rerank.search.scoring import PINNED, POLICIES, Ranking, rank, squash
@@ -47,12 +47,40 @@ def test_pinned_hits_stay_where_the_engine_put_them(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("min_probability", "order"), [(0.0, (1, 3, 0)), (0.5, (1, 3)), (0.51, (1,)), (0.95, ()), (None, (1, 3, 0, 2, 4))]
+    ("value", "order"), [(0.0, (1, 3, 0)), (0.5, (1, 3)), (0.51, (1,)), (0.95, ()), (None, (1, 3, 0, 2, 4))]
 )
-def test_hits_below_min_probability_are_left_out(min_probability: float | None, order: tuple[int, ...]) -> None:
-    """So are hits that the model has not scored."""
-    ranking = rank(PolicySpec("replace"), [30, 20, 10, 8, 6], [0.1, 0.9, None, 0.5], min_probability)
-    assert (ranking.order, len(ranking.scores)) == (order, len(order))
+def test_a_request_with_a_minimum_gets_only_hits_that_reach_it(value: float | None, order: tuple[int, ...]) -> None:
+    """Hits that the model has not scored are left out, too."""
+    minimum = None if value is None else MinProbability(value, LowHits.ONLY_SCORED)
+    ranking = rank(PolicySpec("replace"), [30, 20, 10, 8, 6], [0.1, 0.9, None, 0.5], minimum)
+    assert (ranking.order, len(ranking.scores), ranking.gap) == (order, len(order), range(0))
+
+
+@pytest.mark.parametrize(
+    ("below", "value", "order", "scores", "places"),
+    [
+        (LowHits.DROP, 0.1, (1, 3, 0, 2, 4), (1.9, 1.5, 1.1, 0.5, 0.375), (1, 3, 0, 2, 4)),
+        (LowHits.DROP, 0.2, (1, 3, 2, 4), (1.9, 1.5, 0.5, 0.375), (1, 3, 2, None, 4)),
+        (LowHits.DROP, 0.91, (2, 4), (0.5, 0.375), (2, None, None, None, 4)),
+        (LowHits.LAST, 0.2, (1, 3, 2, 4, 0), (1.9, 1.5, 0.5, 0.375, 0), (1, 3, 2, 4, 0)),
+        (LowHits.LAST, 0.91, (2, 4, 1, 3, 0), (0.5, 0.375, 0, 0, 0), (2, 4, 1, 3, 0)),
+    ],
+)
+def test_hits_below_the_minimum_of_a_rule_leave_a_gap_or_come_last(
+    below: LowHits, value: float, order: tuple[int, ...], scores: tuple[float, ...], places: tuple[int | None, ...]
+) -> None:
+    ranking = rank(PolicySpec("replace"), [30, 20, 10, 8, 6], [0.1, 0.9, None, 0.5], MinProbability(value, below))
+    assert ranking.order == order
+    assert ranking.scores == pytest.approx(scores)
+    shown = [[ranking.order[one] for one in ranking.ranks(place, place + 1)] for place in range(5)]
+    assert shown == [[] if one is None else [one] for one in places]
+    assert ranking.ranks(0, 10) == tuple(range(len(order)))
+
+
+def test_a_protected_hit_and_pinned_hits_are_kept_whatever_their_probability() -> None:
+    for below in LowHits:
+        ranking = rank(PolicySpec("replace"), [PINNED, 9, 8], [None, 0.1, 0.2], MinProbability(0.5, below), 1)
+        assert ranking.order[:2] == (0, 1)
 
 
 def test_every_policy_has_a_case_and_a_default_parameter() -> None:
@@ -69,11 +97,16 @@ def test_the_default_parameter_counts_where_the_rule_has_none() -> None:
 def test_a_pinned_hit_stays_first_whatever_the_model_says_of_it() -> None:
     ranking = rank(PolicySpec("replace"), [PINNED, 9, math.nextafter(PINNED, 0)], [0.1, 0.2, 0.9])
     assert ranking == Ranking((0, 2, 1), (None, 1.9, 1.2))
-    assert rank(PolicySpec("replace"), [PINNED, 9], [0.1, 0.2], 0.5) == Ranking((0,), (None,))
+    minimum = MinProbability(0.5, LowHits.ONLY_SCORED)
+    assert rank(PolicySpec("replace"), [PINNED, 9], [0.1, 0.2], minimum) == Ranking((0,), (None,))
 
 
 def test_keep_shows_the_engines_scores_of_as_many_places_as_there_are_hits() -> None:
-    assert rank(PolicySpec("keep"), [30, 20, 10], [0.1, 0.9, 0.5], 0.5) == Ranking((1, 2), (30, 20))
+    engine, model = [30, 20, 10, 5], [0.1, 0.9, 0.5]
+    shown = {below: rank(PolicySpec("keep"), engine, model, MinProbability(0.5, below)) for below in LowHits}
+    assert shown[LowHits.ONLY_SCORED] == Ranking((1, 2), (30, 20))
+    assert shown[LowHits.DROP] == Ranking((1, 2, 3), (30, 20, 5), range(2, 3))
+    assert shown[LowHits.LAST] == Ranking((1, 2, 3, 0), (30, 20, 10, 5))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from es_rerank.model import Plan, Protection, Rule
 from es_rerank.search.response.hits import Hit, read
 from es_rerank.search.scoring import PINNED
-from es_rerank.search.window import protected_item, read_window
+from es_rerank.search.window import ranked, read_window, window_scores
 from tests.search.builders import a_plan
 
 PLAN = a_plan(text="garden hose", window=2)
@@ -42,7 +42,9 @@ def test_the_fields_that_the_hits_decide_on() -> None:
 def test_a_hit_whose_read_text_is_the_query_is_protected(
     plan: Plan, titles: tuple[str, ...], fields: tuple[str, ...], expected: int | None
 ) -> None:
-    assert protected_item(hits(*titles), plan, [2.0, 1.9], [0.5, 0.6], fields) == expected
+    scores = window_scores(hits(*titles), plan, [2.0, 1.9], [0.5, 0.6], fields)
+    assert scores.exact is (expected is not None)
+    assert ranked(scores, plan.rule, None).order == ((0, 1) if expected == 0 else (1, 0))
 
 
 def test_pinned_hits_and_hits_of_hidden_indices_have_no_passage() -> None:

@@ -72,10 +72,11 @@ def rejoin(query: SearchResponse, fetch: SearchResponse, plan: Plan, ranking: Ra
 
 def page(response: SearchResponse, plan: Plan, ranking: Ranking | None) -> list[RankedHit]:
     """Return the hits of the client's page, in the new order."""
-    order = ranking.order if ranking else range(len(response.hits))
     first = plan.start - plan.fetch.from_
-    places = range(first, min(first + plan.size, len(order)))
-    return [RankedHit(response.hits[order[at]], ranking.scores[at] if ranking else None) for at in places]
+    if ranking is None:
+        return [RankedHit(hit, None) for hit in response.hits[first : first + plan.size]]
+    ranks = ranking.ranks(first, first + plan.size)
+    return [RankedHit(response.hits[ranking.order[rank]], ranking.scores[rank]) for rank in ranks]
 
 
 def page_keys(response: SearchResponse, plan: Plan, ranking: Ranking | None) -> tuple[HitKey, ...]:
