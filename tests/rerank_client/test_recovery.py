@@ -65,6 +65,7 @@ async def test_a_server_is_not_probed_while_a_search_is_in_flight() -> None:
         await reranker.score(ask("a", "b"))
         failed = reranker._pool.servers[0]
         failed.reserve(0.0, 10)
+        await until(lambda: failed.throughput.requests == 1)  # a probe may have been in flight
         asked = len(server.seen)
         await asyncio.sleep(0.1)
         assert len(server.seen) == asked
