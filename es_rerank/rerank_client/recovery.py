@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from es_rerank.rerank_client.pool import ServerPool
+from es_rerank.rerank_client.server import RerankServer
 
 # Time between two probes of a server.
 _PAUSE_SECONDS = 1.0
@@ -26,5 +27,9 @@ class Recovery:
             while True:
                 await asyncio.sleep(_PAUSE_SECONDS)
                 for server in self._pool.servers:
-                    if server.needs_probe:
-                        group.create_task(self._pool.probe(server))
+                    group.create_task(self._check(server))
+
+    async def _check(self, server: RerankServer) -> None:
+        """Probe a server if it has failed."""
+        if server.needs_probe:
+            await self._pool.probe(server)
