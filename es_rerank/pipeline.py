@@ -68,6 +68,7 @@ class SearchResult:
         rule: The rule of the search, if there is one.
         reply: The engine's reply whose status and headers are used for the client's response.
         shadow: The plan to measure after the response, in shadow mode.
+        plan: The plan of the response; None if it is not es-rerank's.
 
     """
 
@@ -76,6 +77,7 @@ class SearchResult:
     rule: Rule | None = None
     reply: EngineReply | None = None
     shadow: Plan | None = None
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,7 @@ async def run(search: Search, ports: Ports, options: CallOptions) -> SearchResul
     window = await rank_window(plan, await ports.fetch(plan), ports, options)
     if isinstance(window, SearchResult):
         return window
-    page = fetch_phase(window)
-    if page is None:
+    if (page := fetch_phase(window)) is None:
         return await ports.compute(window.reply.size, page_result, window)
     fetched = await ports.fetch(page)
     if isinstance(fetched, Skip):
@@ -129,7 +130,7 @@ def _rolled_out(plan: Plan, search: Search, options: CallOptions) -> Plan | Skip
     key = options.sampling_key or search.params.get("preference") or plan.text
     if plan.rule.mode is RuleMode.SAMPLE and not in_sample(key, plan.rule.sample_rate):
         return Skip(Why.SAMPLED_OUT)
-    return Skip(Why.SHADOW, plan) if plan.rule.mode is RuleMode.SHADOW or options.shadow else plan
+    return planning.shadow(search, plan) if plan.rule.mode is RuleMode.SHADOW or options.shadow else plan
 
 
 async def measure(plan: Plan, ports: Ports, options: CallOptions) -> Change | None:
@@ -149,8 +150,7 @@ async def rank_window(
     response = await ports.compute(reply.size, _read, reply)
     if isinstance(response, Skip):
         return skip_result(response, plan.rule)
-    why = unusable(response, plan)
-    if why:
+    if why := unusable(response, plan):
         return skip_result(Skip(why), plan.rule)
     deadline = options.deadline_of(plan.rule)
     if plan.fetch.phase is FetchPhase.QUERY:
@@ -167,8 +167,9 @@ def fetch_phase(window: RankedWindow) -> Plan | None:
     keys = page_keys(window.response, window.plan, window.ranking)
     if not keys and window.plan.hits_only:
         return None
+    ordered = window.plan.recorded and window.ranking is not None
     # The result may depend on `size`.
-    return replace(window.plan, fetch=FetchSpec(FetchPhase.FETCH, 0, window.plan.size, keys))
+    return replace(window.plan, fetch=FetchSpec(FetchPhase.FETCH, 0, window.plan.size, keys, ordered))
 
 
 def page_result(window: RankedWindow, why: Why | None = None) -> SearchResult:
@@ -181,7 +182,7 @@ def page_result(window: RankedWindow, why: Why | None = None) -> SearchResult:
     """
     outcome = skipped(why) if why else window.outcome
     body = rewrite(window.response, window.plan, window.ranking)
-    return SearchResult(body, outcome, window.plan.rule, window.reply)
+    return SearchResult(body, outcome, window.plan.rule, window.reply, plan=window.plan)
 
 
 def joined_result(window: RankedWindow, reply: EngineReply) -> SearchResult:
@@ -189,10 +190,9 @@ def joined_result(window: RankedWindow, reply: EngineReply) -> SearchResult:
     page = _read(reply)
     if isinstance(page, Skip):
         return skip_result(page, window.plan.rule)
-    body = rejoin(window.response, page, window.plan, window.ranking)
-    if body is None:
+    if (body := rejoin(window.response, page, window.plan, window.ranking)) is None:
         return skip_result(Skip(Why.ENGINE_ANSWER), window.plan.rule)
-    return SearchResult(body, window.outcome, window.plan.rule, reply)
+    return SearchResult(body, window.outcome, window.plan.rule, reply, plan=window.plan)
 
 
 def engine_order(plan: Plan, reply: EngineReply, why: Why) -> SearchResult:

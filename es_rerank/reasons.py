@@ -70,6 +70,11 @@ REASONS: Mapping[Why, Reason] = {
         "A search pipeline sets the page, or reads or changes the list of hits, so it must get the client's own page.",
         "Send `search_pipeline=_none`, or grant the caller the privilege to read the definition of the pipeline.",
     ),
+    Why.UBI: Reason(
+        "The request has `ext.ubi`, and a plugin would not record the hits as the client gets them: the request has "
+        "`sort`, `explain`, more than 200 hits per page, other members of `ext`, or parts that allow no fetch phase.",
+        "Remove these parts, or set `ubi_log` and remove `ext.ubi`.",
+    ),
     Why.OWN_RERANKER: Reason("The request uses a reranker that the engine runs.", _NOTHING),
     Why.NO_QUERY_TEXT: Reason(
         "es-rerank found no query text in the query context of the request.",

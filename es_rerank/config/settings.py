@@ -238,4 +238,9 @@ class Settings(BaseModel):
         "signal",
         description="When to reload rules and certificate: on SIGHUP (`signal`), or also on a file change (`change`).",
     )
+    ubi_log: Path | None = Field(
+        None,
+        description="File to which es-rerank appends a record of each search that it responds to, with the query text "
+        "and the ids of the hits that the client gets.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum level of log events.")

@@ -36,12 +36,16 @@ class FetchPhase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FetchSpec:
-    """Which hits to request: `from_` and `size` of the engine request and, in the fetch phase, the keys of the hits."""
+    """Which hits to request: `from_` and `size` of the engine request and, in the fetch phase, the keys of the hits.
+
+    `ordered`: whether the engine must return these hits in the order of their keys.
+    """
 
     phase: FetchPhase
     from_: int
     size: int
     only: tuple[HitKey, ...] = ()
+    ordered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class Plan:
         min_score: Hits with a lower probability are dropped.
         counts_hits: Whether the engine returns as many hits as match, up to the requested number.
         hits_only: Whether the query phase returns all of the response of a search that has no hits.
+        recorded: Whether a plugin records the hits of the fetch phase, so that they must be those of the response.
         without_stored_fields: Whether the client wants hits without `_id` and `_source` (`stored_fields: _none_`).
         target: The index expression of the search, by which its rule was chosen.
         index_options: The URL parameters that control how the index expression is resolved.
@@ -90,3 +95,4 @@ class Plan:
     index_options: tuple[tuple[str, str], ...] = ()
     info: IndexInfo | None = field(default=None, compare=False, repr=False)
     hits_only: bool = False
+    recorded: bool = False

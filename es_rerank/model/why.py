@@ -27,6 +27,7 @@ class Why(StrEnum):
     STORED_FIELDS = "stored_fields"
     TOP_HITS = "top_hits"
     SEARCH_PIPELINE = "search_pipeline"
+    UBI = "ubi"
     OWN_RERANKER = "own_reranker"
     NO_QUERY_TEXT = "no_query_text"
     QUERY_HEADER = "query_header"

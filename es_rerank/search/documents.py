@@ -18,6 +18,8 @@ def documents_query(hits: Sequence[HitKey]) -> dict[str, Any]:
     therefore matched together with its index and routing. With very many routing values, the query also matches
     documents that have the id of one hit and the routing of another, because the engines limit the clauses of a query.
     """
+    if not hits:
+        return {"match_none": {}}
     groups: dict[tuple[str, str], list[str]] = {}
     for index, id_, routing in hits:
         groups.setdefault((index, routing), []).append(id_)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from es_rerank.model import IndexInfo, Plan, Search
+from es_rerank.search.recorded import can_be_ordered, is_only_recorded, is_recorded
 
 # Costly for every hit, so they are computed only for the page, in a separate fetch phase.
 _COSTLY_PARTS = ("highlight", "script_fields", "explain")
@@ -41,6 +42,7 @@ _MIN_WINDOW_RATIO = 2
 def is_two_phase(search: Search, info: IndexInfo, plan: Plan, *, needs_fields: bool) -> bool:
     """Return whether a query phase and a fetch phase are cheaper than one request and return the same result.
 
+    A search whose hits a plugin records always needs two phases, unless it keeps the engine's order.
     `needs_fields`: a single request would need extra fields. Two phases are used only for bodies made of known members,
     on indices in this cluster.
     """
@@ -51,11 +53,15 @@ def is_two_phase(search: Search, info: IndexInfo, plan: Plan, *, needs_fields: b
         or INNER_HITS in body.raw
     )
     small = 0 < (plan.start + plan.size) * _MIN_WINDOW_RATIO <= plan.window
-    if not (needs_fields or (small and costly)):
+    recorded = is_recorded(body)
+    if not (needs_fields or (small and costly) or (recorded and plan.window)):
+        return False
+    if recorded and not (is_only_recorded(body) and can_be_ordered(search, plan.size)):
         return False
     if INNER_HITS in body.raw and len(body.raw) > _MAX_REWRITTEN_BYTES:
         return False
-    known = body.values.keys() <= WINDOW_PARTS | PAGE_PARTS and not search.params.keys() & _SINGLE_PHASE_PARAMETERS
+    parts = PAGE_PARTS | {"ext"} if recorded else PAGE_PARTS
+    known = body.values.keys() <= WINDOW_PARTS | parts and not search.params.keys() & _SINGLE_PHASE_PARAMETERS
     return known and _has_index_names(info) and bool(body.values or "q" in search.params)
 
 

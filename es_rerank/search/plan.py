@@ -27,6 +27,7 @@ from es_rerank.search.pipelines import is_verbose
 from es_rerank.search.query_text.extract import may_have_text, query_text, typed_texts
 from es_rerank.search.query_text.retrievers import rank_window_size
 from es_rerank.search.query_text.terms import QueryText
+from es_rerank.search.recorded import is_recorded
 from es_rerank.search.relevance_sort import is_relevance_sort
 from es_rerank.search.size_dependence import depends_on_size
 from es_rerank.search.source_filter import requests_whole_source
@@ -91,6 +92,15 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True)
     return _with_phases(_with_page(plan, wanted, search, info), search, info, two_phase)
 
 
+def shadow(search: Search, plan: Plan) -> Skip:
+    """Return the skip of a search that gets the engine's order, and that is repeated only to measure its plan.
+
+    It is not repeated with options for the engine's plugins (`ext`), which may record the search or call a model.
+    """
+    repeats_options = search.body.values.get("ext") and plan.fetch.phase is not FetchPhase.QUERY
+    return Skip(Why.SHADOW, None if repeats_options else plan)
+
+
 def _complete(info: IndexInfo, search: Search) -> IndexInfo | None:
     """Return a mapping that has all indices of a search; of a point in time, only the first indices are resolved."""
     return info if search.body.values.get("pit") is None else None
@@ -151,9 +161,12 @@ def _with_phases(plan: Plan, search: Search, info: IndexInfo, two_phase: bool) -
     two_phase = two_phase and not plan.without_stored_fields and info.pipeline is PipelineEffect.NONE
     needs_fields = bool(extra) or not info.has_source
     if two_phase and is_two_phase(search, info, plan, needs_fields=needs_fields):
-        hits_only = not search.body.values.keys() & _RESULTS_BESIDE_HITS
+        recorded = is_recorded(search.body)
+        hits_only = not recorded and not search.body.values.keys() & _RESULTS_BESIDE_HITS
         fetch = replace(plan.fetch, phase=FetchPhase.QUERY)
-        return replace(plan, fetch=fetch, reads_stored=not info.has_source, hits_only=hits_only)
+        return replace(plan, fetch=fetch, reads_stored=not info.has_source, hits_only=hits_only, recorded=recorded)
+    if plan.window and is_recorded(search.body):
+        return Skip(Why.UBI)
     ambiguous = ambiguous_fields(search)
     if any(is_covered(name, ambiguous) for name in extra):
         return Skip(Why.STORED_FIELDS)

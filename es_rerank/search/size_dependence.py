@@ -2,7 +2,8 @@
 
 Elasticsearch's `knn`, as a query or as a member of the body, finds as many nearest neighbors as the request has `size`,
 unless it has its own `k`. So does a `semantic` query on a dense vector. The engine's plugins read `ext` and may do
-anything with the requested page: log its ids, diversify it, or send it to a model.
+anything with the requested page: diversify it, or send it to a model. Only for the plugin that records the page, the
+window can be larger: see `recorded`.
 
 Format: "Knn query" and "Semantic query" in the query DSL of Elasticsearch.
 """
@@ -16,6 +17,7 @@ from typing import Any
 from es_rerank.jsonspan import decode
 from es_rerank.model import SearchBody
 from es_rerank.search.query_text.terms import listed
+from es_rerank.search.recorded import is_only_recorded
 
 # A body without any of these is not searched for clauses. A name may be written with escape sequences, or be part of
 # the encoded query of a `wrapper`.
@@ -24,7 +26,7 @@ _MARKS = (b"knn", b"semantic", b"wrapper", b"\\u")
 
 def depends_on_size(body: SearchBody) -> bool:
     """Return whether hits, totals or aggregations of a search body depend on its `size`."""
-    if body.values.get("ext"):
+    if body.values.get("ext") and not is_only_recorded(body):
         return True
     return any(mark in body.raw for mark in _MARKS) and any(_takes_size(*member) for member in _members(body.values))
 

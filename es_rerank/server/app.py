@@ -66,13 +66,14 @@ async def _update_gauges(state: State) -> None:
 async def _running(app: web.Application) -> AsyncIterator[None]:
     """Start the reranker with the application; at shutdown, close all connections."""
     state = app[STATE]
-    works = (_update_gauges(state), state.reranker.start(), state.reranker.recover())
+    works = (_update_gauges(state), state.reranker.start(), state.reranker.recover(), state.ubi_log.run())
     tasks = [asyncio.create_task(work) for work in works]
     yield
     for task in tasks:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+    await state.ubi_log.flush()
     await state.shadows.close()
     await state.indices.close()
     await state.reranker.close()

@@ -21,6 +21,7 @@ from es_rerank.server.metrics import Metrics
 from es_rerank.server.recent_searches import RecentSearches
 from es_rerank.server.search_pipelines import SearchPipelines
 from es_rerank.server.shadow import ShadowRunner
+from es_rerank.server.ubi_log import UbiLog
 from es_rerank.server.window_limits import WindowLimits
 
 
@@ -47,6 +48,7 @@ class State:
     endpoints: tuple[EndpointRow, ...]
     memory: MemoryBudget
     shadows: ShadowRunner
+    ubi_log: UbiLog
     life: Lifecycle = field(default_factory=Lifecycle)
     engine_times: EngineTimes = field(default_factory=EngineTimes)
     field_choices: FieldChoices = field(default_factory=FieldChoices)
@@ -83,4 +85,5 @@ def build(settings: Settings, rules: Rules | None = None) -> State:
         endpoints=in_force(settings.inference_ids) + compat,
         memory=MemoryBudget(settings.max_memory),
         shadows=ShadowRunner(metrics, settings.reranker_max_requests),
+        ubi_log=UbiLog(settings.ubi_log),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,8 +31,8 @@ class Recorder:
 
 
 @contextmanager
-def recording() -> Iterator[Recorder]:
-    """Run a recorder while the context is open."""
+def recording(score: Callable[[str], float] = lambda _text: 0.5) -> Iterator[Recorder]:
+    """Run a recorder while the context is open; *score* returns the score of a text."""
     recorder = Recorder()
 
     class Handler(BaseHTTPRequestHandler):
@@ -41,7 +41,7 @@ def recording() -> Iterator[Recorder]:
         def do_POST(self) -> None:
             texts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["texts"]
             recorder.texts += texts
-            body = json.dumps([{"index": at, "score": 0.5} for at in range(len(texts))]).encode()
+            body = json.dumps([{"index": at, "score": score(text)} for at, text in enumerate(texts)]).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

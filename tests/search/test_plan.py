@@ -162,7 +162,7 @@ KNN = {"knn": {"field": "v", "query_vector": [1], "num_candidates": 40}}
         ({"query": {"bool": {"should": [KNN, HOSE]}}}, (0, 4), (FetchSpec(FetchPhase.WINDOW, 0, 4), 4)),
         ({"query": {"bool": {"should": [KNN, HOSE]}}}, (4, 4), (FetchSpec(FetchPhase.WINDOW, 4, 4), 0)),
         ({**KNN, "highlight": {"fields": {"body": {}}}}, (0, 60), (FetchSpec(FetchPhase.WINDOW, 0, 60), 50)),
-        ({"ext": {"ubi": {"query_id": "1"}}, "_source": False}, (0, 4), (FetchSpec(FetchPhase.WINDOW, 0, 4), 4)),
+        ({"ext": {"mmr": {"diversity": 0.5}}, "_source": False}, (0, 4), (FetchSpec(FetchPhase.WINDOW, 0, 4), 4)),
         ({"knn": {**KNN["knn"], "k": 4}}, (0, 4), (FetchSpec(FetchPhase.WINDOW, 0, 50), 50)),
     ],
 )

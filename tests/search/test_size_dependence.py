@@ -25,7 +25,7 @@ DEPENDENT: dict[str, dict[str, Any]] = {
     "in a retriever": {"retriever": {"standard": {"query": {"knn": KNN}}}},
     "encoded": {"query": {"wrapper": {"query": b64encode(json.dumps({"knn": KNN}).encode()).decode()}}},
     "semantic": {"query": {"semantic": {"field": "text", "query": "hose"}}},
-    "a plugin": {"query": HOSE, "ext": {"ubi": {"query_id": "1"}}},
+    "a plugin": {"query": HOSE, "ext": {"ubi": {"query_id": "1"}, "mmr": {}}},
 }
 INDEPENDENT: dict[str, dict[str, Any]] = {
     "full text": {"query": HOSE},

@@ -14,14 +14,17 @@ import msgspec
 from msgspec import Raw
 
 from es_rerank.jsonspan import elements, members
-from es_rerank.model import HitKey, SearchBody
+from es_rerank.model import FetchSpec, SearchBody
 from es_rerank.search.documents import documents_query
 from es_rerank.search.phases import PAGE_PARTS
+from es_rerank.search.recorded import shown_order
 
 # URL parameters that are only needed for the hits of the page.
 PAGE_PARAMETERS = frozenset(
     {"_source", "_source_includes", "_source_excludes", "docvalue_fields", "explain", "stored_fields"}
 )
+# Only the fetch phase returns the hits of the page, which a plugin may record.
+_PAGE_PARTS = PAGE_PARTS | {"ext"}
 _INNER_HITS = b'"inner_hits"'
 
 
@@ -35,19 +38,20 @@ def query_phase_body(body: SearchBody, fields: Sequence[str], *, stored: bool = 
 
     """
     kept = {
-        name: Raw(_without_inner_hits(bytes(raw))) for name, raw in body.members().items() if name not in PAGE_PARTS
+        name: Raw(_without_inner_hits(bytes(raw))) for name, raw in body.members().items() if name not in _PAGE_PARTS
     }
     names = Raw(msgspec.json.encode(list(fields)))
     return {**kept, "_source": Raw(b"false"), "stored_fields": names} if stored else {**kept, "_source": names}
 
 
-def fetch_phase_body(body: SearchBody, hits: Sequence[HitKey]) -> dict[str, Raw]:
-    """Return the body members of the fetch phase: the client's request, restricted to these hits."""
+def fetch_phase_body(body: SearchBody, fetch: FetchSpec) -> dict[str, Raw]:
+    """Return the body members of the fetch phase: the client's request, restricted to the hits of the page."""
     parts = body.members()
-    filters: list[object] = [documents_query(hits)]
+    filters: list[object] = [documents_query(fetch.only)]
     if "post_filter" in parts:
         filters.append(parts["post_filter"])
-    return {**parts, "post_filter": Raw(msgspec.json.encode({"bool": {"filter": filters}}))}
+    restricted = {**parts, "post_filter": Raw(msgspec.json.encode({"bool": {"filter": filters}}))}
+    return {**restricted, "rescore": Raw(msgspec.json.encode(shown_order(fetch.only)))} if fetch.ordered else restricted
 
 
 def _without_inner_hits(text: bytes) -> bytes:

@@ -80,7 +80,7 @@ def _members(search: Search, plan: Plan) -> Mapping[str, object] | None:
     if plan.fetch.phase is FetchPhase.QUERY:
         return query_phase_body(search.body, plan.passage_fields, stored=plan.reads_stored)
     if plan.fetch.phase is FetchPhase.FETCH:
-        return fetch_phase_body(search.body, plan.fetch.only)
+        return fetch_phase_body(search.body, plan.fetch)
     if not plan.without_stored_fields and not plan.extra_fields:
         return None
     members: dict[str, object] = dict(search.body.members())

@@ -72,6 +72,9 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
     body = await filtered(call.endpoint_request, query.responses.with_responses(found), query.reply)
     if body is None:
         return _unchanged(call, session, parts, Why.ENGINE_ANSWER)
+    for part, result in zip(parts, results, strict=True):
+        if isinstance(part.search, Search) and not is_strict_failure(result):
+            await call.state.ubi_log.add(part.search, result, call.request.headers)
     outcomes = tuple(result.outcome for result in results)
     return HandlerResult(body, outcomes, query.reply, measurements=measurements(call, session, parts))
 

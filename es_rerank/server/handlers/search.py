@@ -13,7 +13,7 @@ from es_rerank.search.formats.endpoints import ParsedSearch
 from es_rerank.search.formats.search_template import rendered
 from es_rerank.server.handlers.context import EngineSession, SearchCall, parsed_searches
 from es_rerank.server.handlers.filtering import filtered
-from es_rerank.server.handlers.result import HandlerResult, pass_through, search_result
+from es_rerank.server.handlers.result import HandlerResult, is_strict_failure, pass_through, search_result
 
 
 async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
@@ -44,7 +44,11 @@ async def _searched(call: SearchCall, session: EngineSession, search: Search) ->
     if result.body is None or result.reply is None:
         return HandlerResult(None, (result.outcome,), measurements=session.measurements(fetch, result.shadow))
     body = await filtered(call.endpoint_request, result.body, result.reply)
-    return pass_through(Why.ENGINE_ANSWER) if body is None else search_result(result, body)
+    if body is None:
+        return pass_through(Why.ENGINE_ANSWER)
+    if not is_strict_failure(result):
+        await call.state.ubi_log.add(search, result, call.request.headers)
+    return search_result(result, body)
 
 
 async def render(session: EngineSession, parsed: ParsedSearch) -> bytes | None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from es_rerank.model import HitKey, SearchBody
+from es_rerank.model import FetchPhase, FetchSpec, HitKey, SearchBody
 from es_rerank.search.documents import documents_query
 from es_rerank.search.engine_request.two_phase import fetch_phase_body, query_phase_body
 from tests.search.builders import a_search
@@ -18,6 +18,10 @@ HIGHLIGHTED = {"query": {"match": {"body": "hose"}}, "highlight": {"fields": {"b
 
 def body(value: dict[str, Any]) -> SearchBody:
     return a_search(value).body
+
+
+def fetch(*hits: HitKey, ordered: bool = False) -> FetchSpec:
+    return FetchSpec(FetchPhase.FETCH, 0, 10, hits, ordered)
 
 
 def written(members: Mapping[str, object]) -> bytes:
@@ -63,7 +67,7 @@ def test_an_object_that_repeats_a_member_is_left_to_the_engine() -> None:
 def test_numbers_keep_their_digits() -> None:
     search = SearchBody.parse(b'{"query":{"term":{"n":123456789012345678901234567890}},"highlight":{}}')
     assert b"123456789012345678901234567890" in written(query_phase_body(search, ("body",)))
-    assert b"123456789012345678901234567890" in written(fetch_phase_body(search, (HitKey("docs", "1"),)))
+    assert b"123456789012345678901234567890" in written(fetch_phase_body(search, fetch(HitKey("docs", "1"))))
 
 
 def documents(index: str, *ids: str) -> dict[str, Any]:
@@ -80,11 +84,26 @@ def documents(index: str, *ids: str) -> dict[str, Any]:
 def test_the_fetch_phase_is_the_clients_request_restricted_to_the_page(
     before: dict[str, Any], filters: list[Any]
 ) -> None:
-    members = fetch_phase_body(body({**HIGHLIGHTED, **before}), (HitKey("docs", "7"), HitKey("docs", "3")))
+    members = fetch_phase_body(body({**HIGHLIGHTED, **before}), fetch(HitKey("docs", "7"), HitKey("docs", "3")))
     assert decoded(members) == {**HIGHLIGHTED, "post_filter": {"bool": {"filter": filters}}}
 
 
 def test_the_fetch_phase_matches_each_id_in_its_own_index() -> None:
-    members = fetch_phase_body(SearchBody(), (HitKey("a", "1"), HitKey("b", "1"), HitKey("a", "2")))
+    members = fetch_phase_body(SearchBody(), fetch(HitKey("a", "1"), HitKey("b", "1"), HitKey("a", "2")))
     clauses = [documents("a", "1", "2"), documents("b", "1")]
     assert decoded(members) == {"post_filter": {"bool": {"filter": [{"bool": {"should": clauses}}]}}}
+
+
+def test_without_hits_the_fetch_phase_matches_nothing() -> None:
+    assert decoded(fetch_phase_body(SearchBody(), fetch())) == {
+        "post_filter": {"bool": {"filter": [{"match_none": {}}]}}
+    }
+
+
+def test_only_the_fetch_phase_has_the_options_of_plugins() -> None:
+    search = body({**HIGHLIGHTED, "ext": {"ubi": {}}})
+    assert "ext" not in query_phase_body(search, ("body",))
+    ordered = decoded(fetch_phase_body(search, fetch(HitKey("a", "1"), HitKey("b", "2"), ordered=True)))
+    assert ordered["ext"] == {"ubi": {}}
+    boosts = [one["constant_score"]["boost"] for one in ordered["rescore"]["query"]["rescore_query"]["bool"]["should"]]
+    assert (boosts, ordered["rescore"]["window_size"]) == ([2.0, 1.0], 2)

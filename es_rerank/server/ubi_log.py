@@ -1,0 +1,103 @@
+"""Appends the searches that es-rerank responds to, with the hits that clients get, to a file in UBI's schema."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+import structlog
+
+from es_rerank.errors import ConfigError
+from es_rerank.model import Search
+from es_rerank.pipeline import SearchResult
+from es_rerank.search.recorded import ubi_record
+from es_rerank.search.response.hits import keys, read
+from es_rerank.server.concurrency import compute
+
+log = structlog.get_logger()
+
+_INTERVAL_SECONDS = 1.0
+# Beyond this, records are dropped: the file cannot be written.
+_MAX_WAITING = 100_000
+# The file has the queries of users.
+_MODE = 0o600
+
+
+def _now() -> str:
+    """Return the time as UBI requires it: ISO 8601 with a time zone."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class UbiLog:
+    """Writes records every second. State: the records that are not yet written. Without a file, it does nothing."""
+
+    def __init__(self, path: Path | None, now: Callable[[], str] = _now) -> None:
+        """Append to the file *path*; None disables the log.
+
+        Raises:
+            ConfigError: The file cannot be opened.
+
+        """
+        self._path = path
+        self._now = now
+        self._waiting: list[bytes] = []
+        try:
+            self._append(b"")
+        except OSError as error:
+            raise ConfigError(f"ubi_log: {path}: cannot be opened: {error.strerror}") from error
+
+    def __repr__(self) -> str:
+        """Show the file and the number of records that are not yet written."""
+        return f"<UbiLog {self._path}, {len(self._waiting)} waiting>"
+
+    async def add(self, search: Search, result: SearchResult, headers: Mapping[str, str]) -> None:
+        """Add the record of a search, unless the log is disabled, or the hits have no ids.
+
+        Args:
+            search: The search.
+            result: Its result. If its response is the engine's own, or an error, it is not recorded.
+            headers: The request headers. `X-Opaque-Id` is the id of the search, if `ext.ubi` has none.
+
+        """
+        if self._path is None or result.body is None or result.plan is None or len(self._waiting) >= _MAX_WAITING:
+            return
+        ids = await compute(len(result.body), _ids, result.body)
+        if all(ids):
+            record = ubi_record(result.plan, search.body, ids)
+            key = headers.get("X-Opaque-Id") or str(uuid4())
+            named = {"query_id": key, **record, "query_response_id": str(uuid4())}
+            self._waiting.append(msgspec.json.encode({"timestamp": self._now(), **named}) + b"\n")
+
+    async def run(self) -> None:
+        """Write the records every second."""
+        while self._path is not None:
+            await asyncio.sleep(_INTERVAL_SECONDS)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write the waiting records. If this fails, they are lost, and the failure is logged."""
+        lines, self._waiting = self._waiting, []
+        try:
+            if lines:
+                await asyncio.to_thread(self._append, b"".join(lines))
+        except OSError as error:
+            log.warning("UBI log not written", path=str(self._path), reason=error.strerror, records=len(lines))
+
+    def _append(self, lines: bytes) -> None:
+        """Append lines with one call, since several workers write to the file. It is opened each time (logrotate)."""
+        if self._path is not None:
+            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _MODE)
+            try:
+                os.write(file, lines)
+            finally:
+                os.close(file)
+
+
+def _ids(body: bytes) -> list[str]:
+    """Return the ids of the hits of a response."""
+    return [key.id for key in keys(read(body).hits)]
