@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from tokenizers import Tokenizer
 
 from es_rerank.rerank.chunking import Cut, Limits, cut, cut_at
 from es_rerank.rerank.prompt import Document, PromptBuilder
-from es_rerank.rerank_client.cut_cache import CutCache
+from es_rerank.rerank_client.lru_cache import LruCache
 from es_rerank.rerank_client.portions import in_portions
 from es_rerank.rerank_client.tokenizer import ModelTokenizer, token_ends
+
+# Approximate memory of a cached cut in CPython 3.11: key, dictionary slot, and cut; and of each passage.
+_ENTRY_BYTES = 400
+_PIECE_BYTES = 170
 
 
 class Cutter:
@@ -25,13 +29,15 @@ class Cutter:
 
     def __init__(self, prompts: PromptBuilder, tokenizer: ModelTokenizer, cache_bytes: int) -> None:
         """Cut documents for the model of *prompts*, and cache the cuts in at most *cache_bytes*."""
-        self.cache = CutCache(cache_bytes)
+        self.cache = LruCache("cuts", cache_bytes, _entry_bytes)
         self.tokenizer = tokenizer
         self._prompts = prompts
 
     def known(self, documents: Sequence[Document], limits: Limits) -> list[Cut | None]:
         """Return the cached cut of each document; None for a document that is not cached, or that needs no cut."""
-        return [self.cache.get(key) for key in _keys(documents, limits)]
+        keys = _keys(documents, limits)
+        found = self.cache.get_many(keys)
+        return [found.get(key) for key in keys]
 
     async def cut(self, documents: Sequence[Document], cuts: list[Cut | None], limits: Limits) -> None:
         """Set the missing cuts of *documents*. They stay None for documents that are short enough to be read whole."""
@@ -43,9 +49,9 @@ class Cutter:
         if waiting:
             long = [document for _, document in waiting]
             found = await self._cut(long, limits)
-            for (at, _), key, cut_ in zip(waiting, _keys(long, limits), found, strict=True):
+            for (at, _), cut_ in zip(waiting, found, strict=True):
                 cuts[at] = cut_
-                self.cache.put(key, cut_)
+            self.cache.put_many(_keys(long, limits), found)
 
     async def _cut(self, documents: Sequence[Document], limits: Limits) -> list[Cut]:
         """Cut documents, exactly if only that tells whether they fit into the model's context."""
@@ -70,7 +76,12 @@ class Cutter:
         return [cut_at(text, ends.get(text), limits) for text in texts]
 
 
-def _keys(documents: Iterable[Document], limits: Limits) -> Iterator[bytes]:
-    """Yield the cache key of each document."""
+def _keys(documents: Iterable[Document], limits: Limits) -> list[bytes]:
+    """Return the cache key of each document."""
     suffix = f"{limits.mode} {limits.max_passage_tokens} {limits.max_search_tokens} {limits.context_tokens}".encode()
-    return (document.digest + suffix for document in documents)
+    return [document.digest + suffix for document in documents]
+
+
+def _entry_bytes(found: Cut) -> int:
+    """Return the approximate memory of a cached cut, in bytes."""
+    return _ENTRY_BYTES + _PIECE_BYTES * len(found.pieces)

@@ -21,10 +21,10 @@ from es_rerank.rerank.vectors import Precision, VectorLengthError, cosines, vect
 from es_rerank.rerank_client.cutting import Cutter
 from es_rerank.rerank_client.inflight import InFlight, collected
 from es_rerank.rerank_client.load_shedding import all_or_none, head_under_load
+from es_rerank.rerank_client.lru_cache import LruCache
+from es_rerank.rerank_client.pair_keys import pair_keys
 from es_rerank.rerank_client.pool import ServerPool
-from es_rerank.rerank_client.score_cache import pair_keys
 from es_rerank.rerank_client.tokenizer import ModelTokenizer
-from es_rerank.rerank_client.vector_cache import VectorCache
 from es_rerank.rerank_client.window import Window
 from es_rerank.rerank_client.window_reading import WindowReader
 from es_rerank.rerank_client.window_scoring import MIN_SECONDS, PATIENCE_SHARE, scored
@@ -34,6 +34,8 @@ _KEEP_SECONDS = 30.0
 _MAX_KEPT_TEXTS = 1024
 # Maximum time for one batch. A server that takes longer has failed, since it never has more than a second of work.
 _BATCH_SECONDS = 5.0
+# Memory of a cached vector in addition to its values: the key, the headers of two objects, and the links of the cache.
+_ENTRY_BYTES = 190
 # Two batches are in flight per server: one is computed, and one is ready when the server has finished.
 _BATCHES = 2
 
@@ -69,14 +71,14 @@ class VectorScorer:
         self._precision = _precision(settings)
         caching = settings.vector_cache_bytes > 0
         self._keep_seconds = _KEEP_SECONDS if caching else 0.0
-        self.cache = VectorCache(settings.vector_cache_bytes)
+        self.cache = LruCache("vectors", settings.vector_cache_bytes, _entry_bytes)
         self.inflight: InFlight[bytes] = InFlight(self.cache.put_many, _MAX_KEPT_TEXTS if caching else 0)
         self.given_up = False
 
     @property
     def vector_bytes(self) -> int:
         """Memory of the cached vectors, in bytes."""
-        return self.cache.bytes
+        return self.cache.size
 
     @property
     def texts(self) -> int:
@@ -197,3 +199,8 @@ class VectorScorer:
             call = RerankCall("", [texts[key].text for key in keys[part]], self._prompts.model)
             ask = partial(self._pool.ask, call, sum(tokens[part]), deadline, patience, seconds)
             self.inflight.start(keys[part], ask)
+
+
+def _entry_bytes(vector: bytes) -> int:
+    """Return the memory of a cached vector, in bytes."""
+    return len(vector) + _ENTRY_BYTES

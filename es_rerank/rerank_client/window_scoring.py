@@ -13,8 +13,9 @@ from es_rerank.rerank.prompt import Passage, PromptBuilder
 from es_rerank.rerank_client.cutting import Cutter
 from es_rerank.rerank_client.inflight import InFlight, collected
 from es_rerank.rerank_client.load_shedding import FULL_WINDOW_LOAD, all_or_none, documents_under_load
+from es_rerank.rerank_client.lru_cache import LruCache
+from es_rerank.rerank_client.pair_keys import pair_keys
 from es_rerank.rerank_client.pool import ServerPool
-from es_rerank.rerank_client.score_cache import ScoreCache, pair_keys
 from es_rerank.rerank_client.tokenizer import ModelTokenizer
 from es_rerank.rerank_client.window import Window
 from es_rerank.rerank_client.window_reading import WindowReader
@@ -52,7 +53,7 @@ class WindowScorer:
         self.reader = WindowReader(prompts, Cutter(prompts, tokenizer, settings.cut_cache_bytes))
         self._prompts = prompts
         self._pool = pool
-        self.cache = ScoreCache(settings.score_cache_size)
+        self.cache: LruCache[float] = LruCache("scores", settings.score_cache_size)
         self.inflight: InFlight[float] = InFlight(self.cache.put_many)
         self.given_up = False
 

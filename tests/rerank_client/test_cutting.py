@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +10,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from es_rerank.model import LongDocumentMode
 from es_rerank.rerank.backends import BACKENDS
-from es_rerank.rerank.chunking import Cut, Limits
+from es_rerank.rerank.chunking import Cut, Limits, Piece
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.prompt import PromptBuilder, read_documents
 from es_rerank.rerank_client import cutting
-from es_rerank.rerank_client.cutting import Cutter
+from es_rerank.rerank_client.cutting import Cutter, _entry_bytes
 from es_rerank.rerank_client.tokenizer import ModelTokenizer
 
 BUDGET = Limits(LongDocumentMode.TRUNCATE, 100, 10_000, 200)
@@ -117,3 +118,10 @@ async def test_special_tokens_are_escaped_before_a_document_is_cut() -> None:
     (made,) = found
     assert made
     assert made.text(documents[0].readable, 0).startswith("< /s>")
+
+
+def test_the_counted_size_of_a_cached_cut_is_close_to_the_memory_that_it_takes() -> None:
+    one = Cut(tuple(Piece(number * 1000, number * 1000 + 900, 250) for number in range(4)), 40)
+    pieces = sum(sys.getsizeof(piece) + 3 * sys.getsizeof(10**6) for piece in one.pieces)
+    memory = sys.getsizeof(bytes(50)) + sys.getsizeof(one) + sys.getsizeof(one.pieces) + pieces
+    assert memory <= _entry_bytes(one) <= 2 * memory + 300

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
+import os
 import time
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +15,9 @@ from structlog.testing import capture_logs
 from es_rerank.model import Failed, LongDocumentMode, LongDocuments, Scored, Why
 from es_rerank.rerank_client import vector_scoring
 from es_rerank.rerank_client.client import Health, Reranker
+from es_rerank.rerank_client.lru_cache import LruCache
 from es_rerank.rerank_client.queued import QueueEstimate
+from es_rerank.rerank_client.vector_scoring import _entry_bytes
 from es_rerank.testing import FakeResponse, FakeServer, ReceivedRequest, fake_settings, serve_fake, until
 from tests.rerank_client.embedding import (
     COSINES,
@@ -70,7 +75,7 @@ async def test_a_new_query_over_known_documents_sends_only_the_query() -> None:
 async def test_a_vector_is_kept_for_its_model_profile_and_prefix() -> None:
     async with embedding_reranker(embedding({})) as (reranker, server):
         await reranker.score(ask("a", "b", query="a"))
-        keys = set(reranker._scorer.cache._vectors)  # type: ignore[attr-defined]
+        keys = set(reranker._scorer.cache._values)  # type: ignore[attr-defined]
         assert len(keys) == 3, "the query `a` and the passage `a` have different prefixes"
     for settings in ({"model": "mine"}, {"profile": "minilm"}):
         other = Reranker(fake_settings(**{"profile": "e5", **settings}))
@@ -411,4 +416,17 @@ async def test_repr_counts_vectors() -> None:
         assert repr(reranker).startswith(
             "<Reranker intfloat/multilingual-e5-small ok: 0 searches in progress, 3 cached vectors, "
         )
-        assert reranker.health.vector_bytes == reranker._scorer.cache.bytes > 0  # type: ignore[union-attr]
+        assert reranker.health.vector_bytes == reranker._scorer.cache.size > 0
+
+
+@pytest.mark.parametrize("entries", [10_000, 22_000])
+def test_a_cached_vector_of_384_dimensions_takes_at_most_a_kilobyte_as_counted(entries: int) -> None:
+    cache: LruCache[bytes] = LruCache("vectors", 10**9, _entry_bytes)
+    gc.collect()
+    tracemalloc.start()
+    for _ in range(entries):
+        cache.put_many([os.urandom(16)], [os.urandom(2 * 384)])
+    measured = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert measured / entries <= 1024
+    assert measured == pytest.approx(cache.size, rel=0.05)
