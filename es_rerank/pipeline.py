@@ -181,7 +181,8 @@ def page_result(window: RankedWindow, why: Why | None = None) -> SearchResult:
 
     """
     outcome = skipped(why) if why else window.outcome
-    body = rewrite(window.response, window.plan, window.ranking)
+    if (body := rewrite(window.response, window.plan, window.ranking)) is None:
+        return skip_result(Skip(Why.ENGINE_ANSWER), window.plan.rule)
     return SearchResult(body, outcome, window.plan.rule, window.reply, plan=window.plan)
 
 

@@ -260,6 +260,7 @@ def pages(data: bytes) -> None:
     search, splits, model = choose.one(_BODIES), choose.switch(), choose.one((0, 2, 3))
     try:
         whole = read(body)
+        _ = [hit.members for hit in whole.hits]
     except NotASearchResponseError:
         return
     scores = [hit.score for hit in whole.hits]

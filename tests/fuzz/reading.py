@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from es_rerank.jsonspan import members
+from es_rerank.jsonspan import check_depth
 from es_rerank.model import LongDocumentMode, PolicySpec, Rule
 from es_rerank.rerank.backends import BACKENDS, BadAnswerError
 from es_rerank.rerank.chunking import Cut, Limits, Measure, cut
@@ -17,7 +17,7 @@ from es_rerank.rerank.prompt import probabilities
 from es_rerank.rerank.special_tokens import escape_special_tokens
 from es_rerank.rerank.token_rates import Tokens
 from es_rerank.search import passages as texts
-from es_rerank.search.response.hits import Hit, sources
+from es_rerank.search.response.hits import read_hits, sources
 from es_rerank.search.scoring import POLICIES, rank
 from tests.fuzz.inputs import Choices, parted, text
 
@@ -28,18 +28,16 @@ def passages(data: bytes) -> None:
     """Hits, field names and templates: a passage or none, without any character that is not in them."""
     names, template, raw = parted(data, 3)
     try:
-        hit = Hit(raw, members(raw))
-    except (ValueError, RecursionError):
+        check_depth(raw)
+        hits = read_hits(b"[%b]" % raw)
+    except ValueError:
         return
     fields = tuple(name for name in text(names).split("\n") if name)[:_MAX_FIELDS]
-    ((source, flat),) = sources([hit])
-    for form in (None, text(template) or None):
-        (found,) = texts.passages([(source, flat)], Rule("docs", fields=fields, template=form), fields)
-        if found is None:
-            continue
-        assert found
-        known = {*" \n", *(form or ""), *_characters(source), *_characters(flat)}
-        assert set(found) <= known, "a character is in no input"
+    for source, flat in sources(hits):
+        for form in (None, text(template) or None):
+            (found,) = texts.passages([(source, flat)], Rule("docs", fields=fields, template=form), fields)
+            known = {*" \n", *(form or ""), *_characters(source), *_characters(flat)}
+            assert found is None or (found and set(found) <= known), "a character is in no input"
 
 
 def _characters(value: object) -> set[str]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from es_rerank.jsonspan import Span, check_depth, decode_member, members, objects
+from msgspec import Struct, field
+
+from es_rerank.jsonrepair import decode_repaired
+from es_rerank.jsonspan import Span, check_depth, decode_member, elements, members
 from es_rerank.model import HitKey, IndexInfo, Plan
 
 
@@ -14,13 +17,31 @@ class NotASearchResponseError(ValueError):
     """The body is not a search response that can be rewritten safely."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One hit: its bytes, the spans of its members in these bytes, and the engine's score (None if null or missing)."""
+class HitValues(Struct, gc=False):
+    """The decoded members of a hit that es-rerank reads; None for a member that is missing or cannot be decoded."""
+
+    index: Any = field(default=None, name="_index")
+    id: Any = field(default=None, name="_id")
+    routing: Any = field(default=None, name="_routing")
+    score: Any = field(default=None, name="_score")
+    source: Any = field(default=None, name="_source")
+    fields: Any = None
+
+
+class Hit(NamedTuple):
+    """One hit: its bytes, its decoded members, and the engine's score (None if null or missing)."""
 
     raw: bytes
-    members: Mapping[str, Span]
-    score: float | None = None
+    values: HitValues
+    score: float | None
+
+    @property
+    def members(self) -> dict[str, Span]:
+        """The spans of the hit's members in its bytes. Raises NotASearchResponseError for a duplicate key."""
+        try:
+            return members(self.raw)
+        except ValueError as error:
+            raise NotASearchResponseError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +62,8 @@ def read(body: bytes) -> SearchResponse:
     Format: `{"hits": {"max_score": ..., "hits": [{"_score": ..., ...}, ...]}, ...}`, the engines' search API.
 
     Raises:
-        NotASearchResponseError: The body does not have this format, or has a duplicate key, or is nested too deeply.
+        NotASearchResponseError: The body does not have this format, or has a duplicate key outside of the hits, or is
+            nested too deeply.
 
     """
     try:
@@ -50,41 +72,61 @@ def read(body: bytes) -> SearchResponse:
         hits = outer["hits"]
         inner = {name: span.moved(hits.start) for name, span in members(hits.of(body)).items()}
         array = inner["hits"]
-        found = objects(array.of(body))
+        each = read_hits(array.of(body))
     except (KeyError, ValueError) as error:
         raise NotASearchResponseError(str(error)) from error
-    scores = map(number, decode_member(found, "_score"))
-    each = tuple(Hit(raw, spans, score) for (raw, spans), score in zip(found, scores, strict=True))
     return SearchResponse(body, inner.get("total"), inner.get("max_score"), array, each, outer.get("_shards"))
 
 
+def read_hits(array: bytes) -> tuple[Hit, ...]:
+    """Return the hits in a JSON array that is not nested too deeply. Raises ValueError if it has other elements."""
+    raw = [span.of(array) for span in elements(array)]
+    try:
+        values = decode_repaired(array, list[HitValues])[1]
+    except ValueError:
+        # One of the values cannot be decoded, such as a number that is too large for a float.
+        values = [_read_values(one) for one in raw]
+    return tuple(Hit(text, one, number(one.score)) for text, one in zip(raw, values, strict=True))
+
+
+def _read_values(raw: bytes) -> HitValues:
+    """Decode the members of one hit that can be decoded. Raises ValueError if it is not an object."""
+    one = [(raw, members(raw))]
+    return HitValues(*(decode_member(one, name)[0] for name in HitValues.__struct_encode_fields__))
+
+
 def sources(hits: Sequence[Hit]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """Decode `_source` and `fields` of each hit; a missing or invalid value becomes an empty mapping."""
-    objects_ = [(hit.raw, hit.members) for hit in hits]
-    columns = (decode_member(objects_, name) for name in ("_source", "fields"))
-    source, fields = ([value if isinstance(value, dict) else {} for value in column] for column in columns)
-    return list(zip(source, fields, strict=True))
+    """Return `_source` and `fields` of each hit; a missing or invalid value becomes an empty mapping."""
+    rows = ((hit.values.source, hit.values.fields) for hit in hits)
+    return [(_object(source), _object(fields)) for source, fields in rows]
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    """Return a decoded object; an empty one for any other value."""
+    return value if isinstance(value, dict) else {}
 
 
 def keys(hits: Sequence[Hit]) -> tuple[HitKey, ...]:
     """Return the index name, id and routing of each hit; a missing value becomes an empty string."""
-    objects_ = [(hit.raw, hit.members) for hit in hits]
-    columns = (decode_member(objects_, name) for name in ("_index", "_id", "_routing"))
-    rows = zip(*columns, strict=True)
-    return tuple(HitKey(*(value if isinstance(value, str) else "" for value in row)) for row in rows)
+    rows = ((hit.values.index, hit.values.id, hit.values.routing) for hit in hits)
+    return tuple(HitKey(_string(index), _string(id_), _string(routing)) for index, id_, routing in rows)
+
+
+def _string(value: Any) -> str:
+    """Return a decoded string; an empty one for any other value."""
+    return value if isinstance(value, str) else ""
 
 
 def are_from(hits: Sequence[Hit], info: IndexInfo | None) -> bool:
     """Return whether all hits are from the indices of a mapping. If an alias has moved since, they are from others."""
     if info is None or not info.names:
         return True
-    found = decode_member([(hit.raw, hit.members) for hit in hits], "_index")
-    return {name for name in found if isinstance(name, str)} <= set(info.names)
+    return {_string(hit.values.index) for hit in hits} <= {"", *info.names}
 
 
 def lack_source(hits: Sequence[Hit], plan: Plan) -> bool:
     """Return whether no hit has the `_source` that the engine was asked for: it is disabled in the mapping."""
-    return not (plan.extra_fields or plan.without_stored_fields) and not any("_source" in hit.members for hit in hits)
+    return not (plan.extra_fields or plan.without_stored_fields) and all(hit.values.source is None for hit in hits)
 
 
 def number(value: Any) -> float | None:

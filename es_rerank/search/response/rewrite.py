@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from msgspec import json
 from es_rerank.jsonspan import Edit, Span, decode_member, elements, members, remove_members, splice, splice_all
 from es_rerank.model import HitKey, Plan
 from es_rerank.search.passages import is_covered
-from es_rerank.search.response.hits import Hit, SearchResponse, keys, number
+from es_rerank.search.response.hits import Hit, NotASearchResponseError, SearchResponse, keys, number
 from es_rerank.search.scoring import POLICIES, Ranking
 
 # Numbers in this range are serialized without an exponent.
@@ -21,6 +21,8 @@ _MIN_PLAIN, _MAX_PLAIN = 1e-3, 1e7
 _STORED_MEMBERS = frozenset({"_type", "_id", "_routing", "_ignored"})
 _PRETTY = re.compile(rb"\[\s")
 _INDENT = re.compile(rb"\n( *)$")
+Spans = Mapping[str, Span]
+"""The spans of a hit's members."""
 
 
 class RankedHit(NamedTuple):
@@ -30,13 +32,16 @@ class RankedHit(NamedTuple):
     score: float | None
 
 
-def rewrite(response: SearchResponse, plan: Plan, ranking: Ranking | None) -> bytes:
+def rewrite(response: SearchResponse, plan: Plan, ranking: Ranking | None) -> bytes | None:
     """Return the response with the client's page, for a search with one engine request.
 
     Args:
         response: The engine's response.
         plan: The plan of the search.
         ranking: The new order and scores; None keeps the engine's order.
+
+    Returns:
+        The body; None if a hit of the page has a duplicate key.
 
     """
     return _written(response, page(response, plan, ranking), plan, _max_score(response, response, plan, ranking))
@@ -54,8 +59,8 @@ def rejoin(query: SearchResponse, fetch: SearchResponse, plan: Plan, ranking: Ra
         ranking: The new order and scores; None keeps the engine's order.
 
     Returns:
-        The body; None if a hit of the page is missing because the index changed between the two phases, or if two hits
-        cannot be told apart.
+        The body; None if a hit of the page is missing because the index changed between the two phases, if two hits
+        cannot be told apart, or if a hit of the page has a duplicate key.
 
     """
     fetched = dict(zip(keys(fetch.hits), fetch.hits, strict=True))
@@ -84,10 +89,14 @@ def page_keys(response: SearchResponse, plan: Plan, ranking: Ranking | None) -> 
     return keys([ranked.hit for ranked in page(response, plan, ranking)])
 
 
-def _written(response: SearchResponse, hits: Sequence[RankedHit], plan: Plan, edits: Sequence[Edit]) -> bytes:
-    """Return the response with its hits replaced by *hits*."""
+def _written(response: SearchResponse, hits: Sequence[RankedHit], plan: Plan, edits: Sequence[Edit]) -> bytes | None:
+    """Return the response with its hits replaced by *hits*; None if one of them cannot be rewritten."""
     extra = [name for name in plan.extra_fields if not is_covered(name, plan.client_fields)]
-    array = _array(response, splice_all([(ranked.hit.raw, _hit_edits(ranked, plan, extra)) for ranked in hits]))
+    try:
+        edited = [(ranked.hit.raw, _hit_edits(ranked, plan, extra)) for ranked in hits]
+    except NotASearchResponseError:
+        return None
+    array = _array(response, splice_all(edited))
     return splice(response.body, [*edits, (response.array.start, response.array.end, array)])
 
 
@@ -118,42 +127,47 @@ def _array(response: SearchResponse, hits: Sequence[bytes]) -> bytes:
     old = response.array.of(response.body)
     if not hits:
         return b"[ ]" if _PRETTY.match(old) else b"[]"
-    spans = elements(old)
-    between = old[spans[0].end : spans[1].start] if len(spans) > 1 else b","
-    return old[: spans[0].start] + between.join(hits) + old[spans[-1].end :]
+    first = old.index(b"{")
+    end = first + len(response.hits[0].raw)
+    between = old[end : old.index(b"{", end)] if len(response.hits) > 1 else b","
+    return old[:first] + between.join(hits) + old[old.rindex(b"}") + 1 :]
 
 
 def _hit_edits(ranked: RankedHit, plan: Plan, extra: Sequence[str]) -> list[Edit]:
     """Return the edits of one hit: new score, `sort` value and `_explanation`, and removal of *extra* fields."""
     hit, score = ranked
+    is_scored = score is not None and score != hit.score
+    if not (is_scored or extra or plan.without_stored_fields):
+        return []
+    spans = hit.members
     edits: list[Edit] = []
     if extra:
-        edits += _without_fields(hit, extra)
+        edits += _without_fields(hit, spans, extra)
     if plan.without_stored_fields:
-        edits += remove_members(hit.members, _STORED_MEMBERS)
-    if score is not None and score != hit.score:
-        edits += [*_score(hit, score), *_sort(hit, score), *_explanation(hit, score, plan)]
+        edits += remove_members(spans, _STORED_MEMBERS)
+    if score is not None and is_scored:
+        edits += [*_score(hit, spans, score), *_sort(hit, spans, score), *_explanation(hit, spans, score, plan)]
     return edits
 
 
-def _score(hit: Hit, score: float) -> list[Edit]:
+def _score(hit: Hit, spans: Spans, score: float) -> list[Edit]:
     """Return the edit that replaces `_score`; none if the engine returned no score."""
-    span = hit.members.get("_score")
+    span = spans.get("_score")
     return [(span.start, span.end, _number(score))] if span and hit.score is not None else []
 
 
-def _sort(hit: Hit, score: float) -> list[Edit]:
+def _sort(hit: Hit, spans: Spans, score: float) -> list[Edit]:
     """Return the edit that replaces the first sort value, which is the score; other sorts are not reranked."""
-    span = hit.members.get("sort")
+    span = spans.get("sort")
     if span is None or hit.raw[span.start : span.start + 1] != b"[":
         return []
     values = elements(span.of(hit.raw))
     return [(span.start + values[0].start, span.start + values[0].end, _number(score))] if values else []
 
 
-def _explanation(hit: Hit, score: float, plan: Plan) -> list[Edit]:
+def _explanation(hit: Hit, spans: Spans, score: float, plan: Plan) -> list[Edit]:
     """Return the edit that adds a root node to the engine's explanation: value, description, details."""
-    span = hit.members.get("_explanation")
+    span = spans.get("_explanation")
     if span is None:
         return []
     description = json.encode(f"es-rerank, policy {plan.rule.policy.name} over the engine's score below")
@@ -179,15 +193,15 @@ def _node(text: bytes, span: Span, score: float, description: bytes) -> bytes:
     return inner.join(lines) + inner[:-2] + b"}"
 
 
-def _without_fields(hit: Hit, names: Sequence[str]) -> list[Edit]:
+def _without_fields(hit: Hit, spans: Spans, names: Sequence[str]) -> list[Edit]:
     """Return the edits that remove members of a hit's `fields`, or `fields` itself if nothing is left."""
-    span = hit.members.get("fields")
+    span = spans.get("fields")
     if span is None:
         return []
     text = span.of(hit.raw)
     left = _without_names(text, names)
     if left is None:
-        return remove_members(hit.members, {"fields"})
+        return remove_members(spans, {"fields"})
     return [] if left == text else [(span.start, span.end, left)]
 
 
