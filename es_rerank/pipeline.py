@@ -188,8 +188,7 @@ def page_result(window: RankedWindow, why: Why | None = None) -> SearchResult:
 
 def joined_result(window: RankedWindow, reply: EngineReply) -> SearchResult:
     """Return the client's page from a ranked window and the reply to its fetch phase."""
-    page = _read(reply)
-    if isinstance(page, Skip):
+    if isinstance(page := _read(reply), Skip):
         return skip_result(page, window.plan.rule)
     if (body := rejoin(window.response, page, window.plan, window.ranking)) is None:
         return skip_result(Skip(Why.ENGINE_ANSWER), window.plan.rule)

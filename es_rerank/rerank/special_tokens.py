@@ -64,10 +64,12 @@ def escape_special_tokens(special: Sequence[str], texts: Iterable[str | None]) -
 
 def _escape(text: str, groups: Sequence[_Tokens]) -> str:
     """Escape special tokens and replace lone surrogates in one text."""
-    text = text.encode("utf-8", "replace").decode()
+    is_ascii = text.isascii()
+    if not is_ascii:
+        text = text.encode("utf-8", "replace").decode()
     for tokens in groups:
         # Most texts have none of these characters, and to find that out is much faster than a pattern.
-        if any(character in text for character in tokens.starts):
+        if tokens.starts[0] in text or (not is_ascii and any(character in text for character in tokens.starts)):
             text = _separate(tokens.plain.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text), tokens)
     return text
 

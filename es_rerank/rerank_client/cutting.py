@@ -41,10 +41,11 @@ class Cutter:
 
     async def cut(self, documents: Sequence[Document], cuts: list[Cut | None], limits: Limits) -> None:
         """Set the missing cuts of *documents*. They stay None for documents that are short enough to be read whole."""
+        short = limits.whole_bytes
         waiting = [
             (at, document)
             for at, (document, known) in enumerate(zip(documents, cuts, strict=True))
-            if known is None and document.size > limits.whole_bytes
+            if known is None and document.size > short
         ]
         if waiting:
             long = [document for _, document in waiting]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import NamedTuple
 
 from es_rerank.model import ScoreRequest
@@ -71,13 +71,10 @@ class Window:
 
     def set_keys(self, keys: Sequence[bytes]) -> None:
         """Group *keys*, the keys of all passages, by document."""
-        passages = self.passages()
-        self.places = dict(zip(keys, passages, strict=True))
-        by_document: list[list[bytes]] = [[] for _ in self.documents]
-        for key, place in zip(keys, passages, strict=True):
-            by_document[place.document].append(key)
-        remaining = iter(by_document)
-        self.rows = [next(remaining) if text else [] for text in self.request.documents]
+        self.places = dict(zip(keys, self.passages(), strict=True))
+        remaining = iter(keys)
+        by_document = iter([list(islice(remaining, len(numbers))) for numbers in self.numbers or ()])
+        self.rows = [next(by_document) if text else [] for text in self.request.documents]
 
     def missing(self) -> list[bytes]:
         """Return the distinct keys, in the documents that are scored, whose scores were not in the cache."""

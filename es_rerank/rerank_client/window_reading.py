@@ -13,7 +13,7 @@ from functools import partial
 from es_rerank.model import LongDocumentMode, ScoreRequest
 from es_rerank.rerank.chunking import Cut
 from es_rerank.rerank.passage_choice import Shared, affordable, all_passages, later_tokens, shared_words
-from es_rerank.rerank.prompt import Document, Passage, PromptBuilder, approximate_tokens, read_documents
+from es_rerank.rerank.prompt import Document, Passage, PromptBuilder, read_documents
 from es_rerank.rerank_client.cutting import Cutter
 from es_rerank.rerank_client.portions import in_portions
 from es_rerank.rerank_client.window import Place, Window
@@ -84,7 +84,7 @@ class WindowReader:
         cut = window.cuts[place.document]
         if cut:
             return cut.pieces[place.number].tokens
-        return min(approximate_tokens(window.documents[place.document].size), window.limits.max_passage_tokens)
+        return min(window.documents[place.document].tokens, window.limits.max_passage_tokens)
 
     async def _texts(self, window: Window, documents: Sequence[Document]) -> list[str]:
         """Return what the model may read of documents."""

@@ -30,8 +30,10 @@ def read_window(hits: Sequence[Hit], plan: Plan, engine: Sequence[float]) -> tup
     """
     window = hits[: plan.window]
     texts, fields = planned_passages(sources(window), plan)
-    rows = zip(texts, engine, keys(window), strict=False)
-    return [None if score >= PINNED or is_hidden(index) else text for text, score, (index, *_) in rows], fields
+    indices = [key.index_name for key in keys(window)]
+    hidden = {index for index in set(indices) if is_hidden(index)}
+    rows = zip(texts, engine, indices, strict=False)
+    return [None if score >= PINNED or index in hidden else text for text, score, index in rows], fields
 
 
 def field_verdicts(hits: Sequence[Hit], plan: Plan) -> list[Verdict]:

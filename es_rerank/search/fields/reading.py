@@ -36,7 +36,7 @@ def read_together(columns: Columns, chosen: Sequence[Place], document: int) -> s
     lines: list[str] = []
     for place in chosen:
         text = next((found for name in place if (found := columns[name][document])), "")
-        if text and not _is_read(text, lines):
+        if text and not (lines and _is_read(text, lines)):
             lines.append(text)
     return "\n".join(lines[:MAX_TEXTS]) or None
 
