@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -33,13 +34,20 @@ def decode_repaired(text: bytes, type: Any) -> tuple[bytes, Any]:  # noqa: A002 
         ValueError: The text is invalid or of another type.
 
     """
+    decode = _decoder(type).decode
     try:
-        return text, msgspec.json.decode(text, type=type)
+        return text, decode(text)
     except msgspec.DecodeError:
         whole = _with_whole_characters(text)
         if whole == text:
             raise
-        return whole, msgspec.json.decode(whole, type=type)
+        return whole, decode(whole)
+
+
+@cache
+def _decoder(type: Any) -> msgspec.json.Decoder[Any]:  # noqa: A002
+    """Return the decoder of a type. To prepare one takes longer than to decode a short text."""
+    return msgspec.json.Decoder(type)
 
 
 def _with_whole_characters(text: bytes) -> bytes:

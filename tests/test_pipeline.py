@@ -196,7 +196,7 @@ async def test_a_page_after_the_last_hit_needs_no_second_phase() -> None:
 @pytest.mark.parametrize("more", [{}, HIGHLIGHT])
 async def test_a_page_with_a_hit_that_cannot_be_rewritten_is_the_engines(more: dict[str, Any]) -> None:
     world = World()
-    whole = world._hits(FetchSpec(FetchPhase.WINDOW, 0, 3))  # noqa: SLF001
+    whole = world._hits(FetchSpec(FetchPhase.WINDOW, 0, 3))
     doubled = whole.replace(b'"_score": 2.0', b'"_score": 2.0, "_score": 2.0')
     world = World(answers=[doubled, doubled], model={"a": 0.1, "b": 0.9, "c": 0.2})
     result = await world.search(size=3, **more)

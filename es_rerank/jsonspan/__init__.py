@@ -38,6 +38,7 @@ __all__ = [
 Edit = tuple[int, int, bytes]
 """An edit `(start, end, new)`: replace the bytes `[start, end)` by *new*."""
 
+_OBJECT, _ARRAY, _OBJECTS = dict[str, Raw], list[Raw], list[dict[str, Raw]]
 # The separator before a key, the key, and the colon. msgspec has already checked that the JSON is valid.
 _KEY = re.compile(rb'[\s,]*("(?:[^"\\]|\\.)*")\s*:\s*')
 _GAP = re.compile(rb"[\s,]*")
@@ -86,7 +87,7 @@ def members(text: bytes) -> dict[str, Span]:
         ValueError: The text is not a JSON object, or has a duplicate key.
 
     """
-    text, decoded = decode_repaired(text, dict[str, Raw])
+    text, decoded = decode_repaired(text, _OBJECT)
     return _walk(text, text.index(b"{"), decoded, {})[0]
 
 
@@ -94,7 +95,7 @@ def elements(text: bytes) -> list[Span]:
     """Return the span of each element of an array. Raises ValueError if the text is not a JSON array."""
     spans = []
     position = text.find(b"[") + 1
-    for raw in decode_repaired(text, list[Raw])[1]:
+    for raw in decode_repaired(text, _ARRAY)[1]:
         start = _after_gap(text, position)
         position = start + len(memoryview(raw))
         spans.append(Span(start, position, start))
@@ -111,7 +112,7 @@ def objects(text: bytes) -> list[tuple[bytes, dict[str, Span]]]:
     found = []
     layout: dict[str, _Key] = {}
     position = text.find(b"[") + 1
-    repaired, all_decoded = decode_repaired(text, list[dict[str, Raw]])
+    repaired, all_decoded = decode_repaired(text, _OBJECTS)
     for decoded in all_decoded:
         start = _after_gap(text, position)
         spans, position = _walk(repaired, start, decoded, layout)

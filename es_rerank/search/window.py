@@ -9,7 +9,7 @@ from es_rerank.model import LowHits, MinProbability, Plan, Rule
 from es_rerank.search.fields.verdicts import Verdict, verdicts
 from es_rerank.search.known_items import first_hit, is_exact, known_item
 from es_rerank.search.passages import columns_of, planned_passages
-from es_rerank.search.response.hits import Hit, keys, sources
+from es_rerank.search.response.hits import Hit, index_names, keys, sources
 from es_rerank.search.scoring import PINNED, Ranking, rank
 from es_rerank.search.visible import is_hidden
 
@@ -30,10 +30,10 @@ def read_window(hits: Sequence[Hit], plan: Plan, engine: Sequence[float]) -> tup
     """
     window = hits[: plan.window]
     texts, fields = planned_passages(sources(window), plan)
-    indices = [key.index_name for key in keys(window)]
-    hidden = {index for index in set(indices) if is_hidden(index)}
-    rows = zip(texts, engine, indices, strict=False)
-    return [None if score >= PINNED or index in hidden else text for text, score, index in rows], fields
+    names = index_names(window)
+    hidden = {name for name in set(names) if is_hidden(name)}
+    rows = zip(texts, engine, names, strict=False)
+    return [None if score >= PINNED or name in hidden else text for text, score, name in rows], fields
 
 
 def field_verdicts(hits: Sequence[Hit], plan: Plan) -> list[Verdict]:

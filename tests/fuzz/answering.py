@@ -251,6 +251,13 @@ def _descending(engine: Sequence[float | None], shown: Sequence[float | None]) -
     assert all(one >= after for one, after in pairwise(found)), "scores are not descending"
 
 
+def _rewritable(body: bytes) -> SearchResponse:
+    """Read a response. Raises NotASearchResponseError also if one of its hits cannot be rewritten."""
+    response = read(body)
+    _ = [hit.members for hit in response.hits]
+    return response
+
+
 def pages(data: bytes) -> None:
     """All pages of a search, for any page size: one permutation of the engine's hits, with descending scores."""
     prefix, body = parted(data, 2)
@@ -259,8 +266,7 @@ def pages(data: bytes) -> None:
     rule = Rule("docs", fields=("title", "body"), window=window, policy=policy)
     search, splits, model = choose.one(_BODIES), choose.switch(), choose.one((0, 2, 3))
     try:
-        whole = read(body)
-        _ = [hit.members for hit in whole.hits]
+        whole = _rewritable(body)
     except NotASearchResponseError:
         return
     scores = [hit.score for hit in whole.hits]

@@ -97,19 +97,19 @@ def _read_values(raw: bytes) -> HitValues:
 
 def sources(hits: Sequence[Hit]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
     """Return `_source` and `fields` of each hit; a missing or invalid value becomes an empty mapping."""
-    rows = ((hit.values.source, hit.values.fields) for hit in hits)
-    return [(_object(source), _object(fields)) for source, fields in rows]
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    """Return a decoded object; an empty one for any other value."""
-    return value if isinstance(value, dict) else {}
+    rows = [(hit.values.source, hit.values.fields) for hit in hits]
+    return [(source if type(source) is dict else {}, fields if type(fields) is dict else {}) for source, fields in rows]
 
 
 def keys(hits: Sequence[Hit]) -> tuple[HitKey, ...]:
     """Return the index name, id and routing of each hit; a missing value becomes an empty string."""
-    rows = ((hit.values.index, hit.values.id, hit.values.routing) for hit in hits)
-    return tuple(HitKey(_string(index), _string(id_), _string(routing)) for index, id_, routing in rows)
+    each = [hit.values for hit in hits]
+    return tuple([HitKey(_string(one.index), _string(one.id), _string(one.routing)) for one in each])
+
+
+def index_names(hits: Sequence[Hit]) -> list[str]:
+    """Return the index name of each hit; an empty string if it is missing."""
+    return [name if type(name := hit.values.index) is str else "" for hit in hits]
 
 
 def _string(value: Any) -> str:
@@ -121,7 +121,7 @@ def are_from(hits: Sequence[Hit], info: IndexInfo | None) -> bool:
     """Return whether all hits are from the indices of a mapping. If an alias has moved since, they are from others."""
     if info is None or not info.names:
         return True
-    return {_string(hit.values.index) for hit in hits} <= {"", *info.names}
+    return set(index_names(hits)) <= {"", *info.names}
 
 
 def lack_source(hits: Sequence[Hit], plan: Plan) -> bool:
