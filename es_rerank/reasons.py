@@ -15,6 +15,12 @@ class Reason(NamedTuple):
     do: str
 
 
+ENGINE_UNREACHABLE = Reason(
+    "es-rerank cannot connect to the engine. Every request gets status 502.",
+    "Check that the engine runs, and that `upstream` is its URL.",
+)
+"""The meaning and the remedy of an engine that cannot be reached, which is no reason of a single search."""
+
 _NOTHING = "Nothing. This is expected."
 _SERVER = "Check the rerank server's log. es-rerank reranks searches again as soon as the server responds."
 
@@ -119,7 +125,8 @@ REASONS: Mapping[Why, Reason] = {
         "es-rerank cannot connect to the rerank server.", "Start the rerank server, and check the setting `reranker`."
     ),
     Why.REFUSED: Reason(
-        "The rerank server rejected es-rerank's request (HTTP 4xx).", "Check `model`, `backend` and `reranker_api_key`."
+        "The rerank server rejected es-rerank's request (HTTP 4xx).",
+        "Check `model`, `backend` and `reranker_api_key`.",
     ),
     Why.RERANKER_ERROR: Reason("The rerank server responded with an error (HTTP 5xx).", _SERVER),
     Why.BAD_ANSWER: Reason(

@@ -1,4 +1,4 @@
-"""Log output on standard error: readable text on a terminal, JSON lines otherwise."""
+"""Log output on standard error: readable text on a terminal, JSON lines otherwise. Libraries log in the same format."""
 
 from __future__ import annotations
 
@@ -8,8 +8,21 @@ import sys
 import structlog
 
 
+class _LibraryHandler(logging.Handler):
+    """Writes the records of libraries, which use the module `logging`, as log events."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        structlog.get_logger().log(
+            record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info or None
+        )
+
+
 def configure(level: str) -> None:
     """Write log events of at least *level* (`debug`, `info`, `warning` or `error`) to standard error."""
+    root = logging.getLogger()
+    if not any(isinstance(handler, _LibraryHandler) for handler in root.handlers):
+        root.addHandler(_LibraryHandler(logging.WARNING))
+    logging.captureWarnings(capture=True)
     terminal = sys.stderr.isatty()
     structlog.configure(
         processors=[

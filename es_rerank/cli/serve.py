@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import signal
-from contextlib import closing, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from typing import Any
 
@@ -25,7 +26,7 @@ from es_rerank.server.admin.pages import PREFIX
 from es_rerank.server.app import runner
 from es_rerank.server.listen.site import Sites, listen
 from es_rerank.server.listen.sockets import NONE, Sockets, bind_all
-from es_rerank.server.state import STATE
+from es_rerank.server.state import STATE, State
 
 log = structlog.get_logger()
 
@@ -97,7 +98,7 @@ async def _serve(running: web.AppRunner, bound: Sockets, stopped: asyncio.Event,
         loop.add_signal_handler(signal.SIGHUP, reload, state, sites, read_settings)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         _log_listening(sites, settings)
-        async with watching(state, sites, read_settings):
+        async with watching(state, sites, read_settings), _awaiting_engine(state):
             await stopped.wait()
         state.life.draining = True
         if settings.drain_delay:
@@ -109,6 +110,15 @@ async def _serve(running: web.AppRunner, bound: Sockets, stopped: asyncio.Event,
         if parent := multiprocessing.parent_process():
             loop.remove_reader(parent.sentinel)
         await running.cleanup()
+
+
+@asynccontextmanager
+async def _awaiting_engine(state: State) -> AsyncIterator[None]:
+    """Report an engine that cannot be reached in the background."""
+    task = asyncio.create_task(state.reachability.await_engine(state.settings.upstream))
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _log_listening(sites: Sites, settings: Settings) -> None:

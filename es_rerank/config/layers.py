@@ -47,9 +47,10 @@ def from_environment(environment: Mapping[str, str], settings: Collection[str]) 
 
     """
     own = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
-    unknown = [name for name in own if _setting(name) not in settings and name not in _OTHER_VARIABLES]
-    if unknown:
-        raise ConfigError("\n".join(f"{name}: unknown variable" for name in sorted(unknown)))
+    wrong = [name for name in own if _setting(name) not in settings and name not in _OTHER_VARIABLES]
+    if wrong:
+        errors = [f"{name}: {yaml_source.unknown('variable', name, settings, PREFIX)}" for name in sorted(wrong)]
+        raise ConfigError("\n".join(errors))
     values = {_setting(name): value for name, value in own.items() if name not in _OTHER_VARIABLES}
     return Layer(values, {name: PREFIX + name.upper() for name in values})
 

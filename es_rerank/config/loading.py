@@ -46,7 +46,7 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | 
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
-        errors = [(str(one["loc"][0]), yaml_source.error_text(one["msg"], one["type"])) for one in error.errors()]
+        errors = [(str(one["loc"][0]), yaml_source.error_text(one, Settings.model_fields)) for one in error.errors()]
         raise ConfigError(_lines(errors, names)) from error
     if wrong := conflicts(settings.model_dump(), settings.model_dump(exclude_defaults=True), settings.model_fields_set):
         raise ConfigError(_lines(wrong, names))

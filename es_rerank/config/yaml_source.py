@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from es_rerank.errors import ConfigError
 
@@ -82,7 +84,7 @@ def validate(model: type[Model], file: YamlFile) -> Model:
         return model.model_validate(dict(file.data))
     except ValidationError as error:
         errors = [
-            f"{file.where(one['loc'])}: {dotted(one['loc'])}: {error_text(one['msg'], one['type'])}"
+            f"{file.where(one['loc'])}: {dotted(one['loc'])}: {error_text(one, model.model_fields)}"
             for one in error.errors()
         ]
         raise ConfigError("\n".join(errors)) from error
@@ -93,9 +95,33 @@ def dotted(location: Location) -> str:
     return ".".join(str(part) for part in location)
 
 
-def error_text(message: str, kind: str) -> str:
-    """Return the message of a pydantic error without pydantic's prefix."""
-    return "unknown key" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
+def error_text(error: ErrorDetails, keys: Iterable[str]) -> str:
+    """Return the message of a pydantic error without pydantic's prefix.
+
+    Args:
+        error: The error.
+        keys: The valid keys at the top level, for the message about an unknown one.
+
+    """
+    if error["type"] != "extra_forbidden":
+        return error["msg"].removeprefix("Value error, ")
+    return unknown("key", str(error["loc"][0]), keys if len(error["loc"]) == 1 else ())
+
+
+def unknown(kind: str, name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return the message about an unknown name, with the most similar one in *known*, if there is one.
+
+    Args:
+        kind: What the name is, such as `key`.
+        name: The unknown name.
+        known: The valid names, in lower case and without *prefix*.
+        prefix: The prefix of all names, in upper case like the rest of the names, if there is one.
+
+    """
+    similar = get_close_matches(name.removeprefix(prefix).lower(), known, 1)
+    if not similar:
+        return f"unknown {kind}"
+    return f"unknown {kind}; did you mean `{prefix + similar[0].upper() if prefix else similar[0]}`?"
 
 
 def _problem(error: yaml.MarkedYAMLError) -> str:

@@ -1,18 +1,26 @@
-"""Checks whether the engine responds, for the readiness check."""
+"""Checks whether the engine responds, at startup and for the readiness check."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
+
+import structlog
 
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.errors import UpstreamError
 from es_rerank.net.messages import OutgoingRequest
+from es_rerank.reasons import ENGINE_UNREACHABLE
+
+log = structlog.get_logger()
 
 # Readiness checks of Kubernetes time out after one second by default.
 _TIMEOUT_SECONDS = 0.8
 # A result is used for this long, so that callers of the readiness check cannot cause more requests to the engine.
 _FRESH_SECONDS = 1.0
+# Time between two checks at startup.
+_PAUSE_SECONDS = 2.0
 
 
 class EngineReachability:
@@ -30,6 +38,16 @@ class EngineReachability:
             self._check = asyncio.create_task(self._checked())
         # A caller that disconnects does not cancel the request of the others.
         return await asyncio.shield(self._check)
+
+    async def await_engine(self, urls: Sequence[str]) -> None:
+        """Log at startup if the engine at *urls* does not respond; wait until it does."""
+        problem = await self.problem()
+        if not problem:
+            return
+        log.error("engine unreachable", upstream=urls, reason=problem, do=ENGINE_UNREACHABLE.do)
+        while await self.problem():  # noqa: ASYNC110 - the engine has no event
+            await asyncio.sleep(_PAUSE_SECONDS)
+        log.info("engine reachable", upstream=urls)
 
     async def _checked(self) -> str:
         """Send the request."""

@@ -131,6 +131,13 @@ class ServerPool:
             tried.append(server)
         return answer
 
+    async def model_root(self) -> str | None:
+        """Return the folder or the name that a server loaded the model from; None if no server says so."""
+        for server in self.servers:
+            if root := await server.model_root():
+                return root
+        return None
+
     async def probe(self, server: RerankServer) -> None:
         """Check with a known pair whether a failed server answers again, and send it queued requests if it does."""
         try:

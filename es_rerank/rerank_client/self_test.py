@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
-from es_rerank.model import Failed, Rule, Scored, ScoreRequest
+from es_rerank.model import Failed, Rule, Scored, ScoreRequest, Why
+from es_rerank.reasons import REASONS
 from es_rerank.rerank.known_pairs import pairs_for, verdict
 from es_rerank.rerank.profiles import Profile
 from es_rerank.rerank_client.server_health import HealthState, ServerHealth
@@ -61,7 +62,12 @@ class SelfTest:
             self._health.self_test_passed()
             return
         if mismatch != self._health.mismatch:
-            log.error("self-test failed, searches keep the engine's order", server=self._server, reason=mismatch)
+            log.error(
+                "self-test failed, searches keep the engine's order",
+                server=self._server,
+                reason=mismatch,
+                do=REASONS[Why.SELF_TEST].do,
+            )
         self._health.self_test_failed(mismatch)
 
     async def _margins(self) -> list[float] | None:

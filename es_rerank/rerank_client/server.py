@@ -117,6 +117,10 @@ class RerankServer:
         # The server was unreachable after this request was sent, so the answer may be from a different model.
         return Failed(Why.SELF_TEST, NOT_TESTED)
 
+    async def model_root(self) -> str | None:
+        """Return the folder or the name that the server loaded the model from; None if it does not say so."""
+        return (await self._transport.models()).get(self._prompts.model)
+
     @property
     def needs_probe(self) -> bool:
         """Whether the server has failed, and no request is in flight that could show that it answers again."""

@@ -8,6 +8,7 @@ import time
 import structlog
 
 from es_rerank.model import Failed, Why
+from es_rerank.reasons import REASONS
 
 log = structlog.get_logger()
 
@@ -37,6 +38,7 @@ class StateLog:
             server=self._server,
             why=fault.why,
             detail=fault.detail,
+            do=REASONS[fault.why].do,
         )
 
     def answered(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import structlog
@@ -11,19 +13,29 @@ from tokenizers import Tokenizer
 
 log = structlog.get_logger()
 
+_FILE = "tokenizer.json"
+# Time limit of the request that checks whether Hugging Face can be reached. The client itself retries for 25 s.
+_HUB_SECONDS = 3.0
+
+Root = Callable[[], Awaitable[str | None]]
+"""Returns the folder or the name that the rerank server loaded its model from; None if the server does not say so."""
+
 
 class ModelTokenizer:
     """The tokenizer of the model, which is loaded on request: it can take hundreds of megabytes and seconds."""
 
-    def __init__(self, setting: str, model: str) -> None:
+    def __init__(self, setting: str, model: str, root: Root | None = None) -> None:
         """Prepare to load a tokenizer.
 
         Args:
             setting: The setting `tokenizer`: `estimate`, `auto`, a file, a folder, or a Hugging Face model name.
-            model: The folder or Hugging Face name of the model, whose tokenizer is used for `auto`.
+            model: The folder or Hugging Face name of the model, whose tokenizer is used for `auto`, unless the rerank
+                server loaded its model from another place.
+            root: Returns that place; None if it is not known.
 
         """
         self._source = None if setting == "estimate" else model if setting == "auto" else setting
+        self._root = root if setting == "auto" else None
         self._loading: asyncio.Task[Tokenizer | None] | None = None
 
     async def load(self) -> Tokenizer | None:
@@ -31,9 +43,15 @@ class ModelTokenizer:
         if self._source is None:
             return None
         if self._loading is None:
-            self._loading = asyncio.create_task(asyncio.to_thread(_loaded, self._source))
+            self._loading = asyncio.create_task(self._load(self._source))
         # A search that ends at its deadline does not cancel the loading.
         return await asyncio.shield(self._loading)
+
+    async def _load(self, source: str) -> Tokenizer | None:
+        """Load the tokenizer of the server's model, or that of *source*."""
+        is_local = await asyncio.to_thread(Path(source).exists)
+        root = await self._root() if self._root and not is_local else None
+        return await asyncio.to_thread(_loaded, root or source)
 
 
 def token_ends(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> list[int | None]:
@@ -62,8 +80,29 @@ def _loaded(source: str) -> Tokenizer | None:
 
 
 def _load(source: str) -> Tokenizer:
-    """Load from a local file or folder if it exists, otherwise from Hugging Face."""
+    """Load from a local file or folder if it exists, otherwise from the cache of Hugging Face, or by download."""
     path = Path(source)
     if path.is_dir():
-        path = path / "tokenizer.json"
-    return Tokenizer.from_file(str(path)) if path.is_file() else Tokenizer.from_pretrained(source)
+        path = path / _FILE
+    return Tokenizer.from_file(str(path if path.is_file() else _from_hub(source)))
+
+
+def _from_hub(model: str) -> Path:
+    """Return the file in the cache of Hugging Face, after a download if necessary.
+
+    Raises:
+        Exception: If Hugging Face cannot be reached, or does not have the file.
+
+    """
+    # The import takes seconds.
+    hub = import_module("huggingface_hub")
+    # Its own handler writes plain text, which is not the format of the log.
+    logger = logging.getLogger("huggingface_hub")
+    logger.handlers.clear()
+    logger.propagate = True
+    try:
+        return Path(hub.hf_hub_download(model, _FILE, local_files_only=True))
+    except hub.errors.LocalEntryNotFoundError:
+        hub.HfApi().model_info(model, timeout=_HUB_SECONDS)
+    hub.utils.disable_progress_bars()
+    return Path(hub.hf_hub_download(model, _FILE))

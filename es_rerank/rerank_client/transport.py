@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
@@ -19,6 +21,7 @@ from es_rerank.model import Failed, Why
 from es_rerank.net.connection_errors import describe_error
 from es_rerank.net.content_encoding import read_limited
 from es_rerank.rerank.backends import Backend, BadAnswerError, RerankCall
+from es_rerank.rerank_client import served_models
 from es_rerank.rerank_client.redact import redacted
 
 log = structlog.get_logger()
@@ -35,6 +38,7 @@ _BATCH_LIMIT = re.compile(
 # uvicorn, the HTTP server of vLLM, closes idle connections after five seconds.
 _KEEPALIVE_SECONDS = 4.0
 _CONNECT_SECONDS = 5.0
+_MODELS_SECONDS = 2.0
 _MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
 
@@ -50,6 +54,7 @@ class RerankTransport:
         """Prepare to send requests in the format of *backend* to *url*, with the API key in *settings*."""
         self.max_batch = backend.max_batch
         self._url = url + backend.path
+        self._models_url = url + served_models.PATH
         self._backend = backend
         key = settings.reranker_api_key
         self._key = key.get_secret_value() if key else ""
@@ -86,6 +91,22 @@ class RerankTransport:
         if answer.why is Why.TOO_LONG:
             return await self._request(call.halved(), deadline)
         return answer
+
+    async def models(self) -> Mapping[str, str]:
+        """Return the models that the server has, each with the folder or name it was loaded from; empty if unknown."""
+        session = self._session or self._open_session()
+        with suppress(aiohttp.ClientError, OSError, ValueError, TimeoutError):
+            async with (
+                asyncio.timeout(_MODELS_SECONDS),
+                session.get(self._models_url, allow_redirects=False) as response,
+            ):
+                content, _ = await read_limited(response.content.iter_any(), _MAX_RESPONSE_BYTES)
+                return served_models.parse(content) if content and response.status == HTTPStatus.OK else {}
+        return {}
+
+    async def _unknown_model(self, model: str) -> Failed | None:
+        """Return the failure for a model that the server does not have; None if it has it, or lists no models."""
+        return served_models.unknown_model(model, await self.models())
 
     async def _request_split(self, call: RerankCall, limit: int, deadline: float) -> list[Any] | Failed:
         """Send at most *limit* texts per request, one request after the other. Stop at the first failure."""
@@ -134,7 +155,8 @@ class RerankTransport:
                 raise BadAnswerError(f"the response is longer than {_MAX_RESPONSE_BYTES} bytes")
             if response.status != HTTPStatus.OK:
                 detail = redacted(content, [call.query, *call.texts], self._key)
-                return _refusal(response.status, content, detail)
+                unknown = response.status == HTTPStatus.NOT_FOUND and await self._unknown_model(call.model)
+                return unknown or _refusal(response.status, content, detail)
             return self._backend.decode(decode(content), len(call.texts))
 
     def _open_session(self) -> aiohttp.ClientSession:

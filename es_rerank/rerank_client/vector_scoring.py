@@ -64,7 +64,7 @@ class VectorScorer:
     def __init__(self, settings: Settings, prompts: PromptBuilder, pool: ServerPool) -> None:
         """Score with vectors from the servers of *pool*. The backend of *prompts* must be `scoring_backend`."""
         self._settings = settings
-        tokenizer = ModelTokenizer(settings.tokenizer, prompts.model)
+        tokenizer = ModelTokenizer(settings.tokenizer, prompts.model, pool.model_root)
         self.reader = WindowReader(prompts, Cutter(prompts, tokenizer, settings.cut_cache_bytes))
         self._prompts = prompts
         self._pool = pool

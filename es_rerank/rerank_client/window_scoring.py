@@ -49,7 +49,7 @@ class WindowScorer:
     def __init__(self, settings: Settings, prompts: PromptBuilder, pool: ServerPool) -> None:
         """Score with the servers of *pool*, in the prompts of their model."""
         self._settings = settings
-        tokenizer = ModelTokenizer(settings.tokenizer, prompts.model)
+        tokenizer = ModelTokenizer(settings.tokenizer, prompts.model, pool.model_root)
         self.reader = WindowReader(prompts, Cutter(prompts, tokenizer, settings.cut_cache_bytes))
         self._prompts = prompts
         self._pool = pool

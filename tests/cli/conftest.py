@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,15 @@ from click.testing import CliRunner, Result
 from es_rerank.cli import cli
 
 Run = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def _handlers() -> Iterator[None]:
+    """Remove the log handler that a command installs."""
+    root = logging.getLogger()
+    before = list(root.handlers)
+    yield
+    root.handlers[:] = [handler for handler in root.handlers if handler in before]
 
 
 @pytest.fixture

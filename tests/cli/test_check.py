@@ -62,7 +62,7 @@ def test_the_lowest_probability_is_printed(run: Run, tmp_path: Path) -> None:
     [
         (["--window", "many"], {}, "--window: Input should be a valid integer"),
         ([], {"ES_RERANK_WINDOW": "0"}, "ES_RERANK_WINDOW: Input should be greater"),
-        ([], {"ES_RERANK_WINDWO": "1"}, "ES_RERANK_WINDWO: unknown variable"),
+        ([], {"ES_RERANK_WINDWO": "1"}, "ES_RERANK_WINDWO: unknown variable; did you mean `ES_RERANK_WINDOW`?"),
         (["--config", "s.yaml"], {}, "s.yaml:2: reranker_queue_size: Input should be greater"),
         ([], {"ES_RERANK_CONFIG": "s.yaml"}, "s.yaml:2: reranker_queue_size: Input should be greater"),
         (["--mappings", "none"], {}, "none: no such folder of rule files"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import sys
 
 import pytest
@@ -33,3 +34,13 @@ def test_a_terminal_gets_readable_lines(monkeypatch: pytest.MonkeyPatch) -> None
     structlog.get_logger().debug("this", why="deadline")
     assert "this" in written.getvalue()
     assert not written.getvalue().startswith("{")
+
+
+def test_libraries_log_in_the_same_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    configure("info")
+    configure("info")
+    logging.getLogger("some.library").warning("retrying in %d s", 8)
+    (line,) = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert (line["event"], line["level"], line["logger"]) == ("retrying in 8 s", "warning", "some.library")

@@ -38,7 +38,7 @@ def test_an_error_that_the_operator_can_fix_is_one_line_on_standard_error(
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code == 1
-    assert capsys.readouterr().err == f"es-rerank: {tmp_path}/s.yaml:2: windwo: unknown key\n"
+    assert capsys.readouterr().err == f"es-rerank: {tmp_path}/s.yaml:2: windwo: unknown key; did you mean `window`?\n"
 
 
 def test_the_package_runs_as_a_module(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -110,7 +110,7 @@ def test_a_reload_requested_during_startup_is_done_afterwards(workers: int, tmp_
                 ready.replace(rule)
                 writing.write("index: docs\nmode: off\n")
             assert process.stderr
-            lines = [process.stderr.readline() for _ in range(2 * workers)]
+            lines = [process.stderr.readline() for _ in range(3 * workers)]
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0
         finally:

@@ -25,7 +25,10 @@ def test_every_unknown_variable_is_reported_as_it_is_written() -> None:
     environment = {"ES_RERANK_WINDWO": "5", "ES_RERANK_window": "5", "ES_RERANK_Modle": "x"}
     with pytest.raises(ConfigError) as error:
         from_environment(environment, ["window"])
-    assert str(error.value) == "ES_RERANK_Modle: unknown variable\nES_RERANK_WINDWO: unknown variable"
+    assert (
+        str(error.value)
+        == "ES_RERANK_Modle: unknown variable\nES_RERANK_WINDWO: unknown variable; did you mean `ES_RERANK_WINDOW`?"
+    )
 
 
 def test_keys_of_a_file_are_named_by_file_and_line(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def written(folder: Path, text: str) -> YamlFile:
         ("window: 5\n", ":1: index: Field required"),
         ("index: []\n", ":1: index: List should have at least 1 item"),
         ("index: docs\nwindow: 0\n", ":2: window: Input should be greater than or equal to 2"),
-        ("index: docs\n\nfeilds: [a]\n", ":3: feilds: unknown key"),
+        ("index: docs\n\nfeilds: [a]\n", ":3: feilds: unknown key; did you mean `fields`?"),
         ("index: docs\nfields: [title]\ntemplate: '{title} {body}'\n", "template uses 'body'"),
         ("index: docs\nfields: [title]\ntemplate: '{title'\n", "template has '{title' without a closing brace"),
         ("index: docs\nfields: [a.b]\ntemplate: '{a.b} {a.b {a.b}'\n", "template has '{a.b' without"),

@@ -100,5 +100,5 @@ def test_each_invalid_field_is_reported_on_a_line_of_its_own(path: Path) -> None
         "F:3: names.1: Input should be a valid string",
         "F:5: inner.size: Input should be a valid integer, unable to parse string as an integer",
         "F:6: inner.colour: unknown key",
-        "F:7: naems: unknown key",
+        "F:7: naems: unknown key; did you mean `names`?",
     ]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,42 @@ async def test_it_is_loaded_once_and_by_no_search_alone(folder: Path, monkeypatc
     first, second = await asyncio.gather(one.load(), one.load())
     assert first is second is not None
     assert loads == [str(folder)]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+async def test_auto_is_the_tokenizer_of_the_servers_model_unless_the_model_is_a_folder(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, exists: bool
+) -> None:
+    asked: list[str] = []
+
+    async def root() -> str:
+        asked.append("root")
+        return str(folder)
+
+    empty = tmp_path_factory.mktemp("empty")
+    with capture_logs():
+        loaded = await ModelTokenizer("auto", str(empty) if exists else "served/name", root).load()
+    assert (loaded is None, asked) == ((True, []) if exists else (False, ["root"]))
+
+
+async def test_without_a_connection_to_the_hub_it_gives_up_soon_and_logs_one_event(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub = import_module("huggingface_hub")
+    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", False)
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    requested: list[tuple[str, float]] = []
+
+    def unreachable(_api: object, model: str, *, timeout: float) -> None:
+        requested.append((model, timeout))
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(hub.HfApi, "model_info", unreachable)
+    with capture_logs() as lines:
+        assert await ModelTokenizer("auto", "served/name").load() is None
+    assert [(line["event"], line["reason"]) for line in lines] == [
+        ("tokenizer not found, tokens are estimated", "no route to host")
+    ]
+    assert (requested, slept, caplog.records) == ([("served/name", tokenizer._HUB_SECONDS)], [], [])

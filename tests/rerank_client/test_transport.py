@@ -316,3 +316,26 @@ async def test_an_idle_connection_is_closed_before_the_server_does_it() -> None:
     assert connector is not None
     assert 0 < connector._keepalive_timeout < 5.0, "uvicorn waits for five seconds"
     await transport.close()
+
+
+async def test_a_wrong_model_name_is_reported_with_the_names_that_the_server_has() -> None:
+    missing = FakeResponse(b'{"error":{"message":"The model `some/model` does not exist."}}', status=404)
+    models = FakeResponse(b'{"data":[{"id":"the/one","root":"/models/one"}]}')
+    async with serve_fake(FakeServer({"/v1/models": models, "/score": missing})) as server:
+        transport = RerankTransport(fake_settings(), server.url, BACKENDS["vllm"])
+        assert await transport.ask(CALL, time.monotonic() + 5.0) == Failed(
+            Why.REFUSED, f"the server does not have the model `{CALL.model}`, but `the/one`"
+        )
+        assert await transport.models() == {"the/one": "/models/one"}
+        await transport.close()
+
+
+@pytest.mark.parametrize(
+    "models", [FakeResponse(b"no", status=404), FakeResponse(b"no"), FakeResponse(b"", cut_off=True)]
+)
+async def test_a_404_of_a_server_that_lists_no_models_is_reported_as_it_is(models: FakeResponse) -> None:
+    missing = FakeResponse(b"no such path", status=404)
+    async with serve_fake(FakeServer({"/v1/models": models, "/score": missing})) as server:
+        transport = RerankTransport(fake_settings(), server.url, BACKENDS["vllm"])
+        assert await transport.ask(CALL, time.monotonic() + 5.0) == Failed(Why.REFUSED, "HTTP 404: no such path")
+        await transport.close()

@@ -7,17 +7,13 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from es_rerank.reasons import REASONS, Reason
+from es_rerank.reasons import ENGINE_UNREACHABLE, REASONS
 from es_rerank.server.admin.access import is_foreign_host
 from es_rerank.server.listen.connection import AdminAccess, admin_access
 from es_rerank.server.state import State
 
 # Separates the faults of several rerank servers, and the name of a fault from its detail.
 _FAULT_SEPARATOR = re.compile("; |: ")
-_NO_ENGINE = Reason(
-    "es-rerank cannot connect to the engine. Every request gets status 502.",
-    "Check that the engine runs, and that `upstream` is its URL.",
-)
 
 
 async def live(_state: State, _request: web.Request) -> web.StreamResponse:
@@ -57,7 +53,7 @@ def _explanation(problem: str, why: str) -> dict[str, str]:
     names = _FAULT_SEPARATOR.split(why)
     reasons = [reason for name, reason in REASONS.items() if name in names]
     if problem:
-        reasons.insert(0, _NO_ENGINE)
+        reasons.insert(0, ENGINE_UNREACHABLE)
     if not problem and not why:
         return {}
     return {

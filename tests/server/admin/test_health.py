@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from es_rerank.model import Why
-from es_rerank.reasons import REASONS
+from es_rerank.reasons import ENGINE_UNREACHABLE, REASONS
 from es_rerank.server.admin import health
 from es_rerank.testing import (
     FakeResponse,
@@ -31,8 +31,8 @@ async def test_an_unreachable_engine_is_told_apart_from_the_reranker_with_what_t
         "engine": "unreachable",
         "reranker": "ok",
         "why": "the engine cannot be reached: connection refused",
-        "means": health._NO_ENGINE.means,
-        "do": health._NO_ENGINE.do,
+        "means": ENGINE_UNREACHABLE.means,
+        "do": ENGINE_UNREACHABLE.do,
     }
 
 
@@ -42,7 +42,7 @@ async def test_both_can_fail() -> None:
         reply = await proxy.pages.send("GET", READY)
     assert (reply.json["engine"], reply.json["reranker"]) == ("unreachable", "degraded")
     assert reply.json["why"] == ("the engine cannot be reached: connection refused; unreachable: connection refused")
-    assert reply.json["do"] == f"{health._NO_ENGINE.do} {REASONS[Why.UNREACHABLE].do}"
+    assert reply.json["do"] == f"{ENGINE_UNREACHABLE.do} {REASONS[Why.UNREACHABLE].do}"
 
 
 @pytest.mark.parametrize("status", [200, 401, 503])
