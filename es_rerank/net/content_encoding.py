@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterator, Iterable, Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 
 from isal import isal_zlib
@@ -24,6 +25,8 @@ MAX_RATIO = 20
 """How many times larger than its compressed form a body usually is at most, to estimate how long decoding takes."""
 
 
+# Most clients send one of a few values with each request.
+@lru_cache(maxsize=64)
 def supported_encodings(accepted: str) -> str:
     """Remove from an `Accept-Encoding` value the encodings that `decompress` and `compress` do not support.
 
@@ -35,6 +38,7 @@ def supported_encodings(accepted: str) -> str:
     return ", ".join(item for item in items if _encoding(item) in {*_WINDOW_BITS, _IDENTITY})
 
 
+@lru_cache(maxsize=64)
 def chosen_encoding(accepted: str) -> str:
     """Return the encoding in which to answer a client with this `Accept-Encoding`; empty for none.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # The prefixes with which the engines name an index that lifecycle management, a restore, an upgrade or downsampling
 # has made from another one.
@@ -15,6 +16,8 @@ _BACKING = re.compile(r"^\.ds-(.+?)(?:-\d{4}\.\d{2}\.\d{2})?-\d{6}$")
 _DERIVED_BACKING = re.compile(_BACKING.pattern.replace(r"^\.", r"^\.?"))
 
 
+# Searches need the names of the same indices again, and a data stream may have hundreds.
+@lru_cache(maxsize=4096)
 def names_of(name: str) -> tuple[str, ...]:
     """Return the names that an index is known by.
 
