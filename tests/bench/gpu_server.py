@@ -1,7 +1,7 @@
 """A rerank server with a full-size model and random weights, on a GPU if there is one.
 
-Run `python -m tests.bench.gpu_server`. The model has the architecture of Qwen3-Reranker-0.6B, so it takes as long as
-that model; its scores are meaningless. The server implements vLLM's `/score` and prints its port. Requests are served
+Run `python -m tests.bench.gpu_server`. The model has the architecture of Qwen3-Reranker, so it takes as long as that
+model; its scores are meaningless. The server implements vLLM's `/score` and prints its port. Requests are served
 in order of arrival; as many as fill a batch are scored together, passages of similar length in one batch. Requests of
 disconnected clients are dropped. Unlike vLLM it has no prefix cache: each passage costs its whole prompt.
 """
@@ -14,55 +14,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from aiohttp import web
-from transformers import AutoModel, Qwen3Config
 
+from tests.bench.gpu_model import AFTER, BEFORE, SHAPES, Model, tokens
 from tests.bench.serving import serve
-
-VOCABULARY = 151_669
-BYTES_PER_TOKEN = 3.5
-# Tokens of the prompt template before the query and after the document.
-BEFORE, AFTER = np.arange(88), np.arange(88, 100)
-
-
-def tokens(text: str) -> np.ndarray:
-    """Derive token ids from the bytes of a text: about as many as a real tokenizer would return."""
-    raw = np.frombuffer(text.encode("utf-8", "replace"), np.uint8).astype(np.int64)
-    starts = (np.arange(np.ceil(len(raw) / BYTES_PER_TOKEN)) * BYTES_PER_TOKEN).astype(np.int64)
-    return np.add.reduceat(raw * raw, starts) * 7919 % VOCABULARY if len(raw) else raw
-
-
-class Model:
-    """The transformer and its scoring head."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        torch.manual_seed(1)
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        config = Qwen3Config(
-            vocab_size=VOCABULARY,
-            hidden_size=options.hidden,
-            intermediate_size=3 * options.hidden,
-            num_hidden_layers=options.layers,
-            num_attention_heads=options.heads,
-            num_key_value_heads=options.heads // 2,
-            head_dim=128,
-        )
-        with torch.device(self._device):
-            self._body = AutoModel.from_config(config, dtype=torch.bfloat16, attn_implementation="sdpa").eval()
-            self._head = torch.nn.Linear(options.hidden, 1, bias=False, dtype=torch.bfloat16)
-        for layer in self._body.layers if options.compile else ():
-            layer.compile(dynamic=True)
-
-    @torch.inference_mode()
-    def scores(self, prompts: Sequence[np.ndarray]) -> list[float]:
-        """Score prompts in one batch. A causal model needs no mask for padding on the right."""
-        ends = torch.tensor([len(prompt) - 1 for prompt in prompts])
-        rows = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(prompt) for prompt in prompts], batch_first=True)
-        states = self._body(input_ids=rows.to(self._device), use_cache=False).last_hidden_state
-        last = states[torch.arange(len(prompts), device=self._device), ends.to(self._device)]
-        found: list[float] = self._head(last).squeeze(-1).float().tolist()
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +75,7 @@ class Worker:
 
 
 async def run(options: argparse.Namespace) -> None:
-    worker = Worker(Model(options), options.batch)
+    worker = Worker(Model(SHAPES[options.size], compiled=options.compile), options.batch)
 
     async def score(request: web.Request) -> web.Response:
         body = await request.json()
@@ -139,9 +94,7 @@ async def run(options: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.bench.gpu_server", description=__doc__.partition(":")[0])
-    parser.add_argument("--layers", type=int, default=28)
-    parser.add_argument("--hidden", type=int, default=1024)
-    parser.add_argument("--heads", type=int, default=16)
+    parser.add_argument("--size", choices=SHAPES, default="0.6B", help="size of the model")
     parser.add_argument("--batch", type=int, default=16_384, help="tokens per batch")
     parser.add_argument("--compile", action="store_true", help="compile the layers first")
     asyncio.run(run(parser.parse_args()))
