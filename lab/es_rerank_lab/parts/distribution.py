@@ -203,10 +203,10 @@ def _from_maven(engine: Distribution) -> list[_Source]:
     """Return the integration test build in each Maven repository."""
     artifact = engine.family.name
     path = f"{engine.family.group.replace('.', '/')}/{artifact}/{engine.version}/{artifact}-{engine.version}.zip"
-    return [(f"{base.rstrip('/')}/{path}", Checksum("sha256", engine.sha256)) for base in _maven_repositories()]
+    return [(f"{base.rstrip('/')}/{path}", Checksum("sha256", engine.sha256)) for base in maven_repositories()]
 
 
-def _maven_repositories() -> list[str]:
+def maven_repositories() -> list[str]:
     """Return the URLs of Maven repositories: `$ES_RERANK_MAVEN_REPOSITORY`, or the defaults of the package jgo."""
     if mirror := os.environ.get("ES_RERANK_MAVEN_REPOSITORY"):
         return [mirror]

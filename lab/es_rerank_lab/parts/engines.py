@@ -1,6 +1,6 @@
 """Downloads, unpacks, configures and starts a search engine on this machine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from es_rerank_lab.parts.distribution import Distribution, distribution, unpacke
 from es_rerank_lab.parts.errors import PartError
 from es_rerank_lab.parts.java import find_java, packaged_java
 from es_rerank_lab.parts.node import Node
+from es_rerank_lab.parts.plugins import Plugin, with_plugins
 from es_rerank_lab.parts.port import HOST, claim_port
 from es_rerank_lab.parts.probe import Probe
 from es_rerank_lab.parts.process import Command, Process, await_ready
@@ -26,6 +27,7 @@ class EngineOptions:
         heap: Heap size in Java's notation, such as `512m`.
         data: Data folder, which is kept when the engine stops; if None, the data is deleted.
         settings: Additional settings of the engine.
+        plugins: Plugins to install, for OpenSearch.
         timeout_seconds: Maximum time until the engine responds.
 
     """
@@ -33,6 +35,7 @@ class EngineOptions:
     heap: str = "512m"
     data: Path | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
+    plugins: Sequence[Plugin] = ()
     timeout_seconds: float = 180.0
 
 
@@ -66,6 +69,8 @@ def start_engine(
     folder = shared_folder(account)
     home = unpacked(engine, folder, reporter)
     java = find_java(engine.java_need, home, account) or packaged_java(engine.java_need, folder, account, reporter)
+    if chosen.plugins:
+        home = with_plugins(engine, home, chosen.plugins, java, reporter)
     run = RunFolder(folder, engine.title)
     try:
         node = Node(
