@@ -24,12 +24,17 @@ LEVELS: Sequence[Sequence[str]] = (
     ("config",),
     ("net",),
     ("engine_client", "rerank_client"),
-    ("server", "evaluation"),
+    ("server", "evaluation", "load_test"),
     ("cli", "testing", "__main__"),
     ("es_rerank_lab",),
 )
 # Packages of one level that must not import each other.
-INDEPENDENT = (("search", "rerank"), ("engine_client", "rerank_client"), ("server", "evaluation"))
+INDEPENDENT = (
+    ("search", "rerank"),
+    ("engine_client", "rerank_client"),
+    ("server", "evaluation"),
+    ("server", "load_test"),
+)
 # Levels 0 to 2 are pure.
 PURE = 2
 # What a pure module must not import: network, clock, randomness, files, logging.

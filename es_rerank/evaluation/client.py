@@ -16,14 +16,18 @@ import aiohttp
 from es_rerank.errors import EsRerankError
 from es_rerank.evaluation.values import FoundHit, SearchRecord
 
-_OK = 200
+OK = 200
 _TITLES = ("title", "name", "headline", "subject", "label")
 _TITLE_CHARACTERS = 160
 _TIMEOUT_SECONDS = 600.0
 
 
 class SearchError(EsRerankError):
-    """A search of the evaluation that failed. The message names the URL and the reason."""
+    """A search that failed. The message names the URL and the reason."""
+
+
+class SearchTimeoutError(SearchError):
+    """A search without a response within the timeout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,21 @@ class SearchTarget:
     index: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    @property
+    def search_url(self) -> str:
+        """The URL of `_search`."""
+        return f"{self.url}/{quote(self.index, safe=',*:<>-_.')}/_search"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A complete response; `seconds` is the time from sending the request to the end of the response."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    seconds: float
+
 
 def search_target(url: str, index: str, headers: Mapping[str, str]) -> SearchTarget:
     """Return where to search.
@@ -54,8 +73,15 @@ def search_target(url: str, index: str, headers: Mapping[str, str]) -> SearchTar
     return SearchTarget(url.rstrip("/"), index, headers)
 
 
-def session(ca: Path | None = None) -> aiohttp.ClientSession:
-    """Return a client session, which trusts the certificates in *ca*, or else the system's.
+def session(
+    ca: Path | None = None, *, timeout: float = _TIMEOUT_SECONDS, connections: int = 100
+) -> aiohttp.ClientSession:
+    """Return a client session.
+
+    Args:
+        ca: PEM file of the CA certificates to trust, instead of the system's.
+        timeout: Maximum time of a request in seconds.
+        connections: Maximum number of connections.
 
     Raises:
         SearchError: If the file cannot be read.
@@ -66,9 +92,9 @@ def session(ca: Path | None = None) -> aiohttp.ClientSession:
     except (OSError, ssl.SSLError) as error:
         raise SearchError(f"{ca}: cannot be read as PEM certificates: {error.strerror}") from error
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=context),
+        connector=aiohttp.TCPConnector(ssl=context, limit=connections),
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS),
+        timeout=aiohttp.ClientTimeout(total=timeout),
     )
 
 
@@ -79,17 +105,31 @@ async def search(client: aiohttp.ClientSession, target: SearchTarget, body: Mapp
         SearchError: If there is no response, its status is not 200, or it is no complete search response.
 
     """
-    url = f"{target.url}/{quote(target.index, safe=',*:<>-_.')}/_search"
+    reply = await post(client, target, json.dumps(body).encode())
+    if reply.status != OK:
+        raise SearchError(f"{target.search_url}: status {reply.status}: {reason(reply.content)}")
+    hits = tuple(_hits(target.search_url, reply.content))
+    return SearchRecord(hits, reply.seconds, reply.headers.get("X-Rerank", ""))
+
+
+async def post(client: aiohttp.ClientSession, target: SearchTarget, body: bytes) -> Reply:
+    """Send one search, a JSON body, and return its response, whatever its status is.
+
+    Raises:
+        SearchTimeoutError: If there is no complete response within the timeout of the session.
+        SearchError: If there is no complete response for another reason.
+
+    """
+    headers = {"Content-Type": "application/json", **target.headers}
     started = time.monotonic()
     try:
-        async with client.post(url, json=body, headers=target.headers) as response:
+        async with client.post(target.search_url, data=body, headers=headers) as response:
             content = await response.read()
-            seconds = time.monotonic() - started
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise SearchError(f"{url}: no response: {error or type(error).__name__}") from error
-    if response.status != _OK:
-        raise SearchError(f"{url}: status {response.status}: {reason(content)}")
-    return SearchRecord(tuple(_hits(url, content)), seconds, response.headers.get("X-Rerank", ""))
+            return Reply(response.status, response.headers, content, time.monotonic() - started)
+    except TimeoutError as error:
+        raise SearchTimeoutError(f"{target.search_url}: no response within the timeout") from error
+    except aiohttp.ClientError as error:
+        raise SearchError(f"{target.search_url}: no response: {error or type(error).__name__}") from error
 
 
 def _hits(url: str, content: bytes) -> Iterator[FoundHit]:

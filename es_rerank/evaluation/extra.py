@@ -1,4 +1,4 @@
-"""The optional dependencies of the evaluation."""
+"""The optional dependencies of `es-rerank eval` and `es-rerank bench`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from es_rerank.errors import EsRerankError
 _PACKAGES = ("ir_measures", "numpy")
 
 
-def library(name: str) -> Any:
+def library(name: str, command: str = "eval") -> Any:
     """Import an optional package when it is used, since it is slow to import.
+
+    Args:
+        name: Name of the module.
+        command: The subcommand that needs it, which is also the name of the extra.
 
     Raises:
         EsRerankError: If it is not installed.
@@ -20,7 +24,7 @@ def library(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError as error:
-        raise EsRerankError(f"es-rerank eval needs {name}: pip install 'es-rerank[eval]'") from error
+        raise EsRerankError(f"es-rerank {command} needs {name}: pip install 'es-rerank[{command}]'") from error
 
 
 def check_installed() -> None:

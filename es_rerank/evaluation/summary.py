@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from es_rerank.evaluation.headers import parse_outcome
 from es_rerank.evaluation.measures import Cutoffs, Measure, Values, measured
 from es_rerank.evaluation.statistics import Difference, difference, percentile
 from es_rerank.evaluation.values import Comparison, Side
@@ -107,7 +108,7 @@ def summarize(comparisons: Sequence[Comparison], cutoffs: Cutoffs, by: str | Non
         groups=[_group(name or "(none)", members[name], measures, values) for name in names],
         queries=sorted(changes, key=lambda one: one.change),
         seconds={side: _percentiles([one.of(side).seconds for one in comparisons]) for side in Side},
-        outcomes=Counter(_outcome(one.endpoint.outcome) for one in comparisons),
+        outcomes=Counter(parse_outcome(one.endpoint.outcome).label for one in comparisons),
         changed_sets=sum(set(one.baseline.ids) != set(one.endpoint.ids) for one in comparisons),
     )
 
@@ -126,12 +127,3 @@ def _group(
 def _percentiles(seconds: Sequence[float]) -> dict[int, float]:
     """Return the percentiles of search times."""
     return {share: percentile(seconds, share) for share in PERCENTILES}
-
-
-def _outcome(header: str) -> str:
-    """Return the state and the reason of `X-Rerank`, without its numbers. It has `of` if the window was reduced."""
-    state, *parts = header.split("; ")
-    if any(part.startswith("of=") for part in parts):
-        return "window reduced"
-    reason = next((part for part in parts if part.startswith("why=")), "")
-    return f"{state}; {reason}" if reason else state or "no X-Rerank header"

