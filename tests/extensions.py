@@ -157,8 +157,9 @@ EXTENSIONS = (
         names=frozenset(),
         files=(
             Place(
-                "es_rerank/config/settings.py",
-                "a field of `Settings`, from which the flag, variable and key are derived",
+                "es_rerank/config/endpoint_settings.py",
+                "a field of `EndpointSettings`, or in `settings.py` of `Settings`, from which the flag, variable and "
+                "key are derived",
             ),
         ),
     ),

@@ -21,9 +21,9 @@ import structlog
 
 from es_rerank.cli import reload
 from es_rerank.cli.reload import ChangeDetector, SettingsReader, load_configuration
+from es_rerank.config.addresses import UNIX
 from es_rerank.config.rules import Rules
 from es_rerank.config.settings import Settings
-from es_rerank.config.types import UNIX
 from es_rerank.net.tls import server_context
 from es_rerank.server.listen.sockets import Sockets, address, bind_shared
 from es_rerank.server.metrics import SHARED_FOLDER, forget

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from es_rerank.config.types import SHARED, UNIX, same_place
+from es_rerank.config.addresses import SHARED, UNIX, same_place
 
 # (setting, setting that it requires).
 _REQUIRES = (
@@ -17,6 +17,8 @@ _REQUIRES = (
     ("upstream_username", "upstream_password"),
     ("upstream_password", "upstream_username"),
     ("publish_address", "sniff"),
+    ("shared_cache_username", "shared_cache_password"),
+    *((f"shared_cache_{name}", "shared_cache") for name in ("password", "ca", "ttl", "timeout", "prefix")),
 )
 # (setting, setting that it cannot be combined with).
 _EXCLUDES = (

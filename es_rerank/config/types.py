@@ -1,4 +1,4 @@
-"""Validated types of settings and rule keys: durations, addresses, URLs, policies.
+"""Validated types of settings and rule keys: durations, names, policies. Addresses and URLs are in `addresses`.
 
 Error messages do not contain the invalid value, because they are logged and the value may be a misplaced secret.
 """
@@ -7,24 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from es_rerank.model import PolicySpec, Protection
 from es_rerank.search.scoring import POLICIES
 
-UNIX = "unix:"
-SHARED = "shared"
-DNS = "dns://"
-
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m)\s*$")
 _MAX_SECONDS = 600.0
-_MAX_PORT = 65535
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
-_ADDRESS = re.compile(r"^(\[[0-9a-fA-F:.]+\]|[^:\s/]+):(\d{1,5})$")
+_LIFETIME = re.compile(r"^\s*(\d{1,9})\s*(s|m|h|d)\s*$")
+_LIFETIME_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_MAX_LIFETIME = 365 * 86_400.0
 _POLICY = re.compile(r"^(\w+)(?:\((\d{1,9}(?:\.\d+)?)\))?$")
 # Policies whose parameter is the weight of the model.
 _WEIGHTED = frozenset({"linear", "blend"})
@@ -40,20 +35,6 @@ def policy_spec(value: str) -> PolicySpec:
     if not match:
         raise ValueError(value)
     return PolicySpec(match[1], float(match[2]) if match[2] else None)
-
-
-def host_and_port(address: str) -> tuple[str, int]:
-    """Split HOST:PORT and remove the brackets of an IPv6 address."""
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
-def same_place(first: str, second: str) -> bool:
-    """Return whether two addresses conflict: the same socket path, or the same port (except 0), even on other hosts."""
-    if first.startswith(UNIX):
-        return first == second
-    port = host_and_port(first)[1]
-    return port != 0 and not second.startswith(UNIX) and host_and_port(second)[1] == port
 
 
 def one_of(names: Mapping[str, object]) -> AfterValidator:
@@ -76,65 +57,13 @@ def seconds(value: object) -> float:
     return duration
 
 
-def _address(value: str) -> str:
-    """Validate HOST:PORT."""
-    match = _ADDRESS.match(value)
-    if not match or int(match[2]) > _MAX_PORT:
-        raise ValueError("must be HOST:PORT, such as 127.0.0.1:9280")
-    return value
-
-
-def _listen(value: str) -> str:
-    """Validate HOST:PORT or unix:/PATH."""
-    if not value.startswith(UNIX):
-        return _address(value)
-    if not value.removeprefix(UNIX).startswith("/"):
-        raise ValueError("must be unix:/PATH, such as unix:/run/es-rerank.sock")
-    return value
-
-
-def _admin_listen(value: str) -> str:
-    """Validate HOST:PORT, unix:/PATH or `shared`."""
-    if value == SHARED:
-        return value
-    try:
-        return _listen(value)
-    except ValueError as error:
-        raise ValueError(f"{error}, or `{SHARED}`") from error
-
-
-def _url(value: str) -> str:
-    """Validate an http or https URL that has no query, fragment or credentials, and remove trailing slashes."""
-    try:
-        parts = urlsplit(value)
-        valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid or parts.query or parts.fragment:
-        raise ValueError("must be a URL such as http://127.0.0.1:9200")
-    if parts.username is not None:
-        raise ValueError("must not contain credentials, which have settings of their own")
-    # Other modules compare the scheme to decide whether TLS is used, so it is converted to lower case.
-    return f"{parts.scheme}://{value.partition('://')[2].rstrip('/')}"
-
-
-def _server_url(value: str) -> str:
-    """Validate the URL of a rerank server, or `dns://` with the DNS name of several."""
-    if not value.lower().startswith(DNS):
-        return _url(value)
-    try:
-        return DNS + _url("http://" + value[len(DNS) :]).removeprefix("http://")
-    except ValueError as error:
-        raise ValueError("must be dns://NAME:PORT, or dns://NAME for SRV records, and may have a path") from error
-
-
-def _name_server(value: str) -> str:
-    """Validate the IP address and port of a DNS server."""
-    try:
-        ip_address(host_and_port(_address(value))[0])
-    except ValueError as error:
-        raise ValueError("must be an IP address and a port, such as 127.0.0.1:8600") from error
-    return value
+def lifetime(value: object) -> float:
+    """Convert a long duration such as `12h` or `7d` to seconds. Raises ValueError if it is invalid or over 365d."""
+    match = _LIFETIME.match(value) if isinstance(value, str) else None
+    duration = int(match[1]) * _LIFETIME_UNITS[match[2]] if match else 0.0
+    if not 0 < duration <= _MAX_LIFETIME:
+        raise ValueError("must be a duration of at most 365d with a unit, such as 30m, 12h or 7d")
+    return duration
 
 
 def _policy(value: str) -> str:
@@ -160,7 +89,7 @@ def _fingerprint(value: str) -> str:
     return digest
 
 
-def _names(value: object) -> object:
+def comma_separated(value: object) -> object:
     """Split a string of comma-separated names."""
     if isinstance(value, str):
         return tuple(name for part in value.split(",") if (name := part.strip()))
@@ -181,7 +110,7 @@ def _host_patterns(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-def _not_empty(values: tuple[str, ...]) -> tuple[str, ...]:
+def not_empty(values: tuple[str, ...]) -> tuple[str, ...]:
     """Raise ValueError if the list is empty."""
     if not values:
         raise ValueError("must have at least one value")
@@ -217,27 +146,19 @@ def _protect(value: object) -> object:
 
 
 Duration = Annotated[float, BeforeValidator(seconds, json_schema_input_type=str)]
-Address = Annotated[str, AfterValidator(_address)]
-Listen = Annotated[str, AfterValidator(_listen)]
-AdminListen = Annotated[str, AfterValidator(_admin_listen)]
-Url = Annotated[str, AfterValidator(_url)]
-NameServer = Annotated[str, AfterValidator(_name_server)]
+Lifetime = Annotated[float, BeforeValidator(lifetime, json_schema_input_type=str)]
 Policy = Annotated[str, AfterValidator(_policy)]
 Protect = Annotated[ProtectKeys | None, BeforeValidator(_protect, json_schema_input_type=bool | ProtectKeys | None)]
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_names, json_schema_input_type=str | list[str])]
+Names = Annotated[tuple[str, ...], BeforeValidator(comma_separated, json_schema_input_type=str | list[str])]
 HeaderNames = Annotated[
-    tuple[str, ...], BeforeValidator(_names, json_schema_input_type=str | list[str]), AfterValidator(_header_names)
+    tuple[str, ...],
+    BeforeValidator(comma_separated, json_schema_input_type=str | list[str]),
+    AfterValidator(_header_names),
 ]
 HostPatterns = Annotated[
-    tuple[str, ...], BeforeValidator(_names, json_schema_input_type=str | list[str]), AfterValidator(_host_patterns)
-]
-Urls = Annotated[
-    tuple[Url, ...], BeforeValidator(_names, json_schema_input_type=str | list[str]), AfterValidator(_not_empty)
-]
-ServerUrls = Annotated[
-    tuple[Annotated[str, AfterValidator(_server_url)], ...],
-    BeforeValidator(_names, json_schema_input_type=str | list[str]),
-    AfterValidator(_not_empty),
+    tuple[str, ...],
+    BeforeValidator(comma_separated, json_schema_input_type=str | list[str]),
+    AfterValidator(_host_patterns),
 ]
 LongMode = Literal["profile", "truncate", "max_passage"]

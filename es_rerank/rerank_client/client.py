@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
 
@@ -46,6 +46,7 @@ class Health:
         searches: Number of searches that are being scored or are queued.
         vector_bytes: Memory of the cached vectors, in bytes.
         texts: Number of texts whose vectors are being computed or are queued, also for later searches.
+        shared_lookups: Number of values looked up in the shared cache since the start, by result.
 
     """
 
@@ -55,6 +56,7 @@ class Health:
     searches: int = field(default=0, compare=False)
     vector_bytes: int = field(default=0, compare=False)
     texts: int = field(default=0, compare=False)
+    shared_lookups: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
 class Reranker:
@@ -82,6 +84,8 @@ class Reranker:
 
     async def start(self) -> None:
         """Run the self-tests, before which searches are not reranked, and follow DNS names until canceled."""
+        if self._scorer.shared:
+            await self._scorer.shared.start()
         await self._servers.run()
 
     async def recover(self) -> None:
@@ -91,6 +95,8 @@ class Reranker:
     async def close(self) -> None:
         """Cancel self-tests and requests, and close all connections."""
         await self._scorer.inflight.close()
+        if self._scorer.shared:
+            await self._scorer.shared.close()
         await self._servers.close()
 
     def give_up(self) -> None:
@@ -105,7 +111,7 @@ class Reranker:
         out = [server for server in servers if server.health.state is not HealthState.HEALTHY]
         problems = [*(server.health.problem for server in out), self._servers.problem]
         why = "; ".join(dict.fromkeys(problem for problem in problems if problem))
-        counts = len(out), self.searches, self._scorer.vector_bytes, self._scorer.texts
+        counts = len(out), self.searches, self._scorer.vector_bytes, self._scorer.texts, self._shared_lookups()
         if len(out) == len(servers):
             return Health(Readiness.DEGRADED if why else Readiness.UNTESTED, why, *counts)
         if out and why:
@@ -161,6 +167,10 @@ class Reranker:
             cached_kind=cache.contents,
             vector_bytes=health.vector_bytes,
         )
+
+    def _shared_lookups(self) -> dict[str, int]:
+        """Return the number of values looked up in the shared cache, by result."""
+        return dict(self._scorer.shared.counts) if self._scorer.shared else {}
 
     def _queued(self) -> int:
         """Return the number of queued searches; if negative, the number of free slots."""

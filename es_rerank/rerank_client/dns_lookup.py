@@ -15,7 +15,7 @@ import dns.resolver
 from dns.exception import DNSException
 from dns.rdatatype import AAAA, SRV, A, RdataType
 
-from es_rerank.config.types import host_and_port
+from es_rerank.config.addresses import host_and_port
 from es_rerank.model import Failed, Why
 
 _SECONDS = 4.0

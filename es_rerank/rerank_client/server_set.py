@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 
+from es_rerank.config.addresses import DNS
 from es_rerank.config.settings import Settings
-from es_rerank.config.types import DNS
 from es_rerank.rerank_client.discovery import Discovery
 from es_rerank.rerank_client.dns_lookup import DnsLookup
 from es_rerank.rerank_client.pool import ServerPool

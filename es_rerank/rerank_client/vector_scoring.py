@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 from es_rerank.config.settings import Settings
@@ -24,6 +24,8 @@ from es_rerank.rerank_client.load_shedding import all_or_none, head_under_load
 from es_rerank.rerank_client.lru_cache import LruCache
 from es_rerank.rerank_client.pair_keys import pair_keys
 from es_rerank.rerank_client.pool import ServerPool
+from es_rerank.rerank_client.shared_cache import VECTORS
+from es_rerank.rerank_client.sharing import shared_cache
 from es_rerank.rerank_client.tokenizer import ModelTokenizer
 from es_rerank.rerank_client.window import Window
 from es_rerank.rerank_client.window_reading import WindowReader
@@ -56,6 +58,7 @@ class VectorScorer:
     Attributes:
         reader: Reads the documents of a window.
         cache: The cached vectors.
+        shared: The vectors that all processes share, if any.
         inflight: The batches of texts in flight.
         given_up: Whether no more vectors are requested, because the process is about to exit.
 
@@ -72,7 +75,9 @@ class VectorScorer:
         caching = settings.vector_cache_bytes > 0
         self._keep_seconds = _KEEP_SECONDS if caching else 0.0
         self.cache = LruCache("vectors", settings.vector_cache_bytes, _entry_bytes)
-        self.inflight: InFlight[bytes] = InFlight(self.cache.put_many, _MAX_KEPT_TEXTS if caching else 0)
+        contents = f"vectors-{self._precision.name.lower()}"
+        self.shared = shared_cache(settings, prompts.model, contents, VECTORS, self.cache.put_many)
+        self.inflight: InFlight[bytes] = InFlight(self._remember, _MAX_KEPT_TEXTS if caching else 0)
         self.given_up = False
 
     @property
@@ -88,7 +93,7 @@ class VectorScorer:
     async def opened(self, request: ScoreRequest) -> Window:
         """Return the window of a search, with the vectors that are cached. No text is cut or escaped for this."""
         window = await self.reader.opened(request)
-        self._look_up(window)
+        await self._look_up(window)
         if window.query_key in window.cached and window.cached.issuperset(window.places):
             self._add_scores(window)
         return window
@@ -97,7 +102,7 @@ class VectorScorer:
         """Decide how many documents to score, and get the vectors of the query and of each passage in time."""
         if window.numbers is None:
             await self.reader.choose(window)
-            self._look_up(window)
+            await self._look_up(window)
         window.count = self._readable(window, queued)
         if not window.count:
             return Failed(Why.OVERLOADED)
@@ -113,7 +118,13 @@ class VectorScorer:
         mismatch = None if window.complete else self._add_scores(window)
         return scored(window, mismatch or fault, self._prompts)
 
-    def _look_up(self, window: Window) -> None:
+    def _remember(self, keys: Collection[bytes], vectors: Sequence[bytes]) -> None:
+        """Cache vectors in this process, and for all others."""
+        self.cache.put_many(keys, vectors)
+        if self.shared:
+            self.shared.put_many(keys, vectors)
+
+    async def _look_up(self, window: Window) -> None:
         """Compute the keys of the query and all passages, once these are known, and add cached vectors to the window.
 
         A passage is identified by the digest of its document and by how that is cut. What the model reads is this text
@@ -128,7 +139,10 @@ class VectorScorer:
         passages = [b"%b%d" % (digests[at], number) for at, number in window.passages()]
         window.set_keys(pair_keys((*model, profile.document, reading), passages))
         (window.query_key,) = pair_keys((*model, profile.query), [window.query.encode()])
-        window.vectors = self.cache.get_many([window.query_key, *window.places])
+        keys = [window.query_key, *window.places]
+        window.vectors = self.cache.get_many(keys)
+        if self.shared and len(window.vectors) < len(keys):
+            window.vectors |= await self.shared.get_many([key for key in keys if key not in window.vectors])
         window.cached = frozenset(window.vectors)
         window.count = len(window.rows)
 
@@ -165,6 +179,8 @@ class VectorScorer:
             )
         except VectorLengthError:
             self.cache.clear()
+            if self.shared:
+                self.shared.stop("it has vectors of another length: set another shared_cache_prefix")
             return Failed(Why.BAD_ANSWER, "vectors of different lengths: do all servers have the same model?")
         return None
 

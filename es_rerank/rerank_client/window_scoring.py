@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 from es_rerank.config.settings import Settings
@@ -16,6 +16,8 @@ from es_rerank.rerank_client.load_shedding import FULL_WINDOW_LOAD, all_or_none,
 from es_rerank.rerank_client.lru_cache import LruCache
 from es_rerank.rerank_client.pair_keys import pair_keys
 from es_rerank.rerank_client.pool import ServerPool
+from es_rerank.rerank_client.shared_cache import SCORES
+from es_rerank.rerank_client.sharing import shared_cache
 from es_rerank.rerank_client.tokenizer import ModelTokenizer
 from es_rerank.rerank_client.window import Window
 from es_rerank.rerank_client.window_reading import WindowReader
@@ -38,6 +40,7 @@ class WindowScorer:
     Attributes:
         reader: Reads the documents of a window.
         cache: The cached scores.
+        shared: The scores that all processes share, if any.
         inflight: The batches in flight.
         given_up: Whether no more scores are requested, because the process is about to exit.
 
@@ -54,20 +57,21 @@ class WindowScorer:
         self._prompts = prompts
         self._pool = pool
         self.cache: LruCache[float] = LruCache("scores", settings.score_cache_size)
-        self.inflight: InFlight[float] = InFlight(self.cache.put_many)
+        self.shared = shared_cache(settings, prompts.model, "scores", SCORES, self.cache.put_many)
+        self.inflight: InFlight[float] = InFlight(self._remember)
         self.given_up = False
 
     async def opened(self, request: ScoreRequest) -> Window:
         """Return the window of a search, with the scores that are cached. No text is cut or escaped for this."""
         window = await self.reader.opened(request)
-        self._look_up(window)
+        await self._look_up(window)
         return window
 
     async def score(self, window: Window, queued: int) -> Failed | None:
         """Decide how many documents to score, and get the score of each passage that is not cached."""
         if window.numbers is None:
             await self.reader.choose(window)
-            self._look_up(window)
+            await self._look_up(window)
         missing = {key: place for key, place in window.places.items() if key not in window.cached}
         tokens = {key: self.reader.tokens(window, place) for key, place in missing.items()}
         new_tokens = [sum(tokens.get(key, 0) for key in row) for row in window.rows]
@@ -76,7 +80,13 @@ class WindowScorer:
             return Failed(Why.OVERLOADED)
         return await self._get_scores(await self.reader.passages(window, window.missing()), window)
 
-    def _look_up(self, window: Window) -> None:
+    def _remember(self, keys: Collection[bytes], scores: Sequence[float]) -> None:
+        """Cache scores in this process, and for all others."""
+        self.cache.put_many(keys, scores)
+        if self.shared:
+            self.shared.put_many(keys, scores)
+
+    async def _look_up(self, window: Window) -> None:
         """Compute the cache keys of all passages, once these are known, and add cached scores to the window."""
         if window.numbers is None:
             return
@@ -86,6 +96,8 @@ class WindowScorer:
         digests = [document.digest for document in window.documents]
         window.set_keys(pair_keys(common, [b"%b%d" % (digests[at], number) for at, number in window.passages()]))
         window.scores = self.cache.get_many(window.places)
+        if self.shared and len(window.scores) < len(window.places):
+            window.scores |= await self.shared.get_many([key for key in window.places if key not in window.scores])
         window.cached = frozenset(window.scores)
         window.count = len(window.rows)
 

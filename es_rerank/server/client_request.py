@@ -12,8 +12,9 @@ from aiohttp import web
 from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
 
+from es_rerank.config.addresses import UNIX, host_and_port
 from es_rerank.config.settings import Settings
-from es_rerank.config.types import UNIX, host_and_port, seconds
+from es_rerank.config.types import seconds
 from es_rerank.errors import RequestError
 from es_rerank.net.headers import FORWARDING, end_to_end_headers
 from es_rerank.net.identity import is_foreign_host, is_foreign_site, shows_identity

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -72,6 +72,11 @@ class Metrics:
             "texts_in_flight", "Texts whose vectors are being computed, and queued texts, also for later.", "livesum"
         )
 
+        self._shared = self._counter(
+            "shared_cache_lookups", "Scores and vectors looked up in the shared cache, by result.", ["result"]
+        )
+        self._shared_counted: Mapping[str, int] = {}
+
     def _counter(self, name: str, help_text: str, labels: Sequence[str] = ()) -> Counter:
         """Register a counter."""
         return Counter(f"es_rerank_{name}", help_text, labels, registry=self._registry)
@@ -118,6 +123,9 @@ class Metrics:
         self._in_flight.set(health.searches)
         self._vector_bytes.set(health.vector_bytes)
         self._texts.set(health.texts)
+        for result, count in health.shared_lookups.items():
+            self._shared.labels(result).inc(count - self._shared_counted.get(result, 0))
+        self._shared_counted = health.shared_lookups
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus text format."""

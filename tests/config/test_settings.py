@@ -85,6 +85,13 @@ def test_values_are_converted(name: str, value: str, expected: object) -> None:
         ("upstream", "dns://engine:9200", "must be a URL"),
         ("dns_server", "dns.test:53", "must be an IP address and a port"),
         ("dns_server", "127.0.0.1", "must be an IP address and a port"),
+        ("shared_cache", "memcached://a", "must be a URL such as redis://127.0.0.1:6379/0"),
+        ("shared_cache", "redis:a", "must be a URL such as redis://127.0.0.1:6379/0"),
+        ("shared_cache", "redis://me:s3cret@a", "must not contain credentials"),
+        ("shared_cache_ttl", "366d", "at most 365d"),
+        ("shared_cache_ttl", "0h", "at most 365d"),
+        ("shared_cache_ttl", "7", "with a unit, such as 30m, 12h or 7d"),
+        ("shared_cache_ttl", 7, "with a unit, such as 30m, 12h or 7d"),
         ("backend", "openai", "one of vllm, "),
         ("profile", "gpt", "one of qwen3-reranker-0.6b, "),
         ("policy", "magic", "one of replace, "),
@@ -120,6 +127,21 @@ def test_invalid_values_are_rejected(name: str, value: object, words: str) -> No
 )
 def test_rerank_servers_can_be_found_by_dns(value: str, expected: tuple[str, ...]) -> None:
     assert load({"reranker": value}, {}, None).reranker == expected
+
+
+@pytest.mark.parametrize("value", ["redis://a:6379/2", "rediss://a", "redis+cluster://[::1]:6379"])
+def test_a_shared_cache_is_a_redis_url(value: str) -> None:
+    assert load({"shared_cache": value.replace("redis", "Redis") + "/"}, {}, None).shared_cache == value
+
+
+@pytest.mark.parametrize(("value", "expected"), [("90s", 90), ("30m", 1800), ("12h", 43_200), ("365d", 31_536_000)])
+def test_lifetimes_have_units(value: str, expected: float) -> None:
+    assert load({"shared_cache": "redis://a", "shared_cache_ttl": value}, {}, None).shared_cache_ttl == expected
+
+
+def test_the_options_of_a_shared_cache_require_it() -> None:
+    with pytest.raises(ConfigError, match="--shared-cache-ttl: requires shared_cache"):
+        load({"shared_cache_ttl": "1h"}, {}, None)
 
 
 @pytest.mark.parametrize("value", ["127.0.0.1:8600", "[::1]:53"])

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
 from aiohttp import web
 
 from es_rerank.testing import FakeServer, score_response, until
-from tests.bench.load import Client, Sample
+from tests.bench.load import Sample
 from tests.bench.serving import started
 from tests.name_server import name_server
 
 from .endpoint import start_endpoint
+from .fleet import searching
 from .ports import free_ports
 
 HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 FLAGS = ("--profile", "bge-reranker", "--tokenizer", "estimate", "--log-level", "warning")
 # The servers that the name has in turn, by number.
 CHANGES = ([0, 1, 2], [1, 2], [2], [0])
-AT_ONCE, SEARCHES = 4, 20
+SEARCHES = 20
 LIMIT_S = 5.0
 KNOWN = {"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}
 
@@ -42,25 +41,6 @@ async def rerankers(port: int) -> AsyncIterator[Sequence[FakeServer]]:
         yield fakes
     finally:
         await asyncio.gather(*(runner.cleanup() for runner in runners))
-
-
-@asynccontextmanager
-async def searching(url: str) -> AsyncIterator[list[Sample]]:
-    """Search without a pause from several connections; the list grows with each answer."""
-    samples: list[Sample] = []
-    async with aiohttp.ClientSession() as session:
-        client = Client(session, url)
-
-        async def search() -> None:
-            while True:
-                samples.append(await client.search(time.monotonic()))
-
-        tasks = [asyncio.create_task(search()) for _ in range(AT_ONCE)]
-        yield samples
-        for task in tasks:
-            task.cancel()
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
-        assert all(isinstance(one, asyncio.CancelledError) for one in ended), ended
 
 
 async def in_use(servers: Sequence[FakeServer], samples: Sequence[Sample]) -> list[int]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from es_rerank_lab.parts.engines import Engine
 from es_rerank_lab.parts.vllm import ModelServer
+from tests.debian import program
 
 from .conftest import Serve
 from .endpoint import Endpoint
@@ -32,20 +30,12 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-INSTALL = "apt-get update && apt-get install -y --no-install-recommends chromium"
 
 
 @pytest.fixture(scope="module")
 def browser() -> Path:
-    """Return Chromium, which root on Debian installs if it is missing."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if not found and os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["/bin/sh", "-c", INSTALL], check=False, timeout=500, env=quiet)
-        found = shutil.which("chromium")
-    if not found:
-        pytest.fail(f"The page cannot be tested without a browser. Install Chromium, on Debian as root: {INSTALL}")
-    return Path(found)
+    """Return Chromium."""
+    return program("chromium", *NAMES)
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from es_rerank.config.addresses import UNIX, host_and_port
 from es_rerank.config.settings import Settings
-from es_rerank.config.types import UNIX, host_and_port
 from es_rerank.errors import UpstreamError
 from es_rerank.net import identity
 from es_rerank.net.connection_errors import describe_error

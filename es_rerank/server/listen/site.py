@@ -10,8 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
+from es_rerank.config.addresses import SHARED
 from es_rerank.config.settings import Settings
-from es_rerank.config.types import SHARED
 from es_rerank.net.limits import MAX_FIELD_BYTES, MAX_HEADERS, MAX_LINE_BYTES, READ_BUFFER_BYTES
 from es_rerank.net.tls import renew, server_context
 from es_rerank.server.listen.connection import AdminAccess, Connection

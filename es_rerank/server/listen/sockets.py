@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from es_rerank.config.addresses import SHARED, UNIX, host_and_port
 from es_rerank.config.settings import Settings
-from es_rerank.config.types import SHARED, UNIX, host_and_port
 from es_rerank.errors import EsRerankError
 
 

@@ -1,0 +1,216 @@
+"""Scores and vectors that all processes share, in a store such as Redis, behind the cache of each process.
+
+A lookup has a time budget of its own. A store that is down, or that answers late several times in a row, is not asked
+again until it answers a ping, which no search waits for. Whatever happens to the store, searches only miss.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import struct
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from itertools import islice
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+import structlog
+
+from es_rerank.model import Failed, Why
+
+log = structlog.get_logger()
+
+Value = TypeVar("Value")
+
+# The store is not asked after this many failed or late lookups in a row within at least this time, until it answers a
+# ping. A single pause of this process, such as a garbage collection, makes all lookups late that are in flight.
+_MAX_FAULTS, _FAULT_SECONDS = 5, 0.1
+_PING_PAUSE_SECONDS = 1.0
+# Turns of the event loop from the arrival of an answer to the end of its lookup, at most.
+_TURNS = 5
+# Values are written in the background, this many in one request. If more than this many wait, they are not stored.
+_MAX_BATCH, _MAX_WAITING = 500, 10_000
+_LATE = Failed(Why.DEADLINE, "lookups take longer than shared_cache_timeout")
+
+
+class Store(Protocol):
+    """Where values are stored, such as `RedisStore`. Failures are returned."""
+
+    async def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None] | Failed:
+        """Return the value of each key, or None."""
+
+    async def put_many(self, values: Mapping[bytes, bytes]) -> Failed | None:
+        """Store values."""
+
+    async def ping(self) -> Failed | None:
+        """Return why the store cannot be used, or None."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+
+
+class Codec(NamedTuple, Generic[Value]):
+    """How values are written and read. `decode` returns None for what is no value."""
+
+    encode: Callable[[Value], bytes]
+    decode: Callable[[bytes], Value | None]
+
+
+def _read_score(data: bytes) -> float | None:
+    """Read a score; None if it is no finite number."""
+    score: float = struct.unpack("<d", data)[0] if len(data) == struct.calcsize("<d") else math.nan
+    return score if math.isfinite(score) else None
+
+
+SCORES: Codec[float] = Codec(lambda score: struct.pack("<d", score), _read_score)
+VECTORS: Codec[bytes] = Codec(lambda vector: vector, lambda data: data or None)
+
+
+class SharedCache(Generic[Value]):
+    """The values of one model in a store.
+
+    Attributes:
+        counts: Number of values that were looked up, by result: `hit`, `miss`, or `unavailable` if the store failed,
+            was late or was not asked.
+
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        codec: Codec[Value],
+        prefix: str,
+        seconds: float,
+        found: Callable[[Collection[bytes], Collection[Value]], None],
+    ) -> None:
+        """Use *store* for the values of one model.
+
+        Args:
+            store: Where the values are stored.
+            codec: How they are written and read.
+            prefix: The start of all keys, which names everything about the model that the digests do not contain.
+            seconds: Maximum time of a lookup.
+            found: Called with the values of each lookup, also if they arrive too late for the search.
+
+        """
+        self.counts: Counter[str] = Counter()
+        self._store = store
+        self._codec = codec
+        self._prefix = prefix.encode()
+        self._seconds = seconds
+        self._found = found
+        self._faults, self._first_fault_at = 0, 0.0
+        self._paused = self._stopped = False
+        self._waiting: dict[bytes, bytes] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._writer: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        state = "stopped" if self._stopped else "not asked" if self._paused else "in use"
+        return f"<SharedCache {self._prefix.decode()} {state}: {dict(self.counts)}, {len(self._waiting)} to write>"
+
+    async def start(self) -> None:
+        """Connect to the store, so that the first search does not wait for that."""
+        await self._store.ping()
+
+    async def get_many(self, keys: Sequence[bytes]) -> Mapping[bytes, Value]:
+        """Return the stored values by key, without those that are not stored. If the time is up, there are none."""
+        found: Mapping[bytes, Value] | None = None
+        if self._is_used:
+            read = self._start(self._read(keys))
+            await self._wait(read)
+            if not read.done():
+                self._fault(_LATE)
+            elif (found := read.result()) is not None:
+                self._faults = 0
+        if found is None:
+            self.counts["unavailable"] += len(keys)
+            return {}
+        self.counts["hit"] += len(found)
+        self.counts["miss"] += len(keys) - len(found)
+        return found
+
+    def put_many(self, keys: Collection[bytes], values: Collection[Value]) -> None:
+        """Store values, which are in the order of *keys*, in the background."""
+        if not self._is_used or len(self._waiting) + len(keys) > _MAX_WAITING:
+            return
+        encode, prefix = self._codec.encode, self._prefix
+        self._waiting |= {prefix + key: encode(value) for key, value in zip(keys, values, strict=True)}
+        if self._writer is None or self._writer.done():
+            self._writer = self._start(self._write())
+
+    def stop(self, reason: str) -> None:
+        """Do not use the store any more, because its values are wrong. Logs the reason."""
+        self._stopped = True
+        log.error("shared cache is not used any more", reason=reason)
+
+    async def close(self) -> None:
+        """Stop all work, and close all connections. Values that have not been written are dropped."""
+        self._stopped = True
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._store.close()
+
+    @property
+    def _is_used(self) -> bool:
+        """Whether the store is asked."""
+        return not self._paused and not self._stopped
+
+    async def _wait(self, read: asyncio.Task[Any]) -> None:
+        """Wait for a lookup until its time is up. An answer that has arrived while this process was busy is in time."""
+        await asyncio.wait({read}, timeout=self._seconds)
+        for _ in range(_TURNS):
+            if read.done():
+                return
+            await asyncio.sleep(0)
+
+    async def _read(self, keys: Sequence[bytes]) -> Mapping[bytes, Value] | None:
+        """Look up values, and return None if the store failed."""
+        answer = await self._store.get_many([self._prefix + key for key in keys])
+        if isinstance(answer, Failed):
+            self._fault(answer)
+            return None
+        decode = self._codec.decode
+        read = ((key, decode(data)) for key, data in zip(keys, answer, strict=True) if data is not None)
+        found = {key: value for key, value in read if value is not None}
+        self._found(found.keys(), found.values())
+        return found
+
+    async def _write(self) -> None:
+        """Store the waiting values. If that fails, they are dropped."""
+        while self._waiting:
+            batch = dict(islice(self._waiting.items(), _MAX_BATCH))
+            if failure := await self._store.put_many(batch):
+                self._waiting.clear()
+                self._fault(failure)
+            for key in batch:
+                self._waiting.pop(key, None)
+
+    def _fault(self, failure: Failed) -> None:
+        """Count a failure, and stop asking the store after several in a row."""
+        now = time.monotonic()
+        if not self._faults:
+            self._first_fault_at = now
+        self._faults += 1
+        if self._faults >= _MAX_FAULTS and now - self._first_fault_at >= _FAULT_SECONDS and self._is_used:
+            self._paused = True
+            log.warning("shared cache is not asked, searches only miss", reason=failure.detail)
+            self._start(self._recover())
+
+    async def _recover(self) -> None:
+        """Wait until the store answers a ping, and ask it again."""
+        failure: Failed | None = _LATE
+        while failure:
+            await asyncio.sleep(_PING_PAUSE_SECONDS)
+            failure = await self._store.ping()
+        self._faults, self._paused = 0, False
+        log.info("shared cache is asked again")
+
+    def _start(self, work: Coroutine[None, None, Any]) -> asyncio.Task[Any]:
+        """Run *work* in a task that `close` cancels."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

@@ -1,0 +1,39 @@
+"""Creates the shared cache that the settings name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TypeVar
+
+from es_rerank.config.settings import Settings
+from es_rerank.rerank_client.redis_store import RedisStore
+from es_rerank.rerank_client.shared_cache import Codec, SharedCache
+
+Value = TypeVar("Value")
+
+
+def shared_cache(
+    settings: Settings,
+    model: str,
+    contents: str,
+    codec: Codec[Value],
+    found: Callable[[Collection[bytes], Collection[Value]], None],
+) -> SharedCache[Value] | None:
+    """Return the shared cache, or None without the setting `shared_cache`.
+
+    Args:
+        settings: The settings.
+        model: The name of the model.
+        contents: What is cached, for the prefix of the keys. Values that are computed differently need another name.
+        codec: How values are written and read.
+        found: Called with the values of each lookup.
+
+    Raises:
+        ConfigError: redis-py is not installed.
+
+    """
+    url = settings.shared_cache
+    if url is None:
+        return None
+    prefix = f"{settings.shared_cache_prefix}:{contents}:{settings.backend}:{settings.profile}:{model}:"
+    return SharedCache(RedisStore(settings, url), codec, prefix, settings.shared_cache_timeout, found)
