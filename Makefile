@@ -20,7 +20,7 @@ PYTEST := $(BIN)/pytest -n 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test pure pure-newest check fuzz mutants bench bench-planning bench-streaming bench-load bench-soak \
-	bench-vectors docs lock clean
+	bench-vectors docs site lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,7 @@ check: $(READY) ## Check style, types, structure, docs, Dockerfile and known vul
 	else echo "docker compose is not installed: the compose files are only parsed"; fi
 	$(BIN)/python -m tests.audit $(LOCK)/run.txt $(LOCK)/cpu.txt $(LOCK)/gpu.txt
 	$(BIN)/pytest -q tests/test_structure.py tests/test_docs.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site
 
 fuzz: $(READY) $(FUZZER) ## Fuzz all parsers of external input (ARGS="plans pages --inputs 500000")
 	$(BIN)/python -m tests.fuzz.run $(ARGS)
@@ -75,6 +76,9 @@ bench-vectors: $(READY) ## Benchmark new queries over known documents, scored fr
 bench-soak: $(READY) ## Measure memory and file descriptors over 30 minutes of mixed traffic (ARGS="--minutes 5")
 	$(BIN)/python -m tests.bench.soak $(ARGS)
 
+site: $(READY) ## Build the documentation as a website, into the folder site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site
+
 docs: $(READY) ## Update the generated parts of docs/ and mappings/
 	$(BIN)/python -m tests.docs
 
@@ -92,7 +96,7 @@ lock: $(UV) ## Upgrade all dependencies and pin them with hashes
 		-U -o $(LOCK)/uv.txt
 
 clean: ## Remove the virtual environments and the files that tools create
-	rm -rf $(VENV) $(NEWEST_VENV) $(MUTATOR) .fuzz .mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) $(NEWEST_VENV) $(MUTATOR) .fuzz .mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build site
 
 $(UV): $(LOCK)/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
