@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -129,12 +130,12 @@ async def _write(request: web.BaseRequest, response: FakeResponse) -> web.Stream
 
 
 @asynccontextmanager
-async def serve_fake(fake: FakeServer) -> AsyncIterator[FakeServer]:
-    """Run a fake server on a free port of 127.0.0.1."""
+async def serve_fake(fake: FakeServer, socket: Path | None = None) -> AsyncIterator[FakeServer]:
+    """Run a fake server on a free port of 127.0.0.1, or on a Unix socket."""
     running = web.ServerRunner(web.Server(fake.handle, auto_decompress=False), shutdown_timeout=0.1)
     await running.setup()
-    await web.TCPSite(running, "127.0.0.1", 0).start()
-    fake.url = f"http://127.0.0.1:{running.addresses[0][1]}"
+    await (web.UnixSite(running, socket) if socket else web.TCPSite(running, "127.0.0.1", 0)).start()
+    fake.url = f"unix:{socket}" if socket else f"http://127.0.0.1:{running.addresses[0][1]}"
     try:
         yield fake
     finally:

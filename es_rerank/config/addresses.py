@@ -48,8 +48,11 @@ def _address(value: str) -> str:
 
 def _listen(value: str) -> str:
     """Validate HOST:PORT or unix:/PATH."""
-    if not value.startswith(UNIX):
-        return _address(value)
+    return _socket(value) if value.startswith(UNIX) else _address(value)
+
+
+def _socket(value: str) -> str:
+    """Validate unix:/PATH."""
     if not value.removeprefix(UNIX).startswith("/"):
         raise ValueError("must be unix:/PATH, such as unix:/run/es-rerank.sock")
     return value
@@ -81,7 +84,9 @@ def _url(value: str) -> str:
 
 
 def _server_url(value: str) -> str:
-    """Validate the URL of a rerank server, or `dns://` with the DNS name of several."""
+    """Validate the URL of a rerank server, the path of its Unix socket, or `dns://` with the DNS name of several."""
+    if value.startswith(UNIX):
+        return _socket(value)
     if not value.lower().startswith(DNS):
         return _url(value)
     try:

@@ -21,7 +21,7 @@ class Settings(EndpointSettings):
     reranker: ServerUrls = Field(
         ("http://127.0.0.1:8000",),
         description="URL of the rerank server, or comma-separated URLs of several servers with the same model. "
-        "`dns://NAME:PORT` means all servers at the addresses of a DNS name.",
+        "`unix:/PATH` is a Unix socket, `dns://NAME:PORT` means all servers at the addresses of a DNS name.",
     )
     dns_server: NameServer | None = Field(
         None, description="IP address and port of the DNS server for `dns://`. If not set, those of the system."

@@ -59,7 +59,9 @@ class RerankServer:
         self._transport = RerankTransport(settings, url, prompts.backend)
 
     def __repr__(self) -> str:
-        return f"<RerankServer {URL(self.url).with_user(None)} {self.health!r} {self.throughput!r}>"
+        url = URL(self.url)
+        shown = url.with_user(None) if url.absolute else url
+        return f"<RerankServer {shown} {self.health!r} {self.throughput!r}>"
 
     @property
     def max_batch(self) -> int:

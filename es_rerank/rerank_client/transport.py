@@ -15,6 +15,7 @@ import aiohttp
 import msgspec
 import structlog
 
+from es_rerank.config.addresses import UNIX
 from es_rerank.config.settings import Settings
 from es_rerank.jsonspan import decode
 from es_rerank.model import Failed, Why
@@ -38,6 +39,8 @@ _BATCH_LIMIT = re.compile(
 # uvicorn, the HTTP server of vLLM, closes idle connections after five seconds.
 _KEEPALIVE_SECONDS = 4.0
 _CONNECT_SECONDS = 5.0
+# HTTP over a Unix socket needs a host, too.
+_SOCKET_URL = "http://localhost"
 _MODELS_SECONDS = 2.0
 _MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
@@ -51,10 +54,15 @@ class RerankTransport:
     """
 
     def __init__(self, settings: Settings, url: str, backend: Backend) -> None:
-        """Prepare to send requests in the format of *backend* to *url*, with the API key in *settings*."""
+        """Prepare to send requests in the format of *backend* to *url*, with the API key in *settings*.
+
+        *url* is a base URL, or `unix:/PATH`, the path of a Unix socket.
+        """
         self.max_batch = backend.max_batch
-        self._url = url + backend.path
-        self._models_url = url + served_models.PATH
+        self._socket = url.removeprefix(UNIX) if url.startswith(UNIX) else None
+        base = _SOCKET_URL if self._socket else url
+        self._url = base + backend.path
+        self._models_url = base + served_models.PATH
         self._backend = backend
         key = settings.reranker_api_key
         self._key = key.get_secret_value() if key else ""
@@ -164,10 +172,17 @@ class RerankTransport:
         self._session = aiohttp.ClientSession(
             headers={"Content-Type": "application/json", **self._headers},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS),
+            connector=_connector(self._socket),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         return self._session
+
+
+def _connector(socket: str | None) -> aiohttp.BaseConnector:
+    """Return a connection pool without a limit: for the Unix socket at a path, or for TCP."""
+    if socket:
+        return aiohttp.UnixConnector(socket, limit=0, keepalive_timeout=_KEEPALIVE_SECONDS)
+    return aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS)
 
 
 def batch_limit(refusal: str) -> int | None:

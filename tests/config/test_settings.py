@@ -83,6 +83,8 @@ def test_values_are_converted(name: str, value: str, expected: object) -> None:
         ("reranker", "dns://vllm:99999", "must be dns://NAME:PORT"),
         ("reranker", "dns://me:s3cret@vllm:8000", "must be dns://NAME:PORT"),
         ("upstream", "dns://engine:9200", "must be a URL"),
+        ("upstream", "unix:/run/engine.sock", "must be a URL"),
+        ("reranker", "unix:vllm.sock", "must be unix:/PATH"),
         ("dns_server", "dns.test:53", "must be an IP address and a port"),
         ("dns_server", "127.0.0.1", "must be an IP address and a port"),
         ("shared_cache", "memcached://a", "must be a URL such as redis://127.0.0.1:6379/0"),
@@ -122,6 +124,7 @@ def test_invalid_values_are_rejected(name: str, value: object, words: str) -> No
         ("dns://vllm:8000", ("dns://vllm:8000",)),
         ("DNS://vllm:8000/v1/", ("dns://vllm:8000/v1",)),
         ("dns://_http._tcp.vllm", ("dns://_http._tcp.vllm",)),
+        ("unix:/run/vllm.sock,http://a:1", ("unix:/run/vllm.sock", "http://a:1")),
         ("http://a:1,dns://vllm:8000", ("http://a:1", "dns://vllm:8000")),
     ],
 )

@@ -355,3 +355,7 @@ def test_repr_shows_state_and_load_and_no_credentials() -> None:
     text = repr(server)
     assert text.startswith("<RerankServer http://gpu:8000/v1 <ServerHealth healthy: 0 faults in a row> <Throughput")
     assert not any(secret in text for secret in ("s3cret", "user", "k3y"))
+
+
+def test_repr_shows_the_path_of_a_unix_socket() -> None:
+    assert repr(make("unix:/run/vllm.sock", [])).startswith("<RerankServer unix:/run/vllm.sock <ServerHealth")

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -339,3 +340,25 @@ async def test_a_404_of_a_server_that_lists_no_models_is_reported_as_it_is(model
         transport = RerankTransport(fake_settings(), server.url, BACKENDS["vllm"])
         assert await transport.ask(CALL, time.monotonic() + 5.0) == Failed(Why.REFUSED, "HTTP 404: no such path")
         await transport.close()
+
+
+async def test_requests_are_sent_to_a_unix_socket(tmp_path: Path) -> None:
+    models = FakeResponse(b'{"data":[{"id":"the/one","root":"/models/one"}]}')
+    async with serve_fake(FakeServer({"/v1/models": models, "/score": GOOD}), tmp_path / "vllm.sock") as server:
+        transport = RerankTransport(fake_settings(), server.url, BACKENDS["vllm"])
+        assert await transport.ask(CALL, time.monotonic() + 5.0) == [1.5, -2.0]
+        assert await transport.models() == {"the/one": "/models/one"}
+        await transport.close()
+    assert [received.target for received in server.seen] == ["/score", "/v1/models"]
+    assert server.seen[0].headers["Host"] == "localhost"
+
+
+@pytest.mark.parametrize("name", ["missing.sock", "file"])
+async def test_a_socket_that_nobody_listens_on_is_unreachable(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    transport = RerankTransport(fake_settings(), f"unix:{tmp_path / name}", BACKENDS["vllm"])
+    answer = await transport.ask(CALL, time.monotonic() + 5.0)
+    await transport.close()
+    assert isinstance(answer, Failed)
+    assert answer.why is Why.UNREACHABLE
+    assert answer.detail in {"no such file or directory", "connection refused"}
