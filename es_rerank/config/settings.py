@@ -135,6 +135,9 @@ class Settings(EndpointSettings):
         ge=1024,
         description="Maximum body of a search request, in bytes. Larger requests are passed through.",
     )
+    max_header_size: int = Field(
+        65_536, ge=4096, description="Maximum bytes of the request line and headers together. More is rejected (431)."
+    )
     max_answer: int = Field(
         100_000_000,
         ge=1024,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -20,6 +20,7 @@ from es_rerank.net.headers import FORWARDING, end_to_end_headers
 from es_rerank.net.identity import is_foreign_host, is_foreign_site, shows_identity
 from es_rerank.net.messages import Stream
 from es_rerank.net.stream_copy import copy_stream
+from es_rerank.server.memory import Hold
 
 # Time limit for the client's searches, such as `500ms`. It can shorten the rule's deadline but not extend it.
 DEADLINE_HEADER = "X-Rerank-Deadline"
@@ -72,14 +73,18 @@ def uploading(request: web.BaseRequest) -> ClientBody | None:
 class ClientBody(Stream):
     """A client's request body as a stream, starting with chunks that were already read."""
 
-    def __init__(self, request: web.BaseRequest, read: Sequence[bytes] = ()) -> None:
-        """Stream the chunks in *read*, then the rest of the body of *request*."""
+    def __init__(self, request: web.BaseRequest, read: list[bytes] | None = None, hold: Hold | None = None) -> None:
+        """Stream the chunks in *read*, which *hold* accounts for, then the rest of the body of *request*.
+
+        The chunks are removed when they are sent, because the client may take any time to send the rest.
+        """
         self._content = request.content
-        self._read = read
+        self._read = read or []
+        self._hold = hold
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Iterate over the chunks. Raises RequestError if the body is malformed."""
-        for part in self._read:
+        for part in self._taken():
             yield part
         with _readable():
             async for chunk in self._content.iter_any():
@@ -87,10 +92,18 @@ class ClientBody(Stream):
 
     async def copy_stream(self, sink: StreamWriter) -> None:
         """Write the whole body to *sink*. Raises RequestError if the body is malformed."""
-        for part in self._read:
+        for part in self._taken():
             await sink.write(part)
         with _readable():
             await copy_stream(self._content, sink)
+
+    def _taken(self) -> Iterator[bytes]:
+        """Iterate over the chunks that were already read, and remove them."""
+        self._read.reverse()
+        while self._read:
+            yield self._read.pop()
+        if self._hold:
+            self._hold.release()
 
 
 @contextmanager

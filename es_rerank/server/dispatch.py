@@ -23,7 +23,7 @@ from es_rerank.server.concurrency import compute
 from es_rerank.server.handlers import HANDLERS
 from es_rerank.server.handlers.context import EngineSession, SearchCall, mode, search_call
 from es_rerank.server.handlers.result import HandlerResult, internal_failure, pass_through
-from es_rerank.server.listen.connection import AdminAccess, admin_access
+from es_rerank.server.listen.admin_access import AdminAccess, admin_access
 from es_rerank.server.listen.request_checks import Rejection, RequestHead, check_request, malformed
 from es_rerank.server.memory import Hold
 from es_rerank.server.passthrough import gateway_error, pass_request
@@ -114,10 +114,9 @@ async def _answered(
         return denied
     limit = state.settings.max_body
     read = await read_body(client_request.ClientBody(request), limit, hold)
-    timings = Timings()
     if read.whole is None:
-        return await _unread(state, request, endpoint_request, read, timings)
-    whole = read.whole
+        return await _unread(state, request, endpoint_request, read, hold)
+    timings, whole = Timings(), read.whole
     coding = request.headers.get("Content-Encoding", "")
     body = await compute(len(whole) * MAX_RATIO, decompress, whole, coding, limit) if coding else whole
     if body is None and endpoint_request.role is Role.OWN:
@@ -144,7 +143,7 @@ async def _answered(
 
 
 async def _unread(
-    state: State, request: web.Request, endpoint_request: EndpointRequest, read: ReadBody, timings: Timings
+    state: State, request: web.Request, endpoint_request: EndpointRequest, read: ReadBody, hold: Hold
 ) -> web.StreamResponse:
     """Stream a request to the engine whose body was not read completely, or reject it if es-rerank answers it."""
     why = read.why or Why.TOO_LARGE
@@ -154,8 +153,8 @@ async def _unread(
         response.force_close()
         return response
     result = _not_read(endpoint_request, why)
-    headers = RerankHeaders(outcome_header(result.outcomes), timings)
-    return await _passed(state, request, result, client_request.ClientBody(request, read.parts), headers)
+    headers = RerankHeaders(outcome_header(result.outcomes), Timings())
+    return await _passed(state, request, result, client_request.ClientBody(request, read.parts, hold), headers)
 
 
 def _not_read(endpoint_request: EndpointRequest, why: Why) -> HandlerResult:

@@ -21,7 +21,7 @@ from structlog.testing import capture_logs
 
 from es_rerank.config.settings import Settings
 from es_rerank.errors import RequestError
-from es_rerank.net.limits import MAX_FIELD_BYTES, MAX_HEADERS, MAX_LINE_BYTES, READ_BUFFER_BYTES
+from es_rerank.net.limits import MAX_HEADERS, READ_BUFFER_BYTES
 from es_rerank.net.messages import EngineResponse, OutgoingRequest, Stream
 from es_rerank.server import client_request
 from es_rerank.server.app import runner
@@ -189,14 +189,13 @@ async def _sent(endpoint: _Endpoint, segments: Sequence[bytes], *, whole: bool) 
     transport = _Transport()
     connection = Connection(
         endpoint.application if whole else endpoint.fast,
+        max_head=fake_settings().max_header_size,
         loop=endpoint.loop,
         access_log=None,
         auto_decompress=False,
         tcp_keepalive=False,
         lingering_time=0,
         read_bufsize=READ_BUFFER_BYTES,
-        max_line_size=MAX_LINE_BYTES,
-        max_field_size=MAX_FIELD_BYTES,
         max_headers=MAX_HEADERS,
     )
     connection.connection_made(transport)

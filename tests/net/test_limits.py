@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from es_rerank.net.limits import MAX_FIELD_BYTES, MAX_HEADERS, MAX_LINE_BYTES
+from es_rerank.net.limits import MAX_FIELD_BYTES, MAX_HEADERS
 from es_rerank.testing import FakeResponse, FakeServer, fake_settings, running_endpoint, serve_fake
 from tests.server.listen.test_connection import send_raw
 
+MAX_HEAD = fake_settings().max_header_size
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 LINE = b"GET /%b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
 
@@ -33,14 +34,25 @@ async def limitless_engine(seen: list[int]) -> AsyncIterator[str]:
 @pytest.mark.parametrize(
     ("head", "status"),
     [
-        (LINE % (b"a" * (MAX_LINE_BYTES - 100)), 200),
-        (LINE % (b"a" * (MAX_LINE_BYTES + 100)), 400),
-        (LINE % b"" + b"A: " + b"a" * (MAX_FIELD_BYTES - 100) + b"\r\n", 200),
-        (LINE % b"" + b"A: " + b"a" * (MAX_FIELD_BYTES + 100) + b"\r\n", 400),
+        (LINE % (b"a" * (MAX_HEAD - 100)), 200),
+        (LINE % (b"a" * (MAX_HEAD + 100)), 431),
+        (LINE % b"" + b"A: " + b"a" * (MAX_HEAD - 100) + b"\r\n", 200),
+        (LINE % b"" + b"A: " + b"a" * (MAX_HEAD + 100) + b"\r\n", 431),
+        (LINE % b"" + (b"A: " + b"a" * 10_000 + b"\r\n") * 6, 200),
+        (LINE % b"" + (b"A: " + b"a" * 10_000 + b"\r\n") * 7, 431),
         (LINE % b"" + b"A: b\r\n" * (MAX_HEADERS - 100), 200),
         (LINE % b"" + b"A: b\r\n" * (MAX_HEADERS + 100), 400),
     ],
-    ids=["long line", "too long line", "long header", "too long header", "many headers", "too many headers"],
+    ids=[
+        "long line",
+        "too long line",
+        "long header",
+        "too long header",
+        "long headers",
+        "too long headers",
+        "many headers",
+        "too many headers",
+    ],
 )
 async def test_requests_within_the_limits_reach_the_engine(head: bytes, status: int) -> None:
     seen: list[int] = []

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from es_rerank.model import Why
+from es_rerank.server.client_request import ClientBody
 from es_rerank.server.memory import Hold, MemoryBudget
 from es_rerank.server.request_body import ReadBody, read_body
 
@@ -57,3 +60,30 @@ async def test_a_body_that_does_not_arrive_in_time_can_still_be_read_to_its_end(
     assert await read_body(slow, 100, Hold(MemoryBudget(100)), 0.01) == ReadBody(None, [b"a"], Why.DEADLINE)
     released.set()
     assert [chunk async for chunk in slow] == [b"b"]
+
+
+async def test_what_was_read_of_a_body_is_not_kept_while_the_client_sends_the_rest() -> None:
+    """The client has sent two chunks, and stops before the end of the body."""
+    budget = MemoryBudget(100)
+    waiting = asyncio.Event()
+
+    async def content() -> AsyncIterator[bytes]:
+        waiting.set()
+        await asyncio.Event().wait()
+        yield b""
+
+    request: Any = SimpleNamespace(content=SimpleNamespace(iter_any=content))
+    sent = []
+    parts = [b"a", b"b"]
+    with budget.hold() as hold:
+        assert hold.grow(2)
+
+        async def send() -> None:
+            async for chunk in ClientBody(request, parts, hold):
+                sent.append(chunk)  # noqa: PERF401 - canceled before the end
+
+        task = asyncio.create_task(send())
+        await waiting.wait()
+        assert (sent, parts, budget.held) == ([b"a", b"b"], [], 0)
+        task.cancel()
+    assert budget.held == 0

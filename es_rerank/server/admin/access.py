@@ -21,7 +21,7 @@ from es_rerank.net.connection_errors import describe_error
 from es_rerank.net.content_encoding import read_limited
 from es_rerank.net.messages import OutgoingRequest
 from es_rerank.server import client_request
-from es_rerank.server.listen.connection import AdminAccess, admin_access
+from es_rerank.server.listen.admin_access import AdminAccess, admin_access
 from es_rerank.server.passthrough import gateway_error
 from es_rerank.server.responses import RerankHeaders, WholeResponse, error_answer
 from es_rerank.server.state import State

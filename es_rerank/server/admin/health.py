@@ -9,7 +9,7 @@ from aiohttp import web
 
 from es_rerank.reasons import ENGINE_UNREACHABLE, REASONS
 from es_rerank.server.admin.access import is_foreign_host
-from es_rerank.server.listen.connection import AdminAccess, admin_access
+from es_rerank.server.listen.admin_access import AdminAccess, admin_access
 from es_rerank.server.state import State
 
 # Separates the faults of several rerank servers, and the name of a fault from its detail.

@@ -2,50 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from enum import Enum, auto
+import asyncio
 from http import HTTPStatus
 from typing import Any
 
 import structlog
 from aiohttp import StreamReader, web
 from aiohttp.http import HttpRequestParser, RawRequestMessage
-from aiohttp.http_exceptions import BadHttpMethod, InvalidHeader, InvalidURLError, LineTooLong
 
-from es_rerank.server.listen.framing import FramingError, MessageFraming
+from es_rerank.server.listen.admin_access import AdminAccess
+from es_rerank.server.listen.framing import FramingError, HeadTooLongError, MessageFraming
+from es_rerank.server.listen.parser_errors import HEAD_TOO_LATE, head_too_long, invalid_http
 from es_rerank.server.listen.proxy_protocol import ProxyProtocolError, read_proxy_header
+from es_rerank.server.listen.request_checks import Rejection
 from es_rerank.server.responses import error_answer
 
 log = structlog.get_logger()
 
-# Error type and reason for each parser exception. The exceptions' own messages are not used, because they quote the
-# request, which may contain a password.
-_PARSER_ERRORS: Sequence[tuple[type[BaseException], str, str]] = (
-    (LineTooLong, "too_long_http_header_exception", "the request line or a header is too long"),
-    (InvalidHeader, "illegal_argument_exception", "a header is malformed"),
-    (InvalidURLError, "illegal_argument_exception", "the target of the request is malformed"),
-    (BadHttpMethod, "illegal_argument_exception", "the method of the request is malformed"),
-    (BaseException, "illegal_argument_exception", "the request is malformed"),
-)
-
-
-class AdminAccess(Enum):
-    """Who can access the admin pages below `/_rerank` at an address; with NONE, that path is passed to the engine."""
-
-    NONE = auto()
-    ALL = auto()
-    AUTHENTICATED = auto()
+# aiohttp only limits the time between two requests.
+_HEAD_SECONDS = 30.0
+_NOT_CERTAIN = "the end of a request is not certain"
 
 
 class Connection(web.RequestHandler):
     """An HTTP connection with a client, optionally with a PROXY protocol header from a load balancer."""
 
-    __slots__ = ("_client", "_content", "_framing", "_preface", "_received", "_rejected", "admin_access")
+    __slots__ = (
+        "_client",
+        "_content",
+        "_fault",
+        "_framing",
+        "_preface",
+        "_received",
+        "_rejected",
+        "_timer",
+        "admin_access",
+    )
 
     def __init__(
         self,
         manager: web.Server,
         *,
+        max_head: int,
         admin_access: AdminAccess = AdminAccess.NONE,
         proxy_protocol: bool = False,
         **options: Any,
@@ -54,21 +52,25 @@ class Connection(web.RequestHandler):
 
         Args:
             manager: The aiohttp server.
+            max_head: Maximum size of the request line and the headers of a request together, in bytes.
             admin_access: Who can access the admin pages at the address that the client connected to.
             proxy_protocol: Whether the connection starts with a PROXY protocol header.
             options: Options of aiohttp's `RequestHandler`.
 
         """
-        super().__init__(manager, **options)
+        super().__init__(manager, max_line_size=max_head, max_field_size=max_head, **options)
         self.admin_access = admin_access
         # Bytes of an incomplete PROXY protocol header; None after the header, or if there is none.
         self._preface: bytes | None = b"" if proxy_protocol else None
         self._client: str | None = None
-        self._framing = MessageFraming()
+        self._framing = MessageFraming(max_head)
+        self._timer: asyncio.TimerHandle | None = None
         # The body of the message that is being received, and received bytes that the parser has not got yet.
         self._content: StreamReader | None = None
         self._received = b""
         self._rejected = False
+        # The response to what is rejected; None if the parser describes the error.
+        self._fault: Rejection | None = None
 
     @property
     def peername(self) -> Any:
@@ -107,6 +109,8 @@ class Connection(web.RequestHandler):
         while self._received and self._is_reading:
             try:
                 piece, self._received = self._framing.split(self._received)
+            except HeadTooLongError:
+                self._reject(head_too_long(self._framing.max_fields))
             except FramingError:
                 # The parser describes the error. If it finds none, the connection is closed.
                 piece, self._received = self._received, b""
@@ -114,6 +118,25 @@ class Connection(web.RequestHandler):
                 self._reject()
             else:
                 self._feed(piece)
+        if self._framing.has_begun and not self._timer:
+            self._timer = self._loop.call_later(_HEAD_SECONDS, self._head_is_late)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Release what belongs to the connection."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def _stop_timer(self) -> None:
+        """Stop waiting for the end of a head."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+    def _head_is_late(self) -> None:
+        """Reject a head that has not arrived in time, unless the connection is being closed."""
+        self._timer = None
+        if self._is_reading:
+            self._reject(HEAD_TOO_LATE)
 
     @property
     def _is_reading(self) -> bool:
@@ -139,6 +162,7 @@ class Connection(web.RequestHandler):
 
         If a body is malformed, its reader gets an exception instead of waiting forever.
         """
+        self._stop_timer()
         if not isinstance(message, RawRequestMessage):
             self._rejected = True
             self._fail_body()
@@ -185,13 +209,13 @@ class Connection(web.RequestHandler):
             max_msg_queue_size=self._max_msg_queue_size,
         )
 
-    def _reject(self) -> None:
-        """Read no more, because the end of a message is not certain."""
+    def _reject(self, rejection: Rejection | None = None) -> None:
+        """Read no more, because the end of a message is not certain, or for the reason in *rejection*."""
         if self._rejected:
             return
-        self._rejected = True
+        self._rejected, self._fault, self._received = True, rejection, b""
         if not self._fail_body():
-            log.warning("connection rejected", reason="the end of a request is not certain")
+            log.warning("connection rejected", reason=rejection.reason if rejection else _NOT_CERTAIN)
             queued = len(self._messages)
             # No message has this byte outside of a body. The parser's error is the response, after those in progress.
             super().data_received(b"\0")
@@ -219,16 +243,8 @@ class Connection(web.RequestHandler):
         """Return an error response to invalid HTTP; the rest of the connection is not read."""
         if request.writer.output_size > 0:
             raise ConnectionError("the response has already started")
-        kind, reason = next(
-            (kind, text) for type_, kind, text in _PARSER_ERRORS if isinstance(exc or Exception(), type_)
-        )
+        status, kind, reason, _ = self._fault or invalid_http(status, exc)
         log.info("request rejected", client=request.remote, reason=reason)
         answer = error_answer(status, kind, reason)
         answer.force_close()
         return answer
-
-
-def admin_access(request: web.BaseRequest) -> AdminAccess:
-    """Return who can access the admin pages at the address that received a request."""
-    connection = request.protocol
-    return connection.admin_access if isinstance(connection, Connection) else AdminAccess.NONE

@@ -22,7 +22,11 @@ _MAX_CHUNK_LINE_BYTES = 4 * MAX_LINE_BYTES
 
 
 class FramingError(ValueError):
-    """The bytes are not a chunked body."""
+    """The bytes are not a chunked body, or its trailer fields are too long."""
+
+
+class HeadTooLongError(FramingError):
+    """The request line and the headers together are too long."""
 
 
 def escaped(line: bytes) -> bytes:
@@ -37,15 +41,22 @@ class MessageFraming:
     """The position in the current message of a connection: in its head, or in its body.
 
     Attributes:
+        max_fields: Maximum size of a head, and of the trailer fields of a body, in bytes.
         ended: Whether all bytes of the head, or of the body, have been split off.
         in_head: Whether the position is in the head or at its end.
         has_trailers: Whether the chunked body ended with trailer fields.
 
     """
 
-    def __init__(self) -> None:
-        """Start at the first message."""
+    def __init__(self, max_fields: int) -> None:
+        """Start at the first message. See above for *max_fields*."""
+        self.max_fields = max_fields
         self.next_message()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether bytes of the current head have been split off, but not all."""
+        return self.in_head and not self.ended and self._size > 0
 
     def next_message(self) -> None:
         """Move to the start of the next message."""
@@ -54,6 +65,8 @@ class MessageFraming:
         self._take: Callable[[bytes], int] = self._head
         # The last bytes of the head, which may be the start of its end; or an incomplete line of a chunked body.
         self._kept = b""
+        # The size of the head or of the trailer fields so far.
+        self._size = 0
 
     def body(self, size: int | None) -> None:
         """Move from the head to the body.
@@ -64,7 +77,7 @@ class MessageFraming:
         """
         self.ended = self.in_head = False
         self._kept = b""
-        self._left = size or 0
+        self._left, self._size = size or 0, 0
         self._last_chunk = False
         self._take = self._chunked if size is None else self._sized
 
@@ -79,7 +92,8 @@ class MessageFraming:
             are dropped, and the request line is escaped.
 
         Raises:
-            FramingError: The bytes are not a chunked body.
+            HeadTooLongError: The head is too long.
+            FramingError: The bytes are not a chunked body, or its trailer fields are too long.
 
         """
         if self._in_request_line and not self._kept:
@@ -96,11 +110,13 @@ class MessageFraming:
         """Return the number of bytes that belong to the head, which ends with the first empty line."""
         known = self._kept + data
         at = known.find(_END_OF_HEAD)
-        if at < 0:
-            self._kept = known[1 - len(_END_OF_HEAD) :]
-            return len(data)
-        self.ended = True
-        return at + len(_END_OF_HEAD) - len(self._kept)
+        size = len(data) if at < 0 else at + len(_END_OF_HEAD) - len(self._kept)
+        self._size += size
+        if self._size > self.max_fields:
+            raise HeadTooLongError
+        self._kept = known[1 - len(_END_OF_HEAD) :]
+        self.ended = at >= 0
+        return size
 
     def _sized(self, data: bytes) -> int:
         """Return the number of bytes that belong to a body with `Content-Length`."""
@@ -131,6 +147,9 @@ class MessageFraming:
     def _line(self, line: bytes) -> None:
         """Read one line of a chunked body: the size of a chunk, a trailer field, or the empty line at the end."""
         if self._last_chunk:
+            self._size += len(line)
+            if self._size > self.max_fields:
+                raise FramingError("the trailer fields are too long")
             self.ended = line == b"\r\n"
             self.has_trailers = self.has_trailers or not self.ended
             return

@@ -12,9 +12,10 @@ from aiohttp import web
 
 from es_rerank.config.addresses import SHARED
 from es_rerank.config.settings import Settings
-from es_rerank.net.limits import MAX_FIELD_BYTES, MAX_HEADERS, MAX_LINE_BYTES, READ_BUFFER_BYTES
+from es_rerank.net.limits import MAX_HEADERS, READ_BUFFER_BYTES
 from es_rerank.net.tls import renew, server_context
-from es_rerank.server.listen.connection import AdminAccess, Connection
+from es_rerank.server.listen.admin_access import AdminAccess
+from es_rerank.server.listen.connection import Connection
 from es_rerank.server.listen.sockets import Sockets, address
 
 _BACKLOG = 1024
@@ -54,8 +55,6 @@ class Site(web.BaseSite):
             # Bodies are not decoded.
             auto_decompress=False,
             read_bufsize=READ_BUFFER_BYTES,
-            max_line_size=MAX_LINE_BYTES,
-            max_field_size=MAX_FIELD_BYTES,
             max_headers=MAX_HEADERS,
             keepalive_timeout=_KEEPALIVE_SECONDS,
         )
@@ -71,10 +70,11 @@ class Sites:
         self._settings = settings
         self._tls = tls = server_context(settings)
         shared = AdminAccess.AUTHENTICATED if settings.admin_listen == SHARED else AdminAccess.NONE
-        options = {"admin_access": shared, "proxy_protocol": settings.proxy_protocol}
+        limit = {"max_head": settings.max_header_size}
+        options = {**limit, "admin_access": shared, "proxy_protocol": settings.proxy_protocol}
         self._clients = [Site(runner, each, tls, **options) for each in bound.listen]
         # Admin pages are not accessed through the load balancer, so there is no PROXY protocol.
-        self._admin = [Site(runner, each, tls, admin_access=AdminAccess.ALL) for each in bound.admin_listen]
+        self._admin = [Site(runner, each, tls, **limit, admin_access=AdminAccess.ALL) for each in bound.admin_listen]
 
     @property
     def names(self) -> list[str]:

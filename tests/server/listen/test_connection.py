@@ -7,6 +7,7 @@ import json
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from es_rerank.testing import FakeResponse, FakeServer, fake_settings, running_endpoint, serve_fake
@@ -44,7 +45,7 @@ async def send_raw(url: str, *pieces: bytes, responses: int = 0) -> bytes:
     ("pieces", "status", "reason"),
     [
         ([b"GET / HTTP/1.1\r\nnocolon\r\n\r\n"], 400, "malformed"),
-        ([b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 70_000 + b"\r\n\r\n"], 400, "too long"),
+        ([b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 70_000 + b"\r\n\r\n"], 431, "longer than 65536 bytes"),
         ([b"\x16\x03\x01\x02\x00\x01\x00"], 400, "malformed"),
         ([b"POST /_bulk HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"], 400, "malformed"),
         ([CHUNKED % b"/_bulk" + b"5\r\nab", b"czz\r\nzz\r\n"], 400, "body"),
@@ -229,3 +230,44 @@ async def test_a_load_balancer_sends_the_address_of_the_client(pieces: list[byte
         assert await send_raw(proxy.url, OK) == b""
     assert received.startswith(b"HTTP/1.1 200 OK")
     assert [seen.headers["X-Forwarded-For"] for seen in engine.seen] == [client]
+
+
+async def test_a_head_that_is_never_complete_is_not_kept_beyond_the_limit() -> None:
+    """Three clients send headers, up to 20 MB of them, until the endpoint closes the connection."""
+    process = psutil.Process()
+    async with running_endpoint(fake_settings()) as proxy:
+        before = process.memory_info().rss
+        sent = await asyncio.gather(*(send_headers(proxy.url, 340) for _ in range(3)))
+        grown = process.memory_info().rss - before
+        assert await send_headers(proxy.url, 2) == 2
+    assert max(sent) < 340
+    assert grown < 20_000_000
+
+
+async def send_headers(url: str, count: int) -> int:
+    """Send *count* headers of 60 KB, but no end of them; return how many were sent before the connection was closed."""
+    reader, writer = await asyncio.open_connection(*urlsplit(url).netloc.split(":"))
+    writer.write(b"GET / HTTP/1.1\r\n")
+    sent = 0
+    with suppress(ConnectionError):
+        while sent < count:
+            writer.write(b"a%d: %b\r\n" % (sent, b"x" * 60_000))
+            await writer.drain()
+            sent += 1
+        assert b" 431 Request Header Fields Too Large" in await reader.readline()
+    writer.close()
+    return sent
+
+
+async def test_a_head_that_is_late_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("es_rerank.server.listen.connection._HEAD_SECONDS", 0.05)
+    async with (
+        serve_fake(FakeServer({"": FakeResponse(b"ok")})) as engine,
+        running_endpoint(fake_settings(engine)) as proxy,
+    ):
+        received = await send_raw(proxy.url, b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /b HTTP/1.1\r\nHost: x\r\n")
+    assert received.count(b"HTTP/1.1 200 OK") == 1
+    head, _, body = received.rpartition(b"\r\n\r\n")
+    assert b" 408 Request Timeout" in head
+    assert json.loads(body)["error"]["type"] == "timeout_exception"
+    assert engine.targets() == ["/a"]

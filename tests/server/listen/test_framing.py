@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from es_rerank.server.listen import framing
-from es_rerank.server.listen.framing import FramingError, MessageFraming, escaped
+from es_rerank.server.listen.framing import FramingError, HeadTooLongError, MessageFraming, escaped
 
+MAX_FIELDS = 64
 HEAD = b"POST /_bulk HTTP/1.1\r\nHost: x\r\n\r\n"
 # Size of the body (None: chunked, 0: no body), the bytes of the body, whether there are trailer fields.
 BODIES: Sequence[tuple[int | None, bytes, bool]] = (
@@ -27,7 +28,7 @@ def messages(pieces: Sequence[bytes], sizes: Sequence[int | None]) -> list[tuple
     """Split what arrives into heads and bodies; *sizes* are those of the bodies, in order."""
     found: list[tuple[bytes, bytes, bool]] = []
     turn = iter(sizes)
-    position = MessageFraming()
+    position = MessageFraming(MAX_FIELDS)
     head = body = received = b""
     for data in pieces:
         received += data
@@ -57,7 +58,7 @@ def test_messages_end_at_the_same_bytes_however_they_arrive(step: int) -> None:
     "line", [b"zz\r\n", b"+5\r\n", b"0x5\r\n", b" 5\r\n", b"5 \r\n", b"5\n", b"-1\r\n", b"\r\n", b"1" * 17 + b"\r\n"]
 )
 def test_the_size_of_a_chunk_is_a_hexadecimal_number(line: bytes) -> None:
-    position = MessageFraming()
+    position = MessageFraming(MAX_FIELDS)
     position.body(None)
     with pytest.raises(FramingError, match="size"):
         position.split(line + b"hello\r\n0\r\n\r\n")
@@ -66,7 +67,7 @@ def test_the_size_of_a_chunk_is_a_hexadecimal_number(line: bytes) -> None:
 def test_a_line_of_a_chunked_body_without_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(framing, "_MAX_CHUNK_LINE_BYTES", 100)
     for start in (b"5;" + b"x" * 40, b"0\r\na: " + b"x" * 40):
-        position = MessageFraming()
+        position = MessageFraming(MAX_FIELDS)
         position.body(None)
         position.split(start)
         with pytest.raises(FramingError, match="too long"):
@@ -79,3 +80,38 @@ def test_only_the_request_line_is_escaped() -> None:
     for cut in range(len(request)):
         assert b"".join(head for head, _, _ in messages([b"\r\n" + request[:cut], request[cut:]], [0])) == expected
     assert escaped(b"GET / HTTP/1.1") == b"GET / HTTP/1.1"
+
+
+@pytest.mark.parametrize("step", [1, 7, 1000])
+@pytest.mark.parametrize(("fields", "fits"), [(b"a: %b\r\n" % (b"b" * 39), True), (b"a: b\r\n" * 10, False)])
+def test_a_head_is_no_longer_than_the_limit(fields: bytes, fits: bool, step: int) -> None:
+    head = b"GET / HTTP/1.1\r\n" + fields + b"\r\n"
+    position = MessageFraming(MAX_FIELDS)
+    taken = b""
+    try:
+        for at in range(0, len(head), step):
+            assert position.has_begun is (at > 0)
+            taken += position.split(head[at : at + step])[0]
+    except HeadTooLongError:
+        assert len(taken) <= MAX_FIELDS
+    assert (len(head) <= MAX_FIELDS, position.ended, taken == head, position.has_begun) == (fits, fits, fits, not fits)
+
+
+def test_trailer_fields_are_no_longer_than_the_limit() -> None:
+    position = MessageFraming(MAX_FIELDS)
+    position.split(HEAD)
+    position.body(None)
+    position.split(b"0\r\n" + b"a: b\r\n" * 10)
+    assert not position.ended
+    with pytest.raises(FramingError, match="too long"):
+        position.split(b"a: b\r\n")
+
+
+def test_the_size_of_earlier_messages_does_not_count() -> None:
+    position = MessageFraming(MAX_FIELDS)
+    for _ in range(10):
+        position.split(HEAD)
+        position.body(None)
+        position.split(b"0\r\n" + b"a: b\r\n" * 9 + b"\r\n")
+        assert position.ended
+        position.next_message()
