@@ -60,6 +60,8 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "es_rerank.__main__": "two lines; tests/cli/test_main.py runs it",
     "es_rerank.cli": "tests/cli/test_main.py: `main` and the list of commands",
     "es_rerank.config.endpoint_settings": "fields; tests/config/test_settings.py",
+    "es_rerank.evaluation.records": "tests/evaluation/test_journal.py and tests/evaluation/tuning/test_run.py",
+    "es_rerank.evaluation.tuning.values": "values; tests/evaluation/tuning/test_outcomes.py",
     "es_rerank.evaluation.values": "values; tests/evaluation/test_summary.py",
     "es_rerank.model": "the names of its modules",
     "es_rerank.model.plan": "values; tests/search/test_plan.py",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from es_rerank.cli.options import parse_header
+from es_rerank.cli.tables import table
 from es_rerank.errors import EsRerankError
 from es_rerank.evaluation import wording
 from es_rerank.evaluation.client import search_target
@@ -116,10 +117,10 @@ def _lines(summary: Summary, setup: wording.Setup) -> Iterator[str]:
     """Return the lines of the output."""
     yield f"{summary.total.queries} queries, index {setup.index}"
     yield ""
-    yield from _table(wording.HEAD, wording.measure_rows(summary.total))
+    yield from table(wording.HEAD, wording.measure_rows(summary.total))
     if summary.groups:
         yield ""
-        yield from _table(
+        yield from table(
             (f"{summary.measures[0].title} by group", *wording.HEAD[1:]), wording.group_rows(summary.groups)
         )
     yield ""
@@ -133,11 +134,3 @@ def _lines(summary: Summary, setup: wording.Setup) -> Iterator[str]:
         yield f"worst queries ({summary.measures[0].title}):"
     for one in losses:
         yield f"  {one.baseline:.3f} -> {one.endpoint:.3f}  {one.comparison.query.id}: {one.comparison.query.text}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Return the lines of a table: the first column left-aligned, the others right-aligned."""
-    widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
-    for row in (head, *rows):
-        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        yield "  ".join([row[0].ljust(widths[0]), *cells])

@@ -10,9 +10,9 @@ from es_rerank.evaluation.summary import Group, QueryChange
 from es_rerank.evaluation.values import Side
 
 # The unit is a pixel on a small phone, where the plot has the width of the screen, so that its text can be read.
-_WIDTH = 400
-_LEFT, _RIGHT = 44, 8
-_INNER = _WIDTH - _LEFT - _RIGHT
+WIDTH = 400
+LEFT, RIGHT = 44, 8
+INNER = WIDTH - LEFT - RIGHT
 _LABEL_CHARACTERS = 14
 _BAR_GAP = 0.15
 _BARS_WITH_GAPS = 120
@@ -22,19 +22,19 @@ def differences(changes: Sequence[QueryChange], title: str) -> str:
     """Plot the change of each query as a bar, from the greatest win to the greatest loss."""
     height, middle = 190, 95
     highest = max((abs(one.change) for one in changes), default=0.0) or 1.0
-    step = _INNER / max(len(changes), 1)
+    step = INNER / max(len(changes), 1)
     width = step * (1 - _BAR_GAP) if len(changes) <= _BARS_WITH_GAPS else step
     bars = [
-        _bar(one, (_LEFT + at * step, middle), width, one.change / highest * (middle - 15))
+        _bar(one, (LEFT + at * step, middle), width, one.change / highest * (middle - 15))
         for at, one in enumerate(reversed(changes))
         if one.change
     ]
     ticks = "".join(
-        _text(_LEFT - 6, middle - share * (middle - 15) + 4, f"{share * highest:+.2f}" if share else "0", "end")
+        label(LEFT - 6, middle - share * (middle - 15) + 4, f"{share * highest:+.2f}" if share else "0", "end")
         for share in (1, 0, -1)
     )
-    line = f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{middle}" y2="{middle}"/>'
-    return _svg(height, f"Change of {title} for each query", "".join(bars) + line + ticks)
+    line = f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{middle}" y2="{middle}"/>'
+    return svg(height, f"Change of {title} for each query", "".join(bars) + line + ticks)
 
 
 def _bar(one: QueryChange, zero: tuple[float, float], width: float, height: float) -> str:
@@ -51,11 +51,11 @@ def _bar(one: QueryChange, zero: tuple[float, float], width: float, height: floa
 def by_group(groups: Sequence[Group]) -> str:
     """Plot the first measure of each group: baseline and endpoint as two dots on a line from 0 to 1."""
     step, left = 26, 110
-    scale = _WIDTH - left - 2 * _RIGHT
+    scale = WIDTH - left - 2 * RIGHT
     height = step * len(groups) + 24
     parts = [
         f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height - 20}"/>'
-        + _text(x, height - 6, f"{share:g}", "middle")
+        + label(x, height - 6, f"{share:g}", "middle")
         for share in (0, 0.25, 0.5, 0.75, 1)
         for x in (left + share * scale,)
     ]
@@ -64,12 +64,12 @@ def by_group(groups: Sequence[Group]) -> str:
         before, after = (left + value * scale for value in (row.baseline, row.endpoint))
         kind = "win" if after >= before else "loss"
         parts += [
-            _text(left - 8, y + 4, _short(f"{group.name} ({group.queries})"), "end"),
+            label(left - 8, y + 4, _short(f"{group.name} ({group.queries})"), "end"),
             f'<line class="{kind} thick" x1="{before:.1f}" x2="{after:.1f}" y1="{y}" y2="{y}"/>',
             f'<circle class="{Side.BASELINE}" cx="{before:.1f}" cy="{y}" r="4.5"/>',
             f'<circle class="{Side.ENDPOINT}" cx="{after:.1f}" cy="{y}" r="4.5"/>',
         ]
-    return _svg(height, "The first measure by group, of the baseline and the endpoint", "".join(parts))
+    return svg(height, "The first measure by group, of the baseline and the endpoint", "".join(parts))
 
 
 def times(seconds: Mapping[Side, Sequence[float]]) -> str:
@@ -80,23 +80,23 @@ def times(seconds: Mapping[Side, Sequence[float]]) -> str:
     high = max(high, low + 1)
 
     def x(value: float) -> float:
-        return _LEFT + (math.log10(max(value, 1e-4)) - low) / (high - low) * _INNER
+        return LEFT + (math.log10(max(value, 1e-4)) - low) / (high - low) * INNER
 
     parts = [
-        f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        + _text(_LEFT - 6, y + 4, f"{share:.0%}".replace("%", " %"), "end")
+        f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        + label(LEFT - 6, y + 4, f"{share:.0%}".replace("%", " %"), "end")
         for share in (0, 0.5, 1)
         for y in (bottom - share * (bottom - 10),)
     ]
     for power in range(low, high + 1):
         anchor = {low: "start", high: "end"}.get(power, "middle")
-        parts.append(_text(x(10.0**power), height - 6, _duration(10.0**power), anchor))
+        parts.append(label(x(10.0**power), height - 6, _duration(10.0**power), anchor))
     for side, values in seconds.items():
         ordered = sorted(values)
         points = [(x(value), bottom - (at / len(ordered)) * (bottom - 10)) for at, value in enumerate(ordered, 1)]
         path = " ".join(f"{px:.1f},{py:.1f}" for px, py in [(points[0][0], bottom), *points])
         parts.append(f'<polyline class="{side} curve" points="{path}"/>')
-    return _svg(height, "Share of searches by time", "".join(parts))
+    return svg(height, "Share of searches by time", "".join(parts))
 
 
 def _duration(seconds: float) -> str:
@@ -109,11 +109,11 @@ def _short(text: str) -> str:
     return text if len(text) <= _LABEL_CHARACTERS else f"{text[: _LABEL_CHARACTERS - 1]}…"
 
 
-def _text(x: float, y: float, text: str, anchor: str) -> str:
+def label(x: float, y: float, text: str, anchor: str) -> str:
     """Return a text element."""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def _svg(height: float, label: str, content: str) -> str:
+def svg(height: float, label: str, content: str) -> str:
     """Return an SVG element that is as wide as the column."""
-    return f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(label)}">{content}</svg>'
+    return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}">{content}</svg>'

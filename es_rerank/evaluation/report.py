@@ -8,6 +8,7 @@ from importlib.resources import files
 from string import Template
 
 from es_rerank.evaluation import plots, wording
+from es_rerank.evaluation.measures import Cutoffs
 from es_rerank.evaluation.summary import PERCENTILES, QueryChange, Summary
 from es_rerank.evaluation.values import SearchRecord, Side
 
@@ -17,21 +18,21 @@ _KEY = '<span class="key {side}"></span> {side}'
 
 def report(summary: Summary, setup: wording.Setup) -> str:
     """Return the HTML page."""
-    page = Template((files(__package__) / "report.html").read_text(encoding="utf-8"))
     losses = [one for one in summary.queries if one.change < 0]
     wins = [one for one in reversed(summary.queries) if one.change > 0]
-    return page.substitute(
+    return page(
+        "report.html",
         title=escape(f"Search quality of {setup.index}"),
         subtitle=escape(f"{summary.total.queries} judged queries, {setup.endpoint}"),
         verdict=escape(wording.verdict(summary)),
         notes="".join(f'<p class="note">{escape(note)}</p>' for note in wording.notes(summary, setup)),
-        measures=_table(wording.HEAD, wording.measure_rows(summary.total)),
+        measures=table(wording.HEAD, wording.measure_rows(summary.total)),
         measure=escape(summary.measures[0].title),
         differences=plots.differences(summary.queries, summary.measures[0].title),
         groups=_groups(summary),
-        losses=_queries(losses, "No query is worse.", setup),
-        wins=_queries(wins, "No query is better.", setup),
-        legend=_legend(),
+        losses=changed_queries(losses, "No query is worse.", setup.cutoffs),
+        wins=changed_queries(wins, "No query is better.", setup.cutoffs),
+        legend=legend(),
         size=setup.size,
         times_plot=plots.times({side: [one.comparison.of(side).seconds for one in summary.queries] for side in Side}),
         times=_times(summary),
@@ -39,7 +40,14 @@ def report(summary: Summary, setup: wording.Setup) -> str:
     )
 
 
-def _legend() -> str:
+def page(name: str, **parts: object) -> str:
+    """Fill the HTML template with a name in this folder, and add the style sheet."""
+    folder = files(__package__)
+    style = (folder / "report.css").read_text(encoding="utf-8")
+    return Template((folder / name).read_text(encoding="utf-8")).substitute(style=style, **parts)
+
+
+def legend() -> str:
     """Return the colors of the two sides."""
     return ", ".join(_KEY.format(side=side) for side in Side)
 
@@ -50,9 +58,9 @@ def _groups(summary: Summary) -> str:
         return ""
     head = ("group (queries)", *wording.HEAD[1:])
     return (
-        f"<h2>{escape(summary.measures[0].title)} by group</h2><p class='soft'>{_legend()}</p>"
+        f"<h2>{escape(summary.measures[0].title)} by group</h2><p class='soft'>{legend()}</p>"
         f"{plots.by_group(summary.groups)}"
-        f'<div class="scroll">{_table(head, wording.group_rows(summary.groups))}</div>'
+        f'<div class="scroll">{table(head, wording.group_rows(summary.groups))}</div>'
     )
 
 
@@ -62,22 +70,22 @@ def _times(summary: Summary) -> str:
     rows = [
         (f"p{share}", *(f"{summary.seconds[side][share] * 1000:,.0f} ms" for side in Side)) for share in PERCENTILES
     ]
-    return _table(head, rows)
+    return table(head, rows)
 
 
-def _queries(changes: Sequence[QueryChange], none: str, setup: wording.Setup) -> str:
+def changed_queries(changes: Sequence[QueryChange], none: str, cutoffs: Cutoffs) -> str:
     """Return the first queries of a list, with the documents of both sides."""
     if not changes:
         return f"<p>{none}</p>"
     more = len(changes) - _SHOWN_QUERIES
     rest = f'<p class="soft">More in the JSON output: {more}.</p>' if more > 0 else ""
-    return "".join(_query(one, setup) for one in changes[:_SHOWN_QUERIES]) + rest
+    return "".join(_query(one, cutoffs) for one in changes[:_SHOWN_QUERIES]) + rest
 
 
-def _query(one: QueryChange, setup: wording.Setup) -> str:
+def _query(one: QueryChange, cutoffs: Cutoffs) -> str:
     """Return one query with the documents of both sides."""
     kind, query = "worse" if one.change < 0 else "better", one.comparison.query
-    sides = "".join(f"<div><p class='soft'>{side}</p>{_hits(one, side, setup)}</div>" for side in Side)
+    sides = "".join(f"<div><p class='soft'>{side}</p>{_hits(one, side, cutoffs)}</div>" for side in Side)
     return (
         f"<article><h3 dir='auto'>{escape(query.text)}</h3><p class='soft'>{escape(query.id)}: "
         f"{one.baseline:.3f} → {one.endpoint:.3f} <span class='{kind}'>({one.change:+.3f})</span></p>"
@@ -85,13 +93,13 @@ def _query(one: QueryChange, setup: wording.Setup) -> str:
     )
 
 
-def _hits(one: QueryChange, side: Side, setup: wording.Setup) -> str:
+def _hits(one: QueryChange, side: Side, cutoffs: Cutoffs) -> str:
     """Return the first hits of one side as a list with their ratings."""
     record: SearchRecord = one.comparison.of(side)
     items = []
-    for hit in record.hits[: setup.cutoffs.k]:
+    for hit in record.hits[: cutoffs.k]:
         rating = one.comparison.ratings.get(hit.id)
-        kind = " relevant" if rating is not None and rating >= setup.cutoffs.relevant else ""
+        kind = " relevant" if rating is not None and rating >= cutoffs.relevant else ""
         shown = "?" if rating is None else f"{rating:g}"
         items.append(
             f"<li class='hit{kind}'><span class='rating{kind}' title='rating'>{shown}</span> "
@@ -100,7 +108,7 @@ def _hits(one: QueryChange, side: Side, setup: wording.Setup) -> str:
     return f"<ol>{''.join(items)}</ol>" if items else "<p>no hits</p>"
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """Return an HTML table."""
     first = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)

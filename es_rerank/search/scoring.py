@@ -58,6 +58,7 @@ class Policy:
         parameter: Default value of the policy's parameter; 0 if it has none.
         window: value -> `_score` of a hit in the window.
         tail: engine score -> `_score` of a hit in the tail, after the window.
+        compared: Values of the parameter that `es-rerank tune` compares; none if another policy has the same order.
 
     """
 
@@ -65,6 +66,7 @@ class Policy:
     parameter: float
     window: Callable[[float], float]
     tail: Callable[[float], float]
+    compared: tuple[float, ...] = ()
 
 
 def squash(score: float) -> float:
@@ -131,11 +133,11 @@ def _probability_tail(score: float) -> float:
 
 
 POLICIES: Mapping[str, Policy] = {
-    "replace": Policy(_model, 0.0, lambda value: 1 + value, squash),
+    "replace": Policy(_model, 0.0, lambda value: 1 + value, squash, (0.0,)),
     "probability": Policy(_model, 0.0, lambda value: max(value, _MIN_WINDOW_PROBABILITY), _probability_tail),
-    "linear": Policy(_linear, 0.7, lambda value: 1 + value, squash),
-    "blend": Policy(_blend, 0.7, lambda value: 1 + value, squash),
-    "rrf": Policy(_rrf, 60.0, lambda value: 1 + value, squash),
+    "linear": Policy(_linear, 0.7, lambda value: 1 + value, squash, (0.9, 0.7, 0.5, 0.3)),
+    "blend": Policy(_blend, 0.7, lambda value: 1 + value, squash, (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)),
+    "rrf": Policy(_rrf, 60.0, lambda value: 1 + value, squash, (60.0, 10.0)),
     "keep": Policy(_model, 0.0, lambda value: value, lambda score: score),
 }
 

@@ -1,0 +1,120 @@
+"""Gets the hits of a query from the engine, with all that any rule may let the model read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Self
+from urllib.parse import quote
+
+import aiohttp
+from multidict import CIMultiDict
+
+from es_rerank.config.settings import Settings
+from es_rerank.engine_client.client import EngineClient
+from es_rerank.engine_client.field_caps import FieldCapsCache
+from es_rerank.errors import EsRerankError, UpstreamError
+from es_rerank.evaluation.client import title
+from es_rerank.evaluation.values import FoundHit
+from es_rerank.model import IndexInfo, Search, SearchBody
+from es_rerank.net.connection_errors import describe_error
+from es_rerank.net.content_encoding import read_limited
+from es_rerank.net.messages import OutgoingRequest
+from es_rerank.search.response.hits import Hit, NotASearchResponseError, keys, read, sources
+
+# Parts of a search that do not change its hits, but take time.
+_COSTLY_PARTS = ("aggs", "aggregations", "highlight", "suggest", "explain", "profile")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineHits:
+    """The hits of one query in the engine's order: their bytes, what reports show of them, and their scores."""
+
+    raw: tuple[Hit, ...]
+    shown: tuple[FoundHit, ...]
+    scores: tuple[float, ...]
+
+
+class EngineSource:
+    """Searches one index with the settings of es-rerank, on behalf of the caller of *headers*.
+
+    es-rerank's own credentials stand in for the caller's if there are no headers.
+    """
+
+    def __init__(self, settings: Settings, index: str, headers: Mapping[str, str]) -> None:
+        """Search *index*; nothing is sent yet. Raises ConfigError if a file named in the settings cannot be used."""
+        self.index = index
+        self._limit = settings.max_answer
+        self._headers = CIMultiDict(headers)
+        self._own = not headers
+        self._client = EngineClient(settings)
+        self._indices = FieldCapsCache(self._client, settings.max_answer, anonymous_headers=settings.anonymous_headers)
+
+    async def __aenter__(self) -> Self:
+        """Return this object, whose connections are closed in the end."""
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Close all connections."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._client.close)
+            stack.push_async_callback(self._indices.close)
+
+    def planned(self, body: Mapping[str, Any]) -> Search:
+        """Return a search as the endpoint decodes it."""
+        return Search(self.index, body=SearchBody.parse(json.dumps(body).encode()))
+
+    async def info(self, search: Search) -> IndexInfo:
+        """Return the indices of a search and their fields. Raises EsRerankError if the engine does not name them."""
+        found = await self._indices.resolve(search, self._headers, use_service_credentials=self._own)
+        if found is None:
+            raise EsRerankError(f"{self.index}: the engine does not return the fields of this index: check the name")
+        return found
+
+    async def hits(self, body: Mapping[str, Any], size: int) -> EngineHits:
+        """Return the first *size* hits of a search with their complete source.
+
+        Raises:
+            EsRerankError: If there is no response, or it is no complete search response with scores.
+
+        """
+        wanted = {name: value for name, value in body.items() if name not in _COSTLY_PARTS}
+        content = await self._answer({**wanted, "from": 0, "size": size, "_source": True})
+        try:
+            found = read(content).hits
+        except NotASearchResponseError:
+            raise EsRerankError(f"{self.index}: the response is not a search response") from None
+        scores = tuple(hit.score for hit in found if hit.score is not None)
+        if len(scores) < len(found):
+            raise EsRerankError(f"{self.index}: hits without a score cannot be reranked: check the search template")
+        rows = zip(keys(found), sources(found), strict=True)
+        return EngineHits(found, tuple(FoundHit(key.id, title(source)) for key, (source, _) in rows), scores)
+
+    async def _answer(self, body: Mapping[str, Any]) -> bytes:
+        """Send a search, and return the body of the response."""
+        target = f"/{quote(self.index, safe=',*:<>-_.')}/_search"
+        headers = CIMultiDict([*self._headers.items(), ("Content-Type", "application/json")])
+        request = OutgoingRequest(
+            "POST", target, headers, json.dumps(body).encode(), retryable=True, use_service_credentials=self._own
+        )
+        try:
+            async with self._client.open(request) as response:
+                content, start = await read_limited(response.content.iter_any(), self._limit)
+        except (UpstreamError, aiohttp.ClientError) as error:
+            raise EsRerankError(f"{target}: no response: {describe_error(error)}") from error
+        if response.status != HTTPStatus.OK:
+            raise EsRerankError(f"{target}: status {response.status}: {_reason(b''.join(start))}")
+        if content is None:
+            raise EsRerankError(f"{target}: the response is larger than max_answer: choose smaller windows")
+        return content
+
+
+def _reason(content: bytes) -> str:
+    """Return the reason of an engine's error response, or its start."""
+    try:
+        return str(json.loads(content)["error"]["root_cause"][0]["reason"])
+    except (ValueError, KeyError, TypeError, IndexError):
+        return content[:200].decode("utf-8", "replace")

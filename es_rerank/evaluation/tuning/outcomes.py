@@ -1,0 +1,76 @@
+"""The order and the quality of each query under a rule, computed from scores with the code of the endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from es_rerank.evaluation.extra import library
+from es_rerank.evaluation.measures import Cutoffs, measured
+from es_rerank.evaluation.tuning.candidates import Candidate
+from es_rerank.evaluation.tuning.values import Pool
+from es_rerank.evaluation.values import Comparison, FoundHit, Query, SearchRecord, Side
+from es_rerank.model import Rule
+from es_rerank.search.window import WindowScores, ranked
+
+Shown = tuple[int, ...]
+"""The hits of the first page by their positions in the engine's order."""
+
+
+def shown(pool: Pool, candidate: Candidate, k: int) -> Shown:
+    """Return the first *k* places of the result under a candidate's rule; dropped hits leave places empty."""
+    read = pool.windows[candidate.place]
+    # Policy and protection are all that the order depends on.
+    rule = Rule("", policy=candidate.policy, protect=candidate.protect)
+    ranking = ranked(WindowScores(pool.engine, read.model, read.exact), rule, candidate.minimum)
+    return tuple(ranking.order[rank] for rank in ranking.ranks(0, k))
+
+
+def hits(pool: Pool, places: Shown) -> tuple[FoundHit, ...]:
+    """Return the hits at some positions of the engine's order."""
+    return tuple(pool.hits[at] for at in places)
+
+
+class Outcomes:
+    """The value of the first measure for queries under candidates. Each distinct order is measured once."""
+
+    def __init__(self, pools: Sequence[Pool], cutoffs: Cutoffs) -> None:
+        """Measure the queries of *pools*, at least one."""
+        self.pools = pools
+        self.cutoffs = cutoffs
+        self._values: dict[tuple[int, Shown], float] = {}
+        self.engine = self.of([tuple(range(min(cutoffs.k, len(pool.hits)))) for pool in pools])
+
+    def matrix(self, candidates: Sequence[Candidate]) -> Any:
+        """Return the values as an array with one row per candidate and one column per query."""
+        k = self.cutoffs.k
+        orders = [[shown(pool, candidate, k) for pool in self.pools] for candidate in candidates]
+        self._measure((at, order) for row in orders for at, order in enumerate(row))
+        rows = [[self._values[at, order] for at, order in enumerate(row)] for row in orders]
+        return library("numpy").asarray(rows, dtype=float)
+
+    def of(self, orders: Sequence[Shown]) -> Any:
+        """Return the value of one order per query, as an array."""
+        self._measure(enumerate(orders))
+        return library("numpy").asarray([self._values[at, order] for at, order in enumerate(orders)], dtype=float)
+
+    def _measure(self, orders: Iterable[tuple[int, Shown]]) -> None:
+        """Measure the orders that are new, all at once."""
+        new = [one for one in dict.fromkeys(orders) if one not in self._values]
+        if not new:
+            return
+        comparisons = [
+            Comparison(Query(str(number), ""), self.pools[at].ratings, _NO_SEARCH, _record(self.pools[at], order))
+            for number, (at, order) in enumerate(new)
+        ]
+        name = self.cutoffs.measures()[0].name
+        values = measured(comparisons, Side.ENDPOINT, self.cutoffs)[name]
+        self._values.update({one: values[str(number)] for number, one in enumerate(new)})
+
+
+_NO_SEARCH = SearchRecord((), 0.0)
+
+
+def _record(pool: Pool, order: Shown) -> SearchRecord:
+    """Return an order as a search."""
+    return SearchRecord(hits(pool, order), 0.0)

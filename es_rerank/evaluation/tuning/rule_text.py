@@ -1,0 +1,106 @@
+"""Writes the proposed rule file: the keys of the current rule with changes, and the numbers as comments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from es_rerank.config import yaml_source
+from es_rerank.config.rules import files
+from es_rerank.evaluation.tuning.candidates import Candidate
+from es_rerank.evaluation.tuning.selection import Verdict
+from es_rerank.evaluation.tuning.values import Reading
+from es_rerank.model import Rule
+
+_COMMENT_WIDTH = 118
+# Keys that a tuning decides on. Other keys of the current rule are kept.
+_DECIDED = frozenset(
+    {
+        "mode",
+        "sample_rate",
+        "fields",
+        "template",
+        "window",
+        "policy",
+        "protect",
+        "min_probability",
+        "below_min_probability",
+        "long_documents",
+        "max_passage_tokens",
+    }
+)
+
+
+def current_keys(folder: Path | None, rule: Rule, index: str) -> dict[str, Any]:
+    """Return the keys of the file of a rule, in their order. The default rule has no file, and applies to *index*."""
+    path = next((path for path in files(folder) if path.stem == rule.name), None)
+    return dict(yaml_source.load(path).data) if path else {"index": [index]}
+
+
+def rule_text(
+    keys: Mapping[str, Any], verdict: Verdict, change: tuple[Candidate, Reading], comments: Sequence[str]
+) -> str:
+    """Return the text of a rule file.
+
+    Args:
+        keys: The keys of the current rule.
+        verdict: What is proposed.
+        change: The chosen candidate, and its reading.
+        comments: Lines of text at the start of the file.
+
+    """
+    if verdict is Verdict.CURRENT:
+        data = dict(keys)
+    elif verdict is Verdict.OFF:
+        data = {**{name: value for name, value in keys.items() if name != "sample_rate"}, "mode": "off"}
+    else:
+        data = {**{name: value for name, value in keys.items() if name not in _DECIDED}, **_changed(keys, *change)}
+    head = "".join(f"# {line}\n" for text in comments for line in _wrapped(text))
+    body = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_COMMENT_WIDTH)
+    return f"{head}\n{body}" if head else body
+
+
+def _changed(keys: Mapping[str, Any], candidate: Candidate, reading: Reading) -> dict[str, Any]:
+    """Return the keys that a tuning decides on. The mode is kept, so that a rule in shadow mode stays in it."""
+    found = {name: keys[name] for name in ("mode", "sample_rate") if name in keys}
+    if reading.fields:
+        found["fields"] = list(reading.fields)
+    if reading.template:
+        found["template"] = reading.template
+    found |= {"window": candidate.place[1], "policy": str(candidate.policy)}
+    if reading.long.mode:
+        found["long_documents"] = reading.long.mode.value
+    if reading.long.max_passage_tokens:
+        found["max_passage_tokens"] = reading.long.max_passage_tokens
+    if candidate.protect:
+        found["protect"] = {"score_ratio": candidate.protect.score_ratio, "margin": candidate.protect.margin}
+    if candidate.minimum:
+        found["min_probability"] = candidate.minimum.value
+        found["below_min_probability"] = candidate.minimum.below.value
+    return found
+
+
+def _wrapped(text: str) -> Iterator[str]:
+    """Yield the lines of a comment. Characters that YAML does not allow are left out."""
+    line = ""
+    for word in "".join(one if one.isprintable() else " " for one in text).split(" "):
+        if line and len(line) + 1 + len(word) > _COMMENT_WIDTH:
+            yield line
+            line = ""
+        line = f"{line} {word}" if line else word
+    yield line
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes strings of several lines as blocks, as in the documentation."""
+
+
+def _string(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
+    """Return the node of a string."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+_Dumper.add_representer(str, _string)

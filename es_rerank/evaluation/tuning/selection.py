@@ -1,0 +1,166 @@
+"""Chooses a rule by cross-validation, and proposes it only if it is better on queries that did not choose it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from es_rerank.evaluation.extra import library
+from es_rerank.evaluation.statistics import Difference, difference
+from es_rerank.evaluation.tuning.candidates import Candidate, extended
+from es_rerank.evaluation.tuning.outcomes import Outcomes
+
+# Candidates whose means differ by less are equally good. The cheapest of them is chosen.
+_TOLERANCE = 0.002
+MIN_QUERIES = 5
+# Number of candidates between two steps of the progress bar.
+_BLOCK = 16
+
+
+class Verdict(StrEnum):
+    """What is proposed: the chosen rule, the current rule, or not to rerank."""
+
+    TUNED = "tuned"
+    CURRENT = "current"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The mean cost of a search: passages that the model reads, and their approximate number of tokens."""
+
+    passages: float
+    tokens: float
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The result of a tuning. Arrays have one value of the first measure per query.
+
+    Attributes:
+        verdict: What is proposed.
+        chosen: The candidate that all queries choose together.
+        engine: The values in the engine's order.
+        current: The values with the current rule.
+        tuned: The values with *chosen*. They are too high, because the same queries have chosen it.
+        held_out: The value of each query with the candidate that the queries of the other folds choose.
+        folds: The candidate that the queries outside each fold choose.
+
+    """
+
+    verdict: Verdict
+    chosen: Candidate
+    engine: Any
+    current: Any
+    tuned: Any
+    held_out: Any
+    folds: Sequence[Candidate]
+
+    @property
+    def proposed(self) -> Any:
+        """The values with what is proposed."""
+        return {Verdict.TUNED: self.tuned, Verdict.CURRENT: self.current, Verdict.OFF: self.engine}[self.verdict]
+
+    def against_engine(self, values: Any) -> Difference:
+        """Return the difference of values from those of the engine."""
+        return difference(self.engine, values)
+
+
+class Selector:
+    """Chooses among candidates by the mean of some queries."""
+
+    def __init__(
+        self, outcomes: Outcomes, candidates: Sequence[Candidate], progress: Callable[[int], None] = lambda _: None
+    ) -> None:
+        """Measure all *candidates*, of which the first is the current rule. *progress* takes the number of new ones."""
+        self.outcomes = outcomes
+        self.candidates = candidates
+        self.values = library("numpy").concatenate(list(_blocks(outcomes, candidates, progress)))
+        self._costs = [cost(outcomes, one).tokens for one in candidates]
+        self._extended: dict[Candidate, tuple[list[Candidate], Any]] = {}
+
+    def choose(self, queries: Any) -> Candidate:
+        """Return the best candidate for some queries, given by their numbers.
+
+        Protection and lowest probability are chosen for the best reading, window and policy, and only if they improve
+        the mean.
+        """
+        means = self.values[:, queries].mean(axis=1)
+        best = means.max()
+        near = [at for at, mean in enumerate(means) if mean >= best - _TOLERANCE]
+        at = min(near, key=lambda one: (self._costs[one], -means[one], one))
+        more, values = self._with_extensions(self.candidates[at])
+        means = values[:, queries].mean(axis=1)
+        top = int(means.argmax())
+        return more[top if means[top] > means[0] + _TOLERANCE else 0]
+
+    def of(self, candidate: Candidate) -> Any:
+        """Return the values of one candidate."""
+        return self.outcomes.matrix([candidate])[0]
+
+    def _with_extensions(self, candidate: Candidate) -> tuple[list[Candidate], Any]:
+        """Return a candidate's extensions and their values, computed once."""
+        if candidate not in self._extended:
+            more = list(extended(candidate))
+            self._extended[candidate] = more, self.outcomes.matrix(more)
+        return self._extended[candidate]
+
+
+def _blocks(outcomes: Outcomes, candidates: Sequence[Candidate], progress: Callable[[int], None]) -> Iterator[Any]:
+    """Yield the values of some candidates after another."""
+    for start in range(0, len(candidates), _BLOCK):
+        block = candidates[start : start + _BLOCK]
+        yield outcomes.matrix(block)
+        progress(len(block))
+
+
+def propose(selector: Selector, folds: int, seed: int) -> Proposal:
+    """Choose a rule, and decide whether to propose it.
+
+    Each fold of the queries is measured with the candidate that the other folds choose. The mean of these values
+    estimates the quality for new queries. The chosen rule is proposed if this mean is above that of the engine and not
+    below that of the current rule. Otherwise the current rule is proposed if it is above the engine.
+
+    Args:
+        selector: The candidates and their values.
+        folds: Number of folds; at most one per query is used.
+        seed: Seed of the assignment of queries to folds.
+
+    """
+    numpy = library("numpy")
+    count = len(selector.outcomes.pools)
+    numbers = fold_numbers(count, min(folds, count), seed)
+    held_out = numpy.zeros(count)
+    chosen_by_folds = []
+    for fold in range(min(folds, count)):
+        inside = numpy.flatnonzero(numbers == fold)
+        chosen = selector.choose(numpy.flatnonzero(numbers != fold))
+        chosen_by_folds.append(chosen)
+        held_out[inside] = selector.of(chosen)[inside]
+    chosen = selector.choose(numpy.arange(count))
+    engine, current = selector.outcomes.engine, selector.values[0]
+    tuned = selector.of(chosen)
+    is_new = chosen != selector.candidates[0]
+    verdict = _verdict(engine.mean(), current.mean(), min(held_out.mean(), tuned.mean()) if is_new else 0.0)
+    return Proposal(verdict, chosen, engine, current, tuned, held_out, chosen_by_folds)
+
+
+def _verdict(engine: float, current: float, tuned: float) -> Verdict:
+    """Return what to propose by the means of the engine, the current rule, and the tuned rule on held-out queries."""
+    if tuned > engine and tuned >= current:
+        return Verdict.TUNED
+    return Verdict.CURRENT if current > engine else Verdict.OFF
+
+
+def fold_numbers(count: int, folds: int, seed: int) -> Any:
+    """Return the fold of each query, as an array. The sizes of folds differ by at most one."""
+    numpy = library("numpy")
+    return numpy.random.default_rng(seed).permutation(numpy.arange(count) % folds)
+
+
+def cost(outcomes: Outcomes, candidate: Candidate) -> Cost:
+    """Return the mean cost of a search under a candidate."""
+    read = [pool.windows[candidate.place] for pool in outcomes.pools]
+    return Cost(sum(one.passages for one in read) / len(read), sum(one.tokens for one in read) / len(read))

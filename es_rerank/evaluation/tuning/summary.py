@@ -1,0 +1,145 @@
+"""The result of a tuning in numbers: the proposal, quality against cost, and the queries that change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from es_rerank.evaluation.measures import Cutoffs
+from es_rerank.evaluation.summary import QueryChange
+from es_rerank.evaluation.tuning.candidates import Candidate
+from es_rerank.evaluation.tuning.outcomes import Outcomes, Shown, hits, shown
+from es_rerank.evaluation.tuning.selection import Cost, Proposal, Selector, Verdict, cost
+from es_rerank.evaluation.tuning.values import Pool, Reading
+from es_rerank.evaluation.values import Comparison, SearchRecord
+
+
+@dataclass(frozen=True, slots=True)
+class TuneSetup:
+    """How a tuning was made, for its outputs.
+
+    Attributes:
+        index: The index expression.
+        model: Name of the model.
+        template: Name of the search template.
+        cutoffs: Where rankings are cut off.
+        folds: Number of folds.
+        seed: Seed of the assignment of queries to folds.
+
+    """
+
+    index: str
+    model: str
+    template: str
+    cutoffs: Cutoffs
+    folds: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One rule with its cost and its mean quality over all queries."""
+
+    candidate: Candidate
+    cost: Cost
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class TuneSummary:
+    """The result of a tuning.
+
+    Attributes:
+        setup: How it was made.
+        readings: The readings.
+        proposal: What is proposed, and its evidence.
+        engine: Mean of the engine.
+        current: The current rule.
+        chosen: The rule that all queries choose together.
+        places: The best policy of each reading and window.
+        changes: The queries with the engine's order and what is proposed, from the greatest loss to the greatest win.
+
+    """
+
+    setup: TuneSetup
+    readings: Sequence[Reading]
+    proposal: Proposal
+    engine: float
+    current: Point
+    chosen: Point
+    places: Sequence[Point]
+    changes: Sequence[QueryChange]
+
+    @property
+    def worse(self) -> list[QueryChange]:
+        """The queries that are worse than in the engine's order, the worst first."""
+        return [one for one in self.changes if one.change < 0]
+
+    @property
+    def better(self) -> list[QueryChange]:
+        """The queries that are better than in the engine's order, the best first."""
+        return [one for one in reversed(self.changes) if one.change > 0]
+
+    def frontier(self) -> list[Point]:
+        """Return the rules for which no cheaper one is as good, by cost."""
+        found: list[Point] = []
+        for point in sorted(self.places, key=lambda one: (one.cost.tokens, -one.value)):
+            if point.value > max([self.engine, *(one.value for one in found)]):
+                found.append(point)
+        return found
+
+
+def summarize(setup: TuneSetup, readings: Sequence[Reading], selector: Selector, proposal: Proposal) -> TuneSummary:
+    """Collect what the outputs show."""
+    outcomes = selector.outcomes
+    return TuneSummary(
+        setup=setup,
+        readings=readings,
+        proposal=proposal,
+        engine=float(outcomes.engine.mean()),
+        current=_point(outcomes, selector.candidates[0], proposal.current),
+        chosen=_point(outcomes, proposal.chosen, proposal.tuned),
+        places=_places(selector),
+        changes=_changes(selector, proposal),
+    )
+
+
+def _point(outcomes: Outcomes, candidate: Candidate, values: Any) -> Point:
+    """Return a candidate with its cost and mean."""
+    return Point(candidate, cost(outcomes, candidate), float(values.mean()))
+
+
+def _places(selector: Selector) -> list[Point]:
+    """Return the best candidate of each reading and window; of equal ones, the first."""
+    best: dict[tuple[int, int], Point] = {}
+    for candidate, values in zip(selector.candidates, selector.values, strict=True):
+        known = best.get(candidate.place)
+        if known is None or values.mean() > known.value:
+            best[candidate.place] = _point(selector.outcomes, candidate, values)
+    return list(best.values())
+
+
+def _changes(selector: Selector, proposal: Proposal) -> list[QueryChange]:
+    """Return the queries with the engine's order and what is proposed."""
+    outcomes = selector.outcomes
+    rows = zip(outcomes.pools, _orders(selector, proposal), proposal.engine, proposal.proposed, strict=True)
+    changes = [
+        QueryChange(_comparison(pool, order, outcomes.cutoffs.k), float(before), float(after))
+        for pool, order, before, after in rows
+    ]
+    return sorted(changes, key=lambda one: one.change)
+
+
+def _orders(selector: Selector, proposal: Proposal) -> Iterator[Shown]:
+    """Yield the proposed order of each query."""
+    k = selector.outcomes.cutoffs.k
+    proposed = {Verdict.TUNED: proposal.chosen, Verdict.CURRENT: selector.candidates[0]}.get(proposal.verdict)
+    for pool in selector.outcomes.pools:
+        yield shown(pool, proposed, k) if proposed else tuple(range(min(k, len(pool.hits))))
+
+
+def _comparison(pool: Pool, order: Shown, k: int) -> Comparison:
+    """Return a query with the first hits of the engine and of what is proposed."""
+    before, after = SearchRecord(pool.hits[:k], 0.0), SearchRecord(hits(pool, order), 0.0)
+    return Comparison(pool.query, pool.ratings, before, after)

@@ -1,0 +1,73 @@
+"""The values of a tuning: what the model may read, and its scores for the hits of each query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from es_rerank.evaluation.values import FoundHit, Query, Ratings
+from es_rerank.model import LongDocuments, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the model reads of a hit.
+
+    Attributes:
+        name: What distinguishes it from the reading of the current rule, for tables.
+        fields: The fields; empty if the hits decide.
+        template: Template of the passage text; None joins the fields with newlines.
+        long: How long documents are scored.
+
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    template: str | None
+    long: LongDocuments
+
+    def applied(self, rule: Rule, window: int) -> Rule:
+        """Return a rule with this reading and a window."""
+        return replace(rule, fields=self.fields, template=self.template, long=self.long, window=window)
+
+
+Place = tuple[int, int]
+"""A reading, by its number, and a window."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadWindow:
+    """The scores of one window with one reading.
+
+    Attributes:
+        model: A probability for each hit of the window; None if not scored.
+        exact: Whether the first hit is an exact match of the query.
+        passages: Number of passages that the model reads.
+        tokens: Their approximate number of tokens.
+
+    """
+
+    model: Sequence[float | None]
+    exact: bool = False
+    passages: int = 0
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The engine's hits for one judged query, and the scores of their windows.
+
+    Attributes:
+        query: The query.
+        ratings: Its judgments.
+        hits: The hits in the engine's order.
+        engine: The engine's score of each hit.
+        windows: The scores by reading and window.
+
+    """
+
+    query: Query
+    ratings: Ratings
+    hits: Sequence[FoundHit]
+    engine: Sequence[float]
+    windows: Mapping[Place, ReadWindow]
