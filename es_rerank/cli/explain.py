@@ -1,4 +1,4 @@
-"""`es-rerank explain`: show what es-rerank would do with a request, without connecting to an engine or a model."""
+"""`es-rerank explain`: show what es-rerank would do with a request, or what a running endpoint does with it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from typing import Any
 import click
 import msgspec
 
-from es_rerank.cli import mapping_file, mustache
+from es_rerank.cli import explain_table, mapping_file, mustache
+from es_rerank.cli.logs import configure
 from es_rerank.cli.options import parse_header
 from es_rerank.config import loading
 from es_rerank.config.rules import Rules
-from es_rerank.errors import ConfigError
+from es_rerank.errors import ConfigError, EsRerankError
 from es_rerank.jsonrepair import decode_repaired
 from es_rerank.model import CallOptions, EngineReply, Failed, IndexInfo, Plan, Rule, ScoreRequest, Search, Skip, Why
 from es_rerank.pipeline import Ports, decide
@@ -28,6 +29,7 @@ from es_rerank.search.formats.parse import parse
 from es_rerank.search.query_text.extract import typed_texts
 from es_rerank.server.admin.explanation import entry, planned, skipped
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NOT_RENDERED = "rendered by the engine; install es-rerank[templates] to render inline templates offline"
 
 
@@ -38,12 +40,43 @@ _NOT_RENDERED = "rendered by the engine; install es-rerank[templates] to render 
 @click.option("--header", "-H", multiple=True, metavar="NAME:VALUE", help="Request header; can be repeated.")
 @click.option("--mapping", type=click.File("rb"), metavar="FILE", help="File with the response of GET /idx/_mapping.")
 @click.option("--mappings", metavar="DIR", help="Folder of rules. [default: none, every index is reranked]")
+@click.option("--endpoint", metavar="URL", help="URL of the admin pages of a running es-rerank, or of an engine.")
+@click.option("--run", is_flag=True, help="Search, and show both orders and the passages. Needs --endpoint.")
+@click.option("--force", is_flag=True, help="Rerank even if the rule is off, samples or only measures.")
+@click.option("--config", type=_FILE, metavar="FILE", help="YAML file of settings, if --endpoint is an engine.")
+@click.option("--ca", type=_FILE, metavar="FILE", help="PEM file of the CA certificates to trust.")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    help="Output format. [default: table with --endpoint on a terminal, json otherwise]",
+)
 def explain(**options: Any) -> None:
     """Show whether and how a request would be reranked.
 
     The output is JSON: for each search of the request its query text, window, page and engine request, or the reason
     why it is not reranked and what to do about it. No connection is opened; the mapping comes from a file.
+
+    With --endpoint, a running es-rerank explains the request with its rules and the mapping of its engine, and --run
+    also searches: with both orders, the fields and why they are read, and the passages as the model reads them. If the
+    URL is that of an engine, the settings are those that `serve` would use.
     """
+    if options["endpoint"]:
+        searches = _asked(options)
+    elif options["run"] or options["force"]:
+        raise EsRerankError("--run and --force need --endpoint, the URL of a running es-rerank or of an engine")
+    else:
+        searches = _offline(options)
+    shown = options["output"] or ("table" if options["endpoint"] and sys.stdout.isatty() else "json")
+    if shown == "table":
+        click.echo("\n".join(explain_table.lines(searches)))
+        return
+    text, _ = decode_repaired(msgspec.json.encode({"searches": searches}), msgspec.Raw)
+    sys.stdout.buffer.write(msgspec.json.format(text, indent=2) + b"\n")
+
+
+def _offline(options: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Explain the searches of a request without a connection."""
     rules = Rules(loading.load({"mappings": options["mappings"]}, {}, None))
     resolver = _Resolver(rules, _mapping(options["mapping"]) if options["mapping"] else None)
     method = options["method"].upper()
@@ -51,11 +84,32 @@ def explain(**options: Any) -> None:
     body = options["body"].read() if options["body"] else b""
     parsed = parse(request, body) if request else Skip(Why.NOT_A_SEARCH)
     if request is None or isinstance(parsed, Skip):
-        searches = [skipped(parsed if isinstance(parsed, Skip) else Skip(Why.NOT_A_SEARCH))]
-    else:
-        searches = [_explained(request, method, one, resolver) for one in parsed]
-    text, _ = decode_repaired(msgspec.json.encode({"searches": searches}), msgspec.Raw)
-    sys.stdout.buffer.write(msgspec.json.format(text, indent=2) + b"\n")
+        return [skipped(parsed if isinstance(parsed, Skip) else Skip(Why.NOT_A_SEARCH))]
+    return [_explained(request, method, one, resolver) for one in parsed]
+
+
+def _asked(options: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Let an endpoint explain the searches of a request."""
+    # It imports the server.
+    from es_rerank.cli import explain_endpoint  # noqa: PLC0415
+
+    if options["mapping"]:
+        raise EsRerankError("--mapping: not with --endpoint, which asks the engine for the mapping")
+    headers = dict(map(parse_header, options["header"]))
+    configure("error")
+    body = options["body"].read().decode("utf-8", "replace") if options["body"] else None
+    question = {
+        "method": options["method"].upper(),
+        "path": options["path"],
+        "headers": headers,
+        "body": body,
+        "run": options["run"],
+        "force": options["force"],
+    }
+    target = explain_endpoint.Target(
+        options["endpoint"].rstrip("/"), headers, options["ca"], options["config"], options["mappings"]
+    )
+    return asyncio.run(explain_endpoint.ask(target, question))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from es_rerank.cli.explain_endpoint import Target, ask
+from es_rerank.errors import EsRerankError
+from es_rerank.testing import FakeResponse, FakeServer, fake_settings, running_endpoint, serve_fake
+from tests.cli.conftest import Run
+from tests.server.handlers.engine import HOSE, running
+
+QUESTION: dict[str, Any] = {"path": "/docs/_search", "body": json.dumps(HOSE), "run": True}
+ORDER = [4, 3, 1, 2]
+
+
+def ranks(searches: Any) -> list[int]:
+    return [hit["rank"] for hit in searches[0]["result"]["hits"]]
+
+
+async def test_a_running_endpoint_explains_a_request() -> None:
+    async with running() as (proxy, engine, _):
+        found = await ask(Target(proxy.own, {"Authorization": "Basic bWU6cmlnaHQ="}), QUESTION)
+    assert ranks(found) == ORDER
+    assert {seen.headers.get("Authorization") for seen in engine.seen} == {"Basic bWU6cmlnaHQ="}
+
+
+async def test_in_front_of_an_engine_an_endpoint_with_the_settings_of_serve_explains_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "docs.yaml").write_text("index: docs\nwindow: 3\nfields: [body]\n")
+    async with running() as (_, engine, reranker):
+        monkeypatch.setenv("ES_RERANK_RERANKER", reranker.url)
+        monkeypatch.setenv("ES_RERANK_PROFILE", "bge-reranker")
+        monkeypatch.setenv("ES_RERANK_SELF_TEST", "false")
+        monkeypatch.setenv("ES_RERANK_ADMIN_LISTEN", "shared")
+        found = await ask(Target(engine.url, {}, mappings=str(tmp_path)), QUESTION)
+    assert found[0]["rule"]["name"] == "docs"
+    assert ranks(found) == [3, 2, 1, 4]
+
+
+async def test_the_address_for_clients_is_not_mistaken_for_an_engine() -> None:
+    async with running() as (proxy, _, _):
+        with pytest.raises(EsRerankError, match="use that of its admin pages"):
+            await ask(Target(proxy.url, {}), QUESTION)
+
+
+async def test_denied_access_is_reported_with_what_to_do() -> None:
+    denied = FakeServer({"": FakeResponse(b'{"error":{"reason":"missing credentials"}}', 401)})
+    async with serve_fake(denied) as engine, running_endpoint(fake_settings(engine, admin_listen="shared")) as proxy:
+        with pytest.raises(EsRerankError, match="denies access with HTTP 401: send credentials with -H"):
+            await ask(Target(proxy.url, {}), QUESTION)
+
+
+async def test_a_question_that_is_not_answered_is_reported_with_its_reason() -> None:
+    async with running() as (proxy, _, _):
+        with pytest.raises(EsRerankError, match="HTTP 400: path: "):
+            await ask(Target(proxy.own, {}), {**QUESTION, "path": "docs"})
+
+
+async def test_an_endpoint_that_is_down_is_reported() -> None:
+    with pytest.raises(EsRerankError, match=r"127\.0\.0\.1:9 cannot be reached"):
+        await ask(Target("http://127.0.0.1:9", {}), QUESTION)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--run"], "--run and --force need --endpoint"),
+        (["--force"], "--run and --force need --endpoint"),
+        (["--endpoint", "http://127.0.0.1:9", "--mapping", "mapping.json"], "--mapping: not with --endpoint"),
+        (["--endpoint", "http://127.0.0.1:9"], "http://127.0.0.1:9 cannot be reached"),
+    ],
+)
+def test_options_that_do_not_fit_together_are_rejected(arguments: list[str], words: str, run: Run) -> None:
+    Path("mapping.json").write_text("{}")
+    result = run("explain", "--path", "/docs/_search", *arguments)
+    assert result.exit_code != 0
+    assert words in f"{result.output}{result.exception}"
