@@ -68,9 +68,17 @@ def _members(rule: Rule) -> Iterator[tuple[str, Any]]:
     yield "template", rule.template
     yield "instruction", rule.instruction
     yield "protect", asdict(rule.protect) if rule.protect else None
+    yield from _minimum(rule)
     yield "long_documents", rule.long.mode
     yield "max_passage_tokens", rule.long.max_passage_tokens
     yield "max_search_tokens", rule.long.max_search_tokens
     yield "query_header", "allow" if rule.query_header else "deny"
     yield "strict", rule.strict
     yield "partial", "allow" if rule.partial else "deny"
+
+
+def _minimum(rule: Rule) -> Iterator[tuple[str, Any]]:
+    """Yield the keys of the minimum probability."""
+    if minimum := rule.min_probability:
+        yield "min_probability", minimum.value
+        yield "below_min_probability", minimum.below

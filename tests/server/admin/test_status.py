@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from es_rerank.model import Why
+from es_rerank.config.rule_file import RuleFile
+from es_rerank.model import MinProbability, Rule, Why
 from es_rerank.reasons import REASONS
+from es_rerank.server.admin import status
 from es_rerank.testing import FakeResponse, FakeServer, fake_settings, running_endpoint, serve_fake
 from tests.server.handlers.engine import running
 
@@ -57,6 +59,11 @@ async def test_rules_are_shown_as_in_their_files(tmp_path: Path) -> None:
         "partial": "deny",
     }
     assert (second["name"], second["mode"]) == ("b", "off")
+
+
+def test_every_key_of_a_rule_is_shown() -> None:
+    rule = Rule("docs", min_probability=MinProbability(0.2))
+    assert {name for name, _ in status._members(rule)} == {"name", *RuleFile.model_fields}
 
 
 async def test_no_secret_is_shown() -> None:
