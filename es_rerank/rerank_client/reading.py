@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from es_rerank.rerank.prompt import PromptBuilder
 from es_rerank.rerank_client.window import Window
 from es_rerank.rerank_client.window_reading import WindowReader
+
+_TEXT = re.compile(r"\S")
 
 
 class PassageRead(NamedTuple):
@@ -75,6 +78,6 @@ def _document(row: Sequence[tuple[bytes, PassageRead]], window: Window) -> Docum
     number = window.places[row[0][0]].document
     cut, document, limits = window.cuts[number], window.documents[number], window.limits
     of = len(cut.pieces) if cut else 1
-    shown = (document.readable or document.text).rstrip()
-    is_cut = (cut is not None and cut.pieces[-1].end < len(shown)) or len(document.text) > limits.readable_characters
-    return DocumentRead([passage for _, passage in row], of, len(row) < of or is_cut)
+    is_cut = cut is not None and _TEXT.search(document.readable or document.text, cut.pieces[-1].end) is not None
+    is_truncated = len(row) < of or is_cut or len(document.text) > limits.readable_characters
+    return DocumentRead([passage for _, passage in row], of, is_truncated)

@@ -5,6 +5,7 @@ The search runs with the same steps as a client's, on behalf of the caller. It i
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -96,9 +97,14 @@ async def explain(state: State, request: web.Request) -> web.StreamResponse:
             searches = await _searches(state, request, question, hold)
         except UpstreamError as error:
             return gateway_error(str(error), RerankHeaders())
-        # Bodies of requests are included as they are sent, with text that only the engines accept as JSON.
-        text, _ = decode_repaired(msgspec.json.encode({"searches": searches}), msgspec.Raw)
-        return web.Response(body=bytes(text), content_type="application/json")
+        return web.Response(body=await asyncio.to_thread(_encoded, searches), content_type="application/json")
+
+
+def _encoded(searches: list[dict[str, Any]]) -> bytes:
+    """Return the body of the response, which may have the documents of a whole window."""
+    # Bodies of requests are included as they are sent, with text that only the engines accept as JSON.
+    text, _ = decode_repaired(msgspec.json.encode({"searches": searches}), msgspec.Raw)
+    return bytes(text)
 
 
 async def _searches(state: State, request: web.Request, question: Question, hold: Hold) -> list[dict[str, Any]]:

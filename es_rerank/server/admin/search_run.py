@@ -18,6 +18,7 @@ from es_rerank.search.response.hits import NotASearchResponseError, SearchRespon
 from es_rerank.search.scoring import Ranking
 from es_rerank.search.window import field_verdicts
 from es_rerank.server.admin.explanation import reason
+from es_rerank.server.concurrency import compute
 from es_rerank.server.handlers.context import EngineSession, SearchCall
 from es_rerank.server.responses import outcome_header
 from es_rerank.server.timings import Timings
@@ -68,11 +69,10 @@ async def reranked(call: SearchCall, session: EngineSession, search: Search, pla
     reply = await fetch(plan)
     window = await rank_window(plan, reply, replace(session.ports(fetch), score=recorder.score), call.options)
     if isinstance(window, RankedWindow):
-        hits = list(_ranked_hits(window, recorder))
-        fields = [verdict._asdict() for verdict in field_verdicts(window.response.hits, plan)]
-        shown = _shown(reply, window.response, hits)
-        return {**shown, "fields": fields, **_outcome(window.outcome), "times": _times(session)}
-    return {**_as_sent(reply), **_outcome(window.outcome), "times": _times(session)}
+        shown = await compute(reply.size, _ranked, window, recorder)
+    else:
+        shown = await compute(reply.size, _as_sent, reply)
+    return {**shown, **_outcome(window.outcome), "times": _times(session)}
 
 
 async def as_sent(session: EngineSession, sent: EngineRequest, skip: Skip) -> dict[str, Any]:
@@ -83,7 +83,14 @@ async def as_sent(session: EngineSession, sent: EngineRequest, skip: Skip) -> di
 
     """
     reply = await session.ask(sent, "POST")
-    return {**_as_sent(reply), "outcome": "skipped", **reason(skip), "times": _times(session)}
+    shown = await compute(reply.size, _as_sent, reply)
+    return {**shown, "outcome": "skipped", **reason(skip), "times": _times(session)}
+
+
+def _ranked(window: RankedWindow, recorder: _Recorder) -> dict[str, Any]:
+    """Return the hits of a window, and for each candidate field whether the model reads it."""
+    fields = [verdict._asdict() for verdict in field_verdicts(window.response.hits, window.plan)]
+    return {**_shown(window.reply, window.response, list(_ranked_hits(window, recorder))), "fields": fields}
 
 
 def _as_sent(reply: EngineReply) -> dict[str, Any]:
