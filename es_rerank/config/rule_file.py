@@ -78,10 +78,10 @@ class RuleFile(BaseModel):
     strict: bool = Field(
         default=False, description="Whether the client gets an error if reranking fails, instead of the engine's order."
     )
-    partial: Literal["allow", "deny"] | None = Field(
-        None,
+    partial: Literal["allow", "deny"] = Field(
+        "allow",
         description="If the deadline passes: `allow` reranks the first hits that have scores, `deny` returns the "
-        "engine's order. If not set, `allow` for models that are scored from vectors, otherwise `deny`.",
+        "engine's order.",
     )
 
     @field_validator("index", mode="before", json_schema_input_type=str | list[str])

@@ -15,7 +15,7 @@ from es_rerank.config.settings import Settings
 from es_rerank.config.types import policy_spec
 from es_rerank.errors import ConfigError
 from es_rerank.model import LongDocumentMode, LongDocuments, LowHits, MinProbability, Rule, RuleMode, Why
-from es_rerank.rerank.backends import BACKENDS, scores_vectors
+from es_rerank.rerank.backends import BACKENDS
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.search.index_names import names_of
 
@@ -167,7 +167,7 @@ def _rule(name: str, file: RuleFile, settings: Settings) -> Rule:
         sample_rate=1.0 if file.sample_rate is None else file.sample_rate,
         query_header=file.query_header == "allow",
         strict=file.strict,
-        partial=file.partial == "allow" if file.partial else scores_vectors(settings.backend, settings.profile),
+        partial=file.partial == "allow",
     )
 
 

@@ -124,4 +124,4 @@ class Rule:
     sample_rate: float = 1.0
     query_header: bool = True
     strict: bool = False
-    partial: bool = False
+    partial: bool = True

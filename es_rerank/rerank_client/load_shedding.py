@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
@@ -25,6 +24,8 @@ def documents_under_load(tokens: Sequence[int], load: float, capacity: float) ->
     | below 1    | 20 %   |
     | 1 or above | none   |
 
+    Fewer are scored if these do not fit into *capacity*.
+
     Args:
         tokens: For each document, the number of tokens of its passages that are not cached. If all scores are cached,
             the whole window is used.
@@ -35,29 +36,14 @@ def documents_under_load(tokens: Sequence[int], load: float, capacity: float) ->
     """
     if not any(tokens):
         return len(tokens)
-    for share, limit in _STEPS:
-        count = min(len(tokens), max(_MIN_DOCUMENTS, round(len(tokens) * share)))
-        if load < limit and sum(tokens[:count]) <= capacity:
-            return count
-    return 0
+    share = next((share for share, limit in _STEPS if load < limit), None)
+    if share is None:
+        return 0
+    count = min(len(tokens), max(_MIN_DOCUMENTS, round(len(tokens) * share)))
+    count = min(count, bisect_right(list(accumulate(tokens)), capacity))
+    return count if count >= min(_MIN_DOCUMENTS, len(tokens)) else 0
 
 
 def all_or_none(tokens: Sequence[int], capacity: float) -> int:
     """Return the number of documents if all of them fit into *capacity* tokens, otherwise 0."""
     return len(tokens) if sum(tokens) <= capacity else 0
-
-
-def head_under_load(tokens: Sequence[int], queue: float, capacity: float) -> int:
-    """Return how many documents, from the start of the window, are scored from vectors.
-
-    A queue reduces the window as in `documents_under_load`. The capacity reduces it to the documents that fit, not by
-    steps: their vectors are kept, so the next search has more of them.
-
-    Args:
-        tokens: For each document, the number of tokens of its passages that have no vector yet.
-        queue: The fraction of the queue that is full.
-        capacity: The number of tokens that the servers can process in time.
-
-    """
-    count = min(documents_under_load(tokens, queue, math.inf), bisect_right(list(accumulate(tokens)), capacity))
-    return count if count >= min(_MIN_DOCUMENTS, len(tokens)) else 0

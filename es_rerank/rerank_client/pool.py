@@ -87,6 +87,12 @@ class ServerPool:
         tokens += sum(queued.tokens for queued in self._waiting() if queued.deadline <= deadline)
         return QueueEstimate(tokens / total_rate, total_rate)
 
+    def idle_rate(self) -> float | None:
+        """Return the tokens per second of all usable servers while they are idle; None if not known of any."""
+        now = time.monotonic()
+        rates = [server.throughput.rate_at(now) for server in self.servers if server.usable(now)]
+        return sum(rate for rate in rates if rate) or None
+
     def drop_late(self) -> bool:
         """Fail the queued requests that would miss their deadlines, and return whether there were any."""
         rate, now = self.queue_estimate().rate, time.monotonic()

@@ -13,7 +13,7 @@ from es_rerank.config.settings import Settings
 from es_rerank.model import Failed, Rule, Scored, ScoreRequest, Why
 from es_rerank.rerank.backends import RerankCall
 from es_rerank.rerank.known_pairs import pairs_for
-from es_rerank.rerank.prompt import PromptBuilder, read_documents
+from es_rerank.rerank.prompt import PromptBuilder, approximate_tokens, read_documents
 from es_rerank.rerank_client.self_test import SelfTest
 from es_rerank.rerank_client.server_health import NOT_TESTED, TRUSTED_STATES, HealthState, ServerHealth
 from es_rerank.rerank_client.state_log import StateLog
@@ -26,6 +26,8 @@ _VECTOR_SECONDS = 1.0
 _VECTOR_TOKENS = 1024
 # Time limit of a probe, which is enough for a known pair on a slow CPU.
 _PROBE_SECONDS = 10.0
+# Lower limit of a measured time, which is a divisor.
+_MIN_SECONDS = 0.001
 # Failures that the texts of a request can cause.
 _CONTENT_FAULTS = frozenset({Why.REFUSED, Why.BAD_ANSWER})
 
@@ -210,7 +212,11 @@ class RerankServer:
 
     async def _score_pair(self, request: ScoreRequest) -> Scored | Failed:
         """Score a known pair as a search does, but without the cache."""
+        started = time.monotonic()
         answer = await self._send(self._pair_call(request), request.deadline)
         if isinstance(answer, Failed):
             return answer
+        read = read_documents([f"{request.query}\n{text}" for text in request.documents if text])
+        tokens = sum(approximate_tokens(document.size) for document in read)
+        self.throughput.tested(tokens / max(time.monotonic() - started, _MIN_SECONDS))
         return Scored(self._prompts.probabilities(self._prompts.backend.scores(answer)), 0, self._prompts.model)

@@ -23,6 +23,7 @@ class Throughput:
         busy_seconds: Total time in which at least one request was in flight.
         busy_from: Start of the last busy interval.
         busy_until: End of the last busy interval.
+        tested_rate: Lowest tokens per second of a pair of the self-test; None before it.
 
     """
 
@@ -32,6 +33,7 @@ class Throughput:
     busy_seconds: float = 0.0
     busy_from: float = 0.0
     busy_until: float = 0.0
+    tested_rate: float | None = None
 
     def __repr__(self) -> str:
         rate = "rate unknown" if self.rate is None else f"{self.rate:.0f} tokens/s"
@@ -42,6 +44,11 @@ class Throughput:
         """Measured throughput in tokens per second; None while there are too few measurements."""
         known = self.done_tokens and self.busy_seconds >= _MIN_BUSY_SECONDS
         return self.done_tokens / self.busy_seconds if known else None
+
+    def rate_at(self, now: float) -> float | None:
+        """Return the rate for a request at time *now*, or that of the self-test; None if neither is known."""
+        stale = not self.requests and now - self.busy_until > _STALE_SECONDS
+        return self.tested_rate if stale else self.rate or self.tested_rate
 
     def seconds_for(self, tokens: int, default_rate: float | None = None) -> float:
         """Estimate the time until a new request is answered, including the requests in flight.
@@ -84,6 +91,10 @@ class Throughput:
         self.done_tokens += tokens if answered else 0
         if self.busy_seconds > _HALVING_SECONDS:
             self.done_tokens, self.busy_seconds = self.done_tokens / 2, self.busy_seconds / 2
+
+    def tested(self, rate: float) -> None:
+        """Record the tokens per second of a pair of the self-test. It is used while there is no other measurement."""
+        self.tested_rate = min(rate, self.tested_rate or rate)
 
     def reset(self) -> None:
         """Discard the measurements, which no longer apply after a failure or a long idle time."""

@@ -20,7 +20,7 @@ from es_rerank.rerank.prompt import Passage, PromptBuilder
 from es_rerank.rerank.vectors import Precision, VectorLengthError, cosines, vector_backend
 from es_rerank.rerank_client.cutting import Cutter
 from es_rerank.rerank_client.inflight import InFlight, collected
-from es_rerank.rerank_client.load_shedding import all_or_none, head_under_load
+from es_rerank.rerank_client.load_shedding import all_or_none, documents_under_load
 from es_rerank.rerank_client.lru_cache import LruCache
 from es_rerank.rerank_client.pair_keys import pair_keys
 from es_rerank.rerank_client.pool import ServerPool
@@ -163,7 +163,7 @@ class VectorScorer:
         if request.whole:
             return all_or_none(tokens, capacity)
         queue = queued / max(self._settings.reranker_queue_size, 1) if queued > 0 else 0.0
-        return head_under_load(tokens, queue, capacity)
+        return documents_under_load(tokens, queue, capacity)
 
     def _add_scores(self, window: Window) -> Failed | None:
         """Add the scores of all passages whose vectors were received in time to the window."""

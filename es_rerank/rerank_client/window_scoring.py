@@ -14,6 +14,7 @@ from es_rerank.rerank_client.cutting import Cutter
 from es_rerank.rerank_client.inflight import InFlight, collected
 from es_rerank.rerank_client.load_shedding import FULL_WINDOW_LOAD, all_or_none, documents_under_load
 from es_rerank.rerank_client.lru_cache import LruCache
+from es_rerank.rerank_client.pacing import FIRST_TOKENS, next_head
 from es_rerank.rerank_client.pair_keys import pair_keys
 from es_rerank.rerank_client.pool import ServerPool
 from es_rerank.rerank_client.shared_cache import SCORES
@@ -22,8 +23,10 @@ from es_rerank.rerank_client.tokenizer import ModelTokenizer
 from es_rerank.rerank_client.window import Window
 from es_rerank.rerank_client.window_reading import WindowReader
 
-# Batch size for rules that allow partial scores, so that some batches are complete when the deadline is reached.
-_PARTIAL_BATCH_TEXTS = 10
+# Batch size if the deadline may be reached, so that some batches are complete then.
+_STEP_TEXTS = 4
+# A window is scored at once if that is expected to take at most this fraction of the remaining time.
+_AT_ONCE_SHARE = 0.5
 # Failures after which the scores received so far may be used.
 _LATE = frozenset({Why.DEADLINE, Why.OVERLOADED})
 # A single scored document cannot be reordered.
@@ -75,10 +78,48 @@ class WindowScorer:
         missing = {key: place for key, place in window.places.items() if key not in window.cached}
         tokens = {key: self.reader.tokens(window, place) for key, place in missing.items()}
         new_tokens = [sum(tokens.get(key, 0) for key in row) for row in window.rows]
-        window.count = self.readable(new_tokens, window.request, queued)
-        if not window.count:
+        request, is_slow = window.request, self._is_slow(new_tokens, window.request)
+        if is_slow and not request.whole and queued <= 0 and not self._pool.queue_estimate().wait:
+            return await self._score_in_steps(window, new_tokens)
+        count = self.readable(new_tokens, request, queued)
+        if not count:
             return Failed(Why.OVERLOADED)
-        return await self._get_scores(await self.reader.passages(window, window.missing()), window)
+        return await self._score_head(window, count, self._step_texts if is_slow else self._pool.max_batch)
+
+    def _is_slow(self, tokens: Sequence[int], request: ScoreRequest) -> bool:
+        """Return whether scoring a window takes much of the remaining time even on idle servers, as far as is known."""
+        rate, seconds = self._pool.idle_rate(), request.deadline - time.monotonic()
+        return sum(tokens) > (FIRST_TOKENS if rate is None else rate * seconds * _AT_ONCE_SHARE)
+
+    async def _score_in_steps(self, window: Window, tokens: Sequence[int]) -> Failed | None:
+        """Score as much of a window as fits into the remaining time, which each step measures anew."""
+        scored, rate = 0, self._pool.idle_rate()
+        while scored < len(tokens):
+            started = time.monotonic()
+            capacity = None if rate is None else rate * (window.request.deadline - started)
+            count = next_head(tokens, scored, capacity)
+            if count == scored:
+                break
+            new = sum(tokens[scored:count])
+            is_measured = scored and capacity is not None and new <= capacity * _AT_ONCE_SHARE
+            texts = self._pool.max_batch if is_measured else self._step_texts
+            if fault := await self._score_head(window, count, texts):
+                return fault
+            if new:
+                rate = new / max(time.monotonic() - started, MIN_SECONDS)
+            scored = count
+        return None
+
+    async def _score_head(self, window: Window, count: int, max_texts: int) -> Failed | None:
+        """Get the scores of the first *count* documents, with at most *max_texts* texts in a request."""
+        window.count = count
+        missing = [key for key in window.missing() if key not in window.scores]
+        return await self._get_scores(await self.reader.passages(window, missing), window, max_texts)
+
+    @property
+    def _step_texts(self) -> int:
+        """Maximum number of texts in a request if the deadline may be reached."""
+        return min(_STEP_TEXTS, self._pool.max_batch)
 
     def _remember(self, keys: Collection[bytes], scores: Sequence[float]) -> None:
         """Cache scores in this process, and for all others."""
@@ -116,23 +157,24 @@ class WindowScorer:
         """Return each document's best passage score as a probability; after a timeout, partial scores if allowed."""
         return scored(window, fault, self._prompts)
 
-    async def _get_scores(self, passages: Mapping[bytes, Passage], window: Window) -> Failed | None:
+    async def _get_scores(self, passages: Mapping[bytes, Passage], window: Window, max_texts: int) -> Failed | None:
         """Request the scores that are not in flight yet, and wait for all of them."""
         if self.given_up:
             return Failed(Why.DEADLINE)
         own = {key: passages[key] for key in self.inflight.not_started(passages)}
-        self._request(own, window)
+        self._request(own, window, max_texts)
         with self.inflight.awaited(passages) as wanted:
             retryable = await collected(wanted, own, window.scores)
         if isinstance(retryable, Failed):
             return retryable
-        return await self._get_scores({key: passages[key] for key in retryable}, window) if retryable else None
+        if not retryable:
+            return None
+        return await self._get_scores({key: passages[key] for key in retryable}, window, max_texts)
 
-    def _request(self, passages: Mapping[bytes, Passage], window: Window) -> None:
+    def _request(self, passages: Mapping[bytes, Passage], window: Window, max_texts: int) -> None:
         """Request the scores of *passages*, in batches that fit the limits of the servers."""
         request, keys, tokens = window.request, list(passages), [passage.tokens for passage in passages.values()]
         rule = request.rule
-        max_texts = min(_PARTIAL_BATCH_TEXTS, self._pool.max_batch) if rule.partial else self._pool.max_batch
         max_tokens = self._settings.reranker_max_tokens
         at_once = keys and len(keys) <= max_texts and sum(tokens) <= max_tokens
         for part in [slice(None)] if at_once else batches(tokens, max_texts, max_tokens):

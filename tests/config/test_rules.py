@@ -237,25 +237,10 @@ def test_modes(rules: Write, text: str, mode: str, sample_rate: float) -> None:
     assert (rule.mode, rule.sample_rate) == (mode, sample_rate)
 
 
-@pytest.mark.parametrize(("text", "partial"), [("", False), ("partial: allow\n", True), ("partial: deny\n", False)])
+@pytest.mark.parametrize(("text", "partial"), [("", True), ("partial: allow\n", True), ("partial: deny\n", False)])
 def test_partial_results_are_allowed_by_the_rule(rules: Write, text: str, partial: bool) -> None:
     (rule,) = rules(docs="index: docs\n" + text)
     assert rule.partial is partial
-
-
-@pytest.mark.parametrize(
-    ("settings", "partial"),
-    [
-        ({}, False),
-        ({"profile": "e5"}, True),
-        ({"profile": "minilm"}, True),
-        ({"profile": "e5", "backend": "vllm-rerank"}, False),
-    ],
-)
-def test_partial_results_are_the_default_if_missing_vectors_are_computed_for_later(
-    settings: dict[str, str], partial: bool
-) -> None:
-    assert default_rule(Settings.model_validate(settings)).partial is partial
 
 
 def test_a_rule_is_found_by_its_name(rules: Write) -> None:

@@ -131,7 +131,7 @@ async def test_only_as_much_is_sent_as_can_be_answered_in_time() -> None:
         whole = asyncio.create_task(reranker.score(replace(ask(*ten, query="whole", seconds=105), whole=True)))
         found = await asyncio.gather(busy, late, vain, whole)
     assert [one.window if isinstance(one, Scored) else one.why for one in found] == [10, 5, "overloaded", "overloaded"]
-    assert [len(texts) for texts in sent(server)] == [10, 5]
+    assert [len(texts) for texts in sent(server)] == [10, 4, 1]
 
 
 async def test_a_client_that_disconnects_ends_the_work_for_it() -> None:
@@ -499,12 +499,16 @@ async def test_a_search_whose_scores_are_all_cached_is_answered_at_a_full_queue(
     requests = scripted(reranker, lambda _, texts: [1.0] * len(texts))
     texts = ["a", None, "text " * 400]
     before = await reranker.score(ask(*texts, long=long))
+    sent_before = len(requests)
     fill_queue(reranker, 4)
     found = await reranker.score(ask(*texts, long=long))
-    assert await reranker.score(ask(*texts, "b", long=long)) == Failed(Why.OVERLOADED)
+    assert await reranker.score(ask(*texts, "b", long=long, partial=False)) == Failed(Why.OVERLOADED)
+    head = await reranker.score(ask(*texts, "b", long=long))
+    assert isinstance(head, Scored)
+    assert (head.window, head.cached) == (3, 2)
     assert isinstance(before, Scored)
     assert found == replace(before, cached=2)
-    assert len(requests) == 1
+    assert len(requests) == sent_before
 
 
 async def test_a_search_whose_scores_are_all_cached_is_no_load(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -254,14 +254,14 @@ TEN = tuple(f"{at} {'x' * 246}" for at in range(10))  # 71 tokens each
         (0.0, math.inf, {}, 10),
         (0.0, 1000.0, {}, 10),
         # Without partial scores, what fits into the deadline; with them, what can be computed for later, too.
-        (0.0, 80.0, {}, 3),
+        (0.0, 80.0, {"partial": False}, 3),
         (0.0, 80.0, {"partial": True}, 10),
         (2.9, 1000.0, {"partial": True}, 10),
         (3.1, 1000.0, {"partial": True}, 0),
         # One document has no order.
-        (0.0, 40.0, {}, 0),
+        (0.0, 40.0, {"partial": False}, 0),
         (0.0, 1000.0, {"whole": True}, 10),
-        (0.0, 80.0, {"whole": True}, 0),
+        (0.0, 80.0, {"whole": True, "partial": False}, 0),
         (0.0, 80.0, {"whole": True, "partial": True}, 0),
     ],
 )

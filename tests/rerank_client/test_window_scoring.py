@@ -48,6 +48,7 @@ async def test_equal_pairs_in_flight_are_scored_once() -> None:
 
 async def test_a_large_window_is_sent_in_batches() -> None:
     async with reranking() as (reranker, server):
+        reranker._pool.servers[0].throughput.tested_rate = 1e6
         found = await reranker.score(ask(*(f"text {at}" for at in range(600))))
     assert isinstance(found, Scored)
     assert sorted(len(texts) for texts in sent(server)) == [88, 256, 256]
@@ -59,7 +60,7 @@ async def test_a_long_document_is_scored_by_its_best_passage() -> None:
         found = await reranker.score(ask(long, long=LongDocuments(LongDocumentMode.MAX_PASSAGE, 100)))
     assert isinstance(found, Scored)
     assert found.probabilities == [pytest.approx(sigmoid(2))]
-    assert len(sent(server)[0]) > 5
+    assert sum(map(len, sent(server))) > 5
 
 
 async def test_a_cached_window_is_no_load() -> None:
@@ -91,14 +92,17 @@ async def parts(known: Sequence[int], **rule: Any) -> Scored | Failed:
     reranker = Reranker(fake_settings(reranker_max_requests=1 if known == [0, 1] else 8))
     late = Failed(Why.DEADLINE)
     scripted(reranker, lambda number, texts: [1.0] * len(texts) if number in known else late)
-    return await reranker.score(ask(*[f"hose {at}" for at in range(40)], **rule))
+    texts = [f"hose {at:02}" for at in range(40)]
+    # The servers seem to score 39 documents within the deadline, so the first step has 19.
+    reranker._pool.servers[0].throughput.tested_rate = approximate_tokens(len(texts[0])) * 39.5 / 5.0
+    return await reranker.score(ask(*texts, **rule))
 
 
 async def test_partial_scores_are_those_of_the_head_of_the_window() -> None:
     found = await parts([0, 1], partial=True)
     assert isinstance(found, Scored)
-    assert found.window == 20
-    assert [p is not None for p in found.probabilities] == [True] * 20 + [False] * 20
+    assert found.window == 8
+    assert [p is not None for p in found.probabilities] == [True] * 8 + [False] * 32
 
 
 @pytest.mark.parametrize(("known", "partial"), [([], False), ([1, 2, 3], True), ([], True)])
@@ -150,7 +154,7 @@ async def test_one_scored_document_has_no_order(scored: int, is_used: bool) -> N
 async def test_partial_scores_are_used_only_if_time_or_capacity_ran_out(why: Why, is_used: bool) -> None:
     reranker = Reranker(fake_settings())
     scripted(reranker, lambda number, texts: Failed(why) if number else [1.0] * len(texts))
-    found = await reranker.score(ask(*[f"hose {at}" for at in range(20)], partial=True))
+    found = await reranker.score(ask(*["hose " * 40 + str(at) for at in range(20)], partial=True))
     assert isinstance(found, Scored) is is_used
 
 

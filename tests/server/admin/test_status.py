@@ -56,7 +56,7 @@ async def test_rules_are_shown_as_in_their_files(tmp_path: Path) -> None:
         "max_search_tokens": 65536,
         "query_header": "allow",
         "strict": False,
-        "partial": "deny",
+        "partial": "allow",
     }
     assert (second["name"], second["mode"]) == ("b", "off")
 
