@@ -13,6 +13,7 @@ import time
 import uvloop
 from aiohttp import web
 
+from es_rerank.cli.serve import exclude_from_collections
 from es_rerank.testing import fake_settings, running_endpoint
 
 _INTERVAL_SECONDS = 0.001
@@ -48,6 +49,7 @@ async def main(engine: str) -> None:
     async with running_endpoint(fake_settings(upstream=engine, backend="identity", profile="minilm")) as endpoint:
         sys.stdout.write(f"{endpoint.url.rpartition(':')[2]} {runner.addresses[0][1]}\n")
         sys.stdout.flush()
+        exclude_from_collections()
         await watch.run()
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -55,6 +56,8 @@ async def test_it_serves_until_a_signal_stops_it(number: signal.Signals) -> None
     with capture_logs() as lines:
         running = asyncio.create_task(until_stopped(settings, SettingsReader({})))
         await until(lambda: "listening" in events(lines))
+        assert gc.get_freeze_count() > 0, "garbage collections visit all objects of startup"
+        gc.unfreeze()
         signal.raise_signal(number)
         await asyncio.wait_for(running, 5)
     loop.remove_signal_handler(signal.SIGINT)
