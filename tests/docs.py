@@ -15,9 +15,11 @@ from es_rerank.cli.options import shown
 from es_rerank.config import rule_file
 from es_rerank.config.loading import PREFIX
 from es_rerank.config.settings import Settings
+from es_rerank.model import LongDocuments
 from es_rerank.reasons import REASONS
 from es_rerank.rerank.backends import BACKENDS
 from es_rerank.rerank.profiles import PROFILES
+from es_rerank.rerank.prompt import PromptBuilder
 from es_rerank.search.fields.names import read_name
 from es_rerank.search.formats.endpoints import ENDPOINTS
 from es_rerank.search.passages import planned_passages
@@ -40,6 +42,7 @@ ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference.md"
 KIBANA = ROOT / "docs" / "kibana.md"
 FIELDS = ROOT / "docs" / "fields.md"
+MODELS = ROOT / "docs" / "models.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 _KIBANA_CASES = ROOT / "tests" / "cases" / "kibana.yaml"
 SCHEMA = ROOT / "mappings" / "rule.schema.json"
@@ -144,14 +147,28 @@ def profiles() -> str:
             row.model,
             f"{row.max_tokens}",
             f"{row.max_passage_tokens}",
-            row.long,
+            PromptBuilder(BACKENDS["vllm"], row, row.model, 0).limits(LongDocuments(), "").mode,
             f"`{row.policy}`",
-            row.languages,
         )
         for name, row in PROFILES.items()
     ]
-    head = ("profile", "model", "context (tokens)", "passage (max. tokens)", "long documents", "policy", "languages")
+    head = ("profile", "model", "context (tokens)", "passage (max. tokens)", "long documents", "policy")
     return table(head, rows)
+
+
+def models() -> str:
+    rows = [
+        (
+            f"`{name}`",
+            f"{row.size:,} M",
+            f"{row.size * (1 if 'fp8' in row.flags else 2) / 1000:.1f} GB",
+            f"{row.max_tokens:,}",
+            "English" if row.languages == "en" else "many",
+            row.license,
+        )
+        for name, row in PROFILES.items()
+    ]
+    return table(("profile", "parameters", "weights in GPU memory", "context (tokens)", "languages", "license"), rows)
 
 
 def reasons() -> str:
@@ -275,6 +292,7 @@ PAGES: Mapping[Path, Blocks] = {
     },
     KIBANA: {"kibana": partial(_kibana_table, "kibana"), "dashboards": partial(_kibana_table, "dashboards")},
     FIELDS: {"fields": fields},
+    MODELS: {"models": models},
     CONTRIBUTING: {"levels": levels, "extensions": extensions},
 }
 

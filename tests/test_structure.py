@@ -69,6 +69,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "es_rerank.net.messages": "values",
     "es_rerank.reasons": "a table of sentences; tests/test_docs.py checks that every Why has a row",
     "es_rerank.rerank.backends.answer": "tests/rerank/test_backends.py: the checks of every backend's responses",
+    "es_rerank.rerank.profiles.profile": "tests/rerank/test_profiles.py runs every profile",
     "es_rerank.rerank.backends.cohere": "tests/rerank/test_backends.py runs every backend over its recorded pair",
     "es_rerank.rerank.backends.infinity": "the same",
     "es_rerank.rerank.backends.tei": "the same",

@@ -30,7 +30,10 @@ def serve(name: str, flags: tuple[str, ...]) -> None:
     """
     if not vllm_installed():
         raise click.ClickException("vLLM is not installed: pip install 'es-rerank[vllm]', or `make demo` for a CPU")
-    argv = [*server_flags(PROFILES[name]), *flags]
+    profile = PROFILES[name]
+    if "NC" in profile.license:
+        click.echo(f"The license of {profile.model}, {profile.license}, excludes commercial use.", err=True)
+    argv = [*server_flags(profile), *flags]
     command = server_command(argv)
     sys.stdout.flush()
     os.execve(command[0], command, vllm_environment(argv))  # noqa: S606 - the user starts this program

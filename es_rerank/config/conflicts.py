@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from es_rerank.config.addresses import SHARED, UNIX, same_place
+from es_rerank.rerank.backends import can_serve
+from es_rerank.rerank.profiles import PROFILES
 
 # (setting, setting that it requires).
 _REQUIRES = (
@@ -50,7 +52,16 @@ def conflicts(values: Mapping[str, Any], changed: Collection[str], named: Collec
     ]
     several = values["aws_region"] and len(values["upstream"]) > 1
     nodes = [("aws_region", "requires a single URL in upstream")] if several else []
-    return missing + both + nodes + _addresses(values, named)
+    return missing + both + nodes + _model(values) + _addresses(values, named)
+
+
+def _model(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the conflict between `backend` and `profile`."""
+    backend, profile = values["backend"], values["profile"]
+    if can_serve(backend, profile):
+        return []
+    others = ", ".join(name for name in PROFILES if can_serve(backend, name))
+    return [("profile", f"the backend {backend} cannot serve {profile}, whose prompt needs vLLM; choose from {others}")]
 
 
 def _addresses(values: Mapping[str, Any], named: Collection[str]) -> list[tuple[str, str]]:

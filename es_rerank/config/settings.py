@@ -65,6 +65,9 @@ class Settings(EndpointSettings):
     max_passage_tokens: int | None = Field(
         None, ge=16, le=32768, description="Maximum tokens per passage, 16 to 32768. If not set, the profile's maximum."
     )
+    max_model_tokens: int | None = Field(
+        None, ge=256, le=131072, description="Context length of the model on its server. If not set, the profile's."
+    )
     max_search_tokens: int = Field(65536, ge=512, description="Maximum tokens that the model reads per search.")
     instruction: str | None = Field(
         None, description="Instruction for models that support instructions. If not set, the profile's instruction."
@@ -154,8 +157,6 @@ class Settings(EndpointSettings):
         description="When to reload rules and certificate: on SIGHUP (`signal`), or also on a file change (`change`).",
     )
     ubi_log: Path | None = Field(
-        None,
-        description="File to which es-rerank appends a record of each search that it responds to, with the query text "
-        "and the ids of the hits that the client gets.",
+        None, description="File to which es-rerank appends the query and the ids of the hits of each of its responses."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum level of log events.")

@@ -21,6 +21,8 @@ _QUERY_DIVISOR = 4
 _BYTES_PER_TOKEN = 3.5
 # As a multiple of the passage limit.
 _CONTEXT_PER_LIMIT = 4
+# A context is long if it has room for this many passages.
+_LONG_CONTEXT_PASSAGES = 8
 _DIGEST_BYTES = 16
 # Maximum length of a character in UTF-8.
 _MAX_BYTES = 4
@@ -94,7 +96,8 @@ class PromptBuilder:
         limit = min(long.max_passage_tokens or profile.max_passage_tokens, room)
         # More context makes no difference. Without it, limits and cached cuts are the same for all but long queries.
         room = min(room, _CONTEXT_PER_LIMIT * limit)
-        return Limits(long.mode or profile.long, limit, long.max_search_tokens or self.max_search_tokens, room)
+        mode = long.mode or profile.long or _mode(profile.max_tokens, limit)
+        return Limits(mode, limit, long.max_search_tokens or self.max_search_tokens, room)
 
     def readable(self, documents: Sequence[Document], limits: Limits) -> list[str]:
         """Return what may be read of each document: its start, with escaped special tokens. Done once per document."""
@@ -125,6 +128,15 @@ class PromptBuilder:
     def probabilities(self, scores: Iterable[float]) -> list[float]:
         """Convert the server's raw scores to probabilities in [0, 1]."""
         return probabilities(self.profile, scores, self.backend.raw)
+
+
+def _mode(context: int, limit: int) -> LongDocumentMode:
+    """Return the default for long documents: later passages count if the context is much longer than a passage.
+
+    The answer is often not in the first passage, and a model with a long context reads several of them well.
+    """
+    is_long = context >= _LONG_CONTEXT_PASSAGES * limit
+    return LongDocumentMode.MAX_PASSAGE if is_long else LongDocumentMode.TRUNCATE
 
 
 def read_documents(texts: Iterable[str]) -> list[Document]:

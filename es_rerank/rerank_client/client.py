@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum, auto
 
 from es_rerank.config.settings import Settings
@@ -70,6 +70,8 @@ class Reranker:
         self._settings = settings
         backend, scorer = scoring(settings)
         profile = PROFILES[settings.profile]
+        if settings.max_model_tokens:
+            profile = replace(profile, max_tokens=settings.max_model_tokens)
         self.model = "identity" if backend.local else settings.model or profile.model
         self._prompts = PromptBuilder(backend, profile, self.model, settings.max_search_tokens)
         self._pool = ServerPool()

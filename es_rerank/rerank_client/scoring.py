@@ -1,4 +1,4 @@
-"""Chooses how windows are scored: by the rerank server, or from vectors."""
+"""Chooses how windows are scored: by the rerank server, pair by pair or as lists, or from vectors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from es_rerank.config.settings import Settings
 from es_rerank.rerank.backends import BACKENDS, Backend, scores_vectors
+from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.prompt import PromptBuilder
+from es_rerank.rerank_client.list_scoring import ListScorer
 from es_rerank.rerank_client.pool import ServerPool
 from es_rerank.rerank_client.window_scoring import WindowScorer
 
@@ -19,6 +21,8 @@ MakeScorer = Callable[[Settings, PromptBuilder, ServerPool], "WindowScorer | Vec
 
 def scoring(settings: Settings) -> tuple[Backend, MakeScorer]:
     """Return the API that the rerank servers are sent requests in, and the class that scores windows."""
+    if PROFILES[settings.profile].listwise:
+        return BACKENDS[settings.backend], ListScorer
     if not scores_vectors(settings.backend, settings.profile):
         return BACKENDS[settings.backend], WindowScorer
     # It imports numpy, which other models do not need.

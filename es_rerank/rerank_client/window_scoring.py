@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 from es_rerank.config.settings import Settings
-from es_rerank.model import Failed, Scored, ScoreRequest, Why
+from es_rerank.model import Failed, Rule, Scored, ScoreRequest, Why
 from es_rerank.rerank.batching import batches
 from es_rerank.rerank.prompt import Passage, PromptBuilder
 from es_rerank.rerank_client.cutting import Cutter
@@ -78,7 +78,7 @@ class WindowScorer:
         missing = {key: place for key, place in window.places.items() if key not in window.cached}
         tokens = {key: self.reader.tokens(window, place) for key, place in missing.items()}
         new_tokens = [sum(tokens.get(key, 0) for key in row) for row in window.rows]
-        request, is_slow = window.request, self._is_slow(new_tokens, window.request)
+        request, is_slow = window.request, self.is_slow(new_tokens, window.request)
         if is_slow and not request.whole and queued <= 0 and not self._pool.queue_estimate().wait:
             return await self._score_in_steps(window, new_tokens)
         count = self.readable(new_tokens, request, queued)
@@ -86,7 +86,7 @@ class WindowScorer:
             return Failed(Why.OVERLOADED)
         return await self._score_head(window, count, self._step_texts if is_slow else self._pool.max_batch)
 
-    def _is_slow(self, tokens: Sequence[int], request: ScoreRequest) -> bool:
+    def is_slow(self, tokens: Sequence[int], request: ScoreRequest) -> bool:
         """Return whether scoring a window takes much of the remaining time even on idle servers, as far as is known."""
         rate, seconds = self._pool.idle_rate(), request.deadline - time.monotonic()
         return sum(tokens) > (FIRST_TOKENS if rate is None else rate * seconds * _AT_ONCE_SHARE)
@@ -133,7 +133,8 @@ class WindowScorer:
             return
         limits, request = window.limits, window.request
         reading = f"{limits.mode} {limits.max_passage_tokens} {limits.max_search_tokens}"
-        common = (self._prompts.model, self._settings.profile, request.rule.instruction or "", reading, request.query)
+        pair = (self._prompts.model, self._settings.profile, request.rule.instruction or "", reading, request.query)
+        common = (*pair, *self.context_of(window))
         digests = [document.digest for document in window.documents]
         window.set_keys(pair_keys(common, [b"%b%d" % (digests[at], number) for at, number in window.passages()]))
         window.scores = self.cache.get_many(window.places)
@@ -141,6 +142,16 @@ class WindowScorer:
             window.scores |= await self.shared.get_many([key for key in window.places if key not in window.scores])
         window.cached = frozenset(window.scores)
         window.count = len(window.rows)
+
+    def context_of(self, window: Window) -> tuple[str, ...]:  # noqa: ARG002
+        """Return what the score of a pair depends on in addition to the pair itself: nothing."""
+        return ()
+
+    def batched(self, tokens: Sequence[int], max_texts: int) -> Iterable[slice]:
+        """Return which passages, given their tokens, are scored in one request of at most *max_texts* texts."""
+        max_tokens = self._settings.reranker_max_tokens
+        at_once = tokens and len(tokens) <= max_texts and sum(tokens) <= max_tokens
+        return [slice(None)] if at_once else batches(tokens, max_texts, max_tokens)
 
     def readable(self, tokens: Sequence[int], request: ScoreRequest, queued: int) -> int:
         """Return how many documents can be scored, given the length of the queue and the remaining time."""
@@ -175,9 +186,7 @@ class WindowScorer:
         """Request the scores of *passages*, in batches that fit the limits of the servers."""
         request, keys, tokens = window.request, list(passages), [passage.tokens for passage in passages.values()]
         rule = request.rule
-        max_tokens = self._settings.reranker_max_tokens
-        at_once = keys and len(keys) <= max_texts and sum(tokens) <= max_tokens
-        for part in [slice(None)] if at_once else batches(tokens, max_texts, max_tokens):
+        for part in self.batched(tokens, max_texts):
             call = self._prompts.call(window.query, [passages[key].text for key in keys[part]], rule)
             ask = partial(self._pool.ask, call, sum(tokens[part]), request.deadline, rule.deadline * PATIENCE_SHARE)
             self.inflight.start(keys[part], ask)

@@ -18,7 +18,7 @@ def test_the_command_line_of_every_profile(run: Run, name: str) -> None:
     assert words[0] == "python"
     assert words[words.index("--model") + 1] == PROFILES[name].model
     assert words[words.index("--runner") + 1] == "pooling"
-    assert ("--hf-overrides" in words) is name.startswith("qwen3")
+    assert ("--hf-overrides" in words) is ("--hf-overrides" in PROFILES[name].flags)
 
 
 def test_the_chat_template_of_qwen3_exists(run: Run) -> None:
@@ -50,3 +50,11 @@ def test_model_serve_executes_the_command_that_model_command_prints(run: Run, mo
     assert run("model", "serve", "bge-reranker", "--", "--port", "1").exit_code == 0
     printed = shlex.split(run("model", "command", "bge-reranker", "--", "--port", "1").output)
     assert started[0][1:] == printed[1:]
+
+
+@pytest.mark.parametrize(("name", "shown"), [("jina-reranker-v3", True), ("bge-reranker", False)])
+def test_a_license_without_commercial_use_is_shown(
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str, shown: bool
+) -> None:
+    monkeypatch.setattr(os, "execve", lambda *_: None)
+    assert ("CC-BY-NC-4.0, excludes commercial use" in run("model", "serve", name).output) is shown

@@ -9,6 +9,11 @@ from es_rerank.errors import ConfigError
 
 SAME = "must differ from listen in port or path; use `shared` for one address"
 
+NEEDS_VLLM = (
+    "whose prompt needs vLLM; choose from bge-reranker, gte-multilingual-reranker, gte-modernbert, jina-reranker-v2, "
+    "e5, minilm"
+)
+
 
 @pytest.mark.parametrize(
     ("given", "words"),
@@ -40,6 +45,14 @@ SAME = "must differ from listen in port or path; use `shared` for one address"
         ({"upstream_key": "a.pem"}, "--upstream-key: requires upstream_certificate"),
         ({"upstream_username": "me"}, "--upstream-username: requires upstream_password"),
         ({"publish_address": "a:1"}, "--publish-address: requires sniff"),
+        (
+            {"backend": "tei"},
+            f"profile: the backend tei cannot serve qwen3-reranker-0.6b, {NEEDS_VLLM}",
+        ),
+        (
+            {"backend": "infinity", "profile": "jina-reranker-v3"},
+            f"--profile: the backend infinity cannot serve jina-reranker-v3, {NEEDS_VLLM}",
+        ),
         ({"aws_region": "x", "upstream_api_key": "s3cret"}, "--aws-region: cannot be combined with upstream_api_key"),
         ({"aws_region": "x", "upstream": "http://a,http://b"}, "--aws-region: requires a single URL in upstream"),
         (

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from es_rerank.rerank.profiles import PROFILES, server_flags, template_path
 
@@ -34,12 +36,53 @@ def test_qwen3_gets_its_overrides_and_its_template() -> None:
     assert QWEN3.instruction in template
 
 
-def test_other_models_need_no_template() -> None:
-    assert [name for name, row in PROFILES.items() if template_path(row)] == [
-        "qwen3-reranker-0.6b",
-        "qwen3-reranker-4b",
-        "qwen3-reranker-8b",
-    ]
+def test_models_that_answer_in_words_have_a_template() -> None:
+    families = {name.split("-")[0] for name, row in PROFILES.items() if template_path(row)}
+    assert families == {"qwen3", "bge", "mxbai"}
+    assert template_path(PROFILES["bge-reranker"]) is None
+
+
+GEMMA = (
+    "A: how {{ q }}\nB: bread 'n'\nbutter\nGiven a query A and a passage B, determine whether the passage contains an "
+    "answer to the query by providing a prediction of either 'Yes' or 'No'."
+)
+MXBAI = (
+    "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n"
+    "<|im_start|>user\nquery: how {{ q }}\ndocument: bread 'n'\nbutter\nYou are a search relevance expert who "
+    "evaluates how well documents match search queries. For each query-document pair, carefully analyze the semantic "
+    "relationship between them, then provide your binary relevance judgment (0 for not relevant, 1 for relevant).\n"
+    "Relevance:<|im_end|>\n<|im_start|>assistant\n"
+)
+QWEN3_PROMPT = (
+    "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct "
+    'provided. Note that the answer can only be "yes" or "no".<|im_end|>\n<|im_start|>user\n'
+    "<Instruct>: Given a web search query, retrieve relevant passages that answer the query\n<Query>: how {{ q }}\n"
+    "<Document>: bread 'n'\nbutter<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt"),
+    [
+        ("bge-reranker-v2-gemma", GEMMA),
+        ("mxbai-rerank-base-v2", MXBAI),
+        ("mxbai-rerank-large-v2", MXBAI),
+        ("qwen3-reranker-0.6b", QWEN3_PROMPT),
+        ("qwen3-reranker-8b-fp8", QWEN3_PROMPT),
+    ],
+)
+def test_a_template_is_the_prompt_of_the_model_card(name: str, prompt: str) -> None:
+    """Render as transformers does: with these options, and the query and the passage as messages."""
+    text = Path(template_path(PROFILES[name]) or "").read_text(encoding="utf-8")
+    template = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(text)
+    messages = [{"role": "query", "content": "how {{ q }}"}, {"role": "document", "content": "bread 'n'\nbutter"}]
+    assert template.render(messages=messages) == prompt
+
+
+def test_quantized_models_have_the_flags_and_the_prompt_of_the_others() -> None:
+    plain, quantized = PROFILES["qwen3-reranker-8b"], PROFILES["qwen3-reranker-8b-fp8"]
+    assert quantized.flags == (*plain.flags, "--quantization", "fp8")
+    assert replace(quantized, flags=plain.flags) == plain
 
 
 def test_scores_of_embedding_models_are_blended_and_those_of_cross_encoders_replace_the_engines() -> None:

@@ -51,7 +51,25 @@ def test_a_long_query_is_cut_to_a_quarter_of_the_context(profile: str | Profile,
 
 def test_the_limits_are_those_of_the_profile() -> None:
     assert builder("e5").limits(LongDocuments(), "hose") == Limits(MAX_PASSAGE, 256, 10_000, 504)
-    assert builder("bge-reranker").limits(LongDocuments(), "hose") == Limits(TRUNCATE, 1024, 10_000, 4096)
+    assert builder("bge-reranker").limits(LongDocuments(), "hose") == Limits(MAX_PASSAGE, 1024, 10_000, 4096)
+
+
+@pytest.mark.parametrize(
+    ("profile", "tokens", "mode"),
+    [
+        ("bge-reranker", None, MAX_PASSAGE),
+        ("bge-reranker", 1024, MAX_PASSAGE),
+        ("bge-reranker", 1025, TRUNCATE),
+        ("jina-reranker-v2", None, TRUNCATE),
+        ("jina-reranker-v2", 128, MAX_PASSAGE),
+        ("jina-reranker-v3", None, TRUNCATE),
+        ("e5", 512, MAX_PASSAGE),
+    ],
+)
+def test_later_passages_count_if_the_context_is_eight_times_a_passage(
+    profile: str, tokens: int | None, mode: LongDocumentMode
+) -> None:
+    assert builder(profile).limits(LongDocuments(max_passage_tokens=tokens), "hose").mode is mode
 
 
 def test_the_limits_of_a_rule_override_those_of_the_profile() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from es_rerank.rerank.backends import BACKENDS
 from es_rerank.rerank.profiles import PROFILES
+from es_rerank.rerank_client.list_scoring import ListScorer
 from es_rerank.rerank_client.scoring import scoring
 from es_rerank.rerank_client.vector_scoring import VectorScorer
 from es_rerank.rerank_client.window_scoring import WindowScorer
@@ -22,7 +23,8 @@ def test_bi_encoders_are_scored_from_vectors_if_the_server_has_them(backend: str
     if (backend, profile) in FROM_VECTORS:
         assert (scorer, api.path, api.has_vectors) == (VectorScorer, "/v1/embeddings", True)
     else:
-        assert (scorer, api) == (WindowScorer, BACKENDS[backend])
+        listwise = PROFILES[profile].listwise
+        assert (scorer, api) == (ListScorer if listwise else WindowScorer, BACKENDS[backend])
 
 
 PROGRAM = """

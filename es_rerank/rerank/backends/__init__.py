@@ -14,7 +14,7 @@ from es_rerank.rerank.backends import cohere, infinity, tei, vllm
 from es_rerank.rerank.backends.answer import BadAnswerError, RerankCall
 from es_rerank.rerank.profiles import PROFILES
 
-__all__ = ["BACKENDS", "Backend", "BadAnswerError", "RerankCall", "scores_vectors"]
+__all__ = ["BACKENDS", "Backend", "BadAnswerError", "RerankCall", "can_serve", "scores_vectors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class Backend:
             order of the texts: a score, or a vector as bytes. Raises BadAnswerError if values are missing or invalid.
         raw: Whether the server returns logits for a cross-encoder. Otherwise it returns probabilities.
         max_batch: Maximum number of texts per request.
+        templates: Whether the server applies a chat template, or knows the prompt of the model. Other servers send the
+            query and the passage to the model as they are.
         local: Whether scores are computed without a server.
         embeddings_path: URL path of the server's embeddings API, from whose vectors bi-encoders are scored; empty if
             the server scores them itself.
@@ -41,6 +43,7 @@ class Backend:
     decode: Callable[[Any, int], list[Any]]
     raw: bool
     max_batch: int
+    templates: bool = True
     local: bool = False
     embeddings_path: str = ""
     has_vectors: bool = False
@@ -57,13 +60,19 @@ BACKENDS: Mapping[str, Backend] = {
         embeddings_path="/v1/embeddings",
     ),
     "vllm-rerank": Backend("/rerank", vllm.encode_rerank, vllm.decode_rerank, raw=True, max_batch=256),
-    "tei": Backend("/rerank", tei.encode, tei.decode, raw=True, max_batch=32),
-    "infinity": Backend("/rerank", infinity.encode, infinity.decode, raw=True, max_batch=256),
+    "tei": Backend("/rerank", tei.encode, tei.decode, raw=True, max_batch=32, templates=False),
+    "infinity": Backend("/rerank", infinity.encode, infinity.decode, raw=True, max_batch=256, templates=False),
     "cohere": Backend("/v2/rerank", cohere.encode, cohere.decode, raw=False, max_batch=500),
     "jina": Backend("/v1/rerank", cohere.encode, cohere.decode, raw=False, max_batch=500),
     # Keeps the engine's order: all scores are equal, and hits with equal scores keep their order.
     "identity": Backend("", lambda _: {}, lambda _, count: [0.5] * count, raw=False, max_batch=2**31, local=True),
 }
+
+
+def can_serve(backend: str, profile: str) -> bool:
+    """Return whether servers with the API *backend* send the prompt of *profile* to its model."""
+    row = PROFILES[profile]
+    return BACKENDS[backend].templates or not (row.template or row.listwise)
 
 
 def scores_vectors(backend: str, profile: str) -> bool:

@@ -1,0 +1,45 @@
+"""Scores windows with a listwise model, which reads all passages of a window together.
+
+The score of a passage depends on the others, so that a window is one request, and no score is used for another window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+
+from es_rerank.config.settings import Settings
+from es_rerank.model import ScoreRequest
+from es_rerank.rerank.prompt import PromptBuilder
+from es_rerank.rerank_client.pool import ServerPool
+from es_rerank.rerank_client.window import Window
+from es_rerank.rerank_client.window_scoring import WindowScorer
+
+# jina-reranker-v3 was trained with lists of at most this length.
+_MAX_LIST = 64
+
+
+class ListScorer(WindowScorer):
+    """Scores each window with one request. Concurrent searches for the same list share the request."""
+
+    def __init__(self, settings: Settings, prompts: PromptBuilder, pool: ServerPool) -> None:
+        """Score with the servers of *pool*, without a cache."""
+        super().__init__(settings.model_copy(update={"score_cache_size": 0}), prompts, pool)
+        self.shared = None
+
+    def context_of(self, window: Window) -> tuple[str, ...]:
+        """Return a digest of the list."""
+        return (blake2b(b"".join(one.digest for one in window.documents)).hexdigest(),)
+
+    def is_slow(self, tokens: Sequence[int], request: ScoreRequest) -> bool:  # noqa: ARG002
+        """Return False: a list is not scored in steps."""
+        return False
+
+    def batched(self, tokens: Sequence[int], max_texts: int) -> Iterable[slice]:  # noqa: ARG002
+        """Return all passages as one request, whatever their number and length."""
+        return [slice(None)] if tokens else []
+
+    def readable(self, tokens: Sequence[int], request: ScoreRequest, queued: int) -> int:
+        """Return the length of the list, or 0 if it cannot be scored in time. A list is not shortened under load."""
+        return super().readable(tokens[:_MAX_LIST], replace(request, whole=True), queued)
