@@ -68,7 +68,7 @@ class SearchResult:
         rule: The rule of the search, if there is one.
         reply: The engine's reply whose status and headers are used for the client's response.
         shadow: The plan to measure after the response, in shadow mode.
-        plan: The plan of the response; None if it is not es-rerank's.
+        window: The window that the response was built from; None if it is the engine's response.
 
     """
 
@@ -77,7 +77,7 @@ class SearchResult:
     rule: Rule | None = None
     reply: EngineReply | None = None
     shadow: Plan | None = None
-    plan: Plan | None = None
+    window: RankedWindow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ def page_result(window: RankedWindow, why: Why | None = None) -> SearchResult:
     outcome = skipped(why) if why else window.outcome
     if (body := rewrite(window.response, window.plan, window.ranking)) is None:
         return skip_result(Skip(Why.ENGINE_ANSWER), window.plan.rule)
-    return SearchResult(body, outcome, window.plan.rule, window.reply, plan=window.plan)
+    return SearchResult(body, outcome, window.plan.rule, window.reply, window=window)
 
 
 def joined_result(window: RankedWindow, reply: EngineReply) -> SearchResult:
@@ -192,7 +192,7 @@ def joined_result(window: RankedWindow, reply: EngineReply) -> SearchResult:
         return skip_result(page, window.plan.rule)
     if (body := rejoin(window.response, page, window.plan, window.ranking)) is None:
         return skip_result(Skip(Why.ENGINE_ANSWER), window.plan.rule)
-    return SearchResult(body, window.outcome, window.plan.rule, reply, plan=window.plan)
+    return SearchResult(body, window.outcome, window.plan.rule, reply, window=window)
 
 
 def engine_order(plan: Plan, reply: EngineReply, why: Why) -> SearchResult:

@@ -21,6 +21,8 @@ class PassageRead(NamedTuple):
         text: The text, with escaped special tokens.
         tokens: Estimated number of tokens.
         probability: The score as a probability; None if the passage was not scored.
+        start: Where the passage starts in the text of the document as the model may read it, in characters.
+        end: Where it ends.
 
     """
 
@@ -28,6 +30,8 @@ class PassageRead(NamedTuple):
     text: str
     tokens: int
     probability: float | None
+    start: int = 0
+    end: int = 0
 
 
 class DocumentRead(NamedTuple):
@@ -70,7 +74,9 @@ def _passage(key: bytes, text: str, window: Window, prompts: PromptBuilder) -> P
     cut = window.cuts[place.document]
     tokens = cut.pieces[place.number].tokens if cut else prompts.profile.rates.measure(text).estimate
     score = window.scores.get(key)
-    return PassageRead(place.number, text, tokens, None if score is None else prompts.probabilities([score])[0])
+    probability = None if score is None else prompts.probabilities([score])[0]
+    start, end = cut.pieces[place.number][:2] if cut else (0, len(text))
+    return PassageRead(place.number, text, tokens, probability, start, end)
 
 
 def _document(row: Sequence[tuple[bytes, PassageRead]], window: Window) -> DocumentRead:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 from es_rerank.config.settings import Settings
-from es_rerank.model import Failed, Rule, Scored, ScoreRequest, Why
+from es_rerank.model import Failed, Scored, ScoreRequest, Why
 from es_rerank.rerank.batching import batches
 from es_rerank.rerank.prompt import Passage, PromptBuilder
 from es_rerank.rerank_client.cutting import Cutter

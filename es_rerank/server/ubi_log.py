@@ -64,11 +64,11 @@ class UbiLog:
             headers: The request headers. `X-Opaque-Id` is the id of the search, if `ext.ubi` has none.
 
         """
-        if self._path is None or result.body is None or result.plan is None or len(self._waiting) >= _MAX_WAITING:
+        if self._path is None or result.body is None or result.window is None or len(self._waiting) >= _MAX_WAITING:
             return
         ids = await compute(len(result.body), _ids, result.body)
         if all(ids):
-            record = ubi_record(result.plan, search.body, ids)
+            record = ubi_record(result.window.plan, search.body, ids)
             key = headers.get("X-Opaque-Id") or str(uuid4())
             named = {"query_id": key, **record, "query_response_id": str(uuid4())}
             self._waiting.append(msgspec.json.encode({"timestamp": self._now(), **named}) + b"\n")

@@ -12,9 +12,10 @@ from structlog.testing import capture_logs
 
 from es_rerank.errors import ConfigError
 from es_rerank.evaluation.ubi import impressions, read_events, read_records
-from es_rerank.model import Outcome, OutcomeState, Plan, Rule
-from es_rerank.pipeline import SearchResult
+from es_rerank.model import EngineReply, Outcome, OutcomeState, Plan, Rule
+from es_rerank.pipeline import RankedWindow, SearchResult
 from es_rerank.search.plan import make
+from es_rerank.search.response.hits import read
 from es_rerank.server.ubi_log import UbiLog
 from es_rerank.testing import search_response
 from tests.search.builders import a_search
@@ -29,7 +30,9 @@ def records(path: Path) -> list[dict[str, Any]]:
 
 
 def result(plan: Plan | None, body: bytes | None = search_response(("a", 2.0, "x"), ("b", 1.0, "y"))) -> SearchResult:
-    return SearchResult(body, Outcome(OutcomeState.RERANKED), Rule("docs"), plan=plan)
+    outcome = Outcome(OutcomeState.RERANKED)
+    window = plan and RankedWindow(plan, EngineReply(), read(search_response()), None, outcome)
+    return SearchResult(body, outcome, Rule("docs"), window=window)
 
 
 async def logged(path: Path, body: dict[str, Any], **headers: str) -> list[dict[str, Any]]:

@@ -47,6 +47,7 @@ from es_rerank.server.state import State
 from es_rerank.server.timings import Timings
 
 Fetch = Callable[[Plan], Awaitable[EngineReply | Skip]]
+Score = Callable[[ScoreRequest], Awaitable[Scored | Failed]]
 
 # Time reserved before the deadline for building the response. Searches that wait for scores at the same time are often
 # scored together, and their responses are then built one after another.
@@ -158,15 +159,15 @@ class EngineSession:
         """Return the measurements to run after the response; plans that are None are ignored."""
         return tuple(partial(measure, plan, self.ports(fetch)) for plan in plans if plan)
 
-    async def score(self, request: ScoreRequest) -> Scored | Failed:
-        """Score a window with the model, early enough to build the response before the deadline."""
+    async def score(self, request: ScoreRequest, score: Score | None = None) -> Scored | Failed:
+        """Score a window with the model (by default) or *score*, early enough to build the response in time."""
         reranker = self._call.state.reranker
         started = time.monotonic()
         seconds = request.deadline - self._call.options.arrived
         deadline = request.deadline - min(seconds * _WRITE_SHARE, _MAX_WRITE_SECONDS)
         deadline -= min(reranker.searches * _WRITE_SECONDS_PER_SEARCH, (deadline - started) * _MAX_WRITE_SHARE)
         try:
-            return await reranker.score(replace(request, deadline=deadline))
+            return await (score or reranker.score)(replace(request, deadline=deadline))
         finally:
             self.timings.add_rerank(started)
 

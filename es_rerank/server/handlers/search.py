@@ -12,6 +12,7 @@ from es_rerank.search.formats.decode import decode
 from es_rerank.search.formats.endpoints import ParsedSearch
 from es_rerank.search.formats.search_template import rendered
 from es_rerank.server.handlers.context import EngineSession, SearchCall, parsed_searches
+from es_rerank.server.handlers.explained import WindowRecorder, explained, wants_explanation
 from es_rerank.server.handlers.filtering import filtered
 from es_rerank.server.handlers.result import HandlerResult, is_strict_failure, pass_through, search_result
 
@@ -40,10 +41,16 @@ async def _searched(call: SearchCall, session: EngineSession, search: Search) ->
     async def timed(plan: Plan) -> EngineReply | Skip:
         return await call.state.engine_times.timed(call.endpoint_request.path, [plan], call.options, fetch(plan))
 
-    result = await run(search, session.ports(timed), call.options)
+    ports = session.ports(timed)
+    recorder = WindowRecorder(call, session) if wants_explanation(call.request.headers) else None
+    result = await run(search, replace(ports, score=recorder.score) if recorder else ports, call.options)
     if result.body is None or result.reply is None:
         return HandlerResult(None, (result.outcome,), measurements=session.measurements(fetch, result.shadow))
-    body = await filtered(call.endpoint_request, result.body, result.reply)
+    whole = result.body
+    if recorder and result.window:
+        # The author of a template decides which fields are shown.
+        whole = explained(whole, result.window, recorder.documents, with_text=not search.from_template)
+    body = await filtered(call.endpoint_request, whole, result.reply)
     if body is None:
         return pass_through(Why.ENGINE_ANSWER)
     if not is_strict_failure(result):

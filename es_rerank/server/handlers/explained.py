@@ -1,0 +1,110 @@
+"""Explains reranked hits in the response, for a client that asks for it: engine rank and score, and the best passage.
+
+The explanation is in `fields` of a hit, which the response format of the engines has for values of any name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from es_rerank.jsonspan import Edit, Span, elements, members, splice
+from es_rerank.model import Failed, Scored, ScoreRequest
+from es_rerank.pipeline import RankedWindow
+from es_rerank.rerank_client.reading import DocumentRead
+from es_rerank.search.response.hits import keys, read
+from es_rerank.server.handlers.context import EngineSession, SearchCall
+
+HEADER = "X-Rerank-Explain"
+_PREFIX = "es_rerank"
+_FIELDS = "fields"
+_NONE = Span(0, 0, 0)
+
+Values = Mapping[str, Any]
+"""The values of an explanation, by name."""
+
+
+class WindowRecorder:
+    """Scores a window as a search does, and keeps what the model read of each document."""
+
+    def __init__(self, call: SearchCall, session: EngineSession) -> None:
+        """Score for the client of *session*."""
+        self._reranker = call.state.reranker
+        self._session = session
+        self.documents: Sequence[DocumentRead | None] = ()
+
+    async def score(self, request: ScoreRequest) -> Scored | Failed:
+        """Score a window."""
+        return await self._session.score(request, self._read)
+
+    async def _read(self, request: ScoreRequest) -> Scored | Failed:
+        scored, self.documents = await self._reranker.read(request)
+        return scored
+
+
+def wants_explanation(headers: Mapping[str, str]) -> bool:
+    """Return whether a client asks for an explanation of each hit."""
+    return headers.get(HEADER, "").strip().lower() == "true"
+
+
+def explained(
+    body: bytes, window: RankedWindow, documents: Sequence[DocumentRead | None], *, with_text: bool = True
+) -> bytes:
+    """Add the explanation of each hit to its `fields`; other bytes are unchanged.
+
+    Args:
+        body: The response to the client.
+        window: The window that it was built from.
+        documents: What the model read of each hit of the window.
+        with_text: Whether to add the text of the best passage.
+
+    """
+    values = dict(zip(keys(window.response.hits), _values(window, documents, with_text), strict=True))
+    response = read(body)
+    array = response.array.of(body)
+    edits = [
+        (span.start, span.end, _with_fields(hit.raw, hit.members, values[key]))
+        for span, hit, key in zip(elements(array), response.hits, keys(response.hits), strict=True)
+        if key in values and key.id and hit.members.get(_FIELDS, _NONE).of(hit.raw)[:1] in {b"", b"{"}
+    ]
+    return splice(body, [(response.array.start, response.array.end, splice(array, edits))])
+
+
+def _values(window: RankedWindow, documents: Sequence[DocumentRead | None], with_text: bool) -> list[Values]:
+    """Return the explanation of each hit of a window, in the engine's order."""
+    unread = [None] * (len(window.response.hits) - len(documents))
+    first = window.plan.fetch.from_ + 1
+    return [
+        {"engine_rank": rank, "engine_score": hit.score, **_best_passage(document, with_text)}
+        for rank, (hit, document) in enumerate(zip(window.response.hits, [*documents, *unread], strict=True), first)
+    ]
+
+
+def _best_passage(document: DocumentRead | None, with_text: bool) -> Values:
+    """Return the passage with the highest probability; nothing if no passage was scored."""
+    scored = [one for one in document.passages if one.probability is not None] if document else []
+    if not scored:
+        return {}
+    best = max(scored, key=lambda one: one.probability or 0.0)
+    place = {"passage_start": best.start, "passage_end": best.end}
+    return {"probability": best.probability, **place, **({"passage": best.text} if with_text else {})}
+
+
+def _with_fields(hit: bytes, spans: Mapping[str, Span], values: Values) -> bytes:
+    """Return a hit with more values in its `fields`."""
+    inner = b",".join(
+        msgspec.json.encode(f"{_PREFIX}.{name}") + b":" + msgspec.json.encode([value]) for name, value in values.items()
+    )
+    return splice(hit, [_insertion(hit, spans, inner)])
+
+
+def _insertion(hit: bytes, spans: Mapping[str, Span], inner: bytes) -> Edit:
+    """Return the edit that inserts members into `fields`, or adds `fields` to a hit that has none."""
+    fields = spans.get(_FIELDS)
+    if fields is None:
+        end = hit.rindex(b"}")
+        return end, end, b',"fields":{' + inner + b"}"
+    more = b"," if members(fields.of(hit)) else b""
+    return fields.start + 1, fields.start + 1, inner + more

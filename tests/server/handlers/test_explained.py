@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from es_rerank.model import FetchPhase, FetchSpec, Outcome, OutcomeState, Plan, Rule
+from es_rerank.model.call import EngineReply
+from es_rerank.pipeline import RankedWindow
+from es_rerank.rerank_client.reading import DocumentRead, PassageRead
+from es_rerank.search.response.hits import read
+from es_rerank.server.handlers.explained import explained, wants_explanation
+from es_rerank.testing import FakeResponse, ReceivedRequest, search_response
+
+from .engine import BEST, HITS, HOSE, found, page_ids, running
+
+EXPLAIN = [("X-Rerank-Explain", "true")]
+
+
+def sources(response: Any) -> list[dict[str, Any]]:
+    return [hit["_source"] for hit in response["hits"]["hits"]]
+
+
+async def test_each_hit_has_its_rank_and_score_of_the_engine_and_its_best_passage() -> None:
+    async with running() as (proxy, _, _):
+        got = await proxy.send("POST", "/docs/_search", HOSE, EXPLAIN)
+    assert got.ids == BEST
+    shown = {hit["_id"]: hit["fields"] for hit in got.json["hits"]["hits"]}
+    for rank, (key, score, text) in enumerate(HITS, 1):
+        assert 0 <= shown[key].pop("es_rerank.probability")[0] <= 1
+        assert shown[key] == {
+            "es_rerank.engine_rank": [rank],
+            "es_rerank.engine_score": [score],
+            "es_rerank.passage": [text],
+            "es_rerank.passage_start": [0],
+            "es_rerank.passage_end": [len(text)],
+        }
+
+
+@pytest.mark.parametrize(
+    "body", [HOSE, {**HOSE, "size": 1, "highlight": {"fields": {"body": {}}}}, {**HOSE, "size": 0}]
+)
+@pytest.mark.parametrize("headers", [[], [("X-Rerank-Explain", "false")]])
+async def test_without_the_header_the_response_is_unchanged(body: Any, headers: Any) -> None:
+    async with running() as (proxy, _, _):
+        plain = await proxy.send("POST", "/docs/_search", body, headers)
+        with_header = await proxy.send("POST", "/docs/_search", body, EXPLAIN)
+    assert b"es_rerank." not in plain.body
+    without = with_header.json
+    for hit in without["hits"]["hits"]:
+        hit.pop("fields", None)
+    assert without == plain.json
+
+
+async def test_the_page_of_a_search_in_two_phases_is_explained() -> None:
+    body = {**HOSE, "size": 1, "highlight": {"fields": {"body": {}}}}
+    async with running() as (proxy, engine, _):
+        got = await proxy.send("POST", "/docs/_search", body, EXPLAIN)
+    assert page_ids(engine.seen[-1].json) == ["3"]
+    assert got.json["hits"]["hits"][0]["fields"]["es_rerank.engine_rank"] == [3]
+
+
+async def test_after_a_failure_the_engines_ranks_are_shown_without_a_passage() -> None:
+    async with running(model=FakeResponse(b"", status=500)) as (proxy, _, _):
+        got = await proxy.send("POST", "/docs/_search", HOSE, EXPLAIN)
+    assert [hit["fields"] for hit in got.json["hits"]["hits"]][:1] == [
+        {"es_rerank.engine_rank": [1], "es_rerank.engine_score": [9.0]}
+    ]
+
+
+async def test_filter_path_applies_to_the_explanation() -> None:
+    async with running() as (proxy, _, _):
+        got = await proxy.send("POST", "/docs/_search?filter_path=hits.hits.fields.es_rerank*rank", HOSE, EXPLAIN)
+    assert got.status == 200
+    assert b"passage" not in got.body
+
+
+async def test_a_template_does_not_show_texts() -> None:
+    async with running() as (proxy, _, _):
+        got = await proxy.send("POST", "/docs/_search/template", {"id": "t", "params": {"q": "mend it"}}, EXPLAIN)
+    names = {name for hit in got.json["hits"]["hits"] for name in hit["fields"]}
+    assert "es_rerank.engine_rank" in names
+    assert "es_rerank.passage" not in names
+
+
+async def test_fields_of_the_client_stay_as_they_are() -> None:
+    def with_fields(seen: ReceivedRequest) -> FakeResponse:
+        response = json.loads(found(json.loads(seen.body or b"{}"), seen.target))
+        for hit in response["hits"]["hits"]:
+            hit["fields"] = {"year": [1999]}
+        return FakeResponse(json.dumps(response, indent=2).encode())
+
+    async with running({"/docs/_search": with_fields}) as (proxy, _, _):
+        got = await proxy.send("POST", "/docs/_search", {**HOSE, "fields": ["year"]}, EXPLAIN)
+    fields = got.json["hits"]["hits"][0]["fields"]
+    assert (fields["year"], fields["es_rerank.engine_rank"]) == ([1999], [3])
+
+
+BODY = search_response(("a", 2.0, "x"), ("b", 1.0, "y"))
+PLAN = Plan("hose", 0, 10, FetchSpec(FetchPhase.WINDOW, 0, 10), 10, Rule("docs"), ("body",))
+WINDOW = RankedWindow(PLAN, EngineReply(), read(BODY), None, Outcome(OutcomeState.RERANKED))
+
+
+def test_the_best_of_several_passages_is_shown_with_its_place() -> None:
+    passages = [PassageRead(at, f"text {at}", 3, one, at * 10, at * 10 + 9) for at, one in enumerate((0.1, 0.8, None))]
+    shown = json.loads(explained(BODY, WINDOW, [DocumentRead(passages, 3, truncated=False), None]))
+    first, second = (hit["fields"] for hit in shown["hits"]["hits"])
+    assert first["es_rerank.passage"] == ["text 1"]
+    assert (first["es_rerank.passage_start"], first["es_rerank.passage_end"]) == ([10], [19])
+    assert second == {"es_rerank.engine_rank": [2], "es_rerank.engine_score": [1.0]}
+
+
+@pytest.mark.parametrize("hit", ['"_score": 1.0', '"_index": "docs", "_id": "a", "_score": 1.0, "fields": null'])
+def test_hits_without_an_id_or_with_other_fields_are_unchanged(hit: str) -> None:
+    body = ('{"hits": {"hits": [{' + hit + "}]}}").encode()
+    window = RankedWindow(PLAN, EngineReply(), read(body), None, Outcome(OutcomeState.RERANKED))
+    assert explained(body, window, []) == body
+
+
+@pytest.mark.parametrize(("value", "wanted"), [("true", True), (" TRUE ", True), ("false", False), ("", False)])
+def test_only_true_asks_for_an_explanation(value: str, wanted: bool) -> None:
+    assert wants_explanation({"X-Rerank-Explain": value}) is wanted
+    assert not wants_explanation({})
