@@ -45,7 +45,7 @@ class SettingsReader:
         self.initial: Fingerprint | None = None
 
     def __repr__(self) -> str:
-        """Return the settings file. Flags are omitted, because they can contain secrets."""
+        """Show the path of the settings file, but not the command-line flags, which can contain secrets."""
         return f"SettingsReader(file={str(self.file) if self.file else None!r})"
 
     def __call__(self) -> Settings:

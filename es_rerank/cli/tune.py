@@ -60,11 +60,11 @@ _MAX_WINDOW = 1000
 @click.option("--json", "json_file", type=_FILE, metavar="FILE", help="Write the result as JSON.")
 @setting_options
 def tune(**options: Any) -> None:
-    """Choose the rule of an index by judged queries.
+    """Propose a rule for an index, based on queries with judgments.
 
-    Window, fields, passages, policy, protection and lowest probability are chosen by cross-validation. The settings are
-    those of serve: they name the engine, the rerank server and the current rules. Nothing is changed; the output
-    compares rules, and --rule writes the proposed one.
+    The window, the fields, the passages, the policy, `protect` and `min_probability` are chosen by cross-validation.
+    The command takes the settings of serve, for the engine, the rerank server and the current rules. The current rules
+    are not changed: the output compares them with the proposal, and --rule saves the proposed rule to a file.
     """
     names = ("index", "k", "windows", "fields", "folds", "seed", "header", "resume", "rule_file", "report_file")
     files = ("queries", "judgments", "query_template", "json_file")

@@ -107,6 +107,6 @@ def plain_name(name: str) -> str:
 
 
 def column(names: Sequence[str], known: Sequence[str]) -> int | None:
-    """Return the position of the first column with one of the *known* plain names; None if there is none."""
+    """Return the position of the first column whose plain name is in *known*; None if there is none."""
     plain = [plain_name(name) for name in names]
     return next((plain.index(name) for name in known if name in plain), None)

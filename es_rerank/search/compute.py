@@ -12,7 +12,7 @@ class Compute(Protocol):
     """Calls a pure function whose input is a response of this size, in bytes, perhaps in another thread."""
 
     def __call__(self, size: int, function: Callable[..., Value], /, *arguments: Any) -> Awaitable[Value]:
-        """Return what the function returns."""
+        """Call the function, possibly in a thread, and return its result."""
 
 
 async def compute_inline(_size: int, function: Callable[..., Value], *arguments: Any) -> Value:

@@ -100,7 +100,7 @@ class Metrics:
         self._dropped.inc()
 
     def passed_through(self) -> None:
-        """Count a request without a search that was passed through."""
+        """Count a passed-through request that contains no search."""
         self._passthrough.inc()
 
     def searched(self, outcomes: Sequence[Outcome], timings: Timings) -> None:

@@ -132,7 +132,7 @@ def _changes(selector: Selector, proposal: Proposal) -> list[QueryChange]:
 
 
 def _orders(selector: Selector, proposal: Proposal) -> Iterator[Shown]:
-    """Yield the proposed order of each query."""
+    """Yield, for each query, its hits in the order of the proposed rule."""
     k = selector.outcomes.cutoffs.k
     proposed = {Verdict.TUNED: proposal.chosen, Verdict.CURRENT: selector.candidates[0]}.get(proposal.verdict)
     for pool in selector.outcomes.pools:

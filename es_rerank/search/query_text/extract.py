@@ -1,4 +1,4 @@
-"""Extracts the text that a user typed from a search: from the URL, the query, kNN searches and retrievers."""
+"""Extracts the user's query text from a search request: from the URL, the query, kNN searches and retrievers."""
 
 from __future__ import annotations
 
