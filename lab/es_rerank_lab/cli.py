@@ -31,6 +31,8 @@ _PORT = "Port of the endpoint; the admin pages use the next port."
 @click.option(
     "--engine-url", metavar="URL", help="Use this engine instead of starting one; can contain user:password@."
 )
+@click.option("--index", metavar="NAME", help="Search this index of the engine at --engine-url, not the demo's corpus.")
+@click.option("--query", multiple=True, metavar="TEXT", help="With --index: a query to show; repeatable.")
 @click.option("--engine-ca", type=click.Path(exists=True, path_type=Path), help="CA certificate for an https engine.")
 @click.option("--reranker-url", metavar="URL", help="Use this rerank server instead of starting vLLM.")
 @click.option(
@@ -43,7 +45,7 @@ _PORT = "Port of the endpoint; the admin pages use the next port."
     "--window", type=click.IntRange(2, 1000), default=30, show_default=True, help="Number of hits that are reranked."
 )
 def demo(once: bool, **options: Any) -> None:
-    """Start a search engine, vLLM and es-rerank, and compare their rankings of a multilingual corpus."""
+    """Start a search engine, vLLM and es-rerank, and compare their rankings of its corpus or of your index."""
     console = Console()
     try:
         run(Options(**options), console, once)

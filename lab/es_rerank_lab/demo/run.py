@@ -9,14 +9,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from rich.console import Console
 
-from es_rerank_lab.demo import corpus, show, stack
+from es_rerank.rerank.profiles import PROFILES
+from es_rerank_lab.demo import corpus, own_index, show, stack
 from es_rerank_lab.demo.client import INDEX, Access, Client
 from es_rerank_lab.demo.corpus import Corpus
 from es_rerank_lab.demo.measure import Comparison, by_language
-from es_rerank_lab.demo.stack import Options
+from es_rerank_lab.demo.stack import Model, Options
 from es_rerank_lab.parts.progress import Reporter, RichReporter
 from es_rerank_lab.parts.running import Running
 from es_rerank_lab.parts.supervisor import Supervisor
@@ -24,37 +26,64 @@ from es_rerank_lab.parts.supervisor import Supervisor
 _PAGE_SIZE = 10
 
 
+class Started(NamedTuple):
+    """The addresses of the parts: the engine, the rerank server, and the base URL of the endpoint."""
+
+    access: Access
+    model: Model
+    url: str
+
+    @property
+    def through(self) -> Access:
+        """How to search through the endpoint."""
+        return replace(self.access, url=self.url, ca=None)
+
+
 def run(options: Options, console: Console, once: bool) -> None:
     """Start engine, vLLM and endpoint, print the comparison, and keep running until Ctrl-C unless *once* is true."""
-    bundled = corpus.load()
     stack.claim(options)
     parts: list[Running] = []
     with ExitStack() as running, _interrupted_by_sigterm():
         with RichReporter(console) as reporter:
-            access, url = _start(options, running, reporter, parts)
-            direct, through = Client(access), Client(replace(access, url=url, ca=None))
-            running.callback(direct.clear)
-            with reporter.step(f"index {len(bundled.documents)} documents through es-rerank"):
-                through.load(bundled.documents)
-            comparisons = list(_compared(bundled, direct, through, reporter))
-        _show(console, comparisons)
-        if not once:
-            _print_instructions(console, options, access, url)
-            with Supervisor(parts, partial(_print_event, console)):
+            started = _start(options, running, reporter, parts)
+            if not options.index:
+                comparisons = _load_and_compare(started, running, reporter)
+        with Supervisor(parts, partial(_print_event, console)):
+            if options.index:
+                _show_own(console, options, started, once)
+            else:
+                _show(console, comparisons)
+            if not once:
+                _print_instructions(console, options, started)
                 _wait()
+        if not once:
             console.print("\nstopping engine, vLLM and endpoint")
 
 
-def _start(options: Options, running: ExitStack, reporter: Reporter, parts: list[Running]) -> tuple[Access, str]:
-    """Start engine, vLLM and endpoint, in this order. Closing *running* stops them in reverse order.
-
-    Returns:
-        The access data of the engine, and the base URL of the endpoint.
-
-    """
+def _start(options: Options, running: ExitStack, reporter: Reporter, parts: list[Running]) -> Started:
+    """Start engine, vLLM and endpoint, in this order. Closing *running* stops them in reverse order."""
     access = running.enter_context(stack.engine(options, reporter, parts))
     model = running.enter_context(stack.model_server(options, reporter, parts))
-    return access, running.enter_context(stack.endpoint(options, access, model, reporter, parts))
+    return Started(access, model, running.enter_context(stack.endpoint(options, access, model, reporter, parts)))
+
+
+def _load_and_compare(started: Started, running: ExitStack, reporter: Reporter) -> list[Comparison]:
+    """Index the corpus of the demo, which *running* deletes, and search it with and without es-rerank."""
+    bundled = corpus.load()
+    direct, through = Client(started.access), Client(started.through)
+    running.callback(direct.clear)
+    with reporter.step(f"index {len(bundled.documents)} documents through es-rerank"):
+        through.load(bundled.documents)
+    return list(_compared(bundled, direct, through, reporter))
+
+
+def _show_own(console: Console, options: Options, started: Started, once: bool) -> None:
+    """Print both orders of the queries of the user, in an index of the user."""
+    show_queries = partial(own_index.show, console, started.access, started.through, str(options.index))
+    show_queries(options.query)
+    if not once and not options.query:
+        console.print("Type queries for your index; Ctrl-D ends the input.", style="dim")
+        show_queries(own_index.typed(console))
 
 
 def _compared(bundled: Corpus, direct: Client, through: Client, reporter: Reporter) -> Iterator[Comparison]:
@@ -73,17 +102,28 @@ def _show(console: Console, comparisons: Sequence[Comparison]) -> None:
     show.languages(console, by_language(comparisons))
 
 
-def _print_instructions(console: Console, options: Options, access: Access, url: str) -> None:
-    """Print the addresses and a curl command, with the password only if the demo itself started the engine."""
+def _print_instructions(console: Console, options: Options, started: Started) -> None:
+    """Print the addresses, a curl command and the next step.
+
+    The password is printed only if the demo itself started the engine.
+    """
+    access, model = started.access, started.model
     password = "" if options.engine_url else f":{access.password}"
     login = ["-u", f"{access.username}{password}"] if access.username else []
-    curl = shlex.join(["curl", *login, f"{url}/{INDEX}/_search?q=pandas+csv+gbk&size=3&pretty"])
+    search = f"{options.index}/_search?q=WORDS" if options.index else f"{INDEX}/_search?q=pandas+csv+gbk"
+    curl = shlex.join(["curl", *login, f"{started.url}/{search}&size=3&pretty"])
+    serve = ["es-rerank", "serve", "--upstream", access.url, "--reranker", model.url, "--profile", model.profile]
+    serve += ["--upstream-ca", access.ca] if access.ca else []
     console.print()
-    console.print(f"[bold]endpoint[/bold]  {url}  (engine: {access.url})", highlight=False)
+    console.print(f"[bold]endpoint[/bold]  {started.url}  (engine: {access.url})", highlight=False)
     console.print(f"[bold]admin[/bold]     http://{options.admin_listen}/_rerank/", highlight=False)
+    trying = "; a small model, for trying and for CPUs" if PROFILES[model.profile].for_trying else ""
+    console.print(f"[bold]model[/bold]     {model.url}  (profile {model.profile}{trying})", highlight=False)
     console.print("[bold]try[/bold]       ", end="")
     console.print(curl, markup=False, highlight=False, soft_wrap=True)
-    console.print("\nCtrl-C stops everything; a process that dies earlier is restarted.", style="dim")
+    console.print("[bold]next[/bold]      send your application's searches to the endpoint. Without the demo:")
+    console.print(f"          {shlex.join(serve)}", markup=False, highlight=False, soft_wrap=True)
+    console.print("\nCtrl-C stops everything; a process that ends earlier is restarted.", style="dim")
 
 
 def _print_event(console: Console, line: str) -> None:

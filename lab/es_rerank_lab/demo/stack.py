@@ -50,6 +50,8 @@ class Options:
     model: str | None = None
     port: int = 9280
     window: int = 30
+    index: str | None = None
+    query: tuple[str, ...] = ()
 
     @property
     def admin_listen(self) -> str:
@@ -110,6 +112,8 @@ def endpoint(options: Options, access: Access, model: Model, reporter: Reporter,
 
 def claim(options: Options) -> None:
     """Check that the endpoint's ports are free. Raises EsRerankError if another program uses them."""
+    if options.index and not options.engine_url:
+        raise EsRerankError("--index is an index of your engine: add its URL with --engine-url")
     if _state(f"http://{options.admin_listen}"):
         raise EsRerankError(
             f"another es-rerank is already listening on {HOST}:{options.port}, perhaps another demo: "
@@ -128,7 +132,7 @@ def _default_profile(options: Options) -> str:
 
 
 def _flags(options: Options, access: Access, model: Model) -> list[str]:
-    """Return the flags of `es-rerank serve`. The deadline of 60 seconds is long enough for a model on a CPU."""
+    """Return the flags of `es-rerank serve`, for an index of the user's own with the defaults of rules."""
     flags = {
         "--listen": f"{HOST}:{options.port}",
         "--admin-listen": options.admin_listen,
@@ -140,12 +144,19 @@ def _flags(options: Options, access: Access, model: Model) -> list[str]:
         "--model": model.model,
         "--tokenizer": model.tokenizer,
         "--window": str(options.window),
+        **({} if options.index else _flags_of_corpus()),
+    }
+    return [part for name, value in flags.items() if value is not None for part in (name, value)]
+
+
+def _flags_of_corpus() -> dict[str, str | None]:
+    """Return the flags for the corpus of the demo. The deadline is long enough for a model on a CPU."""
+    return {
         # Most documents of the corpus are distractors that the engine ranks first, so its scores would not help.
         "--policy": "replace",
         "--max-search-tokens": str(_MAX_SEARCH_TOKENS_ON_CPU) if on_cpu() else None,
         "--deadline": "60s",
     }
-    return [part for name, value in flags.items() if value is not None for part in (name, value)]
 
 
 def _environment() -> dict[str, str]:
