@@ -53,22 +53,12 @@ def serve(**flags: Any) -> None:
     if settings.workers > 1:
         workers.supervise(settings, read_settings, partial(work, read_settings))
     else:
-        _run(settings, read_settings)
+        uvloop.run(until_stopped(settings, read_settings))
 
 
 def work(read_settings: SettingsReader, settings: Settings, bound: Sockets, rules: Rules) -> None:
     """Run one worker process."""
     configure(settings.log_level)
-    _run(settings, read_settings, bound, rules)
-
-
-def _run(settings: Settings, read_settings: SettingsReader, bound: Sockets = NONE, rules: Rules | None = None) -> None:
-    """Run `until_stopped`. The garbage collector no longer examines the objects that exist now.
-
-    These are the modules, which are never deleted. To examine them would block the event loop for 50 ms and more.
-    """
-    gc.collect()
-    gc.freeze()
     uvloop.run(until_stopped(settings, read_settings, bound, rules))
 
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Coroutine, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,19 +63,6 @@ async def test_it_serves_until_a_signal_stops_it(number: signal.Signals) -> None
     loop.remove_signal_handler(signal.SIGINT)
     loop.remove_signal_handler(signal.SIGTERM)
     assert events(lines)[-1] == "stopped"
-
-
-def test_the_garbage_collector_does_not_examine_the_modules(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    frozen = []
-
-    def look(running: Coroutine[Any, Any, None]) -> None:
-        running.close()
-        frozen.append(gc.get_freeze_count())
-
-    monkeypatch.setattr(serving.uvloop, "run", look)
-    run("serve", "--no-self-test", "--tokenizer", "estimate")
-    gc.unfreeze()
-    assert frozen[0] > 10_000
 
 
 async def test_it_drains_until_it_is_signalled_again(monkeypatch: pytest.MonkeyPatch) -> None:
