@@ -26,7 +26,7 @@ COMMANDS: Mapping[str, CommandRow] = {
     "check": CommandRow("es_rerank.cli.check", "Validate and print the effective settings and rules."),
     "explain": CommandRow("es_rerank.cli.explain", "Show whether and how a request would be reranked."),
     "eval": CommandRow("es_rerank.cli.eval", "Measure search quality with and without reranking, on judged queries."),
-    "tune": CommandRow("es_rerank.cli.tune", "Choose the rule of an index by judged queries."),
+    "tune": CommandRow("es_rerank.cli.tune", "Propose a rule for an index, based on queries with judgments."),
     "bench": CommandRow(
         "es_rerank.cli.bench", "Measure throughput and response times under load, with and without reranking."
     ),

@@ -14,7 +14,6 @@ import click
 import msgspec
 
 from es_rerank.cli import explain_table, mapping_file, mustache
-from es_rerank.cli.logs import configure
 from es_rerank.cli.options import parse_header
 from es_rerank.config import loading
 from es_rerank.config.rules import Rules
@@ -96,7 +95,6 @@ def _asked(options: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     if options["mapping"]:
         raise EsRerankError("--mapping: not with --endpoint, which asks the engine for the mapping")
     headers = dict(map(parse_header, options["header"]))
-    configure("error")
     body = options["body"].read().decode("utf-8", "replace") if options["body"] else None
     question = {
         "method": options["method"].upper(),
