@@ -34,14 +34,17 @@ async def test_invalid_rank_requests_get_an_error_in_the_engines_format(body: An
     assert server.seen == []
 
 
+@pytest.mark.parametrize("path", ["/_rerank/rank", "/_rerank/explain"])
 @pytest.mark.parametrize(
     "kind", [None, "text/plain", "application/x-www-form-urlencoded", "text/plain; application/json"]
 )
-async def test_only_json_is_accepted_because_browsers_send_other_types_cross_origin(kind: str | None) -> None:
+async def test_only_json_is_accepted_because_browsers_send_other_types_cross_origin(
+    kind: str | None, path: str
+) -> None:
     body = b'{"query":"q","candidates":["a"]}'
     async with running() as (proxy, server):
-        got = await proxy.pages.send("POST", "/_rerank/rank", body, [("Content-Type", kind)] if kind else [])
-        asked = await proxy.pages.send("OPTIONS", "/_rerank/rank", None, [("Origin", "http://evil.example")])
+        got = await proxy.pages.send("POST", path, body, [("Content-Type", kind)] if kind else [])
+        asked = await proxy.pages.send("OPTIONS", path, None, [("Origin", "http://evil.example")])
     assert (got.status, got.json["error"]["type"]) == (415, "media_type_header_exception")
     assert server.seen == []
     assert asked.status == 405
