@@ -36,6 +36,7 @@ def _effective(rule: Rule) -> dict[str, Any]:
         "sample_rate": rule.sample_rate,
         "fields": list(rule.fields) or "the text fields of the mapping",
         "template": rule.template,
+        "labels": rule.labels,
         "window": rule.window,
         "deadline": f"{rule.deadline:g}s",
         "policy": str(rule.policy),

@@ -40,6 +40,11 @@ class RuleFile(BaseModel):
     template: str | None = Field(
         None, description="Text of a passage, such as `title: {title}`. Lines with only empty fields are omitted."
     )
+    labels: bool = Field(
+        default=False,
+        description="Whether the texts of a passage start with the names of their fields, such as `title: `, if it has "
+        "several texts.",
+    )
     window: int | None = Field(
         None, ge=2, le=1000, description="Maximum hits that the model scores per search, 2 to 1000."
     )
@@ -115,6 +120,8 @@ class RuleFile(BaseModel):
         """Check that the template uses only fields that are listed in `fields`, each in a pair of braces."""
         if unclosed := _UNCLOSED_PLACEHOLDER.search(self.template or ""):
             raise ValueError(f"template has {unclosed[0]!r} without a closing brace")
+        if self.labels and self.template:
+            raise ValueError("`labels` cannot be combined with `template`, which has its own labels")
         unknown = [name for name in placeholders(self.template or "") if name not in self.fields]
         if unknown:
             raise ValueError(f"template uses {unknown[0]!r}, which is not in `fields`")

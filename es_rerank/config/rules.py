@@ -152,6 +152,7 @@ def _rule(name: str, file: RuleFile, settings: Settings) -> Rule:
         patterns=tuple(file.index),
         fields=tuple(file.fields),
         template=file.template,
+        labels=file.labels,
         window=file.window or settings.window,
         deadline=file.deadline or settings.deadline,
         policy=policy_spec(policy) if policy else PROFILES[settings.profile].policy,

@@ -94,6 +94,7 @@ class Rule:
         patterns: Index patterns that the rule applies to.
         fields: Fields that the model reads; empty means the text fields of the mapping.
         template: Template of the passage text; None joins the fields with newlines.
+        labels: Whether the texts of several fields are labeled with the names of their fields.
         window: Number of hits that the model reads.
         deadline: Time limit for a whole search, in seconds.
         policy: How engine scores and model scores are combined into the new `_score`.
@@ -113,6 +114,7 @@ class Rule:
     patterns: tuple[str, ...] = ("*",)
     fields: tuple[str, ...] = ()
     template: str | None = None
+    labels: bool = False
     window: int = 50
     deadline: float = 3.0
     policy: PolicySpec = PolicySpec()

@@ -8,7 +8,7 @@ from typing import Any
 
 from es_rerank.model import Plan, Rule, Search
 from es_rerank.search.fields.plain_text import plain_text
-from es_rerank.search.fields.reading import places, read_together
+from es_rerank.search.fields.reading import labeled, places, read_together
 from es_rerank.search.wildcards import matches
 
 _PLACEHOLDER = re.compile(r"\{([^{}\s]+)\}")
@@ -94,14 +94,14 @@ def passages(
 
     Args:
         sources: The decoded `_source` and `fields` of each hit.
-        rule: Source of the template.
+        rule: Source of the template and the labels.
         fields: The fields that the model reads, best first.
 
     Returns:
         One text per hit; None for a hit without text.
 
     """
-    return [_passage(source, flat, rule.template, fields) for source, flat in sources]
+    return [_passage(source, flat, rule, fields) for source, flat in sources]
 
 
 def planned_passages(sources: Sources, plan: Plan) -> tuple[list[str | None], tuple[str, ...]]:
@@ -120,7 +120,7 @@ def planned_passages(sources: Sources, plan: Plan) -> tuple[list[str | None], tu
         return passages(sources, plan.rule, fields), fields
     columns = columns_of(sources, fields)
     chosen = places(columns, plan.named_fields, plan.text)
-    texts = [read_together(columns, chosen, at) for at in range(len(sources))]
+    texts = [read_together(columns, chosen, at, labels=plan.rule.labels) for at in range(len(sources))]
     return texts, tuple(name for place in chosen for name in place)
 
 
@@ -134,13 +134,12 @@ def placeholders(template: str) -> tuple[str, ...]:
     return tuple(_PLACEHOLDER.findall(template))
 
 
-def _passage(
-    source: Mapping[str, Any], flat: Mapping[str, Any], template: str | None, fields: Sequence[str]
-) -> str | None:
+def _passage(source: Mapping[str, Any], flat: Mapping[str, Any], rule: Rule, fields: Sequence[str]) -> str | None:
     """Build the passage of one hit."""
-    texts = {name: _field_text(source, flat, name) for name in fields}
-    lines = _filled(template, texts) if template else texts.values()
-    return "\n".join(line for line in lines if line) or None
+    texts = {name: text for name in fields if (text := _field_text(source, flat, name))}
+    if rule.template:
+        return "\n".join(line for line in _filled(rule.template, texts) if line) or None
+    return "\n".join(labeled(list(texts), list(texts.values())) if rule.labels else texts.values()) or None
 
 
 def _field_text(source: Mapping[str, Any], flat: Mapping[str, Any], name: str) -> str:

@@ -42,7 +42,7 @@ def test_rules_are_printed_with_their_defaults(run: Run, tmp_path: Path) -> None
     (rule,) = yaml.safe_load(result.output)["rules"]
     assert rule["policy"] == "linear(0.25)"
     assert (rule["mode"], rule["deadline"], rule["fields"]) == ("off", "2s", ["title"])
-    assert (rule["long_documents"], rule["protect"]) == ("truncate", False)
+    assert (rule["long_documents"], rule["protect"], rule["labels"]) == ("truncate", False, False)
 
 
 def test_the_thresholds_of_protected_items_are_printed(run: Run, tmp_path: Path) -> None:

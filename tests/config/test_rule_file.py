@@ -27,6 +27,7 @@ def written(folder: Path, text: str) -> YamlFile:
         ("index: docs\nfields: [title]\ntemplate: '{title} {body}'\n", "template uses 'body'"),
         ("index: docs\nfields: [title]\ntemplate: '{title'\n", "template has '{title' without a closing brace"),
         ("index: docs\nfields: [a.b]\ntemplate: '{a.b} {a.b {a.b}'\n", "template has '{a.b' without"),
+        ("index: docs\nfields: [a]\ntemplate: '{a}'\nlabels: true\n", "`labels` cannot be combined with `template`"),
         ("index: docs\npolicy: best\n", ":2: policy: must be one of"),
         ("index: docs\nprotect: yes, please\n", ":2: protect: "),
         ("index: docs\nmin_probability: 0\n", ":2: min_probability: Input should be greater than 0"),

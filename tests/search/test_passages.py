@@ -193,3 +193,18 @@ def test_candidates_at_the_maximum_depth_are_read_wherever_they_are_called_from(
         return deeper(calls - 1) if calls else planned_passages([({"body": deep}, {})], a_plan(chooses_fields=True))[0]
 
     assert deeper(0) == deeper(300) == ["hose"]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ({"title": "Hoses", "meta": {"product_name": "Reel"}}, "title: Hoses\nproduct name: Reel"),
+        ({"title": "Hoses"}, "Hoses"),
+        ({}, None),
+    ],
+)
+@pytest.mark.parametrize("chooses_fields", [True, False])
+def test_several_texts_have_the_labels_of_their_fields(source: Any, expected: str | None, chooses_fields: bool) -> None:
+    fields = ("title", "meta.product_name")
+    plan = a_plan(rule=Rule("docs", labels=True), passage_fields=fields, chooses_fields=chooses_fields)
+    assert planned_passages([(source, {})], plan)[0] == [expected]

@@ -12,6 +12,8 @@ _MAX_CLEAR = 3
 # A field is a compilation of others, such as the target of `copy_to`, if their values are this share of its value.
 _MIN_COMPILED_SHARE, _MIN_COMPILED_CHARACTERS, _COMPARED_DOCUMENTS = 0.8, 30, 2
 _MIN_PART_CHARACTERS = 3
+# A single text needs no label.
+_MIN_LABELED = 2
 # A text is read no further if a text before it is this share of it, such as a log message in the original line.
 _MIN_REPEATED_SHARE, _MIN_REPEATED_CHARACTERS = 0.6, 40
 
@@ -31,14 +33,32 @@ def places(columns: Columns, named: Collection[str], query: str) -> tuple[Place,
     return choose({name: texts for name, texts in columns.items() if name not in repeating}, named, query)
 
 
-def read_together(columns: Columns, chosen: Sequence[Place], document: int) -> str | None:
-    """Return the text of one document: one line per place. Repeated texts are omitted. None without text."""
+def read_together(columns: Columns, chosen: Sequence[Place], document: int, *, labels: bool = False) -> str | None:
+    """Return the text of one document: one line per place. Repeated texts are omitted. None without text.
+
+    Args:
+        columns: The text of each field in each document.
+        chosen: The fields to read, in order.
+        document: The number of the document.
+        labels: Whether to label the texts; see `labeled`.
+
+    """
     lines: list[str] = []
+    names: list[str] = []
     for place in chosen:
-        text = next((found for name in place if (found := columns[name][document])), "")
-        if text and not (lines and _is_read(text, lines)):
-            lines.append(text)
-    return "\n".join(lines[:MAX_TEXTS]) or None
+        name = next((one for one in place if columns[one][document]), None)
+        if name and not (lines and _is_read(columns[name][document], lines)):
+            lines.append(columns[name][document])
+            names.append(name)
+    return "\n".join(labeled(names, lines[:MAX_TEXTS]) if labels else lines[:MAX_TEXTS]) or None
+
+
+def labeled(names: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
+    """Return texts with the last part of the names of their fields, such as `product name: `; a single one as it is."""
+    if len(texts) < _MIN_LABELED:
+        return texts
+    labels = [name.rpartition(".")[2].replace("_", " ") for name in names]
+    return [f"{label}: {text}" for label, text in zip(labels, texts, strict=False)]
 
 
 def _is_clear(name: str) -> bool:

@@ -66,6 +66,7 @@ def _members(rule: Rule) -> Iterator[tuple[str, Any]]:
     yield "policy", str(rule.policy)
     yield "fields", list(rule.fields)
     yield "template", rule.template
+    yield "labels", rule.labels or None
     yield "instruction", rule.instruction
     yield "protect", asdict(rule.protect) if rule.protect else None
     yield from _minimum(rule)
