@@ -20,7 +20,7 @@ PYTEST := $(BIN)/pytest -n 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test pure pure-newest check fuzz mutants bench bench-planning bench-streaming bench-load bench-soak \
-	bench-vectors docs site lock clean
+	bench-saturation bench-vectors docs site lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,7 +58,7 @@ fuzz: $(READY) $(FUZZER) ## Fuzz all parsers of external input (ARGS="plans page
 mutants: $(READY) $(MUTATOR)/.ready ## Mutation test: small changes of the code must make tests fail (ARGS="--budget 20 search/")
 	$(MUTATOR)/bin/python -m tests.mutants.run --python $(BIN)/python $(ARGS)
 
-bench: $(READY) ## Benchmark what es-rerank adds to a search (ARGS="--engine recorded" without Java)
+bench: $(READY) ## Benchmark what es-rerank adds to a search (ARGS="--engine recorded" without Java, ARGS=--peer)
 	$(BIN)/python -m tests.bench.own_time $(ARGS)
 
 bench-planning: $(READY) ## Benchmark the planning of searches (ARGS=FOLDER for recorded requests)
@@ -69,6 +69,9 @@ bench-streaming: $(READY) ## Benchmark throughput and memory of large bodies aga
 
 bench-load: $(READY) ## Benchmark three times the load that a reranker can handle (ARGS=--vllm for vLLM)
 	$(BIN)/python -m tests.bench.load $(ARGS)
+
+bench-saturation: $(READY) ## Benchmark pairs per second of vLLM, directly and through es-rerank
+	$(BIN)/python -m tests.bench.saturation $(ARGS)
 
 bench-vectors: $(READY) ## Benchmark new queries over known documents, scored from vectors and by vLLM
 	$(BIN)/python -m tests.bench.vectors $(ARGS)

@@ -2,11 +2,14 @@
 
 All cases run in one loop, one search of each case after the other, so that all see the same machine: an engine alone,
 es-rerank in front of it with several profiles and a rerank server that answers after 5 ms, repeated searches, and
-requests with many searches. Only the ratios and differences within a run can be compared with those of another run.
+requests with many searches. Then the throughput is measured, also in turns. Only the ratios and differences within a
+run can be compared with those of another run.
 
 es-rerank may load a real tokenizer, by default that of the demo's model, multilingual-e5. Caches are switched off
 except for the repeated searches. The processor time of each endpoint is measured beside the time that a client waits,
 because it depends less on what else the machine does.
+
+Peers: nginx in front of the same engine, if it is installed, and with `--peer` OpenSearch's own rerank pipeline.
 """
 
 from __future__ import annotations
@@ -16,27 +19,47 @@ import asyncio
 import json
 import os
 import platform
+import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from typing import Any
 
 import aiohttp
 import psutil
 
 from es_rerank_lab.parts.weights import e5_folder
-from tests.bench.load import ENGINES, INDEX, WORDS
+from tests.bench.cases import (
+    ENGINE_WINDOW,
+    NGINX,
+    PAGE,
+    PEER,
+    REPEATED,
+    RERANKED,
+    SEARCHES,
+    WINDOW,
+    Case,
+    Client,
+    Servers,
+    case_table,
+    comparisons,
+    own_time,
+    summary,
+)
+from tests.bench.load import ENGINES
+from tests.bench.peer import opensearch_with_pipeline
+from tests.bench.processes import cpu_ms, resident_mib
+from tests.bench.proxies import nginx_url
 from tests.bench.serving import started
+from tests.bench.throughput import ratio, throughput
 from tests.live.endpoint import Endpoint, start_endpoint
 
 MODEL_MS = 5.0
 HIT_WORDS = 330  # about 2 KB
-WINDOW, PAGE, SEARCHES = 50, 10, 10
 COLD = ("--score-cache-size", "0", "--cut-cache-bytes", "0")
 # Scores of pairs also for embedding models, so that each search reads its documents. tests/bench/vectors.py is about
 # vectors.
@@ -53,64 +76,11 @@ ENDPOINTS: Mapping[str, Sequence[str]] = {
     ),
     "cached": ("--profile", "qwen3-reranker-0.6b"),
 }
-
-
-@dataclass(slots=True)
-class Case:
-    """One kind of request: a function that sends it, and the measured times.
-
-    `own` are the times that es-rerank itself reports in `Server-Timing`.
-    """
-
-    send: Callable[[int], Awaitable[aiohttp.ClientResponse]]
-    seconds: list[float] = field(default_factory=list)
-    own: list[float] = field(default_factory=list)
-
-
-def query(number: int) -> dict[str, Any]:
-    """Return a query that no other number has."""
-    return {"match": {"body": f"rain {WORDS[number % len(WORDS)]} nr{number}"}}
-
-
-class Client:
-    """Sends searches over connections that stay open."""
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
-
-    def search(self, url: str, size: int, *, fixed: bool = False) -> Callable[[int], Awaitable[aiohttp.ClientResponse]]:
-        """Return a function that searches for something new, or with *fixed* always for the same."""
-
-        async def send(number: int) -> aiohttp.ClientResponse:
-            body = json.dumps({"query": query(0 if fixed else number), "size": size})
-            return await self._post(f"{url}/{INDEX}/_search", body, "application/json")
-
-        return send
-
-    def msearch(self, url: str, count: int) -> Callable[[int], Awaitable[aiohttp.ClientResponse]]:
-        """Return a function that sends *count* searches in one request."""
-
-        async def send(number: int) -> aiohttp.ClientResponse:
-            lines = [({"index": INDEX}, {"query": query(number * count + at), "size": PAGE}) for at in range(count)]
-            body = "".join(json.dumps(line) + "\n" for pair in lines for line in pair)
-            return await self._post(f"{url}/_msearch", body, "application/x-ndjson")
-
-        return send
-
-    def score(self, url: str, texts: Sequence[str]) -> Callable[[int], Awaitable[aiohttp.ClientResponse]]:
-        """Return a function that calls the rerank server directly, with the texts of a window."""
-
-        async def send(number: int) -> aiohttp.ClientResponse:
-            body = json.dumps({"model": "stub", "text_1": f"rain nr{number}", "text_2": list(texts)})
-            return await self._post(f"{url}/score", body, "application/json")
-
-        return send
-
-    async def _post(self, url: str, body: str, type_: str) -> aiohttp.ClientResponse:
-        async with self._session.post(url, data=body, headers={"Content-Type": type_}) as answer:
-            await answer.read()
-            assert answer.status == 200, await answer.text()
-            return answer
+TWO_WORKERS = "es-rerank, qwen3, two workers"
+# Searches after which the memory is measured: caches and the allocator have settled at the first number.
+MEMORY_AFTER = (1_000, 10_000)
+MEMORY_CLIENTS = 8
+WARM_UP_CLIENTS = 4
 
 
 async def measure(cases: Mapping[str, Case], rounds: int, warm_up: int) -> None:
@@ -125,64 +95,40 @@ async def measure(cases: Mapping[str, Case], rounds: int, warm_up: int) -> None:
         await asyncio.sleep(0.02)
 
 
-def own_time(answer: aiohttp.ClientResponse) -> Iterator[float]:
-    """Yield the seconds that es-rerank reports as its own; fail if it did not rerank."""
-    if outcome := answer.headers.get("X-Rerank"):
-        assert outcome.startswith("reranked"), outcome
-        yield float(answer.headers["Server-Timing"].rpartition("dur=")[2]) / 1e3
-
-
-def case_table(client: Client, engine: str, stub: str, endpoints: Mapping[str, Endpoint]) -> dict[str, Case]:
-    """Return all cases, by name."""
-    text = (" ".join(WORDS) + " ") * 20
-    cases = {
-        "engine, 10 hits": Case(client.search(engine, PAGE)),
-        "engine, 50 hits": Case(client.search(engine, WINDOW)),
-        "rerank server": Case(client.score(stub, [text[:2000]] * WINDOW)),
-        f"engine, _msearch of {SEARCHES}": Case(client.msearch(engine, SEARCHES)),
+async def rates(
+    client: Client, cases: Mapping[str, Case], two: Endpoint, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Measure the throughput of the engine, the peers and es-rerank, with one worker and with two."""
+    names = (ENGINE_WINDOW, NGINX, PEER, RERANKED, REPEATED)
+    sends = {name: cases[name].send for name in names if name in cases}
+    sends[TWO_WORKERS] = client.search(two.url, PAGE)
+    found = await throughput(sends, options.clients, options.seconds, options.turns)
+    pairs = ((RERANKED, PEER), (RERANKED, ENGINE_WINDOW), (TWO_WORKERS, RERANKED), (NGINX, ENGINE_WINDOW))
+    return {
+        "clients": options.clients,
+        "searches_per_second": {name: round(median(values), 1) for name, values in found.items()},
+        "ratios": {
+            f"{one} / {other}": round(ratio(found[one], found[other]), 2)
+            for one, other in pairs
+            if {one, other} <= found.keys()
+        },
     }
-    for name, endpoint in endpoints.items():
-        if name == "cached":
-            cases["repeated search"] = Case(client.search(endpoint.url, PAGE, fixed=True))
-        else:
-            cases[f"es-rerank, {name}"] = Case(client.search(endpoint.url, PAGE))
-    cases[f"es-rerank, _msearch of {SEARCHES}"] = Case(client.msearch(endpoints["qwen3"].url, SEARCHES))
-    return cases
 
 
-def summary(case: Case) -> dict[str, float]:
-    """Return the percentiles of one case in milliseconds."""
-    hundredths = quantiles(case.seconds, n=100)
-    found = {"p50": median(case.seconds), "p90": hundredths[89], "p99": hundredths[98]}
-    if case.own:
-        found["own_p50"] = median(case.own)
-    return {name: round(seconds * 1e3, 2) for name, seconds in found.items()}
+async def memory(client: Client, endpoint: Endpoint) -> dict[str, float]:
+    """Return the resident memory of an endpoint with default caches after 1,000 and after 10,000 searches, in MiB."""
+    send, found, numbers = client.search(endpoint.url, PAGE), {}, iter(range(MEMORY_AFTER[-1]))
 
+    async def some(until: int) -> None:
+        for number in numbers:
+            await send(number)
+            if number >= until - MEMORY_CLIENTS:
+                return
 
-def comparisons(cases: Mapping[str, Case]) -> dict[str, float]:
-    """Return the figures that the targets of docs/performance.md are about, from the medians of paired searches."""
-
-    def paired(name: str, *others: str) -> float:
-        """Return the median of what a case takes more than others in the same round, in milliseconds."""
-        rows = zip(cases[name].seconds, *(cases[other].seconds for other in others), strict=True)
-        return 1e3 * float(median(first - sum(rest) for first, *rest in rows))
-
-    def ratio(name: str, other: str) -> float:
-        rows = zip(cases[name].seconds, cases[other].seconds, strict=True)
-        return float(median(first / second for first, second in rows))
-
-    found = {}
-    for name in cases:
-        if name.startswith("es-rerank, ") and "_msearch" not in name:
-            found[f"{name}: ms over engine (50 hits) and rerank server"] = paired(
-                name, "engine, 50 hits", "rerank server"
-            )
-    found["repeated search / engine, 10 hits"] = ratio("repeated search", "engine, 10 hits")
-    found["repeated search / engine, 50 hits"] = ratio("repeated search", "engine, 50 hits")
-    many = f"es-rerank, _msearch of {SEARCHES}"
-    found[f"_msearch of {SEARCHES} / one search, es-rerank"] = ratio(many, "es-rerank, qwen3")
-    found[f"_msearch of {SEARCHES} / one search, engine"] = ratio(f"engine, _msearch of {SEARCHES}", "engine, 10 hits")
-    return {name: round(value, 2) for name, value in found.items()}
+    for after in MEMORY_AFTER:
+        await asyncio.gather(*(some(after) for _ in range(MEMORY_CLIENTS)))
+        found[f"after {after} searches"] = round(resident_mib(endpoint), 1)
+    return found
 
 
 def machine() -> dict[str, Any]:
@@ -197,11 +143,19 @@ def machine() -> dict[str, Any]:
 
 def table(report: Mapping[str, Any]) -> str:
     """Format the results as Markdown."""
-    lines = ["| case | p50 ms | p90 ms | p99 ms | own time p50 ms |", "| --- | --- | --- | --- | --- |"]
+    shown = ("p50", "p90", "p99", "p99.9", "max")
+    lines = [f"| case | {' | '.join(f'{name} ms' for name in shown)} | own time p50 ms |", "| --- " * 7 + "|"]
     for name, row in report["cases"].items():
-        lines.append(f"| {name} | {row['p50']} | {row['p90']} | {row['p99']} | {row.get('own_p50', '')} |")
-    lines += ["", "| comparison | value |", "| --- | --- |"]
-    lines += [f"| {name} | {value} |" for name, value in report["comparisons"].items()]
+        lines.append(f"| {name} | {' | '.join(str(row[one]) for one in shown)} | {row.get('own_p50', '')} |")
+    rate = report["throughput"]
+    for title, values in (
+        ("comparison | value", report["comparisons"]),
+        (f"{rate['clients']} clients | searches/s", rate["searches_per_second"]),
+        ("throughput | ratio", rate["ratios"]),
+        ("resident memory | MiB", report["memory_mib"]),
+    ):
+        if values:
+            lines += ["", f"| {title} |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in values.items())]
     lines += ["", "| endpoint | processor time per search, ms | resident memory, MiB |", "| --- | --- | --- |"]
     for name, row in report["endpoints"].items():
         lines.append(f"| {name} | {row['cpu_ms_per_search']} | {row['resident_mib']} |")
@@ -214,42 +168,73 @@ def endpoint_flags(stub: str, tokenizer: str) -> tuple[str, ...]:
     return (*own, "--window", str(WINDOW), "--deadline", "10s")
 
 
-async def run(options: argparse.Namespace, engine: str, stub: str, endpoints: Mapping[str, Endpoint]) -> dict[str, Any]:
+async def run(options: argparse.Namespace, servers: Servers, endpoints: Mapping[str, Endpoint]) -> dict[str, Any]:
     """Measure all cases, and return the report."""
     timeout, before = aiohttp.ClientTimeout(total=60), machine()
-    processes = {name: psutil.Process(endpoint.process.pid) for name, endpoint in endpoints.items()}
-    async with aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session:
-        cases = case_table(Client(session), engine, stub, endpoints)
+    listed = {name: endpoints[name] for name in ENDPOINTS}
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(timeout=timeout, auto_decompress=False, connector=connector) as session:
+        client = Client(session)
+        cases = case_table(client, servers)
+        compiled = {name: cases[name].send for name in (ENGINE_WINDOW, PEER) if name in cases}
+        await throughput(compiled, WARM_UP_CLIENTS, options.warm_up, 1)
         await measure(cases, 0, options.rounds // 5 + 1)
-        used = {name: cpu_ms(process) for name, process in processes.items()}
+        used = {name: cpu_ms(endpoint) for name, endpoint in listed.items()}
         await measure(cases, options.rounds, 0)
-    sent = {name: options.rounds * ((1 + SEARCHES) if name == "qwen3" else 1) for name in endpoints}
+        sent = {name: options.rounds * ((1 + SEARCHES) if name == "qwen3" else 1) for name in listed}
+        costs = {
+            name: {
+                "cpu_ms_per_search": round((cpu_ms(endpoint) - used[name]) / sent[name], 2),
+                "resident_mib": round(resident_mib(endpoint), 1),
+            }
+            for name, endpoint in listed.items()
+        }
+        rate = await rates(client, cases, endpoints[TWO_WORKERS], options)
+        held = await memory(client, endpoints["cached"]) if options.memory else {}
     return {
         "machine": before,
         "rounds": options.rounds,
         "cases": {name: summary(case) for name, case in cases.items()},
         "comparisons": comparisons(cases),
-        "endpoints": {
-            name: {
-                "cpu_ms_per_search": round((cpu_ms(process) - used[name]) / sent[name], 2),
-                "resident_mib": round(process.memory_info().rss / 2**20, 1),
-            }
-            for name, process in processes.items()
-        },
+        "throughput": rate,
+        "memory_mib": held,
+        "endpoints": costs,
     }
 
 
-def cpu_ms(process: psutil.Process) -> float:
-    """Return the processor time of a process so far, in milliseconds."""
-    times = process.cpu_times()
-    return float(times.user + times.system) * 1e3
+@contextmanager
+def running(options: argparse.Namespace, folder: Path) -> Iterator[tuple[Servers, dict[str, Endpoint]]]:
+    """Run the engine, the rerank server, the peers and all endpoints."""
+    tokenizer, endpoints = options.tokenizer or str(e5_folder()), {}
+    with ExitStack() as stack:
+        stub, peer = stack.enter_context(started("tests.bench.stub", str(MODEL_MS))), ""
+        if options.peer:
+            found = stack.enter_context(opensearch_with_pipeline(HIT_WORDS, stub, WINDOW, PAGE))
+            sys.stderr.write(f"OpenSearch with the rerank pipeline started in {found.start_seconds:.0f} s\n")
+            engine = peer = found.url
+        else:
+            engine = stack.enter_context(ENGINES[options.engine](HIT_WORDS))
+        for name, flags in {**ENDPOINTS, TWO_WORKERS: (*ENDPOINTS["qwen3"], "--workers", "2")}.items():
+            endpoints[name] = start_endpoint(engine, folder / f"{name}.log", *endpoint_flags(stub, tokenizer), *flags)
+            stack.callback(endpoints[name].process.stop)
+        nginx = stack.enter_context(nginx_url(engine, folder / "nginx")) if shutil.which("nginx") else ""
+        urls = {name: endpoints[name].url for name in ENDPOINTS}
+        yield Servers(engine, stub, urls, nginx, peer), endpoints
 
 
 def arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.own_time", description=__doc__.partition(":")[0])
     parser.add_argument("--rounds", type=int, default=200, help="measured requests of each case")
+    parser.add_argument(
+        "--warm-up", type=float, default=15, help="seconds of searches for the engine and the peer, which Java compiles"
+    )
+    parser.add_argument("--clients", type=int, default=16, help="clients for the throughput")
+    parser.add_argument("--seconds", type=float, default=3, help="seconds of each turn for the throughput")
+    parser.add_argument("--turns", type=int, default=5, help="turns of each case for the throughput")
     parser.add_argument("--engine", choices=ENGINES, default="opensearch", help="the engine")
+    parser.add_argument("--peer", action="store_true", help="use an OpenSearch with its own rerank pipeline")
+    parser.add_argument("--memory", action="store_true", help="measure memory after 1,000 and 10,000 searches")
     parser.add_argument("--tokenizer", help="tokenizer.json, or its folder; by default that of multilingual-e5")
     parser.add_argument("--json", type=Path, help="file for the report")
     return parser.parse_args()
@@ -257,16 +242,12 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = arguments()
-    tokenizer = options.tokenizer or str(e5_folder())
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        engine = stack.enter_context(ENGINES[options.engine](HIT_WORDS))
-        stub = stack.enter_context(started("tests.bench.stub", str(MODEL_MS)))
-        endpoints = {}
-        for name, flags in ENDPOINTS.items():
-            log = Path(folder) / f"{name}.log"
-            endpoints[name] = start_endpoint(engine, log, *endpoint_flags(stub, tokenizer), *flags)
-            stack.callback(endpoints[name].process.stop)
-        report = asyncio.run(run(options, engine, stub, endpoints))
+    with tempfile.TemporaryDirectory() as name:
+        # nginx drops its privileges.
+        folder = Path(name)
+        folder.chmod(0o755)
+        with running(options, folder) as (servers, endpoints):
+            report = asyncio.run(run(options, servers, endpoints))
     if options.json:
         options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     sys.stdout.write(table(report))

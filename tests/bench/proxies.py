@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -78,18 +79,34 @@ def engine() -> Iterator[int]:
 @contextmanager
 def nginx(settings: str, engine_port: int, folder: Path, workers: str = "1") -> Iterator[Proxy]:
     """Run nginx with one of the configurations."""
+    name, port = settings if workers == "1" else f"{settings}, {workers} workers", _free_port()
+    with _running(_nginx_command(settings, engine_port, port, folder, workers), name, port) as proxy:
+        yield proxy
+
+
+@contextmanager
+def nginx_url(engine: str, folder: Path) -> Iterator[str]:
+    """Run nginx with default buffers in front of the engine at a URL, and yield its own URL."""
+    port = _free_port()
+    command = _nginx_command("default buffers", urlsplit(engine).port or 0, port, folder)
+    with subprocess.Popen(command) as process:
+        try:
+            _await_listening(process, port)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def _nginx_command(settings: str, engine_port: int, port: int, folder: Path, workers: str = "1") -> list[str]:
+    """Write a configuration to *folder*, which is created, and return the command that runs nginx with it."""
     program = shutil.which("nginx")
     if program is None:
         raise SystemExit(NO_NGINX)
     folder.mkdir()
-    port = _free_port()
     made = _CONF.format(workers=workers, folder=folder, engine=engine_port, port=port, settings=NGINX[settings])
     conf = folder / "nginx.conf"
     conf.write_text(made, encoding="ascii")
-    name = settings if workers == "1" else f"{settings}, {workers} workers"
-    command = [program, "-c", str(conf), "-e", str(folder / "error.log")]
-    with _running(command, name, port) as proxy:
-        yield proxy
+    return [program, "-c", str(conf), "-e", str(folder / "error.log")]
 
 
 @contextmanager
