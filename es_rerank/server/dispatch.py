@@ -28,7 +28,7 @@ from es_rerank.server.listen.request_checks import Rejection, RequestHead, check
 from es_rerank.server.memory import Hold
 from es_rerank.server.passthrough import gateway_error, pass_request
 from es_rerank.server.request_body import ReadBody, read_body
-from es_rerank.server.responses import RerankHeaders, WholeResponse, error_answer, outcome_header
+from es_rerank.server.responses import RerankHeaders, WholeResponse, error_answer, outcome_header, sent
 from es_rerank.server.state import STATE, State
 from es_rerank.server.timings import Timings
 
@@ -102,7 +102,11 @@ async def _routed(request: web.Request) -> web.StreamResponse:
 async def answer(state: State, request: web.Request, endpoint_request: EndpointRequest) -> web.StreamResponse:
     """Respond to a request to a known endpoint, or pass it through with the reason in the `X-Rerank` header."""
     with state.memory.hold() as hold:
-        return await _answered(state, request, endpoint_request, hold)
+        response = await _answered(state, request, endpoint_request, hold)
+        if isinstance(response, WholeResponse):
+            # A client that reads slowly keeps the body in memory until then.
+            await sent(request, response)
+        return response
 
 
 async def _answered(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +104,14 @@ async def remove_library_headers(request: web.BaseRequest, response: web.StreamR
             response.headers.popall("Connection", None)
     else:
         response.headers["Server"] = _SERVER_NAME
+
+
+async def sent(request: web.BaseRequest, response: web.Response) -> None:
+    """Send a response, and wait until the client has read all but a small part of it."""
+    with suppress(ConnectionError):
+        # The client has disconnected; aiohttp notices it, too.
+        await response.prepare(request)
+        await response.write_eof()
 
 
 def error_answer(status: int, kind: str, reason: str, headers: Mapping[str, str] | None = None) -> web.Response:

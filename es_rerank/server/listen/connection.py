@@ -15,16 +15,16 @@ from es_rerank.server.listen.framing import FramingError, HeadTooLongError, Mess
 from es_rerank.server.listen.parser_errors import HEAD_TOO_LATE, head_too_long, invalid_http
 from es_rerank.server.listen.proxy_protocol import ProxyProtocolError, read_proxy_header
 from es_rerank.server.listen.request_checks import Rejection
+from es_rerank.server.listen.write_timeout import WriteTimeoutHandler
 from es_rerank.server.responses import error_answer
 
 log = structlog.get_logger()
 
 # aiohttp only limits the time between two requests.
 _HEAD_SECONDS = 30.0
-_NOT_CERTAIN = "the end of a request is not certain"
 
 
-class Connection(web.RequestHandler):
+class Connection(WriteTimeoutHandler):
     """An HTTP connection with a client, optionally with a PROXY protocol header from a load balancer."""
 
     __slots__ = (
@@ -65,7 +65,7 @@ class Connection(web.RequestHandler):
         self._client: str | None = None
         self._framing = MessageFraming(max_head)
         self._timer: asyncio.TimerHandle | None = None
-        # The body of the message that is being received, and received bytes that the parser has not got yet.
+        # The body of the message that is being received, and bytes that the parser has not got yet.
         self._content: StreamReader | None = None
         self._received = b""
         self._rejected = False
@@ -122,7 +122,7 @@ class Connection(web.RequestHandler):
             self._timer = self._loop.call_later(_HEAD_SECONDS, self._head_is_late)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Release what belongs to the connection."""
+        """Stop the timer."""
         self._stop_timer()
         super().connection_lost(exc)
 
@@ -215,7 +215,7 @@ class Connection(web.RequestHandler):
             return
         self._rejected, self._fault, self._received = True, rejection, b""
         if not self._fail_body():
-            log.warning("connection rejected", reason=rejection.reason if rejection else _NOT_CERTAIN)
+            log.warning("connection rejected", reason=rejection.reason if rejection else "the end is not certain")
             queued = len(self._messages)
             # No message has this byte outside of a body. The parser's error is the response, after those in progress.
             super().data_received(b"\0")
