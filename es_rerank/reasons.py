@@ -78,7 +78,8 @@ REASONS: Mapping[Why, Reason] = {
     ),
     Why.UBI: Reason(
         "The request has `ext.ubi`, and a plugin would not record the hits as the client gets them: the request has "
-        "`sort`, `explain`, more than 200 hits per page, other members of `ext`, or parts that allow no fetch phase.",
+        "`sort`, `explain`, more than 200 hits per page, other members of `ext`, or parts that allow no fetch phase. "
+        "Or the engine is too slow for two requests in time.",
         "Remove these parts, or set `ubi_log` and remove `ext.ubi`.",
     ),
     Why.OWN_RERANKER: Reason("The request uses a reranker that the engine runs.", _NOTHING),

@@ -136,7 +136,8 @@ PROFILES: Mapping[str, Profile] = {
     "jina-reranker-v3": Profile(
         model="jinaai/jina-reranker-v3",
         max_tokens=65536,
-        max_passage_tokens=1024,
+        # All passages of a window, of which there are up to 64, share the context.
+        max_passage_tokens=896,
         license="CC-BY-NC-4.0",
         size=597,
         overhead=256,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from es_rerank.model import EngineReply, Plan, Search, Skip, Why
 from es_rerank.pipeline import run
@@ -11,6 +12,7 @@ from es_rerank.search.engine_request.plain import plain_template
 from es_rerank.search.formats.decode import decode
 from es_rerank.search.formats.endpoints import ParsedSearch
 from es_rerank.search.formats.search_template import rendered
+from es_rerank.server.concurrency import compute
 from es_rerank.server.handlers.context import EngineSession, SearchCall, parsed_searches
 from es_rerank.server.handlers.explained import WindowRecorder, explained, wants_explanation
 from es_rerank.server.handlers.filtering import filtered
@@ -49,7 +51,8 @@ async def _searched(call: SearchCall, session: EngineSession, search: Search) ->
     whole = result.body
     if recorder and result.window:
         # The author of a template decides which fields are shown.
-        whole = explained(whole, result.window, recorder.documents, with_text=not search.from_template)
+        explain = partial(explained, with_text=not search.from_template)
+        whole = await compute(len(whole), explain, whole, result.window, recorder.documents)
     body = await filtered(call.endpoint_request, whole, result.reply)
     if body is None:
         return pass_through(Why.ENGINE_ANSWER)

@@ -12,6 +12,7 @@ from es_rerank.rerank_client.reading import DocumentRead, PassageRead
 from es_rerank.search.response.hits import read
 from es_rerank.server.handlers.explained import explained, wants_explanation
 from es_rerank.testing import FakeResponse, ReceivedRequest, search_response
+from tests.rerank_client.embedding import COSINES, embedding, probability
 
 from .engine import BEST, HITS, HOSE, found, page_ids, running
 
@@ -67,6 +68,14 @@ async def test_after_a_failure_the_engines_ranks_are_shown_without_a_passage() -
     assert [hit["fields"] for hit in got.json["hits"]["hits"]][:1] == [
         {"es_rerank.engine_rank": [1], "es_rerank.engine_score": [9.0]}
     ]
+
+
+async def test_the_best_passage_of_a_model_with_vectors_is_shown() -> None:
+    async with running(model=embedding(COSINES), profile="e5", policy="replace") as (proxy, _, _):
+        got = await proxy.send("POST", "/docs/_search", HOSE, EXPLAIN)
+    first = got.json["hits"]["hits"][0]
+    assert (first["_id"], first["fields"]["es_rerank.passage"]) == ("3", ["mend a hose"])
+    assert first["fields"]["es_rerank.probability"] == [pytest.approx(probability(COSINES["mend"]), abs=1e-3)]
 
 
 async def test_filter_path_applies_to_the_explanation() -> None:
