@@ -25,6 +25,8 @@ CLICKS = ("click", "click_through")
 _IMPRESSION = "impression"
 # The ids of the hits: in the specification, and in the records of OpenSearch's plugin.
 _HITS = ("query_response_hit_ids", "query_response_object_ids")
+_FROM = ("query_attributes", "from")
+_ORDINAL = ("event_attributes", "position", "ordinal")
 
 
 class Record(NamedTuple):
@@ -91,10 +93,10 @@ def read_events(events: Iterable[Record], clicks: Sequence[str] = CLICKS) -> Beh
     """
     behavior = Behavior()
     for event in events:
-        action = _text(event, event.values, "action_name")
+        action = _text(event, "action_name")
         if action not in clicks and action != _IMPRESSION:
             continue
-        query, document = _text(event, event.values, "query_id"), _document(event)
+        query, document = _text(event, "query_id"), _document(event)
         if action in clicks:
             behavior.ignored.clicks += not (query and document)
         if not (query and document):
@@ -122,7 +124,7 @@ def impressions(queries: Iterable[Record], behavior: Behavior) -> Iterator[Impre
     """
     seen = set()
     for query in queries:
-        key, text = _text(query, query.values, "query_id"), normalized(_query_text(query))
+        key, text = _text(query, "query_id"), normalized(_query_text(query))
         if key in seen:
             behavior.ignored.repeated += 1
         elif not key or not text:
@@ -142,9 +144,9 @@ def _hits(query: Record) -> dict[str, int]:
     hits = query.values.get(name) or []
     if not isinstance(hits, list):
         raise query.error(name, "must be a list of ids")
-    before = _object(query, query.values, "query_attributes").get("from", 0)
+    before = _value(query, *_FROM) or 0
     if not str(before).isdecimal():
-        raise query.error("query_attributes.from", f"{before!r} is not a number of hits")
+        raise query.error(".".join(_FROM), f"{before!r} is not a number of hits")
     found: dict[str, int] = {}
     for position, hit in enumerate(hits, int(before) + 1):
         found.setdefault(str(hit), position)
@@ -153,39 +155,40 @@ def _hits(query: Record) -> dict[str, int]:
 
 def _query_text(query: Record) -> str:
     """Return the text that the user entered; newer plugins have it in `user_query.text`."""
-    value = query.values.get("user_query")
-    return _text(query, value, "text") if isinstance(value, dict) else _text(query, query.values, "user_query")
+    in_object = isinstance(query.values.get("user_query"), dict)
+    return _text(query, "user_query", "text") if in_object else _text(query, "user_query")
 
 
 def _document(event: Record) -> str:
     """Return the id of the document of an event; empty if the event has none, such as a click on a button."""
-    attributes = _object(event, event.values, "event_attributes")
-    return _text(event, _object(event, attributes, "object"), "object_id")
+    return _text(event, "event_attributes", "object", "object_id")
 
 
 def _ordinal(event: Record) -> int:
     """Return the position of an impression."""
-    position = _object(event, _object(event, event.values, "event_attributes"), "position").get("ordinal")
+    position = _value(event, *_ORDINAL)
     if not isinstance(position, int) or position < 1:
-        raise event.error("event_attributes.position.ordinal", f"{position!r} is not a position: the first is 1")
+        raise event.error(".".join(_ORDINAL), f"{position!r} is not a position: the first is 1")
     return position
 
 
-def _object(record: Record, values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return an object of a record; empty if it is missing."""
-    value = values.get(name)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise record.error(name, "must be an object")
-    return value
-
-
-def _text(record: Record, values: Mapping[str, Any], name: str) -> str:
-    """Return a string or integer of a record as text; empty if it is missing."""
-    value = values.get(name)
+def _text(record: Record, *path: str) -> str:
+    """Return the string or integer at a path as text; empty if it is missing."""
+    value = _value(record, *path)
     if value is None:
         return ""
     if not isinstance(value, str | int) or isinstance(value, bool):
-        raise record.error(name, "must be a string")
+        raise record.error(".".join(path), "must be a string")
     return str(value).strip()
+
+
+def _value(record: Record, *path: str) -> Any:
+    """Return the value at a path through objects; None if it is missing."""
+    value: Any = record.values
+    for depth, name in enumerate(path):
+        if not isinstance(value, dict):
+            raise record.error(".".join(path[:depth]), "must be an object")
+        value = value.get(name)
+        if value is None:
+            return None
+    return value

@@ -83,7 +83,7 @@ def test_records_that_cannot_be_used_are_counted() -> None:
 @pytest.mark.parametrize(
     ("queries", "events", "message"),
     [
-        ([query()], [event({"id": 1})], "events:1: object_id: must be a string"),
+        ([query()], [event({"id": 1})], "events:1: event_attributes.object.object_id: must be a string"),
         (
             [query()],
             [{"action_name": "click", "event_attributes": []}],
