@@ -20,6 +20,8 @@ OK = 200
 _TITLES = ("title", "name", "headline", "subject", "label")
 _TITLE_CHARACTERS = 160
 _TIMEOUT_SECONDS = 600.0
+# Some servers and load balancers close idle connections after five seconds, and a search is not sent twice.
+_KEEPALIVE_SECONDS = 4.0
 
 
 class SearchError(EsRerankError):
@@ -92,7 +94,7 @@ def session(
     except (OSError, ssl.SSLError) as error:
         raise SearchError(f"{ca}: cannot be read as PEM certificates: {error.strerror}") from error
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=context, limit=connections),
+        connector=aiohttp.TCPConnector(ssl=context, limit=connections, keepalive_timeout=_KEEPALIVE_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=timeout),
     )

@@ -73,6 +73,12 @@ async def test_a_server_that_does_not_answer_is_an_error() -> None:
             await search(client, search_target("http://127.0.0.1:9", "docs", {}), BODY)
 
 
+async def test_an_idle_connection_is_closed_before_a_server_does_it() -> None:
+    async with session() as client:
+        assert client.connector is not None
+        assert 0 < client.connector._keepalive_timeout < 5
+
+
 def test_credentials_in_a_url_are_refused_without_showing_them() -> None:
     with pytest.raises(SearchError) as error:
         search_target("http://me:s3cret@engine:9200", "docs", {})
