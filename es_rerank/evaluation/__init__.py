@@ -1,1 +1,1 @@
-"""Measures search quality on judged queries, with and without reranking. Optional: it needs `es-rerank[eval]`."""
+"""Measures search quality on judged queries, and chooses rules by it. Optional: it needs `es-rerank[eval]`."""
