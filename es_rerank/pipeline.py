@@ -24,11 +24,12 @@ from es_rerank.model import (
     Skip,
     Why,
     failed,
+    reranked,
     skipped,
 )
 from es_rerank.search import plan as planning
 from es_rerank.search.compute import Compute, compute_inline
-from es_rerank.search.order_change import Change, change, in_sample
+from es_rerank.search.order_change import Change, change, in_sample, rank_change
 from es_rerank.search.response.completeness import MIN_HITS, unusable
 from es_rerank.search.response.hits import NotASearchResponseError, SearchResponse, are_from, lack_source, read
 from es_rerank.search.response.rewrite import page_keys, rejoin, rewrite
@@ -129,7 +130,7 @@ def _rolled_out(plan: Plan, search: Search, options: CallOptions) -> Plan | Skip
         return Skip(Why.QUERY_HEADER)
     key = options.sampling_key or search.params.get("preference") or plan.text
     if plan.rule.mode is RuleMode.SAMPLE and not in_sample(key, plan.rule.sample_rate):
-        return Skip(Why.SAMPLED_OUT)
+        return Skip(Why.SAMPLED_OUT, rule=plan.rule.name)
     return planning.shadow(search, plan) if plan.rule.mode is RuleMode.SHADOW or options.shadow else plan
 
 
@@ -180,7 +181,7 @@ def page_result(window: RankedWindow, why: Why | None = None) -> SearchResult:
         why: If set, the search is reported as skipped for this reason.
 
     """
-    outcome = skipped(why) if why else window.outcome
+    outcome = skipped(why, window.plan.rule.name) if why else window.outcome
     if (body := rewrite(window.response, window.plan, window.ranking)) is None:
         return skip_result(Skip(Why.ENGINE_ANSWER), window.plan.rule)
     return SearchResult(body, outcome, window.plan.rule, window.reply, window=window)
@@ -200,12 +201,12 @@ def engine_order(plan: Plan, reply: EngineReply, why: Why) -> SearchResult:
     response = _read(reply)
     if isinstance(response, Skip):
         return skip_result(response, plan.rule)
-    return page_result(RankedWindow(plan, reply, response, None, skipped(why)))
+    return page_result(RankedWindow(plan, reply, response, None, skipped(why, plan.rule.name)))
 
 
 def skip_result(skip: Skip, rule: Rule | None = None) -> SearchResult:
     """Return the result of a search that is passed to the engine unchanged."""
-    return SearchResult(None, skipped(skip.why), rule, shadow=skip.shadow)
+    return SearchResult(None, skipped(skip.why, rule.name if rule else skip.rule), rule, shadow=skip.shadow)
 
 
 def _read(reply: EngineReply) -> SearchResponse | Skip:
@@ -223,21 +224,20 @@ async def _rank(response: SearchResponse, plan: Plan, deadline: float, ports: Po
     engine = [hit.score for hit in response.hits if hit.score is not None]
     why = _why_not(response, len(engine), plan, ports)
     if why:
-        return None, skipped(why)
+        return None, skipped(why, plan.rule.name)
     if not plan.window:
-        return rank(plan.rule.policy, engine, []), skipped(Why.BEYOND_WINDOW)
+        return rank(plan.rule.policy, engine, []), skipped(Why.BEYOND_WINDOW, plan.rule.name)
     documents, fields = await ports.compute(len(response.body), read_window, response.hits, plan, engine)
     if not any(documents):
         if plan.info and (plan.reads_stored or lack_source(response.hits, plan)):
             ports.mappings.learn_source(plan.info, has_source=plan.reads_stored)
-        return None, skipped(Why.NO_PASSAGES)
+        return None, skipped(Why.NO_PASSAGES, plan.rule.name)
     scored = await ports.score(ScoreRequest(plan.text, documents, plan.rule, deadline))
     if isinstance(scored, Failed):
-        return None, failed(scored)
-    window = len(documents) if scored.window is None else scored.window
-    outcome = Outcome(OutcomeState.RERANKED, None, window, len(documents), scored.cached, scored.model, fields=fields)
+        return None, failed(scored, plan.rule.name)
     scores = window_scores(response.hits, plan, engine, scored.probabilities, fields)
-    return ranked(scores, plan.rule, minimum(plan)), outcome
+    ranking = ranked(scores, plan.rule, minimum(plan))
+    return ranking, reranked(scored, len(documents), fields, plan.rule.name, rank_change(ranking.order))
 
 
 def _why_not(response: SearchResponse, scored: int, plan: Plan, ports: Ports) -> Why | None:

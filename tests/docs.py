@@ -27,7 +27,7 @@ from es_rerank.search.query_text.clauses import CLAUSES
 from es_rerank.search.query_text.leaf_clauses import no_text
 from es_rerank.search.query_text.retrievers import RETRIEVERS
 from es_rerank.search.scoring import POLICIES
-from es_rerank.server.metrics import Metrics
+from es_rerank.server.metric_table import METRIC_PREFIX, METRICS, MetricRow
 from tests.extensions import EXTENSIONS, Extension
 from tests.live.clauses import SAMPLES
 from tests.search.mappings import CASES as MAPPING_CASES
@@ -176,24 +176,16 @@ def reasons() -> str:
     return table(("reason", "meaning", "what to do"), rows)
 
 
-# The labels of metrics that have labels.
-METRIC_LABELS: Mapping[str, str] = {
-    "es_rerank_searches_total": "`outcome`, `why`",
-    "es_rerank_documents_total": "`from`: `cache` or `model`",
-    "es_rerank_shadow_top_total": "`changed`: `true` or `false`",
-}
-
-
-def metric_rows() -> dict[str, tuple[str, str]]:
-    """Return the type and help text of each metric, by metric name."""
-    lines = [line.split(" ", 3) for line in Metrics().text().decode().splitlines() if line.startswith("#")]
-    lines = [line for line in lines if not line[2].endswith("_created")]
-    kinds = {name: kind for _, key, name, kind in lines if key == "TYPE"}
-    return {name: (kinds[name], words) for _, key, name, words in lines if key == "HELP"}
+def metric_rows() -> dict[str, MetricRow]:
+    """Return each metric, by its name."""
+    return {METRIC_PREFIX + name: row for name, row in METRICS.items()}
 
 
 def metrics() -> str:
-    rows = [(f"`{name}`", kind, METRIC_LABELS.get(name, ""), words) for name, (kind, words) in metric_rows().items()]
+    rows = [
+        (f"`{name}`", row.kind, ", ".join(f"`{label}`" for label in row.labels), row.text)
+        for name, row in metric_rows().items()
+    ]
     return table(("metric", "type", "labels", "description"), rows)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from es_rerank.config.rule_file import RuleFile, schema
 from es_rerank.config.rules import Rules
@@ -16,6 +17,7 @@ from es_rerank.config.settings import Settings
 from es_rerank.model import Why
 from es_rerank.reasons import REASONS
 from es_rerank.rerank.profiles import PROFILES, server_flags
+from es_rerank.server.metrics import Metrics
 from tests import docs
 
 CHANGELOG = docs.ROOT / "CHANGELOG.md"
@@ -106,8 +108,18 @@ def test_metrics_in_the_docs_exist() -> None:
     assert named <= set(docs.metric_rows())
 
 
-def test_the_metrics_with_labels_exist() -> None:
-    assert set(docs.METRIC_LABELS) <= set(docs.metric_rows())
+def test_every_metric_that_an_endpoint_exposes_is_documented() -> None:
+    exposed = {family.name for family in text_string_to_metric_families(Metrics().text().decode())}
+    listed = {name.removesuffix("_total") for name in docs.metric_rows()}
+    assert {name for name in exposed if not name.startswith("process_")} == listed
+    assert not any(name.endswith("_created") for name in exposed)
+
+
+def test_metrics_follow_the_conventions_of_prometheus() -> None:
+    for name, row in docs.metric_rows().items():
+        assert name.endswith("_total") is (row.kind == "counter"), name
+        assert "seconds" not in name or name.endswith("_duration_seconds"), name
+        assert row.text.endswith("."), name
 
 
 def test_renamed_things_have_their_new_names_in_the_docs() -> None:

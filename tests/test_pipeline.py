@@ -466,8 +466,12 @@ async def test_the_engines_order_is_cut_to_the_page() -> None:
     result = engine_order(plan, reply, Why.PARTIAL)
     assert (ids(result), header(result)) == (["0", "1"], "skipped; why=partial")
     assert (result.rule, result.reply) == (RULE, reply)
-    assert engine_order(plan, a_reply(b"[]"), Why.PARTIAL) == SearchResult(None, skipped(Why.ENGINE_ANSWER), RULE)
-    assert engine_order(plan, a_reply(None), Why.PARTIAL) == SearchResult(None, skipped(Why.ENGINE_ERROR), RULE)
+    assert engine_order(plan, a_reply(b"[]"), Why.PARTIAL) == SearchResult(
+        None, skipped(Why.ENGINE_ANSWER, RULE.name), RULE
+    )
+    assert engine_order(plan, a_reply(None), Why.PARTIAL) == SearchResult(
+        None, skipped(Why.ENGINE_ERROR, RULE.name), RULE
+    )
 
 
 @given(WORLDS)

@@ -2,7 +2,7 @@
 
 from es_rerank.model.budget import DEFAULT_BUDGET, PlanningBudget
 from es_rerank.model.call import CallOptions, EngineReply
-from es_rerank.model.outcome import Outcome, OutcomeState, Skip, failed, skipped
+from es_rerank.model.outcome import Outcome, OutcomeState, Skip, failed, reranked, skipped
 from es_rerank.model.plan import FetchPhase, FetchSpec, HitKey, Plan
 from es_rerank.model.rule import (
     LongDocumentMode,
@@ -49,5 +49,6 @@ __all__ = [
     "Skip",
     "Why",
     "failed",
+    "reranked",
     "skipped",
 ]

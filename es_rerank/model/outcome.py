@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from es_rerank.model.plan import Plan
-from es_rerank.model.scores import Failed
+from es_rerank.model.scores import Failed, Scored
 from es_rerank.model.why import Why
 
 
@@ -21,10 +21,14 @@ class OutcomeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """The reason why a search is not reranked; in shadow mode, `shadow` is the plan to measure after the response."""
+    """The reason why a search is not reranked, and the name of its rule, if one was chosen.
+
+    In shadow mode, `shadow` is the plan to measure after the response.
+    """
 
     why: Why
     shadow: Plan | None = None
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Outcome:
         cached: Number of scored hits whose scores, or whose vectors, came from the cache.
         model: Name of the model.
         fields: Fields that the model read, in order.
+        rule: Name of the rule; empty if none was chosen.
+        rank_change: Mean distance of the first ten hits from their ranks in the engine's order; None if not reranked.
         detail: The rerank server's error message, for the log and for the error response of strict rules.
 
     """
@@ -51,13 +57,30 @@ class Outcome:
     model: str = ""
     detail: str = ""
     fields: tuple[str, ...] = ()
+    rule: str = ""
+    rank_change: float | None = None
 
 
-def skipped(why: Why) -> Outcome:
+def skipped(why: Why, rule: str = "") -> Outcome:
     """Return the outcome of a search that was not reranked; its state is `shadow` if the reason is shadow mode."""
-    return Outcome(OutcomeState.SHADOW if why is Why.SHADOW else OutcomeState.SKIPPED, why)
+    return Outcome(OutcomeState.SHADOW if why is Why.SHADOW else OutcomeState.SKIPPED, why, rule=rule)
 
 
-def failed(failure: Failed) -> Outcome:
+def reranked(scored: Scored, of: int, fields: tuple[str, ...], rule: str, rank_change: float | None) -> Outcome:
+    """Return the outcome of a search that was reranked; see `Outcome` for the arguments."""
+    window = of if scored.window is None else scored.window
+    return Outcome(
+        OutcomeState.RERANKED,
+        window=window,
+        of=of,
+        cached=scored.cached,
+        model=scored.model,
+        fields=fields,
+        rule=rule,
+        rank_change=rank_change,
+    )
+
+
+def failed(failure: Failed, rule: str = "") -> Outcome:
     """Return the outcome of a search that keeps the engine's order because scoring failed."""
-    return Outcome(OutcomeState.FAILED, failure.why, detail=failure.detail)
+    return Outcome(OutcomeState.FAILED, failure.why, detail=failure.detail, rule=rule)

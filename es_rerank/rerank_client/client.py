@@ -20,6 +20,7 @@ from es_rerank.rerank_client.server import RerankServer
 from es_rerank.rerank_client.server_health import HealthState
 from es_rerank.rerank_client.server_set import ServerSet
 from es_rerank.rerank_client.status import RerankerStatus, server_status
+from es_rerank.rerank_client.usage import ServerReport
 from es_rerank.rerank_client.window import Window
 
 # Requests time out at the deadline of their search. This later timeout ends a search that waits for a batch of another
@@ -119,6 +120,14 @@ class Reranker:
         if out and why:
             why = f"{len(out)} of {len(servers)} servers out: {why}"
         return Health(Readiness.OK, why, *counts)
+
+    def reports(self) -> list[ServerReport]:
+        """Return the state and the usage of each server, for the metrics."""
+        return [server.report() for server in self._pool.servers]
+
+    def taken_waits(self) -> list[float]:
+        """Return the times that requests have waited for a server, in seconds, since the last call."""
+        return self._pool.waits.taken()
 
     async def score(self, request: ScoreRequest) -> Scored | Failed:
         """Score the documents of a window against a query, within the deadline of *request*.

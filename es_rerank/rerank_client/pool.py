@@ -17,6 +17,7 @@ from es_rerank.rerank_client.queued import NO_QUEUE, QueuedRequest, QueueEstimat
 from es_rerank.rerank_client.server import RerankServer
 from es_rerank.rerank_client.server_choice import fastest, refusal
 from es_rerank.rerank_client.server_health import TRUSTED_STATES
+from es_rerank.rerank_client.usage import Waits
 
 # Fraction of the remaining time for a request to a server whose last request failed, to leave time for a retry on
 # another server.
@@ -32,6 +33,7 @@ class ServerPool:
         self._leaving: dict[RerankServer, asyncio.Event] = {}
         self._queue: list[QueuedRequest] = []
         self._numbers = count()
+        self.waits = Waits()
 
     def __repr__(self) -> str:
         states = Counter(str(server.health.state) for server in self.servers)
@@ -128,7 +130,9 @@ class ServerPool:
         tried: list[RerankServer] = []
         answer: list[Any] | Failed = Failed(Why.DEADLINE)
         while self._untried(tried) and time.monotonic() < deadline:
+            started = time.monotonic()
             server = await self._acquire(request, tried)
+            self.waits.add(time.monotonic() - started)
             if isinstance(server, Failed):
                 return answer if tried else server
             answer = await self._send(server, request)
@@ -163,11 +167,13 @@ class ServerPool:
             deadline, patience = sent_at + (deadline - sent_at) * _PROBE_SHARE, patience * _PROBE_SHARE
         # Requests that were canceled or whose timeout was too short are excluded from the throughput estimate.
         answered = measured = False
+        answer: list[Any] | Failed | None = None
         try:
             answer = await server.ask(request.call, deadline, patience)
             answered = not isinstance(answer, Failed)
             measured = bool(request.tokens) and (answered or deadline - sent_at >= patience)
         finally:
+            server.usage.add(request.call, request.tokens, answer)
             if measured:
                 server.throughput.ended(time.monotonic(), request.tokens, sent_at, answered=answered)
             else:

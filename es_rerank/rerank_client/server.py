@@ -19,6 +19,7 @@ from es_rerank.rerank_client.server_health import NOT_TESTED, TRUSTED_STATES, He
 from es_rerank.rerank_client.state_log import StateLog
 from es_rerank.rerank_client.throughput import Throughput
 from es_rerank.rerank_client.transport import RerankTransport
+from es_rerank.rerank_client.usage import ServerReport, Usage
 
 # A server that returns vectors gets at most as much work as it finishes in this time, so that the vector of a query,
 # which a search waits for, is not computed after many documents. Until its rate is known, it gets this many tokens.
@@ -42,6 +43,7 @@ class RerankServer:
         url: The base URL of the server.
         health: Whether the server may be sent requests and its scores may be used.
         throughput: The requests in flight and the measured tokens per second.
+        usage: The requests since the start, for the metrics.
         self_test: The self-test of the server.
 
     """
@@ -50,6 +52,7 @@ class RerankServer:
         """Prepare to send requests to *url*. *returned* is called when the server answers after it was unreachable."""
         self.url = url
         self.throughput = Throughput()
+        self.usage = Usage()
         self.health = ServerHealth(self_test=settings.self_test and not prompts.backend.local)
         self.self_test = SelfTest(prompts.profile, self._score_pair, self.health, url)
         self._prompts = prompts
@@ -69,6 +72,11 @@ class RerankServer:
     def max_batch(self) -> int:
         """Maximum number of texts per request."""
         return self._transport.max_batch
+
+    def report(self) -> ServerReport:
+        """Return the state and the usage of the server, for the metrics."""
+        usage, in_flight = self.usage, self.throughput.requests
+        return ServerReport(self.url, self.health.state, in_flight, usage.results, usage.passages, usage.tokens)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -39,6 +39,17 @@ def change(order: Sequence[int]) -> Change:
     return Change(common / depth, _rbo(order), order[0] != 0)
 
 
+def rank_change(order: Sequence[int]) -> float | None:
+    """Return the mean distance of the first ten hits from their ranks in the engine's order; None without hits.
+
+    Args:
+        order: For each rank, the hit's position in the engine's order.
+
+    """
+    first = order[:_OVERLAP_DEPTH]
+    return sum(abs(index - rank) for rank, index in enumerate(first)) / len(first) if first else None
+
+
 def _rbo(order: Sequence[int]) -> float:
     """Return the rank-biased overlap with the engine's order, extrapolated beyond the last hit.
 

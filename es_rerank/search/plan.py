@@ -98,7 +98,7 @@ def shadow(search: Search, plan: Plan) -> Skip:
     It is not repeated with options for the engine's plugins (`ext`), which may record the search or call a model.
     """
     repeats_options = search.body.values.get("ext") and plan.fetch.phase is not FetchPhase.QUERY
-    return Skip(Why.SHADOW, None if repeats_options else plan)
+    return Skip(Why.SHADOW, None if repeats_options else plan, plan.rule.name)
 
 
 def _complete(info: IndexInfo, search: Search) -> IndexInfo | None:

@@ -59,7 +59,7 @@ async def _stop_scoring(app: web.Application) -> None:
 async def _update_gauges(state: State) -> None:
     """Update the reranker's gauges every second, because any worker may receive the metrics request."""
     while True:
-        state.metrics.update_reranker(state.reranker.health)
+        state.metrics.update(state.reranker)
         await asyncio.sleep(_GAUGE_INTERVAL_SECONDS)
 
 

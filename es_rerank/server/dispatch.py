@@ -94,7 +94,8 @@ async def _routed(request: web.Request) -> web.StreamResponse:
         return await admin_page(state, request)
     endpoint_request = match(request.method, client_request.target(request), request.headers, state.endpoints)
     if endpoint_request is None:
-        state.metrics.passed_through()
+        if not _is_operator(request):
+            state.metrics.passed_through()
         return await pass_request(state, request, client_request.uploading(request))
     return await answer(state, request, endpoint_request)
 
@@ -133,10 +134,11 @@ async def _answered(
     except UpstreamError as error:
         log.warning("upstream failed", path=request.path, reason=str(error))
         result = pass_through(Why.ENGINE_ERROR)
-        state.metrics.searched(result.outcomes, timings)
-        state.recent.record(request.path, result.outcomes)
-        return gateway_error(str(error), RerankHeaders(outcome_header(result.outcomes), timings))
-    headers = RerankHeaders(outcome_header(result.outcomes), timings, session.warnings)
+        state.metrics.upstream_failed("unreachable")
+        headers = RerankHeaders(outcome_header(result.outcomes), timings, endpoint=endpoint_request.endpoint)
+        _count(state, request, result, headers)
+        return gateway_error(str(error), headers)
+    headers = RerankHeaders(outcome_header(result.outcomes), timings, session.warnings, endpoint_request.endpoint)
     if result.body is None:
         response = await _passed(state, request, result, whole, headers)
     else:
@@ -157,7 +159,7 @@ async def _unread(
         response.force_close()
         return response
     result = _not_read(endpoint_request, why)
-    headers = RerankHeaders(outcome_header(result.outcomes), Timings())
+    headers = RerankHeaders(outcome_header(result.outcomes), Timings(), endpoint=endpoint_request.endpoint)
     return await _passed(state, request, result, client_request.ClientBody(request, read.parts, hold), headers)
 
 
@@ -219,11 +221,17 @@ async def _written(
 
 
 def _count(state: State, request: web.Request, result: HandlerResult, headers: RerankHeaders) -> None:
-    """Record the outcomes of a request in the metrics and the log."""
+    """Record the outcomes of a request in the metrics and the log. The metrics are those of clients only."""
     if headers.outcome and headers.timings:
-        state.metrics.searched(result.outcomes, headers.timings)
+        if not _is_operator(request):
+            state.metrics.searched(result.outcomes, headers.timings, headers.endpoint)
         state.field_choices.record(request.path, result.outcomes)
         state.recent.record(request.path, result.outcomes)
         log.debug("search handled", path=request.path, outcome=headers.outcome)
-    else:
+    elif not _is_operator(request):
         state.metrics.passed_through()
+
+
+def _is_operator(request: web.Request) -> bool:
+    """Return whether a request came in at the address of the admin pages, as those of the page itself do."""
+    return admin_access(request) is AdminAccess.ALL

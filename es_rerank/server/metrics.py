@@ -2,130 +2,153 @@
 
 from __future__ import annotations
 
+import collections
 import os
-from collections.abc import Mapping, Sequence
-from typing import Literal
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from es_rerank.model import Outcome, OutcomeState
-from es_rerank.rerank_client.client import Health
+from es_rerank.model import Outcome, OutcomeState, Why
+from es_rerank.rerank_client.client import Health, Reranker
+from es_rerank.rerank_client.server_health import HealthState
+from es_rerank.rerank_client.usage import STATUSES, ServerReport
+from es_rerank.search.formats.endpoints import Endpoint
 from es_rerank.search.order_change import Change
+from es_rerank.server.metric_table import METRIC_PREFIX, METRICS, MetricRow
+from es_rerank.server.process_metrics import ProcessMetrics
 from es_rerank.server.timings import Timings
 
 # With several workers, each worker writes its metrics to files in this folder, and any worker exposes the sum.
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
-_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_OVERHEAD_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+_TYPES: Mapping[str, type[MetricWrapperBase]] = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
 
 
 class Metrics:
     """The metrics registry of one endpoint."""
 
     def __init__(self) -> None:
-        """Register all metrics."""
+        """Register all metrics of `METRICS`, and start the series whose labels are known at zero."""
+        # The time at which a series was created would double the number of series.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
-        self._searches = self._counter(
-            "searches", "Searches at known endpoints, by outcome and reason.", ["outcome", "why"]
-        )
-        self._passthrough = self._counter("passthrough_requests", "Requests without a search that were passed through.")
-        self._documents = self._counter(
-            "documents", "Documents of reranked windows, by where their scores or vectors came from.", ["from"]
-        )
-        self._engine = self._histogram(
-            "engine_duration_seconds", "Time per request in which an engine request was in flight.", _SECONDS
-        )
-        self._rerank = self._histogram(
-            "rerank_duration_seconds",
-            "Time per request in which the reranker was scoring, if anything was reranked.",
-            _SECONDS,
-        )
-        self._overhead = self._histogram(
-            "overhead_duration_seconds", "Time per request that es-rerank itself took.", _OVERHEAD_SECONDS
-        )
-        self._overlap = self._histogram(
-            "shadow_overlap", "Share of the engine's first ten hits that reranking would have kept there.", _SHARES
-        )
-        self._rbo = self._histogram("shadow_rbo", "Rank-biased overlap of both orders (p = 0.9).", _SHARES)
-        self._top = self._counter(
-            "shadow_top", "Measured searches, by whether their first hit would change.", ["changed"]
-        )
-        self._dropped = self._counter(
-            "shadow_dropped", "Searches that were not measured because too many were in flight."
-        )
-        self._register_reranker()
+        self._metrics: dict[str, Any] = {name: self._registered(name, row) for name, row in METRICS.items()}
+        self._metrics["build_info"].labels(version("es-rerank"), platform.python_version()).set(1)
+        self._process = ProcessMetrics(self._registry)
+        self._counted: collections.Counter[tuple[str, ...]] = collections.Counter()
+        self._servers: set[str] = set()
 
-    def _register_reranker(self) -> None:
-        """Register the metrics of the reranker's state."""
-        self._degraded = self._gauge("degraded", "1 while searches cannot be reranked.", "livemax")
-        self._unavailable = self._gauge(
-            "reranker_servers_unavailable", "Rerank servers that get no requests.", "livemax"
-        )
-        self._in_flight = self._gauge(
-            "searches_in_flight", "Searches that the rerank servers are scoring, and queued searches.", "livesum"
-        )
-        self._vector_bytes = self._gauge("vector_cache_bytes", "Memory of the cached vectors.", "livesum")
-        self._texts = self._gauge(
-            "texts_in_flight", "Texts whose vectors are being computed, and queued texts, also for later.", "livesum"
-        )
+    def _registered(self, name: str, row: MetricRow) -> MetricWrapperBase:
+        """Register one metric."""
+        by_kind: Mapping[str, dict[str, Any]] = {
+            "counter": {},
+            "gauge": {"multiprocess_mode": row.over_workers},
+            "histogram": {"buckets": row.buckets},
+        }
+        options = by_kind[row.kind]
+        metric = _TYPES[row.kind](METRIC_PREFIX + name, row.text, row.labels, registry=self._registry, **options)
+        for values in row.known:
+            metric.labels(*values)
+        return metric
 
-        self._shared = self._counter(
-            "shared_cache_lookups", "Scores and vectors looked up in the shared cache, by result.", ["result"]
-        )
-        self._shared_counted: Mapping[str, int] = {}
-
-    def _counter(self, name: str, help_text: str, labels: Sequence[str] = ()) -> Counter:
-        """Register a counter."""
-        return Counter(f"es_rerank_{name}", help_text, labels, registry=self._registry)
-
-    def _gauge(self, name: str, help_text: str, over_workers: Literal["livemax", "livesum"]) -> Gauge:
-        """Register a gauge; *over_workers* is how values of several workers are combined."""
-        return Gauge(f"es_rerank_{name}", help_text, registry=self._registry, multiprocess_mode=over_workers)
-
-    def _histogram(self, name: str, help_text: str, buckets: Sequence[float]) -> Histogram:
-        """Register a histogram."""
-        return Histogram(f"es_rerank_{name}", help_text, buckets=buckets, registry=self._registry)
+    def start_rules(self, rules: Iterable[str]) -> None:
+        """Start the series of the rules, by their names, at zero, for searches at `_search`."""
+        for rule in rules:
+            for outcome in (*OutcomeState, Why.SAMPLED_OUT):
+                self._metrics["rule_searches_total"].labels(Endpoint.SEARCH, rule, outcome)
 
     def measured(self, change: Change) -> None:
         """Record how much reranking would have changed the order of a search."""
-        self._overlap.observe(change.overlap)
-        self._rbo.observe(change.rbo)
-        self._top.labels(str(change.top).lower()).inc()
+        self._metrics["shadow_overlap"].observe(change.overlap)
+        self._metrics["shadow_rbo"].observe(change.rbo)
+        self._metrics["shadow_top_total"].labels(str(change.top).lower()).inc()
 
     def not_measured(self) -> None:
         """Count a search that was not measured because too many measurements were in flight."""
-        self._dropped.inc()
+        self._metrics["shadow_dropped_total"].inc()
 
     def passed_through(self) -> None:
         """Count a passed-through request that contains no search."""
-        self._passthrough.inc()
+        self._metrics["passthrough_requests_total"].inc()
 
-    def searched(self, outcomes: Sequence[Outcome], timings: Timings) -> None:
-        """Record the outcomes and timings of one request."""
-        reranked = [outcome for outcome in outcomes if outcome.state is OutcomeState.RERANKED]
-        self._engine.observe(timings.engine_seconds)
-        self._overhead.observe(timings.overhead_seconds())
-        if reranked:
-            self._rerank.observe(timings.rerank_seconds)
+    def upstream_failed(self, kind: str) -> None:
+        """Count an error of the engine; *kind* is one of `UPSTREAM_ERRORS`."""
+        self._metrics["upstream_errors_total"].labels(kind).inc()
+
+    def searched(self, outcomes: Sequence[Outcome], timings: Timings, endpoint: str = Endpoint.SEARCH) -> None:
+        """Record the outcomes and timings of one request to *endpoint*."""
+        metrics = self._metrics
+        metrics["engine_duration_seconds"].observe(timings.engine_seconds)
+        metrics["overhead_duration_seconds"].observe(timings.overhead_seconds())
+        metrics["request_duration_seconds"].observe(timings.elapsed_seconds())
+        if any(outcome.state is OutcomeState.RERANKED for outcome in outcomes):
+            metrics["rerank_duration_seconds"].observe(timings.rerank_seconds)
         for outcome in outcomes:
-            self._searches.labels(outcome.state, outcome.why or "").inc()
-        for outcome in reranked:
-            self._documents.labels("cache").inc(outcome.cached)
-            self._documents.labels("model").inc(outcome.window - outcome.cached)
+            self._searched(outcome, endpoint)
+
+    def _searched(self, outcome: Outcome, endpoint: str) -> None:
+        """Record the outcome of one search."""
+        metrics = self._metrics
+        metrics["searches_total"].labels(outcome.state, outcome.why or "").inc()
+        arm = outcome.why if outcome.why is Why.SAMPLED_OUT else outcome.state
+        metrics["rule_searches_total"].labels(endpoint, outcome.rule, arm).inc()
+        if outcome.state is OutcomeState.RERANKED:
+            metrics["planned_documents_total"].inc(outcome.of)
+            metrics["documents_total"].labels("cache").inc(outcome.cached)
+            metrics["documents_total"].labels("model").inc(outcome.window - outcome.cached)
+            if outcome.rank_change is not None:
+                metrics["rank_change"].observe(outcome.rank_change)
+
+    def update(self, reranker: Reranker) -> None:
+        """Record the state of this worker's reranker and process, so that any worker can expose it."""
+        self.update_reranker(reranker.health)
+        self.update_servers(reranker.reports(), reranker.taken_waits())
+        self._process.update()
 
     def update_reranker(self, health: Health) -> None:
         """Record the state of this worker's reranker, so that any worker can expose it."""
-        self._degraded.set(health.state == "degraded")
-        self._unavailable.set(health.out)
-        self._in_flight.set(health.searches)
-        self._vector_bytes.set(health.vector_bytes)
-        self._texts.set(health.texts)
+        self._metrics["degraded"].set(health.state == "degraded")
+        self._metrics["reranker_servers_unavailable"].set(health.out)
+        self._metrics["searches_in_flight"].set(health.searches)
+        self._metrics["vector_cache_bytes"].set(health.vector_bytes)
+        self._metrics["texts_in_flight"].set(health.texts)
         for result, count in health.shared_lookups.items():
-            self._shared.labels(result).inc(count - self._shared_counted.get(result, 0))
-        self._shared_counted = health.shared_lookups
+            self._count("shared_cache_lookups_total", count, result)
+
+    def update_servers(self, reports: Sequence[ServerReport], waits: Iterable[float]) -> None:
+        """Record the state and the usage of each rerank server, and the waiting times since the last call."""
+        states = collections.Counter(report.state for report in reports)
+        for state in HealthState:
+            self._metrics["reranker_servers"].labels(state).set(states[state])
+        for server in self._servers - {report.server for report in reports}:
+            self._metrics["reranker_requests_in_flight"].labels(server).set(0)
+        for report in reports:
+            self._servers.add(report.server)
+            self._metrics["reranker_requests_in_flight"].labels(report.server).set(report.in_flight)
+            self._count("reranker_passages_total", report.passages, report.server)
+            self._count("reranker_tokens_total", report.tokens, report.server)
+            for result in STATUSES:
+                self._count("reranker_requests_total", report.results.get(result, 0), report.server, result)
+        for seconds in waits:
+            self._metrics["queue_duration_seconds"].observe(seconds)
+
+    def _count(self, name: str, total: int, *labels: str) -> None:
+        """Increase a counter to a total that is counted elsewhere, which starts again if a server is added again."""
+        before = self._counted[name, *labels]
+        self._metrics[name].labels(*labels).inc(total - before if total >= before else total)
+        self._counted[name, *labels] = total
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus text format."""

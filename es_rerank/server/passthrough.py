@@ -51,9 +51,10 @@ async def pass_request(
     try:
         async with state.upstream.open(_replaced(outgoing, forward) if forward else outgoing) as response:
             headers.add_to(response.headers, in_flight_since=started)
-            return await _stream(request, response)
+            return await _stream(state, request, response)
     except UpstreamError as error:
         log.warning("upstream failed", path=request.path, reason=str(error))
+        state.metrics.upstream_failed("unreachable")
         if error.silent and "Content-Encoding" in request.headers and request.transport:
             # Engines close the connection if a body does not match its `Content-Encoding`. es-rerank cannot distinguish
             # this from an engine that stopped, so it closes the client's connection too.
@@ -92,14 +93,19 @@ def _replaced(request: OutgoingRequest, forward: EngineRequest) -> OutgoingReque
     return replace(request, target=forward.target, headers=headers, body=forward.body)
 
 
-async def _stream(request: web.BaseRequest, response: EngineResponse) -> web.StreamResponse:
+async def _stream(state: State, request: web.BaseRequest, response: EngineResponse) -> web.StreamResponse:
     """Copy the engine's response. If it is cut off, abort the client's connection, so that the client notices."""
+    if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        state.metrics.upstream_failed("http_5xx")
+    elif response.status == HTTPStatus.TOO_MANY_REQUESTS:
+        state.metrics.upstream_failed("http_429")
     copy = PassedResponse(status=response.status, reason=response.reason, headers=response.headers)
     await copy.prepare(request)
     try:
         await copy_stream(response.content, cast("StreamWriter", request.writer))
         await copy.write_eof()
     except (aiohttp.ClientError, ConnectionError) as error:
+        state.metrics.upstream_failed("cut_off")
         log.info("response cut off", path=request.path, reason=describe_error(error))
         if request.transport:
             request.transport.abort()

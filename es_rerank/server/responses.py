@@ -28,12 +28,14 @@ class RerankHeaders:
         outcome: The value of `X-Rerank`; empty for a request without searches.
         timings: Source of `Server-Timing`; None omits the header.
         warnings: `Warning` headers of all engine replies, including replies that the client does not get.
+        endpoint: The endpoint of the request, for the metrics.
 
     """
 
     outcome: str = ""
     timings: Timings | None = None
     warnings: Sequence[str] = ()
+    endpoint: str = ""
 
     def add_to(self, headers: CIMultiDict[str], *, in_flight_since: float | None = None) -> None:
         """Add the headers to a response.

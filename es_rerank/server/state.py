@@ -71,10 +71,11 @@ def build(settings: Settings, rules: Rules | None = None) -> State:
     """
     engine = EngineClient(settings)
     compat = compat_endpoints.rows(sniffing=settings.sniff == "rewrite", emulation=settings.emulate != "engine")
-    metrics = Metrics()
+    metrics, rules = Metrics(), rules or Rules(settings)
+    metrics.start_rules(["", rules.default_rule.name, *(rule.name for rule in rules)])
     return State(
         settings=settings,
-        rules=rules or Rules(settings),
+        rules=rules,
         upstream=engine,
         reachability=EngineReachability(engine),
         indices=FieldCapsCache(engine, settings.max_answer, anonymous_headers=settings.anonymous_headers),

@@ -56,6 +56,10 @@ class Timings:
         """Time in which at least one window was being scored, in seconds."""
         return union_seconds(self._rerank)
 
+    def elapsed_seconds(self) -> float:
+        """Return the time since the start of the request, in seconds."""
+        return time.monotonic() - self.started
+
     def overhead_seconds(self) -> float:
         """Return the time spent in es-rerank itself so far, in seconds.
 

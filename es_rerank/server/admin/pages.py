@@ -78,7 +78,7 @@ async def _fields(state: State, _request: web.Request) -> web.StreamResponse:
 
 async def _metrics(state: State, _request: web.Request) -> web.StreamResponse:
     """Return the metrics in Prometheus text format."""
-    state.metrics.update_reranker(state.reranker.health)
+    state.metrics.update(state.reranker)
     text = state.metrics.text()
     return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
