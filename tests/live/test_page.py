@@ -414,7 +414,7 @@ def test_the_status_shows_servers_reasons_and_rules_and_hides_secrets(page: Page
         "profile e5, for trying",
         "healthy",
         "passed",
-        "OpenSearch",
+        "reachable",
         "3 of 3",
     ):
         assert text in shown

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from es_rerank.config.loading import in_force
 from es_rerank.model import Rule
-from es_rerank.reasons import REASONS
+from es_rerank.reasons import ENGINE_UNREACHABLE, REASONS
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.server.recent_searches import NotReranked
 from es_rerank.server.state import State
@@ -30,7 +30,7 @@ async def status(state: State, _request: web.Request) -> web.StreamResponse:
             "process": os.getpid(),
             "workers": settings.workers,
             "draining": state.life.draining,
-            "engine": state.upstream.distribution,
+            "engine": _engine(await state.reachability.problem()),
             "profile": settings.profile,
             "for_trying": profile.for_trying,
             "takes_instruction": profile.instruction is not None,
@@ -43,6 +43,13 @@ async def status(state: State, _request: web.Request) -> web.StreamResponse:
             "settings": in_force(settings),
         }
     )
+
+
+def _engine(problem: str) -> dict[str, str]:
+    """Return whether the engine responds, and if not, why and what to do."""
+    if not problem:
+        return {"state": "ok"}
+    return {"state": "unreachable", "problem": problem, **ENGINE_UNREACHABLE._asdict()}
 
 
 def _not_reranked(one: NotReranked) -> dict[str, Any]:

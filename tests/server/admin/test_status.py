@@ -5,7 +5,7 @@ from pathlib import Path
 
 from es_rerank.config.rule_file import RuleFile
 from es_rerank.model import MinProbability, Rule, Why
-from es_rerank.reasons import REASONS
+from es_rerank.reasons import ENGINE_UNREACHABLE, REASONS
 from es_rerank.server.admin import status
 from es_rerank.testing import FakeResponse, FakeServer, fake_settings, running_endpoint, serve_fake
 from tests.server.handlers.engine import running
@@ -24,6 +24,7 @@ async def test_the_status_shows_what_happened_lately() -> None:
     assert (skip["means"], skip["do"]) == tuple(REASONS[Why.SORT])
     assert (got["reranker"]["model"], got["reranker"]["cached"]) == ("BAAI/bge-reranker-v2-m3", 4)
     assert [one["url"] for one in got["reranker"]["servers"]] == [reranker.url]
+    assert got["engine"] == {"state": "ok"}
     assert (got["profile"], got["for_trying"], got["takes_instruction"]) == ("bge-reranker", False, False)
 
 
@@ -32,6 +33,9 @@ async def test_a_search_that_the_engine_did_not_answer_is_shown() -> None:
         await proxy.search()
         got = (await proxy.pages.send("GET", "/_rerank/status")).json
     assert [(one["why"], one["path"]) for one in got["not_reranked"]] == [("mapping", "/docs/_search")]
+    assert got["engine"]["state"] == "unreachable"
+    assert "127.0.0.1" in got["engine"]["problem"] or "connection" in got["engine"]["problem"]
+    assert got["engine"]["do"] == ENGINE_UNREACHABLE.do
 
 
 async def test_rules_are_shown_as_in_their_files(tmp_path: Path) -> None:
