@@ -34,6 +34,7 @@ log = structlog.get_logger()
 # Signals within this time after the first signal count as the same request to stop. A worker can receive two signals:
 # one from a service manager that signals all processes, and one from its parent process.
 _REPEATED_SIGNAL_SECONDS = 0.5
+_HANDLED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _LOGGED_SETTINGS = ("upstream", "reranker", "backend", "profile")
 
 
@@ -52,14 +53,26 @@ def serve(**flags: Any) -> None:
     configure(settings.log_level)
     if settings.workers > 1:
         workers.supervise(settings, read_settings, partial(work, read_settings))
+        for number in _HANDLED:
+            signal.signal(number, signal.SIG_IGN)
     else:
-        uvloop.run(until_stopped(settings, read_settings))
+        uvloop.run(_until_exit(settings, read_settings))
 
 
 def work(read_settings: SettingsReader, settings: Settings, bound: Sockets, rules: Rules) -> None:
     """Run one worker process."""
     configure(settings.log_level)
-    uvloop.run(until_stopped(settings, read_settings, bound, rules))
+    uvloop.run(_until_exit(settings, read_settings, bound, rules))
+
+
+async def _until_exit(settings: Settings, read_settings: SettingsReader, *shared: Any) -> None:
+    """Run the endpoint in a process that then exits, with status 0 even if it receives further signals."""
+    await until_stopped(settings, read_settings, *shared)
+    loop = asyncio.get_running_loop()
+    for number in _HANDLED:
+        # The loop would set the default action when it is closed.
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
 
 
 async def until_stopped(

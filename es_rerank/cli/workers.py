@@ -153,8 +153,9 @@ class Team:
 
     def reload(self) -> None:
         """Request a reload. Safe to call in a signal handler."""
-        self._reload_requested = True
-        os.write(self._wake, b".")
+        if not self._reload_requested:
+            self._reload_requested = True
+            os.write(self._wake, b".")
 
     def _reload(self) -> None:
         """Read the rules again and send SIGHUP to all workers."""

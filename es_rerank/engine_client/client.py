@@ -39,6 +39,9 @@ _OPENSEARCH_HEADER = "X-OpenSearch-Version"
 # open but never respond to later requests on it, so such a connection must not be reused.
 _LONG_TARGET_BYTES = 4000
 _LONG_HEADERS_BYTES = 8000
+# With these schemes, some servers authenticate the connection, and not only the request: whoever used the connection
+# later would be taken for the same user (RFC 4559, section 6).
+_BINDING_SCHEMES = ("negotiate", "ntlm")
 _LARGE_BODY_BYTES = 1024 * 1024
 
 
@@ -158,7 +161,7 @@ class EngineClient:
         """Send a request to a node without normalizing its target."""
         if self._credentials and request.use_service_credentials:
             request = await self._credentials.sign(url, request)
-        return await self._session(once=_is_long(request)).request(
+        return await self._session(once=_is_long(request) or _binds_connection(request)).request(
             request.method,
             URL(url + request.target, encoded=True),
             headers=request.headers,
@@ -208,3 +211,9 @@ def _is_long(request: OutgoingRequest) -> bool:
     """Return whether engines may reject the request line or the headers because of their length."""
     size = sum(len(name) + len(value) for name, value in request.headers.items())
     return len(request.target) > _LONG_TARGET_BYTES or size > _LONG_HEADERS_BYTES
+
+
+def _binds_connection(request: OutgoingRequest) -> bool:
+    """Return whether the engine may take later requests on the connection for requests of the same user."""
+    given = request.headers.getall("Authorization", ())
+    return any(value.lstrip().lower().startswith(_BINDING_SCHEMES) for value in given)

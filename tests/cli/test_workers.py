@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -263,6 +264,23 @@ def test_workers_share_a_unix_socket_and_the_port_of_the_admin_pages(tmp_path: P
                 answers.append(client.recv(12))
         assert answers == [b"HTTP/1.0 502"] * 8
         assert [is_live(running.admin_listen) for _ in range(8)] == [True] * 8
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_signals_in_quick_succession_end_no_process_early(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signals are sent until the process has exited, also while it removes its handlers."""
+    monkeypatch.setattr(sys.modules[__name__], "WORKERS", count)
+    with team() as running:
+        for _ in range(50):
+            running.signal(signal.SIGHUP)
+        while running.process.poll() is None:
+            for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+                running.signal(number)
+            time.sleep(0.001)
+        assert running.process.returncode == 0
+        text = running.log_text()
+    assert text.count('"event": "stopped"') == count
+    assert "Traceback" not in text
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,16 @@ async def test_a_connection_whose_request_line_or_headers_are_long_is_not_reused
     assert [head[:1] for head in heads] == [b"1", b"2", b"1", b"3"]
 
 
+@pytest.mark.parametrize("authorization", ["NTLM TlRMTVNTUAAB", "Negotiate YII=", "negotiate TlRMTVNTUAAB"])
+async def test_a_connection_that_a_server_may_have_authenticated_is_used_by_nobody_else(authorization: str) -> None:
+    bound = OutgoingRequest("GET", "/bound", CIMultiDict(Authorization=authorization))
+    own = OutgoingRequest("GET", "/own", CIMultiDict(Authorization="Basic eDp5"))
+    async with raw_node(lambda _: OK) as (url, heads), client_of(url) as engine:
+        for request in (own, bound, own, bound, GET):
+            await fetch(engine, request)
+    assert [head[:1] for head in heads] == [b"1", b"2", b"1", b"3", b"1"]
+
+
 @pytest.mark.parametrize(
     ("request_", "expected"),
     [

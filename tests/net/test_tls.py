@@ -123,12 +123,45 @@ async def test_the_pinned_certificate_is_read_once(files: Path, monkeypatch: pyt
     assert context.verify_mode is ssl.CERT_REQUIRED
 
 
+def use_certificate(files: Path, ca: trustme.CA) -> None:
+    """Give the next server a certificate of its own."""
+    made = ca.issue_cert("127.0.0.1")
+    made.private_key_pem.write_to_path(files / "server.key")
+    made.cert_chain_pems[0].write_to_path(files / "server.pem")
+
+
+async def test_nodes_have_different_certificates_of_a_pinned_ca(files: Path) -> None:
+    async with engine(files, sends_ca=True) as one:
+        use_certificate(files, CA)
+        async with engine(files, sends_ca=True) as other:
+            client = EngineClient(fake_settings(upstream=(one, other), upstream_fingerprint=sha256(files / "ca.pem")))
+            for _ in range(4):
+                async with client.open(OutgoingRequest("GET", "/")) as answer:
+                    assert answer.status == 200
+            assert not client._nodes.down
+            await client.close()
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_a_node_with_a_certificate_that_is_not_trusted_gets_no_request(files: Path, first: int) -> None:
+    pinned = sha256(files / "server.pem")
+    async with engine(files) as trusted:
+        use_certificate(files, OTHER_CA)
+        async with engine(files) as other:
+            urls = (trusted, other) if first == 0 else (other, trusted)
+            for trust in ({"upstream_ca": files / "ca.pem"}, {"upstream_fingerprint": pinned}):
+                client = EngineClient(fake_settings(upstream=urls, **trust))
+                for _ in range(4):
+                    async with client.open(OutgoingRequest("GET", "/")) as answer:
+                        assert answer.status == 200
+                assert list(client._nodes.down) == [other]
+                await client.close()
+
+
 async def test_sending_the_pinned_ca_certificate_is_not_enough(files: Path) -> None:
     """A CA certificate is public, so anyone can send it: the server's own must be signed by it."""
     pinned = sha256(files / "ca.pem")
-    impostor = OTHER_CA.issue_cert("127.0.0.1")
-    impostor.private_key_pem.write_to_path(files / "server.key")
-    impostor.cert_chain_pems[0].write_to_path(files / "server.pem")
+    use_certificate(files, OTHER_CA)
     async with engine(files, sends_ca=True) as url:
         assert not await reached(url, upstream_fingerprint=pinned)
 
