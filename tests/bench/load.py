@@ -72,18 +72,19 @@ class Sample:
 
 
 class Client:
-    """Searches, each with different words, so that no score is cached."""
+    """Searches at each URL in turn, each with different words, so that no score is cached."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, *urls: str) -> None:
         self._session = session
-        self._url = f"{url}/{INDEX}/_search"
+        self._urls = [f"{url}/{INDEX}/_search" for url in urls]
         self._number = 0
 
     async def search(self, due: float) -> Sample:
         self._number += 1
         number = self._number
         body = json.dumps({"query": {"match": {"body": f"rain {WORDS[number % len(WORDS)]} nr{number}"}}, "size": 10})
-        async with self._session.post(self._url, data=body, headers={"Content-Type": "application/json"}) as answer:
+        url = self._urls[number % len(self._urls)]
+        async with self._session.post(url, data=body, headers={"Content-Type": "application/json"}) as answer:
             await answer.read()
             return Sample(number, answer.status, time.monotonic() - due, answer.headers.get("X-Rerank", ""))
 

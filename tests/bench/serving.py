@@ -24,9 +24,16 @@ async def serve(app: web.Application) -> None:
 @contextmanager
 def started(module: str, *arguments: str) -> Iterator[str]:
     """Run `python -m module`; yield its URL as soon as it has printed its port."""
+    with starting(module, *arguments) as (url, _):
+        yield url
+
+
+@contextmanager
+def starting(module: str, *arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run `python -m module`; yield its URL and the process as soon as it has printed its port."""
     with subprocess.Popen([sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
-            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}", process
         finally:
             process.kill()
