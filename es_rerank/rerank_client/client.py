@@ -12,6 +12,7 @@ from es_rerank.config.settings import Settings
 from es_rerank.model import Failed, Scored, ScoreRequest, Why
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.prompt import PromptBuilder
+from es_rerank.rerank_client.load_reports import LoadReports
 from es_rerank.rerank_client.pool import ServerPool
 from es_rerank.rerank_client.reading import DocumentRead, documents_read
 from es_rerank.rerank_client.recovery import Recovery
@@ -92,8 +93,8 @@ class Reranker:
         await self._servers.run()
 
     async def recover(self) -> None:
-        """Probe servers that failed, until the task is canceled."""
-        await Recovery(self._pool).run()
+        """Probe servers that failed, and ask those in use for their load, until the task is canceled."""
+        await asyncio.gather(Recovery(self._pool).run(), LoadReports(self._pool).run())
 
     async def close(self) -> None:
         """Cancel self-tests and requests, and close all connections."""
@@ -185,7 +186,7 @@ class Reranker:
 
     def _queued(self) -> int:
         """Return the number of queued searches; if negative, the number of free slots."""
-        return self.searches - self._settings.reranker_max_requests * len(self._pool.servers)
+        return self.searches - sum(server.admission.limit for server in self._pool.servers)
 
     async def _score_in_time(self, request: ScoreRequest, now: float) -> tuple[Scored | Failed, Window | None]:
         """Score a window and stop when its deadline is reached. A window whose scores are all cached does not queue."""

@@ -235,13 +235,9 @@ class ServerPool:
         if not usable:
             return refusal(self.servers)
         free = [server for server in usable if server not in reserved]
-        idle = next((server for server in free if not server.throughput.requests), None)
-        server = idle or fastest(free, queued.tokens, self.servers)
-        if server is None:
-            return None
-        wait = 0.0 if idle else server.throughput.seconds_for(queued.tokens)
-        if now + wait > queued.deadline:
-            return Failed(Why.DEADLINE)
+        server = fastest(free, queued, self.servers, now)
+        if server is None or isinstance(server, Failed):
+            return server
         server.reserve(now, queued.tokens)
         return server
 

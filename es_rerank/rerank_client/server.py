@@ -14,6 +14,7 @@ from es_rerank.model import Failed, Rule, Scored, ScoreRequest, Why
 from es_rerank.rerank.backends import RerankCall
 from es_rerank.rerank.known_pairs import pairs_for
 from es_rerank.rerank.prompt import PromptBuilder, approximate_tokens, read_documents
+from es_rerank.rerank_client.admission import Admission, load_report
 from es_rerank.rerank_client.self_test import SelfTest
 from es_rerank.rerank_client.server_health import NOT_TESTED, TRUSTED_STATES, HealthState, ServerHealth
 from es_rerank.rerank_client.state_log import StateLog
@@ -44,6 +45,7 @@ class RerankServer:
         health: Whether the server may be sent requests and its scores may be used.
         throughput: The requests in flight and the measured tokens per second.
         usage: The requests since the start, for the metrics.
+        admission: How many requests may be in flight.
         self_test: The self-test of the server.
 
     """
@@ -58,7 +60,8 @@ class RerankServer:
         self._prompts = prompts
         self._returned = returned
         self._log = StateLog(url)
-        self._max_requests, self._max_tokens = settings.reranker_max_requests, settings.reranker_max_tokens
+        self.admission = Admission(settings.reranker_max_requests)
+        self._max_tokens = settings.reranker_max_tokens
         self._has_vectors = prompts.backend.has_vectors
         self._is_checking = False
         self._transport = RerankTransport(settings, url, prompts.backend)
@@ -98,7 +101,7 @@ class RerankServer:
         """Return whether a request of *tokens* can be sent now within the limits, or alone if it exceeds them."""
         load = self.throughput
         fits = not tokens or not load.tokens or load.tokens + tokens <= self.max_tokens
-        return not load.requests or (load.requests < self._max_requests and fits)
+        return not load.requests or (load.requests < self.admission.limit and fits)
 
     def reserve(self, now: float, tokens: int) -> None:
         """Reserve a slot for a request of *tokens* at time *now*, in monotonic seconds."""
@@ -123,11 +126,27 @@ class RerankServer:
             One value per text, in the order of the texts, or the failure.
 
         """
+        sent_at = time.monotonic()
         answer = await self._send(call, deadline, patience)
+        self._admit(answer, is_patient=deadline - sent_at >= patience)
         if self.health.state in TRUSTED_STATES or isinstance(answer, Failed):
             return answer
         # The server was unreachable after this request was sent, so the answer may be from a different model.
         return Failed(Why.SELF_TEST, NOT_TESTED)
+
+    def _admit(self, answer: list[Any] | Failed, *, is_patient: bool) -> None:
+        """Adapt the limit of requests in flight to an answer. A timeout that was too short says nothing."""
+        if not isinstance(answer, Failed):
+            self.admission.answered(self.throughput.requests)
+        elif answer.why is Why.OVERLOADED or (answer.why is Why.DEADLINE and is_patient):
+            self.admission.congested(time.monotonic())
+
+    async def report_load(self) -> bool:
+        """Ask the server for its load and adapt the limit of requests in flight. Return whether it reports its load."""
+        report = load_report(await self._transport.metrics())
+        if report:
+            self.admission.reported(report, time.monotonic())
+        return report is not None
 
     async def model_root(self) -> str | None:
         """Return the folder or the name that the server loaded the model from; None if it does not say so."""

@@ -5,27 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from es_rerank.model import Failed, Why
+from es_rerank.rerank_client.queued import QueuedRequest
 from es_rerank.rerank_client.server import RerankServer
 from es_rerank.rerank_client.server_health import NOT_TESTED, TRUSTED_STATES
 
 NO_SERVERS = "no rerank server has been found"
 
 
-def fastest(candidates: Iterable[RerankServer], tokens: int, servers: Iterable[RerankServer]) -> RerankServer | None:
-    """Return the server expected to answer a request first, or None if all are at their limits.
+def fastest(
+    candidates: Iterable[RerankServer], queued: QueuedRequest, servers: Iterable[RerankServer], now: float
+) -> RerankServer | Failed | None:
+    """Return the server expected to answer a request first.
 
     Args:
         candidates: The servers that the request may be sent to.
-        tokens: Approximate number of tokens of the request.
+        queued: The request.
         servers: All servers. One of unknown rate is assumed to be as fast as the fastest of them.
+        now: The time, in monotonic seconds.
+
+    Returns:
+        The server; None if the request must wait for one; a failure if none is expected to answer in time.
 
     """
     best = max((rate for server in servers if (rate := server.throughput.rate)), default=None)
-    return min(
-        (server for server in candidates if server.has_room(tokens)),
-        key=lambda server: (server.throughput.seconds_for(tokens, best), server.throughput.tokens),
-        default=None,
-    )
+    seconds = {server: server.throughput.seconds_for(queued.tokens, now, best) for server in candidates}
+    free = [server for server in seconds if server.has_room(queued.tokens)]
+    in_time = [server for server in seconds if now + seconds[server] <= queued.deadline]
+    if free and not in_time:
+        return Failed(Why.DEADLINE)
+    chosen = [server for server in free if server in in_time]
+    return min(chosen, key=lambda server: (seconds[server], server.throughput.tokens), default=None)
 
 
 def refusal(servers: Sequence[RerankServer]) -> Failed:

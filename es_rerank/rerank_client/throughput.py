@@ -8,6 +8,8 @@ from dataclasses import dataclass
 _HALVING_SECONDS = 8.0
 # Minimum busy time for a usable estimate. Before that, no searches are rejected because of the estimate.
 _MIN_BUSY_SECONDS = 1.0
+# An idle server is tried after this much idle time, however slow it was.
+_RETRY_SECONDS = 2.0
 # Measurements are discarded after this much idle time.
 _STALE_SECONDS = 60.0
 
@@ -50,19 +52,22 @@ class Throughput:
         stale = not self.requests and now - self.busy_until > _STALE_SECONDS
         return self.tested_rate if stale else self.rate or self.tested_rate
 
-    def seconds_for(self, tokens: int, default_rate: float | None = None) -> float:
+    def seconds_for(self, tokens: int, now: float, default_rate: float | None = None) -> float:
         """Estimate the time until a new request is answered, including the requests in flight.
 
         Args:
             tokens: Number of tokens of the request.
+            now: The time.
             default_rate: Tokens per second to assume while the throughput is unknown.
 
         Returns:
-            Seconds; 0.0 if the server is idle (so that idle servers are always tried) or both rates are unknown.
+            Seconds; 0.0 if both rates are unknown, or if the server is idle and its rate is not known or some seconds
+            old, so that a server that has become faster is tried.
 
         """
         rate = self.rate or default_rate
-        return (self.tokens + tokens) / rate if self.requests and rate else 0.0
+        is_tried = not self.requests and (self.rate is None or now - self.busy_until >= _RETRY_SECONDS)
+        return 0.0 if is_tried or not rate else (self.tokens + tokens) / rate
 
     def started(self, now: float, tokens: int) -> None:
         """Record that a request of *tokens* is sent at time *now*."""

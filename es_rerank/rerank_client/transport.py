@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import structlog
+from yarl import URL
 
 from es_rerank.config.addresses import UNIX
 from es_rerank.config.settings import Settings
@@ -41,7 +42,7 @@ _KEEPALIVE_SECONDS = 4.0
 _CONNECT_SECONDS = 5.0
 # HTTP over a Unix socket needs a host, too.
 _SOCKET_URL = "http://localhost"
-_MODELS_SECONDS = 2.0
+_GET_SECONDS = 2.0
 _MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
 
@@ -63,6 +64,8 @@ class RerankTransport:
         base = _SOCKET_URL if self._socket else url
         self._url = base + backend.path
         self._models_url = base + served_models.PATH
+        # vLLM has its metrics at the root, whatever the path of its API.
+        self._metrics_url = str(URL(base).origin() / "metrics")
         self._backend = backend
         key = settings.reranker_api_key
         self._key = key.get_secret_value() if key else ""
@@ -102,15 +105,23 @@ class RerankTransport:
 
     async def models(self) -> Mapping[str, str]:
         """Return the models that the server has, each with the folder or name it was loaded from; empty if unknown."""
+        content = await self._get(self._models_url)
+        with suppress(ValueError):
+            return served_models.parse(content) if content else {}
+        return {}
+
+    async def metrics(self) -> bytes:
+        """Return the server's metrics in Prometheus text format; empty if there are none."""
+        return await self._get(self._metrics_url)
+
+    async def _get(self, url: str) -> bytes:
+        """Return the body of a response with status 200; empty without one."""
         session = self._session or self._open_session()
         with suppress(aiohttp.ClientError, OSError, ValueError, TimeoutError):
-            async with (
-                asyncio.timeout(_MODELS_SECONDS),
-                session.get(self._models_url, allow_redirects=False) as response,
-            ):
+            async with asyncio.timeout(_GET_SECONDS), session.get(url, allow_redirects=False) as response:
                 content, _ = await read_limited(response.content.iter_any(), _MAX_RESPONSE_BYTES)
-                return served_models.parse(content) if content and response.status == HTTPStatus.OK else {}
-        return {}
+                return content or b"" if response.status == HTTPStatus.OK else b""
+        return b""
 
     async def _unknown_model(self, model: str) -> Failed | None:
         """Return the failure for a model that the server does not have; None if it has it, or lists no models."""

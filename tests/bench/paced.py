@@ -40,13 +40,17 @@ def application(rate: float) -> web.Application:
         current["rate"] = float(await request.text())
         return web.Response()
 
-    async def load(request: web.Request) -> web.Response:
-        return web.json_response({"server_load": current["requests"]})
+    async def metrics(request: web.Request) -> web.Response:
+        running = min(current["requests"], 1)
+        waiting = current["requests"] - running
+        labels = '{engine="0",model_name="paced"}'
+        rows = f"vllm:num_requests_running{labels} {running}\nvllm:num_requests_waiting{labels} {waiting}\n"
+        return web.Response(text=rows)
 
     app = web.Application(client_max_size=64 * 2**20)
     app.router.add_post("/score", score)
     app.router.add_put("/rate", set_rate)
-    app.router.add_get("/load", load)
+    app.router.add_get("/metrics", metrics)
     return app
 
 

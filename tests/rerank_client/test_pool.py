@@ -236,9 +236,12 @@ async def test_what_would_be_late_is_not_sent(make: Any, seconds: float, is_sent
     await bench.answer_all()
 
 
-async def test_an_idle_server_is_tried_whatever_is_expected_of_it(make: Any) -> None:
+async def test_a_server_that_was_idle_for_a_while_is_tried_whatever_is_expected_of_it(make: Any) -> None:
     bench = make(1)
     await bench.measure(tokens=100, seconds=1.0)
+    tasks = await bench.send("huge", tokens=1_000_000, seconds=1.0)
+    assert (answers(tasks), bench.log) == ([LATE], [[]])
+    bench.now += 2.0
     await bench.send("huge", tokens=1_000_000, seconds=1.0)
     assert bench.log == [["huge"]]
     await bench.answer_all()

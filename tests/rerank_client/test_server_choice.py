@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from es_rerank.model import Failed, Why
 from es_rerank.rerank.backends import BACKENDS
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.prompt import PromptBuilder
+from es_rerank.rerank_client.queued import QueuedRequest
 from es_rerank.rerank_client.server import RerankServer
 from es_rerank.rerank_client.server_choice import NO_SERVERS, fastest, refusal
 from es_rerank.rerank_client.server_health import NOT_TESTED
@@ -30,26 +33,42 @@ def measure(server: RerankServer, tokens: int) -> None:
     server.throughput.started(1.0, 100)
 
 
+def request(tokens: int, deadline: float = 100.0) -> QueuedRequest:
+    return QueuedRequest(deadline, 0, tokens, (), asyncio.get_running_loop().create_future())
+
+
 async def test_the_faster_server_is_chosen(servers: list[RerankServer]) -> None:
     measure(servers[0], 100)
     measure(servers[1], 200)
-    assert fastest(servers, 10, servers) is servers[1]
-    assert fastest(servers[:1], 10, servers) is servers[0]
+    assert fastest(servers, request(10), servers, 2.0) is servers[1]
+    assert fastest(servers[:1], request(10), servers, 2.0) is servers[0]
 
 
 async def test_a_server_of_unknown_rate_counts_as_fast_as_the_fastest(servers: list[RerankServer]) -> None:
     measure(servers[0], 200)
     servers[1].throughput.started(1.0, 50)
-    assert fastest(servers, 10, servers) is servers[1]
+    assert fastest(servers, request(10), servers, 2.0) is servers[1]
 
 
 async def test_a_server_at_its_limit_is_not_chosen(servers: list[RerankServer]) -> None:
     for server in servers:
         measure(server, 100)
     servers[0].throughput.started(1.0, 1)
-    assert fastest(servers, 10, servers) is servers[1]
+    assert fastest(servers, request(10), servers, 2.0) is servers[1]
     servers[1].throughput.started(1.0, 1)
-    assert fastest(servers, 10, servers) is None
+    assert fastest(servers, request(10), servers, 2.0) is None
+
+
+async def test_a_request_waits_for_a_fast_server_if_a_slow_one_would_be_late(servers: list[RerankServer]) -> None:
+    measure(servers[0], 1000)
+    measure(servers[1], 100)
+    servers[1].throughput.dropped(100)
+    servers[0].throughput.started(1.0, 100)
+    assert fastest(servers, request(100, 2.9), servers, 2.0) is None
+    assert fastest(servers, request(100, 3.0), servers, 2.0) is servers[1]
+    assert fastest(servers, request(100, 2.2), servers, 2.0) == Failed(Why.DEADLINE)
+    assert fastest(servers, request(100, 2.2), servers, 3.0) == Failed(Why.DEADLINE)
+    assert fastest(servers, request(100, 3.1), servers, 3.0) is servers[1], "it was idle for two seconds"
 
 
 async def test_the_reason_is_the_self_test_before_other_faults(servers: list[RerankServer]) -> None:

@@ -9,9 +9,9 @@ from es_rerank.rerank_client.throughput import Throughput
 
 def test_the_rate_counts_only_busy_time() -> None:
     throughput = Throughput()
-    assert (throughput.rate, throughput.seconds_for(100)) == (None, 0.0)
+    assert (throughput.rate, throughput.seconds_for(100, 10.0)) == (None, 0.0)
     throughput.started(10.0, 300)
-    assert (throughput.rate, throughput.seconds_for(100)) == (None, 0.0)
+    assert (throughput.rate, throughput.seconds_for(100, 10.0)) == (None, 0.0)
     throughput.ended(12.0, 300, 10.0, answered=True)
     assert throughput.rate == 150
     # Idle time does not count.
@@ -30,23 +30,25 @@ def test_concurrent_requests_share_their_time() -> None:
     assert (throughput.requests, throughput.tokens) == (0, 0)
 
 
-def test_a_request_takes_its_time_behind_those_in_flight_and_none_at_an_idle_server() -> None:
+def test_a_request_takes_its_time_behind_those_in_flight_and_none_at_a_server_that_was_idle_for_a_while() -> None:
     throughput = Throughput()
     throughput.started(0.0, 100)
     throughput.ended(1.0, 100, 0.0, answered=True)
-    assert throughput.seconds_for(1000) == 0.0
+    assert throughput.seconds_for(100, 1.0) == 1.0
+    assert throughput.seconds_for(100, 2.9) == 1.0
+    assert throughput.seconds_for(100, 3.0) == 0.0
     throughput.started(1.0, 100)
-    assert throughput.seconds_for(50) == pytest.approx(1.5)
+    assert throughput.seconds_for(50, 1.0) == pytest.approx(1.5)
 
 
 def test_while_the_rate_is_unknown_a_default_is_used() -> None:
     throughput = Throughput()
     throughput.started(0.0, 100)
-    assert throughput.seconds_for(100) == 0.0
-    assert throughput.seconds_for(100, 50.0) == 4.0
+    assert throughput.seconds_for(100, 0.0) == 0.0
+    assert throughput.seconds_for(100, 1.0, 50.0) == 4.0
     throughput.ended(1.0, 100, 0.0, answered=True)
     throughput.started(1.0, 100)
-    assert throughput.seconds_for(100, 50.0) == 2.0
+    assert throughput.seconds_for(100, 1.0, 50.0) == 2.0
 
 
 def test_a_canceled_request_says_nothing_about_the_rate() -> None:

@@ -1,0 +1,73 @@
+"""How many requests may be in flight at one rerank server that other processes use too. Pure.
+
+Additive increase, multiplicative decrease (AIMD): the limit grows by one when as many requests as the limit allows have
+been answered, and shrinks by a factor when the server rejects a request, when a request times out, or when the server
+reports that more requests wait than run. All processes see the same queue, so their limits become equal (Chiu and Jain,
+1989), and together they keep the server busy without a long queue. A gradient of response times is not used: it needs
+the time of an idle server, which no process can measure while the others keep the server busy.
+
+Times are arguments, in monotonic seconds.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import NamedTuple
+
+_DECREASE = 0.7
+# The limit shrinks at most once in this time, which all answers to requests sent before the change need.
+_PAUSE_SECONDS = 1.0
+# The metrics of vLLM, one row for each engine of the server. See vllm/v1/metrics/loggers.py.
+_ROWS = re.compile(rb"^vllm:num_requests_(running|waiting)(?:\{[^}\n]*\})? ([0-9.e+]+)\s*$", re.MULTILINE)
+
+
+class LoadReport(NamedTuple):
+    """What a server reports: the numbers of requests that it works on and that wait, from all its clients."""
+
+    running: float
+    waiting: float
+
+
+def load_report(metrics: bytes) -> LoadReport | None:
+    """Read the metrics of vLLM in Prometheus text format, and return None if the load is not among them."""
+    rows = [(name, float(value)) for name, value in _ROWS.findall(metrics)]
+    if not rows:
+        return None
+    running, waiting = (sum(value for name, value in rows if name == kind) for kind in (b"running", b"waiting"))
+    return LoadReport(running, waiting)
+
+
+class Admission:
+    """The limit of requests in flight at one server."""
+
+    def __init__(self, max_requests: int) -> None:
+        """Start with *max_requests*, which is never exceeded."""
+        self._max = float(max_requests)
+        self._limit = self._max
+        self._is_queueing = False
+        self._decreased_at = -math.inf
+
+    def __repr__(self) -> str:
+        return f"<Admission {self.limit} of {self._max:.0f}{', requests wait at the server' * self._is_queueing}>"
+
+    @property
+    def limit(self) -> int:
+        """Maximum number of requests in flight, at least 1."""
+        return int(self._limit)
+
+    def answered(self, in_flight: int) -> None:
+        """Record an answer, when *in_flight* requests were in flight. A limit that is not reached does not grow."""
+        if in_flight >= self.limit and not self._is_queueing:
+            self._limit = min(self._max, self._limit + 1 / self._limit)
+
+    def congested(self, now: float) -> None:
+        """Record a rejection or a timeout at time *now*."""
+        if now - self._decreased_at >= _PAUSE_SECONDS:
+            self._limit, self._decreased_at = max(1.0, self._limit * _DECREASE), now
+
+    def reported(self, report: LoadReport, now: float) -> None:
+        """Record what the server reported at time *now*."""
+        self._is_queueing = report.waiting > report.running
+        if self._is_queueing:
+            self.congested(now)

@@ -1,0 +1,39 @@
+"""Asks the rerank servers that are in use for their load, so that admission follows what all their clients send."""
+
+from __future__ import annotations
+
+import asyncio
+
+from es_rerank.rerank_client.pool import ServerPool
+from es_rerank.rerank_client.server import RerankServer
+
+# Time between two reports of a server, and until one that reported nothing is asked again.
+_PAUSE_SECONDS = 1.0
+_SILENT_SECONDS = 30.0
+
+
+class LoadReports:
+    """Asks each server of a pool for its load once per second while a request is in flight to it."""
+
+    def __init__(self, pool: ServerPool) -> None:
+        """Prepare to ask the servers of *pool*."""
+        self._pool = pool
+        self._asked: set[RerankServer] = set()
+
+    async def run(self) -> None:
+        """Ask the servers until the task is canceled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await asyncio.sleep(_PAUSE_SECONDS)
+                for server in self._pool.servers:
+                    if server.throughput.requests and server not in self._asked:
+                        self._asked.add(server)
+                        group.create_task(self._ask(server))
+
+    async def _ask(self, server: RerankServer) -> None:
+        """Ask one server, and wait before it may be asked again if it does not report its load."""
+        try:
+            if not await server.report_load():
+                await asyncio.sleep(_SILENT_SECONDS)
+        finally:
+            self._asked.discard(server)
