@@ -49,7 +49,7 @@ check: $(READY) ## Check style, types, structure, docs, Dockerfile and known vul
 		for file in docker/compose*.yaml; do docker compose -f $$file config --quiet || exit 1; done; \
 	else echo "docker compose is not installed: the compose files are only parsed"; fi
 	$(BIN)/python -m tests.audit $(LOCK)/run.txt $(LOCK)/cpu.txt $(LOCK)/gpu.txt
-	$(BIN)/pytest -q tests/test_structure.py tests/test_docs.py
+	$(BIN)/pytest -q tests/test_structure.py tests/test_docs.py tests/test_monitoring.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site
 
 fuzz: $(READY) $(FUZZER) ## Fuzz all parsers of external input (ARGS="plans pages --inputs 500000")
@@ -84,6 +84,7 @@ site: $(READY) ## Build the documentation as a website, into the folder site
 
 docs: $(READY) ## Update the generated parts of docs/ and mappings/
 	$(BIN)/python -m tests.docs
+	$(BIN)/python -m tests.dashboard
 
 lock: $(UV) ## Upgrade all dependencies and pin them with hashes
 	$(COMPILE) pyproject.toml -U --extra redis -o $(LOCK)/run.txt

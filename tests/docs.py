@@ -15,7 +15,7 @@ from es_rerank.cli.options import shown
 from es_rerank.config import rule_file
 from es_rerank.config.loading import PREFIX
 from es_rerank.config.settings import Settings
-from es_rerank.model import LongDocuments
+from es_rerank.model import LongDocuments, Why
 from es_rerank.reasons import REASONS
 from es_rerank.rerank.backends import BACKENDS
 from es_rerank.rerank.profiles import PROFILES
@@ -27,7 +27,7 @@ from es_rerank.search.query_text.clauses import CLAUSES
 from es_rerank.search.query_text.leaf_clauses import no_text
 from es_rerank.search.query_text.retrievers import RETRIEVERS
 from es_rerank.search.scoring import POLICIES
-from es_rerank.server.metric_table import METRIC_PREFIX, METRICS, MetricRow
+from es_rerank.server.metric_table import FAILURES, METRIC_PREFIX, METRICS, MetricRow
 from tests.extensions import EXTENSIONS, Extension
 from tests.live.clauses import SAMPLES
 from tests.search.mappings import CASES as MAPPING_CASES
@@ -43,6 +43,8 @@ REFERENCE = ROOT / "docs" / "reference.md"
 KIBANA = ROOT / "docs" / "kibana.md"
 FIELDS = ROOT / "docs" / "fields.md"
 MODELS = ROOT / "docs" / "models.md"
+OPERATIONS = ROOT / "docs" / "operations.md"
+TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 _KIBANA_CASES = ROOT / "tests" / "cases" / "kibana.yaml"
 SCHEMA = ROOT / "mappings" / "rule.schema.json"
@@ -176,6 +178,32 @@ def reasons() -> str:
     return table(("reason", "meaning", "what to do"), rows)
 
 
+def failures() -> str:
+    return _reasons_of(lambda why: why in FAILURES)
+
+
+def skips() -> str:
+    return _reasons_of(lambda why: why not in FAILURES)
+
+
+def _reasons_of(chosen: Callable[[Why], bool]) -> str:
+    """Return the reasons as sections, so that each can be linked to."""
+    return "\n\n".join(
+        f"### `{why}`\n\n{reason.means} **What to do:** {reason.do}" for why, reason in REASONS.items() if chosen(why)
+    )
+
+
+def alerts() -> str:
+    groups = yaml.safe_load((ROOT / "docker" / "monitoring" / "rules.yaml").read_text(encoding="utf-8"))["groups"]
+    rows = [
+        (f"`{rule['alert']}`", rule["labels"]["severity"], rule["for"], rule["annotations"]["do"])
+        for group in groups
+        for rule in group["rules"]
+        if "alert" in rule
+    ]
+    return table(("alert", "severity", "after", "what to do"), rows)
+
+
 def metric_rows() -> dict[str, MetricRow]:
     """Return each metric, by its name."""
     return {METRIC_PREFIX + name: row for name, row in METRICS.items()}
@@ -285,6 +313,8 @@ PAGES: Mapping[Path, Blocks] = {
     KIBANA: {"kibana": partial(_kibana_table, "kibana"), "dashboards": partial(_kibana_table, "dashboards")},
     FIELDS: {"fields": fields},
     MODELS: {"models": models},
+    OPERATIONS: {"alerts": alerts},
+    TROUBLESHOOTING: {"failed": failures, "skipped": skips},
     CONTRIBUTING: {"levels": levels, "extensions": extensions},
 }
 
