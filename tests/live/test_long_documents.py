@@ -24,7 +24,7 @@ INDEX = "long"
 SEED = 16
 # Each about 6,000 characters, or 1,300 tokens.
 PARTS = 3
-# About the tokens of the first passages, and a third of those of all others.
+# About the tokens of the first passages, and a quarter of those of all others.
 LIMITED_TOKENS = 11_000
 FACTS: Mapping[str, str] = {
     "Which metal is liquid at room temperature?": "Mercury is a metal that stays liquid at ordinary temperatures.",
@@ -87,5 +87,5 @@ def share(endpoint: Endpoint) -> float:
 
 
 def test_reading_later_passages_finds_more_answers(shares: Mapping[str, float]) -> None:
-    assert shares["max_passage"] - shares["truncate"] >= 0.4, shares
-    assert shares["limited"] - shares["truncate"] >= 0.3, shares
+    assert shares["max_passage"] - shares["truncate"] >= 0.5, shares
+    assert shares["limited"] - shares["truncate"] >= 0.45, shares
