@@ -13,33 +13,49 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from typing import NamedTuple
 
 _DECREASE = 0.7
 # The limit shrinks at most once in this time, which all answers to requests sent before the change need.
 _PAUSE_SECONDS = 1.0
 # The metrics of vLLM, one row for each engine of the server. See vllm/v1/metrics/loggers.py.
-_ROWS = re.compile(rb"^vllm:num_requests_(running|waiting)(?:\{[^}\n]*\})? ([0-9.e+]+)\s*$", re.MULTILINE)
+_ROWS = re.compile(
+    rb"^vllm:(num_requests_running|num_requests_waiting|prefix_cache_queries|prefix_cache_hits)(?:_total)?"
+    rb"(?:\{[^}\n]*\})? ([0-9.e+]+)\s*$",
+    re.MULTILINE,
+)
 
 
 class LoadReport(NamedTuple):
-    """What a server reports: the numbers of requests that it works on and that wait, from all its clients."""
+    """What a server reports about the requests of all its clients.
+
+    Attributes:
+        running: Number of requests that it works on.
+        waiting: Number of requests that wait.
+        prefix_hit_rate: Share of the tokens since its start that it found in its prefix cache; None without this cache.
+
+    """
 
     running: float
     waiting: float
+    prefix_hit_rate: float | None = None
 
 
 def load_report(metrics: bytes) -> LoadReport | None:
     """Read the metrics of vLLM in Prometheus text format, and return None if the load is not among them."""
-    rows = [(name, float(value)) for name, value in _ROWS.findall(metrics)]
-    if not rows:
+    sums: defaultdict[bytes, float] = defaultdict(float)
+    for name, value in _ROWS.findall(metrics):
+        sums[name] += float(value)
+    if b"num_requests_running" not in sums and b"num_requests_waiting" not in sums:
         return None
-    running, waiting = (sum(value for name, value in rows if name == kind) for kind in (b"running", b"waiting"))
-    return LoadReport(running, waiting)
+    queried = sums[b"prefix_cache_queries"]
+    hit_rate = sums[b"prefix_cache_hits"] / queried if queried else None
+    return LoadReport(sums[b"num_requests_running"], sums[b"num_requests_waiting"], hit_rate)
 
 
 class Admission:
-    """The limit of requests in flight at one server."""
+    """The limit of requests in flight at one server. `report` is its last report, or None."""
 
     def __init__(self, max_requests: int) -> None:
         """Start with *max_requests*, which is never exceeded."""
@@ -47,6 +63,7 @@ class Admission:
         self._limit = self._max
         self._is_queueing = False
         self._decreased_at = -math.inf
+        self.report: LoadReport | None = None
 
     def __repr__(self) -> str:
         return f"<Admission {self.limit} of {self._max:.0f}{', requests wait at the server' * self._is_queueing}>"
@@ -68,6 +85,7 @@ class Admission:
 
     def reported(self, report: LoadReport, now: float) -> None:
         """Record what the server reported at time *now*."""
+        self.report = report
         self._is_queueing = report.waiting > report.running
         if self._is_queueing:
             self.congested(now)

@@ -19,6 +19,7 @@ class ServerStatus:
         requests: Number of requests in flight.
         tokens: Number of tokens of the requests in flight.
         tokens_per_second: Measured throughput; None while there are too few measurements.
+        prefix_hit_rate: Share of the tokens that the server found in its prefix cache; None if it does not report it.
 
     """
 
@@ -28,6 +29,7 @@ class ServerStatus:
     requests: int
     tokens: int
     tokens_per_second: float | None
+    prefix_hit_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,5 +62,6 @@ class RerankerStatus:
 
 def server_status(server: RerankServer) -> ServerStatus:
     """Return the state of a server."""
-    load = server.throughput
-    return ServerStatus(server.url, server.health.state, server.health.problem, load.requests, load.tokens, load.rate)
+    load, health, report = server.throughput, server.health, server.admission.report
+    hit_rate = report.prefix_hit_rate if report else None
+    return ServerStatus(server.url, health.state, health.problem, load.requests, load.tokens, load.rate, hit_rate)

@@ -22,6 +22,16 @@ def test_the_load_is_read_from_the_metrics_of_all_engines() -> None:
     assert load_report(b"vllm:num_requests_running 2\n") == LoadReport(2.0, 0.0)
 
 
+def test_the_hit_rate_of_the_prefix_cache_is_that_of_all_engines() -> None:
+    rows = (
+        b'vllm:prefix_cache_queries_total{engine="0"} 600.0\nvllm:prefix_cache_queries_total{engine="1"} 400.0\n'
+        b'vllm:prefix_cache_hits_total{engine="0"} 200.0\nvllm:prefix_cache_hits_total{engine="1"} 50.0\n'
+        b'vllm:prefix_cache_queries_created{engine="0"} 1.7e+09\n'
+    )
+    assert load_report(METRICS + rows) == LoadReport(4.0, 12.0, 0.25)
+    assert load_report(rows) is None
+
+
 @pytest.mark.parametrize("metrics", [b"", b"<html>", b"vllm:num_requests_running{} many\n", b"other:requests 1\n"])
 def test_without_these_metrics_there_is_no_report(metrics: bytes) -> None:
     assert load_report(metrics) is None
@@ -54,6 +64,13 @@ def test_the_limit_grows_by_one_with_the_answers_that_it_allows_up_to_the_maximu
         admission.answered(admission.limit)
         limits.append(admission.limit)
     assert limits == [2, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4]
+
+
+def test_the_last_report_is_kept() -> None:
+    admission = Admission(8)
+    assert admission.report is None
+    admission.reported(LoadReport(1.0, 0.0, 0.5), 0.0)
+    assert admission.report == LoadReport(1.0, 0.0, 0.5)
 
 
 def test_a_limit_that_is_not_reached_does_not_grow() -> None:
