@@ -163,14 +163,15 @@ def models() -> str:
         (
             f"`{name}`",
             f"{row.size:,} M",
-            f"{row.size * (1 if 'fp8' in row.flags else 2) / 1000:.1f} GB",
+            f"{max(0.1, row.size * (1 if 'fp8' in row.flags else 2) / 1000):.1f} GB",
             f"{row.max_tokens:,}",
             "English" if row.languages == "en" else "many",
             row.license,
         )
         for name, row in PROFILES.items()
     ]
-    return table(("profile", "parameters", "weights in GPU memory", "context (tokens)", "languages", "license"), rows)
+    head = ("profile", "parameters", "weights in GPU memory, about", "context (tokens)", "languages", "license")
+    return table(head, rows)
 
 
 def reasons() -> str:
