@@ -130,7 +130,7 @@ async def _answered(
     session = EngineSession(call, timings, hold)
     try:
         readable = body is not None or endpoint_request.role is Role.RESULTS
-        result = _plain(call, await _handled(call, session)) if readable else _not_read(endpoint_request, Why.FORMAT)
+        result = await _plain_result(call, session) if readable else _not_read(endpoint_request, Why.FORMAT)
     except UpstreamError as error:
         log.warning("upstream failed", path=request.path, reason=str(error))
         result = pass_through(Why.ENGINE_ERROR)
@@ -184,11 +184,13 @@ async def _handled(call: SearchCall, session: EngineSession) -> HandlerResult:
         return HandlerResult(None) if role is Role.COMPAT else internal_failure()
 
 
-def _plain(call: SearchCall, result: HandlerResult) -> HandlerResult:
-    """Pass a request to the engine without the native rerankers in it, which the engine may not know."""
+async def _plain_result(call: SearchCall, session: EngineSession) -> HandlerResult:
+    """Call the handler. A request is passed to the engine without native rerankers, which the engine may not know."""
+    result = await _handled(call, session)
     if result.body is not None or result.forward is not None:
         return result
-    return replace(result, forward=plain_request(call.endpoint_request, call.body))
+    forward = await compute(len(call.body), plain_request, call.endpoint_request, call.body)
+    return replace(result, forward=forward)
 
 
 async def _passed(

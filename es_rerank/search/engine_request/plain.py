@@ -25,7 +25,7 @@ def plain_request(request: EndpointRequest, body: bytes) -> EngineRequest | None
 
     """
     row = ENGINE_REQUESTS.get(request.endpoint)
-    if row is None or row.write_plain is None or not may_have_reranker(content(request, body)):
+    if row is None or row.write_plain is None or not may_have_reranker(body.strip() or content(request, body)):
         return None
     parsed = parse(request, body)
     if isinstance(parsed, Skip):
