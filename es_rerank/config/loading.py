@@ -18,7 +18,7 @@ from es_rerank.config.settings import Settings
 from es_rerank.errors import ConfigError
 
 PREFIX = layers.PREFIX
-DURATIONS = ("connect_timeout", "deadline", "drain_delay", "shared_cache_ttl", "shared_cache_timeout")
+DURATIONS = ("connect_timeout", "deadline", "drain_delay", "shared_cache_ttl", "shared_cache_timeout", "slow_search")
 PATHS = frozenset(name for name, row in Settings.model_fields.items() if "Path" in str(row.annotation))
 
 

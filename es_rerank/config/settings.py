@@ -159,4 +159,11 @@ class Settings(EndpointSettings):
     ubi_log: Path | None = Field(
         None, description="File to which es-rerank appends the query and the ids of the hits of each of its responses."
     )
+    search_log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "debug", description="Level of the log event of each search, `search handled`."
+    )
+    slow_search: Duration | None = Field(
+        None,
+        description="Log searches that take at least this long, at most 10m, as `slow search`, at level `warning`.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum level of log events.")

@@ -229,7 +229,7 @@ def _count(state: State, request: web.Request, result: HandlerResult, headers: R
             state.metrics.searched(result.outcomes, headers.timings, headers.endpoint)
         state.field_choices.record(request.path, result.outcomes)
         state.recent.record(request.path, result.outcomes)
-        log.debug("search handled", path=request.path, outcome=headers.outcome)
+        state.search_log.record(request, result.outcomes, headers)
     elif not _is_operator(request):
         state.metrics.passed_through()
 

@@ -19,6 +19,7 @@ from es_rerank.server.field_choices import FieldChoices
 from es_rerank.server.memory import MemoryBudget
 from es_rerank.server.metrics import Metrics
 from es_rerank.server.recent_searches import RecentSearches
+from es_rerank.server.search_log import SearchLog
 from es_rerank.server.search_pipelines import SearchPipelines
 from es_rerank.server.shadow import ShadowRunner
 from es_rerank.server.ubi_log import UbiLog
@@ -48,6 +49,7 @@ class State:
     endpoints: tuple[EndpointRow, ...]
     memory: MemoryBudget
     shadows: ShadowRunner
+    search_log: SearchLog
     ubi_log: UbiLog
     life: Lifecycle = field(default_factory=Lifecycle)
     engine_times: EngineTimes = field(default_factory=EngineTimes)
@@ -85,6 +87,7 @@ def build(settings: Settings, rules: Rules | None = None) -> State:
         metrics=metrics,
         endpoints=in_force(settings.inference_ids) + compat,
         memory=MemoryBudget(settings.max_memory),
+        search_log=SearchLog(settings),
         shadows=ShadowRunner(metrics, settings.reranker_max_requests),
         ubi_log=UbiLog(settings.ubi_log),
     )
