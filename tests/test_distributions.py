@@ -144,7 +144,7 @@ def test_the_pins_of_the_image_are_the_dependencies_of_the_server() -> None:
     assert pins & (ABSENT - extras) == set()
 
 
-@pytest.mark.parametrize("name", ["Dockerfile", "compose.yaml", "compose.cpu.yaml"])
+@pytest.mark.parametrize("name", ["Dockerfile", "compose.yaml", "compose.cpu.yaml", "compose.scale.yaml"])
 def test_variables_in_docker_files_are_settings_or_published_ports(name: str) -> None:
     variables = set(re.findall(r"ES_RERANK_\w+", (ROOT / "docker" / name).read_text(encoding="utf-8")))
     settings = {f"ES_RERANK_{setting.upper()}" for setting in Settings.model_fields}

@@ -152,10 +152,11 @@ def test_settings_examples_in_the_docs_are_valid() -> None:
         Settings.model_validate(yaml.safe_load(block))
 
 
-@pytest.mark.parametrize("file", ["compose.yaml", "compose.cpu.yaml"])
+@pytest.mark.parametrize("file", ["compose.yaml", "compose.cpu.yaml", "compose.scale.yaml"])
 def test_compose_files_name_settings_that_exist(file: str) -> None:
     services = yaml.safe_load((docs.ROOT / "docker" / file).read_text(encoding="utf-8"))["services"]
-    variables = [name for name in services["es-rerank"]["environment"] if name.startswith("ES_RERANK_")]
+    endpoints = [service for name, service in services.items() if name.startswith("es-rerank")]
+    variables = [name for one in endpoints for name in one["environment"] if name.startswith("ES_RERANK_")]
     assert variables
     assert {name.removeprefix("ES_RERANK_").lower() for name in variables} <= set(Settings.model_fields)
 
@@ -171,7 +172,7 @@ def test_compose_reranks_every_index() -> None:
     assert [rule.patterns for rule in rules] == [("*",)]
 
 
-@pytest.mark.parametrize("file", ["compose.yaml", "compose.cpu.yaml"])
+@pytest.mark.parametrize("file", ["compose.yaml", "compose.cpu.yaml", "compose.scale.yaml"])
 def test_compose_files_publish_ports_to_this_machine_alone(file: str) -> None:
     services = yaml.safe_load((docs.ROOT / "docker" / file).read_text(encoding="utf-8"))["services"]
     ports = [port for service in services.values() for port in service.get("ports", ())]
