@@ -25,8 +25,8 @@ class ListScorer(WindowScorer):
 
     def __init__(self, settings: Settings, prompts: PromptBuilder, pool: ServerPool) -> None:
         """Score with the servers of *pool*, without a cache."""
-        super().__init__(settings.model_copy(update={"score_cache_size": 0}), prompts, pool)
-        self.shared = None
+        uncached = settings.model_copy(update={"score_cache_size": 0, "shared_cache": None})
+        super().__init__(uncached, prompts, pool)
 
     def context_of(self, window: Window) -> tuple[str, ...]:
         """Return a digest of the list."""

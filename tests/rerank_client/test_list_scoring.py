@@ -56,3 +56,9 @@ async def test_only_the_start_of_a_long_document_is_in_the_list() -> None:
         await reranker.score(ask(long, "b", long=LongDocuments()))
         await reranker.score(ask(long, "b", long=LongDocuments(LongDocumentMode.TRUNCATE, 100)))
     assert [len(texts) for texts in sent(server)] == [2, 2]
+
+
+async def test_lists_are_not_shared_with_other_processes() -> None:
+    async with reranking(shared_cache="redis://127.0.0.1:9", **V3) as (reranker, _):
+        assert reranker._scorer.shared is None
+        assert isinstance(await reranker.score(ask("a hose", "b")), Scored)
