@@ -19,10 +19,12 @@ from es_rerank.engine_client.field_caps import FieldCapsCache
 from es_rerank.errors import EsRerankError, UpstreamError
 from es_rerank.evaluation.client import title
 from es_rerank.evaluation.values import FoundHit
-from es_rerank.model import IndexInfo, Search, SearchBody
+from es_rerank.model import IndexInfo, Search, Skip
 from es_rerank.net.connection_errors import describe_error
 from es_rerank.net.content_encoding import read_limited
 from es_rerank.net.messages import OutgoingRequest
+from es_rerank.search.formats.decode import decode
+from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch
 from es_rerank.search.response.hits import Hit, NotASearchResponseError, keys, read, sources
 
 # Parts of a search that do not change its hits, but take time.
@@ -63,9 +65,18 @@ class EngineSource:
             stack.push_async_callback(self._client.close)
             stack.push_async_callback(self._indices.close)
 
-    def planned(self, body: Mapping[str, Any]) -> Search:
-        """Return a search as the endpoint decodes it."""
-        return Search(self.index, body=SearchBody.parse(json.dumps(body).encode()))
+    def planned(self, body: Mapping[str, Any]) -> Search | Skip:
+        """Return a search as the endpoint decodes it.
+
+        Raises:
+            EsRerankError: If it has reranking options of its own, which would replace those of a rule.
+
+        """
+        request = EndpointRequest(self.index, headers=self._headers)
+        search = decode(request, ParsedSearch(self.index, {}, json.dumps(body).encode()))
+        if isinstance(search, Search) and search.rerank_request:
+            raise EsRerankError("the searches name a reranker or a query text for it: remove it from the template")
+        return search
 
     async def info(self, search: Search) -> IndexInfo:
         """Return the indices of a search and their fields. Raises EsRerankError if the engine does not name them."""

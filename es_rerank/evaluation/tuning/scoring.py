@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from es_rerank.config.rules import Rules
 from es_rerank.config.settings import Settings
@@ -42,15 +43,23 @@ class Found:
 async def find(engine: EngineSource, template: Template, query: Query, k: int, size: int) -> Found:
     """Search the engine for a query: *size* hits of a search whose page has *k* hits. Raises EsRerankError."""
     body = template.search(query, k)
+    search = _planned(engine, body, query)
+    return Found(query, search, await engine.hits(body, size))
+
+
+def _planned(engine: EngineSource, body: Mapping[str, Any], query: Query) -> Search:
+    """Return the search of a query. Raises EsRerankError if it is not reranked, whatever its rule."""
     search = engine.planned(body)
+    if isinstance(search, Skip):
+        raise _not_reranked(query, search)
     if skip := planning.early(search):
         raise _not_reranked(query, skip)
-    return Found(query, search, await engine.hits(body, size))
+    return search
 
 
 async def current_rule(engine: EngineSource, rules: Rules, template: Template, query: Query) -> Rule:
     """Return the rule of the index, which is that of any query. Raises EsRerankError if there is none, or it is off."""
-    search = engine.planned(template.search(query, 1))
+    search = _planned(engine, template.search(query, 1), query)
     rule = rules.choose(engine.index, (await engine.info(search)).names)
     if rule is Why.OFF:
         raise EsRerankError(f"{engine.index}: its rule has mode: off. Remove the mode to tune the rule")

@@ -7,15 +7,22 @@ import pytest
 from es_rerank.errors import EsRerankError
 from es_rerank.evaluation.tuning.hits import EngineSource
 from es_rerank.evaluation.values import FoundHit
+from es_rerank.model import Search
 from es_rerank.testing import FakeResponse, search_response
 
 from .fakes import HOSE, TEMPLATE, both
 
 
+def decoded(source: EngineSource) -> Search:
+    search = source.planned(TEMPLATE.search(HOSE, 10))
+    assert isinstance(search, Search)
+    return search
+
+
 async def test_hits_have_their_whole_source_whatever_the_template_filters() -> None:
     async with both(upstream_api_key="own") as (settings, engine, _), EngineSource(settings, "docs", {}) as source:
         hits = await source.hits(TEMPLATE.search(HOSE, 10), 30)
-        info = await source.info(source.planned(TEMPLATE.search(HOSE, 10)))
+        info = await source.info(decoded(source))
     assert hits.shown == (FoundHit("hose-words", "hose"), FoundHit("hose-answer", "A"))
     assert hits.scores == (2.0, 1.0)
     sent = engine.seen[0]
@@ -52,4 +59,4 @@ async def test_an_index_that_the_engine_does_not_know_is_named() -> None:
     async with both() as (settings, engine, _), EngineSource(settings, "docs", {}) as source:
         engine.says = {"": FakeResponse(b"{}", status=404)}
         with pytest.raises(EsRerankError, match="docs: the engine does not return the fields of this index"):
-            await source.info(source.planned(TEMPLATE.search(HOSE, 10)))
+            await source.info(decoded(source))

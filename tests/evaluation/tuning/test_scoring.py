@@ -116,6 +116,14 @@ async def test_searches_that_are_not_reranked_are_named(body: dict[str, Any], re
             await find(engine, template, HOSE, 10, 5)
 
 
+async def test_searches_with_a_reranker_of_their_own_are_not_tuned() -> None:
+    retriever = {"retriever": {"standard": {"query": TEMPLATE.body["query"]}}, "field": "body", "inference_text": "x"}
+    template = Template({"retriever": {"text_similarity_reranker": retriever}})
+    async with both() as (settings, _, _), EngineSource(settings, "docs", {}) as engine:
+        with pytest.raises(EsRerankError, match="remove it from the template"):
+            await find(engine, template, HOSE, 10, 5)
+
+
 async def test_a_model_that_fails_ends_the_tuning() -> None:
     async with (
         both() as (settings, _, model),
