@@ -14,8 +14,9 @@ from es_rerank.model import CallOptions, FetchPhase, Plan, Skip, Why
 Result = TypeVar("Result")
 
 _MAX_ENTRIES = 1000
-# Share of the time left that both requests together may take; the model gets the rest.
-_MAX_SHARE = 0.5
+# Share of the time left that each of two requests may take; the model gets the rest. If the engine is slower than
+# expected, the client's own request can still be in time.
+_MAX_SHARE = 0.25
 # How much of the difference to a shorter time is taken over with each request. A longer time counts at once.
 _DECAY = 0.2
 # After so many requests for a whole window, two requests are tried again: a window may take longer than both, for
@@ -52,15 +53,15 @@ class EngineTimes:
 
         """
         taken = self._taken.get(path)
-        return 2 * (taken.seconds if taken else 0.0) < (deadline - self._clock()) * _MAX_SHARE
+        return (taken.seconds if taken else 0.0) < (deadline - self._clock()) * _MAX_SHARE
 
     async def timed(
         self, path: str, plans: Sequence[Plan], options: CallOptions, request: Awaitable[Result]
     ) -> Result | Skip:
         """Await an engine request, and learn how long it takes.
 
-        A query phase that leaves no time for the fetch phase is canceled: the client's own request then responds
-        earlier than the fetch phase would.
+        A query phase that takes longer than its share of the time left is canceled, so that the client's own request
+        can be in time.
 
         Args:
             path: The path of the client's request.
@@ -76,12 +77,14 @@ class EngineTimes:
         started = self._clock()
         left = min(options.deadline_of(plan.rule) for plan in plans) - started
         try:
-            async with asyncio.timeout(left / 2 if FetchPhase.QUERY in phases else None):
-                return await request
+            async with asyncio.timeout(left * _MAX_SHARE if FetchPhase.QUERY in phases else None):
+                result = await request
         except TimeoutError:
+            # How much longer it takes is not known.
+            self._learn(path, left, whole=False)
             return Skip(Why.DEADLINE)
-        finally:
-            self._learn(path, self._clock() - started, whole=phases == {FetchPhase.WINDOW})
+        self._learn(path, self._clock() - started, whole=phases == {FetchPhase.WINDOW})
+        return result
 
     def _learn(self, path: str, seconds: float, *, whole: bool) -> None:
         """Remember how long a request took. One for a *whole* window takes at least as long as a query phase."""

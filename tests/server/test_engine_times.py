@@ -84,7 +84,7 @@ async def test_the_number_of_paths_is_bounded() -> None:
     assert [times.allow_two(str(number), clock.now + 3) for number in (0, 1)] == [True, False]
 
 
-async def test_a_query_phase_that_leaves_no_time_for_the_fetch_phase_is_canceled() -> None:
+async def test_a_query_phase_that_takes_too_long_is_canceled() -> None:
     times = EngineTimes()
     canceled = asyncio.Event()
 
@@ -98,6 +98,8 @@ async def test_a_query_phase_that_leaves_no_time_for_the_fetch_phase_is_canceled
     late = CallOptions(arrived=now, deadline=now + 0.02)
     assert await times.timed(PATH, [plan(FetchPhase.QUERY)], late, forever()) == Skip(Why.DEADLINE)
     assert canceled.is_set()
+    assert not times.allow_two(PATH, now + 0.07)
+    assert times.allow_two(PATH, now + 1)
 
 
 @pytest.mark.parametrize("phase", [FetchPhase.WINDOW, FetchPhase.FETCH])
@@ -111,7 +113,7 @@ def is_query_phase(body: Any) -> bool:
 
 
 def slow_query_phase(answer: Callable[[ReceivedRequest], FakeResponse]) -> Callable[[ReceivedRequest], FakeResponse]:
-    """Respond after half of the deadline to requests without highlights, and at once to others."""
+    """Respond after the deadline to requests without highlights, and at once to others."""
 
     def respond(seen: ReceivedRequest) -> FakeResponse:
         response = answer(seen)

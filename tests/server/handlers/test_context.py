@@ -194,10 +194,10 @@ def call_of(state: Any, options: CallOptions) -> SearchCall:
 
 @pytest.mark.parametrize(("body", "state"), [({}, "reranked"), ({"_source": ["tag"]}, "failed; why=deadline")])
 async def test_the_time_of_a_fetch_phase_is_reserved(body: dict[str, Any], state: str) -> None:
-    """Engine and model need 0.8 and 1 of 2.5 seconds, so that there is no time for the model between two requests."""
-    slow = FakeResponse(search_response(*HITS), seconds=0.8)
+    """Engine and model need 0.5 and 1.6 of 2.5 seconds: too much if the engine gets two requests."""
+    slow = FakeResponse(search_response(*HITS), seconds=0.5)
     engine = FakeServer({"/docs/_field_caps": CAPS, "": slow})
-    model = FakeServer({"": lambda seen: replace(score_response()(seen), seconds=1.0)})
+    model = FakeServer({"": lambda seen: replace(score_response()(seen), seconds=1.6)})
     async with (
         serve_fake(engine),
         serve_fake(model),
