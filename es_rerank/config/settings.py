@@ -159,6 +159,11 @@ class Settings(EndpointSettings):
     ubi_log: Path | None = Field(
         None, description="File to which es-rerank appends the query and the ids of the hits of each of its responses."
     )
+    tracing: bool = Field(
+        default=False,
+        description="Whether to send traces in OpenTelemetry's format to the collector that the variables "
+        "`OTEL_EXPORTER_OTLP_*` name. Needs the extra `es-rerank[otel]`.",
+    )
     search_log_level: Literal["debug", "info", "warning", "error"] = Field(
         "debug", description="Level of the log event of each search, `search handled`."
     )

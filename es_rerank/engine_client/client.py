@@ -24,6 +24,7 @@ from es_rerank.net.headers import end_to_end_headers
 from es_rerank.net.limits import MAX_FIELD_BYTES, MAX_HEADERS, MAX_LINE_BYTES, READ_BUFFER_BYTES
 from es_rerank.net.messages import Body, EngineResponse, OutgoingRequest, Stream
 from es_rerank.net.tls import EngineTrust, NotReachedError
+from es_rerank.net.tracing import TRACING
 
 log = structlog.get_logger()
 
@@ -113,6 +114,7 @@ class EngineClient:
     async def _prepared(self, request: OutgoingRequest) -> OutgoingRequest:
         """Return the request as it is sent to any node, without what depends on the node."""
         translated = self._translated(request)
+        TRACING.inject(translated.headers)
         own = self._credentials if request.use_service_credentials else None
         return await own.prepare(translated) if own else translated
 

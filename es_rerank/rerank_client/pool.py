@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any
 
 from es_rerank.model import Failed, Why
+from es_rerank.net.tracing import TRACING
 from es_rerank.rerank.backends import RerankCall
 from es_rerank.rerank_client.queued import NO_QUEUE, QueuedRequest, QueueEstimate, Request
 from es_rerank.rerank_client.server import RerankServer
@@ -131,7 +132,8 @@ class ServerPool:
         answer: list[Any] | Failed = Failed(Why.DEADLINE)
         while self._untried(tried) and time.monotonic() < deadline:
             started = time.monotonic()
-            server = await self._acquire(request, tried)
+            with TRACING.span("wait for server"):
+                server = await self._acquire(request, tried)
             self.waits.add(time.monotonic() - started)
             if isinstance(server, Failed):
                 return answer if tried else server
@@ -169,7 +171,9 @@ class ServerPool:
         answered = measured = False
         answer: list[Any] | Failed | None = None
         try:
-            answer = await server.ask(request.call, deadline, patience)
+            attributes = {"server.address": server.url, "es_rerank.passages": len(request.call.texts)}
+            with TRACING.span("model", attributes, "CLIENT"):
+                answer = await server.ask(request.call, deadline, patience)
             answered = not isinstance(answer, Failed)
             measured = bool(request.tokens) and (answered or deadline - sent_at >= patience)
         finally:

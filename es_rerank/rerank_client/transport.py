@@ -22,6 +22,7 @@ from es_rerank.jsonspan import decode
 from es_rerank.model import Failed, Why
 from es_rerank.net.connection_errors import describe_error
 from es_rerank.net.content_encoding import read_limited
+from es_rerank.net.tracing import TRACING
 from es_rerank.rerank.backends import Backend, BadAnswerError, RerankCall
 from es_rerank.rerank_client import served_models
 from es_rerank.rerank_client.redact import redacted
@@ -168,7 +169,9 @@ class RerankTransport:
     async def _post(self, call: RerankCall, body: bytes) -> list[Any] | Failed:
         """Send the request body and decode the response."""
         session = self._session or self._open_session()
-        async with session.post(self._url, data=body, allow_redirects=False) as response:
+        headers: dict[str, str] = {}
+        TRACING.inject(headers)
+        async with session.post(self._url, data=body, headers=headers, allow_redirects=False) as response:
             content, _ = await read_limited(response.content.iter_any(), _MAX_RESPONSE_BYTES)
             if content is None:
                 raise BadAnswerError(f"the response is longer than {_MAX_RESPONSE_BYTES} bytes")

@@ -14,6 +14,7 @@ from es_rerank.errors import RequestError, UpstreamError
 from es_rerank.model import Why
 from es_rerank.net.content_encoding import MAX_RATIO, compress, decompress
 from es_rerank.net.messages import Body
+from es_rerank.net.tracing import TRACING
 from es_rerank.search.engine_request.plain import plain_request
 from es_rerank.search.formats.endpoints import EndpointRequest, Role, match
 from es_rerank.server import client_request
@@ -102,7 +103,8 @@ async def _routed(request: web.Request) -> web.StreamResponse:
 
 async def answer(state: State, request: web.Request, endpoint_request: EndpointRequest) -> web.StreamResponse:
     """Respond to a request to a known endpoint, or pass it through with the reason in the `X-Rerank` header."""
-    with state.memory.hold() as hold:
+    name = f"{request.method} {endpoint_request.endpoint}"
+    with state.memory.hold() as hold, TRACING.server_span(name, request.headers):
         response = await _answered(state, request, endpoint_request, hold)
         if isinstance(response, WholeResponse):
             # A client that reads slowly keeps the body in memory until then.
@@ -229,6 +231,7 @@ def _count(state: State, request: web.Request, result: HandlerResult, headers: R
             state.metrics.searched(result.outcomes, headers.timings, headers.endpoint)
         state.field_choices.record(request.path, result.outcomes)
         state.recent.record(request.path, result.outcomes)
+        TRACING.annotate({"es_rerank.outcome": headers.outcome})
         state.search_log.record(request, result.outcomes, headers)
     elif not _is_operator(request):
         state.metrics.passed_through()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -40,14 +40,12 @@ from es_rerank.server.concurrency import compute
 from es_rerank.server.handlers.engine_reply import read_reply
 from es_rerank.server.handlers.filtering import shows_no_hits
 from es_rerank.server.handlers.result import HandlerResult, pass_through
+from es_rerank.server.handlers.traced import Fetch, Score, traced_compute, traced_fetch, traced_score
 from es_rerank.server.memory import Hold
 from es_rerank.server.search_pipelines import Caller, identity
 from es_rerank.server.shadow import Measurement
 from es_rerank.server.state import State
 from es_rerank.server.timings import Timings
-
-Fetch = Callable[[Plan], Awaitable[EngineReply | Skip]]
-Score = Callable[[ScoreRequest], Awaitable[Scored | Failed]]
 
 # Time reserved before the deadline for building the response. Searches that wait for scores at the same time are often
 # scored together, and their responses are then built one after another.
@@ -152,8 +150,10 @@ class EngineSession:
 
     def ports(self, fetch: Fetch) -> Ports:
         """Return the pipeline's I/O functions, on behalf of the client."""
-        allow_two = partial(self._call.state.engine_times.allow_two, self._call.endpoint_request.path)
-        return Ports(self._resolve_index, fetch, self.score, self._call.state.indices, compute, allow_two)
+        state = self._call.state
+        allow_two = partial(state.engine_times.allow_two, self._call.endpoint_request.path)
+        fetch, traced = traced_fetch(fetch), traced_compute(compute)
+        return Ports(self._resolve_index, fetch, self.score, state.indices, traced, allow_two)
 
     def measurements(self, fetch: Fetch, *plans: Plan | None) -> tuple[Measurement, ...]:
         """Return the measurements to run after the response; plans that are None are ignored."""
@@ -167,7 +167,7 @@ class EngineSession:
         deadline = request.deadline - min(seconds * _WRITE_SHARE, _MAX_WRITE_SECONDS)
         deadline -= min(reranker.searches * _WRITE_SECONDS_PER_SEARCH, (deadline - started) * _MAX_WRITE_SHARE)
         try:
-            return await (score or reranker.score)(replace(request, deadline=deadline))
+            return await traced_score(score or reranker.score)(replace(request, deadline=deadline))
         finally:
             self.timings.add_rerank(started)
 
