@@ -40,7 +40,7 @@ pure-newest: $(UV) ## Run the tests of requests, responses and rules on the newe
 		hypothesis jsonschema pytest pytest-asyncio pytest-timeout pytest-xdist
 	$(NEWEST_VENV)/bin/python -m pytest -n 2 -q -p no:cacheprovider $(NEWEST_TESTS) $(ARGS)
 
-check: $(READY) ## Check style, types, structure, docs, Dockerfile and known vulnerabilities, as CI does
+check: $(READY) ## Check style, types, structure, docs, Dockerfile, Helm chart and known vulnerabilities, as CI does
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -49,7 +49,7 @@ check: $(READY) ## Check style, types, structure, docs, Dockerfile and known vul
 		for file in docker/compose*.yaml; do docker compose -f $$file config --quiet || exit 1; done; \
 	else echo "docker compose is not installed: the compose files are only parsed"; fi
 	$(BIN)/python -m tests.audit $(LOCK)/run.txt $(LOCK)/cpu.txt $(LOCK)/gpu.txt
-	$(BIN)/pytest -q tests/test_structure.py tests/test_docs.py tests/test_monitoring.py
+	$(BIN)/pytest -q tests/test_structure.py tests/test_docs.py tests/chart tests/test_monitoring.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site
 
 fuzz: $(READY) $(FUZZER) ## Fuzz all parsers of external input (ARGS="plans pages --inputs 500000")

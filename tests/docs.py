@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -48,6 +49,10 @@ TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 _KIBANA_CASES = ROOT / "tests" / "cases" / "kibana.yaml"
 SCHEMA = ROOT / "mappings" / "rule.schema.json"
+CHART_SCHEMA = ROOT / "docker" / "helm" / "es-rerank" / "values.schema.json"
+# Settings that the chart sets itself, and those of files that it does not mount.
+_MANAGED = {"listen", "admin_listen", "mappings", "reload", "shared_cache"}
+_NOT_IN_CHART = _MANAGED | {"listen_certificate", "listen_key", "listen_client_ca"}
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -348,7 +353,19 @@ def _batch_size(count: int) -> str:
     return "" if count > 10_000 else str(count)
 
 
+def chart_schema(text: str) -> str:
+    """Return the schema of the chart's values with all settings that are no secrets; *text* is the schema before."""
+    schema = json.loads(text)
+    schema["properties"]["settings"]["properties"] = {
+        name: {"description": row.description}
+        for name, row in Settings.model_fields.items()
+        if name not in _NOT_IN_CHART and "Secret" not in str(row.annotation)
+    }
+    return json.dumps(schema, indent=2) + "\n"
+
+
 if __name__ == "__main__":
     for page, blocks in PAGES.items():
         page.write_text(regenerate(page.read_text(encoding="utf-8"), blocks), encoding="utf-8")
     SCHEMA.write_text(rule_file.schema(), encoding="utf-8")
+    CHART_SCHEMA.write_text(chart_schema(CHART_SCHEMA.read_text(encoding="utf-8")), encoding="utf-8")
