@@ -93,7 +93,7 @@ class ServerPool:
     def idle_rate(self) -> float | None:
         """Return the tokens per second of all usable servers while they are idle; None if not known of any."""
         now = time.monotonic()
-        rates = [server.throughput.rate_at(now) for server in self.servers if server.usable(now)]
+        rates = [server.throughput.likely_rate for server in self.servers if server.usable(now)]
         return sum(rate for rate in rates if rate) or None
 
     def drop_late(self) -> bool:

@@ -12,6 +12,8 @@ _MIN_BUSY_SECONDS = 1.0
 _RETRY_SECONDS = 2.0
 # Measurements are discarded after this much idle time.
 _STALE_SECONDS = 60.0
+# Lower limit of a measured time, which is a divisor.
+_MIN_SECONDS = 0.001
 
 
 @dataclass(slots=True, repr=False)
@@ -47,10 +49,13 @@ class Throughput:
         known = self.done_tokens and self.busy_seconds >= _MIN_BUSY_SECONDS
         return self.done_tokens / self.busy_seconds if known else None
 
-    def rate_at(self, now: float) -> float | None:
-        """Return the rate for a request at time *now*, or that of the self-test; None if neither is known."""
-        stale = not self.requests and now - self.busy_until > _STALE_SECONDS
-        return self.tested_rate if stale else self.rate or self.tested_rate
+    @property
+    def likely_rate(self) -> float | None:
+        """The rate from any measurement, however short or old, or from the self-test; None if there is neither.
+
+        It decides only whether a window is scored at once or in steps, each of which measures the rate anew.
+        """
+        return self.done_tokens / max(self.busy_seconds, _MIN_SECONDS) if self.done_tokens else self.tested_rate
 
     def seconds_for(self, tokens: int, now: float, default_rate: float | None = None) -> float:
         """Estimate the time until a new request is answered, including the requests in flight.

@@ -169,3 +169,15 @@ def test_measurements_are_halved_after_eight_busy_seconds() -> None:
     throughput.started(8.0, 100)
     throughput.ended(9.0, 100, 8.0, answered=True)
     assert (throughput.done_tokens, throughput.busy_seconds) == (450, 4.5)
+
+
+def test_the_likely_rate_is_that_of_any_measurement_and_else_of_the_slowest_pair_of_the_self_test() -> None:
+    throughput = Throughput()
+    assert throughput.likely_rate is None
+    for rate in (300.0, 200.0, 400.0):
+        throughput.tested(rate)
+    assert (throughput.likely_rate, throughput.rate) == (200.0, None)
+    throughput.started(10.0, 1000)
+    throughput.ended(10.1, 1000, 10.0, answered=True)
+    assert throughput.likely_rate == pytest.approx(10_000)
+    assert throughput.rate is None, "too short for an estimate that searches are rejected for"

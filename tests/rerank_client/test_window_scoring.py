@@ -248,3 +248,15 @@ async def test_little_time_leaves_room_for_few_documents(monkeypatch: pytest.Mon
         reranker._scorer.readable([1] * 10, replace(request, deadline=100.0 + left), 0) for left in (1.0, 0.5, 0.2, 0.0)
     ]
     assert read == [10, 5, 2, 0]
+
+
+async def test_a_fast_server_gets_the_next_window_at_once() -> None:
+    texts = ["hose " * 100 + str(at) for at in range(20)]
+    async with reranking() as (reranker, server):
+        await reranker.score(ask(*texts))
+        first = len(server.seen)
+        found = await reranker.score(ask(*texts, query="another"))
+    assert isinstance(found, Scored)
+    assert found.window == 20
+    assert first > 1, "nothing was known of the server"
+    assert len(server.seen) == first + 1
