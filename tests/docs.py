@@ -46,6 +46,7 @@ FIELDS = ROOT / "docs" / "fields.md"
 MODELS = ROOT / "docs" / "models.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
 TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
+SCALING = ROOT / "docs" / "scaling.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 _KIBANA_CASES = ROOT / "tests" / "cases" / "kibana.yaml"
 SCHEMA = ROOT / "mappings" / "rule.schema.json"
@@ -303,7 +304,29 @@ _SHOWN_FIELDS, _SHOWN_CHARACTERS = 5, 160
 Blocks = Mapping[str, Callable[[], str]]
 
 # The generated parts of each page, by the name in the part's markers.
+# The share of a server's throughput that is planned for, and examples of throughput in tokens per second.
+_HEADROOM = 0.7
+_TOKENS_PER_SECOND = (10_000, 50_000, 200_000)
+
+
+def sizing() -> str:
+    head = ("window", "tokens per passage", *(f"{rate:,} tokens/s" for rate in _TOKENS_PER_SECOND))
+    rows = [
+        (str(window), str(tokens), *(_sized(rate, window * tokens) for rate in _TOKENS_PER_SECOND))
+        for window in (20, 50, 100)
+        for tokens in (128, 256, 1024)
+    ]
+    return table(head, rows)
+
+
+def _sized(rate: int, tokens: int) -> str:
+    """Return the searches per second of a server, and the time that one search takes, as a cell."""
+    searches, seconds = _HEADROOM * rate / tokens, tokens / rate
+    return f"{searches:.1f} ({seconds * 1000:.0f} ms)" if seconds < 1 else f"{searches:.2g} ({seconds:.1f} s)"
+
+
 PAGES: Mapping[Path, Blocks] = {
+    SCALING: {"sizing": sizing},
     REFERENCE: {
         "settings": settings,
         "rule keys": rule_keys,

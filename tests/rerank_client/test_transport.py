@@ -362,3 +362,13 @@ async def test_a_socket_that_nobody_listens_on_is_unreachable(tmp_path: Path, na
     assert isinstance(answer, Failed)
     assert answer.why is Why.UNREACHABLE
     assert answer.detail in {"no such file or directory", "connection refused"}
+
+
+@pytest.mark.parametrize("path", ["", "/v1", "/serve/reranker"])
+async def test_a_server_may_have_a_base_path(path: str) -> None:
+    async with serve_fake(FakeServer({f"{path}/score": GOOD})) as server:
+        chosen = fake_settings(reranker=FakeServer(url=f"{server.url}{path}/"))
+        transport = RerankTransport(chosen, chosen.reranker[0], BACKENDS["vllm"])
+        assert await transport.ask(CALL, time.monotonic() + 5) == [1.5, -2.0]
+        await transport.close()
+    assert server.targets() == [f"{path}/score"]
