@@ -17,6 +17,8 @@ _NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 # The size of a chunk in hexadecimal, of at most 64 bits, and optional extensions, which are ignored.
 _CHUNK_LINE = re.compile(rb"([0-9a-fA-F]{1,16})(?:;[^\r\n]*)?\r\n")
 _CRLF_BYTES = 2
+# The parser rejects it, so that the rest of the head is not awaited.
+_BARE_LF = re.compile(rb"(?<!\r)\n")
 # The engines accept and ignore long extensions of a chunk.
 _MAX_CHUNK_LINE_BYTES = 4 * MAX_LINE_BYTES
 
@@ -67,6 +69,8 @@ class MessageFraming:
         self._kept = b""
         # The size of the head or of the trailer fields so far.
         self._size = 0
+        # The headers of an incomplete head.
+        self._fields = b""
 
     def body(self, size: int | None) -> None:
         """Move from the head to the body.
@@ -96,15 +100,28 @@ class MessageFraming:
             FramingError: The bytes are not a chunked body, or its trailer fields are too long.
 
         """
-        if self._in_request_line and not self._kept:
+        if self._in_request_line and not self._size:
             data = data.lstrip(b"\r\n")
         size = self._take(data)
         piece, rest = data[:size], data[size:]
+        return self._complete(piece) if self.in_head else piece, rest
+
+    def _complete(self, piece: bytes) -> bytes:
+        """Return what the parser gets of the head: the request line as it arrives, and then all headers at once.
+
+        An incomplete head of many short headers would need thirty times as much memory in the parser.
+        """
+        line = b""
         if self._in_request_line:
-            line, end, after = piece.partition(b"\n")
+            line, end, piece = piece.partition(b"\n")
             self._in_request_line = not end
-            piece = escaped(line) + end + after
-        return piece, rest
+            line = escaped(line) + end
+        known = len(self._fields)
+        self._fields += piece
+        if not self.ended and not _BARE_LF.search(self._fields, known):
+            return line
+        fields, self._fields = self._fields, b""
+        return line + fields
 
     def _head(self, data: bytes) -> int:
         """Return the number of bytes that belong to the head, which ends with the first empty line."""

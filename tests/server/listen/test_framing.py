@@ -115,3 +115,22 @@ def test_the_size_of_earlier_messages_does_not_count() -> None:
         position.split(b"0\r\n" + b"a: b\r\n" * 9 + b"\r\n")
         assert position.ended
         position.next_message()
+
+
+def test_the_parser_gets_the_headers_when_all_of_them_have_arrived() -> None:
+    position = MessageFraming(MAX_FIELDS)
+    sent = [b"\r\nGE", b"T / HTTP/1.1\r", b"\na: 1\r", b"\nb: 2\r\n\r", b"\nGET"]
+    taken = [position.split(piece) for piece in sent]
+    assert taken == [
+        (b"GE", b""),
+        (b"T / HTTP/1.1\r", b""),
+        (b"\n", b""),
+        (b"", b""),
+        (b"a: 1\r\nb: 2\r\n\r\n", b"GET"),
+    ]
+
+
+def test_the_parser_gets_a_line_that_ends_without_a_carriage_return_at_once() -> None:
+    position = MessageFraming(MAX_FIELDS)
+    assert position.split(b"GET / HTTP/1.1\r\na: 1\r") == (b"GET / HTTP/1.1\r\n", b"")
+    assert position.split(b"\nb: 2\n") == (b"a: 1\r\nb: 2\n", b"")
