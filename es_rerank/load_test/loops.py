@@ -64,19 +64,18 @@ class _Sender:
 async def _closed_loop(sender: _Sender, block: Block) -> None:
     """Let each client send a search as soon as its previous search is answered."""
     requests, tally = sender.test.requests[block.side], sender.test.tallies[block.side]
-    until = time.monotonic() + block.seconds
+    started = time.monotonic()
 
     async def client() -> None:
-        started = time.monotonic()
-        try:
-            while (due := time.monotonic()) < until and (body := requests.next_body()) is not None:
-                await sender.send(block.side, body, due)
-        finally:
-            tally.busy_seconds += time.monotonic() - started
+        while (due := time.monotonic()) < started + block.seconds and (body := requests.next_body()) is not None:
+            await sender.send(block.side, body, due)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(sender.test.load.clients):
-            group.create_task(client())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(sender.test.load.clients):
+                group.create_task(client())
+    finally:
+        tally.busy_seconds += time.monotonic() - started
 
 
 async def _open_loop(sender: _Sender, block: Block) -> None:

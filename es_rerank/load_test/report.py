@@ -50,7 +50,7 @@ Tallies = Mapping[Side, Tally]
 
 def as_json(setup: Setup, tallies: Tallies) -> dict[str, Any]:
     """Return the result as JSON values. Times are in seconds, ratios are endpoint / baseline."""
-    sides = {str(side): _side(tally, setup.load) for side, tally in tallies.items()}
+    sides = {str(side): _side(tally) for side, tally in tallies.items()}
     return {
         "endpoint": setup.endpoint,
         "baseline": setup.baseline,
@@ -65,13 +65,11 @@ def as_json(setup: Setup, tallies: Tallies) -> dict[str, Any]:
     }
 
 
-def _side(tally: Tally, load: Load) -> dict[str, Any]:
+def _side(tally: Tally) -> dict[str, Any]:
     """Return the results of one side as JSON values."""
-    clients = load.clients if load.rate is None else 1
-    busy = tally.busy_seconds / clients
     return {
         "searches": tally.sent,
-        "searches_per_second": tally.answered / busy if busy else 0.0,
+        "searches_per_second": tally.answered / tally.busy_seconds if tally.busy_seconds else 0.0,
         "errors": dict(tally.errors.most_common()),
         "unsent": tally.unsent,
         "outcomes": dict(tally.outcomes.most_common()),

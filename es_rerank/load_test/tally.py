@@ -21,7 +21,7 @@ class Tally:
         outcomes: Number of answered searches by state and reason, as reported in `X-Rerank`.
         errors: Number of failed searches by error: a status other than 200, or no response.
         unsent: Number of searches that were due but not sent, because too many were in flight.
-        busy_seconds: Time in which searches were in flight: in a closed loop the sum over all clients.
+        busy_seconds: Time under load, from the first search of a block to its last response.
         scored: Number of hits that the model scored.
         cached: Number of these hits whose scores came from the cache.
 

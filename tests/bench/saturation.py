@@ -27,7 +27,6 @@ from es_rerank.evaluation.headers import parse_outcome
 from es_rerank.testing import FakeResponse, FakeServer, ReceivedRequest, serve_fake
 from tests.bench.cases import PAGE, Client
 from tests.bench.load import ENGINES
-from tests.bench.processes import cpu_ms
 from tests.bench.throughput import ratio
 from tests.live.endpoint import Endpoint, start_endpoint
 from tests.live.models import Models
@@ -84,16 +83,17 @@ def through(session: aiohttp.ClientSession, endpoint: Endpoint, searches: int) -
 
 
 async def pairs_per_second(send: Pairs, clients: int, seconds: float) -> float:
-    """Return the pairs per second of a number of clients, each over the time in which it was busy."""
-    numbers, until = count(), time.monotonic() + seconds
+    """Return the pairs per second of a number of clients, until the last response."""
+    numbers, started = count(), time.monotonic()
 
-    async def client() -> float:
-        started, pairs = time.monotonic(), 0
-        while time.monotonic() < until:
+    async def client() -> int:
+        pairs = 0
+        while time.monotonic() < started + seconds:
             pairs += await send(next(numbers))
-        return pairs / (time.monotonic() - started)
+        return pairs
 
-    return sum(await asyncio.gather(*(client() for _ in range(clients))))
+    pairs = await asyncio.gather(*(client() for _ in range(clients)))
+    return sum(pairs) / (time.monotonic() - started)
 
 
 async def compared(options: argparse.Namespace, engine: str, models: Models, folder: Path) -> dict[str, Any]:
@@ -110,29 +110,25 @@ async def compared(options: argparse.Namespace, engine: str, models: Models, fol
             }
             for send, clients in sends.values():
                 await pairs_per_second(send, clients, options.seconds / 3)
-            return await _turns(options, sends, endpoint)
+            return await _turns(options, sends)
     finally:
         endpoint.process.stop()
 
 
-async def _turns(
-    options: argparse.Namespace, sends: Mapping[str, tuple[Pairs, int]], endpoint: Endpoint
-) -> dict[str, Any]:
+async def _turns(options: argparse.Namespace, sends: Mapping[str, tuple[Pairs, int]]) -> dict[str, Any]:
     """Measure both ways in turns, forwards in even rounds and backwards in odd ones."""
     rates: dict[str, list[float]] = {name: [] for name in sends}
-    before, load = cpu_ms(endpoint), os.getloadavg()
+    load = os.getloadavg()
     for turn in range(options.turns):
         for name in sends if turn % 2 == 0 else reversed(sends):
             send, clients = sends[name]
             rates[name].append(await pairs_per_second(send, clients, options.seconds))
-    pairs = sum(rates[THROUGH]) * options.seconds
     return {
         "model": options.model,
         "load_average": [round(value, 1) for value in load],
         "pairs_per_second": {name: round(median(values), 1) for name, values in rates.items()},
         "ratio": round(ratio(rates[THROUGH], rates[DIRECT]), 3),
         "ratios": [round(one / other, 3) for one, other in zip(rates[THROUGH], rates[DIRECT], strict=True)],
-        "es_rerank_cpu_ms_per_pair": round((cpu_ms(endpoint) - before) / pairs, 3),
     }
 
 

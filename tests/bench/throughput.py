@@ -29,17 +29,18 @@ async def throughput(sends: Mapping[str, Send], clients: int, seconds: float, ro
 
 
 async def _rate(send: Send, numbers: Iterator[int], clients: int, seconds: float) -> float:
-    """Return the searches per second of a number of clients, each over the time in which it was busy."""
-    until = time.monotonic() + seconds
+    """Return the searches per second of a number of clients, until the last response."""
+    started = time.monotonic()
 
-    async def client() -> float:
-        started, sent = time.monotonic(), 0
-        while time.monotonic() < until:
+    async def client() -> int:
+        sent = 0
+        while time.monotonic() < started + seconds:
             await send(next(numbers))
             sent += 1
-        return sent / (time.monotonic() - started)
+        return sent
 
-    return sum(await asyncio.gather(*(client() for _ in range(clients))))
+    sent = await asyncio.gather(*(client() for _ in range(clients)))
+    return sum(sent) / (time.monotonic() - started)
 
 
 def ratio(first: Sequence[float], second: Sequence[float]) -> float:

@@ -34,8 +34,8 @@ def tallies() -> dict[Side, Tally]:
 def test_the_ratios_compare_the_endpoint_with_the_baseline(tallies: dict[Side, Tally]) -> None:
     found = as_json(SETUP, tallies)
     assert found["load"] == {"clients": 4}
-    assert found["sides"]["baseline"]["searches_per_second"] == 80
-    assert found["sides"]["endpoint"]["searches_per_second"] == 20
+    assert found["sides"]["baseline"]["searches_per_second"] == 20
+    assert found["sides"]["endpoint"]["searches_per_second"] == 5
     assert found["ratios"]["searches_per_second"] == 0.25
     assert found["ratios"]["p99"] == pytest.approx(4, rel=5e-3)
     assert found["sides"]["endpoint"]["outcomes"] == {"reranked": 100}
@@ -43,7 +43,7 @@ def test_the_ratios_compare_the_endpoint_with_the_baseline(tallies: dict[Side, T
     assert found["sides"]["endpoint"]["histogram_us"].startswith("HIST")
 
 
-def test_the_throughput_of_an_open_loop_counts_all_searches_of_its_time(tallies: dict[Side, Tally]) -> None:
+def test_the_load_of_an_open_loop_is_its_rate(tallies: dict[Side, Tally]) -> None:
     found = as_json(replace(SETUP, load=Load(10, rate=5)), tallies)
     assert found["load"] == {"rate": 5}
     assert found["sides"]["endpoint"]["searches_per_second"] == 5
@@ -54,7 +54,7 @@ def test_the_table_shows_both_sides(tallies: dict[Side, Tally]) -> None:
     assert shown[0] == "10 s, 4 clients, index docs, 20 queries"
     cells = {tuple(line.split()) for line in shown}
     assert ("baseline", "endpoint", "ratio") in cells
-    assert ("searches/s", "80.0", "20.0", "0.25") in cells
+    assert ("searches/s", "20.0", "5.0", "0.25") in cells
     assert ("proxy", "2.0", "2.0", "2.0", "2.0") in cells
     assert ("100", "reranked") in cells
     assert not [line for line in shown if line.startswith("note:")]
