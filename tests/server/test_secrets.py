@@ -144,6 +144,8 @@ async def _serving(folder: Path, **settings: str) -> AsyncIterator[tuple[subproc
         "self_test": "false",
         "inference_ids": "mine",
         "connect_timeout": "1s",
+        # Its password needs a store; no server listens there.
+        **({"shared_cache": "redis://127.0.0.1:9"} if "shared_cache_password" in settings else {}),
         **settings,
     }
     variables = {f"ES_RERANK_{name.upper()}": value for name, value in values.items()}
