@@ -273,7 +273,8 @@ def mappings(folder: Path) -> str:
 
 
 def ours(*without: str) -> dict[str, str]:
-    return {name: value for name, value in OURS.items() if name not in without}
+    """Return settings with our secrets. No server listens at the address of the shared cache."""
+    return {"shared_cache": "redis://127.0.0.1:9"} | {name: OURS[name] for name in OURS if name not in without}
 
 
 CREDENTIAL_SETTINGS: Mapping[str, dict[str, str]] = {
