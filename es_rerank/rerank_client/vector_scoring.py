@@ -36,6 +36,9 @@ _KEEP_SECONDS = 30.0
 _MAX_KEPT_TEXTS = 1024
 # Maximum time for one batch. A server that takes longer has failed, since it never has more than a second of work.
 _BATCH_SECONDS = 5.0
+# Batches that may be answered before the deadline of their search are kept for this long after it. They are sent before
+# the batches that earlier searches have left for later, whose deadlines are further away.
+_SOON_SECONDS = 2.0
 # Memory of a cached vector in addition to its values: the key, the headers of two objects, and the links of the cache.
 _ENTRY_BYTES = 190
 # Two batches are in flight per server: one is computed, and one is ready when the server has finished.
@@ -74,6 +77,7 @@ class VectorScorer:
         self._precision = _precision(settings)
         caching = settings.vector_cache_bytes > 0
         self._keep_seconds = _KEEP_SECONDS if caching else 0.0
+        self._soon_seconds = min(_SOON_SECONDS, self._keep_seconds)
         self.cache = LruCache("vectors", settings.vector_cache_bytes, _entry_bytes)
         contents = f"vectors-{self._precision.name.lower()}"
         self.shared = shared_cache(settings, prompts.model, contents, VECTORS, self.cache.put_many)
@@ -157,7 +161,7 @@ class VectorScorer:
         seconds = max(request.deadline - time.monotonic(), MIN_SECONDS)
         # If some of the window may be scored, the rest is worth computing after the deadline.
         seconds_in_all = seconds + (self._keep_seconds if request.rule.partial and not request.whole else 0.0)
-        estimate = self._pool.queue_estimate(request.deadline + self._keep_seconds)
+        estimate = self._pool.queue_estimate(request.deadline + self._soon_seconds)
         joins = any(key in inflight for key in window.places)
         capacity = estimate.capacity(seconds_in_all) if joins or estimate.wait < seconds else 0.0
         if request.whole:
@@ -210,10 +214,13 @@ class VectorScorer:
             self.inflight.start([window.query_key], partial(self._pool.ask, call, 0, deadline, patience))
         keys = [key for key in texts if key != window.query_key]
         tokens = [texts[key].tokens for key in keys]
-        deadline, seconds = deadline + self._keep_seconds, max(rule.deadline, _BATCH_SECONDS)
+        seconds, ahead = max(rule.deadline, _BATCH_SECONDS), 0
+        in_time = max(self._pool.max_tokens, (self._pool.idle_rate() or 0.0) * (deadline - time.monotonic()))
         for part in batches(tokens, self._pool.max_batch, self._pool.max_tokens // _BATCHES):
+            ahead += sum(tokens[part])
+            until = deadline + (self._soon_seconds if ahead <= in_time else self._keep_seconds)
             call = RerankCall("", [texts[key].text for key in keys[part]], self._prompts.model)
-            ask = partial(self._pool.ask, call, sum(tokens[part]), deadline, patience, seconds)
+            ask = partial(self._pool.ask, call, sum(tokens[part]), until, patience, seconds)
             self.inflight.start(keys[part], ask)
 
 

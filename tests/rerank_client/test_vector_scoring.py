@@ -430,3 +430,17 @@ def test_a_cached_vector_of_384_dimensions_takes_at_most_a_kilobyte_as_counted(e
     tracemalloc.stop()
     assert measured / entries <= 1024
     assert measured == pytest.approx(cache.size, rel=0.05)
+
+
+async def test_what_an_earlier_search_has_left_for_later_does_not_delay_the_next_one() -> None:
+    """A server of 1,000 tokens per second, and windows of eight seconds: every search is reranked in part."""
+
+    def slow(seen: ReceivedRequest) -> FakeResponse:
+        return replace(embedding()(seen), seconds=sum(map(len, seen.json["input"])) / 3500)
+
+    windows = []
+    async with embedding_reranker(slow, reranker_max_requests=1) as (reranker, _):
+        for number in range(3):
+            texts = [f"{number} {at} " + "garden hose " * 80 for at in range(30)]
+            windows.append(await reranker.score(ask(*texts, query=f"hose {number}", seconds=2.0)))
+    assert all(isinstance(one, Scored) and one.window for one in windows), windows
