@@ -96,6 +96,8 @@ lock: $(UV) ## Upgrade all dependencies and pin them with hashes
 	$(UV) pip compile --group mutants --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
 		-U -o $(LOCK)/mutants.txt
 	$(BIN)/python -m tests.live.clients.lock
+	echo 'ray[serve]' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
+		-U -o $(LOCK)/ray.txt
 	echo uv | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
 		-U -o $(LOCK)/uv.txt
 
