@@ -142,7 +142,7 @@ PROFILES: Mapping[str, Profile] = {
         size=597,
         overhead=256,
         long=LongDocumentMode.TRUNCATE,
-        # Scores are cosines between -0.3 and 0.6.
+        # Scores are cosines. The slope spreads them over [0, 1]; it was not fitted to judged queries.
         slope=10.0,
         special=(*_QWEN3_SPECIAL, "<|embed_token|>", "<|rerank_token|>"),
         listwise=True,
