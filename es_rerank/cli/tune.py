@@ -127,14 +127,14 @@ def _summary(scores: Scores, setup: TuneSetup) -> TuneSummary:
     with click.progressbar(length=len(compared), label="comparing", file=sys.stderr, show_pos=True) as bar:
         selector = Selector(Outcomes(scores.pools, setup.cutoffs), compared, bar.update)
     proposal = propose(selector, setup.folds, setup.seed)
-    return summarize(setup, scores.readings, selector, proposal)
+    return summarize(setup, scores.variants, selector, proposal)
 
 
 def _write(summary: TuneSummary, scores: Scores, settings: Settings, own: dict[str, Any]) -> None:
     """Print the result, and write the files."""
     chosen = summary.proposal.chosen
     keys = current_keys(settings.mappings, scores.rule, own["index"])
-    change = (chosen, scores.readings[chosen.place[0]])
+    change = (chosen, scores.variants[chosen.place[0]])
     text = rule_text(keys, summary.proposal.verdict, change, wording.comments(summary))
     click.echo("\n".join(_lines(summary)))
     if own["rule_file"]:

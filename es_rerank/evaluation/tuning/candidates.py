@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from es_rerank.evaluation.tuning.values import Place, Reading
+from es_rerank.evaluation.tuning.values import PassageVariant, Place
 from es_rerank.model import MinProbability, PolicySpec, Protection, Rule
 from es_rerank.search.scoring import POLICIES
 
@@ -22,7 +22,7 @@ class Candidate:
     """What distinguishes a rule from the current one.
 
     Attributes:
-        place: The reading and the window.
+        place: The variant and the window.
         policy: The policy.
         protect: When the engine's first hit stays first; None if never.
         minimum: Which hits are dropped; None if none are.
@@ -34,10 +34,10 @@ class Candidate:
     protect: Protection | None = None
     minimum: MinProbability | None = None
 
-    def rule(self, current: Rule, readings: Sequence[Reading]) -> Rule:
+    def rule(self, current: Rule, variants: Sequence[PassageVariant]) -> Rule:
         """Return the current rule with the changes of this candidate."""
-        reading, window = self.place
-        changed = readings[reading].applied(current, window)
+        variant, window = self.place
+        changed = variants[variant].applied(current, window)
         return replace(changed, policy=self.policy, protect=self.protect, min_probability=self.minimum)
 
 
@@ -47,7 +47,7 @@ def current(rule: Rule) -> Candidate:
 
 
 def candidates(places: Sequence[Place], rule: Rule) -> list[Candidate]:
-    """Return a candidate for each reading, window and policy. It protects and drops hits as the current rule does."""
+    """Return a candidate for each variant, window and policy. It protects and drops hits as the current rule does."""
     policies = dict.fromkeys((rule.policy, *_POLICIES))
     return [Candidate(place, policy, rule.protect, rule.min_probability) for place in places for policy in policies]
 

@@ -48,12 +48,12 @@ def _point(summary: TuneSummary, point: Point) -> dict[str, Any]:
 
 def _candidate(summary: TuneSummary, candidate: Candidate) -> dict[str, Any]:
     """Return a rule."""
-    reading = summary.readings[candidate.place[0]]
+    variant = summary.variants[candidate.place[0]]
     return {
-        "reading": reading.name,
-        "fields": list(reading.fields),
-        "template": reading.template,
-        "long": asdict(reading.long),
+        "variant": variant.name,
+        "fields": list(variant.fields),
+        "template": variant.template,
+        "long": asdict(variant.long),
         "window": candidate.place[1],
         "policy": str(candidate.policy),
         "protect": asdict(candidate.protect) if candidate.protect else None,

@@ -17,7 +17,7 @@ Plot = Callable[[TuneSummary], str]
 
 
 def by_cost(summary: TuneSummary) -> str:
-    """Plot the quality of the best policy of each reading and window against its tokens per search."""
+    """Plot the quality of the best policy of each variant and window against its tokens per search."""
     highest = max(point.cost.tokens for point in summary.places) or 1.0
     x, y = _scale((0, highest), (LEFT, WIDTH - RIGHT)), _quality(summary)
     dots = [_dot(summary, point, (x(point.cost.tokens), y(point.value)), "endpoint") for point in summary.places]
@@ -28,9 +28,9 @@ def by_cost(summary: TuneSummary) -> str:
 
 
 def by_window(summary: TuneSummary) -> str:
-    """Plot the quality of the best policy of each window, with the reading of the chosen rule."""
-    reading = summary.chosen.candidate.place[0]
-    points = [point for point in summary.places if point.candidate.place[0] == reading]
+    """Plot the quality of the best policy of each window, with the variant of the chosen rule."""
+    variant = summary.chosen.candidate.place[0]
+    points = [point for point in summary.places if point.candidate.place[0] == variant]
     highest = max(point.candidate.place[1] for point in points)
     x, y = _scale((0, highest), (LEFT, WIDTH - RIGHT)), _quality(summary)
     places = [(x(point.candidate.place[1]), y(point.value)) for point in points]
@@ -78,7 +78,7 @@ def _x_tick(x: Scale, value: float) -> str:
 
 def _dot(summary: TuneSummary, point: Point, place: tuple[float, float], kind: str) -> str:
     """Return the dot of a rule, with its description."""
-    text = escape(f"{point.value:.3f}: {description(point.candidate, summary.readings)}")
+    text = escape(f"{point.value:.3f}: {description(point.candidate, summary.variants)}")
     return f'<circle class="{kind}" cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="4.5"><title>{text}</title></circle>'
 
 

@@ -12,7 +12,7 @@ from es_rerank.config import yaml_source
 from es_rerank.config.rules import files
 from es_rerank.evaluation.tuning.candidates import Candidate
 from es_rerank.evaluation.tuning.selection import Verdict
-from es_rerank.evaluation.tuning.values import Reading
+from es_rerank.evaluation.tuning.values import PassageVariant
 from es_rerank.model import Rule
 
 _COMMENT_WIDTH = 118
@@ -41,14 +41,14 @@ def current_keys(folder: Path | None, rule: Rule, index: str) -> dict[str, Any]:
 
 
 def rule_text(
-    keys: Mapping[str, Any], verdict: Verdict, change: tuple[Candidate, Reading], comments: Sequence[str]
+    keys: Mapping[str, Any], verdict: Verdict, change: tuple[Candidate, PassageVariant], comments: Sequence[str]
 ) -> str:
     """Return the text of a rule file.
 
     Args:
         keys: The keys of the current rule.
-        verdict: What is proposed.
-        change: The chosen candidate, and its reading.
+        verdict: The result: to change the rule, to keep it, or to switch reranking off.
+        change: The chosen candidate, and its passage variant.
         comments: Lines of text at the start of the file.
 
     """
@@ -63,18 +63,18 @@ def rule_text(
     return f"{head}\n{body}" if head else body
 
 
-def _changed(keys: Mapping[str, Any], candidate: Candidate, reading: Reading) -> dict[str, Any]:
+def _changed(keys: Mapping[str, Any], candidate: Candidate, variant: PassageVariant) -> dict[str, Any]:
     """Return the keys that a tuning decides on. The mode is kept, so that a rule in shadow mode stays in it."""
     found = {name: keys[name] for name in ("mode", "sample_rate") if name in keys}
-    if reading.fields:
-        found["fields"] = list(reading.fields)
-    if reading.template:
-        found["template"] = reading.template
+    if variant.fields:
+        found["fields"] = list(variant.fields)
+    if variant.template:
+        found["template"] = variant.template
     found |= {"window": candidate.place[1], "policy": str(candidate.policy)}
-    if reading.long.mode:
-        found["long_documents"] = reading.long.mode.value
-    if reading.long.max_passage_tokens:
-        found["max_passage_tokens"] = reading.long.max_passage_tokens
+    if variant.long.mode:
+        found["long_documents"] = variant.long.mode.value
+    if variant.long.max_passage_tokens:
+        found["max_passage_tokens"] = variant.long.max_passage_tokens
     if candidate.protect:
         found["protect"] = {"score_ratio": candidate.protect.score_ratio, "margin": candidate.protect.margin}
     if candidate.minimum:

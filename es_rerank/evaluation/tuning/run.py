@@ -1,4 +1,4 @@
-"""Gets the hits of all judged queries, and scores them with each reading and window."""
+"""Gets the hits of all judged queries, and scores them with each variant and window."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from es_rerank.evaluation.judgments import Judgments
 from es_rerank.evaluation.records import RecordFormat, Records
 from es_rerank.evaluation.template import Template
 from es_rerank.evaluation.tuning.hits import EngineSource
-from es_rerank.evaluation.tuning.readings import documents, readings
+from es_rerank.evaluation.tuning.passage_variants import documents, variants
 from es_rerank.evaluation.tuning.scoring import Found, QueryScorer, current_rule, find, read_texts, running
-from es_rerank.evaluation.tuning.values import Place, Pool, Reading, ReadWindow
+from es_rerank.evaluation.tuning.values import PassageVariant, Place, Pool, ScoredWindow
 from es_rerank.evaluation.values import Query
 from es_rerank.model import Rule
 from es_rerank.rerank.backends import BACKENDS
@@ -58,15 +58,15 @@ class Scores:
 
     Attributes:
         rule: The current rule of the index.
-        readings: The readings, of which the first is that of the current rule.
-        places: The readings by number, and windows.
+        variants: The variants, of which the first is that of the current rule.
+        places: The variants by number, and windows.
         pools: The hits and scores of each query.
         model: Name of the model.
 
     """
 
     rule: Rule
-    readings: Sequence[Reading]
+    variants: Sequence[PassageVariant]
     places: Sequence[Place]
     pools: Sequence[Pool]
     model: str
@@ -92,7 +92,7 @@ async def collect(task: Task, queries: Sequence[Query], judgments: Judgments, pr
         for query in queries:
             founds.append(await find(engine, task.template, query, task.k, max(*windows, task.k)))
             progress()
-        compared = await _readings(engine, replace(rule, window=windows[-1]), task, founds)
+        compared = await _variants(engine, replace(rule, window=windows[-1]), task, founds)
         rules = {(at, window): one.applied(rule, window) for at, one in enumerate(compared) for window in windows}
         prompts = _prompts(task.settings, reranker.model)
         records = Records(_conditions(task, rule, compared, windows), _FORMAT, task.resume)
@@ -108,14 +108,14 @@ async def collect(task: Task, queries: Sequence[Query], judgments: Judgments, pr
         return Scores(rule, compared, list(rules), pools, reranker.model)
 
 
-async def _readings(engine: EngineSource, rule: Rule, task: Task, founds: Sequence[Found]) -> list[Reading]:
-    """Return the readings to compare, given what the model reads with the current rule."""
+async def _variants(engine: EngineSource, rule: Rule, task: Task, founds: Sequence[Found]) -> list[PassageVariant]:
+    """Return the variants to compare, given what the model reads with the current rule."""
     seen = documents([await read_texts(engine, rule, found) for found in founds])
-    return readings(rule, PROFILES[task.settings.profile], seen, task.fields)
+    return variants(rule, PROFILES[task.settings.profile], seen, task.fields)
 
 
 async def _record(scorer: QueryScorer, found: Found, rules: Mapping[Place, Rule]) -> _Record:
-    """Score the hits of one query with the rule of each reading and window."""
+    """Score the hits of one query with the rule of each variant and window."""
     windows = {place: await scorer.score(rule) for place, rule in rules.items()}
     return _Record(_ids(found), found.hits.scores, windows)
 
@@ -131,14 +131,14 @@ def _pool(found: Found, judgments: Judgments, record: _Record) -> Pool:
     return Pool(found.query, judgments.of(found.query), hits.shown, hits.scores, record.windows)
 
 
-def _conditions(task: Task, rule: Rule, compared: Sequence[Reading], windows: Sequence[int]) -> dict[str, Any]:
+def _conditions(task: Task, rule: Rule, compared: Sequence[PassageVariant], windows: Sequence[int]) -> dict[str, Any]:
     """Return what the scores depend on, as JSON values without headers, which can have secrets."""
     settings = task.settings
     return {
         "index": task.index,
         "template": task.template.body,
         "windows": list(windows),
-        "readings": [asdict(one) for one in compared],
+        "variants": [asdict(one) for one in compared],
         "instruction": rule.instruction,
         "profile": settings.profile,
         "model": settings.model,
@@ -153,7 +153,7 @@ class _Record:
 
     ids: Sequence[str]
     engine: Sequence[float]
-    windows: Mapping[Place, ReadWindow]
+    windows: Mapping[Place, ScoredWindow]
 
     def is_of(self, found: Found) -> bool:
         """Return whether these hits were scored, with the engine's scores of now."""
@@ -174,7 +174,7 @@ def _dump(record: _Record) -> dict[str, Any]:
 def _load(row: Mapping[str, Any]) -> _Record:
     """Read a record from JSON values."""
     windows = {
-        tuple(one["place"]): ReadWindow(tuple(one["model"]), one["exact"], one["passages"], one["tokens"])
+        tuple(one["place"]): ScoredWindow(tuple(one["model"]), one["exact"], one["passages"], one["tokens"])
         for one in row["windows"]
     }
     return _Record(row["ids"], row["engine"], windows)

@@ -14,8 +14,8 @@ from es_rerank.config.settings import Settings
 from es_rerank.errors import EsRerankError
 from es_rerank.evaluation.template import Template
 from es_rerank.evaluation.tuning.hits import EngineHits, EngineSource
-from es_rerank.evaluation.tuning.readings import is_whole
-from es_rerank.evaluation.tuning.values import ReadWindow
+from es_rerank.evaluation.tuning.passage_variants import is_whole
+from es_rerank.evaluation.tuning.values import ScoredWindow
 from es_rerank.evaluation.values import Query
 from es_rerank.model import Failed, Plan, Protection, Rule, ScoreRequest, Search, Skip, Why
 from es_rerank.reasons import REASONS
@@ -117,15 +117,15 @@ class QueryScorer:
         self._reranker = reranker
         self._prompts = prompts
         self._found = found
-        self._done: dict[object, ReadWindow] = {}
+        self._done: dict[object, ScoredWindow] = {}
 
-    async def score(self, rule: Rule) -> ReadWindow:
+    async def score(self, rule: Rule) -> ScoredWindow:
         """Score the window of a rule as the endpoint does. Raises EsRerankError if scoring fails."""
         hits = self._found.hits
         plan = await _plan(self._engine, rule, self._found)
         texts, fields = read_window(hits.raw, plan, hits.scores)
         if len(hits.raw) < MIN_HITS or not any(texts):
-            return ReadWindow((None,) * len(texts))
+            return ScoredWindow((None,) * len(texts))
         key = (tuple(texts), tuple(fields), self._long(plan, texts))
         if key not in self._done:
             self._done[key] = await self._scored(plan, texts, fields)
@@ -137,7 +137,7 @@ class QueryScorer:
         measure = self._prompts.profile.rates.measure
         return None if all(is_whole(text, limits, measure) for text in texts if text) else limits
 
-    async def _scored(self, plan: Plan, texts: Sequence[str | None], fields: Sequence[str]) -> ReadWindow:
+    async def _scored(self, plan: Plan, texts: Sequence[str | None], fields: Sequence[str]) -> ScoredWindow:
         """Request the scores of a window."""
         hits = self._found.hits
         request = ScoreRequest(plan.text, texts, plan.rule, time.monotonic() + _SECONDS, whole=True)
@@ -147,7 +147,7 @@ class QueryScorer:
             raise EsRerankError(f"query {query!r}: scoring failed ({scored.why}) {scored.detail}".rstrip())
         exact = window_scores(hits.raw, plan, hits.scores, scored.probabilities, fields).exact
         tokens = [passage.tokens for document in documents if document for passage in document.passages]
-        return ReadWindow(tuple(scored.probabilities), exact, len(tokens), sum(tokens))
+        return ScoredWindow(tuple(scored.probabilities), exact, len(tokens), sum(tokens))
 
 
 async def _plan(engine: EngineSource, rule: Rule, found: Found) -> Plan:

@@ -84,7 +84,7 @@ class Selector:
     def choose(self, queries: Any) -> Candidate:
         """Return the best candidate for some queries, given by their numbers.
 
-        Protection and lowest probability are chosen for the best reading, window and policy, and only if they improve
+        Protection and lowest probability are chosen for the best variant, window and policy, and only if they improve
         the mean.
         """
         means = self.values[:, queries].mean(axis=1)

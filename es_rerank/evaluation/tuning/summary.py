@@ -11,7 +11,7 @@ from es_rerank.evaluation.summary import QueryChange
 from es_rerank.evaluation.tuning.candidates import Candidate
 from es_rerank.evaluation.tuning.outcomes import Outcomes, Shown, hits, shown
 from es_rerank.evaluation.tuning.selection import Cost, Proposal, Selector, Verdict, cost
-from es_rerank.evaluation.tuning.values import Pool, Reading
+from es_rerank.evaluation.tuning.values import PassageVariant, Pool
 from es_rerank.evaluation.values import Comparison, SearchRecord
 
 
@@ -52,18 +52,18 @@ class TuneSummary:
 
     Attributes:
         setup: How it was made.
-        readings: The readings.
+        variants: The variants.
         proposal: What is proposed, and its evidence.
         engine: Mean of the engine.
         current: The current rule.
         chosen: The rule that all queries choose together.
-        places: The best policy of each reading and window.
+        places: The best policy of each variant and window.
         changes: The queries with the engine's order and what is proposed, from the greatest loss to the greatest win.
 
     """
 
     setup: TuneSetup
-    readings: Sequence[Reading]
+    variants: Sequence[PassageVariant]
     proposal: Proposal
     engine: float
     current: Point
@@ -90,12 +90,14 @@ class TuneSummary:
         return found
 
 
-def summarize(setup: TuneSetup, readings: Sequence[Reading], selector: Selector, proposal: Proposal) -> TuneSummary:
+def summarize(
+    setup: TuneSetup, variants: Sequence[PassageVariant], selector: Selector, proposal: Proposal
+) -> TuneSummary:
     """Collect what the outputs show."""
     outcomes = selector.outcomes
     return TuneSummary(
         setup=setup,
-        readings=readings,
+        variants=variants,
         proposal=proposal,
         engine=float(outcomes.engine.mean()),
         current=_point(outcomes, selector.candidates[0], proposal.current),
@@ -111,7 +113,7 @@ def _point(outcomes: Outcomes, candidate: Candidate, values: Any) -> Point:
 
 
 def _places(selector: Selector) -> list[Point]:
-    """Return the best candidate of each reading and window; of equal ones, the first."""
+    """Return the best candidate of each variant and window; of equal ones, the first."""
     best: dict[tuple[int, int], Point] = {}
     for candidate, values in zip(selector.candidates, selector.values, strict=True):
         known = best.get(candidate.place)

@@ -10,14 +10,14 @@ from es_rerank.model import LongDocuments, Rule
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What the model reads of a hit.
+class PassageVariant:
+    """One way to build the passages of a hit, which the model reads.
 
     Attributes:
-        name: What distinguishes it from the reading of the current rule, for tables.
-        fields: The fields; empty if the hits decide.
+        name: How it differs from that of the current rule, for tables.
+        fields: The fields; empty if es-rerank chooses them by the hits.
         template: Template of the passage text; None joins the fields with newlines.
-        long: How long documents are scored.
+        long: How documents that are longer than a passage are scored.
 
     """
 
@@ -27,17 +27,17 @@ class Reading:
     long: LongDocuments
 
     def applied(self, rule: Rule, window: int) -> Rule:
-        """Return a rule with this reading and a window."""
+        """Return *rule* with these passages and a window."""
         return replace(rule, fields=self.fields, template=self.template, long=self.long, window=window)
 
 
 Place = tuple[int, int]
-"""A reading, by its number, and a window."""
+"""The number of a passage variant, and a window."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReadWindow:
-    """The scores of one window with one reading.
+class ScoredWindow:
+    """The scores of one window with one passage variant.
 
     Attributes:
         model: A probability for each hit of the window; None if not scored.
@@ -62,7 +62,7 @@ class Pool:
         ratings: Its judgments.
         hits: The hits in the engine's order.
         engine: The engine's score of each hit.
-        windows: The scores by reading and window.
+        windows: The scores by passage variant and window.
 
     """
 
@@ -70,4 +70,4 @@ class Pool:
     ratings: Ratings
     hits: Sequence[FoundHit]
     engine: Sequence[float]
-    windows: Mapping[Place, ReadWindow]
+    windows: Mapping[Place, ScoredWindow]

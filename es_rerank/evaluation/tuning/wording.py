@@ -8,7 +8,7 @@ from es_rerank.evaluation.summary import QueryChange
 from es_rerank.evaluation.tuning.candidates import Candidate
 from es_rerank.evaluation.tuning.selection import Verdict
 from es_rerank.evaluation.tuning.summary import Point, TuneSummary
-from es_rerank.evaluation.tuning.values import Reading
+from es_rerank.evaluation.tuning.values import PassageVariant
 from es_rerank.evaluation.wording import significance
 
 _ADVICE = {
@@ -27,7 +27,7 @@ def head(summary: TuneSummary) -> tuple[str, ...]:
 def rows(summary: TuneSummary) -> list[tuple[str, ...]]:
     """Return the rows of the table of rules: engine, current rule, the best rules by cost, and the chosen rule."""
     engine = ("engine", "", "", "0", "0", f"{summary.engine:.3f}", "")
-    frontier = [_row(summary, point, summary.readings[point.candidate.place[0]].name) for point in summary.frontier()]
+    frontier = [_row(summary, point, summary.variants[point.candidate.place[0]].name) for point in summary.frontier()]
     return [
         engine,
         _row(summary, summary.current, "current rule"),
@@ -49,10 +49,10 @@ def _row(summary: TuneSummary, point: Point, name: str) -> tuple[str, ...]:
     )
 
 
-def description(candidate: Candidate, readings: Sequence[Reading]) -> str:
+def description(candidate: Candidate, variants: Sequence[PassageVariant]) -> str:
     """Return a candidate in one line."""
-    reading, window = candidate.place
-    parts = [f"window {window}", str(candidate.policy), f"reading: {readings[reading].name}"]
+    variant, window = candidate.place
+    parts = [f"window {window}", str(candidate.policy), f"passages: {variants[variant].name}"]
     if candidate.protect:
         parts.append(f"protect (score_ratio {candidate.protect.score_ratio:g}, margin {candidate.protect.margin:g})")
     if candidate.minimum:
@@ -71,7 +71,7 @@ def verdict(summary: TuneSummary) -> list[str]:
         f"current rule {summary.current.value:.3f}, chosen by the other folds {proposal.held_out.mean():.3f} "
         f"({significance(held_out)}). {same} of {folds} folds choose the same rule."
     )
-    chosen = f"Chosen rule: {description(proposal.chosen, summary.readings)}."
+    chosen = f"Chosen rule: {description(proposal.chosen, summary.variants)}."
     return [chosen, evidence, _ADVICE[proposal.verdict]]
 
 

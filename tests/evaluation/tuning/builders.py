@@ -9,12 +9,15 @@ from es_rerank.evaluation.tuning.candidates import candidates, current
 from es_rerank.evaluation.tuning.outcomes import Outcomes
 from es_rerank.evaluation.tuning.selection import Proposal, Selector, propose
 from es_rerank.evaluation.tuning.summary import TuneSetup, TuneSummary, summarize
-from es_rerank.evaluation.tuning.values import Place, Pool, Reading, ReadWindow
+from es_rerank.evaluation.tuning.values import PassageVariant, Place, Pool, ScoredWindow
 from es_rerank.evaluation.values import FoundHit, Query
 from es_rerank.model import LongDocuments, PolicySpec, Rule
 
 RULE = Rule("docs", window=4, policy=PolicySpec("replace"))
-READINGS = (Reading("as now", (), None, LongDocuments()), Reading("only title", ("title",), None, LongDocuments()))
+VARIANTS = (
+    PassageVariant("as now", (), None, LongDocuments()),
+    PassageVariant("only title", ("title",), None, LongDocuments()),
+)
 PLACES: tuple[Place, ...] = ((0, 2), (0, 4), (1, 2), (1, 4))
 CUTOFFS = Cutoffs(k=3)
 SETUP = TuneSetup("docs", "a model", "t.json", CUTOFFS, folds=5, seed=1)
@@ -25,12 +28,12 @@ HITS = tuple(FoundHit(f"d{at}", f"Title {at}") for at in range(4))
 
 
 def pool(key: str, relevant: int, model: Sequence[float | None] = GOOD, *, exact: bool = False) -> Pool:
-    """Return a query with one relevant hit. The second reading has no scores, so it keeps the engine's order."""
+    """Return a query with one relevant hit. The second variant has no scores, so it keeps the engine's order."""
     windows = {
-        (reading, window): ReadWindow(
-            tuple(model[:window]) if reading == 0 else (None,) * window, exact, window, 100 * window
+        (variant, window): ScoredWindow(
+            tuple(model[:window]) if variant == 0 else (None,) * window, exact, window, 100 * window
         )
-        for reading, window in PLACES
+        for variant, window in PLACES
     }
     return Pool(Query(key, f"text of {key}"), {f"d{relevant}": 1.0}, HITS, ENGINE, windows)
 
@@ -46,4 +49,4 @@ def selector(found: Sequence[Pool], rule: Rule = RULE) -> Selector:
 def summary(found: Sequence[Pool]) -> tuple[TuneSummary, Proposal]:
     chosen_from = selector(found)
     proposal = propose(chosen_from, SETUP.folds, SETUP.seed)
-    return summarize(SETUP, READINGS, chosen_from, proposal), proposal
+    return summarize(SETUP, VARIANTS, chosen_from, proposal), proposal

@@ -6,12 +6,12 @@ from es_rerank.evaluation.tuning.candidates import Candidate, candidates, curren
 from es_rerank.model import LongDocuments, MinProbability, PolicySpec, Protection
 from es_rerank.search.scoring import POLICIES
 
-from .builders import PLACES, READINGS, RULE
+from .builders import PLACES, VARIANTS, RULE
 
 
 def test_the_current_rule_is_a_candidate_that_changes_nothing() -> None:
     rule = replace(RULE, policy=PolicySpec("keep"), protect=Protection(3.0, 0.1), min_probability=MinProbability(0.2))
-    assert current(rule).rule(rule, READINGS) == rule
+    assert current(rule).rule(rule, VARIANTS) == rule
 
 
 def test_each_reading_window_and_policy_is_a_candidate_once() -> None:
@@ -31,7 +31,7 @@ def test_extensions_begin_with_no_change() -> None:
     assert {found.minimum for found in found} > {None, MinProbability(0.1)}
 
 
-def test_a_candidate_is_a_rule_with_its_reading() -> None:
+def test_a_candidate_is_a_rule_with_its_variant() -> None:
     rule = replace(RULE, fields=("body",), template="{body}", long=LongDocuments(max_passage_tokens=64))
-    changed = Candidate((1, 9), PolicySpec("rrf", 60.0)).rule(rule, READINGS)
+    changed = Candidate((1, 9), PolicySpec("rrf", 60.0)).rule(rule, VARIANTS)
     assert changed == replace(RULE, fields=("title",), window=9, policy=PolicySpec("rrf", 60.0))

@@ -23,6 +23,6 @@ def test_the_json_has_each_query_with_both_orders() -> None:
     assert values["held_out"]["value"] == pytest.approx(proposal.held_out.mean())
     assert values["chosen"]["policy"] == str(proposal.chosen.policy)
     assert len(values["fold_rules"]) == 5
-    assert {(one["reading"], one["window"]) for one in values["rules"]} == {
-        (reading, window) for reading in ("as now", "only title") for window in (2, 4)
+    assert {(one["variant"], one["window"]) for one in values["rules"]} == {
+        (variant, window) for variant in ("as now", "only title") for window in (2, 4)
     }

@@ -27,7 +27,7 @@ def test_the_plots_are_drawings_within_their_frame(plot: plots.Plot, found: list
         assert "window" in (title.text or "")
 
 
-def test_each_reading_and_window_is_a_dot_and_each_window_of_the_chosen_reading() -> None:
+def test_each_reading_and_window_is_a_dot_and_each_window_of_the_chosen_variant() -> None:
     found, _ = summary(BETTER)
     assert plots.by_cost(found).count("<circle") == len(found.places) + 1
     assert plots.by_window(found).count("<circle") == 2

@@ -13,7 +13,7 @@ from es_rerank.config.settings import Settings
 from es_rerank.evaluation.tuning.candidates import Candidate
 from es_rerank.evaluation.tuning.rule_text import current_keys, rule_text
 from es_rerank.evaluation.tuning.selection import Verdict
-from es_rerank.evaluation.tuning.values import Reading
+from es_rerank.evaluation.tuning.values import PassageVariant
 from es_rerank.model import (
     LongDocumentMode,
     LongDocuments,
@@ -25,8 +25,10 @@ from es_rerank.model import (
     RuleMode,
 )
 
-PLAIN = Reading("as now", (), None, LongDocuments())
-FULL = Reading("all", ("title", "body"), "title: {title}\n{body}\n", LongDocuments(LongDocumentMode.TRUNCATE, 64, 600))
+PLAIN = PassageVariant("as now", (), None, LongDocuments())
+FULL = PassageVariant(
+    "all", ("title", "body"), "title: {title}\n{body}\n", LongDocuments(LongDocumentMode.TRUNCATE, 64, 600)
+)
 CANDIDATE = Candidate((0, 20), PolicySpec("blend", 0.4))
 EVERYTHING = Candidate((0, 20), PolicySpec("rrf", 60.0), Protection(2.0, 0.25), MinProbability(0.05, LowHits.LAST))
 
@@ -37,8 +39,8 @@ def written(text: str, folder: Path) -> Rule:
     return rule
 
 
-@pytest.mark.parametrize(("candidate", "reading"), [(CANDIDATE, PLAIN), (EVERYTHING, FULL)])
-def test_the_file_is_the_rule_of_the_candidate(tmp_path: Path, candidate: Candidate, reading: Reading) -> None:
+@pytest.mark.parametrize(("candidate", "variant"), [(CANDIDATE, PLAIN), (EVERYTHING, FULL)])
+def test_the_file_is_the_rule_of_the_candidate(tmp_path: Path, candidate: Candidate, variant: PassageVariant) -> None:
     keys: dict[str, Any] = {
         "index": ["docs"],
         "deadline": "500ms",
@@ -46,13 +48,13 @@ def test_the_file_is_the_rule_of_the_candidate(tmp_path: Path, candidate: Candid
         "window": 9,
         "policy": "keep",
     }
-    rule = written(rule_text(keys, Verdict.TUNED, (candidate, reading), ["why"]), tmp_path)
+    rule = written(rule_text(keys, Verdict.TUNED, (candidate, variant), ["why"]), tmp_path)
     assert rule == candidate.rule(
-        Rule("docs", ("docs",), deadline=0.5, long=LongDocuments(max_search_tokens=600)), [reading]
-    ) or (reading is PLAIN and rule.window == 20 and rule.deadline == 0.5)
+        Rule("docs", ("docs",), deadline=0.5, long=LongDocuments(max_search_tokens=600)), [variant]
+    ) or (variant is PLAIN and rule.window == 20 and rule.deadline == 0.5)
     assert rule.policy == candidate.policy
     assert (rule.protect, rule.min_probability) == (candidate.protect, candidate.minimum)
-    assert (rule.fields, rule.template) == (reading.fields, reading.template)
+    assert (rule.fields, rule.template) == (variant.fields, variant.template)
 
 
 def test_the_mode_of_the_current_rule_is_kept(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ async def test_every_query_is_searched_once_and_scored_with_each_reading_and_win
         scores = await collect(task, [HOSE, REEL], JUDGMENTS, lambda: steps.append(1))
     assert len(steps) == 4
     assert [one.json["size"] for one in engine.seen if one.target.endswith("_search")] == [10, 10]
-    assert scores.readings[0].name == "as now"
+    assert scores.variants[0].name == "as now"
     assert {window for _, window in scores.places} == {2, 3, 5}
     assert (scores.rule.window, scores.model) == (3, "BAAI/bge-reranker-v2-m3")
     assert [pool.query for pool in scores.pools] == [HOSE, REEL]

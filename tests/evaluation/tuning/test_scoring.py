@@ -15,7 +15,7 @@ from es_rerank.errors import EsRerankError
 from es_rerank.evaluation.template import Template
 from es_rerank.evaluation.tuning.hits import EngineSource
 from es_rerank.evaluation.tuning.scoring import QueryScorer, current_rule, find, read_texts, running
-from es_rerank.evaluation.tuning.values import ReadWindow
+from es_rerank.evaluation.tuning.values import ScoredWindow
 from es_rerank.model import LongDocumentMode, LongDocuments, Rule
 from es_rerank.rerank.backends import BACKENDS
 from es_rerank.rerank.profiles import PROFILES
@@ -50,7 +50,7 @@ async def test_windows_are_scored_as_at_the_endpoint_and_shared_scores_are_compu
         windows = {place: await scorer.score(rule) for place, rule in places.items()}
     assert windows[0, 2].model == (0.5, ANSWER)
     assert windows[0, 5] == windows[0, 2]
-    assert windows[1, 2] == ReadWindow((0.5, 0.5), exact=True, passages=2, tokens=windows[1, 2].tokens)
+    assert windows[1, 2] == ScoredWindow((0.5, 0.5), exact=True, passages=2, tokens=windows[1, 2].tokens)
     assert windows[2, 2] == windows[0, 2]
     assert not windows[0, 2].exact
     assert [one.json["text_2"] for one in model.seen] == [["hose hose", "answer hose"], ["hose", "A"]]
@@ -87,7 +87,7 @@ async def test_a_single_hit_keeps_the_engines_order_without_a_score() -> None:
     ):
         hits = await find(engine, TEMPLATE, HOSE, 10, 1)
         window = await QueryScorer(engine, reranker, prompts(settings), hits).score(RULE)
-    assert window == ReadWindow((None,))
+    assert window == ScoredWindow((None,))
     assert model.seen == []
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.evaluation.tuning.readings import BASE, Documents, documents, is_whole, readings
+from es_rerank.evaluation.tuning.passage_variants import BASE, Documents, documents, is_whole, variants
 from es_rerank.model import LongDocumentMode, LongDocuments, Rule
 from es_rerank.rerank.chunking import Limits, cut
 from es_rerank.rerank.profiles import PROFILES
@@ -16,7 +16,7 @@ SHORT = Documents(("title", "body"), longest=90)
 
 
 def names(rule: Rule, seen: Documents, *wanted: tuple[str, ...]) -> list[str]:
-    return [one.name for one in readings(rule, E5, seen, wanted)]
+    return [one.name for one in variants(rule, E5, seen, wanted)]
 
 
 def test_what_is_read_with_the_current_rule() -> None:
@@ -25,7 +25,7 @@ def test_what_is_read_with_the_current_rule() -> None:
 
 
 def test_fields_with_labels_and_single_fields_are_compared() -> None:
-    found = readings(RULE, E5, SHORT)
+    found = variants(RULE, E5, SHORT)
     assert [one.name for one in found] == [BASE, "title, body with labels", "only title", "only body"]
     assert found[1].template == "title: {title}\nbody: {body}\n"
     assert found[1].applied(RULE, 9) == replace(RULE, fields=("title", "body"), template=found[1].template, window=9)
@@ -69,7 +69,7 @@ def test_long_documents_are_compared_only_where_it_makes_a_difference() -> None:
 
 def test_the_long_documents_of_the_rule_are_the_base() -> None:
     long = LongDocuments(LongDocumentMode.TRUNCATE, 100, 9999)
-    found = readings(replace(RULE, long=long), E5, Documents(("body",), 5000))
+    found = variants(replace(RULE, long=long), E5, Documents(("body",), 5000))
     assert found[0].long == long
     assert [one.name for one in found[1:]] == [
         "truncate, 50 tokens",

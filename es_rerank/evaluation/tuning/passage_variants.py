@@ -1,4 +1,4 @@
-"""Which readings are compared: fields and templates, and how long documents are scored."""
+"""Which ways to build passages are compared: fields, templates, and how long documents are scored."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from es_rerank.evaluation.tuning.values import Reading
+from es_rerank.evaluation.tuning.values import PassageVariant
 from es_rerank.model import LongDocumentMode, LongDocuments, Rule
 from es_rerank.rerank.chunking import Limits, Measure
 from es_rerank.rerank.profiles import Profile
@@ -42,8 +42,10 @@ def documents(read: Iterable[tuple[Sequence[str], Iterable[str | None]]]) -> Doc
     return Documents([name for name, _ in counts.most_common()], longest)
 
 
-def readings(rule: Rule, profile: Profile, seen: Documents, wanted: Sequence[Sequence[str]] = ()) -> list[Reading]:
-    """Return the readings to compare. The first one is that of the current rule; each other differs in one respect.
+def variants(
+    rule: Rule, profile: Profile, seen: Documents, wanted: Sequence[Sequence[str]] = ()
+) -> list[PassageVariant]:
+    """Return the variants to compare. The first one is that of the current rule; each other differs in one respect.
 
     Args:
         rule: The current rule.
@@ -52,8 +54,8 @@ def readings(rule: Rule, profile: Profile, seen: Documents, wanted: Sequence[Seq
         wanted: Lists of fields to compare, instead of those that follow from *seen*.
 
     """
-    base = Reading(BASE, rule.fields, rule.template, rule.long)
-    others = [*_field_readings(base, seen, wanted), *_long_readings(base, profile, seen)]
+    base = PassageVariant(BASE, rule.fields, rule.template, rule.long)
+    others = [*_field_variants(base, seen, wanted), *_long_variants(base, profile, seen)]
     return [base, *(one for one in others if replace(one, name=BASE) != base)]
 
 
@@ -71,8 +73,8 @@ def is_whole(text: str, limits: Limits, measure: Measure) -> bool:
     return tokens.estimate <= limits.passage_tokens and tokens.most <= most
 
 
-def _field_readings(base: Reading, seen: Documents, wanted: Sequence[Sequence[str]]) -> Iterator[Reading]:
-    """Return readings of other fields: those that the hits decide on, all fields with labels, and single fields."""
+def _field_variants(base: PassageVariant, seen: Documents, wanted: Sequence[Sequence[str]]) -> Iterator[PassageVariant]:
+    """Return variants with other fields: those that the hits decide on, all fields with labels, and single fields."""
     if wanted:
         yield from (replace(base, name=", ".join(names), fields=tuple(names), template=None) for names in wanted)
         return
@@ -91,8 +93,8 @@ def _labelled(names: Sequence[str]) -> str:
     return "".join(f"{name}: {{{name}}}\n" for name in names)
 
 
-def _long_readings(base: Reading, profile: Profile, seen: Documents) -> Iterator[Reading]:
-    """Return readings with other passages, if a document is longer than one."""
+def _long_variants(base: PassageVariant, profile: Profile, seen: Documents) -> Iterator[PassageVariant]:
+    """Return variants with other passages, if a document is longer than one."""
     mode, tokens = base.long.mode or profile.long, base.long.max_passage_tokens or profile.max_passage_tokens
     room = profile.max_tokens - profile.overhead
     sizes = {tokens, max(tokens // 2, _MIN_PASSAGE_TOKENS), min(tokens * 2, room)}
