@@ -6,7 +6,7 @@ from es_rerank.evaluation.tuning.candidates import Candidate, candidates, curren
 from es_rerank.model import LongDocuments, MinProbability, PolicySpec, Protection
 from es_rerank.search.scoring import POLICIES
 
-from .builders import PLACES, VARIANTS, RULE
+from .builders import PLACES, RULE, VARIANTS
 
 
 def test_the_current_rule_is_a_candidate_that_changes_nothing() -> None:

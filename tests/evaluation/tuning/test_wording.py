@@ -22,7 +22,7 @@ def test_the_table_of_rules() -> None:
 def test_the_proposal_and_its_evidence() -> None:
     found, _ = summary(pools(10, 1, MODEL))
     chosen, evidence, advice = wording.verdict(found)
-    assert chosen == "Chosen rule: window 2, replace, variant: as now."
+    assert chosen == "Chosen rule: window 2, replace, passages: as now."
     assert evidence == (
         "nDCG@3 on held-out queries (5 folds, seed 1): engine 0.631, current rule 1.000, chosen by the other folds "
         "1.000 (+0.369, 95 % interval +0.369 to +0.369, p = 0.002). 5 of 5 folds choose the same rule."
@@ -50,5 +50,5 @@ def test_every_query_that_gets_worse_is_named() -> None:
 def test_a_rule_in_one_line() -> None:
     candidate = Candidate((1, 20), PolicySpec("blend", 0.5), Protection(2.0, 0.5), MinProbability(0.1))
     assert wording.description(candidate, VARIANTS) == (
-        "window 20, blend(0.5), variant: only title, protect (score_ratio 2, margin 0.5), min_probability 0.1 (drop)"
+        "window 20, blend(0.5), passages: only title, protect (score_ratio 2, margin 0.5), min_probability 0.1 (drop)"
     )
