@@ -16,7 +16,10 @@ from tests.cli.conftest import Run
 SECRET = "s3cr3t*!&%9f2c"
 PIECE = "s3cr3t"
 SECRETS = {name for name, row in Settings.model_fields.items() if "SecretStr" in str(row.annotation)}
-BOTH_SIDES = {"upstream_password": {"upstream_username": "me"}}
+BOTH_SIDES = {
+    "upstream_password": {"upstream_username": "me"},
+    "shared_cache_password": {"shared_cache": "redis://127.0.0.1:9"},
+}
 # Values that error messages and `check` may show: file names, and names that are not validated.
 SHOWN = {"mappings", "config", "model", "tokenizer", "instruction", "inference_ids", "aws_region", "upstream_username"}
 

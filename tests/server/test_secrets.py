@@ -260,7 +260,7 @@ RERANKERS: Mapping[str, Any] = {
     "rows without scores": rows,
     "not JSON": lambda seen: FakeResponse(str(dict(seen.headers)).encode() + seen.body),
     "cut off response": FakeResponse([b'{"data":'], cut_off=True),
-    "late": FakeResponse(b"{}", seconds=1.0),
+    "late": FakeResponse(b"{}", seconds=3.0),
 }
 
 
@@ -290,7 +290,7 @@ PROGRAMS: Mapping[str, dict[str, str]] = {
     "https": {"scheme": "https", **ENGINE_FAULTS},
     "https pinned": {"scheme": "https", "upstream_fingerprint": "a" * 64, **ENGINE_FAULTS},
     **{
-        kind: {"deadline": "500ms", "score_cache_size": "0", **CREDENTIAL_SETTINGS[kind]}
+        kind: {"deadline": "2s", "score_cache_size": "0", **CREDENTIAL_SETTINGS[kind]}
         for kind in CREDENTIAL_SETTINGS
     },
 }
