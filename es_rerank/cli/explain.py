@@ -89,12 +89,14 @@ def _offline(options: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 def _asked(options: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """Let an endpoint explain the searches of a request."""
-    # It imports the server.
+    # They import the server and the log library.
     from es_rerank.cli import explain_endpoint  # noqa: PLC0415
+    from es_rerank.cli.logs import configure  # noqa: PLC0415
 
     if options["mapping"]:
         raise EsRerankError("--mapping: not with --endpoint, which asks the engine for the mapping")
     headers = dict(map(parse_header, options["header"]))
+    configure("error")
     body = options["body"].read().decode("utf-8", "replace") if options["body"] else None
     question = {
         "method": options["method"].upper(),

@@ -13,7 +13,6 @@ from typing import Any
 
 import aiohttp
 
-from es_rerank.cli.logs import configure
 from es_rerank.cli.options import settings_from
 from es_rerank.config.settings import Settings
 from es_rerank.errors import EsRerankError
@@ -131,7 +130,6 @@ def _settings(target: Target) -> Settings:
 @asynccontextmanager
 async def _own_endpoint(settings: Settings, question: Question) -> AsyncIterator[str]:
     """Run an endpoint in front of an engine; yield the URL of its admin pages. A search waits for the self-test."""
-    configure("error")
     running = runner(settings)
     await running.setup()
     try:

@@ -26,8 +26,11 @@ LONG_S = 30.0
 
 
 def scored(texts: Sequence[str]) -> list[dict[str, Any]]:
-    """Score texts by their numbers, in vLLM's format."""
-    return [{"index": at, "score": number(text) / 4} for at, text in enumerate(texts)]
+    """Score texts by their numbers, in vLLM's format. The texts of a probe have none."""
+    return [
+        {"index": at, "score": number(text) / 4 if any(map(str.isdigit, text)) else 0.0}
+        for at, text in enumerate(texts)
+    ]
 
 
 def answer(body: bytes, status: str = "200 OK", kind: str = "application/json") -> bytes:
@@ -213,6 +216,10 @@ class Faulty:
         self._writers.add(writer)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
+                if head.startswith(b"GET "):
+                    # The server lists no models and has no metrics.
+                    writer.write(answer(b"{}", "404 Not Found"))
+                    continue
                 length = int(head.lower().partition(b"content-length:")[2].split()[0])
                 texts = json.loads(await reader.readexactly(length))["text_2"]
                 await self.behave(writer, texts)

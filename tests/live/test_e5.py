@@ -261,5 +261,5 @@ def test_candidates_are_ranked_without_an_engine(endpoint: Endpoint) -> None:
     candidates = ["Jupiter is large.", "Saturn has well over a hundred moons.", "Bread is baked in an oven."]
     answer = endpoint.page("POST", "/rank", {"query": "which planet has most moons", "candidates": candidates})
     results = answer.json["results"]
-    assert results[0] == {"index": 1, "score": results[0]["score"], "text": candidates[1]}
+    assert (results[0]["index"], results[0]["text"]) == (1, candidates[1])
     assert 1 >= results[0]["score"] > results[1]["score"] > results[2]["score"] >= 0

@@ -289,10 +289,7 @@ PROGRAMS: Mapping[str, dict[str, str]] = {
     "faults": ENGINE_FAULTS,
     "https": {"scheme": "https", **ENGINE_FAULTS},
     "https pinned": {"scheme": "https", "upstream_fingerprint": "a" * 64, **ENGINE_FAULTS},
-    **{
-        kind: {"deadline": "2s", "score_cache_size": "0", **CREDENTIAL_SETTINGS[kind]}
-        for kind in CREDENTIAL_SETTINGS
-    },
+    **{kind: {"deadline": "2s", "score_cache_size": "0", **CREDENTIAL_SETTINGS[kind]} for kind in CREDENTIAL_SETTINGS},
 }
 
 
