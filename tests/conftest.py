@@ -50,8 +50,14 @@ def update(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(autouse=True)
 def _default_logging() -> Iterator[None]:
-    """Undo the log level that a test of the command line has set, so that no test depends on the one before."""
-    yield
+    """Undo the log level that a test of the command line has set, so that no test depends on the one before.
+
+    A logger that is cached on first use would keep the level of the test that used it first.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        configure = structlog.configure
+        patch.setattr(structlog, "configure", lambda **options: configure(**options | {"cache_logger_on_first_use": False}))
+        yield
     structlog.reset_defaults()
 
 

@@ -63,7 +63,7 @@ class RerankServer:
         self.admission = Admission(settings.reranker_max_requests)
         self._max_tokens = settings.reranker_max_tokens
         self._has_vectors = prompts.backend.has_vectors
-        self._is_checking = False
+        self._check: asyncio.Task[list[float] | Failed] | None = None
         self._transport = RerankTransport(settings, url, prompts.backend)
 
     def __repr__(self) -> str:
@@ -83,6 +83,8 @@ class RerankServer:
 
     async def close(self) -> None:
         """Close all connections."""
+        if self._check is not None:
+            self._check.cancel()
         await self._transport.close()
 
     def usable(self, now: float) -> bool:
@@ -189,21 +191,19 @@ class RerankServer:
     async def _is_due_to_content(self, fault: Failed, deadline: float) -> bool:
         """Return whether a failure is due to the texts of a request: the server still scores a known pair.
 
-        Otherwise one caller's text could open the circuit breaker for all callers. A failure is also no evidence of the
-        server's health while another request checks this, or if the deadline is too close to check it.
+        Otherwise one caller's text could open the circuit breaker for all callers. Requests that fail at the same time
+        share one check. A failure is also no evidence of the server's health if the deadline is too close to check it.
         """
         if fault.why not in _CONTENT_FAULTS:
             return False
-        answer: list[float] | Failed = Failed(Why.DEADLINE)
-        if not self._is_checking:
-            self._is_checking = True
-            try:
-                answer = await self._transport.ask(self._known_call(), deadline)
-            except asyncio.CancelledError:
-                self.health.probe_released()
-                raise
-            finally:
-                self._is_checking = False
+        if self._check is None or self._check.done():
+            self._check = asyncio.create_task(self._transport.ask(self._known_call(), deadline))
+        try:
+            # A request whose client disconnects must not cancel the check for the others.
+            answer = await asyncio.shield(self._check)
+        except asyncio.CancelledError:
+            self.health.probe_released()
+            raise
         if isinstance(answer, Failed):
             if answer.why is Why.DEADLINE:
                 self.health.probe_released()

@@ -323,6 +323,19 @@ async def test_a_server_that_refuses_the_known_pair_as_well_is_at_fault() -> Non
         assert server.health.state is HealthState.OPEN
 
 
+async def test_a_batch_that_fails_during_the_check_of_another_one_waits_for_it(script: Script) -> None:
+    tasks = await script.send(2)
+    refused = Failed(Why.REFUSED, "HTTP 400")
+    await script.answer(refused, refused)
+    assert len(script.waiting) == 1, "one check for both"
+    assert not any(task.done() for task in tasks)
+    tasks[0].cancel()
+    await asyncio.gather(tasks[0], return_exceptions=True)
+    await script.answer(refused)
+    assert await tasks[1] == refused
+    assert script.server.health.fault == refused
+
+
 async def test_a_refusal_without_the_time_to_check_it_says_nothing(script: Script) -> None:
     for _ in range(MAX_FAULTS + 1):
         (asked,) = await script.send(1)
