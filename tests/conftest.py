@@ -55,8 +55,8 @@ def _default_logging() -> Iterator[None]:
     A logger that is cached on first use would keep the level of the test that used it first.
     """
     with pytest.MonkeyPatch.context() as patch:
-        configure = structlog.configure
-        patch.setattr(structlog, "configure", lambda **options: configure(**options | {"cache_logger_on_first_use": False}))
+        configure, uncached = structlog.configure, {"cache_logger_on_first_use": False}
+        patch.setattr(structlog, "configure", lambda **options: configure(**options | uncached))
         yield
     structlog.reset_defaults()
 

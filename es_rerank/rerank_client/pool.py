@@ -20,8 +20,7 @@ from es_rerank.rerank_client.server_choice import fastest, refusal
 from es_rerank.rerank_client.server_health import TRUSTED_STATES
 from es_rerank.rerank_client.usage import Waits
 
-# Fraction of the remaining time for a request to a server whose last request failed, to leave time for a retry on
-# another server.
+# Fraction of the remaining time for a request to a server whose last request failed: the rest is for another server.
 _PROBE_SHARE = 0.25
 
 
@@ -115,6 +114,8 @@ class ServerPool:
     ) -> list[Any] | Failed:
         """Request raw scores or vectors. If a server fails, another server is asked in the remaining time.
 
+        If the only server returns a status 5xx, it is asked once more: it may be a router, of which a replica failed.
+
         Args:
             call: The query and the texts.
             tokens: Approximate number of tokens of the call. A call of 0 tokens is too small for its time to say how
@@ -129,19 +130,22 @@ class ServerPool:
         """
         request = Request(call, tokens, deadline, patience, seconds)
         tried: list[RerankServer] = []
-        answer: list[Any] | Failed = Failed(Why.DEADLINE)
-        while self._untried(tried) and time.monotonic() < deadline:
+        failure: Failed | None = None
+        # Without any server, the request is refused once.
+        while (not tried or set(self.servers) - set(tried)) and time.monotonic() < deadline:
             started = time.monotonic()
             with TRACING.span("wait for server"):
                 server = await self._acquire(request, tried)
             self.waits.add(time.monotonic() - started)
             if isinstance(server, Failed):
-                return answer if tried else server
+                return failure or server
             answer = await self._send(server, request)
             if not isinstance(answer, Failed) or answer.why is Why.TOO_LONG:
                 return answer
-            tried.append(server)
-        return answer
+            if failure or answer.why is not Why.RERANKER_ERROR or len(self.servers) > 1:
+                tried.append(server)
+            failure = answer
+        return failure or Failed(Why.DEADLINE)
 
     async def model_root(self) -> str | None:
         """Return the folder or the name that a server loaded the model from; None if no server says so."""
@@ -156,10 +160,6 @@ class ServerPool:
             await server.probe()
         finally:
             self._dispatch()
-
-    def _untried(self, tried: Sequence[RerankServer]) -> bool:
-        """Return whether a request may be sent again. If there is no server at all, it is refused once."""
-        return not tried or any(server not in tried for server in self.servers)
 
     async def _send(self, server: RerankServer, request: Request) -> list[Any] | Failed:
         """Send a request to a server on which a slot is reserved, then release the slot."""

@@ -159,6 +159,23 @@ async def test_if_all_servers_fail_the_last_fault_is_returned(make: Any) -> None
     assert (answers(tasks), bench.log) == ([OOPS], [["q"], ["q"]])
 
 
+async def test_the_only_server_which_may_have_several_replicas_is_asked_twice_after_a_status_5xx(make: Any) -> None:
+    bench = make(1)
+    (first,) = await bench.send("first")
+    await bench.answer(0, OOPS, SCORES)
+    (second,) = await bench.send("second")
+    await bench.answer(0, OOPS, OOPS)
+    assert (answers([first, second]), bench.log) == ([SCORES, OOPS], [["first", "first", "second", "second"]])
+
+
+async def test_a_repeated_request_does_not_wait_for_an_open_circuit_breaker(make: Any) -> None:
+    bench = make(1)
+    bench.fail(0, 2)
+    tasks = await bench.send("q")
+    await bench.answer(0, OOPS)
+    assert (answers(tasks), bench.log) == ([OOPS], [["q"]])
+
+
 async def test_a_text_that_is_too_long_is_not_sent_to_another_server(make: Any) -> None:
     bench = make(2)
     tasks = await bench.send("q")

@@ -27,7 +27,7 @@ def test_waiting_times_are_read_once() -> None:
     assert waits.taken() == []
 
 
-@pytest.mark.parametrize(("status", "result"), [(200, "ok"), (500, "reranker_error"), (400, "refused")])
+@pytest.mark.parametrize(("status", "result"), [(200, "ok"), (429, "overloaded"), (400, "refused")])
 async def test_a_reranker_reports_its_servers(status: int, result: str) -> None:
     response = score_response() if status == 200 else FakeResponse(b"oops", status=status)
     async with reranking(response) as (reranker, server):
