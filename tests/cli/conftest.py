@@ -4,13 +4,24 @@ import json
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from es_rerank.cli import cli
+from es_rerank.testing import (
+    CAPS,
+    FakeResponse,
+    FakeServer,
+    RunningEndpoint,
+    fake_settings,
+    running_endpoint,
+    score_response,
+    search_response,
+    serve_fake,
+)
 
 Run = Callable[..., Result]
 
@@ -40,6 +51,23 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     return invoke
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[FakeServer]:
+    """An engine that finds b, then a, for every query."""
+    hits = search_response(("b", 2.0, "other"), ("a", 1.0, "right"))
+    fake = FakeServer({"/docs/_field_caps": FakeResponse(json.dumps(CAPS).encode()), "": FakeResponse(hits)})
+    async with serve_fake(fake):
+        yield fake
+
+
+@pytest.fixture
+async def endpoint(engine: FakeServer) -> AsyncIterator[RunningEndpoint]:
+    """An endpoint whose model prefers a."""
+    reranker = FakeServer({"": score_response({"right": 3.0})})
+    async with serve_fake(reranker), running_endpoint(fake_settings(engine, reranker)) as found:
+        yield found
 
 
 FORM = {

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,35 +12,14 @@ from click.testing import Result
 
 from es_rerank.errors import EsRerankError
 from es_rerank.testing import (
-    CAPS,
     FakeResponse,
     FakeServer,
     RunningEndpoint,
-    fake_settings,
-    running_endpoint,
-    score_response,
-    search_response,
-    serve_fake,
 )
 from tests.cli.conftest import Run
 
 QUERIES = '{"_id": "1", "text": "hose"}\n{"_id": "2", "text": "Schlauch"}\n'
-HITS = search_response(("b", 2.0, "other"), ("a", 1.0, "right"))
 TEMPLATE = '{"query": {"match": {"body": "{{query}}"}}}'
-
-
-@pytest.fixture
-async def engine() -> AsyncIterator[FakeServer]:
-    fake = FakeServer({"/docs/_field_caps": FakeResponse(json.dumps(CAPS).encode()), "": FakeResponse(HITS)})
-    async with serve_fake(fake):
-        yield fake
-
-
-@pytest.fixture
-async def endpoint(engine: FakeServer) -> AsyncIterator[RunningEndpoint]:
-    reranker = FakeServer({"": score_response({"right": 3.0})})
-    async with serve_fake(reranker), running_endpoint(fake_settings(engine, reranker)) as found:
-        yield found
 
 
 @pytest.fixture

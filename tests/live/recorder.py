@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from es_rerank_lab.parts.port import HOST
+from .threaded_server import Handler, serving
 
 
 @dataclass
@@ -35,27 +33,12 @@ def recording(score: Callable[[str], float] = lambda _text: 0.5) -> Iterator[Rec
     """Run a recorder while the context is open; *score* returns the score of a text."""
     recorder = Recorder()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            texts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["texts"]
+    class Recording(Handler):
+        def do_POST(self) -> None:  # noqa: N802 - named by the library
+            texts = json.loads(self.body())["texts"]
             recorder.texts += texts
-            body = json.dumps([{"index": at, "score": score(text)} for at, text in enumerate(texts)]).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            scores = [{"index": at, "score": score(text)} for at, text in enumerate(texts)]
+            self.answer(200, [("Content-Type", "application/json")], json.dumps(scores).encode())
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer((HOST, 0), Handler)
-    recorder.url = f"http://{HOST}:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield recorder
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Recording) as recorder.url:
+        yield recorder

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +20,7 @@ from es_rerank_lab.parts.engines import Engine
 from .books import DOCUMENTS, INDEX, MAPPINGS
 from .conftest import Serve
 from .endpoint import Endpoint
+from .threaded_server import Handler, serving
 from .wire import LIMIT_S, NDJSON, Answer, ask, fill
 
 ENGINE_SECONDS, MODEL_SECONDS = 0.2, 0.1
@@ -34,40 +32,6 @@ FLAGS = ("--profile", "bge-reranker", "--tokenizer", "estimate", "--no-self-test
 WORDS = ("mill", "boat", "winter", "harbour", "chapter", "passage")
 MARKED: Mapping[str, Any] = {"fields": {"body": {}}}
 _OF_THE_CONNECTION = {"connection", "content-length", "keep-alive", "transfer-encoding"}
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Speaks HTTP/1.1 without writing to the terminal."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by the library
-        """Write nothing."""
-
-    def body(self) -> bytes:
-        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-
-    def answer(self, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> None:
-        self.send_response_only(status)
-        for name, value in [*headers, ("Content-Length", str(len(body)))]:
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-
-@contextmanager
-def serving(handler: type[Handler]) -> Iterator[str]:
-    """Run a server on loopback, in threads of its own."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @dataclass
@@ -136,7 +100,7 @@ def passing(proxied: Proxied) -> type[Handler]:
 class Model(Handler):
     """A rerank server that finds the last text the best, after a while."""
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - named by the library
         texts = json.loads(self.body())["text_2"]
         time.sleep(MODEL_SECONDS)
         rows = [{"index": index, "score": float(index)} for index in range(len(texts))]

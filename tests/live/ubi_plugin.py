@@ -8,18 +8,16 @@ order, and adds `ext.ubi.query_id` to the response, as the plugin does.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from es_rerank_lab.parts.port import HOST
-
+from .threaded_server import Handler, serving
 from .wire import ask
 
 _HOP_BY_HOP = {"connection", "content-length", "transfer-encoding"}
+_SEARCHES = ("_search", "_msearch", "_search/template")
 
 
 @dataclass
@@ -41,15 +39,11 @@ def recorded(engine: str) -> Iterator[UbiPlugin]:
     """Run the stand-in in front of an engine while the context is open."""
     plugin = UbiPlugin()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Passing(Handler):
         def _pass(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            path = self.path.partition("?")[0]
-            found, body = (
-                _without_ext(body) if path.endswith(("_search", "_msearch", "_search/template")) else ([], body)
-            )
+            body, found = self.body(), []
+            if self.path.partition("?")[0].endswith(_SEARCHES):
+                found, body = _without_ext(body)
             headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
             answer = ask(engine, self.command, self.path, body or None, headers)
             content = answer.body
@@ -58,28 +52,13 @@ def recorded(engine: str) -> Iterator[UbiPlugin]:
                 for ext, one in zip(found, response.get("responses", [response]), strict=True):
                     plugin.record(ext, one)
                 content = json.dumps(response).encode()
-            self.send_response(answer.status)
-            for name, value in answer.headers:
-                if name.lower() not in _HOP_BY_HOP:
-                    self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(content)
+            kept = [(name, value) for name, value in answer.headers if name.lower() not in _HOP_BY_HOP]
+            self.answer(answer.status, kept, content)
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _pass  # noqa: N815
+        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _pass  # noqa: N815 - named by the library
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer((HOST, 0), Handler)
-    plugin.url = f"http://{HOST}:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield plugin
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Passing) as plugin.url:
+        yield plugin
 
 
 def _without_ext(body: bytes) -> tuple[list[Any], bytes]:

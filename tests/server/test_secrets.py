@@ -144,8 +144,6 @@ async def _serving(folder: Path, **settings: str) -> AsyncIterator[tuple[subproc
         "self_test": "false",
         "inference_ids": "mine",
         "connect_timeout": "1s",
-        # Its password needs a store; no server listens there.
-        **({"shared_cache": "redis://127.0.0.1:9"} if "shared_cache_password" in settings else {}),
         **settings,
     }
     variables = {f"ES_RERANK_{name.upper()}": value for name, value in values.items()}
@@ -313,6 +311,13 @@ async def programs(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ma
             one.process.terminate()
 
 
+async def reranker_is_ok(endpoint: RunningEndpoint) -> None:
+    """Wait until the endpoint sends searches to the rerank server again."""
+    async with asyncio.timeout(LIMIT_S):
+        while (await endpoint.pages.send("GET", "/_rerank/health/ready")).json["reranker"] != "ok":  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
 @pytest.mark.parametrize("kind", CREDENTIAL_SETTINGS)
 async def test_a_rerank_server_that_repeats_the_request_is_not_quoted(
     kind: str, programs: Mapping[str, Program]
@@ -323,6 +328,7 @@ async def test_a_rerank_server_that_repeats_the_request_is_not_quoted(
         await send_requests(running.endpoint, output, ["strict search"] if name != "valid" else tuple(REQUESTS))
         running.reranker.says = {"": RERANKERS["valid"]}  # so that the breaker does not open
         await send_requests(running.endpoint, output, ["search"])
+        await reranker_is_ok(running.endpoint)
     sent = {seen.headers["Authorization"] for seen in running.reranker.seen}
     assert sent == {f"Bearer {OURS['reranker_api_key']}"}
     assert sum("rerank_exception" in text for text in output.texts) >= len(RERANKERS) - 2
