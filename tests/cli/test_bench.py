@@ -75,13 +75,19 @@ async def test_ctrl_c_prints_what_was_measured_so_far(
     endpoint: RunningEndpoint, engine: FakeServer, files: Path
 ) -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "es_rerank", *arguments(endpoint, "--seconds", "600", "--json", "result.json"),
+        # Tests that run in the background of a shell ignore SIGINT, and so would the process.
+        "env", "--default-signal=INT",
+        sys.executable, "-m", "es_rerank", *arguments(endpoint, "--seconds", "60", "--json", "result.json"),
         cwd=files, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
-    await engine.reached(20)
-    process.send_signal(signal.SIGINT)
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    try:
+        await engine.reached(20)
+        process.send_signal(signal.SIGINT)
+        output, _ = await asyncio.wait_for(process.communicate(), 30)
+    finally:
+        if process.returncode is None:
+            process.kill()
     assert process.returncode == 130
     assert ", interrupted" in output.decode().splitlines()[0]
     found = json.loads((files / "result.json").read_text())
