@@ -97,6 +97,16 @@ def test_passages_overlap_and_cover_the_whole_text() -> None:
         assert set(one.split()) & set(other.split())
 
 
+@pytest.mark.parametrize("gap", [" ", "  ", " \n ", "\n\n  \t"])
+def test_later_passages_start_at_the_start_of_a_word(gap: str) -> None:
+    text = gap.join(f"w{number}" for number in range(100))
+    found = cut(text, limits(MAX_PASSAGE, 20), words)
+    assert len(found.pieces) > 4
+    for piece in found.pieces[1:]:
+        assert text[piece.start - 1].isspace()
+        assert text[piece.start] == "w"
+
+
 def test_passages_overlap_by_about_fifteen_percent() -> None:
     first, second, *_ = texts(numbered(300), MAX_PASSAGE, 100)
     assert 10 <= len(set(first.split()) & set(second.split())) <= 16
