@@ -21,6 +21,7 @@ from es_rerank.reasons import REASONS
 from es_rerank.rerank.backends import BACKENDS
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.prompt import PromptBuilder
+from es_rerank.rerank.sizing import Sizing, shown_rate, shown_seconds
 from es_rerank.search.fields.names import read_name
 from es_rerank.search.formats.endpoints import ENDPOINTS
 from es_rerank.search.passages import planned_passages
@@ -304,25 +305,23 @@ _SHOWN_FIELDS, _SHOWN_CHARACTERS = 5, 160
 Blocks = Mapping[str, Callable[[], str]]
 
 # The generated parts of each page, by the name in the part's markers.
-# The share of a server's throughput that is planned for, and examples of throughput in tokens per second.
-_HEADROOM = 0.7
+# Examples of a server's throughput in tokens per second.
 _TOKENS_PER_SECOND = (10_000, 50_000, 200_000)
 
 
 def sizing() -> str:
     head = ("window", "tokens per passage", *(f"{rate:,} tokens/s" for rate in _TOKENS_PER_SECOND))
     rows = [
-        (str(window), str(tokens), *(_sized(rate, window * tokens) for rate in _TOKENS_PER_SECOND))
+        (str(window), str(tokens), *(_sized(Sizing(rate, window, tokens)) for rate in _TOKENS_PER_SECOND))
         for window in (20, 50, 100)
         for tokens in (128, 256, 1024)
     ]
     return table(head, rows)
 
 
-def _sized(rate: int, tokens: int) -> str:
+def _sized(server: Sizing) -> str:
     """Return the searches per second of a server, and the time that one search takes, as a cell."""
-    searches, seconds = _HEADROOM * rate / tokens, tokens / rate
-    return f"{searches:.1f} ({seconds * 1000:.0f} ms)" if seconds < 1 else f"{searches:.2g} ({seconds:.1f} s)"
+    return f"{shown_rate(server.searches_per_second)} ({shown_seconds(server.search_seconds)})"
 
 
 PAGES: Mapping[Path, Blocks] = {

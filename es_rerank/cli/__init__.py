@@ -30,6 +30,9 @@ COMMANDS: Mapping[str, CommandRow] = {
     "bench": CommandRow(
         "es_rerank.cli.bench", "Measure throughput and response times under load, with and without reranking."
     ),
+    "size": CommandRow(
+        "es_rerank.cli.size", "Calculate how many rerank servers and processor cores a number of searches needs."
+    ),
     "judgments": CommandRow("es_rerank.cli.judgments", "Turn logs of clicks into judgments for eval."),
     "model": CommandRow("es_rerank.cli.model", "Start the vLLM rerank server, or print its command line."),
 }

@@ -60,21 +60,42 @@ async def ask(target: Target, question: Question) -> Sequence[Mapping[str, Any]]
         EsRerankError: The endpoint or the engine cannot be reached, or denies access.
 
     """
+    async with _session(target) as session:
+        if await _status(session, target.url):
+            return await _explained(session, target.url, question)
+        async with _own_endpoint(_settings(target), question) as url:
+            return await _explained(session, url, question)
+
+
+async def status(target: Target) -> Mapping[str, Any]:
+    """Return the state of a running endpoint, as on its admin page `/_rerank/status`.
+
+    Raises:
+        EsRerankError: The endpoint cannot be reached, denies access, or is not es-rerank.
+
+    """
+    async with _session(target) as session:
+        found = await _status(session, target.url)
+    if not found:
+        raise EsRerankError(f"--endpoint: {target.url} has no admin pages of es-rerank (setting admin_listen)")
+    return found
+
+
+@asynccontextmanager
+async def _session(target: Target) -> AsyncIterator[aiohttp.ClientSession]:
+    """Open connections to the endpoint. Raises EsRerankError if it cannot be reached."""
     connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=target.ca) if target.ca else True)
     async with aiohttp.ClientSession(connector=connector, headers=dict(target.headers), timeout=_TIMEOUT) as session:
         try:
-            if await _is_endpoint(session, target.url):
-                return await _explained(session, target.url, question)
-            async with _own_endpoint(_settings(target), question) as url:
-                return await _explained(session, url, question)
+            yield session
         except aiohttp.ClientConnectorError as error:
             raise EsRerankError(f"--endpoint: {target.url} cannot be reached: {describe_error(error)}") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise EsRerankError(f"--endpoint: {target.url}: {describe_error(error)}") from error
 
 
-async def _is_endpoint(session: aiohttp.ClientSession, url: str) -> bool:
-    """Return whether the admin pages of es-rerank are at a URL.
+async def _status(session: aiohttp.ClientSession, url: str) -> Mapping[str, Any]:
+    """Return the state of the endpoint whose admin pages are at a URL; empty if there are none.
 
     Raises:
         EsRerankError: Access is denied, or the URL is the address of es-rerank for clients.
@@ -86,14 +107,14 @@ async def _is_endpoint(session: aiohttp.ClientSession, url: str) -> bool:
             how = "send credentials with -H 'Authorization: ...'"
             raise EsRerankError(f"--endpoint: {url} denies access with HTTP {answer.status}: {how}")
         if "reranker" in body:
-            return True
+            return body
     async with session.get(f"{url}/_search?size=0") as answer:
         if "X-Rerank" in answer.headers:
             raise EsRerankError(
                 f"--endpoint: {url} is the address of es-rerank for clients: use that of its admin pages, "
                 "such as http://127.0.0.1:9281 (setting admin_listen)"
             )
-    return False
+    return {}
 
 
 async def _explained(session: aiohttp.ClientSession, url: str, question: Question) -> Sequence[Mapping[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from es_rerank.cli.explain_endpoint import Target, ask
+from es_rerank.cli.explain_endpoint import Target, ask, status
 from es_rerank.errors import EsRerankError
 from es_rerank.testing import FakeResponse, FakeServer, fake_settings, running_endpoint, serve_fake
 from tests.cli.conftest import Run
@@ -64,6 +64,15 @@ async def test_a_question_that_is_not_answered_is_reported_with_its_reason() -> 
 async def test_an_endpoint_that_is_down_is_reported() -> None:
     with pytest.raises(EsRerankError, match=r"127\.0\.0\.1:9 cannot be reached"):
         await ask(Target("http://127.0.0.1:9", {}), QUESTION)
+
+
+async def test_the_status_has_the_throughput_of_each_server() -> None:
+    async with running() as (proxy, engine, reranker):
+        found = await status(Target(proxy.own, {"Authorization": "Basic bWU6cmlnaHQ="}))
+        servers = [(one["url"], one["tokens_per_second"]) for one in found["reranker"]["servers"]]
+        assert servers == [(reranker.url, None)]
+        with pytest.raises(EsRerankError, match="has no admin pages of es-rerank"):
+            await status(Target(engine.url, {}))
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,7 @@ def python(code: str) -> str:
         (["model", "--help"], {"msgspec"}),
         (["model", "command", "e5"], {"msgspec"}),
         (["check"], {"pydantic", "yaml", "msgspec"}),
+        (["size", "--tokens-per-second", "9"], {"pydantic", "yaml", "msgspec"}),
         (["explain", "--path", "/docs/_search"], {"pydantic", "yaml", "msgspec", "luqum"}),
     ],
 )

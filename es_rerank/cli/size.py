@@ -1,0 +1,126 @@
+"""`es-rerank size`: how many searches a rerank server takes, and how many servers and cores a peak needs."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import click
+
+from es_rerank.cli.options import parse_header
+from es_rerank.cli.tables import table
+from es_rerank.config.types import seconds
+from es_rerank.errors import EsRerankError
+from es_rerank.rerank.sizing import HEADROOM, SPARE_SERVERS, Sizing, endpoint_cores, shown_rate, shown_seconds
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_NOT_MEASURED = (
+    "has not measured a throughput yet: send searches for a minute, more than the servers can handle, and ask again "
+    "meanwhile"
+)
+
+
+def _duration(_context: click.Context, _option: click.Parameter, value: str) -> float:
+    """Return a duration such as `3s` in seconds."""
+    try:
+        return seconds(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+class _Finite(click.FloatRange):
+    """A number in a range that is not NaN, which is in every range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
+
+
+@click.command()
+@click.option(
+    "--tokens-per-second",
+    type=_Finite(1, 1e9),
+    metavar="N",
+    help="Measured throughput of one rerank server.",
+)
+@click.option("--endpoint", metavar="URL", help="URL of the admin pages of a running es-rerank, which has measured it.")
+@click.option("--window", type=click.IntRange(2, 1000), default=50, show_default=True, help="Hits read per search.")
+@click.option(
+    "--passage-tokens",
+    type=click.IntRange(1, 131_072),
+    default=256,
+    show_default=True,
+    help="Mean tokens of a passage, with query and prompt.",
+)
+@click.option(
+    "--deadline", callback=_duration, default="3s", show_default=True, metavar="DURATION", help="Deadline of a search."
+)
+@click.option("--peak", type=_Finite(0.001, 1e7), metavar="N", help="Searches per second at the peak.")
+@click.option(
+    "--hit-rate",
+    type=_Finite(0, 0.99),
+    default=0,
+    show_default=True,
+    metavar="SHARE",
+    help="Share of the passages whose scores are cached, 0 to 0.99.",
+)
+@click.option("--header", "-H", multiple=True, metavar="NAME:VALUE", help="Header for --endpoint; can be repeated.")
+@click.option("--ca", type=_FILE, metavar="FILE", help="PEM file of the CA certificates to trust, for --endpoint.")
+def size(**options: Any) -> None:
+    """Calculate how many rerank servers and processor cores a number of searches needs.
+
+    The throughput of a server is given with --tokens-per-second, or read from a running es-rerank with --endpoint. The
+    latter shows what its servers did for this process lately, which is their throughput only under load.
+    """
+    if (options["tokens_per_second"] is None) == (options["endpoint"] is None):
+        raise click.UsageError("Give either --tokens-per-second or --endpoint.")
+    rate = options["tokens_per_second"] or _measured(options)
+    sizing = Sizing(rate, options["window"], options["passage_tokens"], options["hit_rate"])
+    rows = list(_rows(sizing, options["deadline"], options["peak"]))
+    click.echo("\n".join(table(("one server", f"{rate:,.0f} tokens/s"), rows)))
+
+
+def _rows(sizing: Sizing, deadline: float, peak: float | None) -> Iterator[tuple[str, str]]:
+    """Yield the rows of the table; *deadline* is in seconds, *peak* in searches per second."""
+    yield "tokens of a new search", f"{sizing.search_tokens:,}"
+    yield "model time of a new search", shown_seconds(sizing.search_seconds)
+    fits = sizing.fits(deadline)
+    yield f"at most half of the deadline of {deadline:g} s", "yes" if fits else "no"
+    if not fits:
+        yield "largest window that fits", f"{sizing.largest_window(deadline):,}"
+    cached = f", {sizing.hit_rate:.0%} of scores cached" if sizing.hit_rate else ""
+    yield f"searches/s at {HEADROOM:.0%} of the throughput{cached}", shown_rate(sizing.searches_per_second)
+    if peak is not None:
+        yield f"servers for {peak:g} searches/s, with {SPARE_SERVERS} spare", f"{sizing.servers(peak):,}"
+        yield f"processor cores of endpoints for {peak:g} searches/s", f"{endpoint_cores(peak):,}"
+
+
+def _measured(options: Mapping[str, Any]) -> float:
+    """Return the mean throughput of the servers of a running endpoint, in tokens per second.
+
+    Raises:
+        EsRerankError: The endpoint cannot be asked, or has not measured a throughput.
+
+    """
+    # It imports the server and the log library.
+    from es_rerank.cli import explain_endpoint  # noqa: PLC0415
+
+    url = options["endpoint"].rstrip("/")
+    target = explain_endpoint.Target(url, dict(map(parse_header, options["header"])), options["ca"])
+    status = asyncio.run(explain_endpoint.status(target))
+    rates = {one["url"]: one["tokens_per_second"] for one in status["reranker"]["servers"] if one["tokens_per_second"]}
+    if not rates:
+        raise EsRerankError(f"--endpoint: {url} {_NOT_MEASURED}")
+    if len(rates) > 1:
+        click.echo(
+            "\n".join([*table(("server", "tokens/s"), [(one, f"{rate:,.0f}") for one, rate in rates.items()]), ""])
+        )
+    measured: list[float] = list(rates.values())
+    return mean(measured)
