@@ -28,7 +28,7 @@ def decode_repaired(text: bytes, type: Any) -> tuple[bytes, Any]:  # noqa: A002 
     """Decode a text in which half a surrogate pair stands for U+FFFD.
 
     Returns:
-        The decoded value, after the text that was decoded. All values have the same place in it as in *text*.
+        The text that was decoded, and the decoded value. Each value is at the same position as in *text*.
 
     Raises:
         ValueError: The text is invalid or of another type.
@@ -46,7 +46,7 @@ def decode_repaired(text: bytes, type: Any) -> tuple[bytes, Any]:  # noqa: A002 
 
 @cache
 def _decoder(type: Any) -> msgspec.json.Decoder[Any]:  # noqa: A002
-    """Return the decoder of a type. To prepare one takes longer than to decode a short text."""
+    """Return the decoder of a type. Cached, because creating a decoder takes longer than decoding a short text."""
     return msgspec.json.Decoder(type)
 
 

@@ -45,7 +45,7 @@ class Ports:
         resolve_index: Returns the rule and the mapping of a search's indices, or a skip if either is not available.
         fetch: Sends the engine request that a plan describes. A skip if the request was canceled.
         score: Scores a window with the model. Failures are returned, not raised.
-        mappings: Takes what the hits show about the mapping, for the next search.
+        mappings: Stores what the hits show about the mapping, for the next search.
         compute: Calls a pure function whose input is a response.
         allow_two: Returns whether two engine requests are expected to be in time for a deadline, in monotonic seconds.
 
@@ -241,7 +241,7 @@ async def _rank(response: SearchResponse, plan: Plan, deadline: float, ports: Po
 
 
 def _why_not(response: SearchResponse, scored: int, plan: Plan, ports: Ports) -> Why | None:
-    """Return why hits, of which the engine has scored *scored*, keep the engine's order; None if they can be ranked."""
+    """Return why hits keep the engine's order; None if they can be ranked. *scored* hits have an engine score."""
     if scored < len(response.hits):
         return Why.ENGINE_ANSWER
     if plan.info and not are_from(response.hits, plan.info) and ports.mappings.forget(plan.info):

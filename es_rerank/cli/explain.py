@@ -88,7 +88,7 @@ def _offline(options: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def _asked(options: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Let an endpoint explain the searches of a request."""
+    """Return a running endpoint's explanation of each search of a request."""
     # They import the server and the log library.
     from es_rerank.cli import explain_endpoint  # noqa: PLC0415
     from es_rerank.cli.logs import configure  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Asks a running endpoint to explain a request. In front of an engine, an endpoint of its own is started for that."""
+"""Asks a running endpoint to explain a request. For the URL of an engine, it starts a temporary endpoint."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Question = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What to ask.
+    """Where to send the request to explain, and with which settings.
 
     Attributes:
         url: URL of the admin pages of an endpoint, or of an engine.
@@ -118,7 +118,7 @@ async def _status(session: aiohttp.ClientSession, url: str) -> Mapping[str, Any]
 
 
 async def _explained(session: aiohttp.ClientSession, url: str, question: Question) -> Sequence[Mapping[str, Any]]:
-    """Send the question. Raises EsRerankError if it is not answered."""
+    """Send the request to explain. Raises EsRerankError if there is no valid response."""
     async with session.post(f"{url}{PREFIX}/explain", json=question) as answer:
         body = await _json(answer)
     if answer.status == HTTPStatus.OK and isinstance(body.get("searches"), list):
@@ -150,7 +150,7 @@ def _settings(target: Target) -> Settings:
 
 @asynccontextmanager
 async def _own_endpoint(settings: Settings, question: Question) -> AsyncIterator[str]:
-    """Run an endpoint in front of an engine; yield the URL of its admin pages. A search waits for the self-test."""
+    """Run an endpoint in front of an engine. Yield its admin URL, for a search only after the self-test."""
     running = runner(settings)
     await running.setup()
     try:

@@ -27,7 +27,7 @@ def lines(searches: Sequence[Explanation]) -> Iterator[str]:
 
 
 def _plan(search: Explanation) -> Iterator[str]:
-    """Yield what would be done with a search, or why it is not reranked."""
+    """Yield the plan of a search, or the reason why it is not reranked."""
     if search["why"]:
         yield f"not reranked: {search['why']}"
         yield f"  {search['means']}"

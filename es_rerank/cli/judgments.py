@@ -91,7 +91,7 @@ def _impressions(options: Mapping[str, Any]) -> tuple[Iterator[Impression], Igno
 
 
 def _judged(model: ClickModel, min_impressions: int) -> list[Evidence]:
-    """Return what is known about documents that were shown often, of queries for which one of them was clicked."""
+    """Return the evidence for documents that were shown often, for queries with a click on such a document."""
     often = [one for one in model.evidence() if one.impressions >= min_impressions]
     clicked = {one.query for one in often if one.clicks}
     return [one for one in often if one.query in clicked]

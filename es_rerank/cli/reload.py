@@ -1,4 +1,4 @@
-"""Reloads rules and TLS certificates on SIGHUP or when a file changes. If one of them is invalid, none is replaced.
+"""Reloads rules and TLS certificates on SIGHUP or when a file changes. If one is invalid, all old ones stay.
 
 Files are polled. inotify would detect a change sooner, but it does not work on network file systems, and it reports
 every intermediate step when an editor saves a file or Kubernetes replaces the symbolic link to a folder.

@@ -142,7 +142,7 @@ def exclude_from_collections() -> None:
 
 @asynccontextmanager
 async def _awaiting_engine(state: State) -> AsyncIterator[None]:
-    """Report an engine that cannot be reached in the background."""
+    """In the background, log an error if the engine cannot be reached."""
     task = asyncio.create_task(state.reachability.await_engine(state.settings.upstream))
     yield
     task.cancel()

@@ -173,7 +173,7 @@ def _rule(name: str, file: RuleFile, settings: Settings) -> Rule:
 
 
 def _minimum(file: RuleFile) -> MinProbability | None:
-    """Return which hits are dropped or moved to the end for their probability."""
+    """Return which hits are dropped or moved to the end because of a low probability."""
     below = LowHits(file.below_min_probability or LowHits.DROP)
     return None if file.min_probability is None else MinProbability(file.min_probability, below)
 

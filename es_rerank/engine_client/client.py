@@ -112,7 +112,7 @@ class EngineClient:
                 body.close()
 
     async def _prepared(self, request: OutgoingRequest) -> OutgoingRequest:
-        """Return the request as it is sent to any node, without what depends on the node."""
+        """Return the request with all changes that do not depend on the node."""
         translated = self._translated(request)
         TRACING.inject(translated.headers)
         own = self._credentials if request.use_service_credentials else None
@@ -216,6 +216,6 @@ def _is_long(request: OutgoingRequest) -> bool:
 
 
 def _binds_connection(request: OutgoingRequest) -> bool:
-    """Return whether the engine may take later requests on the connection for requests of the same user."""
+    """Return whether the engine may treat later requests on this connection as requests of the same user."""
     given = request.headers.getall("Authorization", ())
     return any(value.lstrip().lower().startswith(_BINDING_SCHEMES) for value in given)

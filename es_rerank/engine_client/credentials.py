@@ -19,7 +19,7 @@ class Credentials(Protocol):
     """es-rerank's own credentials, which are added in two steps."""
 
     async def prepare(self, request: OutgoingRequest) -> OutgoingRequest:
-        """Return the request with what is the same for all nodes. Called once per request."""
+        """Return the request with the changes that are the same for all nodes. Called once per request."""
 
     async def sign(self, url: str, request: OutgoingRequest) -> OutgoingRequest:
         """Return the prepared request with credentials for the node at *url*."""

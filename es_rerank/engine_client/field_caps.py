@@ -46,7 +46,7 @@ _METADATA = frozenset({"_doc_count", "_tier", "_seq_no", "_primary_term", "_data
 
 
 class _Resolved(NamedTuple):
-    """A mapping, with the digest and the size in bytes of the response that it was read from; both empty if it failed.
+    """A mapping, and the digest and size in bytes of its response. If the request failed, there is no digest.
 
     Equal responses have the same `IndexInfo`.
     """
@@ -133,23 +133,23 @@ class FieldCapsCache(Mappings):
         return task.result() if done else None
 
     def forget(self, info: IndexInfo) -> bool:
-        """Request a result again next time, because it is out of date.
+        """Remove an outdated result, so that the next search requests it again.
 
         Args:
             info: A result of `resolve`.
 
         Returns:
-            Whether it was older than a moment. Otherwise it is kept, because the engine would return the same.
+            Whether the result was removed. A very recent result is kept, because the engine would return the same.
 
         """
         return self._entries.remove_older(info, self._clock() + _TTL_SECONDS - _MIN_AGE_SECONDS)
 
     def learn_source(self, info: IndexInfo, *, has_source: bool) -> None:
-        """Note whether the hits of some indices have a `_source`; *info* is a result of `resolve`, or a copy."""
+        """Store whether the hits of indices have a `_source`; *info* is a result of `resolve`, or a copy of one."""
         self._entries.learn_source(info, has_source=has_source)
 
     def _key(self, search: Search, headers: CIMultiDict[str], *, use_service_credentials: bool) -> bytes:
-        """Return the cache key of a search: what the result depends on, and who asks."""
+        """Return the cache key of a search: the caller, the target and the options that change the result."""
         # A result depends on who asks, and its status on the media types that the caller accepts.
         keyed = [name for name in headers if name.lower() == "accept" or may_identify(name, self._anonymous)]
         caller = [(name.lower(), headers.getall(name)) for name in dict.fromkeys(keyed)]
@@ -200,12 +200,12 @@ class FieldCapsCache(Mappings):
 
 
 def _read_request(headers: CIMultiDict[str], use_service_credentials: bool) -> OutgoingRequest:
-    """Return a read request of a caller, whose target is still to be set."""
+    """Return a read request with the caller's headers. The caller of this function replaces its target, `/`."""
     return OutgoingRequest("GET", "/", headers, retryable=True, use_service_credentials=use_service_credentials)
 
 
 def _ttl(info: IndexInfo | None, seconds: float) -> float:
-    """Return for how long to cache the result of a request that took *seconds*, in seconds."""
+    """Return how many seconds to cache the result of a request. The request itself took *seconds*."""
     if info is None:
         return min(_FAILURE_TTL_FACTOR * seconds, _MAX_FAILURE_TTL_SECONDS)
     return _TTL_SECONDS if text_fields(info) else _NO_TEXT_TTL_SECONDS

@@ -37,7 +37,7 @@ class MappingCache:
         return len(self._entries)
 
     def get(self, key: bytes, now: float) -> tuple[bool, IndexInfo | None]:
-        """Return whether there is an entry that has not expired, and its mapping; None for a failure."""
+        """Return whether an unexpired entry exists, and its mapping. The mapping of a cached failure is None."""
         expires, digest = self._entries.get(key, (now, None))
         return now < expires, self._held[digest].info if digest is not None and now < expires else None
 
@@ -69,7 +69,7 @@ class MappingCache:
             self.remove(next(iter(self._entries)))
 
     def learn_source(self, info: IndexInfo, *, has_source: bool) -> None:
-        """Note whether the indices of a mapping have a `_source`."""
+        """Store whether the indices of a mapping have a `_source`."""
         for held in self._held.values():
             if held.info.field_types is info.field_types:
                 held.info = replace(held.info, has_source=has_source)

@@ -21,7 +21,9 @@ class _Failures:
 
 @dataclass(slots=True)
 class NodePool:
-    """Round robin over the nodes. A node that is down is tried last until its retry time. The pause doubles.
+    """Round robin over the nodes. A node that is down is tried last until its retry time.
+
+    The time until a retry doubles with each failure.
 
     Attributes:
         urls: Node URLs.

@@ -40,7 +40,7 @@ class EngineReachability:
         return await asyncio.shield(self._check)
 
     async def await_engine(self, urls: Sequence[str]) -> None:
-        """Log at startup if the engine at *urls* does not respond; wait until it does."""
+        """Log an error at startup if the engine at *urls* does not respond, and wait until it responds."""
         problem = await self.problem()
         if not problem:
             return

@@ -48,7 +48,7 @@ class Signer:
         self._max_body = max_body
 
     async def prepare(self, request: OutgoingRequest) -> OutgoingRequest:
-        """Return the request with the digest of its body. A streamed body is buffered; its receiver closes it.
+        """Return the request with the digest of its body. A streamed body is buffered; the caller must close it.
 
         Raises:
             RequestError: The body is malformed or too long, or cannot be buffered.

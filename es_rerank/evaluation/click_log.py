@@ -58,5 +58,5 @@ def read_clicks(path: Path) -> Iterator[Impression]:
 
 
 def normalized(query: str) -> str:
-    """Return a query text with single spaces: the same query is counted once however it was typed."""
+    """Return a query text with single spaces: texts that differ only in white space count as the same query."""
     return " ".join(query.split())

@@ -40,7 +40,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the clicks say about a document for a query.
+    """The impressions and clicks of one document for one query.
 
     Attributes:
         query: The query text.
@@ -94,7 +94,7 @@ class ClickModel:
         return dict(sorted(self._positions.items()))
 
     def evidence(self) -> Iterator[Evidence]:
-        """Yield what is known about each document of each query, the queries in the order of their first impression.
+        """Yield the evidence for each document of each query. Queries are in the order of their first impression.
 
         The expected clicks of an impression are the click-through rate of its position over all queries. They correct
         for position bias: users look less often at lower positions.

@@ -104,7 +104,7 @@ async def search(client: aiohttp.ClientSession, target: SearchTarget, body: Mapp
     """Send one search and read its response.
 
     Raises:
-        SearchError: If there is no response, its status is not 200, or it is no complete search response.
+        SearchError: If there is no response, its status is not 200, or it is not a complete search response.
 
     """
     reply = await post(client, target, json.dumps(body).encode())

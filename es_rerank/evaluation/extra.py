@@ -11,7 +11,7 @@ _PACKAGES = ("ir_measures", "numpy")
 
 
 def library(name: str, command: str = "eval") -> Any:
-    """Import an optional package when it is used, since it is slow to import.
+    """Import an optional package on first use, because importing it is slow.
 
     Args:
         name: Name of the module.

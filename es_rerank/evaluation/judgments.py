@@ -24,7 +24,7 @@ Row = tuple[Place, str, str, float]
 
 @dataclass(frozen=True, slots=True)
 class Judgments:
-    """The judgments of a file by query. The key of a query is its id or, in Quepid and the workbench, its text."""
+    """The judgments of a file by query. The key is the query's id, or its text in files of Quepid and the workbench."""
 
     by_query: dict[str, dict[str, float]]
 
@@ -39,7 +39,7 @@ class Judgments:
 
 
 def read_judgments(path: Path) -> Judgments:
-    """Read a file of judgments. The content decides on the format.
+    """Read a file of judgments. The format is detected from the content.
 
     Args:
         path: TREC qrels (`query 0 document rating`, https://trec.nist.gov/data/qrels_eng/), or CSV or TSV with a header
@@ -82,7 +82,7 @@ def _qrels(source: Source) -> Iterator[Row]:
 
 
 def _table(source: Source) -> Iterator[Row]:
-    """Read CSV or TSV. A row with only a query is a query without judgments, as Quepid exports it."""
+    """Read CSV or TSV. A row with only a query has no judgment: Quepid exports unjudged queries in this way."""
     rows = source.rows()
     line, head = next(rows)
     at = [column(head, names) for names in (_QUERY, _DOCUMENT, _RATING)]
@@ -113,7 +113,7 @@ def _workbench(source: Source) -> Iterator[Row]:
 
 
 def _find_lists(value: Any, path: JsonPath) -> tuple[JsonPath, Any]:
-    """Return the path and the value of the list of judgments: at the top, or in the hits of a response."""
+    """Return the path and the value of the list of judgments: at the top level or in the hits of a response."""
     if isinstance(value, list):
         return path, value
     name = next((name for name in _LISTS if name in value), None)
@@ -149,7 +149,7 @@ def _is_number(text: str) -> bool:
 
 
 def _number(source: Source, place: Place, text: str, field: str = "rating") -> float:
-    """Parse a rating. Raises InputError if it is no finite number."""
+    """Parse a rating. Raises InputError if it is not a finite number."""
     if not _is_number(text):
         raise source.error(place, f"{text!r} is not a number", field)
     return float(text)

@@ -1,4 +1,4 @@
-"""Reads logs line by line, since they can be larger than the memory. Errors name the file, the line and the field."""
+"""Reads logs line by line, because they can be larger than memory. Errors name the file, the line and the field."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def json_objects(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield the objects of a JSON Lines file, with their line numbers from 1.
 
     Raises:
-        InputError: If the file cannot be read, or a line is no JSON object.
+        InputError: If the file cannot be read, or a line is not a JSON object.
 
     """
     for number, line in enumerate(text_lines(path), 1):
@@ -59,10 +59,10 @@ def json_objects(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 
 def table_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows of a CSV or TSV file, with their line numbers from 1. The first line tells the delimiter.
+    """Yield the rows of a CSV or TSV file, with their line numbers from 1. The first line determines the delimiter.
 
     Raises:
-        InputError: If the file cannot be read, is empty or not valid CSV, or a row has not as many columns as the
+        InputError: If the file cannot be read, is empty or not valid CSV, or a row has more or fewer columns than the
             first.
 
     """

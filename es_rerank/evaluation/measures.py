@@ -74,6 +74,6 @@ def measured(comparisons: Sequence[Comparison], side: Side, cutoffs: Cutoffs) ->
 
 
 def _unit(all_ratings: Sequence[Ratings]) -> int:
-    """Return what to multiply ratings by, so that they are whole numbers."""
+    """Return the factor that turns all ratings into whole numbers."""
     whole = all(float(rating).is_integer() for ratings in all_ratings for rating in ratings.values())
     return 1 if whole else _UNITS

@@ -1,4 +1,4 @@
-"""Plots of the report as inline SVG. Colors are classes, which the style sheet of the report defines."""
+"""Plots of the report as inline SVG. Elements get their colors from CSS classes in the report's style sheet."""
 
 from __future__ import annotations
 

@@ -36,13 +36,13 @@ class Task:
     ca: Path | None = None
 
     def conditions(self) -> dict[str, object]:
-        """Return what the results depend on, as JSON values without headers, which can have secrets."""
+        """Return the conditions of the results as JSON values, without headers, which can contain secrets."""
         urls = {str(side): target.url for side, target in self.targets.items()}
         return {**urls, "index": self.targets[Side.ENDPOINT].index, "template": self.template.body, "size": self.size}
 
 
 def judged(queries: Sequence[Query], judgments: Judgments) -> list[Query]:
-    """Return the queries that have judgments, in their order."""
+    """Return the queries that have judgments, in the order of the file."""
     return [query for query in queries if judgments.of(query)]
 
 
@@ -52,7 +52,7 @@ async def compare(
     """Search for every query, except those in the journal, and return the searches of all.
 
     One search is made at a time, so that the times are those of an idle engine. The two sides take turns in being
-    first, so that neither side profits more often from what the other has loaded into the engine's caches.
+    searched first, so that neither side benefits more often from the engine's caches that the other has filled.
 
     Raises:
         SearchError: If a search fails. The journal has the searches that were made before.

@@ -73,7 +73,7 @@ class Source:
         return self.text.encode()[:offset].count(b"\n") + 1
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Iterate over the rows of a CSV or TSV file, with their line numbers. The first row tells the delimiter."""
+        """Iterate over the rows of a CSV or TSV file, with line numbers. The first row determines the delimiter."""
         first = next(self.lines, (1, ""))[1]
         delimiter = max(_DELIMITERS, key=first.count)
         # In a tab-separated file, quotation marks are text.

@@ -72,7 +72,7 @@ def read_records(path: Path) -> Iterator[Record]:
     """Yield the records of a JSON Lines file; a record may be in `_source`, as in exported hits.
 
     Raises:
-        InputError: If the file cannot be read, or a line is no JSON object.
+        InputError: If the file cannot be read, or a line is not a JSON object.
 
     """
     for line, row in json_objects(path):
@@ -139,7 +139,7 @@ def impressions(queries: Iterable[Record], behavior: Behavior) -> Iterator[Impre
 
 
 def _hits(query: Record) -> dict[str, int]:
-    """Return the position of each hit of a response, from 1. A later page starts at `query_attributes.from`."""
+    """Return the rank of each hit of a response. The first hit has the rank `query_attributes.from` + 1."""
     name = next((one for one in _HITS if query.values.get(one)), _HITS[0])
     hits = query.values.get(name) or []
     if not isinstance(hits, list):

@@ -67,7 +67,7 @@ def interval(change: Difference) -> str:
 
 
 def p_value(change: Difference, equal: str = "", below: str = "< ") -> str:
-    """Return p with three decimals, as a bound if it is too small for them."""
+    """Return p with three decimals, or as an upper bound such as `< 0.001` if it is smaller."""
     return f"{below}{_SMALL_P}" if change.p < _SMALL_P else f"{equal}{change.p:.3f}"
 
 
@@ -92,7 +92,7 @@ def group_rows(groups: Sequence[Group]) -> list[tuple[str, ...]]:
 
 
 def notes(summary: Summary, setup: Setup) -> list[str]:
-    """Return what a reader must know to trust the numbers: missing judgments, and searches that were not reranked."""
+    """Return notes on the reliability of the numbers: missing judgments, and searches that were not reranked."""
     found = [
         f"Searches of the endpoint that were not reranked completely: {count} of {summary.total.queries} ({outcome})."
         for outcome, count in summary.outcomes.items()

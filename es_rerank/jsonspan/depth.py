@@ -1,4 +1,4 @@
-"""Limits how deep JSON text from outside is nested, whatever the limits of the interpreter are."""
+"""Limits the nesting depth of external JSON text, independently of the limits of the interpreter."""
 
 from __future__ import annotations
 

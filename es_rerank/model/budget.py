@@ -19,8 +19,8 @@ class PlanningBudget:
         values: Number of JSON values in the body.
         objects: Number of JSON objects in the body: each may be a query clause.
         arrays: Number of JSON arrays in the body.
-        syntax_tokens: Number of words and operators that are parsed as a query language. Of further texts, only the
-            operators are removed.
+        syntax_tokens: Number of words and operators that are parsed as a query language. Texts beyond
+            this limit are not parsed; only their operators are removed.
         comparisons: Number of comparisons of a field name with a wildcard pattern.
 
     """

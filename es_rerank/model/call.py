@@ -16,7 +16,7 @@ class CallOptions:
 
     Attributes:
         arrived: When the request arrived, in monotonic seconds.
-        deadline: When the client stops waiting, in monotonic seconds.
+        deadline: When the client stops waiting for the response, in monotonic seconds.
         two_phase: Whether searches at this endpoint may be split into a query phase and a fetch phase.
         shadow: Whether the client asked for shadow mode, in which its searches are only measured.
         sampling_key: Key that decides whether a search is in the sample; if empty, the search's `preference` is used,

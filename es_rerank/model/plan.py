@@ -11,9 +11,9 @@ from es_rerank.model.search import IndexInfo
 
 
 class HitKey(NamedTuple):
-    """What identifies a document: its index name, its id and its routing value; empty without custom routing.
+    """The key of a document: its index name, id and routing value. The routing value is empty without custom routing.
 
-    An id is unique within a shard. With custom routing, several shards of an index may have documents with one id.
+    An id is unique only within a shard. With custom routing, several shards may have documents with the same id.
     """
 
     index_name: str
@@ -59,8 +59,8 @@ class Plan:
         fetch: Which hits the engine returns, and with which content.
         window: Number of hits that the model reads; 0 for a page beyond the window, where only `_score` is changed.
         rule: The rule of the indices, adjusted to what the request specifies explicitly.
-        passage_fields: Fields that the model reads or, with `chooses_fields`, among which the hits decide.
-        named_fields: Those among which the hits decide that the query searches or highlights by name.
+        passage_fields: Fields that the model reads. With `chooses_fields`, they are candidates, and the hits decide.
+        named_fields: The candidate fields that the query searches or highlights by name.
         chooses_fields: Whether the hits of the window decide which fields the model reads.
         reads_stored: Whether the model reads stored fields, because the indices have no `_source`.
         info: The indices and the mapping that the plan is based on; None if they are not known any more.
@@ -69,7 +69,7 @@ class Plan:
         min_score: Hits with a lower probability are dropped.
         counts_hits: Whether the engine returns as many hits as match, up to the requested number.
         hits_only: Whether the query phase returns all of the response of a search that has no hits.
-        recorded: Whether a plugin records the hits of the fetch phase, so that they must be those of the response.
+        recorded: Whether a plugin records the hits of the fetch phase, which must then equal the hits of the response.
         without_stored_fields: Whether the client wants hits without `_id` and `_source` (`stored_fields: _none_`).
         target: The index expression of the search, by which its rule was chosen.
         index_options: The URL parameters that control how the index expression is resolved.

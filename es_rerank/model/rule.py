@@ -56,7 +56,7 @@ class Protection:
 
     Attributes:
         score_ratio: Lowest ratio of the first hit's engine score to the second's.
-        margin: The hit is moved nevertheless if another hit's probability is higher by at least this.
+        margin: The first hit is not protected if another hit's probability is higher by at least this.
 
     """
 
@@ -79,7 +79,7 @@ class LowHits(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MinProbability:
-    """The lowest probability of a hit that keeps its place, from 0 to 1, and what happens to the others."""
+    """The lowest probability, from 0 to 1, with which a hit keeps its place, and what happens to hits below it."""
 
     value: float
     below: LowHits = LowHits.DROP

@@ -18,7 +18,7 @@ class ScoreRequest:
         documents: The text of each hit in the window; None for a hit without text, which is not scored.
         rule: Source of the instruction, the limits for long documents, and whether partial scores are used.
         deadline: When the scores must be available, in monotonic seconds.
-        whole: Whether to score all documents or none; if true, the window is not reduced under load.
+        whole: Whether to score either all documents or none. If true, the window is not reduced under load.
 
     """
 

@@ -115,7 +115,7 @@ class IndexInfo:
         pipeline: How the result of their search pipeline depends on the page.
         max_result_window: How many hits the engine returns at most; None if no search was refused for this reason.
         has_source: Whether hits have a `_source`; false once hits without one were seen.
-        memo: What was computed from `field_types`, by the name of the result, so that it is computed once.
+        memo: Cached results of functions of `field_types`, by name, so that each is computed only once.
 
     """
 
@@ -128,11 +128,11 @@ class IndexInfo:
 
 
 class Mappings:
-    """What the pipeline tells the cache of mappings about them. This class ignores it."""
+    """Receives the pipeline's observations about mappings, for the cache of mappings. This class ignores them."""
 
     def forget(self, info: IndexInfo) -> bool:  # noqa: ARG002
-        """Request a mapping again next time, because hits are from other indices; return whether that can help."""
+        """Remove a mapping because hits are from other indices. Return whether requesting it again can help."""
         return False
 
     def learn_source(self, info: IndexInfo, *, has_source: bool) -> None:
-        """Note whether the hits of some indices have a `_source`."""
+        """Store whether the hits of indices have a `_source`."""

@@ -19,12 +19,12 @@ class Stream(ABC):
         """Iterate over the chunks. Raises RequestError if the client's body is malformed."""
 
     async def copy_stream(self, sink: StreamWriter) -> None:
-        """Write the whole body to *sink*. Raises RequestError if the client's body is malformed."""
+        """Write all chunks of this body to *sink*. Raises RequestError if the client's body is malformed."""
         async for chunk in self:
             await sink.write(chunk)
 
     def close(self) -> None:  # noqa: B027 - most bodies hold nothing
-        """Release what a body holds that will not be read."""
+        """Release the resources of a body that will not be read."""
 
 
 class Chunks(Stream):

@@ -35,7 +35,7 @@ class Tracing:
         return self._tracer is not None
 
     def start(self, provider: Any = None) -> None:
-        """Record spans with *provider*; None exports them with OTLP, as the variables `OTEL_*` say.
+        """Record spans with *provider*; None exports them with OTLP, configured by the variables `OTEL_*`.
 
         Raises:
             ConfigError: OpenTelemetry is not installed.
@@ -92,7 +92,12 @@ TRACING = Tracing()
 
 
 def _otlp_provider() -> Any:
-    """Return a provider that exports spans in batches with OTLP over HTTP. Raises ImportError without the extra."""
+    """Return a provider that exports spans in batches with OTLP over HTTP.
+
+    Raises:
+        ImportError: If a package of the extra `otel` is not installed.
+
+    """
     sdk, resources = import_module("opentelemetry.sdk.trace"), import_module("opentelemetry.sdk.resources")
     batches = import_module("opentelemetry.sdk.trace.export")
     otlp = import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter")

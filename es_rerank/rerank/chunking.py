@@ -77,7 +77,7 @@ class Limits:
     def whole_bytes(self) -> int:
         """Documents of at most this many bytes are one passage, without an estimate.
 
-        No token is shorter than a byte, so that they fit into the context. `max_passage_tokens` is only exceeded by
+        They fit into the context, because no token is shorter than a byte. `max_passage_tokens` is only exceeded by
         text with unusually many tokens.
         """
         return min(self.max_passage_tokens * _BYTES_PER_TOKEN, int(self.context_tokens * _ESCAPED_SHARE))
@@ -158,7 +158,7 @@ def _pieces(text: str, limits: Limits, measure: Measure, repeated: Tokens) -> It
 
 
 def _fitting(text: str, start: int, length: int, room: Tokens, measure: Measure) -> tuple[int, int]:
-    """Find an end such that the text from *start* fits into *room*, and is not much shorter than it could be.
+    """Find an end for which the text from *start* fits into *room* and nearly fills it.
 
     Args:
         text: The document.
@@ -200,7 +200,7 @@ def _next_start(text: str, start: int, stop: int) -> int:
 
 
 def _headline(text: str, limits: Limits, measure: Measure) -> tuple[int, Tokens]:
-    """Return the end and the tokens of the first line if it is short and more text follows; otherwise 0 and none."""
+    """Return the end and the tokens of the first line if it is short and more text follows; otherwise zeros."""
     size = limits.passage_tokens
     end = text.find("\n", 0, size * _MAX_CHARACTERS_PER_TOKEN) + 1
     if limits.mode is LongDocumentMode.MAX_PASSAGE and 0 < end < len(text):

@@ -145,7 +145,7 @@ def read_documents(texts: Iterable[str]) -> list[Document]:
 
 
 def _document(text: str) -> Document:
-    """Digest a text. Lone surrogates count as question marks, which the model sees instead."""
+    """Digest a text. Lone surrogates are digested as question marks, because the model reads them as such."""
     encoded = text.encode("utf-8", "replace")
     size = len(encoded)
     # Most processors compute SHA-256 faster than BLAKE2b.

@@ -2,7 +2,7 @@
 
 A tokenizer may find a special token only after its own normalization: compatibility characters (NFKC: full width forms,
 mathematical letters), case folding, accents and control characters. So a text is searched for any spelling that one of
-these normalizations could turn into a special token. A wrong match only adds a space to the text.
+these normalizations could turn into a special token. A false match only adds a space to the text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Estimates how many tokens a text has from how many characters of each kind it has, without a tokenizer.
+"""Estimates the number of tokens of a text from its number of characters of each kind, without a tokenizer.
 
 The estimate reads a text with a few C functions, much faster than a tokenizer. `measure` also returns a bound, which
 decides whether a text fits into a model's context.
@@ -26,7 +26,7 @@ _TOKENS_PER_CODE_BYTE = 0.6
 
 
 class Tokens(NamedTuple):
-    """The estimated number of tokens of a text, and the number that it does not exceed."""
+    """The estimated number of tokens of a text, and an upper bound of the number."""
 
     estimate: int
     most: int

@@ -47,7 +47,7 @@ class Health:
         out: Number of servers that are not healthy.
         searches: Number of searches that are being scored or are queued.
         vector_bytes: Memory of the cached vectors, in bytes.
-        texts: Number of texts whose vectors are being computed or are queued, also for later searches.
+        texts: Number of texts whose vectors are being computed or are queued, including those for later searches.
         shared_lookups: Number of values looked up in the shared cache since the start, by result.
 
     """
@@ -87,13 +87,13 @@ class Reranker:
         return f"<Reranker {self.model} {self.health.state}: {counts}, {self._pool!r}>"
 
     async def start(self) -> None:
-        """Run the self-tests, before which searches are not reranked, and follow DNS names until canceled."""
+        """Run the self-tests, and follow DNS names until canceled. No search is reranked before a self-test passes."""
         if self._scorer.shared:
             await self._scorer.shared.start()
         await self._servers.run()
 
     async def recover(self) -> None:
-        """Probe servers that failed, and ask those in use for their load, until the task is canceled."""
+        """Probe failed servers and request the load of the servers in use, until the task is canceled."""
         await asyncio.gather(Recovery(self._pool).run(), LoadReports(self._pool).run())
 
     async def close(self) -> None:
@@ -127,7 +127,7 @@ class Reranker:
         return [server.report() for server in self._pool.servers]
 
     def taken_waits(self) -> list[float]:
-        """Return the times that requests have waited for a server, in seconds, since the last call."""
+        """Return the waiting times of the requests since the last call of this function, in seconds."""
         return self._pool.waits.taken()
 
     async def score(self, request: ScoreRequest) -> Scored | Failed:
@@ -185,11 +185,11 @@ class Reranker:
         return dict(self._scorer.shared.counts) if self._scorer.shared else {}
 
     def _queued(self) -> int:
-        """Return the number of queued searches; if negative, the number of free slots."""
+        """Return the number of queued searches. A negative number is the number of free slots."""
         return self.searches - sum(server.admission.limit for server in self._pool.servers)
 
     async def _score_in_time(self, request: ScoreRequest, now: float) -> tuple[Scored | Failed, Window | None]:
-        """Score a window and stop when its deadline is reached. A window whose scores are all cached does not queue."""
+        """Score a window and stop when its deadline is reached. If all scores are cached, it does not queue."""
         window, fault = None, None
         try:
             async with asyncio.timeout(request.deadline - now + _BACKSTOP_SECONDS):

@@ -39,7 +39,7 @@ class DnsLookup:
     """Looks up names at the DNS servers of the system, or at one server."""
 
     def __init__(self, server: str | None = None) -> None:
-        """Prepare to ask *server*, an IP address and port, instead of the servers in `/etc/resolv.conf`."""
+        """Prepare to query *server*, an IP address and port, instead of the servers in `/etc/resolv.conf`."""
         self._server = server
 
     async def __call__(self, url: str) -> Addresses | Failed:

@@ -1,4 +1,4 @@
-"""Asks the rerank servers that are in use for their load, so that admission follows what all their clients send."""
+"""Requests load reports from the rerank servers in use. Admission then takes requests of other clients into account."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SILENT_SECONDS = 30.0
 
 
 class LoadReports:
-    """Asks each server of a pool for its load once per second while a request is in flight to it."""
+    """Requests the load of each server once per second while a rerank request to it is in flight."""
 
     def __init__(self, pool: ServerPool) -> None:
         """Prepare to ask the servers of *pool*."""
@@ -21,7 +21,7 @@ class LoadReports:
         self._asked: set[RerankServer] = set()
 
     async def run(self) -> None:
-        """Ask the servers until the task is canceled."""
+        """Request load reports from the servers until the task is canceled."""
         async with asyncio.TaskGroup() as group:
             while True:
                 await asyncio.sleep(_PAUSE_SECONDS)
@@ -31,7 +31,7 @@ class LoadReports:
                         group.create_task(self._ask(server))
 
     async def _ask(self, server: RerankServer) -> None:
-        """Ask one server, and wait before it may be asked again if it does not report its load."""
+        """Request the load of one server. If it reports none, wait before the next request."""
         try:
             if not await server.report_load():
                 await asyncio.sleep(_SILENT_SECONDS)

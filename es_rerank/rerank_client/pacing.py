@@ -1,4 +1,4 @@
-"""How much of a window to score next, if the whole window may not be scored in the remaining time. Pure."""
+"""Decides how many more documents of a window to score if there may not be time for all of them. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ FIRST_TOKENS = 512
 
 
 def next_head(tokens: Sequence[int], scored: int, capacity: float | None) -> int:
-    """Return how many documents, from the start of the window, to have scored after the next step.
+    """Return the total number of documents, from the start of the window, that should be scored after the next step.
 
-    The first step has at least two documents, even if they do not seem to fit: otherwise nothing would be measured.
+    The first step has at least two documents, even if they may not fit, because the throughput must be measured.
 
     Args:
         tokens: For each document, the number of tokens of its passages that were not cached.

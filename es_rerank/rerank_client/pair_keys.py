@@ -11,7 +11,7 @@ _DIGEST_BYTES = 16
 def pair_keys(common: Sequence[str], passages: Iterable[bytes]) -> list[bytes]:
     """Return the cache key of each pair: a BLAKE2b digest of everything that its score depends on.
 
-    It is the digest of two parts: the digest of all that the pairs share, in which each part follows its length, and
+    It is the digest of two parts: the digest of all shared parts, each preceded by its length, and
     the passage.
 
     Args:

@@ -1,4 +1,4 @@
-"""Balances requests over the rerank servers: earliest deadline first, with a limit per server, rejecting late ones."""
+"""Balances requests over the rerank servers: earliest deadline first, limited per server. Rejects late requests."""
 
 from __future__ import annotations
 
@@ -112,9 +112,9 @@ class ServerPool:
     async def ask(
         self, call: RerankCall, tokens: int, deadline: float, patience: float = 0.0, seconds: float = math.inf
     ) -> list[Any] | Failed:
-        """Request raw scores or vectors. If a server fails, another server is asked in the remaining time.
+        """Request raw scores or vectors. If a server fails, the request is sent to another one in the remaining time.
 
-        If the only server returns a status 5xx, it is asked once more: it may be a router, of which a replica failed.
+        If the only server returns a status 5xx, one retry is sent to it: it may be a router with a failed replica.
 
         Args:
             call: The query and the texts.
@@ -148,7 +148,7 @@ class ServerPool:
         return failure or Failed(Why.DEADLINE)
 
     async def model_root(self) -> str | None:
-        """Return the folder or the name that a server loaded the model from; None if no server says so."""
+        """Return the folder or name from which a server loaded the model; None if no server reports it."""
         for server in self.servers:
             if root := await server.model_root():
                 return root

@@ -1,4 +1,4 @@
-"""What the model reads of the documents of a window, for people: passages, scores, and whether a text is cut off."""
+"""Shows which passages of each document the model reads, their scores, and whether a document is truncated."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _passage(key: bytes, text: str, window: Window, prompts: PromptBuilder) -> P
 
 
 def _document(row: Sequence[tuple[bytes, PassageRead]], window: Window) -> DocumentRead:
-    """Return the passages of one document. Equal documents share their keys, and are cut once."""
+    """Return the passages of one document. Equal texts share their cache keys and are cut only once."""
     number = window.places[row[0][0]].document
     cut, document, limits = window.cuts[number], window.documents[number], window.limits
     of = len(cut.pieces) if cut else 1

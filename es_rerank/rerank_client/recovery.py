@@ -22,7 +22,7 @@ class Recovery:
         self._pool = pool
 
     async def run(self) -> None:
-        """Probe failed servers, also ones that were added later, until the task is canceled."""
+        """Probe failed servers, including servers that are added later, until the task is canceled."""
         async with asyncio.TaskGroup() as group:
             while True:
                 await asyncio.sleep(_PAUSE_SECONDS)

@@ -34,7 +34,7 @@ def parse(body: bytes) -> Mapping[str, str]:
 
 
 def unknown_model(model: str, served: Mapping[str, str]) -> Failed | None:
-    """Return the failure for a request for a model that is not in *served*; None if it is, or if none is listed."""
+    """Return the failure for a model that is not in *served*; None if it is in *served*, or if *served* is empty."""
     if not served or model in served:
         return None
     names = ", ".join(f"`{name}`" for name in served)

@@ -137,26 +137,26 @@ class RerankServer:
         return Failed(Why.SELF_TEST, NOT_TESTED)
 
     def _admit(self, answer: list[Any] | Failed, *, is_patient: bool) -> None:
-        """Adapt the limit of requests in flight to an answer. A timeout that was too short says nothing."""
+        """Adapt the limit of requests in flight to an answer. A timeout that was too short is ignored."""
         if not isinstance(answer, Failed):
             self.admission.answered(self.throughput.requests)
         elif answer.why is Why.OVERLOADED or (answer.why is Why.DEADLINE and is_patient):
             self.admission.congested(time.monotonic())
 
     async def report_load(self) -> bool:
-        """Ask the server for its load and adapt the limit of requests in flight. Return whether it reports its load."""
+        """Request the server's load, and adapt the limit of requests in flight. Return whether it reports its load."""
         report = load_report(await self._transport.metrics())
         if report:
             self.admission.reported(report, time.monotonic())
         return report is not None
 
     async def model_root(self) -> str | None:
-        """Return the folder or the name that the server loaded the model from; None if it does not say so."""
+        """Return the folder or name from which the server loaded the model; None if it does not report it."""
         return (await self._transport.models()).get(self._prompts.model)
 
     @property
     def needs_probe(self) -> bool:
-        """Whether the server has failed, and no request is in flight that could show that it answers again."""
+        """Whether the server has failed and no request in flight could show its recovery."""
         return self.health.trusted and self.health.state is not HealthState.HEALTHY and not self.throughput.requests
 
     async def probe(self) -> None:

@@ -75,12 +75,12 @@ class ServerSet:
         self._update()
 
     def _tested(self, server: RerankServer) -> None:
-        """Use a server whose self-test has ended instead of those that are no longer wanted."""
+        """After a server's self-test, remove the unwanted servers if a wanted one is now trusted."""
         self._self_tests.pop(server, None)
         self._update()
 
     def _update(self) -> None:
-        """Add the servers that are wanted, and remove the others as soon as one that is wanted is trusted.
+        """Add the wanted servers to the pool. Remove all others as soon as one of the wanted servers is trusted.
 
         If all servers are replaced at once, searches use the old ones until a new one has passed its self-test.
         """
@@ -94,7 +94,7 @@ class ServerSet:
                 self._remove(known[url])
 
     def _remove(self, server: RerankServer) -> None:
-        """Remove a server, which finishes the requests that it has."""
+        """Remove a server. Its requests in flight are completed."""
         if task := self._self_tests.get(server):
             task.cancel()
         self._leaving.add(server)

@@ -1,7 +1,7 @@
 """Scores and vectors that all processes share, in a store such as Redis, behind the cache of each process.
 
 A lookup has a time budget of its own. A store that is down, or that answers late several times in a row, is not asked
-again until it answers a ping, which no search waits for. Whatever happens to the store, searches only miss.
+again until it answers a ping, which no search waits for. If the store fails, lookups return nothing.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ class Store(Protocol):
 
 
 class Codec(NamedTuple, Generic[Value]):
-    """How values are written and read. `decode` returns None for what is no value."""
+    """How values are written and read. `decode` returns None for bytes that are not a valid value."""
 
     encode: Callable[[Value], bytes]
     decode: Callable[[bytes], Value | None]
 
 
 def _read_score(data: bytes) -> float | None:
-    """Read a score; None if it is no finite number."""
+    """Read a score; None if it is not a finite number."""
     score: float = struct.unpack("<d", data)[0] if len(data) == struct.calcsize("<d") else math.nan
     return score if math.isfinite(score) else None
 
@@ -84,14 +84,14 @@ class SharedCache(Generic[Value]):
         seconds: float,
         found: Callable[[Collection[bytes], Collection[Value]], None],
     ) -> None:
-        """Use *store* for the values of one model.
+        """Keep the values of one model in *store*.
 
         Args:
             store: Where the values are stored.
             codec: How they are written and read.
             prefix: The start of all keys, which names everything about the model that the digests do not contain.
-            seconds: Maximum time of a lookup.
-            found: Called with the values of each lookup, also if they arrive too late for the search.
+            seconds: Maximum time of a lookup, in seconds.
+            found: Called with the values of each lookup, even if they arrive too late for the search.
 
         """
         self.counts: Counter[str] = Counter()
@@ -189,7 +189,7 @@ class SharedCache(Generic[Value]):
                 self._waiting.pop(key, None)
 
     def _fault(self, failure: Failed) -> None:
-        """Count a failure, and stop asking the store after several in a row."""
+        """Count a failure. After several consecutive failures, stop requests to the store."""
         now = time.monotonic()
         if not self._faults:
             self._first_fault_at = now
@@ -200,7 +200,7 @@ class SharedCache(Generic[Value]):
             self._start(self._recover())
 
     async def _recover(self) -> None:
-        """Wait until the store answers a ping, and ask it again."""
+        """Wait until the store answers a ping, and use it again."""
         failure: Failed | None = _LATE
         while failure:
             await asyncio.sleep(_PING_PAUSE_SECONDS)

@@ -1,4 +1,4 @@
-"""The state of the rerank servers, the queue and the cache, for people who operate es-rerank."""
+"""The state of the rerank servers, the queue and the cache, for operators."""
 
 from __future__ import annotations
 

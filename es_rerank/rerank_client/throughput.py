@@ -53,7 +53,7 @@ class Throughput:
     def likely_rate(self) -> float | None:
         """The rate from any measurement, however short or old, or from the self-test; None if there is neither.
 
-        It decides only whether a window is scored at once or in steps, each of which measures the rate anew.
+        This rate only decides whether a window is scored at once or in steps. Each step measures the rate again.
         """
         return self.done_tokens / max(self.busy_seconds, _MIN_SECONDS) if self.done_tokens else self.tested_rate
 

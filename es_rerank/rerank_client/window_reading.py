@@ -87,7 +87,7 @@ class WindowReader:
         return min(window.documents[place.document].tokens, window.limits.max_passage_tokens)
 
     async def _texts(self, window: Window, documents: Sequence[Document]) -> list[str]:
-        """Return what the model may read of documents."""
+        """Return the part of each document that the model may read."""
         sizes = [0 if one.readable is not None else len(one.text) for one in documents]
         return await in_portions(partial(self._prompts.readable, limits=window.limits), documents, sizes)
 

@@ -1,4 +1,4 @@
-"""Scores one window: passages, cached scores, how much fits under load, requests in batches, partial scores."""
+"""Scores one window: looks up cached scores, reduces the window under load, and requests the other scores."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class WindowScorer:
         cache: The cached scores.
         shared: The scores that all processes share, if any.
         inflight: The batches in flight.
-        given_up: Whether no more scores are requested, because the process is about to exit.
+        given_up: Whether new scores are not requested any more, because the process is about to exit.
 
     """
 

@@ -1,4 +1,4 @@
-"""How the pipeline calls functions that read or rewrite a response, which takes long if the response is large."""
+"""How the pipeline calls functions that read or rewrite a response. They take long if the response is large."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _DERIVED_BACKING = re.compile(_BACKING.pattern.replace(r"^\.", r"^\.?"))
 # Searches need the names of the same indices again, and a data stream may have hundreds.
 @lru_cache(maxsize=4096)
 def names_of(name: str) -> tuple[str, ...]:
-    """Return the names that an index is known by.
+    """Return all names of an index.
 
     Args:
         name: Name of a concrete index, possibly after the name of a remote cluster and a colon.

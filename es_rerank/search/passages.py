@@ -42,8 +42,8 @@ def requested_fields(search: Search) -> tuple[str, ...]:
 def ambiguous_fields(search: Search) -> tuple[str, ...]:
     """Return the field patterns of the request parts other than `fields` whose values are returned in `fields`.
 
-    They rarely return texts: most texts are neither stored nor in doc values. If a text is requested beside them, the
-    response does not show which part returned it.
+    These parts rarely return texts, because most text fields are neither stored nor in doc values. If a text field
+    is also requested in `fields`, the response does not show which part returned its value.
     """
     scripts = search.body.values.get("script_fields")
     parts = (*_part_patterns(search, "docvalue_fields"), *_part_patterns(search, "stored_fields"))

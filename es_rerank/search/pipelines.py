@@ -46,7 +46,7 @@ def chosen_pipeline(search: Search) -> str | Mapping[str, Any] | None:
 
 
 def is_verbose(search: Search) -> bool:
-    """Return whether the response contains what each processor of a pipeline did."""
+    """Return whether the response contains the result of each processor of the pipeline."""
     return search.params.get(_VERBOSE, search.body.values.get(_VERBOSE, False)) not in (False, "false")
 
 
@@ -71,7 +71,7 @@ def default_pipelines(settings: bytes) -> frozenset[str]:
 
 
 def _listed(processors: Any) -> list[Any]:
-    """Return a list of processors; a value that is none as a list of one unknown processor."""
+    """Return a list of processors. Any other value becomes a list with one unknown processor."""
     return processors if isinstance(processors, list) else [None]
 
 

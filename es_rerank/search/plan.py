@@ -192,7 +192,7 @@ def _is_sorted(search: Search) -> bool:
 
 
 def _has(*names: str) -> Callable[[Search], bool]:
-    """Return a check for whether any of these is set, as a body member or a URL parameter."""
+    """Return a function that checks whether a request sets any of these body members or URL parameters."""
     return lambda search: any(name in search.params or search.body.values.get(name) is not None for name in names)
 
 

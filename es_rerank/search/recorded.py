@@ -1,4 +1,4 @@
-"""Searches whose hits the engine's plugin User Behavior Insights (UBI) records: those with `ext.ubi`.
+"""Searches with `ext.ubi`, whose hits are recorded by OpenSearch's plugin User Behavior Insights (UBI).
 
 The plugin records the ids of the hits in each response, in their order, and adds `ext` to the response. The record must
 be what the client gets. So the query phase, which returns the whole window in the engine's order, has no `ext`, and in

@@ -45,7 +45,7 @@ def field_verdicts(hits: Sequence[Hit], plan: Plan) -> list[Verdict]:
 
 
 def minimum(plan: Plan) -> MinProbability | None:
-    """Return which hits are dropped or moved for their probability: as the request says or, if it does not, the rule.
+    """Return which low-probability hits are dropped or moved. A minimum in the request takes precedence over the rule.
 
     The `min_score` of a request drops hits without a score, too, as in the engine.
     """
@@ -55,14 +55,14 @@ def minimum(plan: Plan) -> MinProbability | None:
 
 
 def moves_hits(plan: Plan) -> bool:
-    """Return whether hits of the window may come after all other hits of the search."""
+    """Return whether the rule may move hits of the window behind all other hits of the search."""
     lowest = minimum(plan)
     return lowest is not None and lowest.below is LowHits.LAST
 
 
 @dataclass(frozen=True, slots=True)
 class WindowScores:
-    """What decides on the order of the fetched hits, together with a rule.
+    """The scores and the exact match that, together with a rule, determine the order of the fetched hits.
 
     Attributes:
         engine: The engine's score of each fetched hit, in the engine's order.
@@ -80,7 +80,7 @@ class WindowScores:
 def window_scores(
     hits: Sequence[Hit], plan: Plan, engine: Sequence[float], model: Sequence[float | None], fields: Sequence[str]
 ) -> WindowScores:
-    """Return what decides on the order of hits.
+    """Return the scores that determine the order of hits.
 
     Args:
         hits: The hits in the engine's order.
@@ -103,7 +103,7 @@ def ranked(scores: WindowScores, rule: Rule, lowest: MinProbability | None) -> R
     Args:
         scores: The scores of the hits.
         rule: The policy, and when the first hit is protected.
-        lowest: Which hits are dropped or moved for their probability; see `minimum`.
+        lowest: Which hits are dropped or moved because of a low probability; see `minimum`.
 
     """
     first = (

@@ -52,7 +52,7 @@ async def _confirm_expectation(request: web.Request) -> None:
 
 
 async def _stop_scoring(app: web.Application) -> None:
-    """Return searches that still wait for scores in the engine's order, shortly before the shutdown timeout."""
+    """Shortly before the shutdown timeout, answer searches that still wait for scores with the engine's order."""
     asyncio.get_running_loop().call_later(_GRACE_SECONDS - _RESERVED_SECONDS, app[STATE].reranker.give_up)
 
 

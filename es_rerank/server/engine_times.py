@@ -26,7 +26,7 @@ _MAX_WINDOWS = 100
 
 @dataclass(slots=True)
 class _Taken:
-    """What requests to one path have been taking, in seconds, and how many whole windows were requested since."""
+    """The time of requests to one path, in seconds, and the number of whole windows requested since it was measured."""
 
     seconds: float
     windows: int = 0

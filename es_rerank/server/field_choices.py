@@ -16,7 +16,7 @@ _MAX_CHOICES = 256
 
 
 class FieldChoices:
-    """The choices of fields seen so far, by path of the request; a bounded number, of which the oldest is dropped."""
+    """The field choices seen so far, by request path. If there are too many, the oldest is dropped."""
 
     def __init__(self) -> None:
         """Start without choices."""

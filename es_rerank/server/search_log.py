@@ -1,4 +1,4 @@
-"""The log event of each search, at a level of its own, and that of slow searches."""
+"""The log event of each search, whose level is a setting, and the log event of slow searches."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SearchLog:
         self._slow_seconds = settings.slow_search
 
     def record(self, request: web.BaseRequest, outcomes: Sequence[Outcome], headers: RerankHeaders) -> None:
-        """Log one request, if its level is enabled or if it was slow. It has no query text and no text of documents."""
+        """Log one request, if its level is enabled or if it was slow. The event has no query or document text."""
         timings = headers.timings
         if timings is None:
             return

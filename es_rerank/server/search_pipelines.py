@@ -1,4 +1,4 @@
-"""Finds out how the search pipeline of a search depends on the requested page; OpenSearch only.
+"""Determines how a search's pipeline depends on the requested page; only for OpenSearch.
 
 The definitions of pipelines and the default pipelines of indices are requested with the caller's own credentials, and
 cached per caller for a minute.
@@ -38,7 +38,7 @@ class Caller(NamedTuple):
 
 
 def identity(headers: CIMultiDict[str]) -> Hashable:
-    """Return what identifies a caller to the engine: the headers that may do so."""
+    """Return the request headers that may identify the caller to the engine."""
     return tuple((name.lower(), value) for name, value in headers.items() if may_identify(name))
 
 
@@ -60,7 +60,7 @@ class SearchPipelines:
         Args:
             search: The search.
             info: Its indices.
-            caller: Who asks, and how to ask.
+            caller: The caller, whose credentials are used for the requests.
             has_defaults: Whether indices of this engine may have a default pipeline.
 
         Returns:

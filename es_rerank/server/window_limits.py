@@ -36,7 +36,7 @@ class WindowLimits:
         return limit if limit and self._clock() < expires else None
 
     def learn(self, target: str, response: bytes) -> None:
-        """Read an error, or a response whose `_shards` may have refused the window."""
+        """Learn the limit from an error, or from a response in which shards may have rejected the window."""
         end = response.find(_HITS)
         found = _TOO_LARGE.search(response, 0, len(response) if end < 0 else end)
         if found:

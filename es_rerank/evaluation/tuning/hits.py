@@ -1,4 +1,4 @@
-"""Gets the hits of a query from the engine, with all that any rule may let the model read."""
+"""Gets the hits of a query from the engine, with every field that the model reads under any compared rule."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class EngineHits:
 
 
 class EngineSource:
-    """Searches one index with the settings of es-rerank, on behalf of the caller of *headers*.
+    """Searches one index with the settings of es-rerank and with the caller's credentials in *headers*.
 
     es-rerank's own credentials stand in for the caller's if there are no headers.
     """
@@ -89,7 +89,7 @@ class EngineSource:
         """Return the first *size* hits of a search with their complete source.
 
         Raises:
-            EsRerankError: If there is no response, or it is no complete search response with scores.
+            EsRerankError: If there is no response, or it is not a complete search response with scores.
 
         """
         wanted = {name: value for name, value in body.items() if name not in _COSTLY_PARTS}

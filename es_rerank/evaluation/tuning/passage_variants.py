@@ -60,7 +60,7 @@ def variants(
 
 
 def is_whole(text: str, limits: Limits, measure: Measure) -> bool:
-    """Return whether a text is certainly one passage, as it is, so that its score does not depend on the limits.
+    """Return whether a text is certainly a single, uncut passage. Its score then does not depend on the limits.
 
     Args:
         text: The text of a document.

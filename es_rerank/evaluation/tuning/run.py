@@ -58,7 +58,7 @@ class Scores:
 
     Attributes:
         rule: The current rule of the index.
-        variants: The variants, of which the first is that of the current rule.
+        variants: The variants. The first one is that of the current rule.
         places: The variants by number, and windows.
         pools: The hits and scores of each query.
         model: Name of the model.
@@ -132,7 +132,7 @@ def _pool(found: Found, judgments: Judgments, record: _Record) -> Pool:
 
 
 def _conditions(task: Task, rule: Rule, compared: Sequence[PassageVariant], windows: Sequence[int]) -> dict[str, Any]:
-    """Return what the scores depend on, as JSON values without headers, which can have secrets."""
+    """Return the conditions of the scores as JSON values, without headers, which can contain secrets."""
     settings = task.settings
     return {
         "index": task.index,

@@ -74,7 +74,7 @@ class Selector:
     def __init__(
         self, outcomes: Outcomes, candidates: Sequence[Candidate], progress: Callable[[int], None] = lambda _: None
     ) -> None:
-        """Measure all *candidates*, of which the first is the current rule. *progress* takes the number of new ones."""
+        """Measure all *candidates*. The first one is the current rule. *progress* takes the number of new ones."""
         self.outcomes = outcomes
         self.candidates = candidates
         self.values = library("numpy").concatenate(list(_blocks(outcomes, candidates, progress)))

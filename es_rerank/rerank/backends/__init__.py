@@ -76,5 +76,5 @@ def can_serve(backend: str, profile: str) -> bool:
 
 
 def scores_vectors(backend: str, profile: str) -> bool:
-    """Return whether es-rerank computes scores from vectors: if *profile* is a bi-encoder and *backend* has an API."""
+    """Return whether es-rerank computes scores from vectors: for a bi-encoder, if *backend* has an embeddings API."""
     return bool(BACKENDS[backend].embeddings_path) and PROFILES[profile].cosine

@@ -1,4 +1,4 @@
-"""Shared by all backends: the call to a rerank server, and the validation of its response."""
+"""The types and checks that all backends share: the call to a rerank server, and the validation of its response."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The embeddings API that vLLM shares with OpenAI: one vector per text, for scoring with a bi-encoder.
 
-Vectors are requested as base64 of little-endian float32 values, because that is a third of the size of JSON numbers and
-exact. Format: https://platform.openai.com/docs/api-reference/embeddings
+Vectors are requested as base64 of little-endian float32 values. This is exact, and a third of the size of JSON numbers.
+Format: https://platform.openai.com/docs/api-reference/embeddings
 """
 
 from __future__ import annotations

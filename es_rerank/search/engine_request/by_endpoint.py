@@ -92,7 +92,7 @@ def rank_eval_request(request: EndpointRequest, body: bytes) -> EngineRequest:
 
 
 def with_body(request: EndpointRequest, body: bytes) -> EngineRequest:
-    """Return a request with the client's path and parameters, but without the parameters that contain the body."""
+    """Return the client's request with this body, without the URL parameters that can contain a body (`source`)."""
     return EngineRequest(request.path, without_parameters(request.query_string, BODY_PARAMETERS), body)
 
 

@@ -1,4 +1,4 @@
-"""Which requests the engine may get twice if it closes the connection: those that create, advance or remove nothing."""
+"""Decides whether a request may be sent twice: not if it creates, advances or removes something."""
 
 from __future__ import annotations
 

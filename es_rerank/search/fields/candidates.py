@@ -75,7 +75,7 @@ def _is_label(name: str) -> bool:
 
 
 def _holder(name: str, types: Mapping[str, str]) -> str:
-    """Return the field whose value a text field indexes: its parent for a multi-field; empty if that is no string."""
+    """Return the field whose value a text field indexes: its parent for a multi-field; empty if not a string."""
     parent = name.rpartition(".")[0]
     kind = types.get(parent, "object")
     if kind in _OBJECT_KINDS:

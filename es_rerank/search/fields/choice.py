@@ -170,7 +170,7 @@ def _reading_order(one: _Candidate) -> tuple[int, float, int]:
 
 
 def _score(one: _Candidate) -> float:
-    """Return how likely a text is to be what the document is about: by its name, depth, length and coverage."""
+    """Return how likely a field is to hold the main text of a document, by its name, depth, length and coverage."""
     length = next((step for step, words in enumerate(_LENGTHS) if one.seen.words < words), len(_LENGTHS))
     return (
         _ROLE_SCORES[one.name.role]

@@ -1,4 +1,4 @@
-"""What the name of a field says about its text: whether it is a headline, a synopsis, a body or only a label."""
+"""Classifies a field by its name: headline, synopsis, body or label."""
 
 from __future__ import annotations
 

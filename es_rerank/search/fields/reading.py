@@ -1,4 +1,4 @@
-"""Builds the text of each document from the chosen fields. A text that several fields have is used once."""
+"""Builds the text of each document from the chosen fields. If several fields have the same text, it is used once."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def read_together(columns: Columns, chosen: Sequence[Place], document: int, *, l
 
 
 def labeled(names: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
-    """Return texts with the last part of the names of their fields, such as `product name: `; a single one as it is."""
+    """Return texts labeled with the last part of the field names (`product name: `). A single text gets no label."""
     if len(texts) < _MIN_LABELED:
         return texts
     labels = [name.rpartition(".")[2].replace("_", " ") for name in names]
@@ -76,7 +76,7 @@ def _is_read(text: str, lines: Sequence[str]) -> bool:
 
 
 def compiled(columns: Columns) -> set[str]:
-    """Return the fields whose values consist of the values of several others in the first documents that have one."""
+    """Return the fields whose values are made of other fields' values in the first documents that have the field."""
     found = set()
     for name, texts in columns.items():
         having = [at for at, text in enumerate(texts) if len(text) >= _MIN_COMPILED_CHARACTERS][:_COMPARED_DOCUMENTS]

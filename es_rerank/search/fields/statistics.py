@@ -1,4 +1,4 @@
-"""What the values of a field in the documents of a window look like: how long, how varied, how much like words."""
+"""Statistics of a field's values in the documents of a window: length, variety, and share of words."""
 
 from __future__ import annotations
 

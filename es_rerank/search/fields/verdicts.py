@@ -1,4 +1,4 @@
-"""Says for each candidate field whether the model reads it, and why, for people who wonder about the choice."""
+"""Explains for each candidate field whether and why the model reads it."""
 
 from __future__ import annotations
 

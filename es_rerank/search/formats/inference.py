@@ -70,7 +70,7 @@ def _settled(query: str, documents: Sequence[str], asked: Mapping[str, Any]) -> 
 
 
 def _chosen(query: str, documents: Sequence[str], options: Mapping[str, Any]) -> Question | str:
-    """Parse the options. Defaults, also for null, are those of Elasticsearch's own rerankers."""
+    """Parse the options. An option that is missing or null has the default of Elasticsearch's own rerankers."""
     top_n, with_text = (options.get(name) for name in _OPTIONS)
     # The engine also accepts quoted numbers and booleans.
     if top_n is not None and (isinstance(top_n, bool) or not _COUNT.fullmatch(str(top_n))):

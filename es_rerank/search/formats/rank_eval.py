@@ -156,7 +156,7 @@ def _search(
 
 
 def _replacement(rated: _Rated, search: bytes) -> Iterator[Edit]:
-    """Return the edits that replace a request's own search, or its template, by *search*."""
+    """Return the edits that replace a request's own search, or its template, with *search*."""
     own = rated.members.get("request")
     if own:
         yield own.start, own.end, search

@@ -119,7 +119,7 @@ def _is_random(function: Any) -> bool:
 
 
 def _breaks_ties(function: Any) -> bool:
-    """Return whether a function, which is below 1, has so little weight that it only orders hits of similar scores."""
+    """Return whether the weight of a function is so low that it reorders only hits of similar scores."""
     weight = member(function, "weight")
     return isinstance(weight, int | float) and weight <= _MAX_TIE_BREAKER_WEIGHT
 

@@ -111,7 +111,7 @@ class _Scanner:
         return False
 
     def _phrase(self) -> str:
-        """Return the phrase from the quotation mark here; one that is not closed is no operator."""
+        """Return the phrase from the quotation mark here; a quotation mark without a closing one is not an operator."""
         start = self._at + 1
         end = self._unescaped('"', start)
         if end < 0:

@@ -1,4 +1,4 @@
-"""Checks that a response to a request for more hits than the client's has what the client's own response would have."""
+"""Checks that the response for the larger window lacks nothing that the client's own response would contain."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNAVAILABLE = frozenset(
 
 
 def unusable(response: SearchResponse, plan: Plan) -> Why | None:
-    """Return the reason why the client's own request is sent instead of using a response; None if it is used."""
+    """Return the reason why a response cannot be used and the client's own request is sent; None if it can be used."""
     if lost_shards(response):
         return Why.ENGINE_ERROR
     if plan.counts_hits and not has_expected_hits(response, plan.fetch):

@@ -119,7 +119,7 @@ def _remaining(text: bytes, unwanted: Paths, steps: _Steps, *, keeps_empty: bool
 
 
 class _Steps:
-    """The steps from a value to its members. State: the steps so far, as the same names occur in each hit."""
+    """The steps from a value to its members. State: the steps so far, because the same names occur in each hit."""
 
     def __init__(self) -> None:
         """Start without steps."""

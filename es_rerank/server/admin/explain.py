@@ -1,4 +1,4 @@
-"""Explains a request for an operator, and runs its search if wanted: plan, passages, both orders and times.
+"""Explains a request to an operator, and optionally runs it: plan, passages, both orders and times.
 
 The search runs with the same steps as a client's, on behalf of the caller. It is not counted in the metrics.
 """
@@ -74,7 +74,7 @@ class Question(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class _Context:
-    """What the explanation of each search of a request needs. `forced` is a session in which every rule is on."""
+    """The values needed to explain each search of a request. In the session `forced`, every rule is on."""
 
     question: Question
     call: SearchCall
@@ -121,7 +121,7 @@ async def _searches(state: State, request: web.Request, question: Question, hold
 
 
 async def _explained(context: _Context, parsed: ParsedSearch) -> dict[str, Any]:
-    """Explain one search of a request, and run it if wanted."""
+    """Explain one search of a request, and run it if the caller has asked for that."""
     search = decode(context.request, parsed, await render(context.session, parsed))
     if isinstance(search, Skip):
         return await _with_result(context, skipped(search), search, search)
@@ -146,7 +146,7 @@ async def _decided(context: _Context, search: Search, *, two_phase: bool) -> Pla
 
 
 async def _unforced(context: _Context, search: Search) -> Skip | None:
-    """Return why a search is not reranked unless reranking is forced; None if it is."""
+    """Return why a search is not reranked unless reranking is forced; None if it is reranked in any case."""
     decided = await decide(search, context.session.ports(_no_fetch), context.call.options)
     return decided if isinstance(decided, Skip) and decided.why in _FORCED else None
 
@@ -159,7 +159,7 @@ async def _no_fetch(_plan: Plan) -> Any:
 async def _with_result(
     context: _Context, shown: dict[str, Any], search: Search | Skip, plan: Plan | Skip
 ) -> dict[str, Any]:
-    """Add the result of a search to its explanation, if it is to be run."""
+    """Run the search if the caller has asked for that, and add the result to the explanation."""
     if not context.question.run:
         return shown
     if context.request.endpoint not in _RUN:
@@ -169,7 +169,7 @@ async def _with_result(
 
 
 async def _result(context: _Context, search: Search | Skip, plan: Plan | Skip) -> Mapping[str, Any]:
-    """Run a search: with its plan, or as it was sent if it has none."""
+    """Run a search: with its plan or, if it has none, as the client sent it."""
     if isinstance(search, Search) and isinstance(plan, Plan):
         # In one phase, all hits of the window are complete.
         whole = await _decided(context, search, two_phase=False)

@@ -69,7 +69,7 @@ def planned(request: EndpointRequest, method: str, search: Search, plan: Plan, h
 
 
 def rule_shown(rule: Rule) -> dict[str, Any]:
-    """Return what a rule says about one search."""
+    """Return the keys of a rule that apply to one search."""
     return {
         "name": rule.name,
         "mode": rule.mode,
@@ -80,7 +80,7 @@ def rule_shown(rule: Rule) -> dict[str, Any]:
 
 
 def _origin(search: Search, plan: Plan) -> str:
-    """Return what chose the fields. With `hits`, the hits of the window decide which of the fields the model reads."""
+    """Return where the fields come from. With `hits`, the hits decide which of the fields the model reads."""
     if plan.chooses_fields:
         return "hits"
     return "request" if search.rerank_request and search.rerank_request.fields else "rule"

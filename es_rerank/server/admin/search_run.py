@@ -103,7 +103,7 @@ def _as_sent(reply: EngineReply) -> dict[str, Any]:
 
 
 def _shown(reply: EngineReply, response: SearchResponse | None, hits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the parts of a result that the engine's reply determines."""
+    """Return the parts of a result that come from the engine's reply."""
     error = None if reply.status == HTTPStatus.OK else reply.error.decode("utf-8", "replace")
     return {"status": reply.status, "error": error, "total": _total(response), "hits": hits, "fields": []}
 
@@ -131,7 +131,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
 
 
 def _times(session: EngineSession) -> dict[str, float]:
-    """Return how long the engine, the reranker and es-rerank itself took, in milliseconds."""
+    """Return the time in the engine, the reranker and es-rerank itself, in milliseconds."""
     timings = session.timings
     parts = {
         "engine": timings.engine_seconds,

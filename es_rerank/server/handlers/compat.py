@@ -21,7 +21,7 @@ _OPENSEARCH_PIT = "/_search/point_in_time"
 
 
 async def root(call: SearchCall, session: EngineSession) -> HandlerResult:
-    """Handle `GET /`: return the version in the setting `emulate`, also if the engine itself has no such page."""
+    """Handle `GET /`: return the version in the setting `emulate`, even if the engine has no such endpoint."""
     dialect = DIALECTS[call.state.settings.emulate]
     if dialect is None or wants_other_format(call.endpoint_request):
         return HandlerResult(None)

@@ -191,7 +191,7 @@ class EngineSession:
         return Skip(rule) if isinstance(rule, Why) else (rule, await self._with_limits(search, info, headers))
 
     async def _with_limits(self, search: Search, info: IndexInfo, headers: CIMultiDict[str]) -> IndexInfo:
-        """Add how the search's pipeline depends on the page, and how many hits the engine returns at most."""
+        """Add to the mapping how the search pipeline depends on the page, and the engine's maximum number of hits."""
         state = self._call.state
         caller = Caller((identity(headers), self._uses_service_credentials), self.ask)
         is_opensearch = state.upstream.distribution == "opensearch"
@@ -203,7 +203,7 @@ class EngineSession:
         return replace(info, pipeline=effect, max_result_window=limit)
 
     def learn_limit(self, search: Search | Skip, response: bytes) -> None:
-        """Remember the limit that the response to one of many searches names, if it is an error for this reason."""
+        """Remember the engine's maximum number of hits if the response to one of several searches names it."""
         if isinstance(search, Search):
             self._call.state.window_limits.learn(search.target, response)
 

@@ -26,9 +26,9 @@ def shows_no_hits(request: EndpointRequest) -> bool:
 
 
 async def filtered(request: EndpointRequest, body: bytes, reply: EngineReply) -> bytes | None:
-    """Apply `filter_path` to a response; None if this is not possible.
+    """Apply the client's `filter_path` to a response; None if the response cannot be filtered.
 
-    Elasticsearch and OpenSearch differ in whether they keep empty objects on excluded paths.
+    Empty objects on excluded paths are kept if the engine is Elasticsearch, and removed if it is OpenSearch.
     """
     params = request.params
     if "filter_path" not in params:

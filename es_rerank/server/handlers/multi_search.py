@@ -176,7 +176,7 @@ async def _first(call: SearchCall, session: EngineSession, parts: Sequence[Part]
 
 
 def _replies(parts: Sequence[Part], query: MultiReply) -> list[EngineReply]:
-    """Return the reply to each search. Of a search without a plan, the client gets any response, also an error."""
+    """Return the reply to each search. A search without a plan gets the engine's response, even an error."""
     return [
         query.of(index) if isinstance(part.plan, Plan) else replace(query.reply, body=query.responses.response(index))
         for index, part in enumerate(parts)

@@ -158,7 +158,7 @@ class Connection(WriteTimeoutHandler):
             self._end()
 
     def _begin(self, message: Any, content: StreamReader) -> None:
-        """Continue with the body of a message, or with the next message; after invalid HTTP, read no more.
+        """Continue with the body of a message, or with the next message; after invalid HTTP, stop reading.
 
         If a body is malformed, its reader gets an exception instead of waiting forever.
         """
@@ -192,7 +192,7 @@ class Connection(WriteTimeoutHandler):
             self._reject()
 
     def _new_parser(self) -> HttpRequestParser:
-        """Return a parser with the same limits, which knows nothing of earlier messages.
+        """Return a parser with the same limits, without state from earlier messages.
 
         aiohttp's parser keeps the last trailer field of a body until the next header field, also that of the next
         request, and a `Content-Encoding` in trailer fields until the end of the next head.
@@ -210,7 +210,7 @@ class Connection(WriteTimeoutHandler):
         )
 
     def _reject(self, rejection: Rejection | None = None) -> None:
-        """Read no more, because the end of a message is not certain, or for the reason in *rejection*."""
+        """Stop reading, because the end of a message is uncertain or because of *rejection*."""
         if self._rejected:
             return
         self._rejected, self._fault, self._received = True, rejection, b""

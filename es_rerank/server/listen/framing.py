@@ -107,7 +107,7 @@ class MessageFraming:
         return self._complete(piece) if self.in_head else piece, rest
 
     def _complete(self, piece: bytes) -> bytes:
-        """Return what the parser gets of the head: the request line as it arrives, and then all headers at once.
+        """Return the bytes of the head for the parser: the request line as it arrives, then all headers at once.
 
         An incomplete head of many short headers would need thirty times as much memory in the parser.
         """

@@ -50,7 +50,7 @@ def _version(head: RequestHead) -> Rejection | None:
 
 
 def _method(head: RequestHead) -> Rejection | None:
-    """Reject methods on which the engines' HTTP servers close the connection."""
+    """Reject an unknown method. The engine would close the connection on such a request."""
     if head.method in _METHODS:
         return None
     return Rejection(HTTPStatus.METHOD_NOT_ALLOWED, _MALFORMED, "the method of the request is not allowed")
@@ -110,5 +110,5 @@ REQUEST_CHECKS: tuple[Callable[[RequestHead], Rejection | None], ...] = (
 
 
 def check_request(head: RequestHead) -> Rejection | None:
-    """Return the first rejection of a request; None if the request can be sent to the engine."""
+    """Return the first reason to reject a request; None if the request can be sent to the engine."""
     return next((rejection for check in REQUEST_CHECKS if (rejection := check(head))), None)

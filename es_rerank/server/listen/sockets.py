@@ -54,7 +54,7 @@ def bind_shared(settings: Settings) -> Sockets:
     """Bind the addresses in the settings for several workers.
 
     Raises:
-        EsRerankError: An address cannot be bound, also because the workers of another es-rerank listen on it.
+        EsRerankError: An address cannot be bound, for example because the workers of another es-rerank listen on it.
 
     """
     # The kernel lets the workers of two endpoints share a port, but refuses to bind it without SO_REUSEPORT.

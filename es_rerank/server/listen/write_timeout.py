@@ -1,4 +1,4 @@
-"""A connection that is closed if the client does not read the response."""
+"""Closes a connection if the client does not read the response."""
 
 from __future__ import annotations
 
