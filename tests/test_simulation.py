@@ -15,7 +15,6 @@ from tests.bench.simulation import (
     Fault,
     Result,
     Scenario,
-    Simulation,
     arguments,
     rows,
     scenarios,
@@ -66,7 +65,8 @@ def test_the_same_seed_gives_the_same_searches(overloaded: Result) -> None:
 def test_below_the_throughput_every_document_is_scored() -> None:
     calm = simulated(replace(SMALL, load=0.3))
     assert {one.documents for one in calm.searches} == {SMALL.window}
-    assert 0.2 < calm.goodput <= calm.busy < 0.45
+    assert 0.2 < calm.goodput < 0.45
+    assert calm.busy == pytest.approx(calm.goodput, abs=0.02)
 
 
 @pytest.mark.parametrize(("fault", "least"), [(Fault.NONE, 0.9), (Fault.SLOW, 0.85), (Fault.KILLED, 0.85)])
@@ -85,15 +85,11 @@ def test_faults_lower_the_capacity() -> None:
     assert [replace(SMALL, fault=Fault.SLOW, servers=servers).faulty for servers in (1, 5, 50)] == [1, 1, 5]
 
 
-def test_the_order_of_servers_can_differ_between_endpoints() -> None:
-    size = Scenario(replicas=6, servers=6)
-    same, shuffled = (
-        [[client.url for client in replica._pool.servers] for replica in Simulation(scenario)._replicas]
-        for scenario in (size, replace(size, shuffled=True))
-    )
-    assert len({tuple(order) for order in same}) == 1
-    assert len({tuple(order) for order in shuffled}) > 1
-    assert {frozenset(order) for order in shuffled} == {frozenset(same[0])}
+def test_many_endpoints_share_the_servers_evenly() -> None:
+    """If all endpoints chose the first of several idle servers, the other servers would be idle."""
+    result = simulated(Scenario(replicas=40, servers=20, load=0.7, warm_up=4.0, seconds=4.0))
+    assert result.reranked == 1.0
+    assert result.goodput == pytest.approx(0.7, abs=0.1)
 
 
 def test_late_searches_do_not_count() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Sequence
 
 from es_rerank.model import Failed, Why
@@ -15,7 +16,10 @@ NO_SERVERS = "no rerank server has been found"
 def fastest(
     candidates: Iterable[RerankServer], queued: QueuedRequest, servers: Iterable[RerankServer], now: float
 ) -> RerankServer | Failed | None:
-    """Return the server expected to answer a request first.
+    """Return the server expected to answer a request first, and a random one of several equally fast ones.
+
+    Many processes may use the same servers. If all of them chose the first of several idle servers, it would be
+    overloaded while the others are idle.
 
     Args:
         candidates: The servers that the request may be sent to.
@@ -34,7 +38,7 @@ def fastest(
     if free and not in_time:
         return Failed(Why.DEADLINE)
     chosen = [server for server in free if server in in_time]
-    return min(chosen, key=lambda server: (seconds[server], server.throughput.tokens), default=None)
+    return min(chosen, key=lambda one: (seconds[one], one.throughput.tokens, random.random()), default=None)  # noqa: S311
 
 
 def refusal(servers: Sequence[RerankServer]) -> Failed:

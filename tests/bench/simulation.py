@@ -54,8 +54,7 @@ class Scenario:
     """What is simulated.
 
     `load` is a multiple of the throughput of all servers without faults, `rate` the tokens per second of a server,
-    `tokens` the mean length of a passage. Times are in seconds. `seconds` are measured, after `warm_up`. If `shuffled`,
-    each endpoint has the servers in an order of its own.
+    `tokens` the mean length of a passage. Times are in seconds. `seconds` are measured, after `warm_up`.
     """
 
     replicas: int = 1
@@ -69,7 +68,6 @@ class Scenario:
     warm_up: float = 10.0
     seconds: float = 20.0
     seed: int = 1
-    shuffled: bool = False
 
     @property
     def faulty(self) -> int:
@@ -240,8 +238,6 @@ class Simulation:
     def _replica(self) -> Reranker:
         """Return the client of an endpoint, whose requests are calls of the servers."""
         numbers = list(range(self.scenario.servers))
-        if self.scenario.shuffled:
-            self._random.shuffle(numbers)
         urls = [f"http://server-{number}:8000" for number in numbers]
         values: dict[str, Any] = {"tokenizer": "estimate", "self_test": False, "score_cache_size": 0}
         replica = Reranker(Settings.model_validate({"reranker": urls, **values}))
@@ -257,6 +253,8 @@ def simulated(scenario: Scenario) -> Result:
     async def run() -> Result:
         return await Simulation(scenario).run()
 
+    # es-rerank chooses among idle servers at random.
+    random.seed(scenario.seed)
     with capture_logs():
         return run_virtually(run)
 
@@ -269,7 +267,7 @@ HEAD = (
 
 def scenarios(options: argparse.Namespace) -> list[Scenario]:
     """Return the scenarios of the table. A single server has no faults."""
-    common = {"load": options.load, "seconds": options.seconds, "seed": options.seed, "shuffled": options.shuffle}
+    common = {"load": options.load, "seconds": options.seconds, "seed": options.seed}
     return [
         Scenario(replicas, servers, fault, **common)
         for replicas, servers in product(options.replicas, options.servers)
@@ -299,7 +297,6 @@ def arguments(values: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--load", type=float, default=Scenario.load, help="load, as a multiple of the throughput")
     parser.add_argument("--seconds", type=float, default=Scenario.seconds, help="measured time, in virtual seconds")
     parser.add_argument("--seed", type=int, default=Scenario.seed, help="seed of the random numbers")
-    parser.add_argument("--shuffle", action="store_true", help="list the servers in another order at each endpoint")
     return parser.parse_args(values)
 
 

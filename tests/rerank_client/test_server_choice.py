@@ -50,6 +50,13 @@ async def test_a_server_of_unknown_rate_counts_as_fast_as_the_fastest(servers: l
     assert fastest(servers, request(10), servers, 2.0) is servers[1]
 
 
+async def test_idle_servers_are_chosen_at_random_so_that_endpoints_do_not_all_use_the_first(
+    servers: list[RerankServer],
+) -> None:
+    chosen = {fastest(servers, request(10), servers, 2.0) for _ in range(100)}
+    assert chosen == set(servers)
+
+
 async def test_a_server_at_its_limit_is_not_chosen(servers: list[RerankServer]) -> None:
     for server in servers:
         measure(server, 100)
