@@ -23,8 +23,6 @@ _BOUNDARIES = tuple(
     re.compile(pattern, re.DOTALL)
     for pattern in (r".*(?<=\S)(\n\s*\n)", r".*((?<=[.!?…])\s|(?<=[。！？｡।؟])|\n)", r".*((?<=[,;:、，；،])|\s)")
 )
-# Without any of these, no sentence ends. To find that out is much faster than to try the pattern at each position.
-_SENTENCE_END = re.compile(r"[.!?…。！？｡।؟\n]")
 _SPACE = re.compile(r"\s")
 # Fraction of a passage that is repeated at the start of the next passage.
 _OVERLAP = 0.15
@@ -216,9 +214,7 @@ def _boundary(text: str, start: int, end: int) -> int:
     """Return the best cut position in the last quarter of `[start, end]`, or *end* if there is no boundary."""
     earliest = end - (end - start) // 4
     has_lines = text.find("\n", earliest, end + 1) >= 0
-    # The pattern also looks at the character before the range.
-    has_sentences = has_lines or _SENTENCE_END.search(text, max(0, earliest - 1), end + 1)
-    for pattern in _BOUNDARIES[0 if has_lines else 1 if has_sentences else 2 :]:
+    for pattern in _BOUNDARIES if has_lines else _BOUNDARIES[1:]:
         if found := pattern.match(text, earliest, end + 1):
             return min(found.start(1), end)
     return end

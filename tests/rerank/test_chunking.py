@@ -219,14 +219,3 @@ def test_no_character_is_lost(text: str, limit: int, measure: object) -> None:
     assert pieces[-1].end == len(text)
     for one, other in pairwise(pieces):
         assert not text[one.end : other.start].strip()
-
-
-@pytest.mark.parametrize("mark", ".!?…。！？｡।؟\n")
-def test_the_end_of_a_sentence_is_preferred_to_a_later_word(mark: str) -> None:
-    text = f"{'a' * 15}x{mark} bb bbbbb"
-    assert cut_at(text, 20, limits(TRUNCATE, 5)).pieces[0].end == (16 if mark.isspace() else 17)
-
-
-@pytest.mark.parametrize("mark", ",;:、，；،")
-def test_without_spaces_a_text_is_cut_after_a_clause(mark: str) -> None:
-    assert cut_at(f"{'a' * 17}{mark}{'b' * 9}", 20, limits(TRUNCATE, 5)).pieces[0].end == 18
