@@ -126,9 +126,10 @@ def case_table(client: Client, servers: Servers) -> dict[str, Case]:
     for name, url in servers.endpoints.items():
         if name == "cached":
             sends[REPEATED] = client.search(url, PAGE, fixed=True)
+        elif name == "_msearch":
+            sends[_MANY] = client.msearch(url, SEARCHES)
         else:
             sends[f"es-rerank, {name}"] = client.search(url, PAGE)
-    sends[_MANY] = client.msearch(servers.endpoints["qwen3"], SEARCHES)
     return {name: Case(send) for name, send in sends.items()}
 
 

@@ -161,6 +161,7 @@ async def test_clients_that_disconnect_are_no_fault_of_the_server() -> None:
         assert len(server.seen) == 6
 
 
+@pytest.mark.usefixtures("first_of_equal_servers")
 async def test_one_server_of_two_is_enough() -> None:
     async with (
         serve_fake(FakeServer({"/": FakeResponse(b"oops", status=500)})) as broken,
@@ -405,6 +406,7 @@ async def test_a_lone_surrogate_is_no_error() -> None:
     assert json.loads(server.seen[0].body)["text_1"] == "? hose"
 
 
+@pytest.mark.usefixtures("first_of_equal_servers")
 async def test_the_first_scores_of_a_server_that_returned_with_another_model_are_not_used() -> None:
     known = {"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}
     right = score_response({**known, "good": 3.0}, default=-3.0)

@@ -15,7 +15,6 @@ from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.prompt import PromptBuilder
 from es_rerank.rerank_client import pool as pool_module
 from es_rerank.rerank_client import server as server_module
-from es_rerank.rerank_client import server_choice
 from es_rerank.rerank_client.pool import QueueEstimate, ServerPool
 from es_rerank.rerank_client.queued import QueuedRequest
 from es_rerank.rerank_client.server import RerankServer
@@ -120,7 +119,7 @@ def answers(tasks: Sequence[asyncio.Task[Answer]]) -> list[Any]:
 
 
 @pytest.fixture
-def make(monkeypatch: pytest.MonkeyPatch) -> Any:
+def make(monkeypatch: pytest.MonkeyPatch, first_of_equal_servers: None) -> Any:
     """Make a bench; in the end no slot may be held."""
     made: list[Bench] = []
 
@@ -128,8 +127,6 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Any:
         made.append(Bench(monkeypatch, servers, **settings))
         return made[-1]
 
-    # Of equally fast servers, choose the first one.
-    monkeypatch.setattr(server_choice.random, "random", lambda: 0.0)
     with capture_logs():
         yield bench
     assert [load for bench in made for load in bench.loads()] == [(0, 0) for bench in made for _ in bench.servers]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from es_rerank.model import Rule, ScoreRequest
 from es_rerank.rerank_client.client import Reranker
 from es_rerank.rerank_client.status import ServerStatus
@@ -8,6 +10,7 @@ from es_rerank.testing import FakeResponse, FakeServer, fake_settings, score_res
 IN_A_MINUTE = 1e12
 
 
+@pytest.mark.usefixtures("first_of_equal_servers")
 async def test_the_status_shows_servers_queue_and_cache() -> None:
     async with (
         serve_fake(FakeServer({"": score_response()})) as good,
