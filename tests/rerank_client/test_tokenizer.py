@@ -97,4 +97,6 @@ async def test_without_a_connection_to_the_hub_it_gives_up_soon_and_logs_one_eve
     assert [(line["event"], line["reason"]) for line in lines] == [
         ("tokenizer not found, tokens are estimated", "no route to host")
     ]
-    assert (requested, slept, caplog.records) == ([("served/name", tokenizer._HUB_SECONDS)], [], [])
+    # The server of an earlier test may still log.
+    records = [record for record in caplog.records if not record.name.startswith("aiohttp")]
+    assert (requested, slept, records) == ([("served/name", tokenizer._HUB_SECONDS)], [], [])
