@@ -19,8 +19,8 @@ from es_rerank.rerank.sizing import HEADROOM, SPARE_SERVERS, Sizing, endpoint_co
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NOT_MEASURED = (
-    "has not measured a throughput yet: send searches for a minute, more than the servers can handle, and ask again "
-    "meanwhile"
+    "has not measured a throughput yet: send more searches than the servers can handle, and repeat the command after a "
+    "minute, while they are still being sent"
 )
 
 
@@ -74,10 +74,10 @@ class _Finite(click.FloatRange):
 @click.option("--header", "-H", multiple=True, metavar="NAME:VALUE", help="Header for --endpoint; can be repeated.")
 @click.option("--ca", type=_FILE, metavar="FILE", help="PEM file of the CA certificates to trust, for --endpoint.")
 def size(**options: Any) -> None:
-    """Calculate how many rerank servers and processor cores a number of searches needs.
+    """Calculate how many rerank servers and processor cores are needed for a number of searches per second.
 
-    The throughput of a server is given with --tokens-per-second, or read from a running es-rerank with --endpoint. The
-    latter shows what its servers did for this process lately, which is their throughput only under load.
+    Set the throughput of a server with --tokens-per-second, or read it from a running es-rerank with --endpoint. A
+    running es-rerank measures the recent work of its servers, which equals their throughput only under load.
     """
     if (options["tokens_per_second"] is None) == (options["endpoint"] is None):
         raise click.UsageError("Give either --tokens-per-second or --endpoint.")
@@ -106,7 +106,7 @@ def _measured(options: Mapping[str, Any]) -> float:
     """Return the mean throughput of the servers of a running endpoint, in tokens per second.
 
     Raises:
-        EsRerankError: The endpoint cannot be asked, or has not measured a throughput.
+        EsRerankError: If the endpoint cannot be reached, or has not measured a throughput.
 
     """
     # It imports the server and the log library.

@@ -63,7 +63,7 @@ def test_values_that_make_no_sense_are_rejected(arguments: list[str], words: str
 
 
 def reporting(monkeypatch: pytest.MonkeyPatch, *rates: float | None) -> list[Target]:
-    """Let an endpoint report the throughput of its servers; return what was asked."""
+    """Replace the requests to an endpoint by a report of servers with these rates. Return the requested targets."""
     asked: list[Target] = []
     servers = [{"url": f"http://gpu-{number}", "tokens_per_second": rate} for number, rate in enumerate(rates)]
 
