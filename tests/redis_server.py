@@ -77,17 +77,17 @@ def redis_server(folder: Path, *flags: str) -> Iterator[Redis]:
 @contextmanager
 def redis_cluster(folder: Path, nodes: int = 3) -> Iterator[Sequence[Redis]]:
     """Run a cluster without replicas, in which every node has a part of the hash slots."""
-    first = free_ports(nodes)
+    ports = free_ports(2 * nodes)
     with ExitStack() as stack:
         servers = []
-        for number, port in enumerate(first):
+        # By default, the nodes talk to each other at a port above 30,000, which a connection of another test may have.
+        for number, (port, bus) in enumerate(zip(ports[:nodes], ports[nodes:], strict=True)):
             own = folder / str(number)
             own.mkdir()
-            bus = str(port + 10_000)
-            server = Redis(own, port, ["--cluster-enabled", "yes", "--cluster-port", bus])
+            server = Redis(own, port, ["--cluster-enabled", "yes", "--cluster-port", str(bus)])
             stack.callback(server.kill)
             servers.append(server)
-        hosts = [f"127.0.0.1:{port}" for port in first]
+        hosts = [f"127.0.0.1:{port}" for port in ports[:nodes]]
         servers[0].command("--cluster", "create", *hosts, "--cluster-yes")
         deadline = time.monotonic() + _LIMIT_S
         while not all("cluster_state:ok" in one.command("cluster", "info") for one in servers):

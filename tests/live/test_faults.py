@@ -40,7 +40,7 @@ OpenSearch. For each fault, the test checks that:
 - `X-Rerank` has the outcome of the row ([reasons](reference.md#reasons)). Two kinds of other outcomes are allowed:
   `breaker`, since a fault opens the circuit breaker, and `overloaded` or `deadline`, since a small machine may be too
   slow for this many concurrent searches.
-- 99 of 100 responses arrive within the deadline plus {GRACE_MS} ms.
+- 99 % of the responses arrive within the deadline plus {GRACE_MS} ms.
 - es-rerank reranks searches again at most {RECOVERY_S} s after the rerank server has recovered.
 
 The last two columns were measured when this page was generated. They have the 99th percentile of the response times,

@@ -350,6 +350,7 @@ def test_marks_become_judgments_that_eval_reads_and_its_report_is_shown(
     page.click("#hit-dialog [data-rating='0']")
     page.keyboard.press("Escape")
     page.click("nav >> text=Judge")
+    page.locator("#marks", has_text=QUERY).wait_for()
     assert re.search(rf"{QUERY}\s+1\s+1", page.inner_text("#marks"))
     for name, file in (("Export judgments", "judgments.json"), ("Export queries", "queries.jsonl")):
         with page.expect_download() as download:
