@@ -74,7 +74,7 @@ class _Finite(click.FloatRange):
 @click.option("--header", "-H", multiple=True, metavar="NAME:VALUE", help="Header for --endpoint; can be repeated.")
 @click.option("--ca", type=_FILE, metavar="FILE", help="PEM file of the CA certificates to trust, for --endpoint.")
 def size(**options: Any) -> None:
-    """Calculate how many rerank servers and processor cores are needed for a number of searches per second.
+    """Calculate how many rerank servers and processor cores a number of searches needs.
 
     Set the throughput of a server with --tokens-per-second, or read it from a running es-rerank with --endpoint. A
     running es-rerank measures the recent work of its servers, which equals their throughput only under load.
