@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from es_rerank.cli.options import parse_header
+from es_rerank.cli.options import FiniteNumber, parse_header
 from es_rerank.evaluation.client import SearchTarget, search, search_target, session
 from es_rerank.evaluation.output import write_text
 from es_rerank.evaluation.queries import read_queries
@@ -44,9 +44,9 @@ _INTERRUPTED = 130
     metavar="N",
     help="Clients that search without a pause. [default: 1]",
 )
-@click.option("--rate", type=click.FloatRange(0.1, 100_000), metavar="N", help="Searches per second, instead.")
+@click.option("--rate", type=FiniteNumber(0.1, 100_000), metavar="N", help="Searches per second, instead.")
 @click.option(
-    "--seconds", type=click.FloatRange(1, 86_400), default=60, show_default=True, help="Duration, both sides together."
+    "--seconds", type=FiniteNumber(1, 86_400), default=60, show_default=True, help="Duration, both sides together."
 )
 @click.option(
     "--searches",
@@ -55,7 +55,7 @@ _INTERRUPTED = 130
     show_default=True,
     help="Maximum number of searches per side.",
 )
-@click.option("--timeout", type=click.FloatRange(0.1, 600), default=30, show_default=True, help="Seconds per search.")
+@click.option("--timeout", type=FiniteNumber(0.1, 600), default=30, show_default=True, help="Seconds per search.")
 @click.option("--header", "-H", multiple=True, metavar="NAME:VALUE", help="Request header; can be repeated.")
 @click.option("--ca", type=_FILE, metavar="FILE", help="PEM file of the CA certificates to trust.")
 @click.option("--json", "json_file", type=_FILE, metavar="FILE", help="Write the result as JSON.")

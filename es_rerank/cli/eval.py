@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from es_rerank.cli.options import parse_header
+from es_rerank.cli.options import FiniteNumber, parse_header
 from es_rerank.cli.tables import table
 from es_rerank.errors import EsRerankError
 from es_rerank.evaluation import wording
@@ -49,7 +49,9 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--window", type=click.IntRange(1, 1000), default=50, show_default=True, help="Hits per search, for recall."
 )
-@click.option("--relevant", type=float, default=1.0, show_default=True, help="Lowest rating of a relevant document.")
+@click.option(
+    "--relevant", type=FiniteNumber(), default=1.0, show_default=True, help="Lowest rating of a relevant document."
+)
 @click.option("--by", metavar="FIELD", help="Field of the queries to group by, such as lang.")
 @click.option("--header", "-H", multiple=True, metavar="NAME:VALUE", help="Request header; can be repeated.")
 @click.option("--ca", type=_FILE, metavar="FILE", help="PEM file of the CA certificates to trust.")

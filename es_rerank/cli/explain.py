@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from es_rerank.cli import explain_table, mapping_file, mustache
-from es_rerank.cli.options import parse_header
+from es_rerank.cli.options import EXISTING_FILE, parse_header
 from es_rerank.config import loading
 from es_rerank.config.rules import Rules
 from es_rerank.errors import ConfigError, EsRerankError
@@ -28,7 +28,6 @@ from es_rerank.search.formats.parse import parse
 from es_rerank.search.query_text.extract import typed_texts
 from es_rerank.server.admin.explanation import entry, planned, skipped
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NOT_RENDERED = "rendered by the engine; install es-rerank[templates] to render inline templates offline"
 
 
@@ -42,8 +41,8 @@ _NOT_RENDERED = "rendered by the engine; install es-rerank[templates] to render 
 @click.option("--endpoint", metavar="URL", help="URL of the admin pages of a running es-rerank, or of an engine.")
 @click.option("--run", is_flag=True, help="Search, and show both orders and the passages. Needs --endpoint.")
 @click.option("--force", is_flag=True, help="Rerank even if the rule is off, samples or only measures.")
-@click.option("--config", type=_FILE, metavar="FILE", help="YAML file of settings, if --endpoint is an engine.")
-@click.option("--ca", type=_FILE, metavar="FILE", help="PEM file of the CA certificates to trust.")
+@click.option("--config", type=EXISTING_FILE, metavar="FILE", help="YAML file of settings, if --endpoint is an engine.")
+@click.option("--ca", type=EXISTING_FILE, metavar="FILE", help="PEM file of the CA certificates to trust.")
 @click.option(
     "--format",
     "output",

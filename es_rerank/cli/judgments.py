@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from es_rerank.cli.options import parse_header
+from es_rerank.cli.options import FiniteNumber, parse_header
 from es_rerank.errors import EsRerankError
 from es_rerank.evaluation.click_log import read_clicks
 from es_rerank.evaluation.click_model import ClickModel, Evidence, Impression
@@ -52,7 +52,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     show_default=True,
     help="Ignore documents shown less often.",
 )
-@click.option("--prior", type=click.FloatRange(0), default=1.0, show_default=True, help="Expected clicks to add.")
+@click.option("--prior", type=FiniteNumber(0), default=1.0, show_default=True, help="Expected clicks to add.")
 def judgments(**options: Any) -> None:
     """Turn logs of clicks into judgments for eval.
 

@@ -1,7 +1,8 @@
-"""Command-line options: one per field of `Settings`, and the option `--header`."""
+"""Command-line options: one per field of `Settings`, the option `--header`, and types of options."""
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +16,25 @@ from es_rerank.config.loading import DURATIONS, PREFIX
 from es_rerank.config.settings import Settings
 from es_rerank.errors import EsRerankError
 
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+"""The type of an option that names a file to read."""
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _LONG_NAMES = dict.fromkeys(DURATIONS, "DURATION") | dict.fromkeys(
     ("listen", "admin_listen", "publish_address"), "HOST:PORT"
 )
+
+
+class FiniteNumber(click.FloatRange):
+    """A number in a range. In contrast to `click.FloatRange`, NaN and infinity are never in the range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
 
 
 def setting_options(command: Command) -> Command:
@@ -28,7 +43,7 @@ def setting_options(command: Command) -> Command:
         command = _option(name, row)(command)
     return click.option(
         "--config",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=EXISTING_FILE,
         envvar=PREFIX + "CONFIG",
         help="YAML file of settings.",
     )(command)

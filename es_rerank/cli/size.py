@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import click
 
-from es_rerank.cli.options import parse_header
+from es_rerank.cli.options import EXISTING_FILE, FiniteNumber, parse_header
 from es_rerank.cli.tables import table
 from es_rerank.config.types import seconds
 from es_rerank.errors import EsRerankError
 from es_rerank.rerank.sizing import HEADROOM, SPARE_SERVERS, Sizing, endpoint_cores, shown_rate, shown_seconds
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NOT_MEASURED = (
     "has not measured a throughput yet: send more searches than the servers can handle, and repeat the command after a "
     "minute, while they are still being sent"
@@ -32,21 +29,10 @@ def _duration(_context: click.Context, _option: click.Parameter, value: str) -> 
         raise click.BadParameter(str(error)) from error
 
 
-class _Finite(click.FloatRange):
-    """A number in a range that is not NaN, which is in every range."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the number."""
-        number = float(super().convert(value, param, ctx))
-        if math.isnan(number):
-            self.fail(f"{value!r} is not a number", param, ctx)
-        return number
-
-
 @click.command()
 @click.option(
     "--tokens-per-second",
-    type=_Finite(1, 1e9),
+    type=FiniteNumber(1, 1e9),
     metavar="N",
     help="Measured throughput of one rerank server.",
 )
@@ -62,17 +48,19 @@ class _Finite(click.FloatRange):
 @click.option(
     "--deadline", callback=_duration, default="3s", show_default=True, metavar="DURATION", help="Deadline of a search."
 )
-@click.option("--peak", type=_Finite(0.001, 1e7), metavar="N", help="Searches per second at the peak.")
+@click.option("--peak", type=FiniteNumber(0.001, 1e7), metavar="N", help="Searches per second at the peak.")
 @click.option(
     "--hit-rate",
-    type=_Finite(0, 0.99),
+    type=FiniteNumber(0, 0.99),
     default=0,
     show_default=True,
     metavar="SHARE",
     help="Share of the passages whose scores are cached, 0 to 0.99.",
 )
 @click.option("--header", "-H", multiple=True, metavar="NAME:VALUE", help="Header for --endpoint; can be repeated.")
-@click.option("--ca", type=_FILE, metavar="FILE", help="PEM file of the CA certificates to trust, for --endpoint.")
+@click.option(
+    "--ca", type=EXISTING_FILE, metavar="FILE", help="PEM file of the CA certificates to trust, for --endpoint."
+)
 def size(**options: Any) -> None:
     """Calculate how many rerank servers and processor cores a number of searches needs.
 

@@ -3,9 +3,35 @@ from __future__ import annotations
 import click
 import pytest
 
+from es_rerank.cli import COMMANDS, cli
 from es_rerank.cli.options import setting_options, settings_from, shown
 from es_rerank.config.settings import Settings
 from tests.cli.conftest import Run
+
+NUMBERS = [
+    *(("bench", option) for option in ("--rate", "--seconds", "--timeout")),
+    *(("size", option) for option in ("--tokens-per-second", "--peak", "--hit-rate")),
+    ("eval", "--relevant"),
+    ("judgments", "--prior"),
+]
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+@pytest.mark.parametrize(("command", "option"), NUMBERS)
+def test_a_number_that_is_not_finite_is_rejected(command: str, option: str, value: str, run: Run) -> None:
+    result = run(command, option, value)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}': " in result.output
+
+
+def test_all_options_with_a_number_reject_values_that_are_not_finite() -> None:
+    found = [
+        (name, option.opts[0])
+        for name in COMMANDS
+        for option in (cli.get_command(click.Context(cli), name) or cli).params
+        if isinstance(option.type, click.types.FloatParamType)
+    ]
+    assert sorted(found) == sorted(NUMBERS)
 
 
 @setting_options

@@ -51,7 +51,7 @@ def test_if_the_window_does_not_fit_the_largest_one_is_shown(run: Run) -> None:
         (["--tokens-per-second", "9", "--hit-rate", "1"], "1.0 is not in the range 0<=x<=0.99"),
         (["--tokens-per-second", "9", "--window", "1"], "1 is not in the range 2<=x<=1000"),
         (["--tokens-per-second", "9", "--peak", "0"], "0.0 is not in the range"),
-        (["--tokens-per-second", "nan"], "'nan' is not a number"),
+        (["--tokens-per-second", "nan"], "'nan' is not a finite number"),
         (["--tokens-per-second", "9", "--peak", "inf"], "not in the range"),
         (["--endpoint", "http://127.0.0.1:9"], "http://127.0.0.1:9 cannot be reached"),
     ],

@@ -7,5 +7,5 @@ from es_rerank.rerank_client import server_choice
 
 @pytest.fixture
 def first_of_equal_servers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the first one of several equally fast servers be chosen, instead of a random one."""
+    """Choose the first of several equally fast servers, instead of a random one."""
     monkeypatch.setattr(server_choice.random, "random", lambda: 0.0)
