@@ -1,1 +1,1 @@
-"""Measures search quality on judged queries, and chooses rules by it. Optional: it needs `es-rerank[eval]`."""
+"""Measures search quality with judged queries, and finds the rule with the best quality. Needs `es-rerank[eval]`."""

@@ -9,7 +9,7 @@ from es_rerank.evaluation.click_model import Impression
 from es_rerank.evaluation.log_lines import log_error, table_rows
 from es_rerank.evaluation.source import column
 
-# Plain column names, by field.
+# The names that each column may have, as returned by `plain_name`.
 _COLUMNS: Mapping[str, Sequence[str]] = {
     "query": ("query", "querytext", "userquery", "text"),
     "document": ("document", "docid", "documentid", "objectid", "id"),
@@ -28,7 +28,7 @@ _CLICKED: Mapping[str, bool] = {
 
 
 def read_clicks(path: Path) -> Iterator[Impression]:
-    """Yield the impressions of a file of clicks.
+    """Yield the impressions in a click log.
 
     Args:
         path: CSV or TSV with a header that names query, document, position (from 1) and clicked (1 or 0, true or

@@ -1,4 +1,4 @@
-"""Estimates the relevance of documents from clicks: clicks over expected clicks (COEC)."""
+"""Estimates the relevance of documents from clicks, with the measure "clicks over expected clicks" (COEC)."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ class Evidence:
         """Return `clicks / (expected + prior)`: 1 for a document that is clicked as often as expected.
 
         With a prior of 0, this is the COEC of Zhang and Jones, "Comparing Click Logs and Editorial Labels for Training
-        Query Rewriting" (Query Log Analysis workshop, WWW 2007). A prior lowers the ratings that few clicks support:
-        one click on a document that was shown three times at position 10 is no strong evidence.
+        Query Rewriting" (Query Log Analysis workshop, WWW 2007). A prior lowers ratings that are based on few clicks:
+        one click on a document that was shown three times at position 10 is only weak evidence.
 
         Args:
             prior: Expected clicks to add, at least 0.
@@ -73,10 +73,10 @@ class Evidence:
 
 
 class ClickModel:
-    """Counts impressions and clicks. State: the tallies by position, and by query, document and position."""
+    """Counts impressions and clicks per position, and per query, document and position."""
 
     def __init__(self, depth: int) -> None:
-        """Count the first *depth* positions; impressions further down are ignored."""
+        """Count impressions at the first *depth* positions. Impressions at lower positions are ignored."""
         self._depth = depth
         self._positions: defaultdict[int, Tally] = defaultdict(Tally)
         self._pairs: defaultdict[Pair, defaultdict[int, Tally]] = defaultdict(lambda: defaultdict(Tally))

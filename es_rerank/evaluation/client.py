@@ -1,4 +1,4 @@
-"""Searches the endpoint and the baseline as an application does, and measures the time of each search."""
+"""Sends searches to the endpoint and to the baseline, as an application does, and measures their times."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SearchTarget:
     Attributes:
         url: Base URL of the endpoint or of the engine.
         index: The index expression.
-        headers: Headers of each request, such as `Authorization`. They are not shown.
+        headers: Headers of each request, such as `Authorization`. Reports do not show them.
 
     """
 
@@ -64,10 +64,10 @@ class Reply:
 
 
 def search_target(url: str, index: str, headers: Mapping[str, str]) -> SearchTarget:
-    """Return where to search.
+    """Return the target for a base URL, an index expression and the headers of each request.
 
     Raises:
-        SearchError: If the URL has credentials, which would be in the report.
+        SearchError: If the URL contains credentials, because reports show the URL.
 
     """
     if "@" in urlsplit(url).netloc:
@@ -163,7 +163,7 @@ def _text(value: Any) -> str:
 
 
 def reason(content: bytes) -> str:
-    """Return the reason of an engine's error response, or the start of any other body."""
+    """Return the reason in an engine's error response. For any other response body, return its start."""
     try:
         error = json.loads(content)["error"]
         causes = error.get("root_cause") or [error]

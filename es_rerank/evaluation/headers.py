@@ -11,7 +11,7 @@ _NO_HEADER = "no X-Rerank header"
 
 @dataclass(frozen=True, slots=True)
 class ReportedOutcome:
-    """The outcome of one search, as in `X-Rerank`.
+    """The outcome of one search, as reported in the header `X-Rerank`.
 
     Attributes:
         label: The state, and the reason if there is one, such as `failed; why=deadline`. `window reduced` if fewer hits
@@ -27,7 +27,7 @@ class ReportedOutcome:
 
 
 def parse_outcome(header: str) -> ReportedOutcome:
-    """Parse the value of `X-Rerank` of a single search; empty if the response has none."""
+    """Parse the value of `X-Rerank` for a single search. Pass an empty string if the response has no such header."""
     state, *parts = header.split("; ")
     values = {name: value for name, equals, value in (part.partition("=") for part in parts) if equals}
     label = _REDUCED if "of" in values else f"{state}; why={values['why']}" if "why" in values else state
@@ -35,7 +35,7 @@ def parse_outcome(header: str) -> ReportedOutcome:
 
 
 def parse_timings(header: str) -> dict[str, float]:
-    """Parse the value of `Server-Timing` into seconds by name. Entries without a duration are left out.
+    """Parse the value of `Server-Timing`. Return the seconds of each entry by its name, without those with no duration.
 
     Format: https://www.w3.org/TR/server-timing/#the-server-timing-header-field
     """

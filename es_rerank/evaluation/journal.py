@@ -1,4 +1,4 @@
-"""The file of an evaluation's searches, from which an interrupted evaluation continues."""
+"""Stores the searches of an evaluation in a file, so that an interrupted evaluation can be continued."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Searches = Mapping[Side, SearchRecord]
 
 
 class Journal(Records[Searches]):
-    """The searches that are done, by query."""
+    """The finished searches of each query."""
 
     def __init__(self, conditions: Mapping[str, Any], path: Path | None = None) -> None:
-        """Read the file, if it exists. Raises InputError if its searches were made under other conditions."""
+        """Read the file if it exists. Raises InputError if it was written with other *conditions*, see `Records`."""
         super().__init__(conditions, _FORMAT, path)
 
 

@@ -19,7 +19,7 @@ _QRELS_COLUMNS = 4
 _LISTS = ("judgmentRatings", "judgmentScores")
 
 Row = tuple[Place, str, str, float]
-"""A judgment: where it is in the file, query, document, rating."""
+"""A judgment: its place in the file, the query, the document, and the rating."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,8 @@ def read_judgments(path: Path) -> Judgments:
             (https://docs.opensearch.org/latest/search-plugins/search-relevance/judgments/).
 
     Raises:
-        InputError: If a line is malformed, two ratings of a document differ, or there are no judgments.
+        InputError: If a line is malformed, a document has two different ratings for the same query, or there are no
+            judgments.
 
     """
     source = read(path)

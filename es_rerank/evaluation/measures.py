@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from es_rerank.evaluation.extra import library
 from es_rerank.evaluation.values import Comparison, Ratings, Side
 
-# Ratings with decimals are measured in thousandths, since ir-measures takes whole numbers only. nDCG does not depend
-# on the unit.
-_UNITS = 1000
+# ir-measures takes only whole numbers, so ratings with decimals are multiplied by this factor. nDCG does not change if
+# all ratings are multiplied by the same factor.
+_FACTOR = 1000
 
 Values = Mapping[str, float]
 """The value of a measure for each query, by the query's id."""
@@ -18,7 +18,13 @@ Values = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A measure: its name in conditions and JSON, such as `ndcg@10`, and its name in reports."""
+    """A measure.
+
+    Attributes:
+        name: The name in `--fail-under` and in JSON, such as `ndcg@10`.
+        title: The name in reports, such as `nDCG@10`.
+
+    """
 
     name: str
     title: str
@@ -26,11 +32,11 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Cutoffs:
-    """Where the measures cut the ranking off.
+    """The number of hits that each measure takes into account, and the lowest rating of a relevant document.
 
     Attributes:
-        k: Rank at which MRR, nDCG and the share of judged hits are cut off.
-        window: Rank at which recall is cut off: the number of hits that the model can reorder.
+        k: Number of hits for nDCG, MRR, and the share of judged hits.
+        window: Number of hits for recall: those that the model can reorder.
         relevant: Lowest rating of a relevant document, for Success, MRR and recall.
 
     """
@@ -51,10 +57,15 @@ class Cutoffs:
 
 
 def measured(comparisons: Sequence[Comparison], side: Side, cutoffs: Cutoffs) -> dict[str, Values]:
-    """Return the value of each measure for each query, by the measure's name."""
+    """Measure the ranking of one side.
+
+    Returns:
+        By the name of each measure, its value for each query.
+
+    """
     official = library("ir_measures")
-    unit = _unit([one.ratings for one in comparisons])
-    relevant = max(round(cutoffs.relevant * unit), 1)
+    factor = _factor([one.ratings for one in comparisons])
+    relevant = max(round(cutoffs.relevant * factor), 1)
     definitions = {
         official.nDCG @ cutoffs.k: f"ndcg@{cutoffs.k}",
         official.Success(rel=relevant) @ 1: "success@1",
@@ -62,9 +73,9 @@ def measured(comparisons: Sequence[Comparison], side: Side, cutoffs: Cutoffs) ->
         official.R(rel=relevant) @ cutoffs.window: f"recall@{cutoffs.window}",
         official.Judged @ cutoffs.k: f"judged@{cutoffs.k}",
     }
-    judgments = {one.query.id: {key: round(r * unit) for key, r in one.ratings.items()} for one in comparisons}
-    # The scores of a run decide its order, and the negative rank has no ties. Like a run file, it has no query without
-    # hits: ir-measures gives such a query the value 0, but divides by the number of its hits if it is in the run.
+    judgments = {one.query.id: {key: round(r * factor) for key, r in one.ratings.items()} for one in comparisons}
+    # ir-measures sorts the documents of a query by score. The score is the negative rank, so that there are no ties.
+    # Queries without hits are left out: ir-measures gives a missing query the value 0, but fails for an empty one.
     rankings = {one.query.id: one.of(side).ids for one in comparisons if one.of(side).ids}
     run = {query: {key: -float(at) for at, key in enumerate(ids)} for query, ids in rankings.items()}
     found: dict[str, dict[str, float]] = {name: {} for name in definitions.values()}
@@ -73,7 +84,7 @@ def measured(comparisons: Sequence[Comparison], side: Side, cutoffs: Cutoffs) ->
     return {**found}
 
 
-def _unit(all_ratings: Sequence[Ratings]) -> int:
+def _factor(all_ratings: Sequence[Ratings]) -> int:
     """Return the factor that turns all ratings into whole numbers."""
     whole = all(float(rating).is_integer() for ratings in all_ratings for rating in ratings.values())
-    return 1 if whole else _UNITS
+    return 1 if whole else _FACTOR

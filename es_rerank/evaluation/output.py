@@ -1,4 +1,4 @@
-"""The result as JSON, and both rankings as files that other evaluation tools read."""
+"""Writes the result of an evaluation as JSON, and both rankings in TREC's formats for other evaluation tools."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _group(group: Group) -> dict[str, Any]:
 
 
 def _query(one: QueryChange, measure: str) -> dict[str, Any]:
-    """Return a query as JSON values: the first measure, and the ids of both sides."""
+    """Return a query as JSON values, with the first measure and the ids of the hits on both sides."""
     query = one.comparison.query
     values = {"baseline": one.baseline, "endpoint": one.endpoint}
     sides = {side: list(one.comparison.of(side).ids) for side in Side}
@@ -79,7 +79,7 @@ def write_runs(folder: Path, comparisons: Sequence[Comparison]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file, and the folder that it is in. Raises EsRerankError if this fails."""
+    """Write a file, and create its folder if necessary. Raises EsRerankError if this fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -88,7 +88,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _run(comparisons: Sequence[Comparison], side: Side) -> list[str]:
-    """Return the lines of a run. The score is the number of hits from this rank to the last one."""
+    """Return the lines of a TREC run file. The last hit of a query has the score 1, the hit above it 2, and so on."""
     return [
         f"{_id(one.query.id)} Q0 {_id(key)} {rank} {len(one.of(side).ids) - rank + 1} {side}\n"
         for one in comparisons

@@ -1,4 +1,4 @@
-"""Plots of the report as inline SVG. Elements get their colors from CSS classes in the report's style sheet."""
+"""Draws the plots of the report as inline SVG. Colors are defined by CSS classes in the report's style sheet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from html import escape
 from es_rerank.evaluation.summary import Group, QueryChange
 from es_rerank.evaluation.values import Side
 
-# The unit is a pixel on a small phone, where the plot has the width of the screen, so that its text can be read.
+# All lengths are in pixels. A plot is as wide as the screen of a small phone, so that its text can be read there.
 WIDTH = 400
 LEFT, RIGHT = 44, 8
 INNER = WIDTH - LEFT - RIGHT
@@ -38,7 +38,15 @@ def differences(changes: Sequence[QueryChange], title: str) -> str:
 
 
 def _bar(one: QueryChange, zero: tuple[float, float], width: float, height: float) -> str:
-    """Return the bar of a query; *zero* is its corner on the axis, *height* is positive for a win."""
+    """Return the bar of a query.
+
+    Args:
+        one: The query.
+        zero: The left end of the bar on the horizontal axis, in pixels.
+        width: Width in pixels.
+        height: Height in pixels; negative if the query got worse.
+
+    """
     kind = "win" if height > 0 else "loss"
     top = zero[1] - max(height, 0)
     name = escape(f"{one.comparison.query.text}: {one.baseline:.3f} to {one.endpoint:.3f}")
@@ -49,7 +57,7 @@ def _bar(one: QueryChange, zero: tuple[float, float], width: float, height: floa
 
 
 def by_group(groups: Sequence[Group]) -> str:
-    """Plot the first measure of each group: baseline and endpoint as two dots on a line from 0 to 1."""
+    """Plot the first measure of each group, on a scale from 0 to 1, as two dots: the baseline and the endpoint."""
     step, left = 26, 110
     scale = WIDTH - left - 2 * RIGHT
     height = step * len(groups) + 24
@@ -73,7 +81,7 @@ def by_group(groups: Sequence[Group]) -> str:
 
 
 def times(seconds: Mapping[Side, Sequence[float]]) -> str:
-    """Plot the share of searches that took at most a time, on a logarithmic axis."""
+    """Plot the cumulative distribution of the search times. The time axis is logarithmic."""
     height, bottom = 190, 165
     every = [max(value, 1e-4) for values in seconds.values() for value in values]
     low, high = math.floor(math.log10(min(every))), math.ceil(math.log10(max(every)))
@@ -115,5 +123,5 @@ def label(x: float, y: float, text: str, anchor: str) -> str:
 
 
 def svg(height: float, label: str, content: str) -> str:
-    """Return an SVG element that is as wide as the column."""
+    """Return an SVG element, which the style sheet scales to the width of the page."""
     return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}">{content}</svg>'

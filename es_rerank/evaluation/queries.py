@@ -27,7 +27,8 @@ def read_queries(path: Path) -> list[Query]:
 
     Args:
         path: JSON Lines with `_id` and `text` (https://github.com/beir-cellar/beir/wiki/Load-your-custom-dataset), TREC
-            topics, CSV or TSV with a header, or TSV with the two columns id and text. Other columns become fields.
+            topics, CSV or TSV with a header, or TSV with the two columns id and text. All other columns become
+            `Query.fields`.
 
     Raises:
         InputError: If a line is malformed, an id is repeated, or there are no queries.
@@ -85,7 +86,7 @@ def _topics(source: Source) -> Iterator[tuple[int, Query]]:
 
 
 def _query(source: Source, line: int, cells: Mapping[str, str]) -> Query:
-    """Return the query of a row. Without an id, the text is the id, as in the exports of Quepid."""
+    """Return the query in a row. If the row has no id, the text is the id, as in the exports of Quepid."""
     names = list(cells)
     text, key = column(names, _TEXT), column(names, _ID)
     if text is None:
@@ -106,7 +107,7 @@ def _shown(value: Any) -> str:
 
 
 def check_field(queries: Sequence[Query], name: str) -> None:
-    """Raise InputError, which lists the fields of the queries, if no query has the field *name*."""
+    """Check that a query has the field *name*. Raises InputError, which lists all fields, if none has it."""
     fields = sorted({field for query in queries for field in query.fields})
     if name not in fields:
         raise InputError(f"--by: no query has the field {name!r}; the fields are: {', '.join(fields) or 'none'}")

@@ -1,4 +1,4 @@
-"""A file with one record per query, from which an interrupted command continues. Format: JSON Lines."""
+"""Stores one record per query in a JSON Lines file, so that an interrupted command can be continued."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True, slots=True)
 class RecordFormat(Generic[Record]):
-    """How a record is stored.
+    """Converts records to JSON values and back.
 
     Attributes:
-        name: What a record is, for error messages.
-        dump: Returns a record as JSON values.
-        load: Returns the record of JSON values. Raises KeyError or TypeError if they are malformed.
+        name: Description of a record for error messages, such as `a search of an evaluation`.
+        dump: Converts a record to JSON values.
+        load: Converts JSON values to a record. Raises KeyError or TypeError if they are malformed.
 
     """
 
@@ -32,38 +32,43 @@ class RecordFormat(Generic[Record]):
 
 
 class Records(Generic[Record]):
-    """The records that are done, by query. With a path, they are also in a file, each written when it is done."""
+    """The finished records, by query. If there is a path, each new record is also appended to that file."""
 
     def __init__(self, conditions: Mapping[str, Any], form: RecordFormat[Record], path: Path | None = None) -> None:
-        """Read the file, if it exists.
+        """Read the file if it exists.
 
         Args:
-            conditions: What the records depend on, as JSON values, such as the index and the template.
-            form: How a record is stored.
+            conditions: The inputs that all records depend on, such as the index and the template, as JSON values.
+            form: Converts records to JSON values and back.
             path: The file; None to keep the records in memory only.
 
         Raises:
-            InputError: If the file is malformed, or its records were made under other conditions.
+            InputError: If the file is malformed, or was written with other *conditions*.
 
         """
         self._path = path
         self._form = form
-        # As they are read again: without tuples and enumerations.
+        # Converted in the same way as those in the file, so that both can be compared: tuples become lists.
         self._conditions = json.loads(json.dumps(conditions))
         self._done: dict[str, tuple[Mapping[str, Any], Record]] = {}
-        # Bytes of the complete lines.
+        # Number of bytes up to the end of the last complete line.
         self._size = 0
         if path and path.exists():
             self._read(path)
 
     def get(self, query: Query) -> Record | None:
-        """Return the record of a query; None if it is not done, or the query has changed."""
-        asked, record = self._done.get(query.id, ({}, None))
-        return record if asked == _asked(query) else None
+        """Return the record of a query; None if it has none yet, or if its text or fields have changed since then."""
+        recorded, record = self._done.get(query.id, ({}, None))
+        return record if recorded == _query_values(query) else None
 
     @contextmanager
     def writer(self) -> Iterator[RecordWriter[Record]]:
-        """Open the file to add records. A last line that was cut off, when a process was killed, is removed."""
+        """Open the file for appending. An incomplete last line, which a killed process leaves, is removed.
+
+        Raises:
+            InputError: If the file cannot be written.
+
+        """
         if self._path is None:
             yield RecordWriter(self._done, self._form, None)
             return
@@ -95,14 +100,14 @@ class Records(Generic[Record]):
                 raise source.error(line, f"is not {self._form.name}") from None
 
     def _check(self, source: Source, line: int, conditions: Mapping[str, Any]) -> None:
-        """Raise InputError if the file's records were made under other conditions."""
+        """Raise InputError if the file was written with other conditions."""
         for name in {**conditions, **self._conditions}:
             if conditions.get(name) != self._conditions.get(name):
-                raise source.error(line, "differs from that of this evaluation; use another file", name)
+                raise source.error(line, "the file was written with another value: use another file", name)
 
 
 class RecordWriter(Generic[Record]):
-    """Adds records to the done ones and to their file."""
+    """Adds records to those in memory and to the file."""
 
     def __init__(
         self,
@@ -117,17 +122,17 @@ class RecordWriter(Generic[Record]):
 
     def add(self, query: Query, record: Record) -> None:
         """Add the record of a query."""
-        asked = _asked(query)
-        self._done[query.id] = (asked, record)
-        self.write({**asked, **self._form.dump(record)})
+        values = _query_values(query)
+        self._done[query.id] = (values, record)
+        self.write({**values, **self._form.dump(record)})
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Write one line, and hand it to the operating system, which keeps it if this process is killed."""
+        """Write one line, and flush it, so that it is not lost if this process is killed."""
         if self._file:
             self._file.write(json.dumps(row).encode() + b"\n")
             self._file.flush()
 
 
-def _asked(query: Query) -> Mapping[str, Any]:
-    """Return the part of a line that identifies the query."""
+def _query_values(query: Query) -> Mapping[str, Any]:
+    """Return the part of a line that has the query."""
     return {"query": {"id": query.id, "text": query.text, "fields": dict(query.fields)}}

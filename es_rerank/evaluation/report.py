@@ -1,4 +1,4 @@
-"""The report of an evaluation: one HTML page without outside assets."""
+"""Creates the report of an evaluation: one HTML page that loads no other files."""
 
 from __future__ import annotations
 
@@ -41,14 +41,20 @@ def report(summary: Summary, setup: wording.Setup) -> str:
 
 
 def page(name: str, **parts: object) -> str:
-    """Fill the HTML template with a name in this folder, and add the style sheet."""
+    """Return an HTML page.
+
+    Args:
+        name: File name of a template in this folder.
+        parts: The values of the template's placeholders, by name. They must be escaped. `style` is added.
+
+    """
     folder = files(__package__)
     style = (folder / "report.css").read_text(encoding="utf-8")
     return Template((folder / name).read_text(encoding="utf-8")).substitute(style=style, **parts)
 
 
 def legend() -> str:
-    """Return the colors of the two sides."""
+    """Return the legend, which names the color of each side."""
     return ", ".join(_KEY.format(side=side) for side in Side)
 
 
@@ -74,7 +80,14 @@ def _times(summary: Summary) -> str:
 
 
 def changed_queries(changes: Sequence[QueryChange], none: str, cutoffs: Cutoffs) -> str:
-    """Return the first queries of a list, with the documents of both sides."""
+    """Return HTML with the first 25 queries of a list and their hits on both sides.
+
+    Args:
+        changes: The queries, in the order of the page.
+        none: The text if the list is empty.
+        cutoffs: The number of hits to show, and the lowest rating of a relevant document.
+
+    """
     if not changes:
         return f"<p>{none}</p>"
     more = len(changes) - _SHOWN_QUERIES
@@ -83,7 +96,7 @@ def changed_queries(changes: Sequence[QueryChange], none: str, cutoffs: Cutoffs)
 
 
 def _query(one: QueryChange, cutoffs: Cutoffs) -> str:
-    """Return one query with the documents of both sides."""
+    """Return one query with its hits on both sides."""
     kind, query = "worse" if one.change < 0 else "better", one.comparison.query
     sides = "".join(f"<div><p class='soft'>{side}</p>{_hits(one, side, cutoffs)}</div>" for side in Side)
     return (
@@ -109,7 +122,7 @@ def _hits(one: QueryChange, side: Side, cutoffs: Cutoffs) -> str:
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return an HTML table."""
+    """Return an HTML table. The cells are escaped here."""
     first = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{first}</tr></thead><tbody>{body}</tbody></table>"

@@ -1,4 +1,4 @@
-"""The searches of an evaluation: for each judged query one search of the baseline and one of the endpoint."""
+"""Runs the searches of an evaluation: sends each judged query to the baseline and to the endpoint."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from es_rerank.evaluation.template import Template
 from es_rerank.evaluation.values import Comparison, Query, Side
 
 Progress = Callable[[int, int], None]
-"""Called after each query, with the number of queries that are done, and of all queries."""
+"""Called after each query with two numbers: how many queries are finished, and how many there are in all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What to search.
+    """The inputs of the searches, apart from the queries.
 
     Attributes:
         targets: The baseline and the endpoint.
@@ -36,7 +36,7 @@ class Task:
     ca: Path | None = None
 
     def conditions(self) -> dict[str, object]:
-        """Return the conditions of the results as JSON values, without headers, which can contain secrets."""
+        """Return what the results depend on, as JSON values. Headers are left out: they can contain secrets."""
         urls = {str(side): target.url for side, target in self.targets.items()}
         return {**urls, "index": self.targets[Side.ENDPOINT].index, "template": self.template.body, "size": self.size}
 
@@ -49,10 +49,10 @@ def judged(queries: Sequence[Query], judgments: Judgments) -> list[Query]:
 async def compare(
     task: Task, queries: Sequence[Query], judgments: Judgments, journal: Journal, progress: Progress
 ) -> list[Comparison]:
-    """Search for every query, except those in the journal, and return the searches of all.
+    """Send every query that is not in the journal to both sides, and return the searches of all queries.
 
-    One search is made at a time, so that the times are those of an idle engine. The two sides take turns in being
-    searched first, so that neither side benefits more often from the engine's caches that the other has filled.
+    Searches are sent one at a time, so that the times are those of an idle engine. Every second query is sent to the
+    endpoint first: the second search of a query can be faster, because the first one has filled the engine's caches.
 
     Raises:
         SearchError: If a search fails. The journal has the searches that were made before.
@@ -72,7 +72,7 @@ async def compare(
 
 
 async def _search_both(client: aiohttp.ClientSession, task: Task, query: Query, *, endpoint_first: bool) -> Searches:
-    """Search the baseline and the endpoint for one query."""
+    """Send one query to the baseline and to the endpoint."""
     body = task.template.search(query, task.size)
     sides = sorted(Side, key=lambda side: (side is Side.ENDPOINT) != endpoint_first)
     return {side: await search(client, task.targets[side], body) for side in sides}

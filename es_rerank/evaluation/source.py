@@ -27,13 +27,13 @@ class InputError(EsRerankError):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The text of a file."""
+    """The path and the text of a file."""
 
     path: Path
     text: str
 
     def error(self, place: Place | None, problem: str, field: str = "") -> InputError:
-        """Return the error for a problem at a place (None for the whole file) and a field."""
+        """Return an error for *problem* at *place*, which is None if the whole file is meant, and in *field*."""
         line = self._line_of(place) if isinstance(place, tuple) else place
         where = f"{self.path}" if line is None else f"{self.path}:{line}"
         return InputError(f"{where}: {field}: {problem}" if field else f"{where}: {problem}")

@@ -1,4 +1,4 @@
-"""Significance of the difference between two rankings of the same queries."""
+"""Computes the statistical significance of the difference between two rankings of the same queries."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Difference:
 
 
 def difference(baseline: Sequence[float], endpoint: Sequence[float]) -> Difference:
-    """Compare the values of the same queries.
+    """Compare the values that a measure has for the same queries on both sides.
 
     p is from a paired two-sided randomization test (Smucker, Allan and Carterette, "A comparison of statistical
-    significance tests for information retrieval evaluation", CIKM 2007): exact if at most 14 queries differ, otherwise
-    of 10,000 samples. The interval is the bootstrap percentile interval of 10,000 samples. Both use a fixed seed, so
-    the same values give the same result.
+    significance tests for information retrieval evaluation", CIKM 2007). It is exact if at most 14 queries differ,
+    and otherwise estimated from 10,000 samples. The interval is the bootstrap percentile interval of 10,000 samples.
+    Both use a fixed seed, so the same values give the same result.
 
     Args:
         baseline: The value of each query; at least one.
@@ -81,7 +81,7 @@ def _resampled_means(generator: Any, differences: Any) -> Any:
 
 
 def _randomization_test(generator: Any, differences: Any) -> float:
-    """Return p for the differences that are not 0; those that are 0 do not change the sum, whatever their sign."""
+    """Return p, given the differences without those that are 0, which add nothing to the sum with either sign."""
     numpy, count = library("numpy"), len(differences)
     if not count:
         return 1.0
@@ -98,11 +98,16 @@ def _randomization_test(generator: Any, differences: Any) -> float:
 
 
 def _blocks(count: int) -> list[int]:
-    """Return how many samples of *count* values to draw at once, so that a block has about a million values."""
+    """Return the number of samples in each block. To limit memory, a block has at most about a million values.
+
+    Args:
+        count: Number of values per sample.
+
+    """
     rows = max(_BLOCK_VALUES // count, 1)
     return [min(rows, _SAMPLES - start) for start in range(0, _SAMPLES, rows)]
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the percentile of *values*, with *share* from 0 to 100, interpolated linearly."""
+    """Return a percentile of *values*, interpolated linearly. *share* is from 0 to 100; 50 returns the median."""
     return float(library("numpy").percentile(values, share))

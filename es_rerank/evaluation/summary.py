@@ -1,4 +1,4 @@
-"""The result of an evaluation: measures with significance, in all and by group; wins and losses; times; outcomes."""
+"""Summarizes an evaluation: measures for all queries and by group, wins and losses, search times, and outcomes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The rows of the queries that have the same value in the field `--by`, or of all queries."""
+    """The measures of a group of queries.
+
+    Attributes:
+        name: The value that these queries have in the field that `--by` names, or `all` for all queries.
+        queries: Number of queries.
+        rows: One row per measure.
+
+    """
 
     name: str
     queries: int
@@ -62,11 +69,11 @@ class Summary:
     """The result of an evaluation.
 
     Attributes:
-        measures: The measures, the first being that of `queries`.
-        total: All queries.
-        groups: The queries by the field `--by`; empty without it.
+        measures: The measures. `queries` has the values of the first one.
+        total: The measures of all queries.
+        groups: The measures of each group of queries; empty without `--by`.
         queries: The queries, from the greatest loss to the greatest win.
-        seconds: For each side the percentiles of the search times, in seconds.
+        seconds: For each side, the search time in seconds by percentile, such as 95.
         outcomes: How many searches of the endpoint had each outcome, such as `reranked` or `skipped; why=sort`.
         changed_sets: Number of queries for which the two sides returned different sets of hits.
 
@@ -86,8 +93,8 @@ def summarize(comparisons: Sequence[Comparison], cutoffs: Cutoffs, by: str | Non
 
     Args:
         comparisons: The searches of all queries; at least one.
-        cutoffs: Where to cut the rankings off.
-        by: A field of the queries to group by.
+        cutoffs: The number of hits that each measure takes into account.
+        by: The field of the queries to group by; None for no groups.
 
     """
     measures = cutoffs.measures()

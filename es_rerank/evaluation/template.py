@@ -25,7 +25,7 @@ class Template:
     name: str = "the default template"
 
     def search(self, query: Query, size: int) -> dict[str, Any]:
-        """Return the search body of a query, with *size* hits from the first one.
+        """Return the search body for a query, which requests the first *size* hits.
 
         Raises:
             InputError: If the query lacks a field that the template names.
@@ -71,7 +71,7 @@ def _placeholders(value: Any) -> Iterator[str]:
 
 
 def _filled(value: Any, values: Mapping[str, str]) -> Any:
-    """Return a JSON value whose strings have the values in place of the placeholders."""
+    """Replace the placeholders in all strings of a JSON value by *values*."""
     match value:
         case str():
             return _PLACEHOLDER.sub(lambda found: values[found[1]], value)

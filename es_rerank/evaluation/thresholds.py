@@ -1,4 +1,4 @@
-"""Conditions on the result, such as `ndcg@10>=0.45`, that decide on the exit status."""
+"""The conditions of `--fail-under`, such as `ndcg@10>=0.45`. The command fails if the result does not meet one."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Threshold:
     Attributes:
         text: The condition as it was written.
         measure: Name of the measure, such as `ndcg@10`.
-        above: Whether the value must be greater than the bound; otherwise it may be equal.
-        bound: The bound; None for the value of the baseline.
+        above: Whether the value must be greater than the bound. If not, an equal value is enough.
+        bound: The bound; None if it is the value of the baseline.
 
     """
 
@@ -32,7 +32,7 @@ class Threshold:
     bound: float | None
 
     def failure(self, summary: Summary) -> str | None:
-        """Return why a result does not meet the condition; None if it does."""
+        """Return an error message if a result does not meet the condition, otherwise None."""
         row = next(row for row in summary.total.rows if row.measure.name == self.measure)
         bound = row.baseline if self.bound is None else self.bound
         met = row.endpoint > bound if self.above else row.endpoint >= bound
@@ -47,7 +47,7 @@ def parse_threshold(text: str, names: Sequence[str]) -> Threshold:
         names: The names of the measures.
 
     Raises:
-        EsRerankError: If the condition is malformed, or names another measure.
+        EsRerankError: If the condition is malformed, or its measure is not in *names*.
 
     """
     match = _CONDITION.match(text)

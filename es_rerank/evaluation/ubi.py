@@ -1,7 +1,7 @@
 """Reads impressions and clicks from records of User Behavior Insights (UBI).
 
-A search is a record of `ubi_queries`, with the ids of its hits. What the user does with them is in records of
-`ubi_events` that have the same `query_id`.
+UBI records each search in `ubi_queries`, with the ids of its hits, and each action of a user, such as a click, in
+`ubi_events`. The actions after a search have the `query_id` of the search.
 
 Formats: `query.request.schema.json` and `event.schema.json` of https://github.com/o19s/ubi, versions 1.0 to 1.3, and
 the records of OpenSearch's plugin (https://github.com/opensearch-project/user-behavior-insights).
@@ -30,7 +30,7 @@ _ORDINAL = ("event_attributes", "position", "ordinal")
 
 
 class Record(NamedTuple):
-    """A record, and where it is: file and line, or index and id."""
+    """A record, and its place for error messages: file and line, or index and id."""
 
     place: str
     values: Mapping[str, Any]
@@ -45,9 +45,9 @@ class Ignored:
     """How many records were ignored, by reason.
 
     Attributes:
-        clicks: Clicks on documents that the search did not show, such as clicks of unknown searches.
+        clicks: Clicks on documents that were not shown, and clicks whose `query_id` is missing or unknown.
         repeated: Searches with the `query_id` of an earlier search.
-        unnamed: Searches without a query text, or without an id.
+        unnamed: Searches without a query text, or without a `query_id`.
 
     """
 
@@ -58,9 +58,13 @@ class Ignored:
 
 @dataclass(slots=True)
 class Behavior:
-    """What users did: for each `query_id`, the clicked documents, and the positions of `impression` events.
+    """The actions of users.
 
-    `ignored` counts the records that cannot be used.
+    Attributes:
+        clicked: For each `query_id`, the ids of the clicked documents.
+        shown: For each `query_id`, the position of each document that has an `impression` event.
+        ignored: The numbers of records that cannot be used.
+
     """
 
     clicked: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -69,7 +73,7 @@ class Behavior:
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """Yield the records of a JSON Lines file; a record may be in `_source`, as in exported hits.
+    """Yield the records in a JSON Lines file. A line is a record, or an exported hit with the record in `_source`.
 
     Raises:
         InputError: If the file cannot be read, or a line is not a JSON object.
@@ -81,10 +85,10 @@ def read_records(path: Path) -> Iterator[Record]:
 
 
 def read_events(events: Iterable[Record], clicks: Sequence[str] = CLICKS) -> Behavior:
-    """Return what users did.
+    """Collect the clicks and the impressions of all searches.
 
     Args:
-        events: Records of `ubi_events`. Other actions than clicks and impressions are ignored.
+        events: Records of `ubi_events`. All actions except clicks and impressions are ignored.
         clicks: The values of `action_name` that count as a click.
 
     Raises:
@@ -111,12 +115,12 @@ def read_events(events: Iterable[Record], clicks: Sequence[str] = CLICKS) -> Beh
 def impressions(queries: Iterable[Record], behavior: Behavior) -> Iterator[Impression]:
     """Yield the impressions of searches.
 
-    If a search has `impression` events, these tell which documents the user saw and at which positions. Otherwise, all
-    hits of its response count as shown. Of searches with the same `query_id`, only the first counts.
+    If a search has `impression` events, only their documents count as shown, at the positions in the events. Otherwise,
+    all hits of its response count as shown. If several searches have the same `query_id`, only the first one counts.
 
     Args:
         queries: Records of `ubi_queries`.
-        behavior: The events of these searches. Their clicks are removed from it, and ignored records are counted.
+        behavior: The actions after these searches. They are removed from it, and ignored records are counted in it.
 
     Raises:
         InputError: If a field has the wrong type.
@@ -154,7 +158,7 @@ def _hits(query: Record) -> dict[str, int]:
 
 
 def _query_text(query: Record) -> str:
-    """Return the text that the user entered; newer plugins have it in `user_query.text`."""
+    """Return the text that the user entered. It is in `user_query` or, with newer plugins, in `user_query.text`."""
     in_object = isinstance(query.values.get("user_query"), dict)
     return _text(query, "user_query", "text") if in_object else _text(query, "user_query")
 

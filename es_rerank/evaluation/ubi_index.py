@@ -22,7 +22,7 @@ QUERIES, EVENTS = "ubi_queries", "ubi_events"
 
 
 def read_index(target: SearchTarget, fields: tuple[str, ...], ca: Path | None = None) -> Iterator[Record]:
-    """Yield all records of an index, with the API for scrolling, which both engines have.
+    """Yield all records of an index. Uses the scroll API, because both engines have it.
 
     Args:
         target: The URL and the index.
@@ -45,7 +45,7 @@ def read_index(target: SearchTarget, fields: tuple[str, ...], ca: Path | None = 
 
 
 async def _scroll(target: SearchTarget, fields: tuple[str, ...], ca: Path | None) -> AsyncGenerator[list[Record]]:
-    """Yield the pages of a scroll, and close it."""
+    """Yield the records page by page, and close the scroll at the end."""
     first = f"/{quote(target.index, safe=',*:<>-_.')}/_search?scroll={_KEEP_ALIVE}"
     body: dict[str, Any] = {"size": _PAGE, "sort": ["_doc"], "_source": list(fields)}
     async with session(ca) as client:
@@ -74,7 +74,7 @@ async def _close(client: aiohttp.ClientSession, target: SearchTarget, scroll_id:
 async def _post(
     client: aiohttp.ClientSession, target: SearchTarget, path: str, body: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Send a request and return the response, an object."""
+    """Send a request, and return its response. Raises SearchError if that is not a complete search response."""
     url = target.url + path
     try:
         async with client.post(url, json=body, headers=target.headers) as response:
@@ -88,7 +88,7 @@ async def _post(
     except ValueError:
         found = None
     if not isinstance(found, dict) or not isinstance(found.get("hits"), dict):
-        raise SearchError(f"{url}: the response is no search response")
+        raise SearchError(f"{url}: the response is not a search response")
     if found.get("timed_out") or found.get("_shards", {}).get("failed"):
         raise SearchError(f"{url}: the response is incomplete: it timed out, or shards failed")
     return found

@@ -1,4 +1,4 @@
-"""The values of an evaluation: judged queries, and the searches that were made for them."""
+"""The values that the parts of an evaluation exchange: judged queries, and the searches for them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Ratings = Mapping[str, float]
 
 
 class Side(StrEnum):
-    """The two rankings that are compared."""
+    """The two rankings that an evaluation compares: without and with reranking."""
 
     BASELINE = "baseline"
     ENDPOINT = "endpoint"
@@ -59,7 +59,7 @@ class SearchRecord:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of the hits in order, each once: the same id in two indices counts at its first rank."""
+        """The ids of the hits, in order. An id that is in two indices is listed once, at its first rank."""
         return tuple(dict.fromkeys(hit.id for hit in self.hits))
 
 

@@ -1,4 +1,4 @@
-"""The result in words and numbers, for the terminal and the report."""
+"""Formats the result of an evaluation as sentences and tables, for the terminal and the report."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ HEAD = ("measure", "baseline", "endpoint", "difference", "95 % interval", "p")
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How an evaluation was made, for the report.
+    """The inputs of an evaluation, as named in the report.
 
     Attributes:
         index: The index expression.
         endpoint: URL of the endpoint.
         baseline: URL of the baseline.
         same: Whether the baseline is the endpoint with `X-Rerank-Mode: off`.
-        template: Name of the template.
-        cutoffs: Where the rankings are cut off.
+        template: Name of the search template.
+        cutoffs: The number of hits that each measure takes into account.
         size: Number of hits of each search.
         unjudged: Number of queries without judgments, which were not evaluated.
         unmatched: Number of judged queries that are not in the file of queries.
@@ -43,7 +43,7 @@ class Setup:
 
 
 def verdict(summary: Summary) -> str:
-    """Return the result of the first measure in a sentence or two."""
+    """Return two sentences: how the first measure changes, and how many queries get better and worse."""
     row = summary.total.rows[0]
     change = row.difference
     equal = summary.total.queries - change.better - change.worse
@@ -56,18 +56,18 @@ def verdict(summary: Summary) -> str:
 
 
 def significance(change: Difference) -> str:
-    """Return a difference with its interval and p."""
+    """Return a difference with its confidence interval and p, as text."""
     chance = "" if change.significant else "; it can be chance"
     return f"{change.mean:+.3f}, 95 % interval {interval(change)}, {p_value(change, 'p = ', 'p < ')}{chance}"
 
 
 def interval(change: Difference) -> str:
-    """Return the confidence interval of a difference."""
+    """Return the confidence interval of a difference, as text."""
     return f"{change.low:+.3f} to {change.high:+.3f}"
 
 
 def p_value(change: Difference, equal: str = "", below: str = "< ") -> str:
-    """Return p with three decimals, or as an upper bound such as `< 0.001` if it is smaller."""
+    """Return p with three decimals, or as `< 0.001` if it is smaller. *equal* and *below* are the prefixes."""
     return f"{below}{_SMALL_P}" if change.p < _SMALL_P else f"{equal}{change.p:.3f}"
 
 
@@ -118,7 +118,7 @@ def notes(summary: Summary, setup: Setup) -> list[str]:
 
 
 def method(setup: Setup) -> str:
-    """Return how the evaluation was made."""
+    """Return a description of the inputs and the method of the evaluation."""
     baseline = "the same endpoint with X-Rerank-Mode: off" if setup.same else setup.baseline
     return (
         f"Endpoint: {setup.endpoint}. Baseline: {baseline}. Index: {setup.index}. Search body: {setup.template}. "

@@ -86,7 +86,7 @@ async def test_an_evaluation_continues_from_its_file(
     assert second.output == first.output
     assert engine.targets() == searches
     other = await evaluated(run, endpoint, "--resume", "searches.jsonl", "--window", "20")
-    assert "searches.jsonl:1: size: differs" in str(other.exception)
+    assert "searches.jsonl:1: size: the file was written with another value" in str(other.exception)
 
 
 @pytest.mark.parametrize(

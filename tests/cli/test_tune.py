@@ -148,7 +148,7 @@ async def test_an_interrupted_tuning_continues(tune: Tune, files: Path) -> None:
     assert again == whole
     assert (files / "scores.jsonl").read_text().splitlines(keepends=True) == lines
     result, _ = await tune(GOOD, "--resume", "scores.jsonl", "--windows", "2,3")
-    assert "scores.jsonl:1: windows: differs" in str(result.exception)
+    assert "scores.jsonl:1: windows: the file was written with another value" in str(result.exception)
 
 
 async def test_the_other_keys_of_the_current_rule_are_kept(tune: Tune, run: Run, files: Path) -> None:

@@ -63,7 +63,7 @@ def test_a_line_that_was_cut_off_is_removed(path: Path, cut: int) -> None:
 
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_searches_made_under_other_conditions_are_refused(path: Path, name: str) -> None:
-    with pytest.raises(InputError, match=rf"searches\.jsonl:1: {name}: differs from that of this evaluation"):
+    with pytest.raises(InputError, match=rf"searches\.jsonl:1: {name}: the file was written with another value"):
         Journal({**CONDITIONS, name: "other"}, path)
 
 

@@ -44,8 +44,8 @@ async def test_all_pages_are_read_and_the_scroll_is_closed() -> None:
     ("response", "message"),
     [
         (FakeResponse(b'{"error": {"reason": "no such index [ubi_queries]"}}', status=404), "no such index"),
-        (FakeResponse(b"[]"), "is no search response"),
-        (FakeResponse(b"<html>"), "is no search response"),
+        (FakeResponse(b"[]"), "is not a search response"),
+        (FakeResponse(b"<html>"), "is not a search response"),
         (page("1", _shards={"failed": 1}), "is incomplete"),
         (FakeResponse(b'{"hits": {"hits": [{"_index": "a", "_id": "1"}]}}'), "has no records"),
     ],

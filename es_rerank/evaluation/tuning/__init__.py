@@ -1,12 +1,12 @@
-"""Chooses the rule of an index by judged queries.
+"""Finds the best rule for an index with judged queries.
 
-hits              sends the search of each query to the engine
-passage_variants  which ways to build passages are compared
-scoring           scores the texts with the model, once for each passage variant and window
-candidates        the rules that are compared, which need no further scores
-outcomes          the order and the quality of each query under a rule
-selection         chooses a rule by cross-validation, or none
+hits              gets the hits of each query from the engine
+passage_variants  lists the ways to build passages that are compared
+scoring           scores the hits with the model, for each passage variant and window
+candidates        lists the rules that are compared with these scores
+outcomes          computes the order and the quality of each query with each rule
+selection         chooses a rule by cross-validation, and decides whether to propose it
 rule_text         writes the rule file
-summary           the result in numbers, for the terminal, the report and JSON
-report            the result as an HTML page
+summary           collects the result in numbers, for the terminal, the report and JSON
+report            creates the report, an HTML page
 """

@@ -1,4 +1,7 @@
-"""The rules that are compared with the same scores: policies, protection of known items, and lowest probabilities."""
+"""Lists the rules to compare. They differ in passages, window, policy, protection of known items and `min_probability`.
+
+The model's scores depend only on the passages and the window. All other keys are compared without scoring again.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,13 @@ _MINIMUMS = (None, *(MinProbability(value) for value in (0.05, 0.1, 0.2, 0.3, 0.
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What distinguishes a rule from the current one.
+    """A rule to compare: the current rule with other values of some keys.
 
     Attributes:
-        place: The variant and the window.
+        place: The passage variant and the window.
         policy: The policy.
-        protect: When the engine's first hit stays first; None if never.
-        minimum: Which hits are dropped; None if none are.
+        protect: The conditions for keeping the engine's first hit first; None to never keep it.
+        minimum: The lowest probability, and what happens to hits below it; None for no limit.
 
     """
 
@@ -35,25 +38,25 @@ class Candidate:
     minimum: MinProbability | None = None
 
     def rule(self, current: Rule, variants: Sequence[PassageVariant]) -> Rule:
-        """Return the current rule with the changes of this candidate."""
+        """Return this candidate as a rule. Keys that are not compared, such as `index`, are those of *current*."""
         variant, window = self.place
         changed = variants[variant].applied(current, window)
         return replace(changed, policy=self.policy, protect=self.protect, min_probability=self.minimum)
 
 
 def current(rule: Rule) -> Candidate:
-    """Return the candidate that changes nothing."""
+    """Return the candidate that is equal to the current rule."""
     return Candidate((0, rule.window), rule.policy, rule.protect, rule.min_probability)
 
 
 def candidates(places: Sequence[Place], rule: Rule) -> list[Candidate]:
-    """Return a candidate for each variant, window and policy. It protects and drops hits as the current rule does."""
+    """Return a candidate for each variant, window and policy. `protect` and `minimum` are those of the current rule."""
     policies = dict.fromkeys((rule.policy, *_POLICIES))
     return [Candidate(place, policy, rule.protect, rule.min_probability) for place in places for policy in policies]
 
 
 def extended(candidate: Candidate) -> Iterator[Candidate]:
-    """Return a candidate with each protection and lowest probability, first without a change."""
+    """Yield *candidate* itself, and then the same candidate with every other combination of `protect` and `minimum`."""
     yield candidate
     for protect, minimum in product(_PROTECTIONS, _MINIMUMS):
         if (protect, minimum) != (candidate.protect, candidate.minimum):

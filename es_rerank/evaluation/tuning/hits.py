@@ -1,4 +1,4 @@
-"""Gets the hits of a query from the engine, with every field that the model reads under any compared rule."""
+"""Gets the hits of each query from the engine, with the complete `_source`, since the compared rules read any field."""
 
 from __future__ import annotations
 
@@ -27,13 +27,20 @@ from es_rerank.search.formats.decode import decode
 from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch
 from es_rerank.search.response.hits import Hit, NotASearchResponseError, keys, read, sources
 
-# Parts of a search that do not change its hits, but take time.
+# Parts of a search that take time but do not affect its hits. They are removed.
 _COSTLY_PARTS = ("aggs", "aggregations", "highlight", "suggest", "explain", "profile")
 
 
 @dataclass(frozen=True, slots=True)
 class EngineHits:
-    """The hits of one query in the engine's order: their bytes, what reports show of them, and their scores."""
+    """The hits of one query, in the engine's order.
+
+    Attributes:
+        raw: The hits as bytes of the engine's response.
+        shown: The id and the title of each hit, for reports.
+        scores: The engine's score of each hit.
+
+    """
 
     raw: tuple[Hit, ...]
     shown: tuple[FoundHit, ...]
@@ -41,13 +48,14 @@ class EngineHits:
 
 
 class EngineSource:
-    """Searches one index with the settings of es-rerank and with the caller's credentials in *headers*.
+    """Searches one index of the engine that the settings name.
 
-    es-rerank's own credentials stand in for the caller's if there are no headers.
+    Requests have the caller's headers, such as `Authorization`. If there are no headers, es-rerank's own credentials
+    are used.
     """
 
     def __init__(self, settings: Settings, index: str, headers: Mapping[str, str]) -> None:
-        """Search *index*; nothing is sent yet. Raises ConfigError if a file named in the settings cannot be used."""
+        """Prepare to search *index*. Raises ConfigError if a file that the settings name cannot be used."""
         self.index = index
         self._limit = settings.max_answer
         self._headers = CIMultiDict(headers)
@@ -56,7 +64,7 @@ class EngineSource:
         self._indices = FieldCapsCache(self._client, settings.max_answer, anonymous_headers=settings.anonymous_headers)
 
     async def __aenter__(self) -> Self:
-        """Return this object, whose connections are closed in the end."""
+        """Return this object. Leaving the context closes its connections."""
         return self
 
     async def __aexit__(self, *_error: object) -> None:
@@ -66,20 +74,20 @@ class EngineSource:
             stack.push_async_callback(self._indices.close)
 
     def planned(self, body: Mapping[str, Any]) -> Search | Skip:
-        """Return a search as the endpoint decodes it.
+        """Decode a search body as the endpoint does. Return the reason if the endpoint would not rerank the search.
 
         Raises:
-            EsRerankError: If it has reranking options of its own, which would replace those of a rule.
+            EsRerankError: If the body has reranking options of its own, which would override those of every rule.
 
         """
         request = EndpointRequest(self.index, headers=self._headers)
         search = decode(request, ParsedSearch(self.index, {}, json.dumps(body).encode()))
         if isinstance(search, Search) and search.rerank_request:
-            raise EsRerankError("the searches name a reranker or a query text for it: remove it from the template")
+            raise EsRerankError("the template names a reranker, or a query text for one: remove it")
         return search
 
     async def info(self, search: Search) -> IndexInfo:
-        """Return the indices of a search and their fields. Raises EsRerankError if the engine does not name them."""
+        """Return the indices of a search and their fields. Raises EsRerankError if the engine does not return them."""
         found = await self._indices.resolve(search, self._headers, use_service_credentials=self._own)
         if found is None:
             raise EsRerankError(f"{self.index}: the engine does not return the fields of this index: check the name")
@@ -124,7 +132,7 @@ class EngineSource:
 
 
 def _reason(content: bytes) -> str:
-    """Return the reason of an engine's error response, or its start."""
+    """Return the reason in an engine's error response. For any other response body, return its start."""
     try:
         return str(json.loads(content)["error"]["root_cause"][0]["reason"])
     except (ValueError, KeyError, TypeError, IndexError):

@@ -1,4 +1,7 @@
-"""The order and the quality of each query under a rule, computed from scores with the code of the endpoint."""
+"""Computes the order of the hits of each query with a rule, and its quality. The order is that of the endpoint's code.
+
+Nothing is scored: the model's scores are given.
+"""
 
 from __future__ import annotations
 
@@ -14,35 +17,42 @@ from es_rerank.model import Rule
 from es_rerank.search.window import WindowScores, ranked
 
 Shown = tuple[int, ...]
-"""The hits of the first page by their positions in the engine's order."""
+"""The order of the hits on the first page. Each hit is given by its position in the engine's order, from 0."""
 
 
 def shown(pool: Pool, candidate: Candidate, k: int) -> Shown:
-    """Return the first *k* places of the result under a candidate's rule; dropped hits leave places empty."""
+    """Return the first page, of *k* hits, with a candidate's rule. It has fewer hits if some are dropped from it."""
     read = pool.windows[candidate.place]
-    # Policy and protection are all that the order depends on.
+    # For given scores, the order depends only on these keys of a rule, and on the lowest probability.
     rule = Rule("", policy=candidate.policy, protect=candidate.protect)
     ranking = ranked(WindowScores(pool.engine, read.model, read.exact), rule, candidate.minimum)
     return tuple(ranking.order[rank] for rank in ranking.ranks(0, k))
 
 
 def hits(pool: Pool, places: Shown) -> tuple[FoundHit, ...]:
-    """Return the hits at some positions of the engine's order."""
+    """Return the hits at the given positions of the engine's order."""
     return tuple(pool.hits[at] for at in places)
 
 
 class Outcomes:
-    """The value of the first measure for queries under candidates. Each distinct order is measured once."""
+    """Computes the value of the first measure for each query with each candidate. Equal orders are measured once.
+
+    Attributes:
+        pools: The queries with their hits and scores.
+        cutoffs: The number of hits that the measure takes into account.
+        engine: The value of each query in the engine's order, as an array.
+
+    """
 
     def __init__(self, pools: Sequence[Pool], cutoffs: Cutoffs) -> None:
-        """Measure the queries of *pools*, at least one."""
+        """Measure the engine's order of the queries in *pools*, which has at least one."""
         self.pools = pools
         self.cutoffs = cutoffs
         self._values: dict[tuple[int, Shown], float] = {}
         self.engine = self.of([tuple(range(min(cutoffs.k, len(pool.hits)))) for pool in pools])
 
     def matrix(self, candidates: Sequence[Candidate]) -> Any:
-        """Return the values as an array with one row per candidate and one column per query."""
+        """Return the values as an array of shape (candidates, queries)."""
         k = self.cutoffs.k
         orders = [[shown(pool, candidate, k) for pool in self.pools] for candidate in candidates]
         self._measure((at, order) for row in orders for at, order in enumerate(row))
@@ -50,12 +60,12 @@ class Outcomes:
         return library("numpy").asarray(rows, dtype=float)
 
     def of(self, orders: Sequence[Shown]) -> Any:
-        """Return the value of one order per query, as an array."""
+        """Return the value of each query, given one order for each, as an array of shape (queries,)."""
         self._measure(enumerate(orders))
         return library("numpy").asarray([self._values[at, order] for at, order in enumerate(orders)], dtype=float)
 
     def _measure(self, orders: Iterable[tuple[int, Shown]]) -> None:
-        """Measure the orders that are new, all at once."""
+        """Measure the orders that have not been measured yet, in one call, which is faster than one call per order."""
         new = [one for one in dict.fromkeys(orders) if one not in self._values]
         if not new:
             return
@@ -72,5 +82,5 @@ _NO_SEARCH = SearchRecord((), 0.0)
 
 
 def _record(pool: Pool, order: Shown) -> SearchRecord:
-    """Return an order as a search."""
+    """Return an order in the form of a search result."""
     return SearchRecord(hits(pool, order), 0.0)

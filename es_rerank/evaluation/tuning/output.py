@@ -1,4 +1,4 @@
-"""The result of a tuning as JSON values."""
+"""Converts the result of tuning to JSON values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from es_rerank.evaluation.values import Side
 
 
 def as_json(summary: TuneSummary) -> dict[str, Any]:
-    """Return the result as JSON values. `value` is the mean of the first measure, which `measure` names."""
+    """Return the result as JSON values. Each `value` is the mean of the measure that `measure` names."""
     setup, proposal = summary.setup, summary.proposal
     held_out = proposal.against_engine(proposal.held_out)
     return {
@@ -32,7 +32,7 @@ def as_json(summary: TuneSummary) -> dict[str, Any]:
 
 
 def _query(one: QueryChange) -> dict[str, Any]:
-    """Return a query with its values and the ids of its first hits, in the engine's order and in what is proposed."""
+    """Return a query with its value and the ids of its first hits, in the engine's order and in the proposed order."""
     hits = {name: list(one.comparison.of(side).ids) for name, side in _SIDES}
     values = {"engine": one.baseline, "proposed": one.endpoint}
     return {"id": one.comparison.query.id, "text": one.comparison.query.text, **values, "hits": hits}
@@ -42,12 +42,12 @@ _SIDES = (("engine", Side.BASELINE), ("proposed", Side.ENDPOINT))
 
 
 def _point(summary: TuneSummary, point: Point) -> dict[str, Any]:
-    """Return a rule with its cost and quality."""
+    """Return a rule with its cost and its quality, as JSON values."""
     return {**_candidate(summary, point.candidate), **asdict(point.cost), "value": point.value}
 
 
 def _candidate(summary: TuneSummary, candidate: Candidate) -> dict[str, Any]:
-    """Return a rule."""
+    """Return the keys of a rule that are compared, as JSON values."""
     variant = summary.variants[candidate.place[0]]
     return {
         "variant": variant.name,

@@ -1,4 +1,4 @@
-"""Which ways to build passages are compared: fields, templates, and how long documents are scored."""
+"""Lists the ways to build passages that are compared: different fields, templates, and modes for long documents."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _BYTES_PER_TOKEN = 3
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """What is known about the documents of all queries before they are scored.
+    """A summary of the documents that the searches found.
 
     Attributes:
         fields: The fields that the model reads with the current rule, most frequent first.
-        longest: Size of the longest document, in UTF-8 bytes.
+        longest: Size of the longest text that the model reads of a document, in UTF-8 bytes.
 
     """
 
@@ -33,7 +33,12 @@ class Documents:
 
 
 def documents(read: Iterable[tuple[Sequence[str], Iterable[str | None]]]) -> Documents:
-    """Summarize what the model reads with the current rule: for each query the fields, and the text of each hit."""
+    """Summarize the documents.
+
+    Args:
+        read: For each query, the fields that the model reads with the current rule, and the text of each hit.
+
+    """
     counts: Counter[str] = Counter()
     longest = 0
     for fields, texts in read:
@@ -45,13 +50,13 @@ def documents(read: Iterable[tuple[Sequence[str], Iterable[str | None]]]) -> Doc
 def variants(
     rule: Rule, profile: Profile, seen: Documents, wanted: Sequence[Sequence[str]] = ()
 ) -> list[PassageVariant]:
-    """Return the variants to compare. The first one is that of the current rule; each other differs in one respect.
+    """Return the variants to compare. The first one is the current rule's. Each other one changes one thing.
 
     Args:
         rule: The current rule.
         profile: The profile of the model.
-        seen: The documents.
-        wanted: Lists of fields to compare, instead of those that follow from *seen*.
+        seen: The documents that the searches found.
+        wanted: Lists of fields to compare. If empty, they are derived from *seen*.
 
     """
     base = PassageVariant(BASE, rule.fields, rule.template, rule.long)
@@ -60,7 +65,7 @@ def variants(
 
 
 def is_whole(text: str, limits: Limits, measure: Measure) -> bool:
-    """Return whether a text is certainly a single, uncut passage. Its score then does not depend on the limits.
+    """Return whether a text is certainly read as a single passage, uncut. Its score then does not depend on the limits.
 
     Args:
         text: The text of a document.
@@ -74,7 +79,7 @@ def is_whole(text: str, limits: Limits, measure: Measure) -> bool:
 
 
 def _field_variants(base: PassageVariant, seen: Documents, wanted: Sequence[Sequence[str]]) -> Iterator[PassageVariant]:
-    """Return variants with other fields: those that the hits decide on, all fields with labels, and single fields."""
+    """Yield variants with other fields: chosen by the hits of each search, all fields with labels, or single fields."""
     if wanted:
         yield from (replace(base, name=", ".join(names), fields=tuple(names), template=None) for names in wanted)
         return
@@ -89,12 +94,12 @@ def _field_variants(base: PassageVariant, seen: Documents, wanted: Sequence[Sequ
 
 
 def _labelled(names: Sequence[str]) -> str:
-    """Return a template with one line per field, which starts with its name."""
+    """Return a template with one line per field. Each line starts with the name of its field."""
     return "".join(f"{name}: {{{name}}}\n" for name in names)
 
 
 def _long_variants(base: PassageVariant, profile: Profile, seen: Documents) -> Iterator[PassageVariant]:
-    """Return variants with other passages, if a document is longer than one."""
+    """Yield variants with other modes for long documents and other passage lengths, if they affect any document."""
     mode, tokens = base.long.mode or profile.long, base.long.max_passage_tokens or profile.max_passage_tokens
     room = profile.max_tokens - profile.overhead
     sizes = {tokens, max(tokens // 2, _MIN_PASSAGE_TOKENS), min(tokens * 2, room)}

@@ -1,4 +1,4 @@
-"""Plots of a tuning's report as inline SVG: quality against cost, and quality against the window."""
+"""Draws the plots of the tuning report as inline SVG: quality against cost, and quality against the window."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _HEIGHT, _TOP, _BOTTOM = 220, 12, 190
 _TICKS = 4
 Scale = Callable[[float], float]
 Plot = Callable[[TuneSummary], str]
-"""Draws one plot of a tuning."""
+"""Draws one plot of the tuning report."""
 
 
 def by_cost(summary: TuneSummary) -> str:
@@ -40,13 +40,13 @@ def by_window(summary: TuneSummary) -> str:
 
 
 def _quality(summary: TuneSummary) -> Scale:
-    """Return the vertical scale, from the lowest to the highest quality with some room."""
+    """Return the function that maps a quality to a vertical position in pixels."""
     low, high = _range(summary)
     return _scale((low, high), (_BOTTOM, _TOP))
 
 
 def _range(summary: TuneSummary) -> tuple[float, float]:
-    """Return the lowest and the highest quality in the plots."""
+    """Return the lowest and the highest quality on the vertical axis, with a margin."""
     values = [summary.engine, summary.chosen.value, *(point.value for point in summary.places)]
     room = (max(values) - min(values)) * 0.1 or 0.05
     return max(0.0, min(values) - room), min(1.0, max(values) + room)
@@ -59,7 +59,7 @@ def _scale(source: tuple[float, float], target: tuple[float, float]) -> Scale:
 
 
 def _y_axis(summary: TuneSummary, y: Scale) -> list[str]:
-    """Return the grid with its numbers, and the line of the engine."""
+    """Return the horizontal grid lines with their numbers, and a line at the quality of the engine's order."""
     low, high = _range(summary)
     values = [low + (high - low) * at / _TICKS for at in range(_TICKS + 1)]
     grid = [
@@ -77,17 +77,17 @@ def _x_tick(x: Scale, value: float) -> str:
 
 
 def _dot(summary: TuneSummary, point: Point, place: tuple[float, float], kind: str) -> str:
-    """Return the dot of a rule, with its description."""
+    """Return the dot of a rule, with the rule's description as a tooltip."""
     text = escape(f"{point.value:.3f}: {description(point.candidate, summary.variants)}")
     return f'<circle class="{kind}" cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="4.5"><title>{text}</title></circle>'
 
 
 def _line(places: Sequence[tuple[float, float]], kind: str) -> str:
-    """Return a line through some places."""
+    """Return a line through points, given in pixels."""
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     return f'<polyline class="{kind} curve" points="{points}"/>'
 
 
 def _plot(title: str, parts: Sequence[str]) -> str:
-    """Return a plot."""
+    """Return a plot with these SVG elements."""
     return svg(_HEIGHT, title, "".join(parts))

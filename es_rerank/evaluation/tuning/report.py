@@ -1,4 +1,4 @@
-"""The report of a tuning: one HTML page without outside assets."""
+"""Creates the tuning report: one HTML page that loads no other files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes the proposed rule file: the keys of the current rule with changes, and the numbers as comments."""
+"""Writes the proposed rule file: the keys of the current rule, some with new values, and the result as comments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from es_rerank.evaluation.tuning.values import PassageVariant
 from es_rerank.model import Rule
 
 _COMMENT_WIDTH = 118
-# Keys that a tuning decides on. Other keys of the current rule are kept.
+# The keys that tuning may change. All other keys of the current rule are kept.
 _DECIDED = frozenset(
     {
         "mode",
@@ -35,7 +35,14 @@ _DECIDED = frozenset(
 
 
 def current_keys(folder: Path | None, rule: Rule, index: str) -> dict[str, Any]:
-    """Return the keys of the file of a rule, in their order. The default rule has no file, and applies to *index*."""
+    """Return the keys in a rule's file, in the order of the file.
+
+    Args:
+        folder: The folder with the rule files.
+        rule: The rule.
+        index: The value of the key `index` for the default rule, which has no file.
+
+    """
     path = next((path for path in files(folder) if path.stem == rule.name), None)
     return dict(yaml_source.load(path).data) if path else {"index": [index]}
 
@@ -47,8 +54,8 @@ def rule_text(
 
     Args:
         keys: The keys of the current rule.
-        verdict: The result: to change the rule, to keep it, or to switch reranking off.
-        change: The chosen candidate, and its passage variant.
+        verdict: Whether to change the rule, to keep it, or to turn reranking off.
+        change: The chosen candidate and its passage variant, which are used if the rule is changed.
         comments: Lines of text at the start of the file.
 
     """
@@ -64,7 +71,7 @@ def rule_text(
 
 
 def _changed(keys: Mapping[str, Any], candidate: Candidate, variant: PassageVariant) -> dict[str, Any]:
-    """Return the keys that a tuning decides on. The mode is kept, so that a rule in shadow mode stays in it."""
+    """Return the keys that tuning may change, with their new values. The mode is kept, such as `shadow`."""
     found = {name: keys[name] for name in ("mode", "sample_rate") if name in keys}
     if variant.fields:
         found["fields"] = list(variant.fields)
@@ -84,7 +91,7 @@ def _changed(keys: Mapping[str, Any], candidate: Candidate, variant: PassageVari
 
 
 def _wrapped(text: str) -> Iterator[str]:
-    """Yield the lines of a comment. Characters that YAML does not allow are left out."""
+    """Yield the lines of a comment. Characters that YAML does not allow are replaced by spaces."""
     line = ""
     for word in "".join(one if one.isprintable() else " " for one in text).split(" "):
         if line and len(line) + 1 + len(word) > _COMMENT_WIDTH:
@@ -95,11 +102,11 @@ def _wrapped(text: str) -> Iterator[str]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes strings of several lines as blocks, as in the documentation."""
+    """Writes a string of several lines as a YAML block (`|`), which is easier to read and edit."""
 
 
 def _string(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
-    """Return the node of a string."""
+    """Return the YAML node for a string."""
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
 
 

@@ -1,4 +1,4 @@
-"""Gets the hits of all judged queries, and scores them with each variant and window."""
+"""Gets the hits of all judged queries, and scores them for each passage variant and window."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.prompt import PromptBuilder
 
 Progress = Callable[[], None]
-"""Called twice for each query: when it is searched, and when its hits are scored."""
+"""Called twice for each query: after its search, and after its hits have been scored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What to tune.
+    """The inputs of tuning, apart from the queries.
 
     Attributes:
         settings: The settings of the endpoint, which name the engine, the rerank server and the rules.
@@ -36,9 +36,9 @@ class Task:
         template: The search body.
         k: Number of hits of a page.
         windows: The windows to compare, in addition to that of the current rule.
-        fields: Lists of fields to compare; empty compares those that follow from the documents.
+        fields: Lists of fields to compare. If empty, they are derived from the documents.
         headers: Headers of each search, such as `Authorization`.
-        resume: The file that keeps the scores.
+        resume: The file that stores the scores; None to store none.
 
     """
 
@@ -58,8 +58,8 @@ class Scores:
 
     Attributes:
         rule: The current rule of the index.
-        variants: The variants. The first one is that of the current rule.
-        places: The variants by number, and windows.
+        variants: The passage variants. The first one is that of the current rule.
+        places: The combinations of a variant and a window that were scored.
         pools: The hits and scores of each query.
         model: Name of the model.
 
@@ -73,16 +73,16 @@ class Scores:
 
 
 async def collect(task: Task, queries: Sequence[Query], judgments: Judgments, progress: Progress) -> Scores:
-    """Search for every query, and score its hits, except those in the file.
+    """Search for every query, and score its hits, unless the file has their scores.
 
     Args:
-        task: What to tune.
+        task: The inputs of tuning.
         queries: The judged queries; at least one.
         judgments: Their judgments.
         progress: Called after each search, and after the hits of each query are scored.
 
     Raises:
-        EsRerankError: If a search or scoring fails. The file has the scores that were computed before.
+        EsRerankError: If a search or scoring fails. The file then has the scores of the queries before it.
 
     """
     async with EngineSource(task.settings, task.index, task.headers) as engine, running(task.settings) as reranker:
@@ -109,7 +109,7 @@ async def collect(task: Task, queries: Sequence[Query], judgments: Judgments, pr
 
 
 async def _variants(engine: EngineSource, rule: Rule, task: Task, founds: Sequence[Found]) -> list[PassageVariant]:
-    """Return the variants to compare, given what the model reads with the current rule."""
+    """Return the variants to compare, which depend on the texts that the model reads with the current rule."""
     seen = documents([await read_texts(engine, rule, found) for found in founds])
     return variants(rule, PROFILES[task.settings.profile], seen, task.fields)
 
@@ -121,7 +121,7 @@ async def _record(scorer: QueryScorer, found: Found, rules: Mapping[Place, Rule]
 
 
 def _prompts(settings: Settings, model: str) -> PromptBuilder:
-    """Return how the model is prompted."""
+    """Return the builder of the model's prompts."""
     return PromptBuilder(BACKENDS[settings.backend], PROFILES[settings.profile], model, settings.max_search_tokens)
 
 
@@ -132,7 +132,7 @@ def _pool(found: Found, judgments: Judgments, record: _Record) -> Pool:
 
 
 def _conditions(task: Task, rule: Rule, compared: Sequence[PassageVariant], windows: Sequence[int]) -> dict[str, Any]:
-    """Return the conditions of the scores as JSON values, without headers, which can contain secrets."""
+    """Return what the scores depend on, as JSON values. Headers are left out: they can contain secrets."""
     settings = task.settings
     return {
         "index": task.index,
@@ -149,14 +149,14 @@ def _conditions(task: Task, rule: Rule, compared: Sequence[PassageVariant], wind
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """The scores of a query as they are stored, with the hits that were scored."""
+    """The scores of a query as the file stores them, with the ids and the engine's scores of the hits."""
 
     ids: Sequence[str]
     engine: Sequence[float]
     windows: Mapping[Place, ScoredWindow]
 
     def is_of(self, found: Found) -> bool:
-        """Return whether these hits were scored, with the engine's scores of now."""
+        """Return whether the scores are for these hits. They are not if the index has changed since then."""
         return (list(self.ids), list(self.engine)) == (_ids(found), list(found.hits.scores))
 
 

@@ -1,4 +1,4 @@
-"""Scores the windows of judged queries with the code of the endpoint: planning, passages and the rerank client."""
+"""Scores the windows of judged queries with the endpoint's own code for planning, passages and the rerank client."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from es_rerank.search import plan as planning
 from es_rerank.search.response.completeness import MIN_HITS
 from es_rerank.search.window import read_window, window_scores
 
-# No search waits for these scores.
+# The deadline of a window. It can be long, because no client waits for the response.
 _SECONDS = 600.0
 _POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A query with its search as the endpoint decodes it, and the engine's hits."""
+    """A query, its search as decoded by the endpoint's code, and the engine's hits."""
 
     query: Query
     search: Search
@@ -41,14 +41,26 @@ class Found:
 
 
 async def find(engine: EngineSource, template: Template, query: Query, k: int, size: int) -> Found:
-    """Search the engine for a query: *size* hits of a search whose page has *k* hits. Raises EsRerankError."""
+    """Search the engine for a query.
+
+    Args:
+        engine: The engine.
+        template: The search body of the application.
+        query: The query.
+        k: Number of hits on the page that a client would request.
+        size: Number of hits to get from the engine.
+
+    Raises:
+        EsRerankError: If the search fails, or if es-rerank would not rerank it.
+
+    """
     body = template.search(query, k)
     search = _planned(engine, body, query)
     return Found(query, search, await engine.hits(body, size))
 
 
 def _planned(engine: EngineSource, body: Mapping[str, Any], query: Query) -> Search:
-    """Return the search of a query. Raises EsRerankError if it is not reranked, whatever its rule."""
+    """Return the search for a query. Raises EsRerankError if es-rerank reranks no such search, whatever the rule."""
     search = engine.planned(body)
     if isinstance(search, Skip):
         raise _not_reranked(query, search)
@@ -58,7 +70,10 @@ def _planned(engine: EngineSource, body: Mapping[str, Any], query: Query) -> Sea
 
 
 async def current_rule(engine: EngineSource, rules: Rules, template: Template, query: Query) -> Rule:
-    """Return the rule of the index, which is that of any query. Raises EsRerankError if there is none, or it is off."""
+    """Return the rule of the index. Raises EsRerankError if no rule matches, or if it turns reranking off.
+
+    *query* may be any of the queries, because the rule depends only on the index.
+    """
     search = _planned(engine, template.search(query, 1), query)
     rule = rules.choose(engine.index, (await engine.info(search)).names)
     if rule is Why.OFF:
@@ -76,7 +91,12 @@ async def read_texts(engine: EngineSource, rule: Rule, found: Found) -> tuple[Se
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Reranker]:
-    """Run a client of the rerank servers. Raises EsRerankError if no server passes its self-test."""
+    """Run a client of the rerank servers until the context is left.
+
+    Raises:
+        EsRerankError: If no server passes its self-test.
+
+    """
     if BACKENDS[settings.backend].local:
         raise EsRerankError(f"the backend {settings.backend} has no model: set another backend")
     reranker = Reranker(settings)
@@ -101,7 +121,7 @@ async def _tested(reranker: Reranker) -> None:
 
 
 class QueryScorer:
-    """Scores the windows of one query. Windows in which the model reads the same are scored once."""
+    """Scores the windows of one query. Windows with the same passages are scored once."""
 
     def __init__(self, engine: EngineSource, reranker: Reranker, prompts: PromptBuilder, found: Found) -> None:
         """Score the hits of a query.
@@ -109,7 +129,7 @@ class QueryScorer:
         Args:
             engine: The engine, for the fields of the index.
             reranker: The client of the rerank servers.
-            prompts: How the model is prompted.
+            prompts: Builds the model's prompts.
             found: The query and its hits.
 
         """
@@ -120,7 +140,7 @@ class QueryScorer:
         self._done: dict[object, ScoredWindow] = {}
 
     async def score(self, rule: Rule) -> ScoredWindow:
-        """Score the window of a rule as the endpoint does. Raises EsRerankError if scoring fails."""
+        """Score the window of a rule. Raises EsRerankError if scoring fails."""
         hits = self._found.hits
         plan = await _plan(self._engine, rule, self._found)
         texts, fields = read_window(hits.raw, plan, hits.scores)
@@ -132,7 +152,7 @@ class QueryScorer:
         return self._done[key]
 
     def _long(self, plan: Plan, texts: Sequence[str | None]) -> object:
-        """Return how long documents are scored; None if each text is read as a whole in any case."""
+        """Return the limits of passages; None if they do not matter, because each text is read as a whole."""
         limits = self._prompts.limits(plan.rule.long, self._prompts.query(plan.text))
         measure = self._prompts.profile.rates.measure
         return None if all(is_whole(text, limits, measure) for text in texts if text) else limits
@@ -151,7 +171,14 @@ class QueryScorer:
 
 
 async def _plan(engine: EngineSource, rule: Rule, found: Found) -> Plan:
-    """Return the plan of a search with a rule that protects hits, so that exact matches are found."""
+    """Return the plan of a search with a rule.
+
+    The rule is changed to protect known items, because only then does the plan look for exact matches.
+
+    Raises:
+        EsRerankError: If es-rerank would not rerank the search.
+
+    """
     patient = replace(rule, deadline=_SECONDS, protect=Protection())
     plan = planning.make(found.search, patient, await engine.info(found.search))
     if isinstance(plan, Skip):
@@ -160,5 +187,5 @@ async def _plan(engine: EngineSource, rule: Rule, found: Found) -> Plan:
 
 
 def _not_reranked(query: Query, skip: Skip) -> EsRerankError:
-    """Return the error for a query whose search es-rerank does not rerank."""
+    """Return the error for a query whose search es-rerank would not rerank."""
     return EsRerankError(f"query {query.id!r}: its search is not reranked ({skip.why}): {REASONS[skip.why].do}")

@@ -1,4 +1,4 @@
-"""Chooses a rule by cross-validation, and proposes it only if it is better on queries that did not choose it."""
+"""Chooses a rule by cross-validation. Proposes it only if it is better on queries that were not used to choose it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BLOCK = 16
 
 
 class Verdict(StrEnum):
-    """What is proposed: the chosen rule, the current rule, or not to rerank."""
+    """The proposal: the chosen rule, the current rule, or no reranking."""
 
     TUNED = "tuned"
     CURRENT = "current"
@@ -29,7 +29,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The mean cost of a search: passages that the model reads, and their approximate number of tokens."""
+    """The mean cost of a search: the number of passages that the model reads, and approximately how many tokens."""
 
     passages: float
     tokens: float
@@ -37,16 +37,16 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The result of a tuning. Arrays have one value of the first measure per query.
+    """The result of tuning. An array has the value of the first measure for each query.
 
     Attributes:
-        verdict: What is proposed.
-        chosen: The candidate that all queries choose together.
+        verdict: Which rule is proposed.
+        chosen: The best candidate for all queries together.
         engine: The values in the engine's order.
         current: The values with the current rule.
-        tuned: The values with *chosen*. They are too high, because the same queries have chosen it.
-        held_out: The value of each query with the candidate that the queries of the other folds choose.
-        folds: The candidate that the queries outside each fold choose.
+        tuned: The values with *chosen*. Their mean is too optimistic, because *chosen* is the best for these queries.
+        held_out: The value of each query with the candidate that is best for the other folds.
+        folds: For each fold, the candidate that is best for the other folds.
 
     """
 
@@ -60,21 +60,35 @@ class Proposal:
 
     @property
     def proposed(self) -> Any:
-        """The values with what is proposed."""
+        """The values with the proposed rule, or in the engine's order if no rule is proposed."""
         return {Verdict.TUNED: self.tuned, Verdict.CURRENT: self.current, Verdict.OFF: self.engine}[self.verdict]
 
     def against_engine(self, values: Any) -> Difference:
-        """Return the difference of values from those of the engine."""
+        """Compare *values* with those of the engine."""
         return difference(self.engine, values)
 
 
 class Selector:
-    """Chooses among candidates by the mean of some queries."""
+    """Chooses the candidate with the highest mean for given queries.
+
+    Attributes:
+        outcomes: Computes the values.
+        candidates: The candidates. The first one is the current rule.
+        values: The value of each candidate for each query, an array of shape (candidates, queries).
+
+    """
 
     def __init__(
         self, outcomes: Outcomes, candidates: Sequence[Candidate], progress: Callable[[int], None] = lambda _: None
     ) -> None:
-        """Measure all *candidates*. The first one is the current rule. *progress* takes the number of new ones."""
+        """Measure all candidates.
+
+        Args:
+            outcomes: Computes the values.
+            candidates: The candidates. The first one is the current rule.
+            progress: Called several times, with the number of candidates measured since the last call.
+
+        """
         self.outcomes = outcomes
         self.candidates = candidates
         self.values = library("numpy").concatenate(list(_blocks(outcomes, candidates, progress)))
@@ -82,10 +96,14 @@ class Selector:
         self._extended: dict[Candidate, tuple[list[Candidate], Any]] = {}
 
     def choose(self, queries: Any) -> Candidate:
-        """Return the best candidate for some queries, given by their numbers.
+        """Return the best candidate for some queries.
 
-        Protection and lowest probability are chosen for the best variant, window and policy, and only if they improve
-        the mean.
+        The best variant, window and policy are chosen first. Protection and lowest probability are then changed only if
+        that improves the mean.
+
+        Args:
+            queries: The indices of the queries, as an array.
+
         """
         means = self.values[:, queries].mean(axis=1)
         best = means.max()
@@ -97,11 +115,11 @@ class Selector:
         return more[top if means[top] > means[0] + _TOLERANCE else 0]
 
     def of(self, candidate: Candidate) -> Any:
-        """Return the values of one candidate."""
+        """Return the values of one candidate, an array with one value per query."""
         return self.outcomes.matrix([candidate])[0]
 
     def _with_extensions(self, candidate: Candidate) -> tuple[list[Candidate], Any]:
-        """Return a candidate's extensions and their values, computed once."""
+        """Return a candidate's extensions, see `extended`, and their values. Both are cached."""
         if candidate not in self._extended:
             more = list(extended(candidate))
             self._extended[candidate] = more, self.outcomes.matrix(more)
@@ -109,7 +127,7 @@ class Selector:
 
 
 def _blocks(outcomes: Outcomes, candidates: Sequence[Candidate], progress: Callable[[int], None]) -> Iterator[Any]:
-    """Yield the values of some candidates after another."""
+    """Yield the values of the candidates, block by block, as arrays of shape (candidates, queries)."""
     for start in range(0, len(candidates), _BLOCK):
         block = candidates[start : start + _BLOCK]
         yield outcomes.matrix(block)
@@ -119,14 +137,14 @@ def _blocks(outcomes: Outcomes, candidates: Sequence[Candidate], progress: Calla
 def propose(selector: Selector, folds: int, seed: int) -> Proposal:
     """Choose a rule, and decide whether to propose it.
 
-    Each fold of the queries is measured with the candidate that the other folds choose. The mean of these values
-    estimates the quality for new queries. The chosen rule is proposed if this mean is above that of the engine and not
-    below that of the current rule. Otherwise the current rule is proposed if it is above the engine.
+    Each fold is measured with the candidate that is best for the other folds. The mean of these values is an estimate
+    of the quality for new queries. The chosen rule is proposed if this estimate is above the engine's mean and not
+    below the mean of the current rule. Otherwise, the current rule is proposed if its mean is above the engine's.
 
     Args:
         selector: The candidates and their values.
-        folds: Number of folds; at most one per query is used.
-        seed: Seed of the assignment of queries to folds.
+        folds: Number of folds. If there are fewer queries, each query is a fold.
+        seed: Random seed for the assignment of queries to folds.
 
     """
     numpy = library("numpy")
@@ -148,19 +166,26 @@ def propose(selector: Selector, folds: int, seed: int) -> Proposal:
 
 
 def _verdict(engine: float, current: float, tuned: float) -> Verdict:
-    """Return what to propose by the means of the engine, the current rule, and the tuned rule on held-out queries."""
+    """Return the proposal.
+
+    Args:
+        engine: Mean of the engine's order.
+        current: Mean of the current rule.
+        tuned: Mean of the chosen rule on held-out queries; 0 if it is the current rule.
+
+    """
     if tuned > engine and tuned >= current:
         return Verdict.TUNED
     return Verdict.CURRENT if current > engine else Verdict.OFF
 
 
 def fold_numbers(count: int, folds: int, seed: int) -> Any:
-    """Return the fold of each query, as an array. The sizes of folds differ by at most one."""
+    """Return the number of the fold of each query, as an array. The sizes of folds differ by at most one."""
     numpy = library("numpy")
     return numpy.random.default_rng(seed).permutation(numpy.arange(count) % folds)
 
 
 def cost(outcomes: Outcomes, candidate: Candidate) -> Cost:
-    """Return the mean cost of a search under a candidate."""
+    """Return the mean cost of a search with a candidate."""
     read = [pool.windows[candidate.place] for pool in outcomes.pools]
     return Cost(sum(one.passages for one in read) / len(read), sum(one.tokens for one in read) / len(read))

@@ -1,4 +1,4 @@
-"""The result of a tuning in numbers: the proposal, quality against cost, and the queries that change."""
+"""Summarizes the result of tuning: the proposal, the cost and quality of each rule, and the queries that change."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from es_rerank.evaluation.values import Comparison, SearchRecord
 
 @dataclass(frozen=True, slots=True)
 class TuneSetup:
-    """How a tuning was made, for its outputs.
+    """The inputs of tuning, as named in the outputs.
 
     Attributes:
         index: The index expression.
         model: Name of the model.
         template: Name of the search template.
-        cutoffs: Where rankings are cut off.
+        cutoffs: The number of hits that each measure takes into account.
         folds: Number of folds.
-        seed: Seed of the assignment of queries to folds.
+        seed: Random seed for the assignment of queries to folds.
 
     """
 
@@ -48,17 +48,18 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class TuneSummary:
-    """The result of a tuning.
+    """The result of tuning.
 
     Attributes:
-        setup: How it was made.
-        variants: The variants.
-        proposal: What is proposed, and its evidence.
-        engine: Mean of the engine.
+        setup: The inputs.
+        variants: The passage variants.
+        proposal: The proposal, with the values that it is based on.
+        engine: Mean quality of the engine's order.
         current: The current rule.
-        chosen: The rule that all queries choose together.
-        places: The best policy of each variant and window.
-        changes: The queries with the engine's order and what is proposed, from the greatest loss to the greatest win.
+        chosen: The best rule for all queries together.
+        places: For each variant and window, the rule with the best policy.
+        changes: The queries with their values in the engine's order and in the proposed order, from the greatest loss
+            to the greatest win.
 
     """
 
@@ -82,7 +83,7 @@ class TuneSummary:
         return [one for one in reversed(self.changes) if one.change > 0]
 
     def frontier(self) -> list[Point]:
-        """Return the rules for which no cheaper one is as good, by cost."""
+        """Return the rules that are better than all cheaper rules and than the engine, the cheapest first."""
         found: list[Point] = []
         for point in sorted(self.places, key=lambda one: (one.cost.tokens, -one.value)):
             if point.value > max([self.engine, *(one.value for one in found)]):
@@ -93,7 +94,7 @@ class TuneSummary:
 def summarize(
     setup: TuneSetup, variants: Sequence[PassageVariant], selector: Selector, proposal: Proposal
 ) -> TuneSummary:
-    """Collect what the outputs show."""
+    """Summarize the result of tuning."""
     outcomes = selector.outcomes
     return TuneSummary(
         setup=setup,
@@ -108,12 +109,12 @@ def summarize(
 
 
 def _point(outcomes: Outcomes, candidate: Candidate, values: Any) -> Point:
-    """Return a candidate with its cost and mean."""
+    """Return a candidate with its cost and the mean of its values."""
     return Point(candidate, cost(outcomes, candidate), float(values.mean()))
 
 
 def _places(selector: Selector) -> list[Point]:
-    """Return the best candidate of each variant and window; of equal ones, the first."""
+    """Return the best candidate of each variant and window. If several are equally good, the first one is used."""
     best: dict[tuple[int, int], Point] = {}
     for candidate, values in zip(selector.candidates, selector.values, strict=True):
         known = best.get(candidate.place)
@@ -123,7 +124,7 @@ def _places(selector: Selector) -> list[Point]:
 
 
 def _changes(selector: Selector, proposal: Proposal) -> list[QueryChange]:
-    """Return the queries with the engine's order and what is proposed."""
+    """Return the queries with their values in the engine's order and in the proposed order."""
     outcomes = selector.outcomes
     rows = zip(outcomes.pools, _orders(selector, proposal), proposal.engine, proposal.proposed, strict=True)
     changes = [
@@ -134,7 +135,7 @@ def _changes(selector: Selector, proposal: Proposal) -> list[QueryChange]:
 
 
 def _orders(selector: Selector, proposal: Proposal) -> Iterator[Shown]:
-    """Yield, for each query, its hits in the order of the proposed rule."""
+    """Yield the proposed order of each query, which is the engine's order if no rule is proposed."""
     k = selector.outcomes.cutoffs.k
     proposed = {Verdict.TUNED: proposal.chosen, Verdict.CURRENT: selector.candidates[0]}.get(proposal.verdict)
     for pool in selector.outcomes.pools:
@@ -142,6 +143,6 @@ def _orders(selector: Selector, proposal: Proposal) -> Iterator[Shown]:
 
 
 def _comparison(pool: Pool, order: Shown, k: int) -> Comparison:
-    """Return a query with the first hits of the engine and of what is proposed."""
+    """Return a query with its first hits in the engine's order and in the proposed order."""
     before, after = SearchRecord(pool.hits[:k], 0.0), SearchRecord(hits(pool, order), 0.0)
     return Comparison(pool.query, pool.ratings, before, after)

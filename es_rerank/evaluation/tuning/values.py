@@ -1,4 +1,4 @@
-"""The values of a tuning: what the model may read, and its scores for the hits of each query."""
+"""The values that the parts of tuning exchange: ways to build passages, and the model's scores for each query."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from es_rerank.model import LongDocuments, Rule
 
 @dataclass(frozen=True, slots=True)
 class PassageVariant:
-    """One way to build the passages of a hit, which the model reads.
+    """One way to build the passages of a hit.
 
     Attributes:
-        name: How it differs from that of the current rule, for tables.
-        fields: The fields; empty if es-rerank chooses them by the hits.
+        name: The difference from the current rule, as a label in tables.
+        fields: The fields; empty if es-rerank chooses them for each search by its hits.
         template: Template of the passage text; None joins the fields with newlines.
-        long: How documents that are longer than a passage are scored.
+        long: The mode for documents that are longer than a passage.
 
     """
 
@@ -27,12 +27,12 @@ class PassageVariant:
     long: LongDocuments
 
     def applied(self, rule: Rule, window: int) -> Rule:
-        """Return *rule* with these passages and a window."""
+        """Return *rule* with the passages of this variant and with *window*."""
         return replace(rule, fields=self.fields, template=self.template, long=self.long, window=window)
 
 
 Place = tuple[int, int]
-"""The number of a passage variant, and a window."""
+"""What the model reads: the index of a passage variant, and a window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ class ScoredWindow:
     """The scores of one window with one passage variant.
 
     Attributes:
-        model: A probability for each hit of the window; None if not scored.
+        model: The model's probability for each hit of the window; None for a hit without text.
         exact: Whether the first hit is an exact match of the query.
         passages: Number of passages that the model reads.
-        tokens: Their approximate number of tokens.
+        tokens: Approximate number of tokens of these passages.
 
     """
 
@@ -62,7 +62,7 @@ class Pool:
         ratings: Its judgments.
         hits: The hits in the engine's order.
         engine: The engine's score of each hit.
-        windows: The scores by passage variant and window.
+        windows: The model's scores, by passage variant and window.
 
     """
 

@@ -1,4 +1,4 @@
-"""The result of a tuning in words and tables, for the terminal, the report and the rule file."""
+"""Formats the result of tuning as sentences and tables, for the terminal, the report and the rule file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ADVICE = {
 
 
 def head(summary: TuneSummary) -> tuple[str, ...]:
-    """Return the head of the table of rules."""
+    """Return the column headings of the table of rules."""
     title = summary.setup.cutoffs.measures()[0].title
     return ("rule", "window", "policy", "passages", "tokens", title, "difference")
 
@@ -50,7 +50,7 @@ def _row(summary: TuneSummary, point: Point, name: str) -> tuple[str, ...]:
 
 
 def description(candidate: Candidate, variants: Sequence[PassageVariant]) -> str:
-    """Return a candidate in one line."""
+    """Return a one-line description of a candidate."""
     variant, window = candidate.place
     parts = [f"window {window}", str(candidate.policy), f"passages: {variants[variant].name}"]
     if candidate.protect:
@@ -61,7 +61,7 @@ def description(candidate: Candidate, variants: Sequence[PassageVariant]) -> str
 
 
 def verdict(summary: TuneSummary) -> list[str]:
-    """Return what is proposed and why, one sentence per line."""
+    """Return the chosen rule, its values on held-out queries, and the proposal, one line for each."""
     proposal, setup = summary.proposal, summary.setup
     title = setup.cutoffs.measures()[0].title
     held_out = proposal.against_engine(proposal.held_out)
@@ -76,7 +76,7 @@ def verdict(summary: TuneSummary) -> list[str]:
 
 
 def worse(summary: TuneSummary) -> Iterator[str]:
-    """Yield a line for the number of queries that get worse, and one for each of them."""
+    """Yield a line with the number of queries that get worse, and one line for each of these queries."""
     title, count = summary.setup.cutoffs.measures()[0].title, len(summary.changes)
     if not summary.worse:
         yield f"No query of {count} is worse than in the engine's order ({title})."
@@ -86,13 +86,13 @@ def worse(summary: TuneSummary) -> Iterator[str]:
 
 
 def _change(one: QueryChange) -> str:
-    """Return a query that changes in one line."""
+    """Return one line with a query and its values before and after."""
     query = one.comparison.query
     return f"  {one.baseline:.3f} -> {one.endpoint:.3f}  {query.id}: {query.text}"
 
 
 def comments(summary: TuneSummary) -> list[str]:
-    """Return the lines at the start of the rule file."""
+    """Return the comments at the start of the rule file."""
     setup = summary.setup
     made = (
         f"Proposed by es-rerank tune: {len(summary.changes)} judged queries, index {setup.index}, model {setup.model}, "
@@ -107,7 +107,7 @@ def comments(summary: TuneSummary) -> list[str]:
 
 
 def _cost(row: Sequence[str]) -> str:
-    """Return the numbers of one row of the table of rules in a line."""
+    """Return one row of the table of rules as text."""
     _, window, policy, passages, tokens, value, change = row
     rule = f"window {window}, {policy}, {passages} passages and {tokens} tokens per search, " if window else ""
     return f"{rule}{value}" + (f" ({change})" if change else "")

@@ -41,7 +41,7 @@ async def test_scores_in_the_file_are_used_unless_the_hits_have_changed(tmp_path
         path.write_text(path.read_text().replace("hose-answer", "another"))
         assert (await collect(task, [HOSE, REEL], JUDGMENTS, lambda: None)).pools == first.pools
         assert len(model.seen) > asked
-        with pytest.raises(InputError, match=r"scores\.jsonl:1: windows: differs"):
+        with pytest.raises(InputError, match=r"scores\.jsonl:1: windows: the file was written with another value"):
             await collect(replace(task, windows=[2, 4]), [HOSE, REEL], JUDGMENTS, lambda: None)
         path.write_text(path.read_text() + json.dumps({"query": {"id": "1"}, "windows": [{}]}) + "\n")
         with pytest.raises(InputError, match=r"scores\.jsonl:5: is not the scores of a query"):

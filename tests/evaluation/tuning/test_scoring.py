@@ -120,7 +120,7 @@ async def test_searches_with_a_reranker_of_their_own_are_not_tuned() -> None:
     retriever = {"retriever": {"standard": {"query": TEMPLATE.body["query"]}}, "field": "body", "inference_text": "x"}
     template = Template({"retriever": {"text_similarity_reranker": retriever}})
     async with both() as (settings, _, _), EngineSource(settings, "docs", {}) as engine:
-        with pytest.raises(EsRerankError, match="remove it from the template"):
+        with pytest.raises(EsRerankError, match="the template names a reranker, or a query text for one: remove it"):
             await find(engine, template, HOSE, 10, 5)
 
 
