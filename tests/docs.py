@@ -13,6 +13,7 @@ import yaml
 from pydantic.fields import FieldInfo
 
 from es_rerank.cli.options import shown
+from es_rerank.cli.size import shown_rate, shown_seconds
 from es_rerank.config import rule_file
 from es_rerank.config.loading import PREFIX
 from es_rerank.config.settings import Settings
@@ -21,7 +22,7 @@ from es_rerank.reasons import REASONS
 from es_rerank.rerank.backends import BACKENDS
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank.rerank.prompt import PromptBuilder
-from es_rerank.rerank.sizing import Sizing, shown_rate, shown_seconds
+from es_rerank.rerank.sizing import Sizing
 from es_rerank.search.fields.names import read_name
 from es_rerank.search.formats.endpoints import ENDPOINTS
 from es_rerank.search.passages import planned_passages

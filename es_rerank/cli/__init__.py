@@ -15,7 +15,7 @@ __all__ = ["COMMANDS", "cli", "main"]
 
 
 class CommandRow(NamedTuple):
-    """One subcommand: the module that defines a function of the same name, and the summary for the help text."""
+    """One subcommand: its summary for the help text, and the module that has a function with the subcommand's name."""
 
     module: str
     summary: str

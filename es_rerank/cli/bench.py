@@ -44,7 +44,9 @@ _INTERRUPTED = 130
     metavar="N",
     help="Clients that search without a pause. [default: 1]",
 )
-@click.option("--rate", type=FiniteNumber(0.1, 100_000), metavar="N", help="Searches per second, instead.")
+@click.option(
+    "--rate", type=FiniteNumber(0.1, 100_000), metavar="N", help="Searches per second; cannot be used with --clients."
+)
 @click.option(
     "--seconds", type=FiniteNumber(1, 86_400), default=60, show_default=True, help="Duration, both sides together."
 )
@@ -63,11 +65,11 @@ def bench(**options: Any) -> None:
     """Measure throughput and response times under load, with and without reranking.
 
     The searches alternate between the baseline and the endpoint every five seconds. With --clients, each client sends a
-    search as soon as its previous one is answered. With --rate, searches are sent at a fixed rate, and their times
-    count from when they were due. Ctrl-C ends the test, and prints what was measured so far.
+    search as soon as its previous one is answered. With --rate, searches are sent at a fixed rate, and the time of a
+    search counts from the time at which it should have been sent. Ctrl-C ends the test and prints the results so far.
     """
     if options["rate"] is not None and options["clients"] is not None:
-        raise click.UsageError("--clients and --rate exclude each other.")
+        raise click.UsageError("--clients and --rate cannot be used together.")
     load = Load(options["seconds"], options["clients"] or 1, options["rate"], options["searches"])
     requests, queries = _requests(options, load)
     tallies = {side: Tally() for side in Side}
@@ -94,7 +96,7 @@ def bench(**options: Any) -> None:
 
 
 def _requests(options: Mapping[str, Any], load: Load) -> tuple[dict[Side, Requests], int]:
-    """Read the files. Return the searches of each side, and the number of queries."""
+    """Read the queries and the template. Return the searches for each side, and the number of queries."""
     queries, template = read_queries(options["queries"]), read_template(options["query_template"])
     bodies = [json.dumps(template.search(query, options["size"])).encode() for query in queries]
     targets = _targets(options)
@@ -102,7 +104,7 @@ def _requests(options: Mapping[str, Any], load: Load) -> tuple[dict[Side, Reques
 
 
 def _targets(options: Mapping[str, Any]) -> dict[Side, SearchTarget]:
-    """Return where both sides search."""
+    """Return the target of the searches for each side."""
     headers = dict(map(parse_header, options["header"]))
     off = {} if options["baseline"] else _OFF
     baseline = search_target(options["baseline"] or options["endpoint"], options["index"], {**headers, **off})

@@ -39,8 +39,8 @@ _NOT_RENDERED = "rendered by the engine; install es-rerank[templates] to render 
 @click.option("--mapping", type=click.File("rb"), metavar="FILE", help="File with the response of GET /idx/_mapping.")
 @click.option("--mappings", metavar="DIR", help="Folder of rules. [default: none, every index is reranked]")
 @click.option("--endpoint", metavar="URL", help="URL of the admin pages of a running es-rerank, or of an engine.")
-@click.option("--run", is_flag=True, help="Search, and show both orders and the passages. Needs --endpoint.")
-@click.option("--force", is_flag=True, help="Rerank even if the rule is off, samples or only measures.")
+@click.option("--run", is_flag=True, help="Run the search, and show both orders and the passages. Needs --endpoint.")
+@click.option("--force", is_flag=True, help="Rerank even if the mode of the rule is off, sample or shadow.")
 @click.option("--config", type=EXISTING_FILE, metavar="FILE", help="YAML file of settings, if --endpoint is an engine.")
 @click.option("--ca", type=EXISTING_FILE, metavar="FILE", help="PEM file of the CA certificates to trust.")
 @click.option(
@@ -52,15 +52,16 @@ _NOT_RENDERED = "rendered by the engine; install es-rerank[templates] to render 
 def explain(**options: Any) -> None:
     """Show whether and how a request would be reranked.
 
-    The output is JSON: for each search of the request its query text, window, page and engine request, or the reason
-    why it is not reranked and what to do about it. No connection is opened; the mapping comes from a file.
+    The output is JSON. For each search of the request, it has the query text, the window, the page and the request to
+    the engine, or the reason why the search is not reranked, and what to do about it. No connection is opened; the
+    mapping comes from a file.
 
-    With --endpoint, a running es-rerank explains the request with its rules and the mapping of its engine, and --run
-    also searches: with both orders, the fields and why they are read, and the passages as the model reads them. If the
-    URL is that of an engine, the settings are those that `serve` would use.
+    With --endpoint, a running es-rerank explains the request with its own rules and with the mapping of its engine.
+    --run also runs the search, and shows the hits in both orders, why each field is read or not, and the passages. If
+    the URL is that of an engine, es-rerank is started in front of it, with the settings that `serve` would use.
     """
     if options["endpoint"]:
-        searches = _asked(options)
+        searches = _online(options)
     elif options["run"] or options["force"]:
         raise EsRerankError("--run and --force need --endpoint, the URL of a running es-rerank or of an engine")
     else:
@@ -86,10 +87,11 @@ def _offline(options: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return [_explained(request, method, one, resolver) for one in parsed]
 
 
-def _asked(options: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return a running endpoint's explanation of each search of a request."""
-    # They import the server and the log library.
-    from es_rerank.cli import explain_endpoint  # noqa: PLC0415
+def _online(options: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Explain the searches of a request with the es-rerank or the engine at `--endpoint`."""
+    # Imported here, because these modules import the server and the log library, which the offline form does not need.
+    from es_rerank.cli.admin_client import AdminPages  # noqa: PLC0415
+    from es_rerank.cli.explain_endpoint import explain_request  # noqa: PLC0415
     from es_rerank.cli.logs import configure  # noqa: PLC0415
 
     if options["mapping"]:
@@ -105,15 +107,13 @@ def _asked(options: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         "run": options["run"],
         "force": options["force"],
     }
-    target = explain_endpoint.Target(
-        options["endpoint"].rstrip("/"), headers, options["ca"], options["config"], options["mappings"]
-    )
-    return asyncio.run(explain_endpoint.ask(target, question))
+    pages = AdminPages(options["endpoint"].rstrip("/"), headers, options["ca"])
+    return asyncio.run(explain_request(pages, question, config=options["config"], mappings=options["mappings"]))
 
 
 @dataclass(frozen=True, slots=True)
 class _Resolver:
-    """Finds the rule and the field types for a search in files, instead of requesting them from the engine.
+    """Finds the rule and the field types of a search in files, without requests to the engine.
 
     Attributes:
         rules: The rules.
@@ -125,7 +125,7 @@ class _Resolver:
     mapping: tuple[Sequence[str], Mapping[str, str]] | None
 
     async def __call__(self, search: Search) -> tuple[Rule, IndexInfo] | Skip:
-        """Return the rule and the field types for a search's indices, or why the search is not reranked."""
+        """Return the rule and the field types for the indices of a search, or the reason if no rule applies."""
         info = self._info(search)
         rule = self.rules.choose(search.target, info.names)
         return Skip(rule) if isinstance(rule, Why) else (rule, info)

@@ -1,4 +1,4 @@
-"""Prints the explanation of a search for a terminal: plan, fields, both orders, and passages as the model read them."""
+"""Formats the explanation of a search for a terminal: plan, fields, hits in the new order, and best passages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _HEAD = ("rank", "engine", "_score", "engine score", "model", "document", "passa
 
 
 def lines(searches: Sequence[Explanation]) -> Iterator[str]:
-    """Yield the lines for all searches of a request."""
+    """Yield the output for all searches of a request, line by line."""
     for number, search in enumerate(searches, 1):
         if len(searches) > 1:
             yield f"search {number} of {len(searches)}"
@@ -27,7 +27,7 @@ def lines(searches: Sequence[Explanation]) -> Iterator[str]:
 
 
 def _plan(search: Explanation) -> Iterator[str]:
-    """Yield the plan of a search, or the reason why it is not reranked."""
+    """Yield the lines about the plan of a search, or about the reason why it is not reranked."""
     if search["why"]:
         yield f"not reranked: {search['why']}"
         yield f"  {search['means']}"
@@ -45,7 +45,7 @@ def _plan(search: Explanation) -> Iterator[str]:
 
 
 def _result(result: Explanation, search: Explanation) -> Iterator[str]:
-    """Yield the result of a search: outcome, times, fields, and the hits in the new order."""
+    """Yield the lines about the result of a search: outcome, times, fields, and the hits in the new order."""
     if result["error"]:
         yield f"the engine responded with HTTP {result['status']}: {result['error']}"
         return
@@ -79,7 +79,7 @@ def _row(hit: Explanation) -> Sequence[str]:
 
 
 def _passages(hits: Sequence[Explanation]) -> Iterator[str]:
-    """Yield the best passage of each hit as the model read it."""
+    """Yield one line for each hit, with its best passage as the model read it."""
     if not any(hit["passages"] for hit in hits):
         return
     yield ""
@@ -92,14 +92,14 @@ def _passages(hits: Sequence[Explanation]) -> Iterator[str]:
 
 
 def _short(passage: Explanation) -> str:
-    """Return the start of a passage in one line, without control characters, which a terminal would interpret."""
+    """Return the start of a passage as one line. Control characters become spaces, since terminals interpret them."""
     text = "".join(character if character.isprintable() else " " for character in passage["text"])
     text = " ".join(text.split())
     return text if len(text) <= _PASSAGE_CHARACTERS else f"{text[:_PASSAGE_CHARACTERS]}…"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int]) -> Iterator[str]:
-    """Yield the lines of a table; the columns in *numbers* are right-aligned."""
+    """Yield the lines of a table. The columns whose indices are in *numbers* are right-aligned."""
     widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
     for row in (head, *rows):
         cells = (

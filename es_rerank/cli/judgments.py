@@ -57,7 +57,7 @@ def judgments(**options: Any) -> None:
     """Turn logs of clicks into judgments for eval.
 
     The rating of a document is the number of its clicks, divided by the number of clicks that an average document gets
-    at the same positions. A rating of 1 or more therefore means: clicked at least as often as expected.
+    at the same positions. A document with a rating of 1 or more was therefore clicked at least as often as expected.
     """
     model = ClickModel(options["depth"])
     shown, ignored = _impressions(options)
@@ -73,9 +73,9 @@ def judgments(**options: Any) -> None:
 
 
 def _impressions(options: Mapping[str, Any]) -> tuple[Iterator[Impression], Ignored]:
-    """Return the impressions of the source that the options name, and the counts of ignored records.
+    """Return the impressions in the log that the options name, and the counts of ignored records.
 
-    The counts are complete when all impressions have been read.
+    The counts are complete only after all impressions have been read.
     """
     files = [options["ubi_queries"], options["ubi_events"]]
     if sum(map(bool, (options["clicks"], any(files), options["endpoint"]))) != 1 or any(files) != all(files):
@@ -91,14 +91,17 @@ def _impressions(options: Mapping[str, Any]) -> tuple[Iterator[Impression], Igno
 
 
 def _judged(model: ClickModel, min_impressions: int) -> list[Evidence]:
-    """Return the evidence for documents that were shown often, for queries with a click on such a document."""
+    """Return the evidence for each document that was shown at least *min_impressions* times for a query.
+
+    Queries without a click on such a document are left out.
+    """
     often = [one for one in model.evidence() if one.impressions >= min_impressions]
     clicked = {one.query for one in often if one.clicks}
     return [one for one in often if one.query in clicked]
 
 
 def _queries(rows: Iterable[Evidence]) -> Iterator[tuple[str, str]]:
-    """Yield each query, and how often its most shown document was shown."""
+    """Yield each query with a number of impressions: those of the document that was shown most often for it."""
     shown: dict[str, int] = {}
     for row in rows:
         shown[row.query] = max(shown.get(row.query, 0), row.impressions)
@@ -106,7 +109,7 @@ def _queries(rows: Iterable[Evidence]) -> Iterator[tuple[str, str]]:
 
 
 def _index(options: Mapping[str, Any], name: str) -> Iterator[Record]:
-    """Yield the records of an index of the endpoint."""
+    """Yield the records of a UBI index of the engine at `--endpoint`."""
     headers = dict(map(parse_header, options["header"]))
     return read_index(search_target(options["endpoint"], name, headers), _FIELDS[name], options["ca"])
 
@@ -126,7 +129,7 @@ def _lines(model: ClickModel, rows: Sequence[Evidence], ignored: Ignored) -> Ite
     for position, tally in model.positions.items():
         yield f"{position:8}  {tally.impressions:11}  {tally.clicks:6}  {tally.rate:5.3f}"
     for count, what in (
-        (ignored.clicks, "clicks on documents that the search did not show, or of unknown searches"),
+        (ignored.clicks, "clicks on documents that were not shown, or whose query_id is missing or unknown"),
         (ignored.repeated, "searches with the query_id of an earlier search"),
         (ignored.unnamed, "searches without query_id or user_query"),
     ):

@@ -1,4 +1,4 @@
-"""Log output on standard error: readable text on a terminal, JSON lines otherwise. Libraries log in the same format."""
+"""Configures the log on standard error: readable text on a terminal, otherwise JSON lines. Includes libraries' logs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 
 
 class _LibraryHandler(logging.Handler):
-    """Writes the records of libraries, which use the module `logging`, as log events."""
+    """Converts the log records of libraries, which use the module `logging`, to structlog events."""
 
     def emit(self, record: logging.LogRecord) -> None:
         structlog.get_logger().log(

@@ -45,7 +45,10 @@ def read(text: bytes) -> tuple[tuple[str, ...], dict[str, str]]:
 
 
 def _types_of_index(index: Any, place: str) -> dict[str, str]:
-    """Return the field types of one index as the field capabilities API names them. *place* is for error messages."""
+    """Return the field types of one index, with the names that the field capabilities API uses.
+
+    *place* names the index in error messages.
+    """
     field_types: dict[str, str] = {}
     # A runtime field shadows a mapped field of the same name.
     for part in ("properties", "runtime"):

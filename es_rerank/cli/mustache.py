@@ -60,7 +60,7 @@ def _escape(text: str) -> str:
 
 
 def _sections(params: Mapping[str, Any]) -> dict[str, Callable[[str], str]]:
-    """Return the functions that both engines add to Mustache, such as `{{#toJson}}name{{/toJson}}`."""
+    """Return the functions that both engines add to Mustache, by name. Example: `{{#toJson}}name{{/toJson}}`."""
     return {
         "toJson": lambda name: msgspec.json.encode(_value(params, name)).decode(),
         "join": lambda name: ",".join(map(str, _value(params, name) or ())),

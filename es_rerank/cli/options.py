@@ -1,4 +1,4 @@
-"""Command-line options: one per field of `Settings`, the option `--header`, and types of options."""
+"""Parts of the command line that several subcommands use: one option per setting, `--header`, and option types."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def settings_from(flags: dict[str, Any]) -> Settings:
 
 
 def parse_header(text: str) -> tuple[str, str]:
-    """Parse `Name: value`. Raises EsRerankError if malformed; the message omits the header, which may be a secret."""
+    """Parse `Name: value`. Raises EsRerankError if it is malformed, without quoting it: the value may be a secret."""
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
         raise EsRerankError("--header: use the form NAME:VALUE")

@@ -1,4 +1,4 @@
-"""Reloads rules and TLS certificates on SIGHUP or when a file changes. If one is invalid, all old ones stay.
+"""Reloads rules and TLS certificates on SIGHUP or when a file changes. If any of them is invalid, none is replaced.
 
 Files are polled. inotify would detect a change sooner, but it does not work on network file systems, and it reports
 every intermediate step when an editor saves a file or Kubernetes replaces the symbolic link to a folder.
@@ -66,7 +66,7 @@ class ChangeDetector:
     """
 
     def __init__(self, settings: Settings, read_settings: SettingsReader) -> None:
-        """Use the state of the files at startup as the reference for changes."""
+        """Compare later polls with the state of the files at startup."""
         self.settings = settings
         self._file = read_settings.file
         self._loaded = read_settings.initial
@@ -79,8 +79,8 @@ class ChangeDetector:
     def changed(self) -> bool:
         """Poll the files and return whether they have changed and must be reloaded.
 
-        A change is reported when two consecutive polls find the same state, so that a file is not read while it is
-        being written. Each change is reported once, even if the changed files turn out to be invalid.
+        A change is reported only after two consecutive polls have found the same state, because a file could still be
+        written at the first one. Each change is reported once, even if the new files are invalid.
         """
         before, self._previous = self._previous, fingerprint(configuration_files(self.settings, self._file))
         complete = self._loaded != self._previous == before

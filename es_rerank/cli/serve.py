@@ -67,7 +67,7 @@ def work(read_settings: SettingsReader, settings: Settings, bound: Sockets, rule
 
 
 async def _until_exit(settings: Settings, read_settings: SettingsReader, *shared: Any) -> None:
-    """Run the endpoint in a process that then exits, with status 0 even if it receives further signals."""
+    """Run the endpoint until it is stopped. Ignore further signals, so that the process then exits with status 0."""
     await until_stopped(settings, read_settings, *shared)
     loop = asyncio.get_running_loop()
     for number in _HANDLED:
@@ -132,9 +132,9 @@ async def _serve(running: web.AppRunner, bound: Sockets, stopped: asyncio.Event,
 
 
 def exclude_from_collections() -> None:
-    """Exclude the objects of startup from garbage collections. They live as long as the process.
+    """Exclude the objects that exist after startup from garbage collections, because they live as long as the process.
 
-    A full collection visits all objects, and would hold the event loop for about 50 ms.
+    A full collection would visit all of them, and block the event loop for about 50 ms.
     """
     gc.collect()
     gc.freeze()
@@ -142,7 +142,7 @@ def exclude_from_collections() -> None:
 
 @asynccontextmanager
 async def _awaiting_engine(state: State) -> AsyncIterator[None]:
-    """In the background, log an error if the engine cannot be reached."""
+    """Check in the background whether the engine can be reached, and log an error if it cannot."""
     task = asyncio.create_task(state.reachability.await_engine(state.settings.upstream))
     yield
     task.cancel()
@@ -165,5 +165,5 @@ async def _drain(stopped: asyncio.Event, seconds: float) -> None:
 
 
 async def _ignore_repeated_signals(seconds: float) -> None:
-    """Wait for *seconds*, during which further signals are not counted as a second request to stop."""
+    """Wait for *seconds*. Signals in this time do not count as a second request to stop."""
     await asyncio.sleep(seconds)

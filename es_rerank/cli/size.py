@@ -1,4 +1,4 @@
-"""`es-rerank size`: how many searches a rerank server takes, and how many servers and cores a peak needs."""
+"""`es-rerank size`: calculate how many rerank servers and processor cores a number of searches needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from es_rerank.cli.options import EXISTING_FILE, FiniteNumber, parse_header
 from es_rerank.cli.tables import table
 from es_rerank.config.types import seconds
 from es_rerank.errors import EsRerankError
-from es_rerank.rerank.sizing import HEADROOM, SPARE_SERVERS, Sizing, endpoint_cores, shown_rate, shown_seconds
+from es_rerank.rerank.sizing import HEADROOM, SPARE_SERVERS, Sizing, endpoint_cores
 
 _NOT_MEASURED = (
     "has not measured a throughput yet: send more searches than the servers can handle, and repeat the command after a "
@@ -22,7 +22,7 @@ _NOT_MEASURED = (
 
 
 def _duration(_context: click.Context, _option: click.Parameter, value: str) -> float:
-    """Return a duration such as `3s` in seconds."""
+    """Parse a duration such as `3s`. Return it in seconds."""
     try:
         return seconds(value)
     except ValueError as error:
@@ -76,7 +76,7 @@ def size(**options: Any) -> None:
 
 
 def _rows(sizing: Sizing, deadline: float, peak: float | None) -> Iterator[tuple[str, str]]:
-    """Yield the rows of the table; *deadline* is in seconds, *peak* in searches per second."""
+    """Yield the rows of the table. *deadline* is in seconds, *peak* in searches per second."""
     yield "tokens of a new search", f"{sizing.search_tokens:,}"
     yield "model time of a new search", shown_seconds(sizing.search_seconds)
     fits = sizing.fits(deadline)
@@ -91,18 +91,18 @@ def _rows(sizing: Sizing, deadline: float, peak: float | None) -> Iterator[tuple
 
 
 def _measured(options: Mapping[str, Any]) -> float:
-    """Return the mean throughput of the servers of a running endpoint, in tokens per second.
+    """Return the mean throughput of the rerank servers of a running es-rerank, in tokens per second.
 
     Raises:
-        EsRerankError: If the endpoint cannot be reached, or has not measured a throughput.
+        EsRerankError: If es-rerank cannot be reached, or has not measured a throughput.
 
     """
-    # It imports the server and the log library.
-    from es_rerank.cli import explain_endpoint  # noqa: PLC0415
+    # Imported here, because this module imports the server, which is not needed without --endpoint.
+    from es_rerank.cli import admin_client  # noqa: PLC0415
 
     url = options["endpoint"].rstrip("/")
-    target = explain_endpoint.Target(url, dict(map(parse_header, options["header"])), options["ca"])
-    status = asyncio.run(explain_endpoint.status(target))
+    pages = admin_client.AdminPages(url, dict(map(parse_header, options["header"])), options["ca"])
+    status = asyncio.run(admin_client.read_status(pages))
     rates = {one["url"]: one["tokens_per_second"] for one in status["reranker"]["servers"] if one["tokens_per_second"]}
     if not rates:
         raise EsRerankError(f"--endpoint: {url} {_NOT_MEASURED}")
@@ -112,3 +112,13 @@ def _measured(options: Mapping[str, Any]) -> float:
         )
     measured: list[float] = list(rates.values())
     return mean(measured)
+
+
+def shown_rate(searches: float) -> str:
+    """Return a number of searches per second as text, such as `1,234.5`; below 1, with two significant digits."""
+    return f"{searches:,.1f}" if searches >= 1 else f"{searches:.2g}"
+
+
+def shown_seconds(seconds: float) -> str:
+    """Return a time, given in seconds, as text in milliseconds or seconds, such as `58 ms`."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:,.1f} s"

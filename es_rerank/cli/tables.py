@@ -1,4 +1,4 @@
-"""Tables in the output of subcommands."""
+"""Formats tables in the output of subcommands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Return the lines of a table: the first column left-aligned, the others right-aligned."""
+    """Yield the lines of a table. The first column is left-aligned, and the others are right-aligned."""
     widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
     for row in (head, *rows):
         cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]

@@ -1,4 +1,4 @@
-"""`es-rerank tune`: choose the rule of an index by judged queries."""
+"""`es-rerank tune`: propose a rule for an index, based on queries with judgments."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def tune(**options: Any) -> None:
 
 
 def _judged(own: dict[str, Any]) -> tuple[list[Query], Judgments]:
-    """Read the queries and their judgments."""
+    """Read the judgments, and the queries that have judgments. Raises EsRerankError if these are fewer than five."""
     queries, judgments = read_queries(own["queries"]), read_judgments(own["judgments"])
     found = judged(queries, judgments)
     if len(found) < MIN_QUERIES:
@@ -100,7 +100,7 @@ def _judged(own: dict[str, Any]) -> tuple[list[Query], Judgments]:
 
 
 def _windows(text: str) -> list[int]:
-    """Parse `--windows`."""
+    """Parse the value of `--windows`. Raises EsRerankError if it is malformed."""
     parts = text.split(",")
     if not all(part.strip().isdecimal() and 1 < int(part) <= _MAX_WINDOW for part in parts):
         raise EsRerankError(f"--windows: {text!r} must be numbers from 2 to {_MAX_WINDOW}, such as {_WINDOWS}")
@@ -108,7 +108,7 @@ def _windows(text: str) -> list[int]:
 
 
 def _names(text: str) -> list[str]:
-    """Parse one `--fields`."""
+    """Parse the value of one `--fields`. Raises EsRerankError if a name is empty."""
     names = [part.strip() for part in text.split(",")]
     if not all(names):
         raise EsRerankError(f"--fields: {text!r} must be names of fields, such as title,body")
@@ -116,13 +116,13 @@ def _names(text: str) -> list[str]:
 
 
 def _scores(task: Task, queries: list[Query], judgments: Judgments) -> Scores:
-    """Search and score, with a progress bar."""
+    """Search for all queries and score their hits, with a progress bar."""
     with click.progressbar(length=2 * len(queries), label="scoring", file=sys.stderr, show_pos=True) as bar:
         return asyncio.run(collect(task, queries, judgments, lambda: bar.update(1)))
 
 
 def _summary(scores: Scores, setup: TuneSetup) -> TuneSummary:
-    """Compare the candidates, and choose one."""
+    """Compare the candidates, with a progress bar, and choose one."""
     compared = list(dict.fromkeys([current(scores.rule), *candidates(scores.places, scores.rule)]))
     with click.progressbar(length=len(compared), label="comparing", file=sys.stderr, show_pos=True) as bar:
         selector = Selector(Outcomes(scores.pools, setup.cutoffs), compared, bar.update)

@@ -1,4 +1,4 @@
-"""Command line and environment for a local vLLM server, on a GPU or on the CPU."""
+"""Builds the command line and the environment of a local vLLM server, on a GPU or on the CPU."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from pathlib import Path
 
 _SMI_TIMEOUT_SECONDS = 10.0
 _MODULE = "vllm.entrypoints.openai.api_server"
-# Eager mode, because compiling for the CPU takes longer than it saves. The caller's flags follow and override these.
+# Eager mode, because compiling the model for the CPU takes more time than it saves. The caller's flags come after these
+# and override them.
 _CPU_FLAGS = (
     "--dtype",
     "float32",
@@ -75,7 +76,7 @@ def vllm_environment(argv: Sequence[str]) -> dict[str, str]:
 
 
 def _model(argv: Sequence[str]) -> str:
-    """Return the value of `--model`, or a path that is not a folder if the flag is missing."""
+    """Return the value of `--model`. If the flag is missing, return a path that is not a folder."""
     for flag, value in zip(argv, [*argv[1:], ""], strict=False):
         if flag == "--model":
             return value

@@ -1,7 +1,7 @@
-"""Runs several worker processes on the same addresses and restarts workers that die.
+"""Runs several worker processes on the same addresses, and replaces workers that die.
 
-gunicorn is not used, because its aiohttp worker creates the aiohttp runner and sites itself, without the admin address,
-the PROXY protocol and the request checks of `server.listen`.
+gunicorn is not used, because its worker for aiohttp creates the server itself. It would have no admin address, no PROXY
+protocol, and none of the request checks of `server.listen`.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ def supervise(settings: Settings, read_settings: SettingsReader, work: Work) -> 
 
 
 class LatestRules:
-    """The latest valid rules, for starting a new worker with the same rules as the running workers.
+    """The latest valid rules. A new worker is started with them, so that it has the same rules as the running workers.
 
-    Errors are ignored here, because running workers also read the files and log errors.
+    Errors in the files are ignored here, because the running workers read the files, too, and log the errors.
 
     Attributes:
         rules: The latest valid rules.
@@ -105,7 +105,15 @@ class Team:
     """The worker processes of one endpoint."""
 
     def __init__(self, settings: Settings, work: Work, bound: Sockets, latest: LatestRules) -> None:
-        """Prepare to run *work*. The sockets *bound* reserve the addresses until workers listen on them."""
+        """Prepare to run *work*.
+
+        Args:
+            settings: The settings.
+            work: The main function of a worker.
+            bound: Sockets that reserve the addresses until the workers listen on them.
+            latest: The rules for new workers.
+
+        """
         addresses = {name: address(sockets[0]) for name, sockets in bound._asdict().items() if sockets}
         # The operating system has replaced port 0 by a free port, which all workers use.
         chosen = {name: place for name, place in addresses.items() if getattr(settings, name).endswith(":0")}

@@ -1,4 +1,4 @@
-"""How many searches a rerank server takes, and how many servers a peak needs. Pure arithmetic."""
+"""Calculates the searches per second that a rerank server can score, and the number of servers for a peak. Pure."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import math
 from dataclasses import dataclass
 
 HEADROOM = 0.7
-"""The share of a server's throughput that is planned for. The rest is for searches that arrive at the same time."""
+"""The share of a server's throughput to plan for. The rest is a reserve for searches that arrive at the same time."""
 SEARCHES_PER_CORE = 100
-"""Searches per second that one processor core of an endpoint takes."""
+"""Searches per second that es-rerank can handle on one processor core, apart from the model."""
 SPARE_SERVERS = 1
 """Servers in addition to those that the peak needs, so that one can fail."""
 
-# A window that takes more than this fraction of the deadline on an idle server leaves too little time for waiting, and
-# is scored in steps instead of at once.
+# If an idle server needs more than this fraction of the deadline for a window, the window is scored in several requests
+# instead of one, and too little time remains for searches that have to wait.
 _DEADLINE_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """The searches of one rerank server.
+    """The throughput of one rerank server, and the size of its searches.
 
     Attributes:
         tokens_per_second: The measured throughput of the server.
         window: Number of hits that the model reads per search.
-        passage_tokens: Mean number of tokens of a passage, with the query and the prompt.
+        passage_tokens: Mean number of tokens of a passage, including the query and the prompt.
         hit_rate: Share of the passages whose scores are cached, at least 0 and below 1.
 
     """
@@ -36,42 +36,32 @@ class Sizing:
 
     @property
     def search_tokens(self) -> int:
-        """Number of tokens of a search of which no score is cached."""
+        """Number of tokens of a search without cached scores."""
         return self.window * self.passage_tokens
 
     @property
     def search_seconds(self) -> float:
-        """Time in seconds that an idle server takes for a search of which no score is cached."""
+        """Time in seconds in which an idle server scores a search without cached scores."""
         return self.search_tokens / self.tokens_per_second
 
     @property
     def searches_per_second(self) -> float:
-        """Searches per second of the server at `HEADROOM` of its throughput, with cached scores."""
+        """Searches per second that the server can score at `HEADROOM` of its throughput. Cached scores cost nothing."""
         return HEADROOM * self.tokens_per_second / (self.search_tokens * (1 - self.hit_rate))
 
     def fits(self, deadline: float) -> bool:
-        """Return whether a search of which no score is cached takes at most half of *deadline*, in seconds."""
+        """Return whether a search without cached scores takes at most half of *deadline*, in seconds."""
         return self.search_seconds <= deadline * _DEADLINE_SHARE
 
     def largest_window(self, deadline: float) -> int:
-        """Return the largest window that fits *deadline*, in seconds; 0 if not even one passage does."""
+        """Return the largest window that takes at most half of *deadline*, in seconds. It can be 0."""
         return int(deadline * _DEADLINE_SHARE * self.tokens_per_second / self.passage_tokens)
 
     def servers(self, peak: float) -> int:
-        """Return how many servers are needed for *peak* searches per second, with the spare one."""
+        """Return the number of servers for *peak* searches per second, including `SPARE_SERVERS`."""
         return math.ceil(peak / self.searches_per_second) + SPARE_SERVERS
 
 
 def endpoint_cores(peak: float) -> int:
-    """Return how many processor cores the endpoints need for *peak* searches per second."""
+    """Return the number of processor cores that es-rerank needs for *peak* searches per second."""
     return math.ceil(peak / SEARCHES_PER_CORE)
-
-
-def shown_rate(searches: float) -> str:
-    """Return searches per second as text."""
-    return f"{searches:,.1f}" if searches >= 1 else f"{searches:.2g}"
-
-
-def shown_seconds(seconds: float) -> str:
-    """Return a time as text, in milliseconds or seconds."""
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:,.1f} s"

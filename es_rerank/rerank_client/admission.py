@@ -1,10 +1,12 @@
-"""How many requests may be in flight at one rerank server that other processes use too. Pure.
+"""Limits the requests in flight at one rerank server, which other processes may use, too. Pure.
 
-Additive increase, multiplicative decrease (AIMD): the limit grows by one when as many requests as the limit allows have
-been answered, and shrinks by a factor when the server rejects a request, when a request times out, or when the server
-reports that more requests wait than run. All processes see the same queue, so their limits become equal (Chiu and Jain,
-1989), and together they keep the server busy without a long queue. A gradient of response times is not used: it needs
-the time of an idle server, which no process can measure while the others keep the server busy.
+The limit follows additive increase, multiplicative decrease (AIMD). It grows by one after as many requests as the limit
+allows have been answered. It shrinks by a factor when the server rejects a request, when a request times out, or when
+the server reports that more requests wait than run. All processes see the same queue, so their limits become equal
+(Chiu and Jain, 1989). Together, they keep the server busy without a long queue.
+
+Limits that depend on response times, such as gradient algorithms, are not used. They need the response time of an idle
+server, which a process cannot measure while other processes keep the server busy.
 
 Times are arguments, in monotonic seconds.
 """
@@ -17,7 +19,7 @@ from collections import defaultdict
 from typing import NamedTuple
 
 _DECREASE = 0.7
-# The limit shrinks at most once in this time, which all answers to requests sent before the change need.
+# The limit shrinks at most once in this time. Answers in this time are to requests that were sent under the old limit.
 _PAUSE_SECONDS = 1.0
 # The metrics of vLLM, one row for each engine of the server. See vllm/v1/metrics/loggers.py.
 _ROWS = re.compile(
@@ -31,9 +33,10 @@ class LoadReport(NamedTuple):
     """What a server reports about the requests of all its clients.
 
     Attributes:
-        running: Number of requests that it works on.
-        waiting: Number of requests that wait.
-        prefix_hit_rate: Share of the tokens since its start that it found in its prefix cache; None without this cache.
+        running: Number of requests that the server is processing.
+        waiting: Number of requests in the server's queue.
+        prefix_hit_rate: Share of all tokens since the server's start that were in its prefix cache; None if the server
+            has no prefix cache.
 
     """
 
@@ -43,7 +46,7 @@ class LoadReport(NamedTuple):
 
 
 def load_report(metrics: bytes) -> LoadReport | None:
-    """Read the metrics of vLLM in Prometheus text format, and return None if the load is not among them."""
+    """Read the load from metrics of vLLM in Prometheus text format. Return None if the metrics do not have it."""
     sums: defaultdict[bytes, float] = defaultdict(float)
     for name, value in _ROWS.findall(metrics):
         sums[name] += float(value)
@@ -55,10 +58,13 @@ def load_report(metrics: bytes) -> LoadReport | None:
 
 
 class Admission:
-    """The limit of requests in flight at one server. `report` is its last report, or None."""
+    """The limit of requests in flight at one server. `report` is the server's last load report; None before the first.
+
+    Times are in monotonic seconds.
+    """
 
     def __init__(self, max_requests: int) -> None:
-        """Start with *max_requests*, which is never exceeded."""
+        """Start with the limit *max_requests*, which is also the highest limit."""
         self._max = float(max_requests)
         self._limit = self._max
         self._is_queueing = False
@@ -74,7 +80,10 @@ class Admission:
         return int(self._limit)
 
     def answered(self, in_flight: int) -> None:
-        """Record an answer, when *in_flight* requests were in flight. A limit that is not reached does not grow."""
+        """Record an answer that arrived while *in_flight* requests were in flight.
+
+        The limit grows only if that many requests reach it.
+        """
         if in_flight >= self.limit and not self._is_queueing:
             self._limit = min(self._max, self._limit + 1 / self._limit)
 

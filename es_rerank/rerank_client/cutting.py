@@ -1,4 +1,4 @@
-"""Cuts documents into passages: cached cuts first, others by estimated tokens or with the model's tokenizer."""
+"""Cuts documents into passages, by estimated or exact token counts. Cuts are cached."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from es_rerank.rerank_client.lru_cache import LruCache
 from es_rerank.rerank_client.portions import in_portions
 from es_rerank.rerank_client.tokenizer import ModelTokenizer, token_ends
 
-# Approximate memory of a cached cut in CPython 3.11: key, dictionary slot, and cut; and of each passage.
+# Approximate memory in CPython 3.11 of a cached cut (with its key and dictionary slot), and of each passage in it.
 _ENTRY_BYTES = 400
 _PIECE_BYTES = 170
 
@@ -40,7 +40,15 @@ class Cutter:
         return [found.get(key) for key in keys]
 
     async def cut(self, documents: Sequence[Document], cuts: list[Cut | None], limits: Limits) -> None:
-        """Set the missing cuts of *documents*. They stay None for documents that are short enough to be read whole."""
+        """Compute the missing cuts.
+
+        Args:
+            documents: The documents.
+            cuts: The known cut of each document, or None. Missing cuts are set in this list. They stay None for
+                documents that are short enough to be read whole.
+            limits: The limits of passages.
+
+        """
         short = limits.whole_bytes
         waiting = [
             (at, document)
@@ -55,7 +63,7 @@ class Cutter:
             self.cache.put_many(_keys(long, limits), found)
 
     async def _cut(self, documents: Sequence[Document], limits: Limits) -> list[Cut]:
-        """Cut documents, exactly if only that tells whether they fit into the model's context."""
+        """Cut documents, by exact token counts if passages may be nearly as long as the model's context."""
         sizes = [min(len(document.text), limits.readable_characters) for document in documents]
         tokenizer = await self.tokenizer.load() if limits.near_context else None
         if tokenizer is None:
@@ -69,7 +77,10 @@ class Cutter:
         return [cut(text, limits, measure) for text in self._prompts.readable(documents, limits)]
 
     def _exact(self, documents: Sequence[Document], limits: Limits, tokenizer: Tokenizer) -> list[Cut]:
-        """Truncate documents after their first tokens. Those that fit by the estimate's bound are not tokenized."""
+        """Truncate documents at the limit, by exact token counts.
+
+        Documents that are certainly within the limit, by an upper bound of their token count, are not tokenized.
+        """
         texts = self._prompts.readable(documents, limits)
         measure, limit = self._prompts.profile.rates.measure, limits.max_passage_tokens
         long = [text for text in texts if measure(text).most > limit]

@@ -1,7 +1,7 @@
-"""Follows DNS names: looks each one up again when its records expire, and reports the servers that were found.
+"""Finds rerank servers by DNS. Looks up each name again when its records expire, and reports changes.
 
-If a lookup fails or finds nothing, the servers found before are kept: whether they answer is known from their health,
-and a DNS server that is down must not stop reranking.
+If a lookup fails or finds nothing, the known servers stay in use, because a DNS server that is down must not stop
+reranking. If one of these servers is gone, its health check notices that.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ LookUp = Callable[[str], Awaitable[Addresses | Failed]]
 
 
 class Discovery:
-    """Follows the DNS names of rerank servers. `problems` has the last error of each name whose lookup failed."""
+    """Looks up the DNS names of rerank servers regularly. `problems` has the last error of each name that failed."""
 
     def __init__(self, names: Collection[str], look_up: LookUp, changed: Callable[[frozenset[str]], None]) -> None:
-        """Prepare to follow names.
+        """Prepare the lookups.
 
         Args:
             names: The `dns://` URLs.
-            look_up: Looks up one of them.
-            changed: Called with the base URLs of all servers when these have changed.
+            look_up: Looks up one URL.
+            changed: Called with the base URLs of all servers that were found, each time that the set has changed.
 
         """
         self.problems: dict[str, str] = {}
@@ -42,11 +42,11 @@ class Discovery:
         self._found: dict[str, frozenset[str]] = dict.fromkeys(names, frozenset())
 
     async def run(self) -> None:
-        """Follow all names until canceled."""
+        """Look up all names regularly until the task is canceled."""
         await asyncio.gather(*map(self._follow, self._found))
 
     async def _follow(self, name: str) -> None:
-        """Look up a name again and again."""
+        """Look up one name again and again."""
         while True:
             found = await self._look_up(name)
             if isinstance(found, Failed):
@@ -58,13 +58,13 @@ class Discovery:
             await asyncio.sleep(seconds)
 
     def _failed(self, name: str, problem: str) -> None:
-        """Log a failed lookup, unless the one before failed too."""
+        """Log a failed lookup, unless the previous one failed, too."""
         if name not in self.problems:
             log.warning("DNS lookup failed, known rerank servers are kept", name=name, reason=problem)
         self.problems[name] = problem
 
     def _update(self, name: str, urls: frozenset[str]) -> None:
-        """Report the servers of all names if those of one have changed."""
+        """Record the servers of one name. If they have changed, report the servers of all names."""
         self.problems.pop(name, None)
         if urls != self._found[name]:
             log.info("rerank servers found", name=name, servers=sorted(urls))

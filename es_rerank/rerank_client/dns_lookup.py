@@ -39,7 +39,7 @@ class DnsLookup:
     """Looks up names at the DNS servers of the system, or at one server."""
 
     def __init__(self, server: str | None = None) -> None:
-        """Prepare to query *server*, an IP address and port, instead of the servers in `/etc/resolv.conf`."""
+        """Prepare to query *server*, given as `IP:PORT`, or if it is None, the DNS servers in `/etc/resolv.conf`."""
         self._server = server
 
     async def __call__(self, url: str) -> Addresses | Failed:
@@ -49,7 +49,7 @@ class DnsLookup:
             url: `dns://NAME:PORT/PATH` for the addresses of NAME, or `dns://NAME/PATH` for the SRV records of NAME.
 
         Returns:
-            The servers and the time until their records expire, or why there are none.
+            The servers and the time until their records expire, or the failure.
 
         """
         parts = urlsplit(url)
@@ -62,7 +62,7 @@ class DnsLookup:
             return Failed(Why.UNREACHABLE, f"{url}: {error}")
 
     def _resolver(self) -> dns.asyncresolver.Resolver:
-        """Return a resolver with the current configuration of the system, whose search domains apply."""
+        """Return a resolver with the system's current configuration, including its search domains."""
         resolver = dns.asyncresolver.Resolver(configure=self._server is None)
         resolver.lifetime = _SECONDS
         if self._server is not None:
@@ -72,7 +72,13 @@ class DnsLookup:
 
 
 async def _service(resolver: dns.asyncresolver.Resolver, name: str, path: str) -> Addresses:
-    """Look up SRV records, and then the addresses of their targets. Only the most preferred priority is used."""
+    """Look up SRV records, and then the addresses of their targets. Only records with the lowest priority value count.
+
+    Raises:
+        DNSException: If the lookup of the records fails.
+        LookupError: If no target has an address.
+
+    """
     answer = await resolver.resolve(name, SRV, search=True)
     first = min(record.priority for record in answer)
     targets = [(record.target.to_text(), record.port) for record in answer if record.priority == first]
@@ -81,7 +87,12 @@ async def _service(resolver: dns.asyncresolver.Resolver, name: str, path: str) -
 
 
 async def _hosts(resolver: dns.asyncresolver.Resolver, hosts: Sequence[tuple[str, int]], path: str) -> Addresses:
-    """Look up the IPv4 and IPv6 addresses of hosts, each with a port. A host without any is left out."""
+    """Look up the IPv4 and IPv6 addresses of hosts, each with a port. Hosts without an address are left out.
+
+    Raises:
+        LookupError: If no host has an address.
+
+    """
     asked = [(host, port, kind) for host, port in hosts for kind in (A, AAAA)]
     found = await asyncio.gather(*(_addresses(resolver, host, kind) for host, _, kind in asked))
     answers = [(answer, port) for answer, (_, port, _) in zip(found, asked, strict=True) if answer is not None]
@@ -92,7 +103,7 @@ async def _hosts(resolver: dns.asyncresolver.Resolver, hosts: Sequence[tuple[str
 
 
 async def _addresses(resolver: dns.asyncresolver.Resolver, host: str, kind: RdataType) -> dns.resolver.Answer | None:
-    """Look up the addresses of one kind, and return None if the host has none: most hosts have no IPv6 address."""
+    """Look up the IPv4 or the IPv6 addresses of a host. Return None if it has none: most hosts have no IPv6 address."""
     with suppress(dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
         return await resolver.resolve(host, kind, search=True)
     return None
@@ -106,5 +117,5 @@ def _urls(answer: Iterable[dns.rdata.Rdata], port: int, path: str) -> list[str]:
 
 
 def _remaining(answer: dns.resolver.Answer) -> float:
-    """Return the seconds until a record of an answer, or an alias that led to it, expires."""
+    """Return the seconds until the first record of an answer expires. Aliases (CNAME records) count, too."""
     return max(0.0, answer.expiration - time.time())

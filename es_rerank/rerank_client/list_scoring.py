@@ -1,6 +1,7 @@
 """Scores windows with a listwise model, which reads all passages of a window together.
 
-The score of a passage depends on the others, so that a window is one request, and no score is used for another window.
+The score of a passage depends on the other passages. Therefore a window is scored in one request, and its scores are
+not cached.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _MAX_LIST = 64
 
 
 class ListScorer(WindowScorer):
-    """Scores each window with one request. Concurrent searches for the same list share the request."""
+    """Scores each window with one request. Concurrent searches with the same query and passages share the request."""
 
     def __init__(self, settings: Settings, prompts: PromptBuilder, pool: ServerPool) -> None:
         """Score with the servers of *pool*, without a cache."""
@@ -29,11 +30,11 @@ class ListScorer(WindowScorer):
         super().__init__(uncached, prompts, pool)
 
     def context_of(self, window: Window) -> tuple[str, ...]:
-        """Return a digest of the list."""
+        """Return a digest of all documents of the window, on which each score depends."""
         return (blake2b(b"".join(one.digest for one in window.documents)).hexdigest(),)
 
     def is_slow(self, tokens: Sequence[int], request: ScoreRequest) -> bool:  # noqa: ARG002
-        """Return False: a list is not scored in steps."""
+        """Return False, because a slow model cannot score a list in steps."""
         return False
 
     def batched(self, tokens: Sequence[int], max_texts: int) -> Iterable[slice]:  # noqa: ARG002
@@ -41,5 +42,5 @@ class ListScorer(WindowScorer):
         return [slice(None)] if tokens else []
 
     def readable(self, tokens: Sequence[int], request: ScoreRequest, queued: int) -> int:
-        """Return the length of the list, or 0 if it cannot be scored in time. A list is not shortened under load."""
+        """Return the number of documents to score: all, at most 64, or none if there is not enough time."""
         return super().readable(tokens[:_MAX_LIST], replace(request, whole=True), queued)

@@ -1,4 +1,4 @@
-"""Requests load reports from the rerank servers in use. Admission then takes requests of other clients into account."""
+"""Requests load reports from rerank servers, so that `admission` takes the requests of other clients into account."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 from es_rerank.rerank_client.pool import ServerPool
 from es_rerank.rerank_client.server import RerankServer
 
-# Time between two reports of a server, and until one that reported nothing is asked again.
+# Time between two requests for a report, and the longer time after a server has not returned one.
 _PAUSE_SECONDS = 1.0
 _SILENT_SECONDS = 30.0
 
@@ -16,7 +16,7 @@ class LoadReports:
     """Requests the load of each server once per second while a rerank request to it is in flight."""
 
     def __init__(self, pool: ServerPool) -> None:
-        """Prepare to ask the servers of *pool*."""
+        """Prepare to request reports from the servers of *pool*."""
         self._pool = pool
         self._asked: set[RerankServer] = set()
 

@@ -9,28 +9,28 @@ from itertools import accumulate
 FULL_WINDOW_LOAD = 0.5
 """Below this load, the whole window is scored."""
 
-# (fraction of the window that is scored, load below which that is done).
+# Each row: the fraction of the window that is scored, and the load below which the row applies.
 _STEPS = ((1.0, FULL_WINDOW_LOAD), (0.5, 0.75), (0.2, 1.0))
 # A single document cannot be reordered.
 _MIN_DOCUMENTS = 2
 
 
 def documents_under_load(tokens: Sequence[int], load: float, capacity: float) -> int:
-    """Return how many documents, from the start of the window, are scored.
+    """Return the number of documents to score, from the start of the window.
 
-    | load       | window |
+    | load       | scored |
     | below 0.5  | 100 %  |
     | below 0.75 | 50 %   |
     | below 1    | 20 %   |
     | 1 or above | none   |
 
-    Fewer are scored if these do not fit into *capacity*.
+    The number is lower if these documents do not fit into *capacity*.
 
     Args:
-        tokens: For each document, the number of tokens of its passages that are not cached. If all scores are cached,
-            the whole window is used.
-        load: The fraction of the queue that is full or of the remaining time that is spent waiting, whichever is
-            larger; 1 is full.
+        tokens: For each document, the number of tokens of its passages whose scores are not cached. If all scores are
+            cached, the number of documents is not reduced.
+        load: The larger of two fractions: how full the queue is, and how much of the remaining time a request would
+            spend waiting.
         capacity: The number of tokens that the servers can score within the remaining time.
 
     """

@@ -1,4 +1,4 @@
-"""A cache that evicts the least recently used entries. Keys depend only on content, not on client or document id."""
+"""A cache that evicts the least recently used entries."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Value = TypeVar("Value")
 
 
 class LruCache(Generic[Value]):
-    """An LRU cache by digest.
+    """An LRU cache. A key is a digest of everything that its value depends on.
 
     Attributes:
-        contents: What is cached, for logs and debuggers: `scores`, `vectors` or `cuts`.
-        size: The sum of the sizes of all entries.
+        contents: A name for the values, for logs and debuggers: `scores`, `vectors` or `cuts`.
+        size: The sum of the sizes of all entries, in the unit of the capacity.
 
     """
 
@@ -22,9 +22,10 @@ class LruCache(Generic[Value]):
         """Create an empty cache.
 
         Args:
-            contents: What is cached.
+            contents: A name for the values.
             capacity: Maximum sum of the sizes of all entries; 0 disables the cache.
-            size_of: Returns the size of the entry of a value, in any unit. By default, *capacity* counts entries.
+            size_of: Returns the size of an entry, given its value, in the unit of *capacity*. By default, each entry
+                has the size 1.
 
         """
         self.contents = contents
@@ -41,7 +42,7 @@ class LruCache(Generic[Value]):
         return f"<LruCache {len(self)} {self.contents}, size {self.size} of {self._capacity}>"
 
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, Value]:
-        """Return the cached values by key, without the keys that are not cached."""
+        """Return the cached values by key. Keys that are not cached are left out."""
         values = self._values
         cached = {key: values[key] for key in keys if key in values}
         for key in cached:
@@ -49,7 +50,7 @@ class LruCache(Generic[Value]):
         return cached
 
     def put_many(self, keys: Iterable[bytes], values: Iterable[Value]) -> None:
-        """Cache values, which are in the order of *keys*, and evict the least recently used ones."""
+        """Cache *values*, given in the order of *keys*, and evict the least recently used entries if necessary."""
         size_of = self._size_of
         for key, value in zip(keys, values, strict=True):
             if (replaced := self._values.pop(key, None)) is not None:

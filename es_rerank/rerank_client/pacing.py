@@ -1,4 +1,4 @@
-"""Decides how many more documents of a window to score if there may not be time for all of them. Pure."""
+"""Decides how many documents to score in the next step, if there may not be time for the whole window. Pure."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from itertools import accumulate
 
 # A single scored document cannot be reordered.
 _MIN_DOCUMENTS = 2
-# A step uses at most this fraction of the remaining time, so that the next one is decided by what this one took.
+# A step may use at most this fraction of the remaining time, so that the measured time of one step decides on the next.
 _STEP_SHARE = 0.5
 FIRST_TOKENS = 512
-"""The number of tokens that are scored at once, in a second or two even on a slow CPU, while no rate is known."""
+"""The number of tokens in the first step, while no throughput is known. Even a slow CPU takes only a second or two."""
 
 
 def next_head(tokens: Sequence[int], scored: int, capacity: float | None) -> int:
-    """Return the total number of documents, from the start of the window, that should be scored after the next step.
+    """Return the number of documents, from the start of the window, that should have scores after the next step.
 
     The first step has at least two documents, even if they may not fit, because the throughput must be measured.
 
@@ -31,7 +31,7 @@ def next_head(tokens: Sequence[int], scored: int, capacity: float | None) -> int
     ends = list(accumulate(tokens[scored:]))
     least = 0 if scored else min(_MIN_DOCUMENTS, len(tokens))
     if capacity is None:
-        # Cached documents measure nothing.
+        # Cached documents do not count, because they do not help to measure the throughput.
         new = [count for count, size in enumerate(tokens[scored:], 1) if size][:_MIN_DOCUMENTS]
         return scored + max(*new, bisect_right(ends, FIRST_TOKENS)) if new else len(tokens)
     fitting = bisect_right(ends, capacity)
@@ -39,6 +39,6 @@ def next_head(tokens: Sequence[int], scored: int, capacity: float | None) -> int
         return len(tokens)
     step = bisect_right(ends, capacity * _STEP_SHARE)
     if not step or not ends[step - 1]:
-        # Half of the time is enough for no further document, but perhaps all of it is.
+        # Not even one document fits into half of the time, but one may fit into all of it.
         step = min(fitting, step + 1)
     return scored + max(step, least)

@@ -1,4 +1,4 @@
-"""Keys of cached scores and vectors: digests of everything that a value depends on."""
+"""Computes the keys of cached scores and vectors. A key is a digest of everything that the value depends on."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ _DIGEST_BYTES = 16
 
 
 def pair_keys(common: Sequence[str], passages: Iterable[bytes]) -> list[bytes]:
-    """Return the cache key of each pair: a BLAKE2b digest of everything that its score depends on.
+    """Return the cache key of each pair of query and passage, a BLAKE2b digest.
 
-    It is the digest of two parts: the digest of all shared parts, each preceded by its length, and
-    the passage.
+    The digest covers two parts: a digest of the strings in *common*, each preceded by its length, and the passage.
 
     Args:
-        common: The parts that all pairs share: model, profile, instruction, limits and query.
-        passages: The digest of each pair's document, followed by the number of the passage in the document.
+        common: The strings that all pairs share: model, profile, instruction, limits and query.
+        passages: For each pair, the digest of the document, followed by the number of the passage in the document.
 
     Returns:
         One 16-byte key per pair.

@@ -1,4 +1,7 @@
-"""Processes texts without blocking the event loop: long ones in threads, in portions that can be canceled between."""
+"""Processes texts without blocking the event loop. Long texts are processed in threads, in portions.
+
+The work can be canceled between two portions.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,19 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 PORTION_CHARACTERS = 200_000
-"""Maximum number of characters that are processed on the event loop, and in a thread without a pause."""
+"""Maximum number of characters in one portion. Shorter texts are processed on the event loop."""
 
 
 async def in_portions(
     work: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item], sizes: Sequence[int], *, thread: bool = False
 ) -> list[Result]:
-    """Process texts, in threads if they are long. If the caller is canceled, no further portion is started.
+    """Process texts, and return the results in the same order. If the caller is canceled, no further portion starts.
 
     Args:
         work: Processes some of the items and returns one result for each.
         items: The texts, or objects that contain them.
         sizes: The number of characters of each text.
-        thread: Whether to use a thread in any case.
+        thread: Whether to use a thread even for short texts.
 
     """
     if not thread and sum(sizes) < PORTION_CHARACTERS:
@@ -34,7 +37,7 @@ async def in_portions(
 
 
 def _portions(sizes: Sequence[int]) -> Iterator[slice]:
-    """Split a list into consecutive parts of at most `PORTION_CHARACTERS`, or of one longer text."""
+    """Split a list of texts into consecutive portions of at most `PORTION_CHARACTERS`. A longer text is one portion."""
     start, total = 0, 0
     for index, size in enumerate(sizes):
         if index > start and total + size > PORTION_CHARACTERS:

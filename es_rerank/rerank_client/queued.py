@@ -14,7 +14,7 @@ from es_rerank.rerank_client.server import RerankServer
 
 
 class Request(NamedTuple):
-    """A call with its approximate number of tokens; see `ServerPool.ask` for the other fields."""
+    """A request to a rerank server. `ServerPool.ask` describes the fields."""
 
     call: RerankCall
     tokens: int
@@ -25,7 +25,16 @@ class Request(NamedTuple):
 
 @dataclass(order=True, slots=True)
 class QueuedRequest:
-    """A request that waits for a server other than those in *tried*. `deadline` is in monotonic seconds."""
+    """A request that waits for a server. Requests are sorted by their deadlines.
+
+    Attributes:
+        deadline: When the answer must be there, in monotonic seconds.
+        number: Increases with each request, so that requests with equal deadlines stay in order.
+        tokens: Approximate number of tokens.
+        tried: The servers that have failed to answer the request. They do not get it again.
+        assigned: Set to the server that gets the request, or to the failure.
+
+    """
 
     deadline: float
     number: int
@@ -35,7 +44,7 @@ class QueuedRequest:
 
 
 class QueueEstimate(NamedTuple):
-    """The expected queueing time and throughput for a new search.
+    """The expected waiting time and throughput for a new search.
 
     Attributes:
         wait: Seconds until all queued requests and requests in flight are answered.
@@ -52,4 +61,4 @@ class QueueEstimate(NamedTuple):
 
 
 NO_QUEUE = QueueEstimate(0.0, math.inf)
-"""The estimate while nothing is known."""
+"""The estimate if no request waits and no throughput is known."""

@@ -1,4 +1,4 @@
-"""Shows which passages of each document the model reads, their scores, and whether a document is truncated."""
+"""Lists the passages that the model reads of each document, with their scores, for `explain` and the admin pages."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class PassageRead(NamedTuple):
         text: The text, with escaped special tokens.
         tokens: Estimated number of tokens.
         probability: The score as a probability; None if the passage was not scored.
-        start: Where the passage starts in the text of the document as the model may read it, in characters.
-        end: Where it ends.
+        start: Position of the first character of the passage in the document's text with escaped special tokens.
+        end: Position after the last character.
 
     """
 
@@ -35,11 +35,11 @@ class PassageRead(NamedTuple):
 
 
 class DocumentRead(NamedTuple):
-    """What the model reads of one document.
+    """The passages that the model reads of one document.
 
     Attributes:
-        passages: The passages that the model reads, in the order of the document.
-        of: Number of passages that the document is cut into.
+        passages: The passages, in the order of the document.
+        of: Number of passages that the document is cut into. The model may read only some of them.
         truncated: Whether a part of the document is in none of `passages`.
 
     """
@@ -50,18 +50,18 @@ class DocumentRead(NamedTuple):
 
 
 async def documents_read(window: Window, reader: WindowReader, prompts: PromptBuilder) -> list[DocumentRead | None]:
-    """Return what the model reads of each document of a window; None for a document without text.
+    """Return the passages that the model reads of each document of a window; None for a document without text.
 
     Args:
-        window: The window, scored or not. Its passages are chosen here if they are not chosen yet.
-        reader: Reads the documents of the window.
+        window: The window. It need not have been scored. Its passages are chosen here if that has not been done.
+        reader: Cuts the documents of the window.
         prompts: Converts scores to probabilities.
 
     """
     if window.numbers is None:
         await reader.choose(window)
     if not window.places:
-        # The keys only connect passages with scores, of which there are none.
+        # Keys serve to find the scores of passages. There are no scores, so any distinct keys will do.
         window.set_keys([b"%d %d" % place for place in window.passages()])
     passages = await reader.passages(window, list(window.places))
     read = {key: _passage(key, passage.text, window, prompts) for key, passage in passages.items()}
@@ -80,7 +80,7 @@ def _passage(key: bytes, text: str, window: Window, prompts: PromptBuilder) -> P
 
 
 def _document(row: Sequence[tuple[bytes, PassageRead]], window: Window) -> DocumentRead:
-    """Return the passages of one document. Equal texts share their cache keys and are cut only once."""
+    """Return the passages of one document, given by their keys. Documents with the same text have the same keys."""
     number = window.places[row[0][0]].document
     cut, document, limits = window.cuts[number], window.documents[number], window.limits
     of = len(cut.pieces) if cut else 1

@@ -1,4 +1,4 @@
-"""Probes the rerank servers that failed, so that they recover without searches."""
+"""Sends test requests (probes) to failed rerank servers, so that their recovery is noticed even without searches."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _PAUSE_SECONDS = 1.0
 
 
 class Recovery:
-    """Probes each failed server of a pool while no request is in flight to it. With traffic, searches are the probes.
+    """Probes each failed server of a pool while no request is in flight to it. Requests of searches are probes, too.
 
-    A server that has not passed its self-test is not probed, because the self-test is repeated until it passes.
+    A server that has not passed its self-test is not probed, because its self-test is repeated until it passes.
     """
 
     def __init__(self, pool: ServerPool) -> None:

@@ -1,6 +1,7 @@
-"""Truncates error messages of rerank servers before any query text, document text or API key, so they can be logged.
+"""Removes query texts, document texts and API keys from error messages of rerank servers, so that they can be logged.
 
-Servers repeat parts of the request in error messages: a text that is too long, the body, or headers with the key.
+Servers quote parts of the request in error messages: a text that is too long, the body, or headers with the key. A
+message is cut off before the first such part.
 """
 
 from __future__ import annotations
@@ -8,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _MAX_CHARACTERS = 300
-# Minimum length of a repeated part of a text or of the key. Shorter parts match by chance and reveal nothing.
+# Minimum length of a quoted part of a text or of the key. Shorter matches can be chance, and reveal nothing.
 _MIN_TEXT_CHARACTERS, _MIN_KEY_CHARACTERS = 16, 6
 # Texts shorter than this are not searched for, because they occur in almost every message.
 _MIN_WHOLE_TEXT_BYTES = 4
 
 
 def redacted(content: bytes, texts: Sequence[str], key: str) -> str:
-    """Return the start of an error response, cut before a part of *texts* or *key*, or before a Unicode escape.
+    """Return the start of an error response, cut off before any part of *texts* or *key*.
+
+    It is also cut off before the first Unicode escape, because a text can be quoted with such escapes.
 
     Args:
         content: The response body.
@@ -38,7 +41,10 @@ def redacted(content: bytes, texts: Sequence[str], key: str) -> str:
 
 
 def _repetition(message: str, sent: Sequence[str], length: int) -> int:
-    """Return the first position at which *message* repeats *length* characters of *sent*, or a whole shorter text."""
+    """Return the position in *message* of the first quotation of *sent*, or the length of *message* if there is none.
+
+    A quotation is any *length* consecutive characters of a text, or all of a shorter text.
+    """
     stripped = [text.strip() for text in sent]
     short = [text for text in stripped if len(text) <= length and len(text.encode()) >= _MIN_WHOLE_TEXT_BYTES]
     whole = [start for text in short if (start := message.find(text)) >= 0]

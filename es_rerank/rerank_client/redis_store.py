@@ -1,4 +1,4 @@
-"""Values in Redis or Valkey, by key. Exceptions of the client library are converted to failure values."""
+"""Stores values in Redis or Valkey. Exceptions of the client library are returned as `Failed`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class RedisStore:
         await self._client.aclose()
 
     async def ping(self) -> Failed | None:
-        """Return why the store cannot be used, or None if it can."""
+        """Check the connection. Return the failure if the store cannot be used, otherwise None."""
         try:
             await self._client.ping()
         except self._errors as error:
@@ -47,7 +47,7 @@ class RedisStore:
         return None
 
     async def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None] | Failed:
-        """Return the value of each key, and None for a key without a value: one MGET, or one per hash slot."""
+        """Return the value of each key; None for a key without a value. Send one MGET, or one for each hash slot."""
         get = self._client.mget_nonatomic if self._is_cluster else self._client.mget
         try:
             found: Sequence[bytes | None] = await get(keys)
@@ -56,7 +56,7 @@ class RedisStore:
         return found
 
     async def put_many(self, values: Mapping[bytes, bytes]) -> Failed | None:
-        """Store values, which expire, in one pipeline. Return why that failed, or None."""
+        """Store values in one pipeline, with the setting `shared_cache_ttl`. Return the failure, or None."""
         pipeline = self._client.pipeline(transaction=False)
         for key, value in values.items():
             pipeline.set(key, value, ex=self._seconds)
@@ -68,12 +68,12 @@ class RedisStore:
 
 
 def _client(library: Any, settings: Settings, url: str, no_retry: Any) -> Any:
-    """Return the client. It does not retry: a lookup that fails is a miss."""
+    """Return the client. It does not repeat failed requests, because a search does not wait for a second attempt."""
     password, ca = settings.shared_cache_password, settings.shared_cache_ca
     options: dict[str, Any] = {
         "username": settings.shared_cache_username,
         "password": password.get_secret_value() if password else None,
-        # Version 2 needs fewer requests to open a connection.
+        # Version 2 of the protocol needs fewer requests to open a connection than version 3.
         "protocol": 2,
         "socket_timeout": _TIMEOUT_SECONDS,
         "socket_connect_timeout": _TIMEOUT_SECONDS,

@@ -1,4 +1,4 @@
-"""Chooses how windows are scored: by the rerank server, pair by pair or as lists, or from vectors."""
+"""Chooses the class that scores windows: pair by pair, as lists, or from vectors."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ MakeScorer = Callable[[Settings, PromptBuilder, ServerPool], "WindowScorer | Vec
 
 
 def scoring(settings: Settings) -> tuple[Backend, MakeScorer]:
-    """Return the API for requests to the rerank servers, and the class that scores windows."""
+    """Return the API of the rerank servers, and the class that scores windows."""
     if PROFILES[settings.profile].listwise:
         return BACKENDS[settings.backend], ListScorer
     if not scores_vectors(settings.backend, settings.profile):
         return BACKENDS[settings.backend], WindowScorer
-    # It imports numpy, which other models do not need.
+    # Imported here, because this module imports numpy, which other models do not need.
     from es_rerank.rerank_client.vector_scoring import VectorScorer, scoring_backend  # noqa: PLC0415
 
     return scoring_backend(settings), VectorScorer

@@ -17,7 +17,7 @@ from es_rerank.rerank_client.server_health import HealthState, ServerHealth
 log = structlog.get_logger()
 
 _TIMEOUT_SECONDS = 60.0
-# Interval between self-tests of a server that does not answer, and of a server that ranked the pairs wrongly.
+# Pauses between self-tests: of a server that does not answer, and of a server that ranked the pairs wrongly.
 _PAUSE_SECONDS = 1.0
 _UNFIT_PAUSE_SECONDS = 3.0
 
@@ -44,7 +44,7 @@ class SelfTest:
         self._health = health
 
     async def run(self) -> None:
-        """Repeat the self-test until it passes, also while the server is not reachable yet."""
+        """Repeat the self-test until it passes, even while the server cannot be reached."""
         while not self._health.trusted:
             margins = await self._margins()
             if margins is not None:

@@ -1,4 +1,4 @@
-"""The list of the models that a rerank server has."""
+"""Reads the list of models from a rerank server, to check the setting `model`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from es_rerank.model import Failed, Why
 
 PATH = "/v1/models"
-"""The path of the list: OpenAI's API, which vLLM and Infinity have, too."""
+"""The path of the list in OpenAI's API, which vLLM and Infinity implement."""
 
 
 class _Model(msgspec.Struct):
@@ -22,9 +22,16 @@ class _Models(msgspec.Struct):
 
 
 def parse(body: bytes) -> Mapping[str, str]:
-    """Return the folder or the name that each model was loaded from, by its name; empty for another kind of response.
+    """Parse the list of models.
 
-    Format: the list of OpenAI's API. vLLM's `root` is the value of `--model`, and `id` that of `--served-model-name`.
+    Args:
+        body: A response in the format of OpenAI's API. In vLLM's response, `root` is the value of `--model`, and `id`
+            is the value of `--served-model-name`.
+
+    Returns:
+        By the name of each model, the folder or the name that it was loaded from. Empty if the response has another
+        format.
+
     """
     try:
         models = msgspec.json.decode(body, type=_Models).data
@@ -34,7 +41,7 @@ def parse(body: bytes) -> Mapping[str, str]:
 
 
 def unknown_model(model: str, served: Mapping[str, str]) -> Failed | None:
-    """Return the failure for a model that is not in *served*; None if it is in *served*, or if *served* is empty."""
+    """Return a failure if the server does not have *model*. Return None if it has it, or if *served* is empty."""
     if not served or model in served:
         return None
     names = ", ".join(f"`{name}`" for name in served)

@@ -1,4 +1,4 @@
-"""Chooses the server for a request, and the reason if there is none."""
+"""Chooses the server for a request, or the reason why no server can be used."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ NO_SERVERS = "no rerank server has been found"
 def fastest(
     candidates: Iterable[RerankServer], queued: QueuedRequest, servers: Iterable[RerankServer], now: float
 ) -> RerankServer | Failed | None:
-    """Return the server expected to answer a request first, and a random one of several equally fast ones.
+    """Return the server that is expected to answer a request first. Of several equally fast servers, choose at random.
 
-    Many processes may use the same servers. If all of them chose the first of several idle servers, it would be
-    overloaded while the others are idle.
+    The random choice matters because many processes may use the same servers. If all of them chose the first of several
+    idle servers, it would be overloaded while the others are idle.
 
     Args:
         candidates: The servers that the request may be sent to.
         queued: The request.
-        servers: All servers. One of unknown rate is assumed to be as fast as the fastest of them.
+        servers: All servers. A server of unknown rate is assumed to be as fast as the fastest of them.
         now: The time, in monotonic seconds.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The health of one rerank server: whether it may be sent requests and whether its scores may be used.
+"""The health of one rerank server, which decides whether it gets requests and whether its scores are used.
 
 Pure: times are arguments, in monotonic seconds. The state machine, as in `TRANSITIONS` (a dot means no change):
 
@@ -98,7 +98,7 @@ class ServerHealth:
     Attributes:
         state: The current state.
         fault: The last failure; None after an answer.
-        mismatch: Why the self-test failed; None if it did not.
+        mismatch: The reason why the self-test failed; None if it did not fail.
         answered_at: Time of the last answer, in monotonic seconds.
 
     """
@@ -141,7 +141,12 @@ class ServerHealth:
         return self.trusted
 
     def answered(self, now: float) -> bool:
-        """Record an answer at time *now*, in monotonic seconds. Return whether the server was unreachable before."""
+        """Record an answer at time *now*, in monotonic seconds.
+
+        Returns:
+            Whether the server was unreachable before this answer.
+
+        """
         returned = self._unreachable
         self.answered_at = now
         self._forget_faults()
@@ -159,9 +164,9 @@ class ServerHealth:
             self._opened_at = now
 
     def is_silent(self, sent_at: float, now: float) -> bool:
-        """Return whether a timeout counts as a server failure.
+        """Return whether a timeout counts as a failure of the server.
 
-        It does not if the server answered another request in the meantime, because then the server is only busy.
+        If the server has answered another request in the meantime, it is only busy, and the timeout does not count.
 
         Args:
             sent_at: When the request was sent, in monotonic seconds.
@@ -176,7 +181,7 @@ class ServerHealth:
         return self._unanswered_seconds >= SILENCE_SECONDS
 
     def probe_sent(self) -> None:
-        """Record that a request is sent. If the circuit breaker is open, no other request is sent until it ends."""
+        """Record that a request is sent. While the circuit breaker is open, only one request is in flight at a time."""
         self._apply(HealthEvent.PROBE_SENT)
         self._probing = self.state is HealthState.OPEN
 

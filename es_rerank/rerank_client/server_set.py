@@ -1,4 +1,4 @@
-"""The rerank servers in use: those named in the settings, and those found by DNS. Each one has its own self-test."""
+"""Manages the rerank servers in use: those in the settings and those found by DNS. Each one has its own self-test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ServerSet:
     """Adds servers to a pool and removes them, and runs their self-tests."""
 
     def __init__(self, settings: Settings, pool: ServerPool, make: MakeServer) -> None:
-        """Add the servers that are named in the settings to *pool*. Those of DNS names are added by `run`."""
+        """Add the servers in the settings to *pool*. Servers that are found by DNS are added later, by `run`."""
         self._pool = pool
         self._make = make
         self._fixed = frozenset(url for url in settings.reranker if not url.startswith(DNS))
@@ -36,11 +36,11 @@ class ServerSet:
 
     @property
     def problem(self) -> str:
-        """Why DNS lookups fail; empty if they do not."""
+        """The errors of DNS lookups; empty if there are none."""
         return "; ".join(self._discovery.problems.values())
 
     async def run(self) -> None:
-        """Run the self-tests of the servers in the settings, and follow DNS names until canceled."""
+        """Run the self-tests of the servers in the settings, and look up DNS names until the task is canceled."""
         await asyncio.gather(*map(self._test, self._pool.servers), self._discovery.run())
 
     def retest(self, server: RerankServer) -> None:
@@ -49,7 +49,7 @@ class ServerSet:
             self._test(server)
 
     async def close(self) -> None:
-        """Cancel self-tests, and close the connections to all servers, also to removed ones that were still in use."""
+        """Cancel self-tests, and close the connections to all servers, including removed servers with open requests."""
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -70,7 +70,7 @@ class ServerSet:
         return task
 
     def _found(self, urls: frozenset[str]) -> None:
-        """Use the servers that were found by DNS."""
+        """Use the servers at these base URLs, which were found by DNS, and those in the settings."""
         self._wanted = urls | self._fixed
         self._update()
 

@@ -1,7 +1,8 @@
-"""Scores and vectors that all processes share, in a store such as Redis, behind the cache of each process.
+"""A cache of scores or vectors that all processes share. It is in a store such as Redis.
 
-A lookup has a time budget of its own. A store that is down, or that answers late several times in a row, is not asked
-again until it answers a ping, which no search waits for. If the store fails, lookups return nothing.
+Each process first looks in its own cache. A lookup in the store has a time limit, and returns nothing if the store
+fails or is late. After several such lookups in a row, the store gets no lookups until it answers a ping, which is sent
+in the background.
 """
 
 from __future__ import annotations
@@ -23,35 +24,37 @@ log = structlog.get_logger()
 
 Value = TypeVar("Value")
 
-# The store is not asked after this many failed or late lookups in a row within at least this time, until it answers a
-# ping. A single pause of this process, such as a garbage collection, makes all lookups late that are in flight.
+# After this many failed or late lookups in a row, the store gets no lookups until it answers a ping. The lookups must
+# be spread over at least this time: a single pause of this process, such as a garbage collection, makes all lookups
+# late that are in flight.
 _MAX_FAULTS, _FAULT_SECONDS = 5, 0.1
 _PING_PAUSE_SECONDS = 1.0
-# Turns of the event loop from the arrival of an answer to the end of its lookup, at most.
+# Maximum number of iterations of the event loop from the arrival of an answer to the end of its lookup.
 _TURNS = 5
-# Values are written in the background, this many in one request. If more than this many wait, they are not stored.
+# Values are written in the background, at most _MAX_BATCH in one request. If more than _MAX_WAITING values would have
+# to wait, new values are not stored.
 _MAX_BATCH, _MAX_WAITING = 500, 10_000
 _LATE = Failed(Why.DEADLINE, "lookups take longer than shared_cache_timeout")
 
 
 class Store(Protocol):
-    """Where values are stored, such as `RedisStore`. Failures are returned."""
+    """A store of values, such as `RedisStore`. Failures are returned, not raised."""
 
     async def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None] | Failed:
-        """Return the value of each key, or None."""
+        """Return the value of each key; None for a key without a value."""
 
     async def put_many(self, values: Mapping[bytes, bytes]) -> Failed | None:
-        """Store values."""
+        """Store values by key. Return the failure, or None."""
 
     async def ping(self) -> Failed | None:
-        """Return why the store cannot be used, or None."""
+        """Check the connection. Return the failure, or None."""
 
     async def close(self) -> None:
         """Close all connections."""
 
 
 class Codec(NamedTuple, Generic[Value]):
-    """How values are written and read. `decode` returns None for bytes that are not a valid value."""
+    """Converts values to bytes and back. `decode` returns None for bytes that are not a valid value."""
 
     encode: Callable[[Value], bytes]
     decode: Callable[[bytes], Value | None]
@@ -72,7 +75,7 @@ class SharedCache(Generic[Value]):
 
     Attributes:
         counts: Number of values that were looked up, by result: `hit`, `miss`, or `unavailable` if the store failed,
-            was late or was not asked.
+            was late, or got no lookup.
 
     """
 
@@ -87,11 +90,11 @@ class SharedCache(Generic[Value]):
         """Keep the values of one model in *store*.
 
         Args:
-            store: Where the values are stored.
-            codec: How they are written and read.
-            prefix: The start of all keys, which names everything about the model that the digests do not contain.
-            seconds: Maximum time of a lookup, in seconds.
-            found: Called with the values of each lookup, even if they arrive too late for the search.
+            store: The store.
+            codec: Converts values to bytes and back.
+            prefix: The start of all keys. It names everything about the model that is not part of the digests.
+            seconds: Time limit of a lookup, in seconds.
+            found: Called with the keys and values of each lookup, even if they arrive too late for the search.
 
         """
         self.counts: Counter[str] = Counter()
@@ -107,15 +110,15 @@ class SharedCache(Generic[Value]):
         self._writer: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
-        state = "stopped" if self._stopped else "not asked" if self._paused else "in use"
+        state = "stopped" if self._stopped else "paused" if self._paused else "in use"
         return f"<SharedCache {self._prefix.decode()} {state}: {dict(self.counts)}, {len(self._waiting)} to write>"
 
     async def start(self) -> None:
-        """Connect to the store, so that the first search does not wait for that."""
+        """Connect to the store, so that the first search does not wait for the connection."""
         await self._store.ping()
 
     async def get_many(self, keys: Sequence[bytes]) -> Mapping[bytes, Value]:
-        """Return the stored values by key, without those that are not stored. If the time is up, there are none."""
+        """Return the stored values by key. If the store fails or is late, return none."""
         found: Mapping[bytes, Value] | None = None
         if self._is_used:
             read = self._start(self._read(keys))
@@ -132,7 +135,7 @@ class SharedCache(Generic[Value]):
         return found
 
     def put_many(self, keys: Collection[bytes], values: Collection[Value]) -> None:
-        """Store values, which are in the order of *keys*, in the background."""
+        """Store *values*, given in the order of *keys*, in the background."""
         if not self._is_used or len(self._waiting) + len(keys) > _MAX_WAITING:
             return
         encode, prefix = self._codec.encode, self._prefix
@@ -141,9 +144,9 @@ class SharedCache(Generic[Value]):
             self._writer = self._start(self._write())
 
     def stop(self, reason: str) -> None:
-        """Do not use the store any more, because its values are wrong. Logs the reason."""
+        """Stop using the store until a restart, because its values are wrong. Log the reason."""
         self._stopped = True
-        log.error("shared cache is not used any more", reason=reason)
+        log.error("shared cache stopped", reason=reason)
 
     async def close(self) -> None:
         """Stop all work, and close all connections. Values that have not been written are dropped."""
@@ -155,11 +158,11 @@ class SharedCache(Generic[Value]):
 
     @property
     def _is_used(self) -> bool:
-        """Whether the store is asked."""
+        """Whether lookups and values are sent to the store."""
         return not self._paused and not self._stopped
 
     async def _wait(self, read: asyncio.Task[Any]) -> None:
-        """Wait for a lookup until its time is up. An answer that has arrived while this process was busy is in time."""
+        """Wait for a lookup until its time limit. An answer that arrived while this process was busy is in time."""
         await asyncio.wait({read}, timeout=self._seconds)
         for _ in range(_TURNS):
             if read.done():
@@ -167,7 +170,7 @@ class SharedCache(Generic[Value]):
             await asyncio.sleep(0)
 
     async def _read(self, keys: Sequence[bytes]) -> Mapping[bytes, Value] | None:
-        """Look up values, and return None if the store failed."""
+        """Look up values. Return None if the store failed."""
         answer = await self._store.get_many([self._prefix + key for key in keys])
         if isinstance(answer, Failed):
             self._fault(answer)
@@ -196,7 +199,7 @@ class SharedCache(Generic[Value]):
         self._faults += 1
         if self._faults >= _MAX_FAULTS and now - self._first_fault_at >= _FAULT_SECONDS and self._is_used:
             self._paused = True
-            log.warning("shared cache is not asked, searches only miss", reason=failure.detail)
+            log.warning("shared cache failed, searches do not use it", reason=failure.detail)
             self._start(self._recover())
 
     async def _recover(self) -> None:
@@ -206,7 +209,7 @@ class SharedCache(Generic[Value]):
             await asyncio.sleep(_PING_PAUSE_SECONDS)
             failure = await self._store.ping()
         self._faults, self._paused = 0, False
-        log.info("shared cache is asked again")
+        log.info("shared cache is used again")
 
     def _start(self, work: Coroutine[None, None, Any]) -> asyncio.Task[Any]:
         """Run *work* in a task that `close` cancels."""

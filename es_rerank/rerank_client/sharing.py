@@ -1,4 +1,4 @@
-"""Creates the shared cache that the settings name."""
+"""Creates the shared cache from the settings."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def shared_cache(
     codec: Codec[Value],
     found: Callable[[Collection[bytes], Collection[Value]], None],
 ) -> SharedCache[Value] | None:
-    """Return the shared cache, or None without the setting `shared_cache`.
+    """Return the shared cache, or None if the setting `shared_cache` is not set.
 
     Args:
         settings: The settings.
         model: The name of the model.
-        contents: What is cached, for the prefix of the keys. Values that are computed differently need another name.
-        codec: How values are written and read.
-        found: Called with the values of each lookup.
+        contents: A name for the values, as a part of all keys. Values that are computed differently need another name.
+        codec: Converts values to bytes and back.
+        found: Called with the keys and values of each lookup.
 
     Raises:
         ConfigError: redis-py is not installed.

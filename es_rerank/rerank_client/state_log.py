@@ -1,4 +1,4 @@
-"""Logs when a rerank server starts to fail and when it recovers, with a rate limit for servers that alternate."""
+"""Logs when a rerank server starts to fail and when it recovers. Limits the rate if both happen again and again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class StateLog:
     """The log events about failures of one server."""
 
     def __init__(self, server: str) -> None:
-        """Start without a failure; *server* is the server's URL."""
+        """Start without a failure. *server* is the server's URL."""
         self._server = server
         self._why: Why | None = None
         self._logged_at: dict[Why, float] = {}

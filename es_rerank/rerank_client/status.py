@@ -1,4 +1,4 @@
-"""The state of the rerank servers, the queue and the cache, for operators."""
+"""The state of the rerank servers, the queue and the cache, as the status page shows it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ServerStatus:
 
     Attributes:
         url: The base URL.
-        state: The state of its health, such as `healthy`.
+        state: The state of the server's health, such as `healthy`.
         problem: The last failure or the reason of a failed self-test; empty if there is none.
         requests: Number of requests in flight.
         tokens: Number of tokens of the requests in flight.
@@ -38,13 +38,13 @@ class RerankerStatus:
 
     Attributes:
         model: Name of the model.
-        state: Whether searches are reranked, as in the health check.
+        state: The readiness, as in the health check: `ok`, `untested` or `degraded`.
         servers: The rerank servers.
         searches: Number of searches that are being scored or are queued.
         queued: Number of queued searches among them.
         max_queued: Maximum number of queued searches.
         cached: Number of cached scores or vectors.
-        cached_kind: What is cached: `scores` or `vectors`.
+        cached_kind: The kind of cached values: `scores` or `vectors`.
         vector_bytes: Memory of the cached vectors, in bytes.
 
     """

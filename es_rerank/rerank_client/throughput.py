@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# After this much busy time, all measurements so far are halved, so that recent ones have more weight.
+# After this much busy time, the measured tokens and times are halved, so that later measurements have more weight.
 _HALVING_SECONDS = 8.0
-# Minimum busy time for a usable estimate. Before that, no searches are rejected because of the estimate.
+# Minimum busy time before the throughput counts as known. Until then, no window is reduced because of it.
 _MIN_BUSY_SECONDS = 1.0
-# An idle server is tried after this much idle time, however slow it was.
+# After this much idle time, a server gets a request even if it was slow, because it may have become faster.
 _RETRY_SECONDS = 2.0
 # Measurements are discarded after this much idle time.
 _STALE_SECONDS = 60.0
-# Lower limit of a measured time, which is a divisor.
+# Minimum of a measured time, to avoid a division by zero.
 _MIN_SECONDS = 0.001
 
 
@@ -27,7 +27,7 @@ class Throughput:
         busy_seconds: Total time in which at least one request was in flight.
         busy_from: Start of the last busy interval.
         busy_until: End of the last busy interval.
-        tested_rate: Lowest tokens per second of a pair of the self-test; None before it.
+        tested_rate: Tokens per second of the slowest pair in the self-test; None before the self-test.
 
     """
 
@@ -58,7 +58,7 @@ class Throughput:
         return self.done_tokens / max(self.busy_seconds, _MIN_SECONDS) if self.done_tokens else self.tested_rate
 
     def seconds_for(self, tokens: int, now: float, default_rate: float | None = None) -> float:
-        """Estimate the time until a new request is answered, including the requests in flight.
+        """Estimate the time until a new request is answered, given the requests in flight.
 
         Args:
             tokens: Number of tokens of the request.
@@ -66,8 +66,8 @@ class Throughput:
             default_rate: Tokens per second to assume while the throughput is unknown.
 
         Returns:
-            Seconds; 0.0 if both rates are unknown, or if the server is idle and its rate is not known or some seconds
-            old, so that a server that has become faster is tried.
+            Seconds. The result is 0.0 if both rates are unknown. It is also 0.0 if the server is idle and its rate is
+            unknown or was measured more than two seconds ago, so that the server gets a request and is measured again.
 
         """
         rate = self.rate or default_rate
@@ -82,7 +82,7 @@ class Throughput:
         self.tokens += tokens
 
     def dropped(self, tokens: int) -> None:
-        """Record the end of a request that is excluded from the estimate: canceled, or with a too short timeout."""
+        """Record the end of a request that does not count for the throughput: canceled, or with too short a timeout."""
         self.requests -= 1
         self.tokens -= tokens
 
@@ -103,7 +103,7 @@ class Throughput:
             self.done_tokens, self.busy_seconds = self.done_tokens / 2, self.busy_seconds / 2
 
     def tested(self, rate: float) -> None:
-        """Record the tokens per second of a pair of the self-test. It is used while there is no other measurement."""
+        """Record the tokens per second of a pair of the self-test, for use while there is no other measurement."""
         self.tested_rate = min(rate, self.tested_rate or rate)
 
     def reset(self) -> None:

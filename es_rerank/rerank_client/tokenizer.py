@@ -1,4 +1,4 @@
-"""Loads the model's tokenizer from a file, a folder or Hugging Face, when exact token counts are needed first."""
+"""Loads the model's tokenizer from a file, a folder or Hugging Face, when exact token counts are first needed."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _FILE = "tokenizer.json"
 _HUB_SECONDS = 3.0
 
 Root = Callable[[], Awaitable[str | None]]
-"""Returns the folder or the name that the rerank server loaded its model from; None if the server does not say so."""
+"""Returns the folder or name from which the rerank server loaded its model; None if the server does not report it."""
 
 
 class ModelTokenizer:
-    """The tokenizer of the model, which is loaded on request: it can take hundreds of megabytes and seconds."""
+    """The tokenizer of the model. It is loaded only on request: it can need seconds and hundreds of megabytes."""
 
     def __init__(self, setting: str, model: str, root: Root | None = None) -> None:
         """Prepare to load a tokenizer.
 
         Args:
             setting: The setting `tokenizer`: `estimate`, `auto`, a file, a folder, or a Hugging Face model name.
-            model: The folder or Hugging Face name of the model, whose tokenizer is used for `auto`, unless the rerank
-                server loaded its model from another place.
-            root: Returns that place; None if it is not known.
+            model: The folder or Hugging Face name of the model. For `auto`, the tokenizer is loaded from there, unless
+                *root* returns another place.
+            root: Returns the folder or name from which the rerank server loaded its model; None if not known.
 
         """
         self._source = None if setting == "estimate" else model if setting == "auto" else setting
@@ -39,7 +39,10 @@ class ModelTokenizer:
         self._loading: asyncio.Task[Tokenizer | None] | None = None
 
     async def load(self) -> Tokenizer | None:
-        """Return the tokenizer, or None if token counts are estimated. The first call loads (perhaps downloads) it."""
+        """Return the tokenizer; None if it cannot be loaded, or if token counts are always estimated.
+
+        The first call loads it, and may download it.
+        """
         if self._source is None:
             return None
         if self._loading is None:
@@ -62,7 +65,7 @@ def token_ends(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> list[i
 
     """
     encodings = tokenizer.encode_batch(texts, add_special_tokens=False)
-    # `offsets` would build a list of all tokens.
+    # `offsets` would be slower: it builds a list of all tokens.
     last = [one.token_to_chars(limit - 1) if len(one) > limit else None for one in encodings]
     return [range_[1] if range_ else None for range_ in last]
 
@@ -80,7 +83,7 @@ def _loaded(source: str) -> Tokenizer | None:
 
 
 def _load(source: str) -> Tokenizer:
-    """Load from a local file or folder if it exists, otherwise from the cache of Hugging Face, or by download."""
+    """Load a tokenizer from a local file or folder if it exists, otherwise from Hugging Face or its local cache."""
     path = Path(source)
     if path.is_dir():
         path = path / _FILE
@@ -94,9 +97,9 @@ def _from_hub(model: str) -> Path:
         Exception: If Hugging Face cannot be reached, or does not have the file.
 
     """
-    # The import takes seconds.
+    # Imported here, because the import takes seconds.
     hub = import_module("huggingface_hub")
-    # Its own handler writes plain text, which is not the format of the log.
+    # The library's own log handler writes plain text, but the log may have to be JSON.
     logger = logging.getLogger("huggingface_hub")
     logger.handlers.clear()
     logger.propagate = True

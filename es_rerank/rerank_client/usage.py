@@ -1,4 +1,4 @@
-"""Counts what was sent to the rerank servers, for the metrics."""
+"""Counts requests, passages and tokens that were sent to the rerank servers, for the metrics."""
 
 from __future__ import annotations
 
@@ -28,9 +28,12 @@ STATUSES = (
         )
     ),
 )
-"""The results of a request to a rerank server: `ok`, the reason of a failure, or `canceled` if no search needs it."""
+"""The possible results of a request to a rerank server: `ok`, the reason of a failure, or `canceled`.
 
-# Waiting times are kept until they are read, which happens every second.
+A request is canceled if no search waits for it any more.
+"""
+
+# Maximum number of waiting times between two reads. They are read every second.
 _MAX_WAITS = 10_000
 
 
@@ -74,7 +77,7 @@ class Waits:
         self._seconds.append(seconds)
 
     def taken(self) -> list[float]:
-        """Return the waiting times, and forget them."""
+        """Return the waiting times, and remove them."""
         seconds = list(self._seconds)
         self._seconds.clear()
         return seconds

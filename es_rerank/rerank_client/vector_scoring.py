@@ -1,8 +1,8 @@
-"""Scores one window of a bi-encoder: the vectors of its texts, cached or requested, and their cosine similarities.
+"""Scores windows with a bi-encoder: a score is the cosine similarity of the vectors of the query and of a passage.
 
-The vector of a document does not depend on the query, so a new query over documents with cached vectors costs the
-vector of the query and a matrix product. Vectors that a search still waits for at its deadline are computed in the
-background, so that the next search for these documents finds them.
+The vector of a passage does not depend on the query, so vectors are cached. If all passages have cached vectors, a
+search needs only the vector of the query and a matrix product. Vectors that are missing at the deadline of a search are
+computed in the background and cached, for the next search that finds these documents.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ from es_rerank.rerank_client.window import Window
 from es_rerank.rerank_client.window_reading import WindowReader
 from es_rerank.rerank_client.window_scoring import MIN_SECONDS, PATIENCE_SHARE, scored
 
-# How long vectors are computed after the deadline of their search, and for how many texts at most.
+# After the deadline of a search, its missing vectors are computed for at most this long, and for at most this many
+# texts.
 _KEEP_SECONDS = 30.0
 _MAX_KEPT_TEXTS = 1024
-# Maximum time for one batch. A server that takes longer has failed, since it never has more than a second of work.
+# Timeout of one batch. A server that needs more time counts as failed: it never has more than a second of work.
 _BATCH_SECONDS = 5.0
-# Batches that may be answered before the deadline of their search are kept for this long after it. They are sent before
-# the batches that earlier searches have left for later, whose deadlines are further away.
+# Batches that are expected to be answered before the deadline of their search get this much more time. They are still
+# sent before the batches that earlier searches have left over, because those have later deadlines.
 _SOON_SECONDS = 2.0
 # Memory of a cached vector in addition to its values: the key, the headers of two objects, and the links of the cache.
 _ENTRY_BYTES = 190
@@ -46,12 +47,12 @@ _BATCHES = 2
 
 
 def scoring_backend(settings: Settings) -> Backend:
-    """Return the API that vectors are requested from, which rounds them as they are cached."""
+    """Return the API for requesting vectors. It rounds them to the precision in which they are cached."""
     return vector_backend(BACKENDS[settings.backend], _precision(settings))
 
 
 def _precision(settings: Settings) -> Precision:
-    """Return the precision of vectors. All are rounded, not only cached ones: a score must not depend on the cache."""
+    """Return the precision of all vectors, cached or not, because a score must not depend on the state of the cache."""
     return Precision.HALF if settings.vector_cache_bytes else Precision.SINGLE
 
 
@@ -59,10 +60,10 @@ class VectorScorer:
     """Scores windows with vectors from the servers of a pool.
 
     Attributes:
-        reader: Reads the documents of a window.
+        reader: Cuts the documents of a window into passages.
         cache: The cached vectors.
-        shared: The vectors that all processes share, if any.
-        inflight: The batches of texts in flight.
+        shared: The cache that all processes share; None without one.
+        inflight: The texts whose vectors have been requested, but not received.
         given_up: Whether no more vectors are requested, because the process is about to exit.
 
     """
@@ -95,7 +96,7 @@ class VectorScorer:
         return len(self.inflight)
 
     async def opened(self, request: ScoreRequest) -> Window:
-        """Return the window of a search, with the vectors that are cached. No text is cut or escaped for this."""
+        """Return the window of a search, with cached vectors. If all are cached, no text is cut or escaped."""
         window = await self.reader.opened(request)
         await self._look_up(window)
         if window.query_key in window.cached and window.cached.issuperset(window.places):
@@ -103,7 +104,12 @@ class VectorScorer:
         return window
 
     async def score(self, window: Window, queued: int) -> Failed | None:
-        """Decide how many documents to score, and get the vectors of the query and of each passage in time."""
+        """Decide how many documents to score, and request the missing vectors of the query and of the passages.
+
+        Returns:
+            A failure, for example if not all vectors were received before the deadline; otherwise None.
+
+        """
         if window.numbers is None:
             await self.reader.choose(window)
             await self._look_up(window)
@@ -118,21 +124,28 @@ class VectorScorer:
         return await self._get_vectors(texts, window)
 
     def result(self, window: Window, fault: Failed | None) -> Scored | Failed:
-        """Return each document's best passage score as a probability; after a timeout, partial scores if allowed."""
+        """Return the best passage score of each document as a probability.
+
+        Args:
+            window: The window.
+            fault: The result of `score`. After a timeout, the scores of some documents are returned if the rule allows
+                partial scores.
+
+        """
         mismatch = None if window.complete else self._add_scores(window)
         return scored(window, mismatch or fault, self._prompts)
 
     def _remember(self, keys: Collection[bytes], vectors: Sequence[bytes]) -> None:
-        """Cache vectors in this process, and for all others."""
+        """Cache vectors in this process and in the shared cache."""
         self.cache.put_many(keys, vectors)
         if self.shared:
             self.shared.put_many(keys, vectors)
 
     async def _look_up(self, window: Window) -> None:
-        """Compute the keys of the query and all passages, once these are known, and add cached vectors to the window.
+        """Add the cached vectors of the query and of all passages to the window, if the passages are already known.
 
-        A passage is identified by the digest of its document and by how that is cut. What the model reads is this text
-        with the prefix of the profile.
+        The key of a passage has the digest of its document, the limits of passages, its number, and the prefix that the
+        profile puts before each passage.
         """
         if window.numbers is None:
             return
@@ -151,7 +164,7 @@ class VectorScorer:
         window.count = len(window.rows)
 
     def _readable(self, window: Window, queued: int) -> int:
-        """Return how many documents have vectors or can get them, given the queue and the remaining time."""
+        """Return the number of documents to score: those whose vectors are known or can be computed in time."""
         request, inflight = window.request, self.inflight
         new = {key for key in window.places if key not in window.cached and key not in inflight}
         sizes = {key: self.reader.tokens(window, window.places[key]) for key in new}
@@ -159,7 +172,7 @@ class VectorScorer:
         if not new:
             return len(tokens)
         seconds = max(request.deadline - time.monotonic(), MIN_SECONDS)
-        # If some of the window may be scored, the rest is worth computing after the deadline.
+        # If partial scores are allowed, the missing vectors may be computed after the deadline, for later searches.
         seconds_in_all = seconds + (self._keep_seconds if request.rule.partial and not request.whole else 0.0)
         estimate = self._pool.queue_estimate(request.deadline + self._soon_seconds)
         joins = any(key in inflight for key in window.places)
@@ -170,7 +183,12 @@ class VectorScorer:
         return documents_under_load(tokens, queue, capacity)
 
     def _add_scores(self, window: Window) -> Failed | None:
-        """Add the scores of all passages whose vectors were received in time to the window."""
+        """Add the scores of all passages with known vectors to the window.
+
+        Returns:
+            A failure if vectors have different lengths, otherwise None.
+
+        """
         vectors = window.vectors
         query = vectors.get(window.query_key)
         if query is None:
@@ -206,7 +224,10 @@ class VectorScorer:
         return await self._get_vectors({key: texts[key] for key in retryable}, window) if retryable else None
 
     def _request(self, texts: Mapping[bytes, Passage], window: Window) -> None:
-        """Request vectors: the query's alone, because the search needs it in any case, those of passages in batches."""
+        """Request the vectors of passages in batches, and that of the query in a request of its own.
+
+        Every score needs the vector of the query, so it must not wait for a batch.
+        """
         deadline, rule = window.request.deadline, window.request.rule
         patience = rule.deadline * PATIENCE_SHARE
         if query := texts.get(window.query_key):

@@ -1,4 +1,4 @@
-"""The window of one search while it is scored. Pure."""
+"""The state of the window of one search while it is being scored. Pure."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class Window:
     Attributes:
         request: The query, the documents and the deadline.
         query: The query as the model sees it.
-        limits: How the documents are cut.
-        documents: The documents with text.
-        cuts: The cut of each of these documents; None for one that is read whole, or that has not been cut yet.
-        numbers: The numbers of the passages of each of these documents that are scored; None if not known yet.
+        limits: The limits of passages.
+        documents: The documents of the request that have text.
+        cuts: The cut of each of these documents; None for a document that is read whole, or that has not been cut yet.
+        numbers: For each of these documents, the numbers of the passages to score; None if not known yet.
         rows: For each document of the request, the cache keys of its passages.
         places: The passage of each key.
         count: Number of documents, from the start of the window, that are scored.
         cached: The keys whose scores were in the cache.
         scores: The raw scores received so far, by key.
-        query_key: The key of the query's vector, if the model is a bi-encoder that is scored from vectors.
+        query_key: The key of the query's vector, if windows are scored from vectors.
         vectors: The vectors of the query and of passages received so far, by key.
 
     """
@@ -87,9 +87,9 @@ class Window:
         return len(list(takewhile(lambda row: all(key in scores for key in row), self.rows[: self.count])))
 
     def best_scores(self, count: int) -> list[float]:
-        """Return the highest passage score of each of the first *count* documents, without those that have no text."""
+        """Return the highest passage score of each of the first *count* documents. Those without text are left out."""
         return [max(self.scores[key] for key in row) for row in self.rows[:count] if row]
 
     def cached_documents(self, count: int) -> int:
-        """Return how many of the first *count* documents have all their scores from the cache."""
+        """Return the number of documents, among the first *count*, whose scores were all in the cache."""
         return sum(bool(row) and self.cached.issuperset(row) for row in self.rows[:count])

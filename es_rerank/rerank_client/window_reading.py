@@ -20,15 +20,15 @@ from es_rerank.rerank_client.window import Place, Window
 
 
 class WindowReader:
-    """Reads windows for one model. `cutter` cuts their documents."""
+    """Prepares windows for one model. `cutter` cuts the documents."""
 
     def __init__(self, prompts: PromptBuilder, cutter: Cutter) -> None:
-        """Read windows in the prompts of a model."""
+        """Prepare windows for the model of *prompts*."""
         self.cutter = cutter
         self._prompts = prompts
 
     async def opened(self, request: ScoreRequest) -> Window:
-        """Return the window of a search. Its passages are set if that is possible without cutting a document."""
+        """Return the window of a search. Its passages are chosen already if no document must be cut for that."""
         texts = [text for text in request.documents if text]
         documents = await in_portions(read_documents, texts, [len(text) for text in texts])
         query = self._prompts.query(request.query)
@@ -53,7 +53,7 @@ class WindowReader:
         window.numbers = await asyncio.to_thread(affordable, window.cuts, shared, budget)
 
     async def _shared_words(self, window: Window) -> list[Shared]:
-        """Return the words that the passages of each document that is cut share with the query."""
+        """Return the words that passages share with the query, for each document that has more than one passage."""
         long = [document for cut, document in zip(window.cuts, window.documents, strict=True) if cut]
         texts = await self._texts(window, long)
         items = list(zip(texts, filter(None, window.cuts), strict=True))
@@ -61,7 +61,10 @@ class WindowReader:
         return await in_portions(find, items, [len(text) for text in texts], thread=True)
 
     async def passages(self, window: Window, keys: Sequence[bytes]) -> dict[bytes, Passage]:
-        """Return the passages to score, by key. Truncated documents are cut here, because only these need to be."""
+        """Return the passages with the given keys. In the mode `truncate`, their documents are cut here.
+
+        Documents whose scores are cached are therefore never cut in that mode.
+        """
         places = [window.places[key] for key in keys]
         numbers = sorted({place.document for place in places})
         documents = [window.documents[number] for number in numbers]
@@ -92,12 +95,12 @@ class WindowReader:
         return await in_portions(partial(self._prompts.readable, limits=window.limits), documents, sizes)
 
     def _later_budget(self, window: Window) -> int:
-        """Return the tokens of the budget of a search that remain for later passages, after each document's first."""
+        """Return the number of tokens that `max_search_tokens` leaves after the first passage of each document."""
         first = sum(self.tokens(window, Place(number, 0)) for number in range(len(window.documents)))
         return window.limits.max_search_tokens - first
 
 
 def _all_cut(window: Window) -> bool:
-    """Return whether the cut of each document that needs one is known."""
+    """Return whether the cuts of all documents that are too long to be read whole are known."""
     short = window.limits.whole_bytes
     return all(cut or document.size <= short for cut, document in zip(window.cuts, window.documents, strict=True))

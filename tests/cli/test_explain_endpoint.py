@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from es_rerank.cli.explain_endpoint import Target, ask, status
-from es_rerank.errors import EsRerankError
-from es_rerank.testing import FakeResponse, FakeServer, fake_settings, running_endpoint, serve_fake
+from es_rerank.cli.admin_client import AdminPages
+from es_rerank.cli.explain_endpoint import explain_request
 from tests.cli.conftest import Run
 from tests.server.handlers.engine import HOSE, running
 
@@ -22,7 +21,7 @@ def ranks(searches: Any) -> list[int]:
 
 async def test_a_running_endpoint_explains_a_request() -> None:
     async with running() as (proxy, engine, _):
-        found = await ask(Target(proxy.own, {"Authorization": "Basic bWU6cmlnaHQ="}), QUESTION)
+        found = await explain_request(AdminPages(proxy.own, {"Authorization": "Basic bWU6cmlnaHQ="}), QUESTION)
     assert ranks(found) == ORDER
     sent = {seen.headers.get("Authorization") for seen in engine.seen if seen.target.startswith("/docs/")}
     assert sent == {"Basic bWU6cmlnaHQ="}
@@ -37,42 +36,9 @@ async def test_in_front_of_an_engine_an_endpoint_with_the_settings_of_serve_expl
         monkeypatch.setenv("ES_RERANK_PROFILE", "bge-reranker")
         monkeypatch.setenv("ES_RERANK_SELF_TEST", "false")
         monkeypatch.setenv("ES_RERANK_ADMIN_LISTEN", "shared")
-        found = await ask(Target(engine.url, {}, mappings=str(tmp_path)), QUESTION)
+        found = await explain_request(AdminPages(engine.url, {}), QUESTION, mappings=str(tmp_path))
     assert found[0]["rule"]["name"] == "docs"
     assert ranks(found) == [3, 2, 1, 4]
-
-
-async def test_the_address_for_clients_is_not_mistaken_for_an_engine() -> None:
-    async with running() as (proxy, _, _):
-        with pytest.raises(EsRerankError, match="use that of its admin pages"):
-            await ask(Target(proxy.url, {}), QUESTION)
-
-
-async def test_denied_access_is_reported_with_what_to_do() -> None:
-    denied = FakeServer({"": FakeResponse(b'{"error":{"reason":"missing credentials"}}', 401)})
-    async with serve_fake(denied) as engine, running_endpoint(fake_settings(engine, admin_listen="shared")) as proxy:
-        with pytest.raises(EsRerankError, match="denies access with HTTP 401: send credentials with -H"):
-            await ask(Target(proxy.url, {}), QUESTION)
-
-
-async def test_a_question_that_is_not_answered_is_reported_with_its_reason() -> None:
-    async with running() as (proxy, _, _):
-        with pytest.raises(EsRerankError, match="HTTP 400: path: "):
-            await ask(Target(proxy.own, {}), {**QUESTION, "path": "docs"})
-
-
-async def test_an_endpoint_that_is_down_is_reported() -> None:
-    with pytest.raises(EsRerankError, match=r"127\.0\.0\.1:9 cannot be reached"):
-        await ask(Target("http://127.0.0.1:9", {}), QUESTION)
-
-
-async def test_the_status_has_the_throughput_of_each_server() -> None:
-    async with running() as (proxy, engine, reranker):
-        found = await status(Target(proxy.own, {"Authorization": "Basic bWU6cmlnaHQ="}))
-        servers = [(one["url"], one["tokens_per_second"]) for one in found["reranker"]["servers"]]
-        assert servers == [(reranker.url, None)]
-        with pytest.raises(EsRerankError, match="has no admin pages of es-rerank"):
-            await status(Target(engine.url, {}))
 
 
 @pytest.mark.parametrize(

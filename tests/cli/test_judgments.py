@@ -51,7 +51,7 @@ def test_ubi_files_become_judgments(run: Run, tmp_path: Path) -> None:
     result = run("judgments", "--ubi-queries", "q.jsonl", "--ubi-events", "e.jsonl", "--output", "j.csv")
     assert result.exit_code == 0, result.output
     assert (tmp_path / "j.csv").read_text() == 'query,docid,rating\n"red, dress",a,0.000\n"red, dress",b,0.909\n'
-    assert "note: Ignored: 1 clicks on documents that the search did not show" in result.output
+    assert "note: Ignored: 1 clicks on documents that were not shown" in result.output
 
 
 async def test_ubi_indices_become_judgments(run: Run, tmp_path: Path) -> None:

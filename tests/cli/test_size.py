@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from es_rerank.cli import explain_endpoint
-from es_rerank.cli.explain_endpoint import Target
+from es_rerank.cli import admin_client
+from es_rerank.cli.admin_client import AdminPages
+from es_rerank.cli.size import shown_rate, shown_seconds
 from tests.cli.conftest import Run
 from tests.docs import ROOT
 
@@ -62,24 +63,24 @@ def test_values_that_make_no_sense_are_rejected(arguments: list[str], words: str
     assert words in f"{result.output}{result.exception}"
 
 
-def reporting(monkeypatch: pytest.MonkeyPatch, *rates: float | None) -> list[Target]:
-    """Replace the requests to an endpoint by a report of servers with these rates. Return the requested targets."""
-    asked: list[Target] = []
+def reporting(monkeypatch: pytest.MonkeyPatch, *rates: float | None) -> list[AdminPages]:
+    """Replace the requests to es-rerank by a report of servers with these rates. Return the requested pages."""
+    asked: list[AdminPages] = []
     servers = [{"url": f"http://gpu-{number}", "tokens_per_second": rate} for number, rate in enumerate(rates)]
 
-    async def status(target: Target) -> dict[str, Any]:
-        asked.append(target)
+    async def read_status(pages: AdminPages) -> dict[str, Any]:
+        asked.append(pages)
         found: dict[str, Any] = json.loads(json.dumps({"reranker": {"servers": servers}}))
         return found
 
-    monkeypatch.setattr(explain_endpoint, "status", status)
+    monkeypatch.setattr(admin_client, "read_status", read_status)
     return asked
 
 
 def test_the_mean_throughput_of_the_servers_of_an_endpoint_is_used(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = reporting(monkeypatch, 30_000.0, None, 10_000.0)
     result = run("size", "--endpoint", "http://es-rerank:9281/", "-H", "Authorization: Basic eDp5")
-    assert asked == [Target("http://es-rerank:9281", {"Authorization": "Basic eDp5"})]
+    assert asked == [AdminPages("http://es-rerank:9281", {"Authorization": "Basic eDp5"})]
     shown = result.output.splitlines()
     assert shown[:4] == ["server        tokens/s", "http://gpu-0    30,000", "http://gpu-2    10,000", ""]
     assert rows("\n".join(shown[4:]))["one server"] == "20,000 tokens/s"
@@ -89,6 +90,16 @@ def test_an_endpoint_that_has_measured_nothing_is_an_error(run: Run, monkeypatch
     reporting(monkeypatch, None)
     result = run("size", "--endpoint", "http://es-rerank:9281")
     assert "http://es-rerank:9281 has not measured a throughput yet" in str(result.exception)
+
+
+def test_numbers_are_shown_with_two_or_more_digits() -> None:
+    assert [shown_rate(rate) for rate in (0.123, 1.234, 1234.5)] == ["0.12", "1.2", "1,234.5"]
+    assert [shown_seconds(seconds) for seconds in (0.0584, 0.99, 1.25, 1234)] == [
+        "58 ms",
+        "990 ms",
+        "1.2 s",
+        "1,234.0 s",
+    ]
 
 
 def test_the_documentation_shows_the_output_of_the_command(run: Run) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from es_rerank.rerank.sizing import Sizing, endpoint_cores, shown_rate, shown_seconds
+from es_rerank.rerank.sizing import Sizing, endpoint_cores
 
 
 def test_a_search_costs_the_tokens_of_its_window() -> None:
@@ -30,13 +30,3 @@ def test_one_server_more_than_the_peak_needs(peak: float, servers: int) -> None:
 
 def test_a_core_takes_a_hundred_searches_per_second() -> None:
     assert [endpoint_cores(peak) for peak in (0.1, 100, 101)] == [1, 1, 2]
-
-
-def test_numbers_are_shown_with_two_or_more_digits() -> None:
-    assert [shown_rate(rate) for rate in (0.123, 1.234, 1234.5)] == ["0.12", "1.2", "1,234.5"]
-    assert [shown_seconds(seconds) for seconds in (0.0584, 0.99, 1.25, 1234)] == [
-        "58 ms",
-        "990 ms",
-        "1.2 s",
-        "1,234.0 s",
-    ]

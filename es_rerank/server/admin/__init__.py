@@ -1,1 +1,1 @@
-"""The paths below `/_rerank`: a status page, health checks, metrics, and ranking of texts that the caller sends."""
+"""The admin pages, below `/_rerank`: a web page, health checks, metrics, explanations, and ranking of given texts."""

@@ -1,6 +1,6 @@
-"""Access to the admin pages: for all callers at `admin_listen`, for authenticated callers if it is `shared`.
+"""Decides who has access to the admin pages: all callers, or authenticated callers if `admin_listen` is `shared`.
 
-Endpoints that es-rerank answers without the engine are guarded like shared admin pages.
+Endpoints that es-rerank answers without the engine are also only for authenticated callers.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from es_rerank.server.state import State
 
 log = structlog.get_logger()
 
-# Requests that a secured engine answers for every authenticated caller, whatever its privileges, and for no others. The
-# last two are for engines without the first two APIs; minimal Elasticsearch builds have no `GET /`.
+# An engine with security enabled answers these requests for every authenticated caller, whatever its privileges, and
+# for no other caller. The last two are for engines without the first two APIs. Minimal builds of Elasticsearch have no
+# `GET /`.
 _AUTHENTICATION_REQUESTS = (
     "/_security/_authenticate",
     "/_plugins/_security/authinfo",
@@ -44,23 +45,27 @@ Guard = Callable[[State, web.Request], Awaitable[web.StreamResponse | None]]
 
 
 async def deny_access(state: State, request: web.Request) -> web.StreamResponse | None:
-    """Return an error response if the caller has no access to admin pages at the address it connected to, or None."""
+    """Return an error response if the caller has no access to admin pages, otherwise None.
+
+    The access depends on the address that the caller has connected to.
+    """
     return await _GUARDS[admin_access(request)](state, request)
 
 
 async def deny_own_endpoint(state: State, request: web.Request) -> web.StreamResponse | None:
-    """Return an error response if the caller has no access to endpoints that es-rerank answers itself, or None.
+    """Return an error response if the caller has no access to endpoints that es-rerank answers itself, otherwise None.
 
-    The engine would ask for credentials there. At `admin_listen`, all callers have access.
+    The caller needs credentials as for the engine's own endpoints. At `admin_listen`, all callers have access.
     """
     guard = _deny_foreign_host if admin_access(request) is AdminAccess.ALL else _deny_unauthenticated
     return await guard(state, request)
 
 
 def is_foreign_host(request: web.BaseRequest, settings: Settings) -> bool:
-    """Return whether the `Host` of a request for an admin page may be an attacker's name for this machine.
+    """Return whether the `Host` of a request for an admin page may be a name of an attacker (DNS rebinding).
 
-    With TLS the certificate proves the name, and browsers cannot connect to Unix sockets.
+    An attacker's web page can let its own host name point to this machine, so that the browser sends requests here. It
+    cannot do so with TLS, because the certificate has another name, or with Unix sockets.
     """
     if request.secure or settings.admin_listen.startswith(UNIX):
         return False
@@ -69,7 +74,7 @@ def is_foreign_host(request: web.BaseRequest, settings: Settings) -> bool:
 
 
 async def _deny_foreign_host(state: State, request: web.Request) -> web.StreamResponse | None:
-    """Reject a request whose host may be an attacker's name."""
+    """Return an error response if the `Host` may be a name of an attacker, otherwise None."""
     if not is_foreign_host(request, state.settings):
         return None
     reason = "the admin pages accept IP addresses, names without a dot, the host of admin_listen, and trusted_hosts"
@@ -77,7 +82,7 @@ async def _deny_foreign_host(state: State, request: web.Request) -> web.StreamRe
 
 
 async def _deny_unauthenticated(state: State, request: web.Request) -> web.StreamResponse | None:
-    """Return the engine's response if it does not authenticate the caller, or an error if the engine is down."""
+    """Return an error response if the engine does not authenticate the caller or cannot be reached, otherwise None."""
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
             return await _denied_by_engine(state, request)
@@ -120,7 +125,7 @@ async def _denied_by_engine(state: State, request: web.Request) -> web.StreamRes
 
 
 async def _deny_all(_state: State, request: web.Request) -> web.StreamResponse | None:
-    """Reject all requests, because this address has no admin pages."""
+    """Return an error response to every request, because this address has no admin pages."""
     return error_answer(HTTPStatus.NOT_FOUND, "resource_not_found_exception", f"no page [{request.path}]")
 
 

@@ -1,6 +1,6 @@
-"""Explains a request to an operator, and optionally runs it: plan, passages, both orders and times.
+"""Explains to an operator how a request is handled, and optionally runs it, to show passages, both orders and times.
 
-The search runs with the same steps as a client's, on behalf of the caller. It is not counted in the metrics.
+The steps are those of a client's search, with the credentials of the caller. The search is not counted in the metrics.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from es_rerank.server.responses import RerankHeaders
 from es_rerank.server.state import State
 from es_rerank.server.timings import Timings
 
-# What `force` overrides.
+# The reasons that `force` overrides.
 _FORCED = frozenset({Why.OFF, Why.SHADOW, Why.SAMPLED_OUT})
 # The endpoints whose searches can be run.
 _RUN = frozenset({Endpoint.SEARCH, Endpoint.SEARCH_TEMPLATE})
@@ -51,7 +51,7 @@ class Question(BaseModel):
         headers: Its headers that es-rerank reads, such as `X-Rerank-Query`. Credentials are those of this request.
         body: Its body, as JSON or as text.
         run: Whether to search and to score the hits.
-        force: Whether to rerank although the rule is off, samples or only measures (shadow mode).
+        force: Whether to rerank even if the mode of the rule is `off`, `sample` or `shadow`.
 
     """
 
@@ -74,7 +74,15 @@ class Question(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class _Context:
-    """The values needed to explain each search of a request. In the session `forced`, every rule is on."""
+    """The values needed to explain each search of a request.
+
+    Attributes:
+        question: The request to explain, with options.
+        call: The same request, as a handler gets it from a client.
+        session: The session with the engine.
+        forced: The same session, but with `mode: on` in every rule.
+
+    """
 
     question: Question
     call: SearchCall
@@ -88,7 +96,7 @@ class _Context:
 
 
 async def explain(state: State, request: web.Request) -> web.StreamResponse:
-    """Explain the request in the body. The response has one object for each of its searches."""
+    """Explain the request that is in the body. The response has one object for each search of that request."""
     question = await read_json(Question, request)
     if isinstance(question, web.Response):
         return question
@@ -101,8 +109,8 @@ async def explain(state: State, request: web.Request) -> web.StreamResponse:
 
 
 def _encoded(searches: list[dict[str, Any]]) -> bytes:
-    """Return the body of the response, which may have the documents of a whole window."""
-    # Bodies of requests are included as they are sent, with text that only the engines accept as JSON.
+    """Return the body of the response. Call it in a thread: the body may have the documents of a whole window."""
+    # The bodies of requests are included unchanged. They may have text that engines accept, but that is not valid JSON.
     text, _ = decode_repaired(msgspec.json.encode({"searches": searches}), msgspec.Raw)
     return bytes(text)
 
@@ -132,13 +140,13 @@ async def _explained(context: _Context, parsed: ParsedSearch) -> dict[str, Any]:
     else:
         shown = planned(context.request, context.question.method, search, plan, parsed.header)
         if skip:
-            # Say what clients get while reranking is forced here.
+            # Clients do not get this result, so the reason for their result is added.
             shown |= reason(skip)
     return await _with_result(context, shown, search, plan)
 
 
 async def _decided(context: _Context, search: Search, *, two_phase: bool) -> Plan | Skip:
-    """Return the plan of a search, or why it is not reranked."""
+    """Return the plan of a search, or the reason if it is not reranked."""
     if wants_other_format(context.request):
         return Skip(Why.FORMAT)
     session = context.forced if context.question.force else context.session
@@ -146,13 +154,13 @@ async def _decided(context: _Context, search: Search, *, two_phase: bool) -> Pla
 
 
 async def _unforced(context: _Context, search: Search) -> Skip | None:
-    """Return why a search is not reranked unless reranking is forced; None if it is reranked in any case."""
+    """Return the reason if a search is reranked only because of `force`, otherwise None."""
     decided = await decide(search, context.session.ports(_no_fetch), context.call.options)
     return decided if isinstance(decided, Skip) and decided.why in _FORCED else None
 
 
 async def _no_fetch(_plan: Plan) -> Any:
-    """Not called: nothing is fetched to decide on a search."""
+    """Raise NotImplementedError. Planning a search does not call this function, because it fetches no hits."""
     raise NotImplementedError
 
 
@@ -169,9 +177,9 @@ async def _with_result(
 
 
 async def _result(context: _Context, search: Search | Skip, plan: Plan | Skip) -> Mapping[str, Any]:
-    """Run a search: with its plan or, if it has none, as the client sent it."""
+    """Run a search with its plan. A search without a plan is sent to the engine unchanged."""
     if isinstance(search, Search) and isinstance(plan, Plan):
-        # In one phase, all hits of the window are complete.
+        # In one phase, because only then has the response all hits of the window in full.
         whole = await _decided(context, search, two_phase=False)
         if isinstance(whole, Plan):
             return await reranked(context.call, context.session, search, whole)

@@ -1,4 +1,4 @@
-"""Describes what es-rerank does with a search, as JSON values: for `es-rerank explain` and the web page. Pure."""
+"""Describes the plan of a search as JSON values, for `es-rerank explain` and the web page. Pure."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def rule_shown(rule: Rule) -> dict[str, Any]:
 
 
 def _origin(search: Search, plan: Plan) -> str:
-    """Return where the fields come from. With `hits`, the hits decide which of the fields the model reads."""
+    """Return the source of the fields: `request`, `rule`, or `hits` if the model reads those that suit the hits."""
     if plan.chooses_fields:
         return "hits"
     return "request" if search.rerank_request and search.rerank_request.fields else "rule"

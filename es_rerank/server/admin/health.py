@@ -1,4 +1,4 @@
-"""The health checks for load balancers and Kubernetes: liveness, and readiness of the engine and of the reranker."""
+"""Answers the health checks of load balancers and Kubernetes: liveness, and readiness of engine and reranker."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ async def live(_state: State, _request: web.Request) -> web.StreamResponse:
 
 
 async def ready(state: State, request: web.Request) -> web.StreamResponse:
-    """Return whether requests are answered, and whether searches are reranked.
+    """Return the state of the engine and of the reranker.
 
-    The status is 503 if the engine cannot be reached. It is 200 if only the reranker fails, because searches then get
-    the engine's order. The reason, its meaning and what to do are included only where all callers can access the admin
-    pages.
+    The status is 503 if the engine cannot be reached. It is 200 if only the reranker fails, because searches are then
+    answered in the engine's order. The response has the reason, its meaning and what to do, but only at an address
+    where all callers have access to the admin pages.
     """
     if state.life.draining:
         return web.json_response({"status": "draining"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
@@ -43,10 +43,10 @@ async def ready(state: State, request: web.Request) -> web.StreamResponse:
 
 
 def _explanation(problem: str, why: str) -> dict[str, str]:
-    """Return what is wrong with the engine and the rerank servers, what that means and what to do about it.
+    """Return the faults of the engine and the rerank servers, with their meaning and what to do about them.
 
     Args:
-        problem: Why the engine cannot be reached; empty if it can.
+        problem: The reason why the engine cannot be reached; empty if it can be reached.
         why: The faults of rerank servers, such as `unreachable: connection refused`; empty if there are none.
 
     """

@@ -1,4 +1,4 @@
-"""Lists the indices that the caller can search, with the rule of each, for the web page."""
+"""Lists the indices that the caller may search, each with the name of its rule, for the web page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MAX_NAMES = 1000
 
 
 async def indices(state: State, request: web.Request) -> web.StreamResponse:
-    """Return the names of indices, aliases and data streams; none if the caller may not list them."""
+    """Return indices, aliases and data streams with the names of their rules; none if the caller may not list them."""
     headers = client_request.headers(request, state.settings, *client_request.BODY_HEADERS)
     uses_own = client_request.uses_service_credentials(request, state.settings)
     ask = OutgoingRequest("GET", _RESOLVE, headers, retryable=True, use_service_credentials=uses_own)
@@ -49,7 +49,7 @@ def _json(body: bytes | None) -> Mapping[str, Any]:
 
 
 def _names(rows: Any) -> Iterator[str]:
-    """Yield the names in a list of `_resolve/index`, without hidden ones."""
+    """Yield the names in one of the lists in a response of `_resolve/index`, except those of hidden indices."""
     for row in rows if isinstance(rows, list) else ():
         name = row.get("name") if isinstance(row, dict) else None
         if isinstance(name, str) and not hidden(name):

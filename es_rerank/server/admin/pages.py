@@ -1,4 +1,4 @@
-"""The admin pages below `/_rerank`."""
+"""Routes the requests below `/_rerank` to the handlers of the admin pages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PREFIX = "/_rerank"
 
 # Placeholder in page.html for the table of reasons.
 _REASONS_SLOT = "{};  // REASONS"
-# Load balancers and the kubelet probe these without credentials.
+# Load balancers and the kubelet request these pages without credentials.
 _PUBLIC = frozenset({"/health/live", "/health/ready"})
 _SECURITY = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
@@ -72,7 +72,7 @@ def _html() -> str:
 
 
 async def _fields(state: State, _request: web.Request) -> web.StreamResponse:
-    """Return which fields the model has read lately, by path of the search, the newest choice last."""
+    """Return the latest choices of fields, the newest last. Each has the path of a search and the fields."""
     return web.json_response({"choices": state.field_choices.listed()})
 
 

@@ -1,4 +1,4 @@
-"""Ranks candidates for a query with the model, without an engine."""
+"""Ranks texts that the caller sends for a query, with the model but without the engine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,14 @@ _MAX_INSTRUCTION_CHARACTERS = 2_000
 
 
 class Candidates(BaseModel):
-    """The request body of `POST /_rerank/rank`."""
+    """The request body of `POST /_rerank/rank`.
+
+    Attributes:
+        query: The query text.
+        candidates: The texts to rank.
+        instruction: The instruction for the model; None for the default. Models without instructions ignore it.
+
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,7 +44,7 @@ class Candidates(BaseModel):
 
 
 async def rank(state: State, request: web.Request) -> web.StreamResponse:
-    """Rank candidates for a query, best first; ties keep the input order."""
+    """Return the candidates with their scores, best first. Candidates with equal scores keep their order."""
     body = await read_json(Candidates, request)
     if isinstance(body, web.Response):
         return body
@@ -53,12 +60,12 @@ async def rank(state: State, request: web.Request) -> web.StreamResponse:
 
 
 def _with_instruction(rule: Rule, instruction: str | None) -> Rule:
-    """Return the rule with another instruction, if there is one."""
+    """Return *rule* with *instruction*; unchanged if that is None or empty."""
     return replace(rule, instruction=instruction) if instruction else rule
 
 
 def _results(candidates: Sequence[str], scores: Scored, read: Sequence[DocumentRead | None]) -> list[dict[str, Any]]:
-    """Return the candidates in the order of their scores, with the number of tokens that the model read of each."""
+    """Return the candidates in the order of their scores, with the number of tokens that the model has read of each."""
     scored = sorted(enumerate(scores.probabilities), key=lambda pair: -(pair[1] or 0.0))
     return [
         {"index": index, "score": score or 0.0, "text": candidates[index], **_reading(read[index] if read else None)}
@@ -67,7 +74,7 @@ def _results(candidates: Sequence[str], scores: Scored, read: Sequence[DocumentR
 
 
 def _reading(document: DocumentRead | None) -> dict[str, Any]:
-    """Return how much of a candidate the model read: tokens, passages, and whether a part of it was not read."""
+    """Return the numbers of tokens and passages that the model has read, and whether a part of the text is missing."""
     passages = document.passages if document else ()
     return {
         "tokens": sum(passage.tokens for passage in passages),

@@ -1,4 +1,4 @@
-"""Runs a search for an operator: the hits in the engine's order and in the new order, and what the model read."""
+"""Runs a search for an operator. Returns the hits with their old and new ranks, and the passages of each hit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from es_rerank.server.handlers.context import EngineSession, SearchCall
 from es_rerank.server.responses import outcome_header
 from es_rerank.server.timings import Timings
 
-# Longer strings in a hit are cut: operators see the start of a field, and the whole passage that the model read.
+# Longer strings in a hit are truncated. Passages are not.
 _MAX_CHARACTERS = 2000
 _MAX_DEPTH = 20
 _MEMBERS = ("_index", "_id", "_source", "fields", "highlight")
@@ -31,7 +31,15 @@ _MEMBERS = ("_index", "_id", "_source", "fields", "highlight")
 
 @dataclass(slots=True)
 class _Recorder:
-    """Scores a window as a search does, and records the result: a probability and the passages of each document."""
+    """Scores a window in the same way as for a client's search, and records the result.
+
+    Attributes:
+        reranker: The client of the rerank servers.
+        timings: The times of the search.
+        probabilities: The probability of each document; None for a document without text.
+        documents: The passages of each document; None for a document without text.
+
+    """
 
     reranker: Reranker
     timings: Timings
@@ -55,7 +63,7 @@ async def reranked(call: SearchCall, session: EngineSession, search: Search, pla
         call: The request that has the search.
         session: The session with the engine.
         search: The search.
-        plan: Its plan, in one phase, so that all hits of the window are complete.
+        plan: The plan of the search. It must have a single phase, so that all hits of the window are complete.
 
     Raises:
         UpstreamError: The engine cannot be reached.
@@ -88,7 +96,7 @@ async def as_sent(session: EngineSession, sent: EngineRequest, skip: Skip) -> di
 
 
 def _ranked(window: RankedWindow, recorder: _Recorder) -> dict[str, Any]:
-    """Return the hits of a window, and for each candidate field whether the model reads it."""
+    """Return the hits of a window, and the candidate fields, each with the information whether the model reads it."""
     fields = [verdict._asdict() for verdict in field_verdicts(window.response.hits, window.plan)]
     return {**_shown(window.reply, window.response, list(_ranked_hits(window, recorder))), "fields": fields}
 
@@ -103,7 +111,7 @@ def _as_sent(reply: EngineReply) -> dict[str, Any]:
 
 
 def _shown(reply: EngineReply, response: SearchResponse | None, hits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the parts of a result that come from the engine's reply."""
+    """Return the status, the error, the total and the hits of a result. *response* is None if the reply is an error."""
     error = None if reply.status == HTTPStatus.OK else reply.error.decode("utf-8", "replace")
     return {"status": reply.status, "error": error, "total": _total(response), "hits": hits, "fields": []}
 
@@ -117,7 +125,7 @@ def _total(response: SearchResponse | None) -> Any:
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
-    """Return what happened to a search, with the meaning and the remedy of the reason."""
+    """Return the outcome of a search. If there is a reason, its meaning and what to do are added."""
     shown = {
         "outcome": outcome.state,
         "header": outcome_header([outcome]),
@@ -142,14 +150,24 @@ def _times(session: EngineSession) -> dict[str, float]:
 
 
 def _ranks(ranking: Ranking | None, hits: int) -> dict[int, tuple[int, float | None]]:
-    """Return the new rank, from 0, and the new score of each hit by its place; None is the engine's score."""
+    """Return the new rank and the new score of each hit that is not dropped.
+
+    Args:
+        ranking: The ranking; None for the engine's order and scores.
+        hits: Number of hits.
+
+    Returns:
+        By the position of a hit in the engine's order, from 0: its rank, from 0, and its score, or None for the
+        engine's score.
+
+    """
     if ranking is None:
         return {at: (at, None) for at in range(hits)}
     return {at: (rank, score) for rank, (at, score) in enumerate(zip(ranking.order, ranking.scores, strict=True))}
 
 
 def _ranked_hits(window: RankedWindow, recorder: _Recorder) -> Iterator[dict[str, Any]]:
-    """Yield the hits in the engine's order, with what the model read of each."""
+    """Yield the hits in the engine's order, each with its probability and the passages that the model has read."""
     response, documents = window.response, recorder.documents
     ranks = _ranks(window.ranking, len(response.hits))
     for at, hit in enumerate(_hits(response, window.plan.fetch.from_, ranks)):
@@ -159,7 +177,7 @@ def _ranked_hits(window: RankedWindow, recorder: _Recorder) -> Iterator[dict[str
 
 
 def _reading(document: DocumentRead | None) -> dict[str, Any]:
-    """Return the passages of a hit as the model read them."""
+    """Return the passages of a hit as the model has read them; none for a hit without text."""
     if document is None:
         return {"passages": [], "passages_of": 0, "truncated": False}
     passages = [passage._asdict() for passage in document.passages]
@@ -169,7 +187,14 @@ def _reading(document: DocumentRead | None) -> dict[str, Any]:
 def _hits(
     response: SearchResponse, first: int, ranks: Mapping[int, tuple[int, float | None]]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the hits in the engine's order. Ranks start at 1; the rank of a hit that is dropped is None."""
+    """Yield the hits in the engine's order. Ranks start at 1. The rank is None for a hit that the rule drops.
+
+    Args:
+        response: The engine's response.
+        first: Number of hits before the first one of the response (`from`).
+        ranks: The new rank and score of each hit, see `_ranks`.
+
+    """
     objects = [(hit.raw, hit.members) for hit in response.hits]
     columns = {name: decode_member(objects, name) for name in _MEMBERS}
     for at, hit in enumerate(response.hits):
@@ -190,7 +215,7 @@ def _hits(
 
 
 def _cut(value: Any, depth: int = 0) -> Any:
-    """Return a JSON value with long strings cut; values below a great depth are left out."""
+    """Truncate the long strings in a JSON value. Values that are nested more than 20 levels deep become None."""
     if depth > _MAX_DEPTH:
         return None
     if isinstance(value, str):

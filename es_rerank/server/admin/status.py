@@ -1,4 +1,4 @@
-"""The state of an endpoint as JSON: model, rerank servers, latest searches, rules and settings without secrets."""
+"""Returns the state of es-rerank as JSON: model, rerank servers, latest searches, rules, and settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from es_rerank.server.state import State
 
 
 async def status(state: State, _request: web.Request) -> web.StreamResponse:
-    """Return the state of this process. Other workers have their own servers' state, queue, cache and searches."""
+    """Return the state of this worker process. Each worker has its own queue, cache, state of servers, and searches."""
     settings = state.settings
     profile = PROFILES[settings.profile]
     return web.json_response(
@@ -46,24 +46,24 @@ async def status(state: State, _request: web.Request) -> web.StreamResponse:
 
 
 def _engine(problem: str) -> dict[str, str]:
-    """Return whether the engine responds, and if not, why and what to do."""
+    """Return the state of the engine. If it does not respond, the problem and what to do are added."""
     if not problem:
         return {"state": "ok"}
     return {"state": "unreachable", "problem": problem, **ENGINE_UNREACHABLE._asdict()}
 
 
 def _not_reranked(one: NotReranked) -> dict[str, Any]:
-    """Return a reason with its meaning and what to do."""
+    """Return a reason for which searches were not reranked, with its meaning and what to do."""
     return {**asdict(one), **REASONS[one.why]._asdict()}
 
 
 def rule_shown(rule: Rule) -> dict[str, Any]:
-    """Return a rule as in a rule file, without the keys that are not set."""
+    """Return the keys and values of a rule, with the names in a rule file. Keys without a value are left out."""
     return {name: value for name, value in _members(rule) if value not in (None, (), [], {})}
 
 
 def _members(rule: Rule) -> Iterator[tuple[str, Any]]:
-    """Yield the name and the keys of a rule. Durations are in seconds."""
+    """Yield the keys of a rule with their values. Durations are in seconds."""
     yield "name", rule.name
     yield "index", list(rule.patterns)
     yield "mode", rule.mode
