@@ -1,4 +1,4 @@
-"""`es-rerank explain` against a running endpoint, and against an engine, with a real model."""
+"""`es-rerank explain` and `X-Rerank-Explain` on a real engine with a real model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from es_rerank_lab.parts.vllm import ModelServer
 from .conftest import Serve
 from .models import Models
 from .test_e5 import LANGUAGES, MAPPINGS, MODEL_ORDER
-from .wire import fill
+from .wire import NDJSON, fill
 
 INDEX = "explained"
 QUERY, TEXTS = LANGUAGES["en"]
@@ -52,3 +52,22 @@ def test_an_endpoint_and_an_engine_are_asked(
     table = explained(tmp_path, "--endpoint", endpoint.admin_listen, "--run", "--format", "table")
     assert f"query text: {QUERY}" in table
     assert TEXTS["answer"] in table
+
+
+def test_each_of_many_searches_shows_its_passages(
+    opensearch: Engine, serve: Serve, models: Models, e5: ModelServer
+) -> None:
+    assert e5
+    fill(opensearch.url, INDEX, MAPPINGS, {name: {"body": text} for name, text in TEXTS.items()})
+    endpoint = serve(opensearch.url, *models.flags("e5"), *MODEL_ORDER)
+    endpoint.await_health("ok")
+    plain = {"query": {"match": {"body": QUERY}}}
+    bodies = [plain, {**plain, "size": 1, "_source": False, "highlight": {"fields": {"body": {}}}}]
+    lines = "".join(f"{json.dumps(one)}\n" for body in bodies for one in ({}, body)).encode()
+    explain = {"X-Rerank-Explain": "true"}
+    got = endpoint.ask("POST", f"/{INDEX}/_msearch", lines, {**NDJSON, **explain})
+    each = [endpoint.ask("POST", f"/{INDEX}/_search", body, explain) for body in bodies]
+    assert [one["hits"] for one in got.json["responses"]] == [one.json["hits"] for one in each]
+    assert [one.ids[0] for one in each] == ["answer", "answer"]
+    for hit in (hit for one in each for hit in one.hits):
+        assert hit["fields"]["es_rerank.passage"] == [TEXTS[hit["_id"]]]

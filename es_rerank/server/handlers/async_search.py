@@ -24,6 +24,7 @@ from es_rerank.search.formats.endpoints import Endpoint
 from es_rerank.search.response.hits import NotASearchResponseError, keys
 from es_rerank.search.response.hits import read as read_hits
 from es_rerank.server.handlers.context import EngineSession, SearchCall, mode, parsed_searches
+from es_rerank.server.handlers.explained import Explainer
 from es_rerank.server.handlers.filtering import filtered
 from es_rerank.server.handlers.result import HandlerResult, internal_failure, pass_through, search_result
 
@@ -125,9 +126,10 @@ async def _result(
     why = None if _is_submit(call) else await _misfit(call, session, reply, plan)
     if why:
         return engine_order(plan, reply, why)
-    window = await rank_window(plan, reply, session.ports(_no_fetch), call.options)
+    explainer = Explainer(call, session)
+    window = await rank_window(plan, reply, explainer.ports(_no_fetch), call.options)
     if isinstance(window, RankedWindow):
-        return page_result(window)
+        return await explainer.explained(page_result(window))
     # The search cannot be submitted again with the client's own page.
     return engine_order(plan, reply, window.outcome.why or Why.ENGINE_ANSWER)
 

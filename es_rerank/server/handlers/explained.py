@@ -6,16 +6,20 @@ The explanation is in `fields` of a hit, which the response format of the engine
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from es_rerank.jsonspan import Edit, Span, elements, members, splice
-from es_rerank.model import Failed, Scored, ScoreRequest
-from es_rerank.pipeline import RankedWindow
+from es_rerank.model import Failed, Scored, ScoreRequest, Search, Skip
+from es_rerank.pipeline import Ports, RankedWindow, SearchResult
 from es_rerank.rerank_client.reading import DocumentRead
 from es_rerank.search.response.hits import keys, read
+from es_rerank.server.concurrency import compute
 from es_rerank.server.handlers.context import EngineSession, SearchCall
+from es_rerank.server.handlers.traced import Fetch
 
 HEADER = "X-Rerank-Explain"
 _PREFIX = "es_rerank"
@@ -26,21 +30,42 @@ Values = Mapping[str, Any]
 """The values of an explanation, by name."""
 
 
-class WindowRecorder:
-    """Scores a window as a search does, and keeps what the model read of each document."""
+class Explainer:
+    """Explains the hits of one search, if the client asks for it; otherwise it changes nothing.
 
-    def __init__(self, call: SearchCall, session: EngineSession) -> None:
-        """Score for the client of *session*."""
+    State: what the model has read of each document of the search.
+    """
+
+    def __init__(self, call: SearchCall, session: EngineSession, search: Search | Skip | None = None) -> None:
+        """Explain a search of *call*, for the client of *session*.
+
+        If *search* was rendered from a template, no texts are shown: the author of the template decides which fields
+        are shown.
+        """
+        self._wanted = wants_explanation(call.request.headers)
+        self._with_text = not (isinstance(search, Search) and search.from_template)
         self._reranker = call.state.reranker
         self._session = session
-        self.documents: Sequence[DocumentRead | None] = ()
+        self._documents: Sequence[DocumentRead | None] = ()
 
-    async def score(self, request: ScoreRequest) -> Scored | Failed:
-        """Score a window."""
+    def ports(self, fetch: Fetch) -> Ports:
+        """Return the I/O functions of the search, which keep what the model reads."""
+        ports = self._session.ports(fetch)
+        return replace(ports, score=self._score) if self._wanted else ports
+
+    async def explained(self, result: SearchResult) -> SearchResult:
+        """Add the explanation to each hit of the response; see `explained`."""
+        if not self._wanted or result.body is None or result.window is None:
+            return result
+        explain = partial(explained, with_text=self._with_text)
+        body = await compute(len(result.body), explain, result.body, result.window, self._documents)
+        return replace(result, body=body)
+
+    async def _score(self, request: ScoreRequest) -> Scored | Failed:
         return await self._session.score(request, self._read)
 
     async def _read(self, request: ScoreRequest) -> Scored | Failed:
-        scored, self.documents = await self._reranker.read(request)
+        scored, self._documents = await self._reranker.read(request)
         return scored
 
 

@@ -28,6 +28,7 @@ from es_rerank.search.formats.endpoints import Endpoint, ParsedSearch
 from es_rerank.search.formats.multi_search import MultiSearchResponse, responses, write
 from es_rerank.server.concurrency import compute, gather_bounded
 from es_rerank.server.handlers.context import EngineSession, SearchCall, parsed_searches
+from es_rerank.server.handlers.explained import Explainer
 from es_rerank.server.handlers.filtering import filtered
 from es_rerank.server.handlers.part import Line, Part, within_limit
 from es_rerank.server.handlers.result import (
@@ -100,15 +101,6 @@ async def ask_many(call: SearchCall, session: EngineSession, lines: Sequence[Lin
     return await _ask(session, MULTI_REQUESTS[request.endpoint](request, b""), lines)
 
 
-async def rank_windows(
-    call: SearchCall, session: EngineSession, parts: Sequence[Part], replies: Sequence[EngineReply]
-) -> list[RankedWindow | SearchResult]:
-    """Rank the window of each planned search with the model; other searches are skipped."""
-    return await gather_bounded(
-        call.state.settings.reranker_max_requests, partial(rank_part, call, session), parts, replies
-    )
-
-
 async def _ask(session: EngineSession, engine_request: EngineRequest, lines: Sequence[Line]) -> MultiReply | None:
     """Send lines as the body of an engine request."""
     reply = await session.ask(engine_request._replace(body=write(lines)))
@@ -142,12 +134,13 @@ async def _fetch(call: SearchCall, session: EngineSession, part: Part, plan: Pla
 
 
 async def rank_part(
-    call: SearchCall, session: EngineSession, part: Part, reply: EngineReply
+    call: SearchCall, session: EngineSession, part: Part, reply: EngineReply, explainer: Explainer | None = None
 ) -> RankedWindow | SearchResult:
-    """Rank the window of one search."""
+    """Rank the window of a planned search with the model, and keep what *explainer* needs; skip another search."""
     if isinstance(part.plan, Skip):
         return replace(skip_result(part.plan), body=reply.body if part.body is not None else None)
-    return await rank_window(part.plan, reply, session.ports(partial(_fetch, call, session, part)), call.options)
+    ports = (explainer or session).ports(partial(_fetch, call, session, part))
+    return await rank_window(part.plan, reply, ports, call.options)
 
 
 async def _results(
@@ -157,12 +150,15 @@ async def _results(
     replies = await compute(len(query.responses.body), _replies, parts, query)
     for index, part in enumerate(parts):
         session.learn_limit(part.search, query.responses.response(index))
-    windows = await rank_windows(call, session, parts, replies)
+    explainers = [Explainer(call, session, part.search) for part in parts]
+    limit = call.state.settings.reranker_max_requests
+    windows = await gather_bounded(limit, partial(rank_part, call, session), parts, replies, explainers)
     lines = {index: line for index in range(len(parts)) if (line := _second_line(call, parts[index], windows[index]))}
     second = await ask_many(call, session, list(lines.values())) if lines else None
     position = {index: place for place, index in enumerate(lines)}
     size = len(query.responses.body) + (len(second.responses.body) if second else 0)
-    return await compute(size, _completed, windows, second, position)
+    results = await compute(size, _completed, windows, second, position)
+    return [await explainer.explained(result) for explainer, result in zip(explainers, results, strict=True)]
 
 
 async def _first(call: SearchCall, session: EngineSession, parts: Sequence[Part]) -> MultiReply | Skip:

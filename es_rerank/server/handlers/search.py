@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from es_rerank.model import EngineReply, Plan, Search, Skip, Why
 from es_rerank.pipeline import run
@@ -12,9 +11,8 @@ from es_rerank.search.engine_request.plain import plain_template
 from es_rerank.search.formats.decode import decode
 from es_rerank.search.formats.endpoints import ParsedSearch
 from es_rerank.search.formats.search_template import rendered
-from es_rerank.server.concurrency import compute
 from es_rerank.server.handlers.context import EngineSession, SearchCall, parsed_searches
-from es_rerank.server.handlers.explained import WindowRecorder, explained, wants_explanation
+from es_rerank.server.handlers.explained import Explainer
 from es_rerank.server.handlers.filtering import filtered
 from es_rerank.server.handlers.result import HandlerResult, is_strict_failure, pass_through, search_result
 
@@ -43,17 +41,11 @@ async def _searched(call: SearchCall, session: EngineSession, search: Search) ->
     async def timed(plan: Plan) -> EngineReply | Skip:
         return await call.state.engine_times.timed(call.endpoint_request.path, [plan], call.options, fetch(plan))
 
-    ports = session.ports(timed)
-    recorder = WindowRecorder(call, session) if wants_explanation(call.request.headers) else None
-    result = await run(search, replace(ports, score=recorder.score) if recorder else ports, call.options)
+    explainer = Explainer(call, session, search)
+    result = await explainer.explained(await run(search, explainer.ports(timed), call.options))
     if result.body is None or result.reply is None:
         return HandlerResult(None, (result.outcome,), measurements=session.measurements(fetch, result.shadow))
-    whole = result.body
-    if recorder and result.window:
-        # The author of a template decides which fields are shown.
-        explain = partial(explained, with_text=not search.from_template)
-        whole = await compute(len(whole), explain, whole, result.window, recorder.documents)
-    body = await filtered(call.endpoint_request, whole, result.reply)
+    body = await filtered(call.endpoint_request, result.body, result.reply)
     if body is None:
         return pass_through(Why.ENGINE_ANSWER)
     if not is_strict_failure(result):

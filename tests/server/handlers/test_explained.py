@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -104,6 +105,74 @@ async def test_fields_of_the_client_stay_as_they_are() -> None:
         got = await proxy.send("POST", "/docs/_search", {**HOSE, "fields": ["year"]}, EXPLAIN)
     fields = got.json["hits"]["hits"][0]["fields"]
     assert (fields["year"], fields["es_rerank.engine_rank"]) == ([1999], [3])
+
+
+def lines(*bodies: Any) -> bytes:
+    return b"".join(b'{"index":"docs"}\n' + json.dumps(body).encode() + b"\n" for body in bodies)
+
+
+def without_explanations(response: Any) -> Any:
+    for one in response["responses"]:
+        for hit in one["hits"]["hits"]:
+            hit.pop("fields", None)
+    return response
+
+
+async def test_each_search_of_many_is_explained_with_its_own_passages() -> None:
+    marked = {**HOSE, "size": 1, "highlight": {"fields": {"body": {}}}}
+    paged = {"query": {"match": {"body": "mend"}}, "from": 1, "size": 2}
+    body = lines(HOSE, {**HOSE, "sort": "date"}, marked, paged)
+    async with running() as (proxy, _, _):
+        plain = await proxy.send("POST", "/_msearch", body)
+        got = await proxy.send("POST", "/_msearch", body, EXPLAIN)
+    whole, skipped, fetched, page = got.json["responses"]
+    texts = {key: text for key, _, text in HITS}
+    for response in (whole, fetched, page):
+        for hit in response["hits"]["hits"]:
+            assert hit["fields"]["es_rerank.passage"] == [texts[hit["_id"]]]
+            assert hit["fields"]["es_rerank.engine_rank"] == [int(hit["_id"])]
+    assert [len(one["hits"]["hits"]) for one in (whole, fetched, page)] == [4, 1, 2]
+    assert all("fields" not in hit for hit in skipped["hits"]["hits"])
+    assert without_explanations(got.json) == plain.json
+    assert got.headers["X-Rerank"] == plain.headers["X-Rerank"].replace("cached=0", "cached=4")
+
+
+async def test_many_templates_do_not_show_texts() -> None:
+    async with running() as (proxy, _, _):
+        body = lines({"id": "t", "params": {"q": "mend it"}})
+        got = await proxy.send("POST", "/docs/_msearch/template", body, EXPLAIN)
+    names = {name for hit in got.json["responses"][0]["hits"]["hits"] for name in hit["fields"]}
+    assert "es_rerank.probability" in names
+    assert "es_rerank.passage" not in names
+
+
+def in_background(running_at_submit: bool) -> Any:
+    """Answer a submit and polls of an asynchronous search, which may be running at the submit."""
+
+    def say(seen: ReceivedRequest) -> FakeResponse:
+        still = running_at_submit and seen.method == "POST"
+        body = {"id": "x", "is_partial": still, "is_running": still, "response": json.loads(found({}))}
+        return FakeResponse(json.dumps(body).encode())
+
+    return say
+
+
+async def test_the_final_response_of_an_asynchronous_search_is_explained_at_submit_or_at_a_poll() -> None:
+    async with running({"/": in_background(running_at_submit=False)}) as (proxy, _, _):
+        final = (await proxy.send("POST", "/docs/_async_search", HOSE, EXPLAIN)).json
+    async with running({"/": in_background(running_at_submit=True)}) as (proxy, _, _):
+        partial = (await proxy.send("POST", "/docs/_async_search", HOSE, EXPLAIN)).json
+        polled = (await proxy.send("GET", f"/_async_search/{quote(partial['id'], safe='')}", None, EXPLAIN)).json
+        plain = (await proxy.send("GET", f"/_async_search/{quote(partial['id'], safe='')}")).json
+    assert all("fields" not in hit for one in (partial, plain) for hit in one["response"]["hits"]["hits"])
+    for one in (final, polled):
+        first = one["response"]["hits"]["hits"][0]
+        assert first["_id"] == BEST[0]
+        assert first["fields"]["es_rerank.engine_rank"] == [3]
+        assert first["fields"]["es_rerank.passage"] == ["mend a hose"]
+        for hit in one["response"]["hits"]["hits"]:
+            hit.pop("fields")
+    assert polled == plain
 
 
 BODY = search_response(("a", 2.0, "x"), ("b", 1.0, "y"))
