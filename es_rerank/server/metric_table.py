@@ -67,8 +67,8 @@ METRICS: Mapping[str, MetricRow] = {
     ),
     "rule_searches_total": MetricRow(
         "counter",
-        "Searches by endpoint, rule and outcome. The rule is empty if none was chosen. The arms of `mode: sample` are "
-        "`sampled_out` and the other outcomes.",
+        "Searches by endpoint, rule and outcome. The rule is empty if none was chosen. With `mode: sample`, searches "
+        "outside the sample have the outcome `sampled_out`.",
         ("endpoint", "rule", "outcome"),
     ),
     "passthrough_requests_total": MetricRow("counter", "Requests without a search that were passed through."),

@@ -38,7 +38,7 @@ _PORT = "Port of the endpoint; the admin pages use the next port."
 @click.option(
     "--backend", type=click.Choice(list(BACKENDS)), default="vllm", show_default=True, help="API of the rerank server."
 )
-@click.option("--profile", type=click.Choice(list(PROFILES)), help="How the model is prompted and limited.")
+@click.option("--profile", type=click.Choice(list(PROFILES)), help="Prompt, limits and defaults of the model.")
 @click.option("--model", metavar="NAME", help="Model for vLLM: a Hugging Face name, or a folder.")
 @click.option("--port", type=click.IntRange(1, 65534), default=9280, show_default=True, help=_PORT)
 @click.option(

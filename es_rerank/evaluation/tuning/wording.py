@@ -68,8 +68,8 @@ def verdict(summary: TuneSummary) -> list[str]:
     folds, same = len(proposal.folds), sum(one == proposal.chosen for one in proposal.folds)
     evidence = (
         f"{title} on held-out queries ({folds} folds, seed {setup.seed}): engine {summary.engine:.3f}, "
-        f"current rule {summary.current.value:.3f}, chosen by the other folds {proposal.held_out.mean():.3f} "
-        f"({significance(held_out)}). {same} of {folds} folds choose the same rule."
+        f"current rule {summary.current.value:.3f}, rule chosen without them {proposal.held_out.mean():.3f} "
+        f"({significance(held_out)}). {same} of {folds} folds result in the chosen rule."
     )
     chosen = f"Chosen rule: {description(proposal.chosen, summary.variants)}."
     return [chosen, evidence, _ADVICE[proposal.verdict]]

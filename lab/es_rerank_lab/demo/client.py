@@ -30,7 +30,7 @@ _MAPPING = {
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to connect to an engine: its kind (`elasticsearch` or `opensearch`), URL, credentials and CA certificate."""
+    """The kind of an engine (`elasticsearch` or `opensearch`), its URL, credentials, and CA certificate."""
 
     kind: str
     url: str
@@ -50,7 +50,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class _Library:
-    """One official client library: its factory function, bulk helper and exceptions."""
+    """One official client library: its function that creates a client, its bulk helper, and its exceptions."""
 
     create: Callable[[Access], Any]
     bulk: Callable[..., Any]

@@ -67,7 +67,7 @@ def first_hit_answers(query: Query, hits: Sequence[Hit]) -> bool:
 
 
 def _row(language: str, comparisons: Sequence[Comparison]) -> Row:
-    """Return the row for these comparisons."""
+    """Return the row for the queries in one language."""
     lost = [
         each.query.id
         for each in comparisons

@@ -1,4 +1,4 @@
-"""The demo against an index of the user's own: both orders for each query that the user types."""
+"""The demo with an index of the user: prints the engine's order and the reranked order of each query."""
 
 from __future__ import annotations
 
@@ -22,13 +22,19 @@ from es_rerank_lab.demo.client import Access
 _SHOWN_HITS = 5
 _TIMEOUT_SECONDS = 60
 _MAX_TITLE_CHARACTERS = 100
-# Names of fields that usually identify a document for a reader; otherwise, its first text is shown.
+# Names of fields that usually have the title of a document. If there is none, the first text is shown.
 _TITLES = ("title", "name", "headline", "subject", "heading", "question")
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The hits of one search, each with its id and title, and the header `X-Rerank`, which is empty for the engine."""
+    """The result of one search.
+
+    Attributes:
+        hits: The id and the title of each hit.
+        outcome: The header `X-Rerank`; empty for a search without es-rerank.
+
+    """
 
     hits: Sequence[tuple[str, str]]
     outcome: str
@@ -54,7 +60,7 @@ def show(console: Console, direct: Access, through: Access, index: str, queries:
 
 
 def typed(console: Console) -> Iterator[str]:
-    """Return the lines that the user types, until the end of the input."""
+    """Yield the lines that the user types, until the end of the input."""
     while True:
         try:
             line = console.input("\n[bold]query>[/bold] ") if sys.stdin.isatty() else input()
@@ -67,7 +73,7 @@ def typed(console: Console) -> Iterator[str]:
 def search(access: Access, index: str, text: str) -> Result:
     """Search all fields of an index for *text*. Raises EsRerankError if the search fails.
 
-    The request is the same with and without es-rerank. The window is larger than the page.
+    The request is the same with and without es-rerank. It asks for 50 hits, more than are shown.
     """
     query = {"multi_match": {"query": text, "fields": ["*"], "lenient": True}}
     headers = {"Content-Type": "application/json"}
@@ -89,12 +95,12 @@ def search(access: Access, index: str, text: str) -> Result:
 
 
 def title(source: Mapping[str, Any]) -> str:
-    """Return what identifies a document for a reader: its title, or else the start of its first text."""
+    """Return the title of a document or, if it has none, the start of its first text."""
     texts = {name: value for name, value in source.items() if isinstance(value, str) and value}
     chosen = next((texts[name] for name in _TITLES if name in texts), next(iter(texts.values()), "(no text)"))
     return " ".join(chosen[:_MAX_TITLE_CHARACTERS].split())
 
 
 def _moved(hit: tuple[str, str], ranks: Mapping[str, int]) -> str:
-    """Return the cell of a reranked hit, with its rank in the engine's order."""
+    """Return the table cell of a reranked hit, with the hit's rank in the engine's order."""
     return f"{escape(hit[1])} [dim]({ranks.get(hit[0], '>50')})[/dim]"

@@ -27,7 +27,7 @@ _PAGE_SIZE = 10
 
 
 class Started(NamedTuple):
-    """The addresses of the parts: the engine, the rerank server, and the base URL of the endpoint."""
+    """The addresses of the three parts: the engine, the rerank server, and es-rerank (`url`)."""
 
     access: Access
     model: Model
@@ -35,7 +35,7 @@ class Started(NamedTuple):
 
     @property
     def through(self) -> Access:
-        """How to search through the endpoint."""
+        """The access to the engine through es-rerank."""
         return replace(self.access, url=self.url, ca=None)
 
 
@@ -68,7 +68,7 @@ def _start(options: Options, running: ExitStack, reporter: Reporter, parts: list
 
 
 def _load_and_compare(started: Started, running: ExitStack, reporter: Reporter) -> list[Comparison]:
-    """Index the corpus of the demo, which *running* deletes, and search it with and without es-rerank."""
+    """Index the corpus of the demo, and search it with and without es-rerank. Closing *running* deletes the index."""
     bundled = corpus.load()
     direct, through = Client(started.access), Client(started.through)
     running.callback(direct.clear)
@@ -78,7 +78,7 @@ def _load_and_compare(started: Started, running: ExitStack, reporter: Reporter) 
 
 
 def _show_own(console: Console, options: Options, started: Started, once: bool) -> None:
-    """Print both orders of the queries of the user, in an index of the user."""
+    """Print both orders of the user's queries, in the user's index."""
     show_queries = partial(own_index.show, console, started.access, started.through, str(options.index))
     show_queries(options.query)
     if not once and not options.query:

@@ -70,7 +70,7 @@ def languages(console: Console, rows: Sequence[Row]) -> None:
 
 
 def note(row: Row) -> str:
-    """Return why success@1 did not improve in a row, or an empty string if it did."""
+    """Return the reason why success@1 did not improve in a row; an empty string if it improved."""
     if row.after.top_1 > row.before.top_1:
         return ""
     if row.before.top_1 == 1:

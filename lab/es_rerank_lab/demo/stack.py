@@ -1,7 +1,7 @@
 """Starts and stops the three parts of the demo: engine, vLLM and endpoint.
 
-An engine or rerank server whose URL the user names is used instead of starting one. Parts that are started are appended
-to *parts*, so that the supervisor restarts them if they end.
+If the user gives the URL of an engine or of a rerank server, it is used, and none is started. The functions append each
+part that they start to *parts*, so that the supervisor can restart it.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def _default_profile(options: Options) -> str:
 
 
 def _flags(options: Options, access: Access, model: Model) -> list[str]:
-    """Return the flags of `es-rerank serve`, for an index of the user's own with the defaults of rules."""
+    """Return the flags of `es-rerank serve`. With an index of the user, settings of rules have their defaults."""
     flags = {
         "--listen": f"{HOST}:{options.port}",
         "--admin-listen": options.admin_listen,
@@ -182,7 +182,7 @@ def _state(url: str) -> dict[str, str]:
 
 
 def _access(url: str, ca: Path | None) -> Access:
-    """Return how to access the engine at a URL, which may contain credentials. The engine's kind is detected."""
+    """Return the access to the engine at a URL, which may contain credentials. Raises EsRerankError if it is down."""
     parts = urlsplit(url)
     bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
     username, password = (unquote(part) if part else None for part in (parts.username, parts.password))

@@ -16,10 +16,10 @@ class Account:
     """A user account of this machine.
 
     Attributes:
-        name: The user name, or the user ID if it is the current user.
+        name: The user name; for the current user, the user ID.
         uid: The user ID.
         gid: The group ID.
-        switch: Whether it is not the current user, so that the engine's process must switch to it.
+        switch: Whether the engine's process must switch to this account, because it is not the current user's.
 
     """
 

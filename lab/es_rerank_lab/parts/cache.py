@@ -1,4 +1,4 @@
-"""The cache folder for downloads and unpacked files, its locks, and temporary folders."""
+"""Creates the cache folder for downloads and unpacked files, locks its content, and creates temporary folders."""
 
 import errno
 import fcntl
@@ -26,7 +26,7 @@ def cache_folder() -> Path:
 
 
 def shared_folder(account: Account) -> Path:
-    """Return a cache folder that *account* can read: the current user's or, if it cannot, a system-wide one.
+    """Return a cache folder that *account* can read: the current user's if possible, otherwise a system-wide one.
 
     Raises PartError if *account* can read none of them.
     """
@@ -43,10 +43,10 @@ def shared_folder(account: Account) -> Path:
 
 
 def prepared(folder: Path, make: Callable[[Path], None], reporter: Reporter = QUIET) -> Path:
-    """Return *folder*, and create it first if it does not exist.
+    """Return *folder*. If it does not exist, create it with *make*.
 
-    The content is created atomically: *make* writes it into a temporary folder, which is then renamed. A lock prevents
-    other processes from creating it at the same time. Raises PartError if the disk is full.
+    The folder never exists with incomplete content: *make* writes into a temporary folder, which is then renamed. A
+    lock prevents other processes from creating the folder at the same time. Raises PartError if the disk is full.
     """
     if folder.is_dir():
         return folder
@@ -68,7 +68,7 @@ def prepared(folder: Path, make: Callable[[Path], None], reporter: Reporter = QU
 
 @contextmanager
 def locked(path: Path, reporter: Reporter = QUIET) -> Iterator[None]:
-    """Hold a lock file for *path* during the block, after waiting for other processes that hold it."""
+    """Wait until no other process holds the lock of *path*, and hold the lock during the block."""
     with path.with_name(f".{path.name}.lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

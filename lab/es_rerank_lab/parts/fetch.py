@@ -21,7 +21,7 @@ _MAX_TEXT_BYTES = 4096
 
 @dataclass(frozen=True)
 class Checksum:
-    """The expected checksum of a file: `algorithm` as in hashlib, `value` in hexadecimal."""
+    """The expected checksum of a file: the name of the algorithm in hashlib, and the value in hexadecimal."""
 
     algorithm: str
     value: str

@@ -85,7 +85,7 @@ def _missing(need: JavaNeed) -> str:
 
 
 def read_java(home: Path) -> Java | None:
-    """Return the Java runtime in *home*, as its `release` file describes it, or None if there is none."""
+    """Return the Java runtime in the folder *home*, given its `release` file. Return None if there is no runtime."""
     try:
         text = (home / "release").read_text("utf-8")
     except OSError:

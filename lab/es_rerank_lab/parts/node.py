@@ -1,4 +1,7 @@
-"""Configuration, data and logs of a running engine, in a folder separate from the shared distribution."""
+"""Writes the configuration of a node, an engine that runs in a folder of its own.
+
+The unpacked distribution is shared by all nodes and is not changed.
+"""
 
 import json
 import shutil
@@ -10,7 +13,8 @@ from es_rerank_lab.parts.distribution import Distribution
 from es_rerank_lab.parts.java import Java
 
 _VECTOR_MODULE = "jdk.incubator.vector"
-# JVM options that are removed: heap sizes, which are replaced, and log files in the possibly read-only distribution.
+# JVM options that are removed: heap sizes, because other sizes are set, and options that write log files into the
+# distribution, which may be read-only.
 _REMOVED = (
     "-Xms",
     "-Xmx",
@@ -36,7 +40,7 @@ _SETTINGS: Mapping[str, object] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """One running engine. `home` is the folder of the shared distribution, `run` the temporary folder of this node."""
+    """One engine to run. `home` is the folder of the shared distribution, and `run` is the folder of this node."""
 
     engine: Distribution
     home: Path
@@ -92,7 +96,7 @@ class Node:
         return merged | dict(self.settings)
 
     def _java_options(self, shipped: str) -> str:
-        """Return the engine's default JVM options, *shipped*, with replaced heap and log settings."""
+        """Return JVM options: the engine's defaults, given as *shipped*, with other heap and log settings."""
         unwanted = _REMOVED if _VECTOR_MODULE in self.java.modules else (*_REMOVED, _VECTOR_MODULE)
         kept = [line for line in shipped.splitlines() if not any(part in line for part in unwanted)]
         own = [f"-Xms{self.heap}", f"-Xmx{self.heap}", f"-XX:ErrorFile={self.run}/logs/hs_err_pid%p.log"]

@@ -1,4 +1,4 @@
-"""Plugins of OpenSearch, which are installed into a copy of its distribution."""
+"""Installs plugins of OpenSearch into a copy of its distribution."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ RERANKING = (
     Plugin("opensearch-ml-plugin", "c051d436fe1936da1477bb999db829eb2bc92b12989e376c300d0a874fb90f9d"),
     Plugin("neural-search", "6ef1b206e79391e2e36268e32dc34d27fd8b8a59a8eb0a7393c97d53b038e433"),
 )
-"""What the search pipelines of OpenSearch 3.6 with a `rerank` processor need, in the order of installation."""
+"""The plugins that OpenSearch 3.6 needs for search pipelines with a `rerank` processor. Install them in this order."""
 
 
 def with_plugins(

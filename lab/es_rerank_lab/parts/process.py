@@ -58,7 +58,7 @@ class Process:
         return f"Process({self._command.argv[0]!r}, pid={self.pid}, exit_code={self.exit_code})"
 
     def again(self) -> None:
-        """Kill what remains of the process group and run the command again, with a new `pid`."""
+        """Kill the remaining processes of the group, and run the command again, with a new `pid`."""
         self.kill()
         self._run()
 
@@ -86,9 +86,10 @@ class Process:
             self.kill()
 
     def kill(self) -> None:
-        """Kill the process group, and wait until no process of it is left. Has no effect if it has ended.
+        """Kill the process group, and wait until none of its processes is left. Has no effect if it has ended.
 
-        The group can outlive the command: if the API server of vLLM is killed, its engine process keeps its memory.
+        A process of the group can run longer than the command. For example, if the API server of vLLM is killed, vLLM's
+        engine process continues to run and keeps its memory.
         """
         if self._guard.stdin is None or self._guard.stdin.closed:
             return

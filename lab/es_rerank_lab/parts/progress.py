@@ -16,10 +16,10 @@ class Step(Protocol):
     """A step in progress."""
 
     def advance(self, amount: float) -> None:
-        """Add *amount* to the completed amount, in bytes or in the step's unit."""
+        """Add *amount* to the completed amount: bytes if the step's unit is MB, otherwise a number in that unit."""
 
     def say(self, detail: str) -> None:
-        """Show *detail*, a description of the current activity."""
+        """Show *detail*, a short text about the current activity."""
 
 
 class Reporter(Protocol):

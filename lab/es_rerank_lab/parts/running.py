@@ -1,4 +1,4 @@
-"""A running part with its process and its temporary folder."""
+"""A server that the demo or a test has started, with its process and its temporary folder."""
 
 from __future__ import annotations
 

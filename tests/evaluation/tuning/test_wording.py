@@ -24,8 +24,8 @@ def test_the_proposal_and_its_evidence() -> None:
     chosen, evidence, advice = wording.verdict(found)
     assert chosen == "Chosen rule: window 2, replace, passages: as now."
     assert evidence == (
-        "nDCG@3 on held-out queries (5 folds, seed 1): engine 0.631, current rule 1.000, chosen by the other folds "
-        "1.000 (+0.369, 95 % interval +0.369 to +0.369, p = 0.002). 5 of 5 folds choose the same rule."
+        "nDCG@3 on held-out queries (5 folds, seed 1): engine 0.631, current rule 1.000, rule chosen without them "
+        "1.000 (+0.369, 95 % interval +0.369 to +0.369, p = 0.002). 5 of 5 folds result in the chosen rule."
     )
     assert advice == "Proposed: the chosen rule."
     assert "mode: off" in wording.verdict(summary(pools(6, 0, (0.2, 0.9, 0.3, 0.4)))[0])[2]

@@ -27,8 +27,8 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         relevant: Grade of each relevant document by its ID: 2 if it answers the query, 1 if it is related.
-        trap: Why BM25 ranks this query badly.
-        scenario: Title, if the demo prints the hits of this query.
+        trap: The reason why BM25 gives a bad ranking for this query.
+        scenario: Title of the query, if the demo prints its hits.
 
     """
 
