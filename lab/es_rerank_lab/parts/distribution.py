@@ -24,9 +24,8 @@ _Source = tuple[str, Checksum]
 class Family:
     """Properties that all versions of an engine share.
 
-    `prefix` is the prefix of the engine's environment variables, and `group` the Maven group of its test build.
-    `official` is the URL of the vendor's archive, with placeholders. `platforms` has the names of platforms in that
-    URL, by system and machine, such as `Linux-x86_64`.
+    `prefix` is the prefix of its environment variables, `group` the Maven group of its test build, and `official` the
+    URL of the vendor's archive. `platforms` has the platform names in that URL, by keys such as `Linux-x86_64`.
     """
 
     name: str
@@ -44,9 +43,8 @@ class Family:
 class Distribution:
     """One version of an engine.
 
-    `sha256` is the checksum of the archive in Maven repositories, and `java` has the lowest and the highest supported
-    Java version. `security` is true if TLS and passwords can be enabled. `module_settings` has settings that are used
-    only if the engine has a module, by the name of the module.
+    `sha256` is the checksum of the Maven archive, and `java` the range of supported Java versions. `security` is true
+    if TLS and passwords can be enabled. `module_settings` are used only if the engine has the module that is their key.
     """
 
     family: Family
