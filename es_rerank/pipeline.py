@@ -120,7 +120,7 @@ async def decide(search: Search, ports: Ports, options: CallOptions) -> Plan | S
     if isinstance(resolved, Skip):
         return resolved
     two_phase = options.two_phase and ports.allow_two(options.deadline_of(resolved[0]))
-    plan = planning.make(search, *resolved, two_phase=two_phase)
+    plan = planning.make(search, options.narrowed(resolved[0]), resolved[1], two_phase=two_phase)
     return plan if isinstance(plan, Skip) else _rolled_out(plan, search, options)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from es_rerank.cli.options import FiniteNumber, parse_header
+from es_rerank.cli.options import FiniteNumber, parse_header, parse_windows
 from es_rerank.cli.tables import table
 from es_rerank.errors import EsRerankError
 from es_rerank.evaluation import wording
@@ -49,6 +49,7 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--window", type=click.IntRange(1, 1000), default=50, show_default=True, help="Hits per search, for recall."
 )
+@click.option("--windows", metavar="N,...", help="Search with these windows of the reranker, too.")
 @click.option(
     "--relevant", type=FiniteNumber(), default=1.0, show_default=True, help="Lowest rating of a relevant document."
 )
@@ -96,8 +97,9 @@ def _searched(options: Mapping[str, Any], cutoffs: Cutoffs) -> tuple[list[Compar
     off = {} if options["baseline"] else _OFF
     endpoint = search_target(options["endpoint"], options["index"], headers)
     baseline = search_target(options["baseline"] or options["endpoint"], options["index"], {**headers, **off})
+    windows = parse_windows(options["windows"]) if options["windows"] else []
     targets = {Side.BASELINE: baseline, Side.ENDPOINT: endpoint}
-    task = Task(targets, template, max(cutoffs.k, cutoffs.window), options["ca"])
+    task = Task(targets, template, max(cutoffs.k, cutoffs.window), options["ca"], windows)
     journal = Journal(task.conditions(), options["resume"])
     with click.progressbar(length=len(chosen), label="searching", file=sys.stderr, show_pos=True) as bar:
         comparisons = asyncio.run(compare(task, chosen, judgments, journal, lambda _done, _all: bar.update(1)))
@@ -125,6 +127,9 @@ def _lines(summary: Summary, setup: wording.Setup) -> Iterator[str]:
         yield from table(
             (f"{summary.measures[0].title} by group", *wording.HEAD[1:]), wording.group_rows(summary.groups)
         )
+    if summary.windows:
+        yield ""
+        yield from table((f"{summary.measures[0].title} by window", *wording.HEAD[1:]), wording.window_rows(summary))
     yield ""
     yield wording.verdict(summary)
     for side, row in summary.seconds.items():

@@ -19,6 +19,8 @@ from es_rerank.errors import EsRerankError
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 """The type of an option that names a file to read."""
 
+_MAX_WINDOW = 1000
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _LONG_NAMES = dict.fromkeys(DURATIONS, "DURATION") | dict.fromkeys(
@@ -70,6 +72,14 @@ def parse_header(text: str) -> tuple[str, str]:
     if not colon or not name.strip():
         raise EsRerankError("--header: use the form NAME:VALUE")
     return name.strip().title(), value.strip()
+
+
+def parse_windows(text: str) -> list[int]:
+    """Parse `--windows`, such as `10,20`. Raises EsRerankError if it is malformed."""
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and 1 < int(part) <= _MAX_WINDOW for part in parts):
+        raise EsRerankError(f"--windows: {text!r} must be numbers from 2 to {_MAX_WINDOW}, such as 10,20,50")
+    return sorted({int(part) for part in parts})
 
 
 def _option(name: str, row: FieldInfo) -> Callable[[Command], Command]:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from es_rerank.cli.logs import configure
-from es_rerank.cli.options import parse_header, setting_options, settings_from
+from es_rerank.cli.options import parse_header, parse_windows, setting_options, settings_from
 from es_rerank.cli.tables import table
 from es_rerank.config.settings import Settings
 from es_rerank.errors import EsRerankError
@@ -36,7 +36,6 @@ from es_rerank.evaluation.values import Query
 
 _FILE = click.Path(path_type=Path)
 _WINDOWS = "10,20,50,100"
-_MAX_WINDOW = 1000
 
 
 @click.command()
@@ -78,7 +77,7 @@ def tune(**options: Any) -> None:
         index=own["index"],
         template=read_template(own["query_template"]),
         k=own["k"],
-        windows=_windows(own["windows"]),
+        windows=parse_windows(own["windows"]),
         fields=[_names(one) for one in own["fields"]],
         headers=dict(map(parse_header, own["header"])),
         resume=own["resume"],
@@ -97,14 +96,6 @@ def _judged(own: dict[str, Any]) -> tuple[list[Query], Judgments]:
         judged_count = f"{len(found)} queries of {own['queries']} are judged"
         raise EsRerankError(f"{own['judgments']}: {judged_count}; at least {MIN_QUERIES} are needed")
     return found, judgments
-
-
-def _windows(text: str) -> list[int]:
-    """Parse the value of `--windows`. Raises EsRerankError if it is malformed."""
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() and 1 < int(part) <= _MAX_WINDOW for part in parts):
-        raise EsRerankError(f"--windows: {text!r} must be numbers from 2 to {_MAX_WINDOW}, such as {_WINDOWS}")
-    return sorted({int(part) for part in parts})
 
 
 def _names(text: str) -> list[str]:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from es_rerank.evaluation.records import RecordFormat, Records
 from es_rerank.evaluation.values import FoundHit, SearchRecord, Side
 
-Searches = Mapping[Side, SearchRecord]
+_WINDOWS = "windows"
+
+
+@dataclass(frozen=True, slots=True)
+class Searches:
+    """The searches for one query: of both sides, and of the endpoint with other windows."""
+
+    sides: Mapping[Side, SearchRecord]
+    windows: Mapping[int, SearchRecord] = field(default_factory=dict)
 
 
 class Journal(Records[Searches]):
@@ -23,12 +31,15 @@ class Journal(Records[Searches]):
 
 def _dump(searches: Searches) -> Mapping[str, Any]:
     """Return the searches for a query as JSON values."""
-    return {side: asdict(record) for side, record in searches.items()}
+    sides = {str(side): asdict(record) for side, record in searches.sides.items()}
+    windows = {str(window): asdict(record) for window, record in searches.windows.items()}
+    return {**sides, **({_WINDOWS: windows} if windows else {})}
 
 
 def _load(row: Mapping[str, Any]) -> Searches:
     """Read the searches for a query."""
-    return {side: _record(row[side]) for side in Side}
+    windows = {int(window): _record(record) for window, record in row.get(_WINDOWS, {}).items()}
+    return Searches({side: _record(row[side]) for side in Side}, windows)
 
 
 def _record(row: Mapping[str, Any]) -> SearchRecord:

@@ -29,6 +29,7 @@ def as_json(summary: Summary, setup: Setup) -> dict[str, Any]:
         "outcomes": dict(summary.outcomes),
         "total": _group(summary.total),
         "groups": [_group(group) for group in summary.groups],
+        "windows": {str(window): _group(group)["measures"] for window, group in summary.windows.items()},
         "seconds": {side: {f"p{at}": value for at, value in row.items()} for side, row in summary.seconds.items()},
         "queries": [_query(one, summary.measures[0].name) for one in summary.queries],
     }

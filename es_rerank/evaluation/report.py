@@ -8,6 +8,7 @@ from importlib.resources import files
 from string import Template
 
 from es_rerank.evaluation import plots, wording
+from es_rerank.evaluation.curves import quality_by_window
 from es_rerank.evaluation.measures import Cutoffs
 from es_rerank.evaluation.summary import PERCENTILES, QueryChange, Summary
 from es_rerank.evaluation.values import SearchRecord, Side
@@ -30,6 +31,7 @@ def report(summary: Summary, setup: wording.Setup) -> str:
         measure=escape(summary.measures[0].title),
         differences=plots.differences(summary.queries, summary.measures[0].title),
         groups=_groups(summary),
+        windows=_windows(summary),
         losses=changed_queries(losses, "No query is worse.", setup.cutoffs),
         wins=changed_queries(wins, "No query is better.", setup.cutoffs),
         legend=legend(),
@@ -67,6 +69,19 @@ def _groups(summary: Summary) -> str:
         f"<h2>{escape(summary.measures[0].title)} by group</h2><p class='soft'>{legend()}</p>"
         f"{plots.by_group(summary.groups)}"
         f'<div class="scroll">{table(head, wording.group_rows(summary.groups))}</div>'
+    )
+
+
+def _windows(summary: Summary) -> str:
+    """Return the section of the windows; empty if there are none."""
+    if not summary.windows:
+        return ""
+    points = {window: group.rows[0].endpoint for window, group in summary.windows.items()}
+    title = escape(summary.measures[0].title)
+    return (
+        f"<h2>{title} by window</h2><p class='soft'>{legend()}. The window is the number of hits that the model "
+        f"scores.</p>{quality_by_window(points, summary.total.rows[0].baseline)}"
+        f'<div class="scroll">{table(("window", *wording.HEAD[1:]), wording.window_rows(summary))}</div>'
     )
 
 

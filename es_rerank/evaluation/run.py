@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiohttp
@@ -13,6 +13,8 @@ from es_rerank.evaluation.journal import Journal, Searches
 from es_rerank.evaluation.judgments import Judgments
 from es_rerank.evaluation.template import Template
 from es_rerank.evaluation.values import Comparison, Query, Side
+
+_WINDOW_HEADER = "X-Rerank-Window"
 
 Progress = Callable[[int, int], None]
 """Called after each query with two numbers: how many queries are finished, and how many there are in all."""
@@ -27,6 +29,7 @@ class Task:
         template: The search body.
         size: Number of hits of each search.
         ca: PEM file of the CA certificates to trust, instead of the system's.
+        windows: The windows with which the endpoint is searched, too.
 
     """
 
@@ -34,11 +37,14 @@ class Task:
     template: Template
     size: int
     ca: Path | None = None
+    windows: Sequence[int] = ()
 
     def conditions(self) -> dict[str, object]:
         """Return what the results depend on, as JSON values. Headers are left out: they can contain secrets."""
         urls = {str(side): target.url for side, target in self.targets.items()}
-        return {**urls, "index": self.targets[Side.ENDPOINT].index, "template": self.template.body, "size": self.size}
+        windows = {"windows": list(self.windows)} if self.windows else {}
+        index = self.targets[Side.ENDPOINT].index
+        return {**urls, "index": index, "template": self.template.body, "size": self.size, **windows}
 
 
 def judged(queries: Sequence[Query], judgments: Judgments) -> list[Query]:
@@ -64,15 +70,23 @@ async def compare(
             for number, query in enumerate(queries, 1):
                 done = journal.get(query)
                 if done is None:
-                    done = await _search_both(client, task, query, endpoint_first=number % 2 == 0)
+                    done = await _search_all(client, task, query, endpoint_first=number % 2 == 0)
                     writer.add(query, done)
-                found.append(Comparison(query, judgments.of(query), done[Side.BASELINE], done[Side.ENDPOINT]))
+                before, after = (done.sides[side] for side in Side)
+                found.append(Comparison(query, judgments.of(query), before, after, done.windows))
                 progress(number, len(queries))
     return found
 
 
-async def _search_both(client: aiohttp.ClientSession, task: Task, query: Query, *, endpoint_first: bool) -> Searches:
-    """Send one query to the baseline and to the endpoint."""
+async def _search_all(client: aiohttp.ClientSession, task: Task, query: Query, *, endpoint_first: bool) -> Searches:
+    """Search the baseline and the endpoint for one query, then the endpoint with each of the other windows."""
     body = task.template.search(query, task.size)
-    sides = sorted(Side, key=lambda side: (side is Side.ENDPOINT) != endpoint_first)
-    return {side: await search(client, task.targets[side], body) for side in sides}
+    order = sorted(Side, key=lambda side: (side is Side.ENDPOINT) != endpoint_first)
+    sides = {side: await search(client, task.targets[side], body) for side in order}
+    endpoint = task.targets[Side.ENDPOINT]
+    return Searches(sides, {n: await search(client, _with_window(endpoint, n), body) for n in task.windows})
+
+
+def _with_window(target: SearchTarget, window: int) -> SearchTarget:
+    """Return a target whose searches ask for a window."""
+    return replace(target, headers={**target.headers, _WINDOW_HEADER: str(window)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from es_rerank.evaluation.headers import parse_outcome
 from es_rerank.evaluation.measures import Cutoffs, Measure, Values, measured
@@ -76,6 +76,7 @@ class Summary:
         seconds: For each side, the search time in seconds by percentile, such as 95.
         outcomes: How many searches of the endpoint had each outcome, such as `reranked` or `skipped; why=sort`.
         changed_sets: Number of queries for which the two sides returned different sets of hits.
+        windows: All queries, by the window that the endpoint was asked for; empty without `--windows`.
 
     """
 
@@ -86,6 +87,7 @@ class Summary:
     seconds: Mapping[Side, Mapping[int, float]]
     outcomes: Mapping[str, int]
     changed_sets: int
+    windows: Mapping[int, Group]
 
 
 def summarize(comparisons: Sequence[Comparison], cutoffs: Cutoffs, by: str | None = None) -> Summary:
@@ -117,7 +119,15 @@ def summarize(comparisons: Sequence[Comparison], cutoffs: Cutoffs, by: str | Non
         seconds={side: _percentiles([one.of(side).seconds for one in comparisons]) for side in Side},
         outcomes=Counter(parse_outcome(one.endpoint.outcome).label for one in comparisons),
         changed_sets=sum(set(one.baseline.ids) != set(one.endpoint.ids) for one in comparisons),
+        windows={window: _with_window(comparisons, window, cutoffs) for window in comparisons[0].windows},
     )
+
+
+def _with_window(comparisons: Sequence[Comparison], window: int, cutoffs: Cutoffs) -> Group:
+    """Compare the baseline with the endpoint, when it was asked for a window."""
+    searched = [replace(one, endpoint=one.windows[window]) for one in comparisons]
+    values = {side: measured(searched, side, cutoffs) for side in Side}
+    return _group(f"{window}", [one.query.id for one in searched], cutoffs.measures(), values)
 
 
 def _group(

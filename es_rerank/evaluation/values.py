@@ -65,12 +65,22 @@ class SearchRecord:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The two searches for one query, and the query's judgments."""
+    """The two searches for one query, and the query's judgments.
+
+    Attributes:
+        query: The query.
+        ratings: Its judgments.
+        baseline: The search of the baseline.
+        endpoint: The search of the endpoint.
+        windows: Further searches of the endpoint, by the window that they asked for.
+
+    """
 
     query: Query
     ratings: Ratings
     baseline: SearchRecord
     endpoint: SearchRecord
+    windows: Mapping[int, SearchRecord] = field(default_factory=dict)
 
     def of(self, side: Side) -> SearchRecord:
         """Return the search of one side."""

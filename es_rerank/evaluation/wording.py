@@ -91,6 +91,11 @@ def group_rows(groups: Sequence[Group]) -> list[tuple[str, ...]]:
     return [(f"{group.name} ({group.queries})", *measure_rows(group)[0][1:]) for group in groups]
 
 
+def window_rows(summary: Summary) -> list[tuple[str, ...]]:
+    """Return the cells of the table of windows: the first measure with each window."""
+    return [(f"{window}", *measure_rows(group)[0][1:]) for window, group in summary.windows.items()]
+
+
 def notes(summary: Summary, setup: Setup) -> list[str]:
     """Return notes on the reliability of the numbers: missing judgments, and searches that were not reranked."""
     found = [

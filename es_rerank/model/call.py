@@ -21,6 +21,7 @@ class CallOptions:
         shadow: Whether the client asked for shadow mode, in which its searches are only measured.
         sampling_key: Key that decides whether a search is in the sample; if empty, the search's `preference` is used,
             or its query text.
+        window: The window that the client asked for, which can reduce that of the rule; None if it did not.
 
     """
 
@@ -29,10 +30,15 @@ class CallOptions:
     two_phase: bool = True
     shadow: bool = False
     sampling_key: str = ""
+    window: int | None = None
 
     def deadline_of(self, rule: Rule) -> float:
         """Return the time by which a search with this rule must be answered, in monotonic seconds."""
         return min(self.arrived + rule.deadline, self.deadline)
+
+    def narrowed(self, rule: Rule) -> Rule:
+        """Return the rule with the window that the client asked for, if it is smaller than the rule's."""
+        return rule if self.window is None or self.window >= rule.window else replace(rule, window=self.window)
 
     def restarted(self, now: float) -> CallOptions:
         """Return the options with arrival time *now* and the same time limit, for work that starts later.

@@ -24,6 +24,10 @@ from es_rerank.server.memory import Hold
 
 # Time limit for the client's searches, such as `500ms`. It can shorten the rule's deadline but not extend it.
 DEADLINE_HEADER = "X-Rerank-Deadline"
+# Maximum number of hits that the model reads, such as `20`. It can reduce the rule's window but not extend it.
+WINDOW_HEADER = "X-Rerank-Window"
+_MIN_WINDOW, _MAX_WINDOW = 2, 1000
+_WINDOW = re.compile(r"[0-9]{1,4}")
 
 # Headers about the client's request body and response, which are not sent with es-rerank's own requests for the client.
 BODY_HEADERS = ("Accept", "Accept-Encoding", "Content-Encoding", "Content-Length", "Content-Type")
@@ -58,6 +62,22 @@ def deadline(request: web.BaseRequest) -> float:
         return math.inf if value is None else seconds(value)
     except ValueError as error:
         raise RequestError(f"{DEADLINE_HEADER}: {error}") from error
+
+
+def window(request: web.BaseRequest) -> int | None:
+    """Return the window that the client asks for; None if it does not.
+
+    Raises:
+        RequestError: The header is not a valid window.
+
+    """
+    value = request.headers.get(WINDOW_HEADER)
+    if value is None:
+        return None
+    number = int(value) if _WINDOW.fullmatch(value) else 0
+    if not _MIN_WINDOW <= number <= _MAX_WINDOW:
+        raise RequestError(f"{WINDOW_HEADER}: must be a number from {_MIN_WINDOW} to {_MAX_WINDOW}")
+    return number
 
 
 def accepted_encodings(request: web.BaseRequest) -> str:

@@ -89,6 +89,20 @@ async def test_an_evaluation_continues_from_its_file(
     assert "searches.jsonl:1: size: the file was written with another value" in str(other.exception)
 
 
+async def test_several_windows_are_compared(run: Run, endpoint: RunningEndpoint, files: Path) -> None:
+    result = await evaluated(run, endpoint, "--windows", "20,2", "--json", "result.json", "--report", "report.html")
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith("nDCG@10 by window"))
+    assert [line.split()[:4] for line in lines[start + 1 : start + 3]] == [
+        ["2", "0.815", "0.815", "+0.000"],
+        ["20", "0.815", "0.815", "+0.000"],
+    ]
+    found = json.loads((files / "result.json").read_text())
+    assert list(found["windows"]) == ["2", "20"]
+    assert "window 20</title>" in (files / "report.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("conditions", "failures"),
     [
@@ -117,6 +131,7 @@ async def test_the_exit_status_tells_whether_all_conditions_are_met(
         (["--endpoint", "http://me:pw@127.0.0.1:9"], "must not contain credentials"),
         (["--endpoint", "http://127.0.0.1:9"], "http://127.0.0.1:9/docs/_search: no response"),
         (["--by", "shop"], "--by: no query has the field 'shop'; the fields are: lang"),
+        (["--windows", "1"], "--windows: '1' must be numbers from 2 to 1000"),
         (["-H", "s3cret"], "use the form NAME:VALUE"),
         (["--ca", "none.pem"], "none.pem: cannot be read as PEM"),
     ],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from es_rerank.evaluation.journal import Journal
+from es_rerank.evaluation.journal import Journal, Searches
 from es_rerank.evaluation.source import InputError
 from es_rerank.evaluation.values import Query, Side
 
@@ -13,7 +13,8 @@ from .builders import record
 
 CONDITIONS = {"endpoint": "http://a", "size": 50, "template": {"query": {}}}
 ONE, TWO = Query("1", "tea", {"lang": "en"}), Query("2", "thé")
-SEARCHES = {Side.BASELINE: record(["a", "b"], 0.5, ""), Side.ENDPOINT: record(["b", "a"], 1.5)}
+SIDES = {Side.BASELINE: record(["a", "b"], 0.5, ""), Side.ENDPOINT: record(["b", "a"], 1.5)}
+SEARCHES = Searches(SIDES, {20: record(["b"], 0.2)})
 
 
 @pytest.fixture

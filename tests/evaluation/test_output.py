@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,10 +33,17 @@ def test_the_json_has_every_number_and_every_ranking() -> None:
     assert len(success["interval"]) == 2
     assert [(group["name"], group["queries"]) for group in found["groups"]] == [("(none)", 1), ("en", 1)]
     assert set(found["seconds"]["endpoint"]) == {"p50", "p90", "p95", "p99"}
+    assert found["windows"] == {}
     first, second = found["queries"]
     assert (first["id"], first["fields"]) == ("red dress", {"lang": "en"})
     assert first["hits"] == {"baseline": ["a", "b c"], "endpoint": ["b c", "a"]}
     assert second["ndcg@10"] == {"baseline": 0, "endpoint": 1}
+
+
+def test_the_json_has_the_measures_of_each_window() -> None:
+    windows = [replace(one, windows={5: one.baseline}) for one in COMPARISONS]
+    (measures,) = as_json(summarize(windows, Cutoffs()), SETUP)["windows"].values()
+    assert (measures["success@1"]["endpoint"], measures["ndcg@10"]["difference"]) == (0.5, 0)
 
 
 def test_run_files_have_trecs_columns_and_encoded_spaces(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -85,6 +86,16 @@ def test_the_page_has_the_measures_the_groups_and_the_times(whole: str) -> None:
         assert f"<td>{cell}</td>" in whole
     assert "nDCG@3 falls from" in whole
     assert "by group" not in page(losses(1))
+
+
+def test_each_window_has_a_row_and_a_dot() -> None:
+    one = comparison("q", {"a": 1.0}, ["b", "a"], ["a", "b"])
+    whole = page([replace(one, windows={10: one.endpoint, 20: one.baseline})])
+    assert "<h2>nDCG@3 by window</h2>" in whole
+    assert "<td>10</td><td>0.631</td><td>1.000</td><td>+0.369</td>" in whole
+    assert "<td>20</td><td>0.631</td><td>0.631</td><td>+0.000</td>" in whole
+    assert whole.count("<title>1.000: window 10</title>") == 1
+    assert "by window" not in page([one])
 
 
 def test_without_losses_or_wins_the_page_says_so() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,20 @@ async def test_an_interrupted_evaluation_continues(tmp_path: Path) -> None:
     assert [one.query.id for one in found] == ["1", "2"]
     assert [received.json["query"]["multi_match"]["query"] for received in server.seen] == ["tea"] * 2 + ["coffee"] * 3
     assert "s3cret" not in (tmp_path / "f").read_text()
+
+
+async def test_the_endpoint_is_searched_with_each_window(tmp_path: Path) -> None:
+    async with serve_fake(FakeServer({"": respond})) as server:
+        chosen = replace(task(server), windows=(5, 10))
+        found = []
+        for _ in range(2):
+            journal = Journal(chosen.conditions(), tmp_path / "f")
+            found.append(await compare(chosen, QUERIES[:1], JUDGMENTS, journal, lambda *_: None))
+    assert found[0] == found[1]
+    assert {window: record.ids for window, record in found[0][0].windows.items()} == {5: ("b", "a"), 10: ("b", "a")}
+    assert [received.headers.get("X-Rerank-Window") for received in server.seen] == [None, None, "5", "10"]
+    assert all("X-Rerank-Mode" not in received.headers for received in server.seen[2:])
+    assert chosen.conditions()["windows"] == [5, 10]
 
 
 def test_the_conditions_are_what_the_results_depend_on() -> None:

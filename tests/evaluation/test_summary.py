@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from es_rerank.evaluation.measures import Cutoffs
@@ -68,6 +70,18 @@ def test_times_and_outcomes_are_counted() -> None:
 
 def test_different_sets_of_hits_are_counted() -> None:
     assert summarize([comparison("q", {"a": 1.0}, ["a", "b"], ["b", "c"])], Cutoffs()).changed_sets == 1
+
+
+def test_each_window_is_compared_with_the_baseline() -> None:
+    one = replace(COMPARISONS[1], windows={10: record(["a", "b"]), 2: record(["b", "a"])})
+    found = summarize([one], Cutoffs())
+    rows = {window: group.rows[1] for window, group in found.windows.items()}
+    assert {window: (row.measure.name, row.baseline, row.endpoint) for window, row in rows.items()} == {
+        10: ("success@1", 1, 1),
+        2: ("success@1", 1, 0),
+    }
+    assert found.total.rows[1].endpoint == 0
+    assert summarize(COMPARISONS, Cutoffs()).windows == {}
 
 
 def test_a_comparison_has_two_sides_and_a_search_has_each_id_once() -> None:

@@ -42,6 +42,12 @@ def page(seen: ReceivedRequest) -> FakeResponse:
     return FakeResponse(search_response(*HITS[start : start + size]))
 
 
+def many(seen: ReceivedRequest) -> FakeResponse:
+    """Answer each search of a request with all hits."""
+    each = [json.loads(search_response(*HITS)) | {"status": 200} for _ in range(len(seen.body.splitlines()) // 2)]
+    return FakeResponse(json.dumps({"took": 1, "responses": each}).encode())
+
+
 @asynccontextmanager
 async def running(
     search: Any = page, model: Any = None, **more: Any
@@ -133,6 +139,33 @@ async def test_the_deadline_is_the_earlier_one_of_rule_and_client(rule: str, cli
         seconds = time.monotonic() - started
     assert (got.status, got.ids, got.headers["X-Rerank"]) == (200, ["1", "2", "3", "4"], "failed; why=deadline")
     assert seconds < 15.0
+
+
+@pytest.mark.parametrize(
+    ("client", "window", "ids"),
+    [("2", 2, ["2", "1", "3", "4"]), ("3", 3, ["3", "2", "1", "4"]), ("4", 4, ["3", "4", "2", "1"]), ("1000", 4, None)],
+)
+async def test_a_client_can_only_reduce_the_window(client: str, window: int, ids: list[str] | None) -> None:
+    async with running(window=4) as (proxy, _, reranker):
+        got = await proxy.search("leaking hose", headers=[("X-Rerank-Window", client)])
+        assert sum(len(seen.json["text_2"]) for seen in reranker.seen) == window
+    assert got.headers["X-Rerank"].startswith(f"reranked; window={window};")
+    assert got.ids == (ids or ["3", "4", "2", "1"])
+
+
+async def test_the_window_of_a_client_applies_to_each_of_many_searches() -> None:
+    body = b'{}\n{"query":{"match":{"body":"leaking hose"}}}\n' * 2
+    async with running(many) as (proxy, _, _):
+        got = await proxy.send("POST", "/docs/_msearch", body, [("X-Rerank-Window", "2")])
+    assert [one.partition("; cached")[0] for one in got.headers["X-Rerank"].split(", ")] == ["reranked; window=2"] * 2
+
+
+@pytest.mark.parametrize("value", ["1", "1001", "-5", "5.0", "ten", "", "9" * 5000, "\u0663"])
+async def test_a_window_that_cannot_be_read_is_an_error(value: str) -> None:
+    async with running() as (proxy, engine, _):
+        got = await proxy.search(headers=[("X-Rerank-Window", value)])
+    assert (got.status, engine.seen) == (400, [])
+    assert got.json["error"]["reason"] == "X-Rerank-Window: must be a number from 2 to 1000"
 
 
 async def test_a_deadline_that_cannot_be_read_is_an_error() -> None:

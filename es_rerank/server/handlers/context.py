@@ -89,6 +89,7 @@ def search_call(
         two_phase=row is not None and row.two_phase,
         shadow=mode(request) == "shadow",
         sampling_key=request.headers.get(_KEY_HEADER, ""),
+        window=client_request.window(request),
     )
     return SearchCall(state, request, endpoint_request, body, options)
 
