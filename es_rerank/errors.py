@@ -7,7 +7,7 @@ from typing import Any
 
 
 class EsRerankError(Exception):
-    """An error that an operator or client has to fix. The message describes the problem and where it is."""
+    """An error that an operator or a client can fix. The message describes the problem and its place."""
 
 
 class ConfigError(EsRerankError):
@@ -15,7 +15,7 @@ class ConfigError(EsRerankError):
 
 
 class RequestError(EsRerankError):
-    """A client request that cannot be sent: for example, its body is malformed, incomplete or too long.
+    """A client request that cannot be sent to the engine, for example because its body is malformed or too long.
 
     Attributes:
         status: HTTP status of the response.

@@ -1,7 +1,7 @@
 """Decodes JSON text that Elasticsearch and OpenSearch accept or return, but that msgspec rejects.
 
-Their parser, Jackson, accepts comments and a byte order mark, and strings with half a surrogate pair, such as a text
-that an application has cut in the middle of an emoji.
+Their parser, Jackson, accepts comments and a byte order mark. It also accepts strings with half a surrogate pair, for
+example a text that an application has cut in the middle of an emoji.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 
 # An escape sequence for half a surrogate pair, with the other half if it follows.
 _SURROGATE = re.compile(rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(\\u[dD][c-fC-F][0-9a-fA-F]{2})?|[c-fC-F][0-9a-fA-F]{2})")
-# A text with more of them is not repaired, to limit the time.
+# A text with more escape sequences than this is not repaired, to limit the time.
 _MAX_SURROGATES = 10_000
 # A string, which is kept, or a comment, to the end of the line or to `*/`.
 _COMMENT = re.compile(rb'("(?:[^"\\]++|\\[\s\S])*+"?)|/\*[\s\S]*?\*/|//[^\r\n]*+')
@@ -25,7 +25,7 @@ MAX_BYTES_WITH_COMMENTS = 20_000
 
 
 def decode_repaired(text: bytes, type: Any) -> tuple[bytes, Any]:  # noqa: A002 - the name of msgspec's argument
-    """Decode a text in which half a surrogate pair stands for U+FFFD.
+    """Decode a JSON text. Each half of a surrogate pair is decoded as U+FFFD, the replacement character.
 
     Returns:
         The text that was decoded, and the decoded value. Each value is at the same position as in *text*.
@@ -64,7 +64,7 @@ def _with_whole_characters(text: bytes) -> bytes:
 
 
 def without_comments(text: bytes) -> bytes:
-    """Return a JSON text without comments and byte order mark; text without them, or that is invalid, is unchanged."""
+    """Remove comments and a byte order mark from a JSON text. If the text is invalid, return it unchanged."""
     if text.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         text = text.decode("utf-16", "replace").encode()
     text = text.removeprefix(BOM_UTF8)

@@ -19,7 +19,7 @@ ENGINE_UNREACHABLE = Reason(
     "es-rerank cannot connect to the engine. Every request gets status 502.",
     "Check that the engine runs, and that `upstream` is its URL.",
 )
-"""The meaning and the remedy of an engine that cannot be reached, which is no reason of a single search."""
+"""The meaning and the remedy if the engine cannot be reached. Single searches do not have this reason."""
 
 _NOTHING = "Nothing. This is expected."
 _SERVER = "Check the rerank server's log. es-rerank reranks searches again as soon as the server responds."

@@ -1,4 +1,4 @@
-"""The Elasticsearch versions that es-rerank can emulate in front of another engine. One row of `DIALECTS` each.
+"""The Elasticsearch versions that es-rerank can emulate in front of another engine. Each is a row of `DIALECTS`.
 
 Official Elasticsearch clients require the header `X-Elastic-Product` and send vendor media types, which OpenSearch and
 older Elasticsearch versions reject.

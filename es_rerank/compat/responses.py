@@ -78,7 +78,7 @@ def root_response(nodes_body: bytes, version: str) -> bytes | None:
 
 
 def distribution(body: bytes) -> str:
-    """Return `version.distribution` in a response to `GET /`: `opensearch`, or "" if it is missing or malformed."""
+    """Return `version.distribution` in a response to `GET /`, such as `opensearch`. Return "" if there is none."""
     try:
         name = decode(body)["version"].get("distribution", "")
     except (ValueError, LookupError, TypeError, AttributeError):

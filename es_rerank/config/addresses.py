@@ -31,7 +31,7 @@ def host_and_port(address: str) -> tuple[str, int]:
 
 
 def same_place(first: str, second: str) -> bool:
-    """Return whether two addresses conflict: the same socket path, or the same port (except 0), even on other hosts."""
+    """Return whether two addresses conflict. Ports (except 0) conflict even if the hosts differ."""
     if first.startswith(UNIX):
         return first == second
     port = host_and_port(first)[1]
@@ -84,7 +84,7 @@ def _url(value: str) -> str:
 
 
 def _server_url(value: str) -> str:
-    """Validate the URL of a rerank server, the path of its Unix socket, or `dns://` with the DNS name of several."""
+    """Validate the URL of a rerank server, the path of its Unix socket, or `dns://` with a DNS name."""
     if value.startswith(UNIX):
         return _socket(value)
     if not value.lower().startswith(DNS):

@@ -13,7 +13,7 @@ from es_rerank.config.types import Duration, Fingerprint, HeaderNames, HostPatte
 
 
 class EndpointSettings(BaseModel):
-    """The first settings: addresses, TLS, workers, nodes and credentials of the engine."""
+    """Some of the settings: addresses, TLS, workers, and the nodes and credentials of the engine."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
 

@@ -21,7 +21,7 @@ class Layer:
 
     Attributes:
         values: The value of each setting, by name.
-        names: How error messages name each setting, such as `--window` or `settings.yaml:3: window`.
+        names: The name of each setting in error messages, such as `--window` or `settings.yaml:3: window`.
 
     """
 
@@ -43,7 +43,7 @@ def from_environment(environment: Mapping[str, str], settings: Collection[str]) 
         settings: The names of all settings.
 
     Raises:
-        ConfigError: If the name of a variable has the prefix but is not that of a setting.
+        ConfigError: If the name of a variable has the prefix, but there is no such setting.
 
     """
     own = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
@@ -75,5 +75,5 @@ def from_file(path: Path, paths: Collection[str]) -> Layer:
 
 
 def _setting(variable: str) -> str:
-    """Return the setting's name for the name of an environment variable."""
+    """Return the name of the setting that an environment variable sets."""
     return variable.removeprefix(PREFIX).lower()

@@ -37,7 +37,7 @@ class Rules:
         self.default_rule = replace(self.default_rule, mode=RuleMode.ON)
 
     def replace_with(self, others: Rules) -> None:
-        """Replace the rules in this object by those in *others*, for a reload."""
+        """Replace the rules in this object with those in *others*, for a reload."""
         self._rules, self.default_rule = others._rules, others.default_rule
 
     def __iter__(self) -> Iterator[Rule]:
@@ -72,7 +72,7 @@ class Rules:
         visible = [known for known in map(names_of, names) if not hidden(known[-1])]
         if hidden(target) or (names and not visible):
             return Why.HIDDEN_INDEX
-        # A list is not matched against patterns as a whole: `films,letters` must not match a rule for `films*`.
+        # A list of names is not matched as one string: `films,letters` must not match a rule for `films*`.
         expression = "" if "," in target else target
         rules = {self._first((*known, expression)) for known in visible or [()]}
         if len(rules) > 1:
@@ -103,7 +103,7 @@ INHERITED = frozenset(
 
 
 def hidden(target: str) -> bool:
-    """Return whether an index expression contains a name with a leading dot, also after a remote cluster's prefix."""
+    """Return whether a name in an index expression has a leading dot. The name of a remote cluster is ignored."""
     return any(part.rpartition(":")[2].startswith(".") for part in target.split(","))
 
 
@@ -173,7 +173,7 @@ def _rule(name: str, file: RuleFile, settings: Settings) -> Rule:
 
 
 def _minimum(file: RuleFile) -> MinProbability | None:
-    """Return which hits are dropped or moved to the end because of a low probability."""
+    """Return the lowest probability and what happens to hits below it; None if the file has no limit."""
     below = LowHits(file.below_min_probability or LowHits.DROP)
     return None if file.min_probability is None else MinProbability(file.min_probability, below)
 

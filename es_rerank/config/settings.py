@@ -1,4 +1,4 @@
-"""The settings. Command-line flags, environment variables, file keys and the reference are made from `Settings`."""
+"""The settings. Command-line flags, environment variables, file keys and the reference are derived from `Settings`."""
 
 from __future__ import annotations
 

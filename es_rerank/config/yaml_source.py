@@ -19,7 +19,7 @@ from es_rerank.errors import ConfigError
 # are not matched.
 _QUOTED_TEXT = re.compile(r"""\s(['"])(?!<)\S{2,}\1$""")
 
-# Limits against YAML aliases, which can expand a small file to any size or refer to themselves.
+# Limits of the content after the expansion of YAML aliases, which can expand a small file to any size.
 _MAX_LOCATIONS = 100_000
 _MAX_DEPTH = 50
 
@@ -112,7 +112,7 @@ def unknown(kind: str, name: str, known: Iterable[str], prefix: str = "") -> str
     """Return the message about an unknown name, with the most similar one in *known*, if there is one.
 
     Args:
-        kind: What the name is, such as `key`.
+        kind: The kind of name for the message, such as `key`.
         name: The unknown name.
         known: The valid names, in lower case and without *prefix*.
         prefix: The prefix of all names, in upper case like the rest of the names, if there is one.

@@ -16,15 +16,15 @@ from es_rerank.load_test.values import Block, Load, Requests, blocks
 
 # Below the usual limit of 1,024 open descriptors.
 MAX_IN_FLIGHT = 500
-# A search that could not be sent this long after its block has ended is counted, but not sent.
+# A search that still could not be sent this long after the end of its block is not sent, only counted.
 _GRACE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class LoadTest:
-    """A load test: how searches are sent, the searches, and their results so far, which each search updates.
+    """A load test: the load, the searches of each side, and their results, which are updated by each search.
 
-    `progress` is called after each search with the seconds since the start.
+    `progress` is called after each search, with the seconds since the start of the test.
     """
 
     load: Load
@@ -81,8 +81,8 @@ async def _closed_loop(sender: _Sender, block: Block) -> None:
 async def _open_loop(sender: _Sender, block: Block) -> None:
     """Send searches at a fixed rate, whether or not earlier searches have been answered.
 
-    Response times count from the time at which a search was due. So they include the time that it waited because the
-    engine, the endpoint or this process was too slow (there is no coordinated omission).
+    The time of a search counts from the time at which it should have been sent. It therefore includes the time in which
+    the search had to wait because earlier ones took too long (there is no coordinated omission).
     """
     requests, tally = sender.test.requests[block.side], sender.test.tallies[block.side]
     rate, planned = sender.test.load.rate or 1.0, block.seconds

@@ -1,4 +1,4 @@
-"""The result of a load test, as JSON values and as lines for the terminal."""
+"""Formats the result of a load test as JSON values, and as text for the terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from es_rerank.evaluation.values import Side
 from es_rerank.load_test.tally import Tally
 from es_rerank.load_test.values import Load
 
-# From this share of a processor core on, the client slows down what it measures.
+# If the client uses more than this share of a processor core, it slows down what it measures.
 _BUSY_CLIENT = 0.8
 _CACHED_SHARE = 0.05
 _NO_HEADER = "no X-Rerank header"
@@ -19,7 +19,7 @@ _SHOWN_ERRORS = 5
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How a load test was made.
+    """The inputs of a load test, and its duration.
 
     Attributes:
         endpoint: URL of the endpoint.
@@ -27,7 +27,7 @@ class Setup:
         same: Whether the baseline is the endpoint with `X-Rerank-Mode: off`.
         index: The index expression.
         queries: Number of different queries.
-        load: How the searches were sent.
+        load: The number of clients or the rate of searches.
         elapsed: Duration of the test in seconds.
         processor: Processor time of this process, divided by `elapsed`.
         interrupted: Whether the test was ended early.
@@ -92,7 +92,7 @@ def ratios(endpoint: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[str
 
 
 def lines(found: Mapping[str, Any], setup: Setup) -> Iterator[str]:
-    """Return the lines for the terminal of a result, as `as_json` returns it."""
+    """Return the lines for the terminal, given a result as returned by `as_json`."""
     load = f"{setup.load.clients} clients" if setup.load.rate is None else f"{setup.load.rate:g} searches/s"
     end = ", interrupted" if setup.interrupted else ""
     yield f"{setup.elapsed:.0f} s, {load}, index {setup.index}, {setup.queries} queries{end}"
@@ -127,7 +127,7 @@ def _timing_rows(timing: Mapping[str, Mapping[str, float]]) -> Iterator[Sequence
 
 
 def _notes(found: Mapping[str, Any], setup: Setup) -> Iterator[str]:
-    """Return what a reader must know to trust the numbers."""
+    """Return notes on anything that makes the numbers less reliable."""
     for name, side in found["sides"].items():
         for error, count in list(side["errors"].items())[:_SHOWN_ERRORS]:
             yield f"{name}: {count} searches failed: {error}"

@@ -52,7 +52,7 @@ class Tally:
             self.timings[name].record(part)
 
     def add_error(self, why: str) -> None:
-        """Add a failed search. Only the first 20 different errors are kept apart."""
+        """Add a failed search. The first 20 different errors are counted separately, all others together."""
         self.errors[why if why in self.errors or len(self.errors) < _MAX_REASONS else _OTHER] += 1
 
     @property

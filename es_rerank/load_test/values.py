@@ -1,4 +1,4 @@
-"""The values of a load test: what to search, how often, and in which order."""
+"""The values of a load test: the load, the searches, and the order in which the two sides are searched."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BLOCK_SEARCHES = 10
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How searches are sent: either by a number of clients (closed loop), or at a fixed rate (open loop).
+    """The load: either a number of clients (closed loop), or a fixed rate of searches (open loop).
 
     Attributes:
         seconds: Duration of the test, for both sides together.
@@ -32,7 +32,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A part of the test in which all searches go to one side; its duration in seconds."""
+    """A part of the test in which all searches are sent to the same side. `seconds` is its duration."""
 
     side: Side
     seconds: float

@@ -1,4 +1,4 @@
-"""How much work planning one search may need, so that no request holds the event loop for more than 50 ms."""
+"""Limits the work of planning a search, so that no request blocks the event loop for more than 50 ms."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PlanningBudget:
     comparisons: int = 50_000
 
     def shared(self, searches: int) -> PlanningBudget:
-        """Return the budget of each of *searches* searches in one request."""
+        """Return the budget of each search if a request has *searches* of them."""
         parts = max(1, min(searches, _AT_ONCE))
         return PlanningBudget(*(getattr(self, limit.name) // parts for limit in fields(self)))
 

@@ -12,7 +12,7 @@ from es_rerank.model.rule import Rule
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
-    """How to handle the searches of one client request.
+    """The options for the searches of one client request.
 
     Attributes:
         arrived: When the request arrived, in monotonic seconds.
@@ -61,8 +61,8 @@ class EngineReply:
         content_encoding: The `Content-Encoding` of the response to the client; empty if it is not encoded.
         started: When the request was sent, in monotonic seconds.
         ended: When the response was complete, in monotonic seconds.
-        error: The decoded body if the status is 400, 401, 403 or 404; empty if it is long.
-        elasticsearch: Whether the engine identifies itself as Elasticsearch, whichever engine is emulated for clients.
+        error: The decoded body if the status is 400, 401, 403 or 404; empty for other statuses and for long bodies.
+        elasticsearch: Whether the engine is Elasticsearch, even if another engine is emulated for clients.
 
     """
 

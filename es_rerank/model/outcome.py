@@ -1,4 +1,4 @@
-"""The outcome of a search: reranked, skipped, failed or only measured, and why."""
+"""The outcome of a search: reranked, skipped, failed or only measured, with the reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from es_rerank.model.why import Why
 
 
 class OutcomeState(StrEnum):
-    """What happened to a search, as named in the metric label `outcome` and in the `X-Rerank` header."""
+    """The possible outcomes of a search. The metric label `outcome` and the header `X-Rerank` use these names."""
 
     RERANKED = "reranked"
     SKIPPED = "skipped"
@@ -36,15 +36,16 @@ class Outcome:
     """The outcome of one search.
 
     Attributes:
-        state: Whether it was reranked, skipped, failed or only measured.
-        why: The reason; None if it was reranked.
+        state: Whether the search was reranked, skipped, failed or only measured.
+        why: The reason; None if the search was reranked.
         window: Number of hits that the model scored.
         of: Number of hits in the planned window. `window` can be smaller under load or at the deadline.
         cached: Number of scored hits whose scores, or whose vectors, came from the cache.
         model: Name of the model.
         fields: Fields that the model read, in order.
         rule: Name of the rule; empty if none was chosen.
-        rank_change: Mean distance of the first ten hits from their ranks in the engine's order; None if not reranked.
+        rank_change: Mean distance of the first ten hits from their ranks in the engine's order; None if the search was
+            not reranked.
         detail: The rerank server's error message, for the log and for the error response of strict rules.
 
     """
@@ -62,7 +63,7 @@ class Outcome:
 
 
 def skipped(why: Why, rule: str = "") -> Outcome:
-    """Return the outcome of a search that was not reranked; its state is `shadow` if the reason is shadow mode."""
+    """Return the outcome of a search that was not reranked. If the reason is shadow mode, its state is `shadow`."""
     return Outcome(OutcomeState.SHADOW if why is Why.SHADOW else OutcomeState.SKIPPED, why, rule=rule)
 
 

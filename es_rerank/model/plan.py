@@ -1,4 +1,4 @@
-"""The plan of a search: which hits the engine returns, what the model reads and which page the client gets."""
+"""The plan of a search: the hits to request from the engine, the fields for the model, and the page for the client."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class FetchPhase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FetchSpec:
-    """Which hits to request: `from_` and `size` of the engine request and, in the fetch phase, the keys of the hits.
+    """The hits to request: `from_` and `size` of the engine request and, in the fetch phase, the keys of the hits.
 
     `ordered`: whether the engine must return these hits in the order of their keys.
     """
@@ -50,28 +50,30 @@ class FetchSpec:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to handle one search.
+    """The plan of one search.
 
     Attributes:
         text: The query text for the model.
         start: `from` of the client's page.
         size: `size` of the client's page.
-        fetch: Which hits the engine returns, and with which content.
+        fetch: The hits to request from the engine, and their content.
         window: Number of hits that the model reads; 0 for a page beyond the window, where only `_score` is changed.
-        rule: The rule of the indices, adjusted to what the request specifies explicitly.
-        passage_fields: Fields that the model reads. With `chooses_fields`, they are candidates, and the hits decide.
+        rule: The rule of the indices, with the options that the request sets explicitly.
+        passage_fields: Fields that the model reads. If `chooses_fields` is true, these are only candidates.
         named_fields: The candidate fields that the query searches or highlights by name.
-        chooses_fields: Whether the hits of the window decide which fields the model reads.
+        chooses_fields: Whether es-rerank chooses among the candidate fields by the hits of the window.
         reads_stored: Whether the model reads stored fields, because the indices have no `_source`.
-        info: The indices and the mapping that the plan is based on; None if they are not known any more.
+        info: The indices and the mapping that the plan is based on; None if they are no longer known.
         extra_fields: Fields that es-rerank requests in addition to the client's, and removes from the response.
         client_fields: Field patterns that the client requested; fields that match them are never removed.
         min_score: Hits with a lower probability are dropped.
-        counts_hits: Whether the engine returns as many hits as match, up to the requested number.
-        hits_only: Whether the query phase returns all of the response of a search that has no hits.
-        recorded: Whether a plugin records the hits of the fetch phase, which must then equal the hits of the response.
+        counts_hits: Whether the number of returned hits shows how many match: it is smaller than the requested number
+            only if no more hits match.
+        hits_only: Whether the response of the query phase is complete if the search has no hits.
+        recorded: Whether a plugin of the engine records the hits of the fetch phase. They must then be exactly the hits
+            that the client gets.
         without_stored_fields: Whether the client wants hits without `_id` and `_source` (`stored_fields: _none_`).
-        target: The index expression of the search, by which its rule was chosen.
+        target: The index expression of the search, which was used to choose the rule.
         index_options: The URL parameters that control how the index expression is resolved.
 
     """

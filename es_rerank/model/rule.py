@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class RuleMode(StrEnum):
-    """Whether searches of a rule are reranked, not reranked, only measured (shadow mode), or reranked for a sample."""
+    """The modes of a rule: rerank all searches, none, or a sample of them, or only measure (shadow mode)."""
 
     ON = "on"
     OFF = "off"
@@ -16,7 +16,7 @@ class RuleMode(StrEnum):
 
 
 class LongDocumentMode(StrEnum):
-    """How to score a document longer than one passage: only its first passage, or by the best score of all passages."""
+    """The modes for a document longer than one passage: score only its first passage, or use its best passage score."""
 
     TRUNCATE = "truncate"
     MAX_PASSAGE = "max_passage"
@@ -36,10 +36,10 @@ class PolicySpec:
 
 @dataclass(frozen=True, slots=True)
 class LongDocuments:
-    """How to score documents longer than one passage. An attribute that is None uses the model profile's value.
+    """The options for documents longer than one passage. If an attribute is None, the value of the profile is used.
 
     Attributes:
-        mode: Which part of a long document is scored.
+        mode: The part of a long document that is scored.
         max_passage_tokens: Maximum length of a passage, in model tokens.
         max_search_tokens: Maximum total length of the passages of one search, in model tokens.
 
@@ -52,11 +52,12 @@ class LongDocuments:
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """When the engine's first hit counts as a known item, which stays first.
+    """The thresholds for known items: searches for one item by its title or identifier, whose first hit stays first.
 
     Attributes:
         score_ratio: Lowest ratio of the first hit's engine score to the second's.
-        margin: The first hit is not protected if another hit's probability is higher by at least this.
+        margin: Difference of probabilities. If another hit's probability is higher by at least this difference, the
+            first hit does not stay first.
 
     """
 
@@ -65,7 +66,7 @@ class Protection:
 
 
 class LowHits(StrEnum):
-    """What happens to the hits of a window whose probability is too low.
+    """The ways to treat hits of the window whose probability is too low.
 
     DROP: they are not shown, and their places at the end of the window stay empty.
     LAST: they come after all other hits of the search.
@@ -87,7 +88,7 @@ class MinProbability:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How to rerank the hits of indices that match a pattern.
+    """A rule for the indices that match a pattern.
 
     Attributes:
         name: Name of the rule file.
@@ -97,16 +98,16 @@ class Rule:
         labels: Whether the texts of several fields are labeled with the names of their fields.
         window: Number of hits that the model reads.
         deadline: Time limit for a whole search, in seconds.
-        policy: How engine scores and model scores are combined into the new `_score`.
-        protect: When the engine's first hit stays first; None if the policy alone decides.
-        min_probability: Which hits of the window are dropped or moved to the end; None if none are.
-        long: How to score long documents.
+        policy: The formula that combines engine scores and model scores into the new `_score`.
+        protect: The conditions for keeping the engine's first hit first; None to never keep it.
+        min_probability: The lowest probability, and what happens to hits below it; None for no limit.
+        long: The options for long documents.
         instruction: Task description for models that support one; None uses the model profile's instruction.
         mode: Whether searches are reranked, only measured, or not reranked.
         sample_rate: Share of searches that are reranked in mode `sample`, from 0 to 1.
         query_header: Whether clients may choose the query text with `X-Rerank-Query`.
         strict: Whether a scoring failure is returned as an error instead of hits in the engine's order.
-        partial: Whether, if the deadline is reached, the hits at the start of the window that have scores are reranked.
+        partial: Whether a search that reaches its deadline is reranked with the scores that are known by then.
 
     """
 

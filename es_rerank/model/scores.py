@@ -16,7 +16,7 @@ class ScoreRequest:
     Attributes:
         query: The query text.
         documents: The text of each hit in the window; None for a hit without text, which is not scored.
-        rule: Source of the instruction, the limits for long documents, and whether partial scores are used.
+        rule: The rule, which has the instruction, the options for long documents, and whether partial scores are used.
         deadline: When the scores must be available, in monotonic seconds.
         whole: Whether to score either all documents or none. If true, the window is not reduced under load.
 
@@ -37,7 +37,7 @@ class Scored:
         probabilities: One per document, from 0 to 1; None for a document without text or after the scored part.
         cached: Number of documents whose scores, or whose vectors, came from the cache.
         model: Name of the model.
-        window: Number of scored documents, smaller under load or at the deadline; None means all.
+        window: Number of scored documents, which is lower under load or at the deadline; None if all were scored.
 
     """
 
@@ -49,7 +49,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The result of scoring that failed, with the reason. Failures are returned, not raised."""
+    """A failure to score a window, with the reason. Failures are returned, not raised."""
 
     why: Why
     detail: str = ""

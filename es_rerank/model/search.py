@@ -78,8 +78,8 @@ class Search:
         body: The search body, without explicit reranking options.
         rerank_request: The explicit reranking options, if any.
         without_reranker: Whether a native reranker was removed from the body.
-        budget: How much work planning the search may need.
-        from_template: Whether the body is a rendered search template, whose author decides which fields are shown.
+        budget: The limits for the work of planning the search.
+        from_template: Whether the body is a rendered search template. Its author decides on the fields that are shown.
 
     """
 
@@ -93,11 +93,11 @@ class Search:
 
 
 class PipelineEffect(IntEnum):
-    """How the result of a search pipeline depends on which hits are requested.
+    """The effect of a search pipeline, by which its result depends on the requested hits or not.
 
-    NONE: not at all.
-    PER_HIT: it changes each hit on its own.
-    PAGE: it sets the page, or reads all of its hits.
+    NONE: The result does not depend on the requested hits.
+    PER_HIT: The pipeline changes each hit independently of the others.
+    PAGE: The pipeline sets the page, or reads all hits of the page, so it must get the client's own page.
     """
 
     NONE = 0
@@ -112,8 +112,9 @@ class IndexInfo:
     Attributes:
         names: The concrete index names that the index expression resolves to.
         field_types: The type of each leaf field, by field path.
-        pipeline: How the result of their search pipeline depends on the page.
-        max_result_window: How many hits the engine returns at most; None if no search was refused for this reason.
+        pipeline: The effect of the search pipeline.
+        max_result_window: The maximum number of hits that the engine returns; None as long as it has refused no search
+            because of this limit.
         has_source: Whether hits have a `_source`; false once hits without one were seen.
         memo: Cached results of functions of `field_types`, by name, so that each is computed only once.
 

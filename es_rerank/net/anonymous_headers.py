@@ -1,7 +1,7 @@
 """The request headers that do not identify a caller: of clients, browsers, tracing systems, proxies and CDNs.
 
-Any other header might, such as the user or the role that a proxy adds. A header that is not listed here has two
-effects: es-rerank's own credentials do not stand in for the caller's, and mappings are cached for each of its values.
+Any other header may identify the caller, such as a header with the user or the role that a proxy adds. If a request has
+such a header, es-rerank's own credentials are not used, and mappings are cached for each value of the header.
 The setting `anonymous_headers` adds to this list.
 """
 

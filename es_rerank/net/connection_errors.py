@@ -1,4 +1,4 @@
-"""Descriptions of connection errors for clients, without addresses or other internal details."""
+"""Describes connection errors for clients, without addresses or other internal details."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _LEVEL = 2
 # The type stubs of isal declare an instance instead of a class.
 _DAMAGED: type[Exception] = isal_zlib.IsalError  # type: ignore[assignment]
 MAX_RATIO = 20
-"""How many times larger than its compressed form a body usually is at most, to estimate how long decoding takes."""
+"""The usual maximum of a body's decoded size divided by its compressed size, for estimates of the decoding time."""
 
 
 # Most clients send one of a few values with each request.
@@ -40,7 +40,7 @@ def supported_encodings(accepted: str) -> str:
 
 @lru_cache(maxsize=64)
 def chosen_encoding(accepted: str) -> str:
-    """Return the encoding in which to answer a client with this `Accept-Encoding`; empty for none.
+    """Return the encoding of the response to a client with this `Accept-Encoding`; empty for no encoding.
 
     As the engines do, choose the supported encoding with the highest weight, and gzip before deflate.
     """
@@ -62,7 +62,7 @@ def _weight(item: str) -> float:
 
 
 def is_near(urls: Iterable[str]) -> bool:
-    """Return whether all servers are on this machine or in its network, where compression costs more than it saves.
+    """Return whether all servers are on this machine or in its network, so that compression costs more than it saves.
 
     These are loopback, private and link-local addresses, and host names without a dot, such as those of containers.
     """

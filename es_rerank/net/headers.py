@@ -35,8 +35,8 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 def end_to_end_headers(headers: RawHeaders, *without: str) -> CIMultiDict[str]:
     """Return the headers to forward, in their order, including repeated ones.
 
-    Hop-by-hop headers, and headers named in *without*, are removed. Headers listed in `Connection` are not: a caller
-    could remove the credentials or the identity that a gateway has added.
+    Hop-by-hop headers, and headers named in *without*, are removed. Headers that are listed in `Connection` are kept,
+    because a caller could otherwise remove the credentials or the identity that a gateway has added.
     """
     decoded = [(name.decode("utf-8", _UNDECODABLE), value.decode("utf-8", _UNDECODABLE)) for name, value in headers]
     excluded = HOP_BY_HOP | {name.lower() for name in without}
@@ -48,7 +48,7 @@ def _pass(headers: CIMultiDict[str], _client: str, _host: str, _scheme: str) -> 
 
 
 def _append(headers: CIMultiDict[str], client: str, host: str, scheme: str) -> None:
-    """Append the client's address to `X-Forwarded-For`; set host and scheme unless an earlier proxy did."""
+    """Append the client's address to `X-Forwarded-For`. Set host and scheme unless an earlier proxy has set them."""
     if client:
         earlier = headers.popall(_FOR, [])
         headers[_FOR] = ", ".join([*earlier, client])
@@ -57,7 +57,7 @@ def _append(headers: CIMultiDict[str], client: str, host: str, scheme: str) -> N
 
 
 def _replace(headers: CIMultiDict[str], client: str, host: str, scheme: str) -> None:
-    """Remove the client's forwarding headers, and set those that describe the connection to es-rerank."""
+    """Replace the client's forwarding headers with headers that describe its connection to es-rerank."""
     for name in (_FOR, _PROTO, _HOST, "Forwarded"):
         headers.popall(name, None)
     _append(headers, client, host, scheme)

@@ -1,4 +1,4 @@
-"""Whether a request shows who its caller is, and whether it comes from a web page of another site. No I/O."""
+"""Checks whether a request identifies its caller, and whether it is from a web page of another site. No I/O."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def may_identify(name: str, anonymous: Collection[str] = ()) -> bool:
 
     Args:
         name: The name of the header.
-        anonymous: Further headers that do not identify callers, in lower case; `x-trace-*` is the start of names.
+        anonymous: Further headers that do not identify callers, in lower case. `x-trace-*` matches all names that start
+            with `x-trace-`.
 
     """
     name = name.lower()
@@ -35,7 +36,7 @@ def may_identify(name: str, anonymous: Collection[str] = ()) -> bool:
 
 
 def names_credentials(name: str) -> bool:
-    """Return whether the name of a header is one for credentials or an identity. Other headers may be, too."""
+    """Return whether a header is known to carry credentials or an identity. Unknown headers may carry them, too."""
     return name.lower() not in ANONYMOUS_HEADERS and bool(_HEADERS.search(name.lower()))
 
 
@@ -58,9 +59,9 @@ def shows_identity(headers: Iterable[str], target: str, anonymous: Collection[st
 
 
 def is_foreign_host(host: str, own: Iterable[str]) -> bool:
-    """Return whether a `Host` header may contain an attacker's name for this machine (DNS rebinding).
+    """Return whether the name in a `Host` header may be a name of an attacker (DNS rebinding).
 
-    Any name with a dot may be one, except those that match a pattern in *own*.
+    Any name with a dot may be, unless it matches a pattern in *own*.
     """
     name = _host_name(host)
     if name is None:

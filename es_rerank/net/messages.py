@@ -49,7 +49,7 @@ class OutgoingRequest:
     Attributes:
         target: The raw path and query string.
         retryable: Whether to send the request again if the engine closes the connection; never true for writes.
-        use_service_credentials: Whether es-rerank's own credentials, or its signature, stand in for the caller's.
+        use_service_credentials: Whether to send es-rerank's own credentials or signature instead of the caller's.
 
     """
 
@@ -66,7 +66,7 @@ class EngineResponse:
     """The head of an engine's response as sent to the client, and the stream of its body.
 
     Attributes:
-        elasticsearch: Whether the engine itself is Elasticsearch, whichever engine is emulated for clients.
+        elasticsearch: Whether the engine is Elasticsearch, even if another engine is emulated for clients.
 
     """
 

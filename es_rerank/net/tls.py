@@ -25,7 +25,7 @@ class NotReachedError(OSError):
 
 
 class EngineTrust:
-    """How to verify the engine's certificate. State: the pinned certificate, after the first connection.
+    """Verifies the engine's certificate. State: the pinned certificate, after the first connection.
 
     The setting `upstream_fingerprint` pins the engine's certificate, or a CA certificate in the engine's chain, by its
     SHA-256 digest. The certificate itself is read from a first connection and becomes the only trust anchor. If it is a

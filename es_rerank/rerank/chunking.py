@@ -18,7 +18,7 @@ Measure = Callable[[str], Tokens]
 """Estimates the number of tokens of a text."""
 
 # Preferred cut positions, best first: between paragraphs, between sentences (including CJK, Arabic and Devanagari
-# punctuation), between clauses or words. The greedy start of each pattern finds the last one.
+# punctuation), between clauses or words. Each pattern starts with a greedy `.*`, so that it finds the last position.
 _BOUNDARIES = tuple(
     re.compile(pattern, re.DOTALL)
     for pattern in (r".*(?<=\S)(\n\s*\n)", r".*((?<=[.!?…])\s|(?<=[。！？｡।؟])|\n)", r".*((?<=[,;:、，；،])|\s)")
@@ -30,9 +30,10 @@ _OVERLAP = 0.15
 _MAX_HEADLINE_SHARE = 0.2
 # Upper bound of the average token length. Limits how much of a very long text is read.
 _MAX_CHARACTERS_PER_TOKEN = 12
-# First assumption about a text, which is corrected by measuring.
+# Assumed number of characters per token for the first attempt. Measuring the text then corrects it.
 _CHARACTERS_PER_TOKEN = 4.0
-# A text of more characters per token of the limit is unlikely to fit, so that it is not measured as a whole.
+# A text is measured as a whole only if it has at most this many characters per token of the limit. Longer texts are
+# unlikely to fit.
 _WORTH_MEASURING = 6
 # Text of all scripts has at least this many bytes per token on average.
 _BYTES_PER_TOKEN = 3
@@ -45,13 +46,13 @@ _ESCAPED_SHARE = 0.75
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How documents are split, and how much of them the model reads.
+    """The limits of passages.
 
     Attributes:
         mode: `truncate` scores only the start of a document, `max_passage` scores several passages per document.
         max_passage_tokens: Maximum length of a passage, in tokens.
         max_search_tokens: Maximum total length of all passages of a search, in tokens.
-        context_tokens: What a passage must never exceed: the part of the model's context that is left for it.
+        context_tokens: The part of the model's context that is left for a passage, in tokens. No passage may be longer.
 
     """
 
@@ -62,9 +63,9 @@ class Limits:
 
     @property
     def near_context(self) -> bool:
-        """Whether only exact token counts tell if a document of `max_passage_tokens` fits.
+        """Whether exact token counts are needed to make sure that a passage of `max_passage_tokens` fits the context.
 
-        Passages of a document in several passages are cut so short that they fit in any case.
+        In the mode `max_passage`, they are not needed: passages are cut so short that they always fit.
         """
         return self.mode is LongDocumentMode.TRUNCATE and self.max_passage_tokens * MARGIN > self.context_tokens
 
@@ -75,10 +76,10 @@ class Limits:
 
     @property
     def whole_bytes(self) -> int:
-        """Documents of at most this many bytes are one passage, without an estimate.
+        """The size, in bytes, up to which a document is a single passage without estimating its tokens.
 
-        They fit into the context, because no token is shorter than a byte. `max_passage_tokens` is only exceeded by
-        text with unusually many tokens.
+        Such a document always fits the context, because no token is shorter than a byte. It can be longer than
+        `max_passage_tokens` only if it has unusually many tokens.
         """
         return min(self.max_passage_tokens * _BYTES_PER_TOKEN, int(self.context_tokens * _ESCAPED_SHARE))
 
@@ -98,13 +99,16 @@ class Piece(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """The passages of a document. The first *headline* characters of the document precede each but the first."""
+    """The passages of a document.
+
+    The first `headline` characters of the document are repeated before each passage except the first one.
+    """
 
     pieces: tuple[Piece, ...]
     headline: int = 0
 
     def text(self, document: str, number: int) -> str:
-        """Return the text of passage *number* of *document*, the text that was cut."""
+        """Return the text of the passage *number*, given the text of its document."""
         piece = self.pieces[number]
         return (document[: self.headline] if number else "") + document[piece.start : piece.end]
 
@@ -123,7 +127,7 @@ def cut(text: str, limits: Limits, measure: Measure) -> Cut:
 
     """
     if text.isspace():
-        # The start of a document that has text only further on.
+        # The start of a long document can be white space only.
         return Cut((Piece(0, 1, 1),))
     room = Tokens(limits.passage_tokens, limits.context_tokens)
     if len(text) <= room.estimate * _WORTH_MEASURING:
@@ -135,13 +139,28 @@ def cut(text: str, limits: Limits, measure: Measure) -> Cut:
 
 
 def cut_at(text: str, end: int | None, limits: Limits) -> Cut:
-    """Cut a document after its first tokens, at a boundary near *end*; None if the whole document fits."""
+    """Truncate a document to one passage.
+
+    Args:
+        text: The text of the document.
+        end: The character position at which the limit in tokens is reached; None if the whole document fits.
+        limits: The limits of passages.
+
+    """
     stop = len(text) if end is None else _boundary(text, 0, end)
     return Cut((Piece(0, stop, limits.max_passage_tokens),))
 
 
 def _pieces(text: str, limits: Limits, measure: Measure, repeated: Tokens) -> Iterator[Piece]:
-    """Cut a text into overlapping passages, or into one if it is truncated. Later ones leave room for a headline."""
+    """Cut a text into overlapping passages; in the mode `truncate`, into one.
+
+    Args:
+        text: The text.
+        limits: The limits of passages.
+        measure: Estimates the number of tokens of a text.
+        repeated: Number of tokens of the headline, which is repeated before each passage except the first one.
+
+    """
     room = Tokens(limits.passage_tokens, limits.context_tokens)
     start, used, length = 0, 0, int(limits.passage_tokens * _CHARACTERS_PER_TOKEN)
     last = len(text.rstrip())
@@ -179,7 +198,7 @@ def _fitting(text: str, start: int, length: int, room: Tokens, measure: Measure)
         tokens = measure(text[start : start + length])
         factor = min(room.estimate / tokens.estimate, room.most / tokens.most)
         if tokens.most <= room.most and tokens.estimate > room.estimate:
-            # A part of a text that fits into the context also does.
+            # If a text fits into the context, so does each part of it.
             return start + max(1, int(length * factor)), room.estimate
         if factor >= 1:
             best = max(best, length)
@@ -190,7 +209,7 @@ def _fitting(text: str, start: int, length: int, room: Tokens, measure: Measure)
 
 
 def _next_start(text: str, start: int, stop: int) -> int:
-    """Return the start of the next passage: a word of the end of this passage, which is repeated for context."""
+    """Return the start of the next passage, at a word near the end of this passage, so that the two overlap."""
     at = stop - int((stop - start) * _OVERLAP)
     space = _SPACE.search(text, max(at, start + 1), stop)
     first = space.end() if space else max(at, start + 1)
@@ -200,7 +219,10 @@ def _next_start(text: str, start: int, stop: int) -> int:
 
 
 def _headline(text: str, limits: Limits, measure: Measure) -> tuple[int, Tokens]:
-    """Return the end and the tokens of the first line if it is short and more text follows; otherwise zeros."""
+    """Return the end position and the number of tokens of the headline; both are 0 if there is none.
+
+    The headline is the first line, if it is short and more text follows.
+    """
     size = limits.passage_tokens
     end = text.find("\n", 0, size * _MAX_CHARACTERS_PER_TOKEN) + 1
     if limits.mode is LongDocumentMode.MAX_PASSAGE and 0 < end < len(text):

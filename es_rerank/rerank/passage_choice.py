@@ -1,4 +1,4 @@
-"""Chooses which passages of long documents are scored if all of them together exceed the token budget of a search."""
+"""Chooses the passages of long documents to score, if all of them together exceed the token budget of a search."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from es_rerank.rerank.chunking import Cut
 Position = tuple[int, int]
 """Index of a document, and index of a passage in that document, both from 0."""
 Shared = Sequence[frozenset[str]]
-"""The words that each passage of a document shares with the query."""
+"""For each passage of a document, the words that it shares with the query."""
 
 _WORD = re.compile(r"[぀-ヿ㐀-鿿가-힯]{2}|\w+")
 
 
 def all_passages(cuts: Sequence[Cut | None]) -> list[Sequence[int]]:
-    """Return the numbers of all passages of each document; a document that is not cut has one."""
+    """Return the numbers of all passages of each document. A document that is not cut has one passage."""
     return [range(len(cut.pieces)) if cut else range(1) for cut in cuts]
 
 
 def later_tokens(cuts: Sequence[Cut | None]) -> int:
-    """Return the total estimated length of all passages but the first of each document, in tokens."""
+    """Return the total estimated length of all passages except the first one of each document, in tokens."""
     return sum(piece.tokens for cut in cuts if cut for piece in cut.pieces[1:])
 
 
 def shared_words(documents: Iterable[tuple[str, Cut]], query: str) -> list[Shared]:
-    """Return the words that the passages of each document share with the query; those of first passages are left out.
+    """Return the words that the passages of each document share with the query, except those of first passages.
 
     Args:
         documents: The text of each document, and its passages.

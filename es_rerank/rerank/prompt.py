@@ -16,8 +16,8 @@ from es_rerank.rerank.special_tokens import escape_special_tokens
 
 # The query may use up to 1/4 of the model's context.
 _QUERY_DIVISOR = 4
-# Average of English (about 4) and Chinese (about 3). An approximation is enough, because throughput is measured in the
-# same approximate tokens.
+# Bytes per token: between English (about 4) and Chinese (about 3). An approximation is enough, because throughput is
+# measured in the same approximate tokens.
 _BYTES_PER_TOKEN = 3.5
 # As a multiple of the passage limit.
 _CONTEXT_PER_LIMIT = 4
@@ -41,10 +41,10 @@ class Document:
 
     Attributes:
         text: The text as the engine returned it.
-        size: Its length in UTF-8 bytes.
-        tokens: Its approximate length in tokens.
-        digest: Digest of the text, the key of everything that is known about it.
-        readable: The start of the text as the model may see it; None until it is needed.
+        size: Length of the text in UTF-8 bytes.
+        tokens: Approximate length of the text in tokens.
+        digest: Digest of the text. Cached cuts, scores and vectors have this digest in their keys.
+        readable: The part of the text that the model may read, with escaped special tokens; None until it is needed.
 
     """
 
@@ -82,7 +82,7 @@ class PromptBuilder:
         return cut(cleaned, limits, self.profile.rates.measure).text(cleaned, 0)
 
     def limits(self, long: LongDocuments, query: str) -> Limits:
-        """Return the rule's limits (by default the profile's), and the context that the query leaves to a passage.
+        """Return the limits of passages. Limits that the rule does not set are those of the profile.
 
         Args:
             long: The limits of the rule.
@@ -94,13 +94,16 @@ class PromptBuilder:
         if not profile.cosine:
             room -= profile.rates.measure(query).most
         limit = min(long.max_passage_tokens or profile.max_passage_tokens, room)
-        # More context makes no difference. Without it, limits and cached cuts are the same for all but long queries.
+        # More context makes no difference. With this maximum, most queries have equal limits and share cached cuts.
         room = min(room, _CONTEXT_PER_LIMIT * limit)
         mode = long.mode or profile.long or _mode(profile.max_tokens, limit)
         return Limits(mode, limit, long.max_search_tokens or self.max_search_tokens, room)
 
     def readable(self, documents: Sequence[Document], limits: Limits) -> list[str]:
-        """Return what may be read of each document: its start, with escaped special tokens. Done once per document."""
+        """Return the part of each document that the model may read: its start, with escaped special tokens.
+
+        The result is stored in the document, so that it is computed only once.
+        """
         waiting = [document for document in documents if document.readable is None]
         starts = [document.text[: limits.readable_characters] for document in waiting]
         for document, text in zip(waiting, escape_special_tokens(self.profile.special, starts), strict=True):
@@ -145,7 +148,7 @@ def read_documents(texts: Iterable[str]) -> list[Document]:
 
 
 def _document(text: str) -> Document:
-    """Digest a text. Lone surrogates are digested as question marks, because the model reads them as such."""
+    """Return a document with the digest of its text. Lone surrogates count as question marks, as for the model."""
     encoded = text.encode("utf-8", "replace")
     size = len(encoded)
     # Most processors compute SHA-256 faster than BLAKE2b.

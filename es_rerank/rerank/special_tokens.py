@@ -22,8 +22,8 @@ _SPACES = frozenset("\t\n\f\r")
 _DELETED = frozenset({"Cc", "Cf", "Me", "Mn"})
 # Quotation marks that look like brackets and have no decomposition.
 _SIMILAR = {"\u2039": "<", "\u203a": ">"}
-# A token that is spelled with more characters is escaped without a comparison, and so is every possible start of a
-# token in a text that has more of them: the time for a text of any content is bounded.
+# These limits bound the time for any text. A possible token of more characters is escaped without a comparison. In a
+# text with more possible starts of tokens, each of them is escaped without a comparison.
 _MAX_SPELLING, _MAX_STARTS = 100, 4000
 
 
@@ -32,11 +32,13 @@ class _Tokens:
     """The special tokens of a model that start with the same character.
 
     Attributes:
-        reduced: The tokens, without what a normalization may remove.
-        starts: The characters that a spelling of a token can start with; the first is that of the tokens.
-        plain: Pattern of the tokens in upper or lower case.
-        spelled: Pattern of a start after which a character follows that only a normalization makes part of a token.
-        other_starts: Pattern of all starts but the first.
+        reduced: The tokens, without the characters that a normalization may remove.
+        starts: All characters that a normalization may convert to the first character of the tokens, which is listed
+            first.
+        plain: Pattern that matches the tokens in upper or lower case.
+        spelled: Pattern that matches one of `starts` before a character that a normalization may convert to a part of a
+            token.
+        other_starts: Pattern that matches all of `starts` except the first one.
 
     """
 
@@ -68,7 +70,7 @@ def _escape(text: str, groups: Sequence[_Tokens]) -> str:
     if not is_ascii:
         text = text.encode("utf-8", "replace").decode()
     for tokens in groups:
-        # Most texts have none of these characters, and to find that out is much faster than a pattern.
+        # Most texts have none of these characters. Checking that is much faster than searching with a pattern.
         if tokens.starts[0] in text or (not is_ascii and any(character in text for character in tokens.starts)):
             text = _separate(tokens.plain.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text), tokens)
     return text

@@ -1,7 +1,7 @@
 """Estimates the number of tokens of a text from its number of characters of each kind, without a tokenizer.
 
-The estimate reads a text with a few C functions, much faster than a tokenizer. `measure` also returns a bound, which
-decides whether a text fits into a model's context.
+A few C functions count the characters, which is much faster than a tokenizer. `measure` also returns an upper bound of
+the number of tokens. If the bound is within a model's context, the text certainly fits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ _NOT_FOUR_BYTES = bytes(range(0xF0))
 # code, Markdown, numbers, UUIDs, and hexadecimal and Base64 data, the real count was at most 1.37 times the estimate
 # (`python -m tests.bench.tokens`).
 MARGIN = 1.5
-# ASCII words longer than this on average are no prose: hashes, encoded data, sequences. They have more tokens.
+# A text whose ASCII words are longer than this on average is not prose, but hashes or encoded data, for example. Such
+# texts have more tokens per character.
 _MAX_WORD = 12
 _TOKENS_PER_CODE_BYTE = 0.6
 
@@ -38,7 +39,7 @@ class TokenRates:
 
     Attributes:
         lower: Lower-case ASCII letters.
-        word: Words, counted by the white space between them, in addition to their characters.
+        word: Words, counted by the white space between them. These tokens are added to those of their characters.
         upper: Upper-case ASCII letters.
         digit: ASCII digits.
         punctuation: Other ASCII characters.
@@ -62,7 +63,7 @@ class TokenRates:
         data = text.encode("utf-8", "replace")
         size = len(data)
         other = data.translate(None, _LOWER)
-        # The bytes that are left are few, so that counting spaces and kinds among them costs little.
+        # Few bytes are left, so it costs little to count the spaces and the kinds of characters among them.
         rest = other.translate(None, _SPACES)
         spaces, solid = len(other) - len(rest), size - len(other) + len(rest)
         tokens = self.lower * (size - len(other)) + self.word * (spaces + 1)

@@ -14,8 +14,8 @@ from es_rerank.server.dispatch import dispatch, dispatch_any
 from es_rerank.server.responses import remove_library_headers
 from es_rerank.server.state import STATE, State, build
 
-# Time for requests in flight to complete at shutdown, and the part of it that is reserved for answering the remaining
-# searches without the model.
+# Time limit for completing requests in flight at shutdown. In the last part of it, the remaining searches are answered
+# without the model.
 _GRACE_SECONDS, _RESERVED_SECONDS = 10.0, 1.0
 _GAUGE_INTERVAL_SECONDS = 1.0
 

@@ -42,7 +42,7 @@ _BEHIND_HOST = re.compile(r"[/?].*", re.DOTALL)
 
 
 def target(request: web.BaseRequest) -> str:
-    """Return the raw path and query string; from an absolute URL (RFC 9112, 3.2.2), what follows the host."""
+    """Return the raw path and query string. If the target is an absolute URL (RFC 9112, 3.2.2), remove the host."""
     raw = request.raw_path
     if raw.startswith("/"):
         return raw
@@ -94,9 +94,10 @@ class ClientBody(Stream):
     """A client's request body as a stream, starting with chunks that were already read."""
 
     def __init__(self, request: web.BaseRequest, read: list[bytes] | None = None, hold: Hold | None = None) -> None:
-        """Stream the chunks in *read*, which *hold* accounts for, then the rest of the body of *request*.
+        """Stream the chunks in *read*, and then the rest of the body of *request*.
 
-        The chunks are removed when they are sent, because the client may take any time to send the rest.
+        The bytes of the chunks are counted in *hold*. Each chunk is removed from memory when it is sent, because the
+        client may take any time to send the rest.
         """
         self._content = request.content
         self._read = read or []
@@ -128,7 +129,7 @@ class ClientBody(Stream):
 
 @contextmanager
 def _readable() -> Iterator[None]:
-    """Translate aiohttp's error for a malformed body to RequestError."""
+    """Convert aiohttp's error for a malformed body to RequestError."""
     try:
         yield
     except web.RequestPayloadError as error:
@@ -143,10 +144,11 @@ def headers(request: web.BaseRequest, settings: Settings, *without: str) -> CIMu
 
 
 def uses_service_credentials(request: web.BaseRequest, settings: Settings) -> bool:
-    """Return whether es-rerank's own credentials stand in for the caller's: only for a caller that shows no identity.
+    """Return whether to use es-rerank's own credentials for a request, because the caller shows no identity.
 
-    A web page could otherwise use them from the browser of a person who can reach es-rerank: by its own site's name for
-    this machine (DNS rebinding), or by a request to another site.
+    They are not used for requests that may be from a foreign web page in the browser of a person who can reach
+    es-rerank. Such a page could reach es-rerank by a host name of its own site (DNS rebinding), or by a request to
+    another site.
     """
     if not (settings.aws_region or settings.upstream_api_key or settings.upstream_username):
         return False
@@ -162,7 +164,7 @@ def uses_service_credentials(request: web.BaseRequest, settings: Settings) -> bo
 
 
 def _foreign(request: web.BaseRequest, settings: Settings) -> str:
-    """Return why a request may come from a foreign web page; empty if it does not."""
+    """Return the reason why a request may be from a foreign web page; empty if there is none."""
     addresses = [one for one in (settings.listen, settings.admin_listen, settings.publish_address) if one]
     own = [host_and_port(one)[0] for one in addresses if ":" in one and not one.startswith(UNIX)]
     # With TLS the certificate proves the name, and browsers cannot connect to Unix sockets.

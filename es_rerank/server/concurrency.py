@@ -1,4 +1,4 @@
-"""Bounded concurrency: large inputs are processed in a thread, so that they do not hold the event loop."""
+"""Runs functions without blocking the event loop: large inputs in a thread, and many calls with a limit."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
-# Reading and rewriting this many bytes of hits takes about 5 ms. A thread takes longer to start than less needs.
+# Reading and rewriting this many bytes of hits takes about 5 ms. For fewer bytes, starting a thread would take longer.
 INLINE_BYTES = 192 * 1024
 
 
 async def compute(size: int, function: Callable[..., Result], *arguments: Any) -> Result:
-    """Call a pure function; in a thread if its input, of *size* bytes, is large."""
+    """Call a pure function. If its input of *size* bytes is large, call it in a thread."""
     if size <= INLINE_BYTES:
         return function(*arguments)
     return await asyncio.to_thread(function, *arguments)
@@ -22,7 +22,7 @@ async def compute(size: int, function: Callable[..., Result], *arguments: Any) -
 async def gather_bounded(limit: int, work: Callable[..., Awaitable[Result]], *columns: Iterable[Any]) -> list[Result]:
     """Call *work* for each row, like `map`, with at most *limit* calls running concurrently.
 
-    One call starts per turn of the event loop, because most of the processor time of a search is needed at once.
+    One call is started per iteration of the event loop, because a search needs most of its processor time at its start.
 
     Returns:
         The results in the order of the rows. If one call fails, the others are canceled.

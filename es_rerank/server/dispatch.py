@@ -35,7 +35,8 @@ from es_rerank.server.timings import Timings
 
 log = structlog.get_logger()
 
-# Status, error type and reason if a body that cannot be passed to the engine is not read.
+# The error responses for a body that cannot be read, at endpoints that es-rerank answers without the engine: status,
+# error type and reason.
 _UNREAD = {
     Why.TOO_LARGE: (
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -107,7 +108,7 @@ async def answer(state: State, request: web.Request, endpoint_request: EndpointR
     with state.memory.hold() as hold, TRACING.server_span(name, request.headers):
         response = await _answered(state, request, endpoint_request, hold)
         if isinstance(response, WholeResponse):
-            # A client that reads slowly keeps the body in memory until then.
+            # The body is in memory until the client has read the response, and some clients read slowly.
             await sent(request, response)
         return response
 
@@ -115,7 +116,7 @@ async def answer(state: State, request: web.Request, endpoint_request: EndpointR
 async def _answered(
     state: State, request: web.Request, endpoint_request: EndpointRequest, hold: Hold
 ) -> web.StreamResponse:
-    """Respond to a request whose body and engine responses are held in memory."""
+    """Read a request into memory and respond to it. *hold* counts its bytes and those of the engine's responses."""
     arrived = time.monotonic()
     if endpoint_request.role is Role.OWN and (denied := await deny_own_endpoint(state, request)):
         return denied
@@ -153,7 +154,10 @@ async def _answered(
 async def _unread(
     state: State, request: web.Request, endpoint_request: EndpointRequest, read: ReadBody, hold: Hold
 ) -> web.StreamResponse:
-    """Stream a request to the engine whose body was not read completely, or reject it if es-rerank answers it."""
+    """Respond to a request whose body was not read completely.
+
+    The request is streamed to the engine, or rejected if its endpoint is one that es-rerank answers without the engine.
+    """
     why = read.why or Why.TOO_LARGE
     if endpoint_request.role is Role.OWN:
         status, kind, reason = _UNREAD[why]
@@ -166,7 +170,10 @@ async def _unread(
 
 
 def _not_read(endpoint_request: EndpointRequest, why: Why) -> HandlerResult:
-    """Pass a request through whose body cannot be read; only a request with searches has an outcome."""
+    """Return a result that passes a request through because its body cannot be read.
+
+    The result has an outcome only if the request is for an endpoint with searches.
+    """
     return HandlerResult(None) if endpoint_request.role is Role.COMPAT else pass_through(why)
 
 
@@ -187,7 +194,7 @@ async def _handled(call: SearchCall, session: EngineSession) -> HandlerResult:
 
 
 async def _plain_result(call: SearchCall, session: EngineSession) -> HandlerResult:
-    """Call the handler. A request is passed to the engine without native rerankers, which the engine may not know."""
+    """Call the handler. If it passes the request through, remove native rerankers, which the engine may not know."""
     result = await _handled(call, session)
     if result.body is not None or result.forward is not None:
         return result
@@ -225,7 +232,7 @@ async def _written(
 
 
 def _count(state: State, request: web.Request, result: HandlerResult, headers: RerankHeaders) -> None:
-    """Record the outcomes of a request in the metrics and the log. The metrics are those of clients only."""
+    """Record the outcomes of a request in the metrics and the log. Searches of the admin page are not recorded."""
     if headers.outcome and headers.timings:
         if not _is_operator(request):
             state.metrics.searched(result.outcomes, headers.timings, headers.endpoint)
@@ -238,5 +245,5 @@ def _count(state: State, request: web.Request, result: HandlerResult, headers: R
 
 
 def _is_operator(request: web.Request) -> bool:
-    """Return whether a request came in at the address of the admin pages, as those of the page itself do."""
+    """Return whether a request was sent to the address of the admin pages, as the searches of the admin page are."""
     return admin_access(request) is AdminAccess.ALL

@@ -1,4 +1,4 @@
-"""Remembers how long the engine takes for a search, so that two requests are planned only where both are in time."""
+"""Measures how long the engine takes for searches, so that two requests are planned only if there is time for both."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from es_rerank.model import CallOptions, FetchPhase, Plan, Skip, Why
 Result = TypeVar("Result")
 
 _MAX_ENTRIES = 1000
-# Share of the time left that each of two requests may take; the model gets the rest. If the engine is slower than
-# expected, the client's own request can still be in time.
+# Share of the remaining time that each of two requests may take. The rest is for the model. If the engine is slower
+# than expected, there is still time for the client's own request.
 _MAX_SHARE = 0.25
-# How much of the difference to a shorter time is taken over with each request. A longer time counts at once.
+# If a request is faster than the stored time, the stored time is reduced by this share of the difference. If a request
+# is slower, its time is stored.
 _DECAY = 0.2
-# After so many requests for a whole window, two requests are tried again: a window may take longer than both, for
-# example because of its highlights.
+# After this many requests for a whole window, two requests are tried again, because together they may be faster than a
+# whole window, for example one with highlights.
 _MAX_WINDOWS = 100
 
 
 @dataclass(slots=True)
 class _Taken:
-    """The time of requests to one path, in seconds, and the number of whole windows requested since it was measured."""
+    """The time of requests to one path, in seconds, and the number of requests for whole windows since then."""
 
     seconds: float
     windows: int = 0
@@ -58,7 +59,7 @@ class EngineTimes:
     async def timed(
         self, path: str, plans: Sequence[Plan], options: CallOptions, request: Awaitable[Result]
     ) -> Result | Skip:
-        """Await an engine request, and learn how long it takes.
+        """Await an engine request, and measure its time.
 
         A query phase that takes longer than its share of the time left is canceled, so that the client's own request
         can be in time.
@@ -80,14 +81,14 @@ class EngineTimes:
             async with asyncio.timeout(left * _MAX_SHARE if FetchPhase.QUERY in phases else None):
                 result = await request
         except TimeoutError:
-            # How much longer it takes is not known.
+            # The request was canceled, so its time is at least this long.
             self._learn(path, left, whole=False)
             return Skip(Why.DEADLINE)
         self._learn(path, self._clock() - started, whole=phases == {FetchPhase.WINDOW})
         return result
 
     def _learn(self, path: str, seconds: float, *, whole: bool) -> None:
-        """Remember how long a request took. One for a *whole* window takes at least as long as a query phase."""
+        """Store the time of a request. For a *whole* window, it is an upper bound of the time of a query phase."""
         taken = self._taken.get(path)
         if taken is None:
             if whole:

@@ -1,4 +1,4 @@
-"""Records which fields the model reads, for the log and the admin pages, so that operators can see what is scored."""
+"""Records the fields that es-rerank chooses for searches, so that operators can see them in the log and admin pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from es_rerank.model import Outcome
 
 log = structlog.get_logger()
 
-# The documents of a window decide, so that one index may have several choices.
+# The choice depends on the documents of the window, so searches of the same index can have different choices.
 _MAX_CHOICES = 256
 
 

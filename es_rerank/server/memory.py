@@ -1,4 +1,4 @@
-"""Limits how many bytes of request bodies and engine responses are held in memory at the same time."""
+"""Limits the total size of the request bodies and engine responses that are in memory at the same time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class MemoryBudget:
-    """The bytes that all requests hold. State: their sum, `held`, which never exceeds the limit."""
+    """Counts the bytes that all requests hold in memory. Their sum, `held`, never exceeds the limit."""
 
     def __init__(self, limit: int) -> None:
         """Start without bytes; *limit* is in bytes."""
@@ -20,7 +20,7 @@ class MemoryBudget:
 
     @contextmanager
     def hold(self) -> Iterator[Hold]:
-        """Open the account of one request. All of its bytes are released at the end."""
+        """Return the counter of one request. All of its bytes are released at the end of the block."""
         hold = Hold(self)
         try:
             yield hold
@@ -28,7 +28,7 @@ class MemoryBudget:
             hold.release()
 
     def reserve(self, size: int) -> bool:
-        """Add *size* bytes, unless the limit would be exceeded; return whether they were added."""
+        """Add *size* bytes unless the limit would be exceeded. Return whether they were added."""
         if self.held + size > self._limit:
             return False
         self.held += size
@@ -36,7 +36,7 @@ class MemoryBudget:
 
 
 class Hold:
-    """The bytes that one request holds."""
+    """Counts the bytes that one request holds in memory."""
 
     def __init__(self, budget: MemoryBudget) -> None:
         """Start without bytes."""
@@ -44,7 +44,7 @@ class Hold:
         self._size = 0
 
     def grow(self, size: int) -> bool:
-        """Add *size* bytes, unless the limit of all requests would be exceeded; return whether they were added."""
+        """Add *size* bytes unless the limit for all requests would be exceeded. Return whether they were added."""
         if not self._budget.reserve(size):
             return False
         self._size += size

@@ -40,9 +40,9 @@ class MetricRow:
         kind: The type of the metric.
         text: The description.
         labels: The names of the labels.
-        known: Values of the labels that are known before anything is counted: these series start at zero.
+        known: Combinations of label values that are known in advance. Their series start with the value 0.
         buckets: The upper limits of the buckets of a histogram.
-        over_workers: How the values of a gauge are combined over several worker processes.
+        over_workers: The mode in which prometheus-client combines the values of a gauge from all running workers.
 
     """
 

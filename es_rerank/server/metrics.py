@@ -40,7 +40,7 @@ class Metrics:
     """The metrics registry of one endpoint."""
 
     def __init__(self) -> None:
-        """Register all metrics of `METRICS`, and start the series whose labels are known at zero."""
+        """Register all metrics of `METRICS`. Series whose labels are known in advance start at zero."""
         # The time at which a series was created would double the number of series.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
@@ -64,7 +64,7 @@ class Metrics:
         return metric
 
     def start_rules(self, rules: Iterable[str]) -> None:
-        """Start the series of the rules, by their names, at zero, for searches at `_search`."""
+        """Create the series of each rule for searches at `_search`, with the value 0."""
         for rule in rules:
             for outcome in (*OutcomeState, Why.SAMPLED_OUT):
                 self._metrics["rule_searches_total"].labels(Endpoint.SEARCH, rule, outcome)
@@ -145,7 +145,10 @@ class Metrics:
             self._metrics["queue_duration_seconds"].observe(seconds)
 
     def _count(self, name: str, total: int, *labels: str) -> None:
-        """Increase a counter to a total that is counted elsewhere, which starts again if a server is added again."""
+        """Increase a counter to a total that is counted elsewhere.
+
+        A total that is lower than before has started again at zero, because the rerank server was added again.
+        """
         before = self._counted[name, *labels]
         self._metrics[name].labels(*labels).inc(total - before if total >= before else total)
         self._counted[name, *labels] = total

@@ -57,7 +57,7 @@ async def pass_request(
         state.metrics.upstream_failed("unreachable")
         if error.silent and "Content-Encoding" in request.headers and request.transport:
             # Engines close the connection if a body does not match its `Content-Encoding`. es-rerank cannot distinguish
-            # this from an engine that stopped, so it closes the client's connection too.
+            # this from an engine that has stopped, so it closes the client's connection in both cases.
             request.transport.abort()
         return gateway_error(str(error), headers, in_flight_since=started)
     finally:
@@ -73,7 +73,7 @@ def gateway_error(reason: str, headers: RerankHeaders, *, in_flight_since: float
 
 
 def _client_request(request: web.BaseRequest, settings: Settings, body: Body, *, searched: bool) -> OutgoingRequest:
-    """Build the engine request from the client's; searches and reads without a streamed body may be retried."""
+    """Build the engine request from the client's. Searches and reads may be sent again, unless the body is streamed."""
     target = client_request.target(request)
     reads = isinstance(body, bytes | None) and (searched or request.method in _READ_METHODS)
     retryable = reads and is_repeatable(request.method, target)

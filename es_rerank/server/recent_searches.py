@@ -14,7 +14,15 @@ _MAX_WINDOWS = 50
 
 
 class RecentWindow(NamedTuple):
-    """A reranked window: Unix time, number of hits that the model scored, planned hits, hits with cached scores."""
+    """A reranked window.
+
+    Attributes:
+        at: Unix time of the search, in seconds.
+        window: Number of hits that the model scored.
+        of: Number of hits in the planned window.
+        cached: Number of scored hits whose scores were cached.
+
+    """
 
     at: float
     window: int
@@ -24,7 +32,7 @@ class RecentWindow(NamedTuple):
 
 @dataclass(slots=True)
 class NotReranked:
-    """The searches that were not reranked for one reason; `at`, `path` and `detail` are those of the last one."""
+    """The searches that were not reranked for one reason. `at`, `path` and `detail` are those of the latest search."""
 
     state: OutcomeState
     why: Why
@@ -44,7 +52,7 @@ class RecentSearches:
         self._others: dict[tuple[OutcomeState, Why], NotReranked] = {}
 
     def __repr__(self) -> str:
-        """Show how much is known."""
+        """Show the number of windows and reasons."""
         return f"RecentSearches({len(self._windows)} windows, {len(self._others)} reasons)"
 
     def record(self, path: str, outcomes: Iterable[Outcome]) -> None:

@@ -15,7 +15,7 @@ BODY_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class ReadBody:
-    """The result of reading a body: the whole body, or the chunks read so far and why the rest was not read."""
+    """The result of reading a body: the whole body, or the chunks that were read and the reason why reading stopped."""
 
     whole: bytes | None
     parts: list[bytes]
@@ -30,7 +30,7 @@ async def read_body(
     Args:
         chunks: The body. If it is not read completely, the rest can still be read.
         max_bytes: Maximum size of the body, in bytes.
-        hold: The bytes that the request holds, to which those of the body are added.
+        hold: Counts the bytes that the request holds in memory. The bytes of the body are added.
         seconds: Time limit, in seconds; None means no limit.
 
     """

@@ -22,7 +22,7 @@ _MAX_LISTED_OUTCOMES = 32
 
 @dataclass(frozen=True, slots=True)
 class RerankHeaders:
-    """Headers that es-rerank adds to the engine's: outcomes of the searches, timings and warnings.
+    """The headers that es-rerank adds to those of the engine: the outcomes of the searches, times, and warnings.
 
     Attributes:
         outcome: The value of `X-Rerank`; empty for a request without searches.
@@ -74,7 +74,7 @@ def _entry(outcome: Outcome) -> str:
 
 
 class PassedResponse(web.StreamResponse):
-    """A streamed response with only the engine's headers, none that aiohttp adds."""
+    """A streamed response with the engine's headers, without the headers that aiohttp would add."""
 
     def __init__(self, *, headers: Mapping[str, str], **head: Any) -> None:
         """Store which headers the engine did not send."""
@@ -83,7 +83,7 @@ class PassedResponse(web.StreamResponse):
 
 
 class WholeResponse(web.Response):
-    """A response with a complete body and only the engine's headers, none that aiohttp adds."""
+    """A response with a complete body and the engine's headers, without the headers that aiohttp would add."""
 
     def __init__(self, *, headers: Mapping[str, str], body: bytes, **head: Any) -> None:
         """Store which headers the engine did not send."""
@@ -97,7 +97,7 @@ def _absent(headers: Mapping[str, str]) -> list[str]:
 
 
 async def remove_library_headers(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """Remove headers that aiohttp added to the engine's; in other responses, set `Server`."""
+    """Remove the headers that aiohttp has added to a response of the engine. In any other response, set `Server`."""
     if isinstance(response, PassedResponse | WholeResponse):
         for name in response.absent:
             response.headers.popall(name, None)

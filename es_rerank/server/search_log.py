@@ -1,4 +1,4 @@
-"""The log event of each search, whose level is a setting, and the log event of slow searches."""
+"""Logs an event for each request with searches, at the level of the setting `search_log_level`, and slow searches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Determines how a search's pipeline depends on the requested page; only for OpenSearch.
+"""Determines whether the result of a search pipeline of OpenSearch depends on the requested page.
 
 The definitions of pipelines and the default pipelines of indices are requested with the caller's own credentials, and
 cached per caller for a minute.
@@ -28,9 +28,10 @@ Found = TypeVar("Found")
 
 
 class Caller(NamedTuple):
-    """Who sends a search: what identifies the caller to the engine, and a function that sends the caller's requests.
+    """The caller of a search: the headers that identify the caller to the engine, and a function that sends requests.
 
-    `ask` returns the reply to a request with an HTTP method, and raises UpstreamError if the engine cannot be reached.
+    `ask` sends a request with the caller's credentials. It takes the request and an HTTP method, and returns the reply.
+    It raises UpstreamError if the engine cannot be reached.
     """
 
     identity: Hashable
@@ -55,7 +56,7 @@ class SearchPipelines:
         return f"SearchPipelines(entries={len(self._entries)})"
 
     async def effect(self, search: Search, info: IndexInfo, caller: Caller, *, has_defaults: bool) -> PipelineEffect:
-        """Return how the pipelines of a search depend on the page.
+        """Return the effect of the pipelines of a search.
 
         Args:
             search: The search.
@@ -65,7 +66,7 @@ class SearchPipelines:
 
         Returns:
             The effect; PAGE if the caller may not read the definition of a pipeline. If the caller may not read the
-            settings of the indices, they are taken to have no default pipeline.
+            settings of the indices, the result is the same as for indices without a default pipeline.
 
         """
         chosen = chosen_pipeline(search)
@@ -96,7 +97,12 @@ class SearchPipelines:
         return PipelineEffect.PAGE if found is None else found
 
     async def _cached(self, caller: Caller, request: EngineRequest, read: Callable[[bytes], Found]) -> Found | None:
-        """Request and read a response, or return the cached result; None for an error."""
+        """Return the cached result of a request. If there is none, send the request and read its response.
+
+        Returns:
+            The result of *read*; None after an error.
+
+        """
         key, now = (caller.identity, request.target), self._clock()
         expires, found = self._entries.get(key, (now, None))
         if now < expires:

@@ -1,4 +1,4 @@
-"""Measures after the response, in the background, how much reranking would have changed the order of a search."""
+"""Measures in the background, after the response, how much reranking would have changed the order of a search."""
 
 from __future__ import annotations
 

@@ -28,14 +28,17 @@ from es_rerank.server.window_limits import WindowLimits
 
 @dataclass(slots=True)
 class Lifecycle:
-    """Whether the endpoint is draining: it still responds, but load balancers should stop sending requests to it."""
+    """The phase of the endpoint. If `draining`, it responds, but load balancers should send no more requests to it."""
 
     draining: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The parts of a running endpoint, each of which manages its own state; `endpoints` are the active rows."""
+    """The components of a running endpoint. Each component manages its own state.
+
+    `endpoints` has the active rows of the table of endpoints.
+    """
 
     settings: Settings
     rules: Rules

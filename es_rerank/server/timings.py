@@ -1,4 +1,4 @@
-"""How the time of one request is spent: in the engine, in the reranker, and in es-rerank itself."""
+"""Measures the time that one request takes in the engine, in the reranker, and in es-rerank itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Appends the searches that es-rerank responds to, with the hits that clients get, to a file in UBI's schema."""
+"""Logs searches and the ids of the hits that clients get, in the schema of User Behavior Insights (UBI)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from es_rerank.server.concurrency import compute
 log = structlog.get_logger()
 
 _INTERVAL_SECONDS = 1.0
-# Beyond this, records are dropped: the file cannot be written.
+# Maximum number of records that wait to be written. If the file cannot be written, further records are dropped.
 _MAX_WAITING = 100_000
 # The file has the queries of users.
 _MODE = 0o600
@@ -89,7 +89,7 @@ class UbiLog:
             log.warning("UBI log not written", path=str(self._path), reason=error.strerror, records=len(lines))
 
     def _append(self, lines: bytes) -> None:
-        """Append lines with one call, since several workers write to the file. It is opened each time (logrotate)."""
+        """Append lines with one call, since several workers write to the file. Open it each time: it may be rotated."""
         if self._path is not None:
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _MODE)
             try:

@@ -1,6 +1,6 @@
-"""Remembers how many hits the engine returns at most from an index, if this is less than a rule's window.
+"""Stores the maximum number of hits that the engine returns from an index, if it is lower than the window of a rule.
 
-The index setting `index.max_result_window` needs a privilege to be read, but is named in the engine's error.
+Reading the index setting `index.max_result_window` needs a privilege, but the engine's error message has its value.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class WindowLimits:
         return f"WindowLimits({len(self._limits)})"
 
     def of(self, target: str) -> int | None:
-        """Return how many hits a search with this index expression gets at most; None if that is not known."""
+        """Return the maximum number of hits of a search with this index expression; None if it is not known."""
         expires, limit = self._limits.get(target, (0.0, 0))
         return limit if limit and self._clock() < expires else None
 

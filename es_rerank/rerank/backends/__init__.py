@@ -28,11 +28,11 @@ class Backend:
             order of the texts: a score, or a vector as bytes. Raises BadAnswerError if values are missing or invalid.
         raw: Whether the server returns logits for a cross-encoder. Otherwise it returns probabilities.
         max_batch: Maximum number of texts per request.
-        templates: Whether the server applies a chat template, or knows the prompt of the model. Other servers send the
-            query and the passage to the model as they are.
+        templates: Whether the server applies a chat template, or has the prompt of the model built in. If not, it sends
+            the query and the passage to the model unchanged.
         local: Whether scores are computed without a server.
-        embeddings_path: URL path of the server's embeddings API, from whose vectors bi-encoders are scored; empty if
-            the server scores them itself.
+        embeddings_path: URL path of the server's embeddings API. With it, es-rerank computes the scores of bi-encoders
+            from vectors. Empty if the server computes them itself.
         has_vectors: Whether the values are vectors. The query is then the first text of a call.
         scores: Takes the values of a call with a query, and returns one score per passage in the order of the passages.
 

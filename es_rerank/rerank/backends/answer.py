@@ -16,9 +16,9 @@ class BadAnswerError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RerankCall:
-    """The content of one request to a rerank server. *query* and *texts* include the profile's prefixes.
+    """The content of one request to a rerank server. `query` and `texts` include the profile's prefixes.
 
-    For vectors, *query* is empty: a query is then one of the texts.
+    In a request for vectors, `query` is empty, and the query is the first of the texts.
     """
 
     query: str

@@ -9,7 +9,7 @@ from es_rerank.rerank.backends.answer import RerankCall, member, scores
 
 
 def encode(call: RerankCall) -> Mapping[str, Any]:
-    """Return the body of a `/rerank` request that asks for logits."""
+    """Return the body of a `/rerank` request, with the option for logits."""
     return {"model": call.model, "query": call.query, "documents": list(call.texts), "raw_scores": True}
 
 

@@ -9,7 +9,7 @@ from es_rerank.rerank.backends.answer import RerankCall, scores
 
 
 def encode(call: RerankCall) -> Mapping[str, Any]:
-    """Return the body of a `/rerank` request that asks for logits, and for truncation of long texts."""
+    """Return the body of a `/rerank` request, with options for logits and for the truncation of long texts."""
     return {"query": call.query, "texts": list(call.texts), "raw_scores": True, "truncate": True}
 
 

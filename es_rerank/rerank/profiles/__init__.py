@@ -12,8 +12,8 @@ from es_rerank.rerank.token_rates import ENGLISH_VOCABULARY
 
 __all__ = ["PROFILES", "Profile", "server_flags", "template_path"]
 
-# Of an embedding model, the cosines of relevant and other passages are close to each other, so the engine's scores
-# improve the order.
+# The cosines of an embedding model differ little between relevant passages and others, so the engine's scores improve
+# the order.
 _BLEND = PolicySpec("blend", 0.7)
 _QWEN_NAMES = (
     "endoftext im_start im_end object_ref_start object_ref_end box_start box_end quad_start quad_end vision_start "

@@ -22,14 +22,14 @@ class Profile:
         license: SPDX identifier of the license of the weights. Licenses with `NC` exclude commercial use.
         size: Number of parameters, in millions.
         overhead: Number of prompt tokens in addition to those of query and document.
-        long: Default for documents longer than a passage; None for `max_passage` if the context is much longer than
-            a passage, otherwise `truncate`.
+        long: Default mode for documents longer than a passage. None means `max_passage` if the context is much longer
+            than a passage, and `truncate` otherwise.
         query: Prefix of the query.
         document: Prefix of each passage.
         instruction: The default instruction; None if the model takes none.
         cosine: Whether the model is a bi-encoder, whose scores are cosine similarities with every backend.
         center: The score that becomes the probability 0.5, in `sigmoid(slope * (score - center))`.
-        slope: The slope in the same formula.
+        slope: The slope in the formula of `center`.
         rates: Average tokens per character of the model's tokenizer.
         policy: The default score policy.
         special: Special tokens of the model, which are escaped in queries and documents.
@@ -38,7 +38,7 @@ class Profile:
             on the others.
         template: File name of the chat template, in the folder of this module; None if vLLM needs none.
         flags: Command-line flags of `vllm serve`.
-        for_trying: Whether the model is a small one for trying es-rerank and for CPUs.
+        for_trying: Whether the model is small, and intended only for CPUs and for trying es-rerank.
 
     """
 

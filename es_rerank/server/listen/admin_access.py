@@ -1,4 +1,4 @@
-"""Who can access the admin pages at the address that received a request."""
+"""Determines who can access the admin pages at the address that received a request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from aiohttp import web
 
 
 class AdminAccess(Enum):
-    """Who can access the admin pages below `/_rerank` at an address; with NONE, that path is passed to the engine."""
+    """The callers that can access the admin pages at an address. If NONE, requests to `/_rerank` go to the engine."""
 
     NONE = auto()
     ALL = auto()

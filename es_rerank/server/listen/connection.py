@@ -1,4 +1,4 @@
-"""A client connection. Invalid HTTP gets an error in the engines' format, and the connection is closed."""
+"""A client connection. The response to invalid HTTP is an error in the engines' format, and closes the connection."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Connection(WriteTimeoutHandler):
         """
         super().__init__(manager, max_line_size=max_head, max_field_size=max_head, **options)
         self.admin_access = admin_access
-        # Bytes of an incomplete PROXY protocol header; None after the header, or if there is none.
+        # Bytes of an incomplete PROXY protocol header; None after the header, or if the connection has none.
         self._preface: bytes | None = b"" if proxy_protocol else None
         self._client: str | None = None
         self._framing = MessageFraming(max_head)
@@ -69,7 +69,7 @@ class Connection(WriteTimeoutHandler):
         self._content: StreamReader | None = None
         self._received = b""
         self._rejected = False
-        # The response to what is rejected; None if the parser describes the error.
+        # The response to a rejected request; None if the parser creates the response.
         self._fault: Rejection | None = None
 
     @property
@@ -98,8 +98,8 @@ class Connection(WriteTimeoutHandler):
     def _parse(self, data: bytes) -> None:
         """Parse HTTP, one message at a time. *data* is empty to continue after a pause.
 
-        The parser gets the end of a message and the start of the next one separately, because it would drop a request
-        behind `Upgrade`, and would add the last trailer field of a body to the headers of the next request.
+        The parser never gets the end of a message together with the start of the next one. Otherwise, it would drop a
+        request after one with `Upgrade`, and would add the last trailer field of a body to the next request's headers.
         """
         if self._rejected or self._close or self._force_close:
             return
@@ -112,7 +112,7 @@ class Connection(WriteTimeoutHandler):
             except HeadTooLongError:
                 self._reject(head_too_long(self._framing.max_fields))
             except FramingError:
-                # The parser describes the error. If it finds none, the connection is closed.
+                # The parser creates the response. If it finds no error, the connection is closed without a response.
                 piece, self._received = self._received, b""
                 self._feed(piece)
                 self._reject()
@@ -133,7 +133,7 @@ class Connection(WriteTimeoutHandler):
             self._timer = None
 
     def _head_is_late(self) -> None:
-        """Reject a head that has not arrived in time, unless the connection is being closed."""
+        """Reject a request whose head has not arrived in time, unless the connection is being closed."""
         self._timer = None
         if self._is_reading:
             self._reject(HEAD_TOO_LATE)
@@ -194,8 +194,8 @@ class Connection(WriteTimeoutHandler):
     def _new_parser(self) -> HttpRequestParser:
         """Return a parser with the same limits, without state from earlier messages.
 
-        aiohttp's parser keeps the last trailer field of a body until the next header field, also that of the next
-        request, and a `Content-Encoding` in trailer fields until the end of the next head.
+        aiohttp's parser keeps the last trailer field of a body until the next header field, which may be one of the
+        next request. It also keeps a `Content-Encoding` in trailer fields until the end of the next head.
         """
         return HttpRequestParser(
             self,
