@@ -5,20 +5,20 @@ Glossary, used with the same meaning in code, settings, metrics, headers and doc
 endpoint      a method and path for searches (`_search`, `_msearch`, ...); all other requests are passed through
 search        one search, independent of its endpoint
 rule          one file in mappings/: index pattern -> passage text, window, model settings, score policy
-plan / skip   how a search will be handled, or the reason why it is not reranked
+plan / skip   the hits, fields and page of a search that will be reranked, or the reason why it is not reranked
 query phase   a request for the window, with only the fields that the model reads
 fetch phase   a request for the page in full
 window        the hits that the model reads (Elasticsearch: rank window)
 passage       the text of one hit, or a chunk of it, that the model reads
 backend       the API of a rerank server (vLLM, TEI, Infinity, Cohere- or Jina-like)
-vector        what an embedding model computes for one text; the score of a passage is the cosine of two vectors
-profile       how one model family is prompted and limited: template, prefixes, instruction, vLLM flags
-policy        engine scores x model scores -> the `_score` that clients see
-outcome       what happened: reranked n of m, skipped (why), failed (why), shadow
+vector        the result of an embedding model for one text; the score of a passage is the cosine of two vectors
+profile       the prompt template, prefixes, instruction, limits and vLLM flags of one model family
+policy        the formula that computes the new `_score` from the scores of the engine and of the model
+outcome       the result of a search: reranked n of m, skipped (why), failed (why), shadow
 
 One `_search`, module by module:
 
-    server.listen                        accepts the connection and rejects what is not HTTP
+    server.listen                        accepts the connection and rejects invalid HTTP
     server.app                           matches the path with search.formats.endpoints; without a match:
                                          server.passthrough streams the request to the engine and the response back
     server.handlers.search               parses the body and runs the pipeline

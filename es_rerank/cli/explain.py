@@ -1,4 +1,4 @@
-"""`es-rerank explain`: show what es-rerank would do with a request, or what a running endpoint does with it."""
+"""`es-rerank explain`: show whether and how a request would be reranked, offline or by a running es-rerank."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ _NOT_RENDERED = "rendered by the engine; install es-rerank[templates] to render 
 def explain(**options: Any) -> None:
     """Show whether and how a request would be reranked.
 
-    The output is JSON. For each search of the request, it has the query text, the window, the page and the request to
-    the engine, or the reason why the search is not reranked, and what to do about it. No connection is opened; the
-    mapping comes from a file.
+    The output is JSON, with one object for each search of the request. For a search that would be reranked, it has the
+    query text, the window, the page and the request to the engine. For any other search, it has the reason and what to
+    do. No connection is opened; the mapping comes from a file.
 
     With --endpoint, a running es-rerank explains the request with its own rules and with the mapping of its engine.
     --run also runs the search, and shows the hits in both orders, why each field is read or not, and the passages. If

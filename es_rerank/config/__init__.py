@@ -1,1 +1,1 @@
-"""Reads and validates the operator's configuration: settings and rules."""
+"""Reads and validates the configuration: settings and rules."""

@@ -105,7 +105,7 @@ def _name_server(value: str) -> str:
 
 
 def _store_url(value: str) -> str:
-    """Validate the URL of Redis or Valkey, which has no credentials."""
+    """Validate the URL of Redis or Valkey. It must not contain credentials."""
     scheme, separator, rest = value.partition("://")
     if not separator or scheme.lower() not in _STORES:
         raise ValueError(f"must be a URL such as redis://127.0.0.1:6379/0; it can start with {', '.join(_STORES)}")

@@ -45,7 +45,7 @@ class Rules:
         return iter(self._rules or (self.default_rule,))
 
     def forced_on(self) -> Rules:
-        """Return a copy of these rules in which each rule has the mode `on`, to show what reranking would do."""
+        """Return a copy of these rules in which each rule has the mode `on`, to show the result of reranking."""
         forced = copy(self)
         forced.switch_on()
         return forced

@@ -34,7 +34,7 @@ class SearchTimeoutError(SearchError):
 
 @dataclass(frozen=True, slots=True)
 class SearchTarget:
-    """Where to search.
+    """The index to search, with the URL and the headers.
 
     Attributes:
         url: Base URL of the endpoint or of the engine.

@@ -38,7 +38,7 @@ class Histogram:
         return {"mean": float(self._counts.get_mean_value()) / _US, **shares, "max": self.percentile(100)}
 
     def encoded(self) -> str:
-        """Return the counts of microseconds in HdrHistogram's compressed format V2, in base64.
+        """Return the histogram in HdrHistogram's compressed format V2, in base64. Its unit is a microsecond.
 
         Format: https://github.com/HdrHistogram/HdrHistogram
         """

@@ -21,7 +21,7 @@ class CallOptions:
         shadow: Whether the client asked for shadow mode, in which its searches are only measured.
         sampling_key: Key that decides whether a search is in the sample; if empty, the search's `preference` is used,
             or its query text.
-        window: The window that the client asked for, which can reduce that of the rule; None if it did not.
+        window: The window in the client's request. It can only reduce the window of the rule. None if there is none.
 
     """
 

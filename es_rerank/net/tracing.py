@@ -83,7 +83,7 @@ class Tracing:
             self._api.get_current_span().set_attributes(attributes)
 
     def inject(self, headers: MutableMapping[str, str]) -> None:
-        """Set the header `traceparent` of a request within the current span."""
+        """Add the header `traceparent` to the headers of a request, so that its trace continues the current span."""
         if self._tracer is not None:
             self._propagator.inject(headers)
 

@@ -122,8 +122,8 @@ def cut(text: str, limits: Limits, measure: Measure) -> Cut:
         measure: Estimates the number of tokens of a text.
 
     Returns:
-        At least one passage, and only one if the mode is `truncate`. No passage exceeds the context of the model by the
-        bound of *measure*.
+        At least one passage, and only one if the mode is `truncate`. Each passage certainly fits the model's context,
+        since its upper bound by *measure* does.
 
     """
     if text.isspace():
@@ -183,7 +183,7 @@ def _fitting(text: str, start: int, length: int, room: Tokens, measure: Measure)
         text: The document.
         start: Start of the passage.
         length: Number of characters that are expected to fit.
-        room: Maximum estimate of the passage, and maximum of its bound.
+        room: Maximum number of tokens of the passage: for the estimate, and for the upper bound.
         measure: Estimates the number of tokens of a text.
 
     Returns:

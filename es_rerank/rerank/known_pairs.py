@@ -66,7 +66,7 @@ def verdict(margins: Sequence[float]) -> str | None:
         margins: P(answer) - P(distractor) of each known pair, from -1 to 1.
 
     Returns:
-        None if the self-test passes; otherwise a message that describes what is wrong.
+        None if the self-test passes, otherwise an error message.
 
     """
     wrong = sum(margin <= 0 for margin in margins)

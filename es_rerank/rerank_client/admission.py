@@ -93,7 +93,7 @@ class Admission:
             self._limit, self._decreased_at = max(1.0, self._limit * _DECREASE), now
 
     def reported(self, report: LoadReport, now: float) -> None:
-        """Record what the server reported at time *now*."""
+        """Record a load report that was received at time *now*."""
         self.report = report
         self._is_queueing = report.waiting > report.running
         if self._is_queueing:

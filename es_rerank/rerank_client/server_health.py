@@ -114,7 +114,7 @@ class ServerHealth:
         self._opened_at = -math.inf
         self._probing = False
         self._unreachable = False
-        # Total time that requests have waited in vain since the last answer, and the time of that answer.
+        # Total time that requests without an answer have waited since the last answer, and the time of that answer.
         self._unanswered_seconds, self._unanswered_since = 0.0, -math.inf
 
     def __repr__(self) -> str:

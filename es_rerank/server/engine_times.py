@@ -61,8 +61,8 @@ class EngineTimes:
     ) -> Result | Skip:
         """Await an engine request, and measure its time.
 
-        A query phase that takes longer than its share of the time left is canceled, so that the client's own request
-        can be in time.
+        A query phase that takes longer than a quarter of the remaining time is canceled, so that there is time for the
+        client's own request.
 
         Args:
             path: The path of the client's request.

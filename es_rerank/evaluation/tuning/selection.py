@@ -29,7 +29,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The mean cost of a search: the number of passages that the model reads, and approximately how many tokens."""
+    """The mean numbers, per search, of passages that the model reads and of their tokens, which are approximate."""
 
     passages: float
     tokens: float

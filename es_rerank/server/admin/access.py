@@ -97,12 +97,12 @@ async def _deny_unauthenticated(state: State, request: web.Request) -> web.Strea
 
 
 async def _denied_by_engine(state: State, request: web.Request) -> web.StreamResponse | None:
-    """Check the caller's credentials with the engine, never with es-rerank's own credentials.
+    """Let the engine check the caller's credentials. es-rerank's own credentials are not sent.
 
-    The requests are tried in order until the engine supports one.
+    The requests in `_AUTHENTICATION_REQUESTS` are tried in order, until the engine supports one.
 
     Returns:
-        The engine's response if it denies access, or None.
+        The engine's response if it denies access, otherwise None.
 
     Raises:
         UpstreamError: The engine supports none of the requests, or cannot be reached.

@@ -149,7 +149,7 @@ class Connection(WriteTimeoutHandler):
         before = len(self._messages)
         super().data_received(piece)
         if self._upgraded and isinstance(self._parser, HttpRequestParser):
-            # Upgrades are declined, so what follows is the next request.
+            # es-rerank declines upgrades of the protocol, so the following bytes are the next request.
             self._parser.set_upgraded(False)
             self._upgraded = False
         for message, content in list(self._messages)[before:]:

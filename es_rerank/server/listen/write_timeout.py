@@ -10,7 +10,7 @@ from aiohttp import web
 
 log = structlog.get_logger()
 
-# Proxies such as nginx wait as long by default.
+# Proxies such as nginx have the same default.
 _WRITE_SECONDS = 60.0
 
 
@@ -35,12 +35,12 @@ class WriteTimeoutHandler(web.RequestHandler):
         self._watch()
 
     def resume_writing(self) -> None:
-        """Stop watching the client, which has read what was buffered."""
+        """Stop watching the client, because it has read the buffered data."""
         self._stop_watching()
         super().resume_writing()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Release what belongs to the connection."""
+        """Stop watching the client, and release the resources of the connection."""
         self._stop_watching()
         super().connection_lost(exc)
 
@@ -59,7 +59,7 @@ class WriteTimeoutHandler(web.RequestHandler):
             self._watch()
 
     def _stop_watching(self) -> None:
-        """Cancel the check."""
+        """Cancel the next check."""
         if self._write_timer:
             self._write_timer.cancel()
             self._write_timer = None
