@@ -29,7 +29,7 @@ class Task:
         template: The search body.
         size: Number of hits of each search.
         ca: PEM file of the CA certificates to trust, instead of the system's.
-        windows: The windows with which the endpoint is searched, too.
+        windows: Smaller windows with which each query is also sent to the endpoint.
 
     """
 
@@ -79,7 +79,7 @@ async def compare(
 
 
 async def _search_all(client: aiohttp.ClientSession, task: Task, query: Query, *, endpoint_first: bool) -> Searches:
-    """Search the baseline and the endpoint for one query, then the endpoint with each of the other windows."""
+    """Send one query to the baseline and to the endpoint, and then to the endpoint with each smaller window."""
     body = task.template.search(query, task.size)
     order = sorted(Side, key=lambda side: (side is Side.ENDPOINT) != endpoint_first)
     sides = {side: await search(client, task.targets[side], body) for side in order}
@@ -88,5 +88,5 @@ async def _search_all(client: aiohttp.ClientSession, task: Task, query: Query, *
 
 
 def _with_window(target: SearchTarget, window: int) -> SearchTarget:
-    """Return a target whose searches ask for a window."""
+    """Return the target with a header that reduces the window."""
     return replace(target, headers={**target.headers, _WINDOW_HEADER: str(window)})

@@ -76,7 +76,7 @@ class Summary:
         seconds: For each side, the search time in seconds by percentile, such as 95.
         outcomes: How many searches of the endpoint had each outcome, such as `reranked` or `skipped; why=sort`.
         changed_sets: Number of queries for which the two sides returned different sets of hits.
-        windows: All queries, by the window that the endpoint was asked for; empty without `--windows`.
+        windows: The measures of all queries for each of the `--windows`; empty without this option.
 
     """
 
@@ -124,7 +124,7 @@ def summarize(comparisons: Sequence[Comparison], cutoffs: Cutoffs, by: str | Non
 
 
 def _with_window(comparisons: Sequence[Comparison], window: int, cutoffs: Cutoffs) -> Group:
-    """Compare the baseline with the endpoint, when it was asked for a window."""
+    """Compare the baseline with the searches of the endpoint that have this window."""
     searched = [replace(one, endpoint=one.windows[window]) for one in comparisons]
     values = {side: measured(searched, side, cutoffs) for side in Side}
     return _group(f"{window}", [one.query.id for one in searched], cutoffs.measures(), values)

@@ -72,7 +72,7 @@ class Comparison:
         ratings: Its judgments.
         baseline: The search of the baseline.
         endpoint: The search of the endpoint.
-        windows: Further searches of the endpoint, by the window that they asked for.
+        windows: Additional searches of the endpoint with smaller windows, by window.
 
     """
 

@@ -92,7 +92,7 @@ def group_rows(groups: Sequence[Group]) -> list[tuple[str, ...]]:
 
 
 def window_rows(summary: Summary) -> list[tuple[str, ...]]:
-    """Return the cells of the table of windows: the first measure with each window."""
+    """Return the cells of the table of windows, one row per window, with the first measure."""
     return [(f"{window}", *measure_rows(group)[0][1:]) for window, group in summary.windows.items()]
 
 

@@ -18,7 +18,7 @@ class CallOptions:
         arrived: When the request arrived, in monotonic seconds.
         deadline: When the client stops waiting for the response, in monotonic seconds.
         two_phase: Whether searches at this endpoint may be split into a query phase and a fetch phase.
-        shadow: Whether the client asked for shadow mode, in which its searches are only measured.
+        shadow: Whether the client requested shadow mode, in which its searches are only measured.
         sampling_key: Key that decides whether a search is in the sample; if empty, the search's `preference` is used,
             or its query text.
         window: The window in the client's request. It can only reduce the window of the rule. None if there is none.
@@ -37,7 +37,7 @@ class CallOptions:
         return min(self.arrived + rule.deadline, self.deadline)
 
     def narrowed(self, rule: Rule) -> Rule:
-        """Return the rule with the window that the client asked for, if it is smaller than the rule's."""
+        """Return the rule with the window in the client's request, if it is smaller than the window of the rule."""
         return rule if self.window is None or self.window >= rule.window else replace(rule, window=self.window)
 
     def restarted(self, now: float) -> CallOptions:

@@ -63,7 +63,7 @@ class OutgoingRequest:
 
 @dataclass(frozen=True, slots=True)
 class EngineResponse:
-    """The head of an engine's response as sent to the client, and the stream of its body.
+    """A response of the engine: the status and the headers for the client, and the stream of the body.
 
     Attributes:
         elasticsearch: Whether the engine is Elasticsearch, even if another engine is emulated for clients.

@@ -61,7 +61,7 @@ class Codec(NamedTuple, Generic[Value]):
 
 
 def _read_score(data: bytes) -> float | None:
-    """Read a score; None if it is not a finite number."""
+    """Decode a score. Return None if the bytes are not a finite number."""
     score: float = struct.unpack("<d", data)[0] if len(data) == struct.calcsize("<d") else math.nan
     return score if math.isfinite(score) else None
 

@@ -65,7 +65,7 @@ def deadline(request: web.BaseRequest) -> float:
 
 
 def window(request: web.BaseRequest) -> int | None:
-    """Return the window that the client asks for; None if it does not.
+    """Return the window in the client's request; None if the request has no such header.
 
     Raises:
         RequestError: The header is not a valid window.

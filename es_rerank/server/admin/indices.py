@@ -40,7 +40,7 @@ async def indices(state: State, request: web.Request) -> web.StreamResponse:
 
 
 def _json(body: bytes | None) -> Mapping[str, Any]:
-    """Decode a response; empty if it is not a JSON object."""
+    """Return the JSON object in a response; empty if the body is anything else."""
     try:
         found = json.loads(body or b"{}")
     except ValueError:
