@@ -95,7 +95,7 @@ def _online(options: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     from es_rerank.cli.logs import configure  # noqa: PLC0415
 
     if options["mapping"]:
-        raise EsRerankError("--mapping: not with --endpoint, which asks the engine for the mapping")
+        raise EsRerankError("--mapping cannot be used with --endpoint: the mapping is requested from the engine")
     headers = dict(map(parse_header, options["header"]))
     configure("error")
     body = options["body"].read().decode("utf-8", "replace") if options["body"] else None

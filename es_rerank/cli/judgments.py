@@ -64,7 +64,7 @@ def judgments(**options: Any) -> None:
     model.add(shown)
     rows = _judged(model, options["min_impressions"])
     if not rows:
-        raise EsRerankError("no judgments: no query has a document that was clicked and shown --min-impressions times")
+        raise EsRerankError("no judgments: no clicked document was shown at least --min-impressions times for a query")
     ratings = ((row.query, row.document, f"{row.rating(options['prior']):.3f}") for row in rows)
     write_text(options["output"], _csv(("query", "docid", "rating"), ratings))
     if options["queries"]:

@@ -106,7 +106,7 @@ async def _stream(state: State, request: web.BaseRequest, response: EngineRespon
         await copy.write_eof()
     except (aiohttp.ClientError, ConnectionError) as error:
         state.metrics.upstream_failed("cut_off")
-        log.info("response cut off", path=request.path, reason=describe_error(error))
+        log.info("engine response cut off", path=request.path, reason=describe_error(error))
         if request.transport:
             request.transport.abort()
     return copy

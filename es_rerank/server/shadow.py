@@ -55,10 +55,10 @@ class ShadowRunner:
         try:
             change = await measurement(options)
         except UpstreamError as error:
-            log.debug("shadow not measured", reason=str(error))
+            log.debug("shadow measurement failed", reason=str(error))
             return
         except Exception:
-            log.exception("shadow not measured")
+            log.exception("shadow measurement failed")
             return
         if change:
             self._metrics.measured(change)

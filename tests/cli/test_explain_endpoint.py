@@ -46,7 +46,7 @@ async def test_in_front_of_an_engine_an_endpoint_with_the_settings_of_serve_expl
     [
         (["--run"], "--run and --force need --endpoint"),
         (["--force"], "--run and --force need --endpoint"),
-        (["--endpoint", "http://127.0.0.1:9", "--mapping", "mapping.json"], "--mapping: not with --endpoint"),
+        (["--endpoint", "http://127.0.0.1:9", "--mapping", "mapping.json"], "--mapping cannot be used with --endpoint"),
         (["--endpoint", "http://127.0.0.1:9"], "http://127.0.0.1:9 cannot be reached"),
     ],
 )

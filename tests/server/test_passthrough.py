@@ -200,7 +200,7 @@ async def test_a_response_that_is_cut_off_is_logged_and_its_connection_aborted(h
                 assert response.status == 200
                 with pytest.raises(aiohttp.ClientPayloadError):
                     await response.read()
-        assert [entry["event"] for entry in logs] == ["response cut off"]
+        assert [entry["event"] for entry in logs] == ["engine response cut off"]
 
 
 @pytest.mark.parametrize("encoded", [True, False])

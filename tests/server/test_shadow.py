@@ -138,7 +138,7 @@ async def test_a_measurement_that_fails_is_logged_and_others_go_on(failure: Exce
         shadows.start([failing, measuring, undecided], CallOptions())
         await until(lambda: "0 of 8" in repr(shadows))
     (entry,) = logs
-    assert (entry["event"], entry["log_level"]) == ("shadow not measured", level)
+    assert (entry["event"], entry["log_level"]) == ("shadow measurement failed", level)
     assert entry.get("reason") == (str(failure) if level == "debug" else None)
     assert "es_rerank_shadow_rbo_count 1.0" in metrics.text().decode()
     await shadows.close()

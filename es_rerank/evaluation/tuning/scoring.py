@@ -77,7 +77,7 @@ async def current_rule(engine: EngineSource, rules: Rules, template: Template, q
     search = _planned(engine, template.search(query, 1), query)
     rule = rules.choose(engine.index, (await engine.info(search)).names)
     if rule is Why.OFF:
-        raise EsRerankError(f"{engine.index}: its rule has mode: off. Remove the mode to tune the rule")
+        raise EsRerankError(f"{engine.index}: the rule of this index has `mode: off`: remove this key to tune the rule")
     if isinstance(rule, Why):
         raise EsRerankError(f"{engine.index}: searches are not reranked ({rule}): {REASONS[rule].do}")
     return rule

@@ -53,7 +53,7 @@ class WriteTimeoutHandler(web.RequestHandler):
     def _check(self) -> None:
         """Abort the connection if the client has read nothing."""
         if self.transport and self.transport.get_write_buffer_size() >= self._unread:
-            log.info("response not read", seconds=_WRITE_SECONDS, unread_bytes=self._unread)
+            log.info("client reads no response, connection closed", seconds=_WRITE_SECONDS, unread_bytes=self._unread)
             self.transport.abort()
         else:
             self._watch()

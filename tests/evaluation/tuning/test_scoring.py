@@ -94,7 +94,7 @@ async def test_a_single_hit_keeps_the_engines_order_without_a_score() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("index: docs\nmode: off\n", "its rule has mode: off. Remove the mode"),
+        ("index: docs\nmode: off\n", "the rule of this index has `mode: off`: remove this key"),
         ("index: other\n", r"searches are not reranked \(no_rule\): Add a rule"),
     ],
 )
