@@ -18,12 +18,12 @@ class Histogram:
         self._counts = library("hdrh.histogram", "bench").HdrHistogram(1, _HOUR_US, _DIGITS)
 
     def record(self, seconds: float) -> None:
-        """Add a time."""
+        """Record a time, in seconds."""
         self._counts.record_value(min(max(1, round(seconds * _US)), _HOUR_US))
 
     @property
     def count(self) -> int:
-        """The number of times."""
+        """The number of recorded times."""
         return int(self._counts.get_total_count())
 
     def percentile(self, share: float) -> float:

@@ -129,7 +129,7 @@ class IndexInfo:
 
 
 class Mappings:
-    """Receives the pipeline's observations about mappings, for the cache of mappings. This class ignores them."""
+    """The interface with which the pipeline corrects cached mappings. This class ignores the corrections."""
 
     def forget(self, info: IndexInfo) -> bool:  # noqa: ARG002
         """Remove a mapping because hits are from other indices. Return whether requesting it again can help."""
