@@ -1,6 +1,6 @@
 """Computes the order of the hits of each query with a rule, and its quality. The order is that of the endpoint's code.
 
-Nothing is scored: the model's scores are given.
+This module does not call the model. Its inputs are scores that were computed before.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def malformed(reason: str) -> Rejection:
 
 
 def _version(head: RequestHead) -> Rejection | None:
-    """Close the connection of other HTTP versions than 1.0 and 1.1: the client cannot parse an HTTP/1.1 response."""
+    """Close the connection if the HTTP version is not 1.0 or 1.1, because the client cannot parse the response."""
     if head.version in {(1, 0), (1, 1)}:
         return None
     return malformed("the version of the request is not HTTP/1.1")._replace(silent=True)
@@ -73,8 +73,8 @@ def _framing(head: RequestHead) -> Rejection | None:
 def _connection(head: RequestHead) -> Rejection | None:
     """Reject a `Connection` header that lists credentials, or a header of the request that may identify the caller.
 
-    A proxy in front of es-rerank, or es-rerank, would have to remove them (RFC 9110, section 7.6.1), so that the caller
-    would be another one for the engine.
+    A proxy has to remove the headers that `Connection` lists (RFC 9110, section 7.6.1). The engine would then treat the
+    request as one of another caller.
     """
     listed = ",".join(value for name, value in head.headers.items() if name.lower() == "connection").lower().split(",")
     names = {name.strip() for name in listed} - HOP_BY_HOP - {"close", ""}
