@@ -3,16 +3,17 @@ from __future__ import annotations
 import pytest
 
 from es_rerank.jsonspan import (
+    Layout,
     Span,
     decode,
     decode_member,
+    element_texts,
     elements,
     member,
     members,
     objects,
     remove_members,
     splice,
-    splice_all,
 )
 
 
@@ -20,6 +21,18 @@ def test_members_are_located_in_order() -> None:
     text = b'{ "a\\u0062" : [1, "}"] ,"":{} }'
     assert {name: span.of(text) for name, span in members(text).items()} == {"ab": b'[1, "}"]', "": b"{}"}
     assert text[members(text)["ab"].key :].startswith(b'"a')
+
+
+def test_members_are_located_after_white_space() -> None:
+    text = b' \n{"a":1}'
+    assert members(text)["a"].of(text) == b"1"
+
+
+def test_members_are_located_with_the_layout_of_other_objects() -> None:
+    layout: Layout = {}
+    for text in (b'{"a":1,"b":2}', b'{"b":3, "a":4}', b'{"\\u0061":5,"c":6}', b'{"a":7,"b":8}'):
+        assert members(text, layout) == members(text)
+    assert layout.keys() == {"a", "b", "c"}
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b'{"a":1,"a":2}', b'{"a":1,"b":2,"a":1}', b'{"a":'])
@@ -55,6 +68,11 @@ def test_a_value_is_located_by_its_path() -> None:
 def test_elements_are_located_in_order(text: bytes, found: list[bytes]) -> None:
     assert [span.of(text) for span in elements(text)] == found
     assert all(span.key == span.start for span in elements(text))
+    assert element_texts(text) == found
+
+
+def test_texts_of_elements_are_those_of_the_engine_and_not_repaired() -> None:
+    assert element_texts(b'["\\ud83d", 1]') == [b'"\\ud83d"', b"1"]
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"[1,]", b"[1", b"1"])
@@ -106,10 +124,6 @@ def test_members_are_removed_with_their_commas(text: bytes, names: set[str], lef
 
 def test_all_bytes_between_edits_are_unchanged() -> None:
     assert splice(b"0123456789", [(8, 9, b""), (1, 3, b"ab"), (5, 5, b"+")]) == b"0ab34+5679"
-
-
-def test_many_texts_are_spliced_each_with_its_own_edits() -> None:
-    assert splice_all([(b"abc", [(0, 1, b"x")]), (b"abc", [])]) == [b"xbc", b"abc"]
 
 
 @pytest.mark.parametrize(

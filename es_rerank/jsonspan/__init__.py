@@ -22,23 +22,24 @@ from es_rerank.jsonspan.depth import MAX_DEPTH, check_depth, decode
 __all__ = [
     "MAX_DEPTH",
     "Edit",
+    "Layout",
     "Span",
     "check_depth",
     "decode",
     "decode_member",
+    "element_texts",
     "elements",
     "member",
     "members",
     "objects",
     "remove_members",
     "splice",
-    "splice_all",
 ]
 
 Edit = tuple[int, int, bytes]
 """An edit `(start, end, new)`: replace the bytes `[start, end)` by *new*."""
 
-_OBJECT, _ARRAY, _OBJECTS = dict[str, Raw], list[Raw], list[dict[str, Raw]]
+_OBJECT, _ARRAY = dict[str, Raw], list[Raw]
 # The separator before a key, the key, and the colon. msgspec has already checked that the JSON is valid.
 _KEY = re.compile(rb'[\s,]*("(?:[^"\\]|\\.)*")\s*:\s*')
 _GAP = re.compile(rb"[\s,]*")
@@ -74,11 +75,16 @@ class _Key(NamedTuple):
     size: int
 
 
-def members(text: bytes) -> dict[str, Span]:
+Layout = dict[str, _Key]
+"""How the keys of objects are written. The objects of an array usually have the same keys, written in the same way."""
+
+
+def members(text: bytes, layout: Layout | None = None) -> dict[str, Span]:
     """Return the span of each member of an object.
 
     Args:
         text: The JSON text of one object.
+        layout: How the keys of similar objects are written, which makes this faster. Keys of this object are added.
 
     Returns:
         The span of each member's value, in the order of the text.
@@ -88,7 +94,22 @@ def members(text: bytes) -> dict[str, Span]:
 
     """
     text, decoded = decode_repaired(text, _OBJECT)
-    return _walk(text, text.index(b"{"), decoded, {})[0]
+    layout = {} if layout is None else layout
+    spans: dict[str, Span] = {}
+    position = text.index(b"{") + 1
+    for name, raw in decoded.items():
+        key = layout.get(name)
+        if key is None or not text.startswith(key.text, position):
+            key = layout[name] = _key(text, position, name)
+        start, value = position + len(key.text), bytes(raw)
+        if not text.startswith(value, start):
+            raise ValueError(f"duplicate key near byte {position}")
+        position = start + len(value)
+        spans[name] = Span(start, position, start - key.size)
+    closing = _after_gap(text, position)
+    if text[closing : closing + 1] != b"}":
+        raise ValueError(f"duplicate key near byte {position}")
+    return spans
 
 
 def elements(text: bytes) -> list[Span]:
@@ -102,6 +123,12 @@ def elements(text: bytes) -> list[Span]:
     return spans
 
 
+def element_texts(text: bytes) -> list[bytes]:
+    """Return the bytes of each element of an array. Raises ValueError if the text is not a JSON array."""
+    repaired, decoded = decode_repaired(text, _ARRAY)
+    return [bytes(raw) for raw in decoded] if repaired is text else [span.of(text) for span in elements(text)]
+
+
 def objects(text: bytes) -> list[tuple[bytes, dict[str, Span]]]:
     """Return the bytes of each object in an array, and the spans of its members relative to those bytes.
 
@@ -109,17 +136,8 @@ def objects(text: bytes) -> list[tuple[bytes, dict[str, Span]]]:
         ValueError: The text is not a JSON array of objects, or an object has a duplicate key.
 
     """
-    found = []
-    layout: dict[str, _Key] = {}
-    position = text.find(b"[") + 1
-    repaired, all_decoded = decode_repaired(text, _OBJECTS)
-    for decoded in all_decoded:
-        start = _after_gap(text, position)
-        spans, position = _walk(repaired, start, decoded, layout)
-        found.append((text[start:position], spans))
-    if text[_after_gap(text, position) :].strip() != b"]":
-        raise ValueError("duplicate key")
-    return found
+    layout: Layout = {}
+    return [(one, members(one, layout)) for one in element_texts(text)]
 
 
 def decode_member(objects_: Iterable[tuple[bytes, Mapping[str, Span]]], name: str) -> list[Any]:
@@ -176,44 +194,6 @@ def splice(text: bytes, edits: Iterable[Edit]) -> bytes:
         parts += [text[position:start], new]
         position = end
     return b"".join([*parts, text[position:]])
-
-
-def splice_all(texts: Iterable[tuple[bytes, Iterable[Edit]]]) -> list[bytes]:
-    """Apply to each text its own edits."""
-    return [splice(text, edits) for text, edits in texts]
-
-
-def _walk(text: bytes, start: int, decoded: Mapping[str, Raw], layout: dict[str, _Key]) -> tuple[dict[str, Span], int]:
-    """Find the members of an object.
-
-    Args:
-        text: The text that contains the object.
-        start: Offset of the object. The spans are relative to it.
-        decoded: The members of the object, in the order of the text.
-        layout: How the keys of earlier objects were written. Objects of an array usually have the same keys.
-
-    Returns:
-        The span of each member, and the offset after the object.
-
-    Raises:
-        ValueError: A key is duplicate.
-
-    """
-    spans: dict[str, Span] = {}
-    position = start + 1
-    for name, raw in decoded.items():
-        key = layout.get(name)
-        if key is None or not text.startswith(key.text, position):
-            key = layout[name] = _key(text, position, name)
-        first = position + len(key.text)
-        if not text.startswith(bytes(raw), first):
-            raise ValueError(f"duplicate key near byte {position}")
-        position = first + len(memoryview(raw))
-        spans[name] = Span(first - start, position - start, first - key.size - start)
-    closing = _after_gap(text, position)
-    if text[closing : closing + 1] != b"}":
-        raise ValueError(f"duplicate key near byte {position}")
-    return spans, closing + 1
 
 
 def _key(text: bytes, position: int, name: str) -> _Key:

@@ -18,11 +18,11 @@ Measure = Callable[[str], Tokens]
 """Estimates the number of tokens of a text."""
 
 # Preferred cut positions, best first: between paragraphs, between sentences (including CJK, Arabic and Devanagari
-# punctuation), between clauses or words. Each pattern starts with a greedy `.*`, so that it finds the last position.
-_BOUNDARIES = tuple(
-    re.compile(pattern, re.DOTALL)
-    for pattern in (r".*(?<=\S)(\n\s*\n)", r".*((?<=[.!?…])\s|(?<=[。！？｡।؟])|\n)", r".*((?<=[,;:、，；،])|\s)")
-)
+# punctuation), between clauses or words. The patterns are for reversed text, in which the first match is the last one
+# of the text. They start with a set of characters, which is searched for much faster than anything else.
+_PARAGRAPH = re.compile(r"\n\s*(\n)(?=\S)")
+_SENTENCE = re.compile(r"[.!?…。！？｡।؟](?:(?<=\s[.!?…])|(?<=[。！？｡।؟]))")
+_CLAUSE = re.compile(r"[\s,;:、，；，]")
 _SPACE = re.compile(r"\s")
 # Fraction of a passage that is repeated at the start of the next passage.
 _OVERLAP = 0.15
@@ -134,8 +134,8 @@ def cut(text: str, limits: Limits, measure: Measure) -> Cut:
         tokens = measure(text)
         if tokens.estimate <= room.estimate and tokens.most <= room.most:
             return Cut((Piece(0, len(text), tokens.estimate),))
-    headline, repeated = _headline(text, limits, measure)
-    return Cut(tuple(_pieces(text, limits, measure, repeated)), headline)
+    headline, repeated = _headline(text, limits.mode, room.estimate, measure)
+    return Cut(tuple(_pieces(text, limits, room, repeated, measure)), headline)
 
 
 def cut_at(text: str, end: int | None, limits: Limits) -> Cut:
@@ -151,18 +151,13 @@ def cut_at(text: str, end: int | None, limits: Limits) -> Cut:
     return Cut((Piece(0, stop, limits.max_passage_tokens),))
 
 
-def _pieces(text: str, limits: Limits, measure: Measure, repeated: Tokens) -> Iterator[Piece]:
+def _pieces(text: str, limits: Limits, room: Tokens, repeated: Tokens, measure: Measure) -> Iterator[Piece]:
     """Cut a text into overlapping passages; in the mode `truncate`, into one.
 
-    Args:
-        text: The text.
-        limits: The limits of passages.
-        measure: Estimates the number of tokens of a text.
-        repeated: Number of tokens of the headline, which is repeated before each passage except the first one.
-
+    *room* is the maximum estimate of a passage, and the maximum of its bound. *repeated* is the number of tokens of the
+    headline, which is repeated before each passage except the first one.
     """
-    room = Tokens(limits.passage_tokens, limits.context_tokens)
-    start, used, length = 0, 0, int(limits.passage_tokens * _CHARACTERS_PER_TOKEN)
+    start, used, length = 0, 0, int(room.estimate * _CHARACTERS_PER_TOKEN)
     last = len(text.rstrip())
     while True:
         end, tokens = _fitting(text, start, length, room, measure)
@@ -190,21 +185,22 @@ def _fitting(text: str, start: int, length: int, room: Tokens, measure: Measure)
         The end, and the estimated number of tokens.
 
     """
-    size = len(text) - start
-    # A character has at most four bytes, and a byte is at most one token.
-    best = max(1, min(size, min(room) // 4))
+    size, best = len(text) - start, 0
     for _ in range(_MAX_MEASURES):
-        length = max(1, min(length, size))
+        length = min(length, size) or 1
         tokens = measure(text[start : start + length])
-        factor = min(room.estimate / tokens.estimate, room.most / tokens.most)
-        if tokens.most <= room.most and tokens.estimate > room.estimate:
+        fits = tokens.most <= room.most
+        if fits and tokens.estimate > room.estimate:
             # If a text fits into the context, so does each part of it.
-            return start + max(1, int(length * factor)), room.estimate
+            return start + max(1, int(length * room.estimate / tokens.estimate)), room.estimate
+        factor = min(room.estimate / tokens.estimate, room.most / tokens.most)
         if factor >= 1:
             best = max(best, length)
             if length == size or factor <= 1 / _MIN_SHARE:
                 return start + length, tokens.estimate
         length = int(length * factor * _AIM)
+    # A character has at most four bytes, and a byte is at most one token.
+    best = max(best, 1, min(size, min(room) // 4))
     return start + best, measure(text[start : start + best]).estimate
 
 
@@ -218,14 +214,14 @@ def _next_start(text: str, start: int, stop: int) -> int:
     return first
 
 
-def _headline(text: str, limits: Limits, measure: Measure) -> tuple[int, Tokens]:
+def _headline(text: str, mode: LongDocumentMode, size: int, measure: Measure) -> tuple[int, Tokens]:
     """Return the end position and the number of tokens of the headline; both are 0 if there is none.
 
-    The headline is the first line, if it is short and more text follows.
+    The headline is the first line, if it is short compared with *size*, the maximum length of a passage in tokens, and
+    more text follows.
     """
-    size = limits.passage_tokens
     end = text.find("\n", 0, size * _MAX_CHARACTERS_PER_TOKEN) + 1
-    if limits.mode is LongDocumentMode.MAX_PASSAGE and 0 < end < len(text):
+    if mode is LongDocumentMode.MAX_PASSAGE and 0 < end < len(text):
         tokens = measure(text[:end])
         if tokens.most <= size * _MAX_HEADLINE_SHARE:
             return end, tokens
@@ -234,9 +230,19 @@ def _headline(text: str, limits: Limits, measure: Measure) -> tuple[int, Tokens]
 
 def _boundary(text: str, start: int, end: int) -> int:
     """Return the best cut position in the last quarter of `[start, end]`, or *end* if there is no boundary."""
-    earliest = end - (end - start) // 4
-    has_lines = text.find("\n", earliest, end + 1) >= 0
-    for pattern in _BOUNDARIES if has_lines else _BOUNDARIES[1:]:
-        if found := pattern.match(text, earliest, end + 1):
-            return min(found.start(1), end)
-    return end
+    earliest, last = end - (end - start) // 4, min(end, len(text) - 1)
+    # With the character before the earliest position, which may be the end of a sentence.
+    part = text[max(earliest - 1, 0) : last + 1][::-1]
+    line = part.find("\n", 0, last - earliest + 1)
+    if line >= 0 and (paragraph := _PARAGRAPH.search(part)):
+        return min(last - paragraph.start(1), end)
+    sentence = _SENTENCE.search(part)
+    if sentence and (line < 0 or sentence.start() <= line):
+        return min(last - sentence.start() + 1, end)
+    if line >= 0:
+        return min(last - line, end)
+    clause = _CLAUSE.search(part)
+    if clause is None:
+        return end
+    position = last - clause.start() + (not clause[0].isspace())
+    return min(position, end) if position >= earliest else end

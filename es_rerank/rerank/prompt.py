@@ -23,7 +23,8 @@ _BYTES_PER_TOKEN = 3.5
 _CONTEXT_PER_LIMIT = 4
 # A context is long if it has room for this many passages.
 _LONG_CONTEXT_PASSAGES = 8
-_DIGEST_BYTES = 16
+# With two digests of this length and a number, a cache key takes 64 bytes in CPython, not more than one digest of 16.
+_DIGEST_BYTES = 14
 # Maximum length of a character in UTF-8.
 _MAX_BYTES = 4
 

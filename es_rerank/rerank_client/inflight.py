@@ -70,7 +70,7 @@ class InFlight(Generic[Value]):
 
     def start(self, keys: Sequence[bytes], request: Callable[[], Coroutine[None, None, list[Value] | Failed]]) -> None:
         """Send the request for a batch of values, none of which may be in flight already."""
-        positions = {key: position for position, key in enumerate(keys)}
+        positions = dict(zip(keys, range(len(keys)), strict=True))
         answer: asyncio.Future[list[Value] | Failed] = asyncio.get_running_loop().create_future()
         batch = InFlightBatch(positions, answer, asyncio.create_task(request()))
         self._batches |= dict.fromkeys(keys, batch)
@@ -92,8 +92,9 @@ class InFlight(Generic[Value]):
 
         """
         wanted: dict[InFlightBatch[Value], list[bytes]] = {}
+        batches = self._batches
         for key in keys:
-            wanted.setdefault(self._batches[key], []).append(key)
+            wanted.setdefault(batches[key], []).append(key)
         for batch in wanted:
             batch.waiters += 1
         try:
@@ -149,7 +150,8 @@ async def collected(
     for batch, keys in wanted.items():
         answer = await asyncio.shield(batch.answer)
         if not isinstance(answer, Failed):
-            found.update((key, answer[batch.positions[key]]) for key in keys)
+            positions = batch.positions
+            found.update({key: answer[positions[key]] for key in keys})
         elif answer.why is Why.DEADLINE and keys[0] not in own:
             retryable += keys
         else:

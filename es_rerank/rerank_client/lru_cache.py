@@ -44,6 +44,8 @@ class LruCache(Generic[Value]):
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, Value]:
         """Return the cached values by key. Keys that are not cached are left out."""
         values = self._values
+        if not values:
+            return {}
         cached = {key: values[key] for key in keys if key in values}
         for key in cached:
             values.move_to_end(key)
@@ -51,6 +53,8 @@ class LruCache(Generic[Value]):
 
     def put_many(self, keys: Iterable[bytes], values: Iterable[Value]) -> None:
         """Cache *values*, given in the order of *keys*, and evict the least recently used entries if necessary."""
+        if not self._capacity:
+            return
         size_of = self._size_of
         for key, value in zip(keys, values, strict=True):
             if (replaced := self._values.pop(key, None)) is not None:

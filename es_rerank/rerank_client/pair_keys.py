@@ -1,31 +1,36 @@
-"""Computes the keys of cached scores and vectors. A key is a digest of everything that the value depends on."""
+"""Computes the keys of cached scores and vectors. A key has digests of everything that the value depends on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
-_DIGEST_BYTES = 16
+# As long as the digest of a document.
+_DIGEST_BYTES = 14
 
 
-def pair_keys(common: Sequence[str], passages: Iterable[bytes]) -> list[bytes]:
-    """Return the cache key of each pair of query and passage, a BLAKE2b digest.
+def common_digest(parts: Iterable[str]) -> bytes:
+    """Return a BLAKE2b digest of the parts of a key, each preceded by its length, in 14 bytes."""
+    encoded = [part.encode("utf-8", "replace") for part in parts]
+    content = b"".join(b"%d:%b" % (len(part), part) for part in encoded)
+    return blake2b(content, digest_size=_DIGEST_BYTES).digest()
 
-    The digest covers two parts: a digest of the strings in *common*, each preceded by its length, and the passage.
+
+def passage_keys(
+    common: Iterable[str], digests: Iterable[bytes], numbers: Iterable[Sequence[int]]
+) -> list[Sequence[bytes]]:
+    """Return the cache key of each passage: the digest of all common parts, the document's, and the passage's number.
 
     Args:
-        common: The strings that all pairs share: model, profile, instruction, limits and query.
-        passages: For each pair, the digest of the document, followed by the number of the passage in the document.
+        common: The parts that all passages share, such as the model and the query.
+        digests: The digest of each document, all of the same length.
+        numbers: The numbers of the passages of each document.
 
     Returns:
-        One 16-byte key per pair.
+        The keys of each document's passages.
 
     """
-    parts = [part.encode("utf-8", "replace") for part in common]
-    shared = _digest(b"".join(b"%d:%b" % (len(part), part) for part in parts))
-    return [_digest(shared + passage) for passage in passages]
-
-
-def _digest(content: bytes) -> bytes:
-    """Return the digest of *content*, 16 bytes."""
-    return blake2b(content, digest_size=_DIGEST_BYTES).digest()
+    shared = common_digest(common)
+    return [
+        [b"%b%b%d" % (shared, digest, number) for number in row] for digest, row in zip(digests, numbers, strict=True)
+    ]

@@ -62,7 +62,7 @@ async def documents_read(window: Window, reader: WindowReader, prompts: PromptBu
         await reader.choose(window)
     if not window.places:
         # Keys serve to find the scores of passages. There are no scores, so any distinct keys will do.
-        window.set_keys([b"%d %d" % place for place in window.passages()])
+        window.set_keys([b"%d %d" % (at, number) for number in row] for at, row in enumerate(window.numbers or ()))
     passages = await reader.passages(window, list(window.places))
     read = {key: _passage(key, passage.text, window, prompts) for key, passage in passages.items()}
     return [_document([(key, read[key]) for key in row], window) if row else None for row in window.rows]

@@ -22,7 +22,7 @@ from es_rerank.rerank_client.cutting import Cutter
 from es_rerank.rerank_client.inflight import InFlight, collected
 from es_rerank.rerank_client.load_shedding import all_or_none, documents_under_load
 from es_rerank.rerank_client.lru_cache import LruCache
-from es_rerank.rerank_client.pair_keys import pair_keys
+from es_rerank.rerank_client.pair_keys import common_digest, passage_keys
 from es_rerank.rerank_client.pool import ServerPool
 from es_rerank.rerank_client.shared_cache import VECTORS
 from es_rerank.rerank_client.sharing import shared_cache
@@ -153,9 +153,8 @@ class VectorScorer:
         model = (self._prompts.model, self._settings.profile)
         reading = f"{limits.mode} {limits.max_passage_tokens} {limits.max_search_tokens} {limits.context_tokens}"
         digests = [document.digest for document in window.documents]
-        passages = [b"%b%d" % (digests[at], number) for at, number in window.passages()]
-        window.set_keys(pair_keys((*model, profile.document, reading), passages))
-        (window.query_key,) = pair_keys((*model, profile.query), [window.query.encode()])
+        window.set_keys(passage_keys((*model, profile.document, reading), digests, window.numbers))
+        window.query_key = common_digest((*model, profile.query, window.query))
         keys = [window.query_key, *window.places]
         window.vectors = self.cache.get_many(keys)
         if self.shared and len(window.vectors) < len(keys):
@@ -166,17 +165,15 @@ class VectorScorer:
     def _readable(self, window: Window, queued: int) -> int:
         """Return the number of documents to score: those whose vectors are known or can be computed in time."""
         request, inflight = window.request, self.inflight
-        new = {key for key in window.places if key not in window.cached and key not in inflight}
-        sizes = {key: self.reader.tokens(window, window.places[key]) for key in new}
-        tokens = [sum(sizes.get(key, 0) for key in row) for row in window.rows]
-        if not new:
+        joining = {key for key in window.places if key in inflight}
+        tokens = self.reader.new_tokens(window, window.cached | joining)
+        if not any(tokens):
             return len(tokens)
         seconds = max(request.deadline - time.monotonic(), MIN_SECONDS)
         # If partial scores are allowed, the missing vectors may be computed after the deadline, for later searches.
         seconds_in_all = seconds + (self._keep_seconds if request.rule.partial and not request.whole else 0.0)
         estimate = self._pool.queue_estimate(request.deadline + self._soon_seconds)
-        joins = any(key in inflight for key in window.places)
-        capacity = estimate.capacity(seconds_in_all) if joins or estimate.wait < seconds else 0.0
+        capacity = estimate.capacity(seconds_in_all) if joining or estimate.wait < seconds else 0.0
         if request.whole:
             return all_or_none(tokens, capacity)
         queue = queued / max(self._settings.reranker_queue_size, 1) if queued > 0 else 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, takewhile
+from itertools import takewhile
 from typing import NamedTuple
 
 from es_rerank.model import ScoreRequest
@@ -64,22 +64,23 @@ class Window:
         for number, cut in zip(documents, cuts, strict=True):
             self.cuts[number] = cut
 
-    def passages(self) -> list[Place]:
-        """Return all passages that are scored, in the order of the documents."""
-        rows = enumerate(self.numbers or ())
-        return [Place(document, number) for document, numbers in rows for number in numbers]
-
-    def set_keys(self, keys: Sequence[bytes]) -> None:
-        """Group *keys*, the keys of all passages, by document."""
-        self.places = dict(zip(keys, self.passages(), strict=True))
-        remaining = iter(keys)
-        by_document = iter([list(islice(remaining, len(numbers))) for numbers in self.numbers or ()])
-        self.rows = [next(by_document) if text else [] for text in self.request.documents]
+    def set_keys(self, keys: Iterable[Sequence[bytes]]) -> None:
+        """Set the keys of the passages of each document with text."""
+        by_document = list(keys)
+        self.places = {
+            key: Place(document, number)
+            for document, (row, numbers) in enumerate(zip(by_document, self.numbers or (), strict=True))
+            for key, number in zip(row, numbers, strict=True)
+        }
+        remaining = iter(by_document)
+        self.rows = [next(remaining) if text else () for text in self.request.documents]
 
     def missing(self) -> list[bytes]:
-        """Return the distinct keys, in the documents that are scored, whose scores were not in the cache."""
-        rows = self.rows[: self.count]
-        return list(dict.fromkeys(key for row in rows for key in row if key not in self.cached))
+        """Return the distinct keys, in the documents that are scored, whose values were not in the cache."""
+        cached = self.cached
+        if self.count == len(self.rows):
+            return [key for key in self.places if key not in cached]
+        return list(dict.fromkeys(key for row in self.rows[: self.count] for key in row if key not in cached))
 
     def scored_head(self) -> int:
         """Return the number of documents before the first one that has a passage without a score."""
@@ -88,8 +89,10 @@ class Window:
 
     def best_scores(self, count: int) -> list[float]:
         """Return the highest passage score of each of the first *count* documents. Those without text are left out."""
-        return [max(self.scores[key] for key in row) for row in self.rows[:count] if row]
+        scores = self.scores
+        return [max([scores[key] for key in row]) for row in self.rows[:count] if row]
 
     def cached_documents(self, count: int) -> int:
         """Return the number of documents, among the first *count*, whose scores were all in the cache."""
-        return sum(bool(row) and self.cached.issuperset(row) for row in self.rows[:count])
+        cached = self.cached
+        return sum(bool(row) and cached.issuperset(row) for row in self.rows[:count]) if cached else 0

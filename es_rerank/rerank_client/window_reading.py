@@ -7,7 +7,7 @@ split, and special tokens are not escaped.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from functools import partial
 
 from es_rerank.model import LongDocumentMode, ScoreRequest
@@ -16,7 +16,7 @@ from es_rerank.rerank.passage_choice import Shared, affordable, all_passages, la
 from es_rerank.rerank.prompt import Document, Passage, PromptBuilder, read_documents
 from es_rerank.rerank_client.cutting import Cutter
 from es_rerank.rerank_client.portions import in_portions
-from es_rerank.rerank_client.window import Place, Window
+from es_rerank.rerank_client.window import Window
 
 
 class WindowReader:
@@ -73,21 +73,30 @@ class WindowReader:
             await self.cutter.cut(documents, cuts, window.limits)
             window.set_cuts(numbers, cuts)
         texts = dict(zip(numbers, await self._texts(window, documents), strict=True))
-        return {
-            key: self._passage(window, place, texts[place.document]) for key, place in zip(keys, places, strict=True)
-        }
+        found, limit = {}, window.limits.max_passage_tokens
+        for key, (at, number) in zip(keys, places, strict=True):
+            if cut := window.cuts[at]:
+                found[key] = Passage(cut.text(texts[at], number), cut.pieces[number].tokens)
+            else:
+                found[key] = Passage(texts[at], min(window.documents[at].tokens, limit))
+        return found
 
-    def _passage(self, window: Window, place: Place, text: str) -> Passage:
-        """Return one passage of the text of its document."""
-        cut = window.cuts[place.document]
-        return Passage(cut.text(text, place.number) if cut else text, self.tokens(window, place))
+    def new_tokens(self, window: Window, known: Container[bytes]) -> list[int]:
+        """Return the approximate number of tokens that each document of a request adds, also before it is cut.
 
-    def tokens(self, window: Window, place: Place) -> int:
-        """Return the approximate number of tokens of a passage, also before its document is cut."""
-        cut = window.cuts[place.document]
-        if cut:
-            return cut.pieces[place.number].tokens
-        return min(window.documents[place.document].tokens, window.limits.max_passage_tokens)
+        Passages whose keys are in *known* do not count.
+        """
+        limit = window.limits.max_passage_tokens
+        texts = zip(window.documents, window.cuts, window.numbers or (), strict=True)
+        found = []
+        for row in window.rows:
+            document, cut, numbers = next(texts) if row else (None, None, ())
+            if cut:
+                new = [cut.pieces[number].tokens for key, number in zip(row, numbers, strict=True) if key not in known]
+                found.append(sum(new))
+            else:
+                found.append(min(document.tokens, limit) if document and row[0] not in known else 0)
+        return found
 
     async def _texts(self, window: Window, documents: Sequence[Document]) -> list[str]:
         """Return the part of each document that the model may read."""
@@ -96,8 +105,12 @@ class WindowReader:
 
     def _later_budget(self, window: Window) -> int:
         """Return the number of tokens that `max_search_tokens` leaves after the first passage of each document."""
-        first = sum(self.tokens(window, Place(number, 0)) for number in range(len(window.documents)))
-        return window.limits.max_search_tokens - first
+        limit = window.limits.max_passage_tokens
+        first = [
+            cut.pieces[0].tokens if cut else min(document.tokens, limit)
+            for cut, document in zip(window.cuts, window.documents, strict=True)
+        ]
+        return window.limits.max_search_tokens - sum(first)
 
 
 def _all_cut(window: Window) -> bool:

@@ -15,7 +15,7 @@ from es_rerank.rerank_client.inflight import InFlight, collected
 from es_rerank.rerank_client.load_shedding import FULL_WINDOW_LOAD, all_or_none, documents_under_load
 from es_rerank.rerank_client.lru_cache import LruCache
 from es_rerank.rerank_client.pacing import FIRST_TOKENS, next_head
-from es_rerank.rerank_client.pair_keys import pair_keys
+from es_rerank.rerank_client.pair_keys import passage_keys
 from es_rerank.rerank_client.pool import ServerPool
 from es_rerank.rerank_client.shared_cache import SCORES
 from es_rerank.rerank_client.sharing import shared_cache
@@ -75,9 +75,7 @@ class WindowScorer:
         if window.numbers is None:
             await self.reader.choose(window)
             await self._look_up(window)
-        missing = {key: place for key, place in window.places.items() if key not in window.cached}
-        tokens = {key: self.reader.tokens(window, place) for key, place in missing.items()}
-        new_tokens = [sum(tokens.get(key, 0) for key in row) for row in window.rows]
+        new_tokens = self.reader.new_tokens(window, window.cached)
         request, is_slow = window.request, self.is_slow(new_tokens, window.request)
         if is_slow and not request.whole and queued <= 0 and not self._pool.queue_estimate().wait:
             return await self._score_in_steps(window, new_tokens)
@@ -113,7 +111,8 @@ class WindowScorer:
     async def _score_head(self, window: Window, count: int, max_texts: int) -> Failed | None:
         """Get the scores of the first *count* documents, with at most *max_texts* texts in a request."""
         window.count = count
-        missing = [key for key in window.missing() if key not in window.scores]
+        scores = window.scores
+        missing = [key for key in window.missing() if key not in scores]
         return await self._get_scores(await self.reader.passages(window, missing), window, max_texts)
 
     @property
@@ -136,7 +135,7 @@ class WindowScorer:
         pair = (self._prompts.model, self._settings.profile, request.rule.instruction or "", reading, request.query)
         common = (*pair, *self.context_of(window))
         digests = [document.digest for document in window.documents]
-        window.set_keys(pair_keys(common, [b"%b%d" % (digests[at], number) for at, number in window.passages()]))
+        window.set_keys(passage_keys(common, digests, window.numbers))
         window.scores = self.cache.get_many(window.places)
         if self.shared and len(window.scores) < len(window.places):
             window.scores |= await self.shared.get_many([key for key in window.places if key not in window.scores])

@@ -254,7 +254,7 @@ def _descending(engine: Sequence[float | None], shown: Sequence[float | None]) -
 def _rewritable(body: bytes) -> SearchResponse:
     """Read a response. Raises NotASearchResponseError also if one of its hits cannot be rewritten."""
     response = read(body)
-    _ = [hit.members for hit in response.hits]
+    _ = [hit.members() for hit in response.hits]
     return response
 
 

@@ -55,7 +55,7 @@ async def test_a_document_of_which_only_some_passages_are_read_is_truncated() ->
 async def test_each_passage_has_its_score() -> None:
     one = reader()
     window = await one.opened(request("a", "b", "c", mode=LongDocumentMode.TRUNCATE))
-    window.set_keys([b"1", b"2", b"3"])
+    window.set_keys([[b"1"], [b"2"], [b"3"]])
     window.scores = {b"1": 0.0, b"3": 2.0}
     found = [row.passages[0] for row in await documents_read(window, one, PROMPTS) if row]
     assert [(row.text, row.probability) for row in found] == [

@@ -13,7 +13,7 @@ def window(**values: object) -> Window:
         request, "hose", Limits(LongDocumentMode.MAX_PASSAGE, 8, 100, 16), read_documents(["one", "two", "three"])
     )
     made.numbers = [(0, 1), (0,), (0, 3)]
-    made.set_keys([b"a", b"b", b"c", b"b", b"d"])
+    made.set_keys([[b"a", b"b"], [b"c"], [b"b", b"d"]])
     made.count = 4
     for name, value in values.items():
         setattr(made, name, value)
@@ -21,7 +21,7 @@ def window(**values: object) -> Window:
 
 
 def test_keys_belong_to_the_document_of_their_passage() -> None:
-    assert window().rows == [[b"a", b"b"], [], [b"c"], [b"b", b"d"]]
+    assert window().rows == [[b"a", b"b"], (), [b"c"], [b"b", b"d"]]
 
 
 def test_each_key_has_the_place_of_its_passage() -> None:

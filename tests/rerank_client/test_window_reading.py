@@ -85,7 +85,9 @@ async def test_a_truncated_document_is_one_passage_and_cut_when_it_is_sent(monke
     window = await one.opened(request(LONG, "b", long=START))
     assert numbers(window) == [[0], [0]]
     assert window.cuts == [None, None]
-    assert one.tokens(window, Place(0, 0)) == 100
+    window.set_keys([[b"1"], [b"2"]])
+    assert one.new_tokens(window, {b"2"}) == [100, 0]
+    assert one.new_tokens(window, ()) == [100, 1]
     (text,) = await texts(one, window, (0, 0))
     assert LONG.startswith(text)
     assert 80 < PROFILES["bge-reranker"].rates.measure(text).estimate <= 100
@@ -148,5 +150,8 @@ async def test_a_passage_has_its_estimated_tokens() -> None:
     one = reader()
     window = await one.opened(request("a" * 35, LONG))
     await one.choose(window)
-    assert one.tokens(window, Place(0, 0)) == 11
-    assert 80 < one.tokens(window, Place(1, 0)) <= 100
+    window.set_keys([[b"0"], [b"%d" % number for number in numbers(window)[1]]])
+    short, long = one.new_tokens(window, ())
+    assert short == 11
+    assert 80 < long / len(window.rows[1]) <= 100
+    assert 80 < long - one.new_tokens(window, {b"1"})[1] <= 100

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
+_index = itemgetter(0)
 
 
 class BadAnswerError(ValueError):
@@ -61,25 +63,27 @@ def by_index(rows: Any, count: int, key: str, read: Callable[[Any], Item | None]
     """
     if not isinstance(rows, list):
         raise BadAnswerError(f"no {key} for {count} texts")
-    found: dict[int, Item] = {}
+    found: list[tuple[int, Item]] = []
     for row in rows:
-        index, member_ = (row.get("index"), row.get(key)) if isinstance(row, dict) else (None, None)
+        index, member_ = (row.get("index"), row.get(key)) if type(row) is dict else (None, None)
         value = read(member_)
         if type(index) is not int or value is None:
             raise BadAnswerError(f"a row without index or valid {key}")
-        found[index] = value
-    if len(rows) != count or set(found) != set(range(count)):
+        found.append((index, value))
+    found.sort(key=_index)
+    if [index for index, _ in found] != list(range(count)):
         raise BadAnswerError(f"{len(rows)} rows with {key} for {count} texts")
-    return [found[index] for index in range(count)]
+    return [value for _, value in found]
 
 
 def _finite(score: Any) -> float | None:
     """Return a score as a float, or None if it is not a finite number."""
+    if type(score) is float:
+        return score if math.isfinite(score) else None
     try:
-        value = float(score) if type(score) in {int, float} else math.nan
+        return float(score) if type(score) is int else None
     except OverflowError:
         return None
-    return value if math.isfinite(value) else None
 
 
 def member(body: Any, name: str) -> Any:

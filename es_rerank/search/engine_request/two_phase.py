@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Raw
 
-from es_rerank.jsonspan import elements, members
+from es_rerank.jsonspan import element_texts, members
 from es_rerank.model import FetchSpec, SearchBody
 from es_rerank.search.documents import documents_query
 from es_rerank.search.phases import PAGE_PARTS
@@ -59,7 +59,7 @@ def _without_inner_hits(text: bytes) -> bytes:
     if _INNER_HITS not in text:
         return text
     if text.startswith(b"["):
-        return b"[" + b",".join(_without_inner_hits(span.of(text)) for span in elements(text)) + b"]"
+        return b"[" + b",".join(_without_inner_hits(one) for one in element_texts(text)) + b"]"
     try:
         parts = members(text) if text.startswith(b"{") else {}
     except ValueError:

@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 import msgspec
 from msgspec import Raw
 
-from es_rerank.jsonspan import elements
+from es_rerank.jsonspan import element_texts
 from es_rerank.model import FetchPhase, Plan, Search
 from es_rerank.search.engine_request.two_phase import PAGE_PARAMETERS, fetch_phase_body, query_phase_body
 
@@ -89,4 +89,4 @@ def _members(search: Search, plan: Plan) -> Mapping[str, object] | None:
         # The engines reject `_source` and `fields` together with `stored_fields: _none_`.
         members.pop("stored_fields", None)
         members["_source"] = Raw(b"false")
-    return {**members, "fields": [*(Raw(span.of(fields)) for span in elements(fields)), *plan.extra_fields]}
+    return {**members, "fields": [*map(Raw, element_texts(fields)), *plan.extra_fields]}

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Raw, Struct, json
 
-from es_rerank.jsonspan import check_depth, decode, elements, members
+from es_rerank.jsonspan import check_depth, decode, element_texts, members
 from es_rerank.model import RerankRequest
 
 Members = dict[str, bytes]
@@ -132,7 +132,7 @@ def _freed_inside(value: bytes, depth: int) -> tuple[bytes, list[_Reranker]]:
 
 def _freed_each(listed: bytes, depth: int) -> tuple[bytes, list[_Reranker]]:
     """Replace the rerankers in a list of retrievers, or of objects with a `retriever` and its weight."""
-    entries = [span.of(listed) for span in elements(listed)] if listed.startswith(b"[") else []
+    entries = element_texts(listed) if listed.startswith(b"[") else []
     done = [_freed_inside(one, depth) if "retriever" in _opened(one) else _freed(one, depth) for one in entries]
     found = [one for _, more in done for one in more]
     return b"[%b]" % b",".join(left for left, _ in done) if found else listed, found
@@ -165,7 +165,7 @@ def _filtered(retriever: bytes, more: bytes) -> bytes:
 
 def _filters(value: bytes) -> list[bytes]:
     """Return a filter or a list of filters as a list. Raises ValueError for any other value."""
-    found = [value] if value.startswith(b"{") else [span.of(value) for span in elements(value)]
+    found = [value] if value.startswith(b"{") else element_texts(value)
     if all(one.startswith(b"{") for one in found):
         return found
     raise ValueError("no filter")

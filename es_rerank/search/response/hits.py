@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct, field
 
 from es_rerank.jsonrepair import decode_repaired
-from es_rerank.jsonspan import Span, check_depth, decode_member, elements, members
+from es_rerank.jsonspan import Layout, Span, check_depth, decode_member, element_texts, members
 from es_rerank.model import HitKey, IndexInfo, Plan
 
 
@@ -35,11 +35,18 @@ class Hit(NamedTuple):
     values: HitValues
     score: float | None
 
-    @property
-    def members(self) -> dict[str, Span]:
-        """The spans of the hit's members in its bytes. Raises NotASearchResponseError for a duplicate key."""
+    def members(self, layout: Layout | None = None) -> dict[str, Span]:
+        """Return the spans of the hit's members in its bytes.
+
+        Args:
+            layout: How the keys of other hits are written; see `jsonspan.members`.
+
+        Raises:
+            NotASearchResponseError: A key is duplicate.
+
+        """
         try:
-            return members(self.raw)
+            return members(self.raw, layout)
         except ValueError as error:
             raise NotASearchResponseError(str(error)) from error
 
@@ -80,13 +87,13 @@ def read(body: bytes) -> SearchResponse:
 
 def read_hits(array: bytes) -> tuple[Hit, ...]:
     """Return the hits in a JSON array that is not nested too deeply. Raises ValueError if it has other elements."""
-    raw = [span.of(array) for span in elements(array)]
+    raw = element_texts(array)
     try:
         values = decode_repaired(array, list[HitValues])[1]
     except ValueError:
         # One of the values cannot be decoded, such as a number that is too large for a float.
         values = [_read_values(one) for one in raw]
-    return tuple(Hit(text, one, number(one.score)) for text, one in zip(raw, values, strict=True))
+    return tuple([Hit(text, one, number(one.score)) for text, one in zip(raw, values, strict=True)])
 
 
 def _read_values(raw: bytes) -> HitValues:
@@ -131,6 +138,8 @@ def lack_source(hits: Sequence[Hit], plan: Plan) -> bool:
 
 def number(value: Any) -> float | None:
     """Convert a decoded value to a float; None if it is not a number or too large for a float."""
+    if type(value) is float:
+        return value
     try:
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
     except OverflowError:

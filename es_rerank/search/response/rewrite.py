@@ -9,7 +9,17 @@ from typing import NamedTuple
 
 from msgspec import json
 
-from es_rerank.jsonspan import Edit, Span, decode_member, elements, members, remove_members, splice, splice_all
+from es_rerank.jsonspan import (
+    Edit,
+    Layout,
+    Span,
+    decode_member,
+    element_texts,
+    elements,
+    members,
+    remove_members,
+    splice,
+)
 from es_rerank.model import HitKey, Plan
 from es_rerank.search.passages import is_covered
 from es_rerank.search.response.hits import Hit, NotASearchResponseError, SearchResponse, keys, number
@@ -92,12 +102,12 @@ def page_keys(response: SearchResponse, plan: Plan, ranking: Ranking | None) -> 
 def _written(response: SearchResponse, hits: Sequence[RankedHit], plan: Plan, edits: Sequence[Edit]) -> bytes | None:
     """Return the response with its hits replaced by *hits*; None if one of them cannot be rewritten."""
     extra = [name for name in plan.extra_fields if not is_covered(name, plan.client_fields)]
+    layout: Layout = {}
     try:
-        edited = [(ranked.hit.raw, _hit_edits(ranked, plan, extra)) for ranked in hits]
+        texts = [splice(ranked.hit.raw, _hit_edits(ranked, plan, extra, layout)) for ranked in hits]
     except NotASearchResponseError:
         return None
-    array = _array(response, splice_all(edited))
-    return splice(response.body, [*edits, (response.array.start, response.array.end, array)])
+    return splice(response.body, [*edits, (response.array.start, response.array.end, _array(response, texts))])
 
 
 def _max_score(seen: SearchResponse, written: SearchResponse, plan: Plan, ranking: Ranking | None) -> list[Edit]:
@@ -124,25 +134,23 @@ def _highest(engine: float, plan: Plan, ranking: Ranking) -> float | None:
 
 def _array(response: SearchResponse, hits: Sequence[bytes]) -> bytes:
     """Serialize the hits array with the same whitespace between hits as in the engine's response."""
-    old = response.array.of(response.body)
+    body, start, end = response.body, response.array.start, response.array.end
     if not hits:
-        return b"[ ]" if _PRETTY.match(old) else b"[]"
-    first = old.index(b"{")
-    end = first + len(response.hits[0].raw)
-    between = old[end : old.index(b"{", end)] if len(response.hits) > 1 else b","
-    return old[:first] + between.join(hits) + old[old.rindex(b"}") + 1 :]
+        return b"[ ]" if _PRETTY.match(body, start) else b"[]"
+    first = body.index(b"{", start)
+    after = first + len(response.hits[0].raw)
+    between = body[after : body.index(b"{", after)] if len(response.hits) > 1 else b","
+    return body[start:first] + between.join(hits) + body[body.rindex(b"}", start, end) + 1 : end]
 
 
-def _hit_edits(ranked: RankedHit, plan: Plan, extra: Sequence[str]) -> list[Edit]:
+def _hit_edits(ranked: RankedHit, plan: Plan, extra: Sequence[str], layout: Layout) -> list[Edit]:
     """Return the edits of one hit: new score, `sort` value and `_explanation`, and removal of *extra* fields."""
     hit, score = ranked
     is_scored = score is not None and score != hit.score
     if not (is_scored or extra or plan.without_stored_fields):
         return []
-    spans = hit.members
-    edits: list[Edit] = []
-    if extra:
-        edits += _without_fields(hit, spans, extra)
+    spans = hit.members(layout)
+    edits = _without_fields(hit, spans, extra) if extra else []
     if plan.without_stored_fields:
         edits += remove_members(spans, _STORED_MEMBERS)
     if score is not None and is_scored:
@@ -158,8 +166,7 @@ def _score(hit: Hit, spans: Spans, score: float) -> list[Edit]:
 
 def _sort(hit: Hit, spans: Spans, score: float) -> list[Edit]:
     """Return the edit that replaces the first sort value, which is the score; other sorts are not reranked."""
-    span = spans.get("sort")
-    if span is None or hit.raw[span.start : span.start + 1] != b"[":
+    if (span := spans.get("sort")) is None or hit.raw[span.start : span.start + 1] != b"[":
         return []
     values = elements(span.of(hit.raw))
     return [(span.start + values[0].start, span.start + values[0].end, _number(score))] if values else []
@@ -167,8 +174,7 @@ def _sort(hit: Hit, spans: Spans, score: float) -> list[Edit]:
 
 def _explanation(hit: Hit, spans: Spans, score: float, plan: Plan) -> list[Edit]:
     """Return the edit that adds a root node to the engine's explanation: value, description, details."""
-    span = spans.get("_explanation")
-    if span is None:
+    if (span := spans.get("_explanation")) is None:
         return []
     description = json.encode(f"es-rerank, policy {plan.rule.policy.name} over the engine's score below")
     return [(span.start, span.end, _node(hit.raw, span, score, description))]
@@ -195,8 +201,7 @@ def _node(text: bytes, span: Span, score: float, description: bytes) -> bytes:
 
 def _without_fields(hit: Hit, spans: Spans, names: Sequence[str]) -> list[Edit]:
     """Return the edits that remove members of a hit's `fields`, or `fields` itself if nothing is left."""
-    span = spans.get("fields")
-    if span is None:
+    if (span := spans.get("fields")) is None:
         return []
     text = span.of(hit.raw)
     left = _without_names(text, names)
@@ -229,7 +234,7 @@ def _left(name: str, value: bytes, names: Sequence[str]) -> bytes | None:
     below = [other.removeprefix(f"{name}.") for other in names if other.startswith(f"{name}.")]
     if not below or not value.startswith(b"["):
         return value
-    old = [span.of(value) for span in elements(value)]
+    old = element_texts(value)
     new = [element for element in (_without_names(raw, below) for raw in old) if element is not None]
     if new == old:
         return value

@@ -195,7 +195,7 @@ def _hits(
         ranks: The new rank and score of each hit, see `_ranks`.
 
     """
-    objects = [(hit.raw, hit.members) for hit in response.hits]
+    objects = [(hit.raw, hit.members()) for hit in response.hits]
     columns = {name: decode_member(objects, name) for name in _MEMBERS}
     for at, hit in enumerate(response.hits):
         rank, score = ranks.get(at, (None, None))

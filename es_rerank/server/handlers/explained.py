@@ -90,9 +90,9 @@ def explained(
     response = read(body)
     array = response.array.of(body)
     edits = [
-        (span.start, span.end, _with_fields(hit.raw, hit.members, values[key]))
+        (span.start, span.end, _with_fields(hit.raw, hit.members(), values[key]))
         for span, hit, key in zip(elements(array), response.hits, keys(response.hits), strict=True)
-        if key in values and key.id and hit.members.get(_FIELDS, _NONE).of(hit.raw)[:1] in {b"", b"{"}
+        if key in values and key.id and hit.members().get(_FIELDS, _NONE).of(hit.raw)[:1] in {b"", b"{"}
     ]
     return splice(body, [(response.array.start, response.array.end, splice(array, edits))])
 

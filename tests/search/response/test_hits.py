@@ -56,7 +56,7 @@ def test_a_response_that_cannot_be_rewritten_safely_is_refused(body: bytes) -> N
 def test_a_hit_with_a_duplicate_or_invalid_key_is_read_but_not_rewritten(hit: bytes) -> None:
     (found,) = read(b'{"hits": {"hits": [%b]}}' % hit).hits
     with pytest.raises(NotASearchResponseError):
-        _ = found.members
+        _ = found.members()
 
 
 @pytest.mark.parametrize(
