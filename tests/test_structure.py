@@ -67,6 +67,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "es_rerank.model.plan": "values; tests/search/test_plan.py",
     "es_rerank.model.scores": "values; tests/test_pipeline.py",
     "es_rerank.net.messages": "values",
+    "es_rerank.net.spans": "records; tests/net/test_tracing.py",
     "es_rerank.reasons": "a table of sentences; tests/test_docs.py checks that every Why has a row",
     "es_rerank.rerank.backends.answer": "tests/rerank/test_backends.py: the checks of every backend's responses",
     "es_rerank.rerank.profiles.profile": "tests/rerank/test_profiles.py runs every profile",

@@ -1,6 +1,6 @@
 """Traces in OpenTelemetry's format. While tracing is off, no span is recorded and no header is changed.
 
-Spans are linked through the current context, which new tasks inherit. They have no query text and no text of documents.
+A trace begins with a client's request to a known endpoint. Spans have no query text and no text of documents.
 """
 
 from __future__ import annotations
@@ -8,99 +8,87 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any
 
 from es_rerank.errors import ConfigError
-
-Kind = Literal["INTERNAL", "SERVER", "CLIENT"]
+from es_rerank.net.spans import CURRENT, Kind, Span
 
 _MISSING = "tracing: OpenTelemetry is not installed: pip install 'es-rerank[otel]'"
-_SERVICE = "es-rerank"
 _NO_SPAN: AbstractContextManager[Any] = nullcontext()
 
 
 class Tracing:
-    """The tracer of this process, if tracing is on."""
+    """The traces of this process, if tracing is on."""
 
     def __init__(self) -> None:
         """Start with tracing off."""
-        self._api: Any = None
-        self._provider: Any = None
-        self._tracer: Any = None
-        self._propagator: Any = None
+        self._export: Any = None
 
     @property
     def is_on(self) -> bool:
-        """Whether spans are recorded."""
-        return self._tracer is not None
+        """Whether traces are sampled and sent to the engine and the rerank server."""
+        return self._export is not None
 
-    def start(self, provider: Any = None) -> None:
-        """Record spans with *provider*; None exports them with OTLP, configured by the variables `OTEL_*`.
+    @property
+    def is_recording(self) -> bool:
+        """Whether the spans of the current request are recorded."""
+        current = CURRENT.get()
+        return current is not None and current.trace.sampled
+
+    def start(self, exporter: Any = None) -> None:
+        """Record spans for *exporter*; None exports them with OTLP, configured by the variables `OTEL_*`.
 
         Raises:
             ConfigError: OpenTelemetry is not installed.
 
         """
         try:
-            self._api = import_module("opentelemetry.trace")
-            context = import_module("opentelemetry.trace.propagation.tracecontext")
-            self._provider = provider or _otlp_provider()
+            module = import_module("es_rerank.net.span_export")
         except ImportError as error:
             raise ConfigError(_MISSING) from error
-        self._propagator = context.TraceContextTextMapPropagator()
-        self._tracer = self._provider.get_tracer(_SERVICE)
+        if not module.disabled():
+            self._export = module.SpanExport(exporter)
 
     def stop(self) -> None:
         """Export the remaining spans, and stop recording. Blocks until the exporter has ended."""
-        provider, self._provider, self._tracer = self._provider, None, None
-        if provider:
-            provider.shutdown()
+        export, self._export = self._export, None
+        if export:
+            export.stop()
 
     def span(
         self, name: str, attributes: Mapping[str, Any] | None = None, kind: Kind = "INTERNAL"
     ) -> AbstractContextManager[Any]:
         """Return a context manager that records its block as a span within the current one."""
-        if self._tracer is None:
+        current = CURRENT.get()
+        if current is None or not current.trace.sampled:
             return _NO_SPAN
-        span: AbstractContextManager[Any] = self._tracer.start_as_current_span(
-            name, attributes=attributes, kind=self._api.SpanKind[kind]
-        )
-        return span
+        return Span(current.trace, name, kind, attributes)
 
     def server_span(self, name: str, headers: Mapping[str, str]) -> AbstractContextManager[Any]:
-        """Return the span of a client's request, within the trace that the header `traceparent` names."""
-        if self._tracer is None:
+        """Return the span of a client's request, within the trace that the header `traceparent` names.
+
+        Args:
+            name: The name of the span.
+            headers: The request's headers; names are case-insensitive.
+
+        """
+        if self._export is None:
             return _NO_SPAN
-        lower = {key.lower(): value for key, value in headers.items()}
-        span: AbstractContextManager[Any] = self._tracer.start_as_current_span(
-            name, context=self._propagator.extract(lower), kind=self._api.SpanKind.SERVER
-        )
-        return span
+        trace = self._export.trace(name, headers)
+        return Span(trace, name, "SERVER", trace.attributes)
 
     def annotate(self, attributes: Mapping[str, Any]) -> None:
         """Add attributes to the current span."""
-        if self._tracer is not None:
-            self._api.get_current_span().set_attributes(attributes)
+        if current := CURRENT.get():
+            current.attributes.update(attributes)
 
     def inject(self, headers: MutableMapping[str, str]) -> None:
         """Add the header `traceparent` to the headers of a request, so that its trace continues the current span."""
-        if self._tracer is not None:
-            self._propagator.inject(headers)
+        if current := CURRENT.get():
+            trace = current.trace
+            headers["traceparent"] = f"00-{trace.id:032x}-{current.id:016x}-{trace.flags:02x}"
+            if trace.state:
+                headers["tracestate"] = trace.state.to_header()
 
 
 TRACING = Tracing()
-
-
-def _otlp_provider() -> Any:
-    """Return a provider that exports spans in batches with OTLP over HTTP.
-
-    Raises:
-        ImportError: If a package of the extra `otel` is not installed.
-
-    """
-    sdk, resources = import_module("opentelemetry.sdk.trace"), import_module("opentelemetry.sdk.resources")
-    batches = import_module("opentelemetry.sdk.trace.export")
-    otlp = import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter")
-    provider = sdk.TracerProvider(resource=resources.Resource.create({"service.name": _SERVICE}))
-    provider.add_span_processor(batches.BatchSpanProcessor(otlp.OTLPSpanExporter()))
-    return provider

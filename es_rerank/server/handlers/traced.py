@@ -27,8 +27,8 @@ _STEPS: Mapping[Callable[..., Any], str] = {
 
 
 def traced_fetch(fetch: Fetch) -> Fetch:
-    """Return *fetch* with a span for each engine request; itself while tracing is off."""
-    if not TRACING.is_on:
+    """Return *fetch* with a span for each engine request; itself if none are recorded."""
+    if not TRACING.is_recording:
         return fetch
 
     async def traced(plan: Plan) -> EngineReply | Skip:
@@ -39,8 +39,8 @@ def traced_fetch(fetch: Fetch) -> Fetch:
 
 
 def traced_compute(compute: Compute) -> Compute:
-    """Return *compute* with a span for each step that has a name; itself while tracing is off."""
-    if not TRACING.is_on:
+    """Return *compute* with a span for each step that has a name; itself if none are recorded."""
+    if not TRACING.is_recording:
         return compute
 
     async def traced(size: int, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -54,11 +54,11 @@ def traced_compute(compute: Compute) -> Compute:
 
 
 def traced_score(score: Score) -> Score:
-    """Return *score* with a span for each window; itself while tracing is off.
+    """Return *score* with a span for each window; itself if none are recorded.
 
     The attributes have OpenInference's names for rerankers, where it has one.
     """
-    if not TRACING.is_on:
+    if not TRACING.is_recording:
         return score
 
     async def traced(request: ScoreRequest) -> Scored | Failed:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from es_rerank.net.tracing import TRACING
@@ -20,9 +19,7 @@ HEADERS = [("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01")]
 def exporter() -> Iterator[InMemorySpanExporter]:
     """Tracing is on, and its spans are kept in memory."""
     kept = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(kept))
-    TRACING.start(provider)
+    TRACING.start(kept)
     yield kept
     TRACING.stop()
 
@@ -34,6 +31,7 @@ def by_id(spans: tuple[ReadableSpan, ...]) -> dict[str, ReadableSpan]:
 async def test_a_search_is_one_trace_over_three_hops(exporter: InMemorySpanExporter) -> None:
     async with running() as (proxy, engine, model):
         await proxy.search(headers=HEADERS)
+    TRACING.stop()
     spans = exporter.get_finished_spans()
     assert {f"{span.context.trace_id:032x}" for span in spans} == {TRACE}
     names = {span.name for span in spans}
@@ -55,8 +53,19 @@ async def test_a_search_is_one_trace_over_three_hops(exporter: InMemorySpanExpor
 async def test_a_request_without_searches_continues_the_clients_trace_unchanged(exporter: InMemorySpanExporter) -> None:
     async with running() as (proxy, engine, _):
         await proxy.send("GET", "/_cat/indices", headers=HEADERS)
+    TRACING.stop()
     assert engine.seen[-1].headers["traceparent"] == HEADERS[0][1]
     assert exporter.get_finished_spans() == ()
+
+
+async def test_a_search_that_the_client_does_not_sample_has_no_spans(exporter: InMemorySpanExporter) -> None:
+    async with running() as (proxy, engine, model):
+        answer = await proxy.search(headers=[("traceparent", HEADERS[0][1].removesuffix("01") + "00")])
+    TRACING.stop()
+    assert exporter.get_finished_spans() == ()
+    assert answer.headers["X-Rerank"].startswith("reranked")
+    sent = [seen.headers["traceparent"].split("-") for server in (engine, model) for seen in server.seen]
+    assert {(trace, flags) for _, trace, _, flags in sent} == {(TRACE, "00")}
 
 
 async def test_while_tracing_is_off_requests_have_the_same_bytes() -> None:

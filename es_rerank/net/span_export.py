@@ -1,0 +1,148 @@
+"""Samples traces and exports spans with OpenTelemetry. Imported only while tracing is on: OpenTelemetry is optional.
+
+OpenTelemetry's batches have one item per client request, with its spans. The thread that exports them converts them to
+OpenTelemetry's spans, so that searches do not wait for it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from random import getrandbits
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.environment_variables import OTEL_SDK_DISABLED
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, get_current_span
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from es_rerank.net.spans import Span, Trace
+
+_SERVICE = "es-rerank"
+_SCOPE = InstrumentationScope(_SERVICE)
+_HEADERS = ("traceparent", "tracestate")
+_NO_PARENT = Context()
+_OK, _UNKNOWN_SERVICE = Status(), "unknown_service"
+# The spans of one export request. A search has about seven; an `_msearch`, more.
+_SPANS_PER_REQUEST = 512
+_SAMPLED = SpanContext(1, 1, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+# Trace Context level 2: this process chose the trace ID at random.
+_RANDOM = 2
+
+
+class SpanExport:
+    """The sampler and the exporter of this process."""
+
+    def __init__(self, exporter: SpanExporter | None) -> None:
+        """Start the thread that exports spans with *exporter*; None uses OTLP over HTTP."""
+        provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
+        self._sampler = provider.sampler
+        self._resource = _HashedResource(provider.resource.attributes, provider.resource.schema_url)
+        self._propagator = TraceContextTextMapPropagator()
+        self._processor: SpanProcessor = BatchSpanProcessor(_SpanExporter(exporter or OTLPSpanExporter()))
+
+    def trace(self, name: str, headers: Mapping[str, str]) -> Trace:
+        """Return the trace of a request, after the sampler's decision.
+
+        Args:
+            name: The name of the request's span.
+            headers: The request's headers; names are case-insensitive.
+
+        """
+        context, parent = _NO_PARENT, None
+        if "traceparent" in headers:
+            context = self._propagator.extract({name: headers[name] for name in _HEADERS if name in headers})
+            found = get_current_span(context).get_span_context()
+            parent = found if found.is_valid else None
+        trace_id = parent.trace_id if parent else getrandbits(128) or 1
+        result = self._sampler.should_sample(context, trace_id, name, SpanKind.SERVER)
+        sampled = result.decision is Decision.RECORD_AND_SAMPLE
+        flags = (parent.trace_flags & _RANDOM if parent else _RANDOM) | sampled
+        return Trace(trace_id, flags, sampled, self._add, parent, result.trace_state, result.attributes or {})
+
+    def stop(self) -> None:
+        """Export the remaining spans. Blocks until the exporter has ended."""
+        self._processor.shutdown()
+
+    def _add(self, trace: Trace) -> None:
+        """Hand the finished spans of a trace to the thread that exports them."""
+        finished, trace.finished = trace.finished, []
+        self._processor.on_end(_Finished(trace, finished, self._resource))
+
+
+class _HashedResource(Resource):
+    """A resource whose hash is computed once. OTLPSpanExporter needs it for each span."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._hash = super().__hash__()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
+class _Finished(ReadableSpan):
+    """Finished spans of a trace, as one item of a batch."""
+
+    def __init__(self, trace: Trace, spans: Sequence[Span], resource: Resource) -> None:
+        """Make an item with what BatchSpanProcessor reads: whether it is sampled."""
+        super().__init__(_SERVICE, _SAMPLED, resource=resource)
+        self._trace = trace
+        self._spans = spans
+        self._flags = TraceFlags(trace.flags)
+
+    def readable(self) -> Iterator[ReadableSpan]:
+        """Convert the spans to OpenTelemetry's."""
+        for span in self._spans:
+            yield ReadableSpan(
+                span.name,
+                self._context_of(span),
+                self._context_of(span.parent) if span.parent else self._trace.parent,
+                self._resource,
+                span.attributes,
+                kind=SpanKind[span.kind],
+                status=Status(StatusCode.ERROR, span.error) if span.error else _OK,
+                start_time=span.started,
+                end_time=span.ended,
+                instrumentation_scope=_SCOPE,
+            )
+
+    def _context_of(self, span: Span) -> SpanContext:
+        trace = self._trace
+        return SpanContext(trace.id, span.id, is_remote=False, trace_flags=self._flags, trace_state=trace.state)
+
+
+class _SpanExporter(SpanExporter):
+    """Converts the items of a batch to OpenTelemetry's spans, and exports these."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Convert and export the spans in requests of limited length."""
+        whole = [one for item in spans if isinstance(item, _Finished) for one in item.readable()]
+        parts = (whole[at : at + _SPANS_PER_REQUEST] for at in range(0, len(whole), _SPANS_PER_REQUEST))
+        results = {self._exporter.export(part) for part in parts}
+        return SpanExportResult.FAILURE if SpanExportResult.FAILURE in results else SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        """End the exporter."""
+        self._exporter.shutdown()
+
+
+def disabled() -> bool:
+    """Return whether the variables `OTEL_*` disable OpenTelemetry."""
+    return os.environ.get(OTEL_SDK_DISABLED, "").strip().lower() == "true"
+
+
+def _resource() -> Resource:
+    """Return the resource that the variables `OTEL_*` describe; by default, the service is named es-rerank."""
+    found = Resource.create()
+    named = not str(found.attributes.get(SERVICE_NAME)).startswith(_UNKNOWN_SERVICE)
+    return found if named else found.merge(Resource({SERVICE_NAME: _SERVICE}))
