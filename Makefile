@@ -20,7 +20,7 @@ PYTEST := $(BIN)/pytest -n 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test pure pure-newest check fuzz mutants bench bench-planning bench-streaming bench-load bench-soak \
-	bench-saturation bench-vectors docs site lock clean
+	bench-saturation bench-tracing bench-vectors docs site lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ bench-saturation: $(READY) ## Benchmark pairs per second of vLLM, directly and t
 
 bench-vectors: $(READY) ## Benchmark new queries over known documents, scored from vectors and by vLLM
 	$(BIN)/python -m tests.bench.vectors $(ARGS)
+
+bench-tracing: $(READY) ## Benchmark what tracing adds to a search
+	$(BIN)/python -m tests.bench.tracing $(ARGS)
 
 bench-soak: $(READY) ## Measure memory and file descriptors over 30 minutes of mixed traffic (ARGS="--minutes 5")
 	$(BIN)/python -m tests.bench.soak $(ARGS)
