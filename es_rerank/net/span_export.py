@@ -87,6 +87,16 @@ class _HashedResource(Resource):
         return self._hash
 
 
+class _Step(ReadableSpan):
+    """A span without what is never recorded here. Constants are cheaper to export than properties."""
+
+    events = ()
+    links = ()
+    dropped_attributes = 0
+    dropped_events = 0
+    dropped_links = 0
+
+
 class _Finished(ReadableSpan):
     """Finished spans of a trace, as one item of a batch."""
 
@@ -100,7 +110,7 @@ class _Finished(ReadableSpan):
     def readable(self) -> Iterator[ReadableSpan]:
         """Convert the spans to OpenTelemetry's."""
         for span in self._spans:
-            yield ReadableSpan(
+            yield _Step(
                 span.name,
                 self._context_of(span),
                 self._context_of(span.parent) if span.parent else self._trace.parent,

@@ -43,14 +43,16 @@ def traced_compute(compute: Compute) -> Compute:
     if not TRACING.is_recording:
         return compute
 
-    async def traced(size: int, function: Callable[..., Any], *arguments: Any) -> Any:
-        name = _STEPS.get(function)
-        if name is None:
-            return await compute(size, function, *arguments)
-        with TRACING.span(name):
-            return await compute(size, function, *arguments)
+    def traced(size: int, function: Callable[..., Any], *arguments: Any) -> Awaitable[Any]:
+        name, step = _STEPS.get(function), compute(size, function, *arguments)
+        return step if name is None else _in_span(name, step)
 
     return traced
+
+
+async def _in_span(name: str, step: Awaitable[Any]) -> Any:
+    with TRACING.span(name):
+        return await step
 
 
 def traced_score(score: Score) -> Score:
