@@ -44,5 +44,5 @@ def unknown_model(model: str, served: Mapping[str, str]) -> Failed | None:
     """Return a failure if the server does not have *model*. Return None if it has it, or if *served* is empty."""
     if not served or model in served:
         return None
-    names = ", ".join(f"`{name}`" for name in served)
-    return Failed(Why.REFUSED, f"the server does not have the model `{model}`, but {names}")
+    names = " or ".join(f"`{name}`" for name in served)
+    return Failed(Why.REFUSED, f"the server does not have the model `{model}`: set `model` to {names}")

@@ -87,7 +87,7 @@ async def test_a_wrong_model_name() -> None:
     ):
         flags = [*FREE, "--upstream", engine.url, "--reranker", server.url, "--profile", "bge-reranker"]
         found = await asyncio.to_thread(logged, [*flags, "--model", "bge"], "reranker failed")
-    assert found["detail"] == "the server does not have the model `bge`, but `BAAI/bge-reranker-v2-m3`"
+    assert found["detail"] == "the server does not have the model `bge`: set `model` to `BAAI/bge-reranker-v2-m3`"
     assert found["do"] == "Check `model`, `backend` and `reranker_api_key`."
 
 

@@ -29,5 +29,5 @@ def test_only_a_model_that_is_not_in_the_list_is_unknown() -> None:
     assert unknown_model("mine", {"mine": "x"}) is None
     assert unknown_model("mine", {}) is None
     assert unknown_model("other", {"mine": "x", "lora": "y"}) == Failed(
-        Why.REFUSED, "the server does not have the model `other`, but `mine`, `lora`"
+        Why.REFUSED, "the server does not have the model `other`: set `model` to `mine` or `lora`"
     )

@@ -325,7 +325,7 @@ async def test_a_wrong_model_name_is_reported_with_the_names_that_the_server_has
     async with serve_fake(FakeServer({"/v1/models": models, "/score": missing})) as server:
         transport = RerankTransport(fake_settings(), server.url, BACKENDS["vllm"])
         assert await transport.ask(CALL, time.monotonic() + 5.0) == Failed(
-            Why.REFUSED, f"the server does not have the model `{CALL.model}`, but `the/one`"
+            Why.REFUSED, f"the server does not have the model `{CALL.model}`: set `model` to `the/one`"
         )
         assert await transport.models() == {"the/one": "/models/one"}
         await transport.close()
