@@ -41,6 +41,13 @@ def test_any_text_but_one_object_without_repeats_is_refused(text: bytes) -> None
         members(text)
 
 
+@pytest.mark.parametrize("after", [b"", b',"b":1', b',"":1'])
+def test_the_error_for_a_repeated_key_tells_where_it_is(after: bytes) -> None:
+    text = b'{"a":1,"a":1' + after + b"}"
+    with pytest.raises(ValueError, match=f"duplicate key near byte {text.index(b',')}$"):
+        members(text)
+
+
 def test_a_span_of_a_slice_is_moved_to_its_place_in_the_text() -> None:
     text = b'{"out":{"in":42}}'
     out = members(text)["out"]

@@ -30,8 +30,8 @@ class PassageRead(NamedTuple):
     text: str
     tokens: int
     probability: float | None
-    start: int = 0
-    end: int = 0
+    start: int
+    end: int
 
 
 class DocumentRead(NamedTuple):

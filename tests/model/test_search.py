@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.model import SearchBody
+from es_rerank.model import PlanningBudget, Search, SearchBody
 from tests.search.strategies import JSON
 
 TEXT = b'{ "size" : 5,\n"query": {"term": {"n": 1.50, "id": 123456789012345678901234567890}} }'
@@ -53,3 +53,7 @@ def test_every_object_is_written_again_from_its_members(value: dict[str, object]
     body = SearchBody.parse(raw)
     assert body.values == msgspec.json.decode(raw)
     assert msgspec.json.encode(body.members()) == raw
+
+
+def test_searches_with_different_budgets_are_equal() -> None:
+    assert Search("docs", budget=PlanningBudget(1, 1)) == Search("docs")

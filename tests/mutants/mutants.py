@@ -110,6 +110,19 @@ def mutated(source: str, mutant: Mutant) -> str | None:
     return None if same or _JOINED.search(changed) else changed
 
 
+def code(source: str) -> str:
+    """Return a text that is the same for sources that differ only in layout, comments and docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, (*_FUNCTIONS, ast.ClassDef, ast.Module)):
+            node.body = [one for one in node.body if not _is_docstring(one)]
+    return ast.dump(tree)
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
 def _replaced(source: str, mutant: Mutant) -> str:
     """Write `pass` in the place of a statement."""
     lines = source.encode().splitlines(keepends=True)
@@ -151,7 +164,7 @@ def _has_effect(node: ast.AST) -> bool:
 
 
 def _without_effect(tree: ast.Module) -> Iterator[tuple[Position, Position]]:
-    """Find annotations, decorators, type aliases and large numbers, whose changes say nothing about the tests."""
+    """Find what says nothing about the tests: annotations, decorators, type aliases, large numbers, the bare `*`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation:
             yield _span(node.annotation)
@@ -159,9 +172,18 @@ def _without_effect(tree: ast.Module) -> Iterator[tuple[Position, Position]]:
             yield from map(_span, node.decorator_list)
             if not isinstance(node, ast.ClassDef) and node.returns:
                 yield _span(node.returns)
+            if not isinstance(node, ast.ClassDef) and node.args.kwonlyargs:
+                yield _star(node)
         elif isinstance(node, ast.Constant) and isinstance(node.value, int | float) and node.value > _MAX_NUMBER:
             yield _span(node)
     yield from (_span(node) for node in tree.body if isinstance(node, ast.Assign) and _is_type(node.value))
+
+
+def _star(function: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[Position, Position]:
+    """Return the span between positional and keyword-only parameters, whose `*` is no multiplication."""
+    before = [*function.args.posonlyargs, *function.args.args, *function.args.defaults]
+    start = max((_span(one)[1] for one in before), default=_span(function)[0])
+    return start, _span(function.args.kwonlyargs[0])[0]
 
 
 def _is_type(value: ast.expr) -> bool:
@@ -170,6 +192,6 @@ def _is_type(value: ast.expr) -> bool:
     return isinstance(value, ast.Subscript | ast.BinOp) and (text[0].isupper() or text.startswith(_BUILT_IN_TYPES))
 
 
-def _span(node: ast.expr | ast.stmt) -> tuple[Position, Position]:
+def _span(node: ast.expr | ast.stmt | ast.arg) -> tuple[Position, Position]:
     """Return where a node starts and ends."""
     return (node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)

@@ -15,11 +15,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from queue import SimpleQueue
 
-from tests.mutants.mutants import Mutant, mutants, mutated, sample
+from tests.mutants.mutants import Mutant, code, mutants, mutated, sample
 from tests.mutants.results import (
     Result,
     Store,
@@ -40,9 +41,10 @@ KEPT = ROOT / ".mutants"
 class Trial:
     """Tries mutants with a few workers, and keeps the results."""
 
-    def __init__(self, workers: Sequence[Worker], store: Store, tests: str) -> None:
+    def __init__(self, workers: Sequence[Worker], store: Store, tests: str, end_to_end: Sequence[str]) -> None:
         """Try with *workers*; *tests* is the digest of the tests."""
         self._store = store
+        self._end_to_end = end_to_end
         self._tests = tests
         self._workers = workers
         self._free: SimpleQueue[Worker] = SimpleQueue()
@@ -71,18 +73,18 @@ class Trial:
         changed = mutated(source, mutant)
         if changed is None:
             return None
-        key = blake2b(f"{mutant.path}:{source}:{changed}".encode(), digest_size=12).hexdigest()
+        key = blake2b(f"{mutant.path}:{code(source)}:{code(changed)}".encode(), digest_size=12).hexdigest()
+        line, old, new = changed_lines(source, changed)
         known = self._store.get(key)
         if known:
-            return known
+            return replace(known, line=line)
         worker = self._free.get()
         try:
             started = time.monotonic()
-            status = worker.judge(mutant.path, changed, [mirror(ROOT, mutant.path), END_TO_END])
+            status = worker.judge(mutant.path, changed, [mirror(ROOT, mutant.path), self._end_to_end])
             seconds = time.monotonic() - started
         finally:
             self._free.put(worker)
-        line, old, new = changed_lines(source, changed)
         result = Result(key, self._tests, mutant.path, line, old, new, status, round(seconds, 1))
         self._store.add(result)
         return result
@@ -109,6 +111,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time (default 2)")
     parser.add_argument("--fail-under", type=float, default=95.0, help="percentage that must be killed (default 95)")
     parser.add_argument("--deselect", action="append", default=[], help="a test to leave out, as pytest names it")
+    parser.add_argument("--mirror-only", action="store_true", help="leave out end-to-end tests: faster")
     parser.add_argument("--python", type=Path, default=default_python(ROOT), help="Python that runs the tests")
     return parser.parse_args(arguments)
 
@@ -129,13 +132,14 @@ def main(arguments: Sequence[str]) -> int:
     """Try a sample of mutants; the exit status is 1 if too few are killed, and 2 if the tests fail without any."""
     options = parse(arguments)
     chosen = drawn(options)
-    tests = digest_of_tests(ROOT)
+    tests = digest_of_tests(ROOT) + (" mirror only" if options.mirror_only else "")
     store = Store(KEPT / "results.jsonl", tests)
     show([f"{len(chosen)} mutants, seed {options.seed}, {options.jobs} at a time"])
     try:
         # A worker's Python is not resolved: the link is what makes it one of a virtual environment.
         with running(options.python.absolute(), options.jobs, options.deselect) as workers:
-            results = Trial(workers, store, tests).run(chosen, lambda one: show([_line(one)]))
+            end_to_end = () if options.mirror_only else END_TO_END
+            results = Trial(workers, store, tests, end_to_end).run(chosen, lambda one: show([_line(one)]))
     except BrokenTestsError as error:
         show([str(error)])
         return 2

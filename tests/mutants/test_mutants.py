@@ -31,7 +31,7 @@ def test_each_mutated_module_has_tests_that_mirror_it() -> None:
     found = modules(ROOT)
     assert len(found) > 40
     assert [path for path in found for tests in mirror(ROOT, path) if not (ROOT / tests).exists()] == []
-    assert [tests for tests in END_TO_END if not (ROOT / tests).exists()] == []
+    assert [tests for tests in END_TO_END if not (ROOT / tests.partition("::")[0]).exists()] == []
 
 
 def test_modules_that_do_io_are_not_mutated() -> None:
@@ -120,6 +120,22 @@ class TestWorker:
         worker = self.worker(tmp_path)
         assert worker.judge("es_rerank.py", changed, [["test_it.py"]]) is status
         assert (tmp_path / "es_rerank.py").read_text() == "VALUE = 2\n"
+
+    @pytest.mark.parametrize(("folder", "status"), [("server", Status.SURVIVED), ("search", Status.KILLED)])
+    def test_a_failure_of_a_test_with_a_deadline_counts_if_it_happens_again(
+        self, tmp_path: Path, folder: str, status: Status
+    ) -> None:
+        worker = self.worker(tmp_path)
+        tests = tmp_path / "tests" / folder / "test_it.py"
+        tests.parent.mkdir(parents=True)
+        name = f"tests/{folder}"
+        worker.limits[(name,)] = 60.0
+        # It fails the first time.
+        tests.write_text(
+            "from pathlib import Path\ndef test_it() -> None:\n"
+            "    made = Path('made')\n    existed = made.exists()\n    made.touch()\n    assert existed\n"
+        )
+        assert worker.judge("es_rerank.py", "VALUE = 1 + 1\n", [[name], []]) is status
 
     def test_a_mutant_that_never_ends_is_killed(self, tmp_path: Path) -> None:
         worker = self.worker(tmp_path)

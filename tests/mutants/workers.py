@@ -13,13 +13,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-COPIED = ("es_rerank", "lab", "tests", "mappings", "docs", "docker", "pyproject.toml", "README.md", "CONTRIBUTING.md")
-_IGNORED = shutil.ignore_patterns("__pycache__", "node_modules", ".*_cache", "live")
+COPIED = (
+    *("es_rerank", "lab", "tests", "mappings", "docs", "docker", "pyproject.toml", "Makefile"),
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+)
+_IGNORED = shutil.ignore_patterns("__pycache__", "node_modules", ".*_cache")
 _PYTEST = ("-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider")
 # Exit statuses of pytest.
 _PASSED, _FAILED = 0, 1
 # Timeout: a multiple of the time without a mutant, plus a margin for shared machines.
 _TIMES, _MORE_SECONDS = 4, 20.0
+# Tests with servers and deadlines.
+_TIMED = ("tests/server", "tests/rerank_client")
 
 
 class Status(StrEnum):
@@ -65,6 +70,7 @@ class Worker:
 
     def judge(self, path: str, changed: str, stages: Sequence[Sequence[str]]) -> Status:
         """Run sets of tests until one fails, with *changed* as the source of a module."""
+        stages = [tests for tests in stages if tests]
         for tests in stages:
             self._measure(tuple(tests))
         module = self.root / path
@@ -72,7 +78,7 @@ class Worker:
         module.write_text(changed, encoding="utf-8")
         try:
             for tests in stages:
-                status = self._test(tests, self.limits[tuple(tests)])[0]
+                status = self._confirmed(tests, self.limits[tuple(tests)])[0]
                 if status != _PASSED:
                     return Status.KILLED if status in {_FAILED, None} else Status.INVALID
             return Status.SURVIVED
@@ -84,10 +90,16 @@ class Worker:
         if tests in self.limits:
             return
         started = time.monotonic()
-        status, output = self._test(tests, limit_seconds=600)
+        status, output = self._confirmed(tests, limit_seconds=600)
         if status != _PASSED:
             raise BrokenTestsError(f"{' '.join(tests)} fail without a mutant:\n{output}")
         self.limits[tests] = _TIMES * (time.monotonic() - started) + _MORE_SECONDS
+
+    def _confirmed(self, tests: Sequence[str], limit_seconds: float) -> tuple[int | None, str]:
+        """Run pytest, and again if tests that may fail on a busy machine have failed: only a second failure counts."""
+        result = self._test(tests, limit_seconds)
+        is_timed = any(name.startswith(_TIMED) for name in tests)
+        return self._test(tests, limit_seconds) if is_timed and result[0] in {_FAILED, None} else result
 
     def _test(self, tests: Sequence[str], limit_seconds: float) -> tuple[int | None, str]:
         """Run pytest; the status is None if it ran out of time."""

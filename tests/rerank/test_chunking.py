@@ -64,6 +64,12 @@ def test_truncation_ends_on_the_best_boundary_in_the_last_quarter(text: str, exp
     assert [found.text(text, number) for number in range(len(found.pieces))] == [expected]
 
 
+def test_the_last_quarter_includes_its_start() -> None:
+    text = "aaaa bbbb cccc. dddd eeee"
+    (piece,) = cut_at(text, 20, limits(TRUNCATE, 4)).pieces
+    assert text[: piece.end] == "aaaa bbbb cccc."
+
+
 def test_a_document_that_fits_is_read_whole() -> None:
     assert cut_at("one two", None, limits(TRUNCATE, 5)) == Cut((Piece(0, 7, 5),))
     assert cut(LONG, limits(TRUNCATE, 100), words) == Cut((Piece(0, len(LONG), 100),))
@@ -82,6 +88,28 @@ def test_a_document_that_fits_by_the_estimate_but_not_by_the_bound_is_cut() -> N
     assert len(cut(text, limits(TRUNCATE, 51, context=101), quarters).pieces[0:1]) == 1
     assert cut(text, limits(TRUNCATE, 51, context=101), quarters).pieces[0].end == 200
     assert cut(text, limits(TRUNCATE, 51, context=100), quarters).pieces[0].end < 200
+
+
+def test_a_passage_fits_the_context_even_if_no_measured_length_did() -> None:
+    def without_spaces(text: str) -> Tokens:
+        size = len("".join(text.split()).encode())
+        return Tokens(size // 2 + 1, size)
+
+    text = "😀" * 2 + " " * 100 + "hose"
+    (piece,) = cut(text, limits(TRUNCATE, 4, context=7), without_spaces).pieces
+    assert without_spaces(text[: piece.end]).most <= 7
+
+
+@pytest.mark.parametrize(("length", "is_measured"), [(600, True), (601, False)])
+def test_a_text_of_more_than_six_characters_per_token_is_not_measured_whole(length: int, is_measured: bool) -> None:
+    measured = []
+
+    def measure(text: str) -> Tokens:
+        measured.append(len(text))
+        return quarters(text)
+
+    cut("a" * length, limits(TRUNCATE, 100), measure)
+    assert (length in measured) is is_measured
 
 
 @pytest.mark.parametrize("mode", LongDocumentMode)

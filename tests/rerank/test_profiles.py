@@ -93,3 +93,7 @@ def test_limits_and_calibration_of_embedding_models() -> None:
     # The maximum number of tokens is `max_seq_length` of the model; the center is the cosine of probability one half.
     measured = {name: (row.max_tokens, row.center) for name, row in PROFILES.items() if row.cosine}
     assert measured == {"e5": (512, 0.82), "minilm": (256, 0.35)}
+
+
+def test_the_score_0_of_a_cross_encoder_is_the_probability_one_half() -> None:
+    assert {row.center for row in PROFILES.values() if not row.cosine} == {0.0}

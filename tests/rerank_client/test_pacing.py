@@ -17,6 +17,8 @@ TOKENS = st.lists(st.integers(0, 1000), min_size=1, max_size=60)
         ([900] * 10, 0, None, 2),
         ([100] * 10, 0, None, 5),
         ([10] * 10, 0, None, 10),
+        ([128] * 10, 0, None, 4),
+        ([171] * 10, 0, None, 2),
         # Cached documents measure nothing.
         ([0, 0, 0, 900, 0, 900, 900], 0, None, 6),
         ([0, 0], 0, None, 2),

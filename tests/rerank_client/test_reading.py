@@ -34,13 +34,25 @@ async def test_documents_are_read_that_were_not_scored(mode: LongDocumentMode) -
     assert short == same
     assert ([row.text for row in short.passages], short.of, short.truncated) == (["a hose"], 1, False)
     assert (short.passages[0].tokens, short.passages[0].probability) == (2, None)
+    assert (short.passages[0].start, short.passages[0].end) == (0, 6)
     assert long is not None
+    assert all(row.text == LONG[row.start : row.end] for row in long.passages)
     truncates = mode is LongDocumentMode.TRUNCATE
     assert long.truncated is truncates
     assert (len(long.passages) == 1) is truncates
     assert [row.number for row in long.passages] == list(range(long.of))
     assert LONG.startswith(long.passages[0].text)
     assert all(80 <= row.tokens <= 100 for row in long.passages[:-1])
+
+
+@pytest.mark.parametrize(("length", "truncated"), [(1200, False), (1201, True)])
+async def test_a_document_is_truncated_if_it_is_longer_than_what_may_be_read(length: int, truncated: bool) -> None:
+    one = reader()
+    window = await one.opened(request("hose".ljust(length), mode=LongDocumentMode.TRUNCATE))
+    assert window.limits.readable_characters == 1200
+    (found,) = await documents_read(window, one, PROMPTS)
+    assert found is not None
+    assert found.truncated is truncated
 
 
 async def test_a_document_of_which_only_some_passages_are_read_is_truncated() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from es_rerank.model import LongDocumentMode, Rule, ScoreRequest
-from es_rerank.rerank.chunking import Limits
+from es_rerank.rerank.chunking import Cut, Limits, Piece
 from es_rerank.rerank.prompt import read_documents
 from es_rerank.rerank_client.window import Window
 
@@ -26,6 +26,13 @@ def test_keys_belong_to_the_document_of_their_passage() -> None:
 
 def test_each_key_has_the_place_of_its_passage() -> None:
     assert window().places == {b"a": (0, 0), b"b": (2, 0), b"c": (1, 0), b"d": (2, 3)}
+
+
+def test_cuts_are_set_for_the_documents_with_these_numbers() -> None:
+    one, other = Cut((Piece(0, 3, 1),)), Cut((Piece(0, 5, 2),))
+    made = window(cuts=[None, None, None])
+    made.set_cuts([2, 0], [one, other])
+    assert made.cuts == [other, None, one]
 
 
 def test_a_window_is_complete_if_the_score_of_each_passage_is_known() -> None:

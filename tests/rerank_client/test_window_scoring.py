@@ -112,6 +112,16 @@ async def test_without_a_scored_head_or_permission_there_are_no_partial_scores(k
     assert found.why is Why.DEADLINE
 
 
+async def test_once_the_rate_is_measured_texts_that_fit_easily_are_one_request() -> None:
+    reranker = Reranker(fake_settings())
+    requests = scripted(reranker, lambda _, texts: [1.0] * len(texts))
+    texts = [f"hose {at:02}" for at in range(40)]
+    reranker._pool.servers[0].throughput.tested_rate = approximate_tokens(len(texts[0])) * 39.5 / 5.0
+    found = await reranker.score(ask(*texts, partial=True))
+    assert isinstance(found, Scored)
+    assert [len(one) for one in requests] == [4, 4, 4, 4, 3, 21]
+
+
 async def test_without_a_queue_a_search_that_would_wait_is_shed() -> None:
     async with reranking(reranker_queue_size=0) as (reranker, _):
         assert reranker._scorer.readable([10, 10], ask("a", "b"), 0) == 2

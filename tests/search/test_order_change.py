@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.search.order_change import change, in_sample
+from es_rerank.search.order_change import change, in_sample, rank_change
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,14 @@ from es_rerank.search.order_change import change, in_sample
 def test_overlap_of_the_first_page_and_change_of_the_first_hit(order: list[int], overlap: float, top: bool) -> None:
     measured = change(order)
     assert (measured.overlap, measured.top) == (overlap, top)
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [([], None), ([0], 0.0), ([1, 0, 2, 3], 0.5), ([*range(10), 30, 11], 0.0), (range(2, 32), 2.0)],
+)
+def test_the_rank_change_is_the_mean_distance_of_the_first_ten_hits(order: list[int], expected: float | None) -> None:
+    assert rank_change(order) == expected
 
 
 def test_rbo_is_1_for_equal_orders_and_weighs_the_first_places_most() -> None:

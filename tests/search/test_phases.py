@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from es_rerank.model import FetchPhase, IndexInfo, Plan, RerankRequest, Rule, Search
+from es_rerank.model import FetchPhase, IndexInfo, Plan, RerankRequest, Rule, Search, Skip, Why
 from es_rerank.search.plan import make
 from tests.search.builders import a_search
 
@@ -85,3 +85,11 @@ def test_a_page_of_any_size_has_two_phases_where_one_would_need_extra_fields(
 
 def test_hits_without_stored_fields_have_no_second_phase() -> None:
     assert phase(a_search({**HIGHLIGHTED, "stored_fields": "_none_"}), ONE_INDEX) is FetchPhase.WINDOW
+
+
+def test_a_recorded_search_has_two_phases_if_its_hits_can_be_ordered_and_no_other_plugin_has_options() -> None:
+    recorded = {"query": HOSE, "ext": {"ubi": {}}}
+    assert phase(a_search(recorded), ONE_INDEX) is FetchPhase.QUERY
+    assert make(a_search({**recorded, "sort": ["_score"]}), RULE, ONE_INDEX) == Skip(Why.UBI)
+    assert make(a_search({**recorded, "ext": {"ubi": {}, "mmr": {}}}), RULE, ONE_INDEX) == Skip(Why.UBI)
+    assert phase(a_search({**HIGHLIGHTED, "ext": {"mmr": {}}}), ONE_INDEX) is FetchPhase.WINDOW

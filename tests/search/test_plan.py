@@ -7,7 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.model import FetchPhase, FetchSpec, IndexInfo, Plan, RerankRequest, Rule, Search, Skip, Why
+from es_rerank.model import (
+    FetchPhase,
+    FetchSpec,
+    IndexInfo,
+    LowHits,
+    MinProbability,
+    Plan,
+    RerankRequest,
+    Rule,
+    Search,
+    Skip,
+    Why,
+)
 from es_rerank.search.plan import CHECKS, early, make
 from tests.search.builders import a_search
 from tests.search.strategies import JSON
@@ -172,6 +184,47 @@ def test_a_search_whose_result_depends_on_size_keeps_its_page(
     plan = make(search(**{"from": page_[0], "size": page_[1], **more}), RULE, INFO)
     assert isinstance(plan, Plan)
     assert (plan.fetch, plan.window) == expected
+
+
+@pytest.mark.parametrize(
+    ("start", "limit", "fetched"), [(0, None, 60), (45, None, 105), (70, None, 130), (0, 55, 55), (70, 100, 100)]
+)
+def test_if_hits_of_the_window_move_to_the_end_as_many_more_are_fetched(
+    start: int, limit: int | None, fetched: int
+) -> None:
+    rule = replace(RULE, min_probability=MinProbability(0.5, LowHits.LAST))
+    plan = make(search(**{"from": start, "size": 10}), rule, replace(INFO, max_result_window=limit))
+    assert isinstance(plan, Plan)
+    assert (plan.fetch, plan.window) == (FetchSpec(FetchPhase.WINDOW, 0, fetched), 50)
+
+
+@pytest.mark.parametrize(
+    ("more", "hits_only"), [({}, True), ({"aggs": {}}, False), ({"suggest": {}}, False), ({"ext": {"ubi": {}}}, False)]
+)
+def test_the_query_phase_is_the_response_without_hits_if_it_has_nothing_else(
+    more: dict[str, Any], hits_only: bool
+) -> None:
+    plan = make(search(highlight={"fields": {"body": {}}}, **more), RULE, INFO)
+    assert isinstance(plan, Plan)
+    assert (plan.fetch.phase, plan.hits_only) == (FetchPhase.QUERY, hits_only)
+
+
+@pytest.mark.parametrize(
+    ("more", "counts"),
+    [
+        ({}, True),
+        ({"highlight": {"fields": {"body": {}}}, "post_filter": {"term": {"tag": "diy"}}}, True),
+        ({"collapse": {"field": "tag"}}, False),
+        ({"terminate_after": 5}, False),
+        ({"ext": {"mmr": {}}}, False),
+        (KNN, False),
+        ({"query": None, "retriever": {"standard": {"query": HOSE}}}, False),
+    ],
+)
+def test_some_searches_return_fewer_hits_than_match(more: dict[str, Any], counts: bool) -> None:
+    plan = make(search(**more), RULE, INFO)
+    assert isinstance(plan, Plan)
+    assert plan.counts_hits is counts
 
 
 def test_a_reranker_asked_for_explicitly_sets_the_size_itself() -> None:

@@ -190,3 +190,11 @@ def test_squash_is_monotone_and_below_one(one: float, other: float) -> None:
 
 def test_negative_engine_scores_are_shown_as_0() -> None:
     assert squash(-3.0) == 0.0
+
+
+@pytest.mark.parametrize("name", ["linear", "blend"])
+def test_the_compared_weights_are_fractions_from_high_to_low_around_the_default(name: str) -> None:
+    weights = POLICIES[name].compared
+    assert list(weights) == sorted(set(weights), reverse=True)
+    assert 0 < weights[-1] < POLICIES[name].parameter < weights[0] < 1
+    assert POLICIES[name].parameter in weights

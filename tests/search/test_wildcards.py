@@ -26,6 +26,8 @@ def test_only_the_asterisk_is_special(name: str, pattern: str) -> None:
         ("abba", "ab*ba", True),
         ("abcab", "*ab*ab", True),
         ("abab", "*aba*ab*", False),
+        ("axb", "a**b", True),
+        ("ax", "a**b", False),
         ("", "*", True),
         ("", "", True),
         ("a", "", False),

@@ -60,7 +60,7 @@ def statistics(values: Sequence[str], documents: int) -> Statistics:
         coverage=len(values) / documents,
         documents=len(values),
         characters=characters,
-        words=words * characters / max(1, len(text)) if characters > _SAMPLED_CHARACTERS else words / len(sample),
+        words=words * characters / len(text) if characters > _SAMPLED_CHARACTERS else words / len(sample),
         natural=natural / max(1, len(text) - spaces),
         distinct=len(set(values)) / len(values),
     )

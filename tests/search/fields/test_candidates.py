@@ -80,6 +80,13 @@ def test_labels_are_candidates_only_if_there_are_few_texts() -> None:
     assert [name for name in names if name in labels] == ["host3.id"] == list(found)
 
 
+def test_among_many_texts_the_name_of_an_object_in_the_document_is_no_candidate() -> None:
+    texts = {f"text{number}": "text" for number in range(8)}
+    types = {**texts, "author.name": "text", "company_name": "text", "comments.text": "text"}
+    names, _ = candidates(IndexInfo((), types), [])
+    assert types.keys() - set(names) == {"author.name"}
+
+
 def test_a_query_with_too_many_patterns_names_only_exact_fields() -> None:
     info = IndexInfo((), {f"f{number}": "text" for number in range(400)})
     patterns = [f"*{number}9" for number in range(100)]

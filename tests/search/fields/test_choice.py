@@ -56,6 +56,21 @@ def test_fields_are_chosen_by_the_documents(
     assert read(columns, named) == expected
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        # The name says more than the length does, and the length more than the order in the mapping.
+        ({"body": PROSE}, {"x": [f"{text} " * 5 for text in PROSE]}),
+        ({"x": [f"{text} " * 5 for text in PROSE]}, {"y": PROSE}),
+        ({"x": PROSE}, {"y": [PROSE[0], *[""] * (ROWS - 1)]}),
+        ({"x": PROSE}, {"comments.y": PROSE}),
+    ],
+)
+def test_the_main_text_comes_before_other_prose(first: dict[str, list[str]], second: dict[str, list[str]]) -> None:
+    expected = ["title", *first, *second]
+    assert read({"title": NAMES, **first, **second}) == read({"title": NAMES, **second, **first}) == expected
+
+
 def test_two_documents_are_not_enough_for_an_enumeration() -> None:
     assert read({"mood": ["rarely asked", "rarely asked"], "body": PROSE[:2]}) == ["body", "mood"]
 

@@ -6,12 +6,15 @@ from es_rerank.search.fields.names import Role, read_name
 
 ROLES = {
     Role.HEADLINE: "title Title headline subject name question productName product_name case_name job-title "
-    "attachment.title doc.title title.rendered title_en title.de displayName fields.name",
-    Role.SYNOPSIS: "summary abstract teaser short_description opening_text subtitle meta.abstract",
+    "attachment.title doc.title title.rendered title_en title.de displayName fields.name "
+    "recipe_title",
+    Role.SYNOPSIS: "summary abstract teaser short_description opening_text subtitle meta.abstract "
+    "short_description.value",
     Role.BODY: "message body content text description _fulltext full_text plain_text attachment.content comments.body "
-    "body.value steps.text descriptionEn bodyHTML error.message content.rendered",
+    "body.value steps.text descriptionEn bodyHTML error.message content.rendered "
+    "attachment.content.value",
     Role.UNKNOWN: "beschreibung source_text user.bio labels.description ingredients.name 标题 x tags "
-    "supplier.description event.original",
+    "supplier.description event.original colour_name colour.title title.value_count",
     Role.NAME: "host.name agent.name service.name process.name user.name container.name container.image.name "
     "supplier.name store_name author.name first_name journal.title milestone.title seo_title company_name",
     Role.LABEL: "id sku url html_url email requester.email created_at_date docket.id error.code status",
@@ -58,3 +61,8 @@ def test_fields_that_differ_in_their_language_belong_together(name: str, group: 
 )
 def test_names_are_ordered_by_role_depth_and_rank(first: str, second: str) -> None:
     assert read_name(first)[:3] < read_name(second)[:3]
+
+
+def test_only_the_last_twelve_words_of_a_name_count() -> None:
+    assert read_name("author_" + "x_" * 10 + "title").role is Role.NAME
+    assert read_name("author_" + "x_" * 11 + "title").role is Role.HEADLINE

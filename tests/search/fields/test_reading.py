@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from es_rerank.model import IndexInfo, Plan, Rule
-from es_rerank.search.fields.reading import places, read_together
+from es_rerank.search.fields.reading import compiled, labeled, places, read_together
 from es_rerank.search.passages import planned_passages
 from es_rerank.search.plan import make
 from tests.search.builders import a_search
@@ -72,6 +72,47 @@ def test_no_text_is_read_twice(columns: dict[str, list[str]], named: list[str], 
     for row, (title, body) in enumerate(zip(TITLES, BODIES, strict=True)):
         wanted = expected.format(title=title, body=body) if expected else None
         assert read_together(columns, chosen, row) == wanted
+
+
+@pytest.mark.parametrize(
+    ("first", "size", "is_read"),
+    [("a" * 40, 66, False), ("a" * 40, 67, True), ("a" * 39, 60, True), ("a" * 60, 100, False), ("a" * 59, 100, True)],
+)
+def test_a_text_is_read_if_it_adds_enough_to_an_earlier_one(first: str, size: int, is_read: bool) -> None:
+    second = first + "b" * (size - len(first))
+    text = read_together({"title": [first], "body": [second]}, [("title",), ("body",)], 0)
+    assert text == (f"{first}\n{second}" if is_read else first)
+
+
+def test_texts_are_labeled_if_there_are_several() -> None:
+    columns = {"product.product_name": ["Reel"], "body": ["For the wall"]}
+    chosen = [("product.product_name",), ("body",)]
+    assert read_together(columns, chosen, 0, labels=True) == "product name: Reel\nbody: For the wall"
+    assert read_together(columns, chosen[:1], 0, labels=True) == "Reel"
+    assert labeled([], []) == []
+
+
+@pytest.mark.parametrize(
+    ("both", "is_compiled"),
+    [
+        (["Hose with tap A long text of gardens"] * 3, True),
+        # The first two documents decide.
+        (["Hose with tap A long text of gardens"] * 2 + ["Another text that is long enough"], True),
+        (["Hose with tap A long text of gardens", *["Another text that is long enough"] * 2], False),
+        # Short values and missing ones say nothing.
+        (["", "Hose", "Hose with tap A long text of gardens"], True),
+        (["Hose with tap", "", "Hose with tap"], False),
+    ],
+)
+def test_a_field_that_is_made_of_others_in_its_first_documents_is_a_compilation(
+    both: list[str], is_compiled: bool
+) -> None:
+    columns = {"both": both, "a": ["Hose with tap"] * 3, "b": ["A long text of gardens"] * 3}
+    assert compiled(columns) == ({"both"} if is_compiled else set())
+
+
+def test_a_field_that_adds_to_a_single_other_field_is_no_compilation() -> None:
+    assert compiled({"original": [f"2024-05-01 {body}" for body in BODIES], "message": BODIES}) == set()
 
 
 def test_a_headline_is_never_behind_a_long_text() -> None:

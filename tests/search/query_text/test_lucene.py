@@ -52,6 +52,7 @@ def is_text_field(field: str) -> bool:
         ("leaking hose AND", "leaking hose"),
         ("leaking) -rusty hose", "leaking hose"),
         ("hose^1.2.3", "hose 1.2.3"),
+        ('"garden hose"~1.5', "garden hose 1.5"),
         ("&& || ! + -", ""),
         ("(" * 2000 + "hose" + ")" * 2000, "hose"),
         ("((((" * 200 + "hose" + "))))" * 200, "hose"),

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from es_rerank.search.response.hits import NotASearchResponseError, keys, number, read, read_hits, sources
+from es_rerank.model import IndexInfo
+from es_rerank.search.response.hits import NotASearchResponseError, are_from, keys, number, read, read_hits, sources
 from tests.search.answers import VALUES, Answer, answers
 
 PRETTY = b"""{
@@ -90,6 +91,17 @@ def test_sources_and_keys_are_those_of_each_hit() -> None:
     ).hits
     assert sources(hits) == [({"t": "x"}, {}), ({}, {"t": ["y"]}), ({}, {}), ({}, {})]
     assert keys(hits) == (("a", "1", ""), ("b", "1", ""), ("", "", "r"), ("", "", ""))
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [(("a", "b", "c"), True), (("a", "b"), True), (("a",), False), (("c",), False), ((), True)],
+)
+def test_hits_are_from_the_indices_of_a_mapping(names: tuple[str, ...], expected: bool) -> None:
+    hits = read_hits(b'[{"_index":"a"},{"_index":"b"},{"_id":"1"}]')
+    assert are_from(hits, IndexInfo(names, {})) is expected
+    assert are_from(hits, None)
+    assert are_from([], IndexInfo(names, {}))
 
 
 # Valid responses around any value, responses whose hits are any values, and any other text.

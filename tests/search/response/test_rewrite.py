@@ -88,6 +88,63 @@ def test_an_explanation_gets_a_node_on_top_of_the_engines_tree() -> None:
 
 
 @pytest.mark.parametrize(
+    ("score", "text"),
+    [
+        (1.5, "1.5"),
+        (0.001, "0.001"),
+        (0.00012, "1.2E-4"),
+        (1e-9, "1.0E-9"),
+        (9999999.5, "9999999.5"),
+        (1e7, "1.0E7"),
+        (12345678.0, "1.2345678E7"),
+        (-12345678.0, "-1.2345678E7"),
+        (0.0, "0.0"),
+    ],
+)
+def test_a_score_is_written_as_java_does(score: float, text: str) -> None:
+    out = rewrite(read(answer('{"_id":"1","_score":9.0}')), PLAN, Ranking((0,), (score,)))
+    assert out == answer(f'{{"_id":"1","_score":{text}}}', most=text)
+
+
+def test_an_explanation_is_indented_like_the_response() -> None:
+    body = b"""{
+  "hits" : {
+    "hits" : [
+      {
+        "_score" : 9.0,
+        "_explanation" : {
+          "value" : 9.0,
+          "details" : [ ]
+        }
+      }
+    ]
+  }
+}"""
+    assert (
+        rewrite(read(body), PLAN, Ranking((0,), (1.5,)))
+        == b"""{
+  "hits" : {
+    "hits" : [
+      {
+        "_score" : 1.5,
+        "_explanation" : {
+          "value" : 1.5,
+          "description" : "es-rerank, policy replace over the engine's score below",
+          "details" : [
+            {
+              "value" : 9.0,
+              "details" : [ ]
+            }
+          ]
+        }
+      }
+    ]
+  }
+}"""
+    )
+
+
+@pytest.mark.parametrize(
     ("client_fields", "fields", "expected"),
     [
         ((), '{"secret":["x"]}', None),

@@ -126,7 +126,7 @@ async def test_times_are_those_in_which_the_engine_and_the_model_worked(name: st
     assert engine.targets() == case.targets
     assert reranker.seen
     found = times(got)
-    assert case.phases * ENGINE_SECONDS * 0.99 <= found["engine"] < (case.phases + 2) * ENGINE_SECONDS
+    assert case.phases * ENGINE_SECONDS * 0.99 <= found["engine"] <= elapsed
     assert found["rerank"] >= MODEL_SECONDS * 0.99
     assert found["proxy"] > 0.0
     # Neither overlaps with the other here, and nothing is left out.
@@ -144,14 +144,17 @@ async def test_a_request_that_the_model_does_not_see_has_no_rerank_time(name: st
     says = {prefix: slow(responder) for prefix, responder in ENGINE.items()}
     async with running(says, model=model) as (proxy, _, reranker):
         body = case.body if isinstance(case.body, bytes) else json.dumps(case.body).encode()
+        started = time.monotonic()
         got = await proxy.send("POST", case.target, body, [NDJSON, ("X-Rerank-Mode", "off")])
+        elapsed = time.monotonic() - started
         metrics = (await proxy.pages.send("GET", "/_rerank/metrics")).body
     assert (got.headers["X-Rerank"], reranker.seen) == ("skipped; why=off", [])
     found = times(got)
-    assert ENGINE_SECONDS * 0.99 <= found["engine"] < 3 * ENGINE_SECONDS
+    assert ENGINE_SECONDS * 0.99 <= found["engine"] <= elapsed
     assert found["rerank"] == 0.0
     total, count = recorded(metrics, "engine")
-    assert total == pytest.approx(found["engine"], abs=0.3)
+    # The response body is still on its way when the header is written.
+    assert found["engine"] - 0.001 <= total <= elapsed
     assert count == 1.0
     assert recorded(metrics, "rerank") == (0.0, 0.0)
 
@@ -159,10 +162,12 @@ async def test_a_request_that_the_model_does_not_see_has_no_rerank_time(name: st
 async def test_an_error_for_an_engine_that_breaks_off_shows_the_times_too() -> None:
     broken = FakeResponse([b"{"], seconds=ENGINE_SECONDS, cut_off=True)
     async with running({"/docs/_msearch": broken}) as (proxy, _, _):
+        started = time.monotonic()
         got = await CASES["msearch"].sent(proxy)
+        elapsed = time.monotonic() - started
         metrics = (await proxy.pages.send("GET", "/_rerank/metrics")).body
     assert (got.status, got.headers["X-Rerank"]) == (502, "skipped; why=engine_error")
-    assert ENGINE_SECONDS * 0.99 <= times(got)["engine"] < 3 * ENGINE_SECONDS
+    assert ENGINE_SECONDS * 0.99 <= times(got)["engine"] <= elapsed
     assert recorded(metrics, "engine")[0] == pytest.approx(times(got)["engine"], abs=0.05)
 
 
