@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from es_rerank.testing import ClientReply, FakeResponse, ReceivedRequest
+from es_rerank.testing import CAPS, ClientReply, FakeResponse, ReceivedRequest
 
 from .engine import BEST, HITS, HOSE, MISSING, ids, msearch, page_ids, render, running
 
@@ -117,6 +117,23 @@ async def test_a_strict_rule_makes_an_error_of_only_its_own_search(tmp_path: Pat
     first, second = got.json["responses"]
     assert (got.status, first["status"], first["error"]["type"]) == (200, 500, "rerank_exception")
     assert ids(second) == ["1", "2", "3", "4"]
+
+
+async def test_the_hits_of_each_search_that_is_answered_are_logged(tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "docs.yaml").write_text("index: docs\n")
+    (rules / "other.yaml").write_text("index: other\nstrict: true\n")
+    log, other = tmp_path / "log.jsonl", {**CAPS, "indices": ["other"]}
+    broken = FakeResponse(b"oops", status=500)
+    async with running(model=broken, mappings=rules, ubi_log=log) as (proxy, engine, _):
+        engine.says = {"/other/_field_caps": FakeResponse(json.dumps(other).encode()), **engine.says}
+        body = lines(({}, HOSE), ({"index": "other"}, HOSE))
+        got = await proxy.send("POST", "/docs/_msearch", body, NDJSON)
+    assert got.headers["X-Rerank"] == "failed; why=reranker_error, failed; why=reranker_error"
+    assert "error" in got.json["responses"][1]
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [one["query_response_hit_ids"] for one in records] == [[key for key, _, _ in HITS]]
 
 
 async def test_a_query_phase_is_followed_by_the_fetch_phase_of_only_its_search() -> None:

@@ -5,7 +5,12 @@ from typing import Any, cast
 
 import pytest
 
+from es_rerank.model import FetchPhase, FetchSpec, Plan, Search
+from es_rerank.search.formats.endpoints import ParsedSearch
+from es_rerank.server.handlers.part import Part
+from es_rerank.server.handlers.rank_eval import _batches
 from es_rerank.testing import FakeResponse, ReceivedRequest
+from tests.search.builders import a_plan
 
 from .engine import BEST, HOSE, msearch, render, running
 
@@ -32,6 +37,8 @@ async def test_the_engine_rates_the_order_that_people_see() -> None:
         got = await proxy.send("POST", "/docs/_rank_eval", asked({"request": HOSE}, {"request": SORTED}))
     details = {name: [key for _, key in found] for name, found in got.json["details"].items()}
     assert details == {"r0": BEST[:3], "r1": []}
+    functions = engine.seen[-1].json["requests"][0]["request"]["query"]["function_score"]["functions"]
+    assert all(1.0 < function["weight"] < 2.0 for function in functions)
     assert engine.seen[-1].json["requests"][1]["request"] == SORTED
     assert engine.targets() == ["/docs/_msearch", "/docs/_rank_eval"]
     (header, sent) = (json.loads(line) for line in engine.seen[1].body.splitlines())
@@ -65,6 +72,22 @@ async def test_the_searches_have_the_index_options_of_the_url_and_nothing_else_o
         f"/docs/_msearch?{options}",
         f"/docs/_rank_eval?{options}&pretty&filter_path=**",
     ]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batches"),
+    [
+        ([], []),
+        ([6000, 4000, 50], [[6000, 4000], [50]]),
+        ([6000, 4001], [[6000], [4001]]),
+        ([50, 20_000, 50], [[50], [20_000], [50]]),
+        ([50] * 201, [[50] * 200, [50]]),
+    ],
+)
+def test_at_most_ten_thousand_hits_are_requested_at_once(sizes: list[int], batches: list[list[int]]) -> None:
+    plans = [a_plan(fetch=FetchSpec(FetchPhase.WINDOW, 0, size)) for size in sizes]
+    made = _batches([Part(ParsedSearch("docs", {}, b""), b"", Search("docs"), plan) for plan in plans])
+    assert [[part.plan.fetch.size for part in batch if isinstance(part.plan, Plan)] for batch in made] == batches
 
 
 async def test_a_search_that_fails_is_evaluated_as_the_client_wrote_it() -> None:

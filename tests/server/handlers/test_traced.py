@@ -44,7 +44,12 @@ async def test_a_search_is_one_trace_over_three_hops(exporter: InMemorySpanExpor
         assert sent
         assert all(trace == TRACE and known[span].name in expected for _, trace, span, _ in sent)
     (rerank,) = [span for span in spans if span.name == "rerank"]
-    assert (rerank.attributes or {})["openinference.span.kind"] == "RERANKER"
+    assert dict(rerank.attributes or {}) == {
+        "openinference.span.kind": "RERANKER",
+        "reranker.top_k": 4,
+        "reranker.model_name": "BAAI/bge-reranker-v2-m3",
+        "es_rerank.cached": 0,
+    }
     (request,) = [span for span in spans if span.name == "POST _search"]
     assert str((request.attributes or {})["es_rerank.outcome"]).startswith("reranked")
     assert not any("hose" in str(value) for span in spans for value in (span.attributes or {}).values())
