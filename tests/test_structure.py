@@ -64,7 +64,6 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "es_rerank.evaluation.tuning.values": "values; tests/evaluation/tuning/test_outcomes.py",
     "es_rerank.evaluation.values": "values; tests/evaluation/test_summary.py",
     "es_rerank.model": "the names of its modules",
-    "es_rerank.model.plan": "values; tests/search/test_plan.py",
     "es_rerank.model.scores": "values; tests/test_pipeline.py",
     "es_rerank.net.messages": "values",
     "es_rerank.net.spans": "records; tests/net/test_tracing.py",
