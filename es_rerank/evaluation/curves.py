@@ -1,4 +1,4 @@
-"""Plots of quality against a number, such as the window, as inline SVG."""
+"""Plots quality against a number, such as the window, as inline SVG."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """What a plot of quality has in addition to its dots.
+    """The axes of a plot, and its title.
 
     Attributes:
         title: The title, for screen readers.
         ticks: The numbers below the horizontal axis.
         baseline: The quality of the baseline, a horizontal line.
-        qualities: The qualities that the vertical axis has room for.
+        qualities: The qualities in the plot, from which the range of the vertical axis is computed.
 
     """
 
@@ -66,7 +66,7 @@ def quality_by_window(qualities: Mapping[int, float], baseline: float) -> str:
 
 
 def _range(qualities: Sequence[float]) -> tuple[float, float]:
-    """Return the ends of the vertical axis: the lowest and the highest quality, with some room."""
+    """Return the lowest and the highest quality on the vertical axis, with a margin."""
     room = (max(qualities) - min(qualities)) * 0.1 or 0.05
     return max(0.0, min(qualities) - room), min(1.0, max(qualities) + room)
 
@@ -78,7 +78,7 @@ def _scale(source: tuple[float, float], target: tuple[float, float]) -> _Scale:
 
 
 def _level(y: float, value: float) -> str:
-    """Return a line of the grid with its number."""
+    """Return a horizontal grid line with its number."""
     line = f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
     return line + label(LEFT - 6, y + 4, f"{value:.2f}", "end")
 
@@ -90,6 +90,6 @@ def _dot(place: tuple[float, float], dot: Dot) -> str:
 
 
 def _line(places: Sequence[tuple[float, float]], kind: str) -> str:
-    """Return a line through some places."""
+    """Return a line through points, given in pixels."""
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     return f'<polyline class="{kind} curve" points="{points}"/>'

@@ -1,4 +1,4 @@
-"""Samples traces and exports spans with OpenTelemetry. Imported only while tracing is on: OpenTelemetry is optional.
+"""Samples traces and exports spans with OpenTelemetry. Imported only if tracing is on, because the package is optional.
 
 OpenTelemetry's batches have one item per client request, with its spans. The thread that exports them converts them to
 OpenTelemetry's spans, so that searches do not wait for it.
@@ -88,7 +88,7 @@ class _HashedResource(Resource):
 
 
 class _Step(ReadableSpan):
-    """A span without what is never recorded here. Constants are cheaper to export than properties."""
+    """A span for the exporter. Properties that es-rerank never records are constants, which are faster to export."""
 
     events = ()
     links = ()

@@ -1,4 +1,4 @@
-"""Records of spans. Creating them takes little time; the thread that exports them converts them to OpenTelemetry's."""
+"""Small records of spans, which take little time to create. They are converted to OpenTelemetry's when exported."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Kind = Literal["INTERNAL", "SERVER", "CLIENT"]
 
 @dataclass(slots=True)
 class Trace:
-    """What the spans of one client request have in common.
+    """The values that all spans of one client request share.
 
     Attributes:
         id: 128 bits.
         flags: As in the header `traceparent`.
-        sampled: Whether spans are recorded. If not, the headers of outgoing requests say so.
+        sampled: Whether spans are recorded. Outgoing requests have this flag in `traceparent`.
         export: Takes the finished spans.
         parent: OpenTelemetry's `SpanContext` of the client's span, or None.
         state: OpenTelemetry's `TraceState`, for the header `tracestate`, or None.
@@ -73,7 +73,7 @@ class Span:
         self.started = time.time_ns()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        """Record the span. With that of the client's request, those of its steps are exported."""
+        """Record the span. If it is the span of the client's request, export it with the spans of its steps."""
         self.ended = time.time_ns()
         CURRENT.set(self.parent)
         trace = self.trace

@@ -30,7 +30,7 @@ class WriteTimeoutHandler(web.RequestHandler):
         self._write_timer: asyncio.TimerHandle | None = None
 
     def pause_writing(self) -> None:
-        """Start to watch the client, because more is buffered for it than it has read."""
+        """Start to watch the client, because it has not read all of the buffered data."""
         super().pause_writing()
         self._watch()
 
