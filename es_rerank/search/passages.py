@@ -20,6 +20,8 @@ _WHOLE_IN_URL: Mapping[str, tuple[str, ...]] = {
     "_source_include": ("", "*"),
     "_source_exclude": ("",),
 }
+# Request parts whose values are returned in the `fields` of a hit.
+_FIELD_PARTS = frozenset({"fields", "docvalue_fields", "stored_fields", "script_fields"})
 _SOURCE_KEYS = frozenset({"includes", "include", "excludes", "exclude"})
 Sources = Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
 """The decoded `_source` and `fields` of each hit."""
@@ -36,6 +38,8 @@ def extra_fields(search: Search, fields: Sequence[str]) -> tuple[str, ...]:
 
 def requested_fields(search: Search) -> tuple[str, ...]:
     """Return the field patterns of all request parts whose values are returned in the `fields` of a hit."""
+    if _FIELD_PARTS.isdisjoint(search.body.values) and _FIELD_PARTS.isdisjoint(search.params):
+        return ()
     return (*_part_patterns(search, "fields"), *ambiguous_fields(search))
 
 
@@ -120,6 +124,9 @@ def planned_passages(sources: Sources, plan: Plan) -> tuple[list[str | None], tu
         return passages(sources, plan.rule, fields), fields
     columns = columns_of(sources, fields)
     chosen = places(columns, plan.named_fields, plan.text)
+    if len(chosen) == len(columns) == 1:
+        (column,) = columns.values()
+        return [text or None for text in column], fields
     texts = [read_together(columns, chosen, at, labels=plan.rule.labels) for at in range(len(sources))]
     return texts, tuple(name for place in chosen for name in place)
 

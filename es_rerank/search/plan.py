@@ -118,9 +118,8 @@ def _comparisons(query_texts: Sequence[QueryText], info: IndexInfo) -> int:
 
 def _exceeds_rank_window(search: Search) -> bool:
     """Return whether the client's page ends after the hits that the search's retriever ranks."""
-    start, size = page(search)
     limit = _rank_window(search)
-    return limit is not None and start + size > limit
+    return limit is not None and sum(page(search)) > limit
 
 
 def _rank_window(search: Search) -> int | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from es_rerank.model import LowHits, MinProbability, PolicySpec
 
@@ -183,9 +184,12 @@ def _valued(
     policy = POLICIES[spec.name]
     scored = [(index, p) for index, p in enumerate(model) if p is not None and engine[index] < PINNED]
     values = _combine(policy, spec, [engine[index] for index, _ in scored], [p for _, p in scored])
-    highest = max(values, default=0.0)
-    valued = [(index, highest if index == first else value) for (index, _), value in zip(scored, values, strict=True)]
-    return sorted(valued, key=lambda hit: (hit[0] != first, -hit[1]))
+    valued = [(index, value) for (index, _), value in zip(scored, values, strict=True)]
+    # Hits with equal values keep their order, in reverse, too.
+    valued.sort(key=itemgetter(1), reverse=True)
+    if first is None or not valued:
+        return valued
+    return [(first, valued[0][1]), *(hit for hit in valued if hit[0] != first)]
 
 
 def _low(
