@@ -20,7 +20,7 @@ PYTEST := $(BIN)/pytest -n 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test pure pure-newest check fuzz mutants bench bench-planning bench-streaming bench-load bench-soak \
-	bench-saturation bench-tracing bench-vectors docs site lock clean
+	bench-saturation bench-tracing bench-vectors bench-workers bench-peer docs site lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,12 @@ bench-vectors: $(READY) ## Benchmark new queries over known documents, scored fr
 
 bench-tracing: $(READY) ## Benchmark what tracing adds to a search
 	$(BIN)/python -m tests.bench.tracing $(ARGS)
+
+bench-workers: $(READY) ## Benchmark one worker and two (apt-get install nginx-light wrk)
+	$(BIN)/python -m tests.bench.scaling_workers $(ARGS)
+
+bench-peer: $(READY) ## Benchmark es-rerank and OpenSearch's rerank pipeline on the same vLLM
+	$(BIN)/python -m tests.bench.peer_vllm $(ARGS)
 
 bench-soak: $(READY) ## Measure memory and file descriptors over 30 minutes of mixed traffic (ARGS="--minutes 5")
 	$(BIN)/python -m tests.bench.soak $(ARGS)

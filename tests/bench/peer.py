@@ -52,10 +52,10 @@ class Peer:
 
 
 @contextmanager
-def opensearch_with_pipeline(words: int, reranker: str, window: int, page: int) -> Iterator[Peer]:
+def opensearch_with_pipeline(words: int, reranker: str, window: int, page: int, model: str = "stub") -> Iterator[Peer]:
     """Run OpenSearch with the documents of the load benchmark, and a search pipeline that reranks them.
 
-    The pipeline fetches *window* hits, reranks them with the server at *reranker*, and returns *page* of them, as
+    The pipeline fetches *window* hits, reranks them with *model* at the URL *reranker*, and returns *page* of them, as
     es-rerank does. Without `oversample` and `truncate_hits` it would rerank only the page.
     """
     options = EngineOptions(heap="1g", settings=_SETTINGS, plugins=RERANKING, timeout_seconds=_START_SECONDS)
@@ -64,7 +64,7 @@ def opensearch_with_pipeline(words: int, reranker: str, window: int, page: int) 
         seconds = time.monotonic() - started_at
         documents = {f"d{number}": document(number, words) for number in range(DOCUMENTS)}
         fill(engine.url, INDEX, {"properties": {"body": {"type": "text"}}}, documents)
-        _create_pipeline(engine.url, _deployed(engine.url, reranker), window / page)
+        _create_pipeline(engine.url, _deployed(engine.url, reranker, model), window / page)
         yield Peer(engine.url, seconds)
 
 
@@ -74,7 +74,7 @@ def pipeline_search(query: dict[str, Any], text: str, page: int) -> bytes:
     return json.dumps({"query": query, "size": page, "ext": {"rerank": rerank}}).encode()
 
 
-def _deployed(engine: str, reranker: str) -> str:
+def _deployed(engine: str, reranker: str, model: str) -> str:
     """Register the rerank server as a model, and return its id as soon as it can be used."""
     action = {
         "action_type": "predict",
@@ -90,13 +90,13 @@ def _deployed(engine: str, reranker: str) -> str:
         "description": "a rerank server",
         "version": "1",
         "protocol": "http",
-        "parameters": {"model": "stub"},
+        "parameters": {"model": model},
         "credential": {"unused": "unused"},
         "actions": [action],
     }
     created = _sent(engine, "POST", "/_plugins/_ml/connectors/_create", connector)
-    model = {"name": "reranker", "function_name": "remote", "connector_id": created["connector_id"]}
-    registered = _sent(engine, "POST", "/_plugins/_ml/models/_register?deploy=true", model)
+    remote = {"name": "reranker", "function_name": "remote", "connector_id": created["connector_id"]}
+    registered = _sent(engine, "POST", "/_plugins/_ml/models/_register?deploy=true", remote)
     until = time.monotonic() + _DEPLOY_SECONDS
     while (task := _sent(engine, "GET", f"/_plugins/_ml/tasks/{registered['task_id']}"))["state"] != "COMPLETED":
         if time.monotonic() > until:
