@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import accumulate, pairwise
@@ -148,7 +149,7 @@ def answers(data: bytes) -> None:
         assert cut.body is None
         return
     if reply.body is None or cut.body is None:
-        assert _depth(body) > MAX_DEPTH, "a readable response is passed through"
+        assert _depth(body) > MAX_DEPTH or not _is_rewritable(body), "a readable response is passed through"
         return
     for out in (reply.body, cut.body):
         _untouched(envelope, out, plan)
@@ -214,8 +215,14 @@ def _raws(text: bytes) -> dict[str, bytes]:
 
 
 def _unscored(raw: bytes, plan: Plan) -> tuple[object, ...]:
-    """Return the members of a hit that must not change: all but its score and the fields for the model."""
-    kept = _raws(raw)
+    """Return the members of a hit that must not change: all but its score and the fields for the model.
+
+    A hit with a key that is not UTF-8 is not rewritten, and must not change at all.
+    """
+    try:
+        kept = _raws(raw)
+    except UnicodeDecodeError:
+        return (raw,)
     sort = kept.get("sort", b"")
     values = _items(sort)[1:] if sort.startswith(b"[") else sort
     dropped = _SCORED | (_IDENTITY if plan.without_stored_fields else frozenset())
@@ -249,6 +256,13 @@ def _descending(engine: Sequence[float | None], shown: Sequence[float | None]) -
     assert len(found) == len(shown), "a score is missing"
     assert all(math.isfinite(one) and one >= 0 for one in found)
     assert all(one >= after for one, after in pairwise(found)), "scores are not descending"
+
+
+def _is_rewritable(body: bytes) -> bool:
+    """Return whether all hits of a response can be rewritten: none has a duplicate key."""
+    with suppress(NotASearchResponseError):
+        return bool(_rewritable(body))
+    return False
 
 
 def _rewritable(body: bytes) -> SearchResponse:
