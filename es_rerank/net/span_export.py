@@ -17,7 +17,7 @@ from opentelemetry.sdk.environment_variables import OTEL_SDK_DISABLED
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Decision
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -43,9 +43,11 @@ class SpanExport:
         """Start the thread that exports spans with *exporter*; None uses OTLP over HTTP."""
         provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
         self._sampler = provider.sampler
-        self._resource = _HashedResource(provider.resource.attributes, provider.resource.schema_url)
+        # The default sampler. A question to it takes as long as three spans.
+        self._samples_new = provider.sampler is DEFAULT_ON
+        resource = _HashedResource(provider.resource.attributes, provider.resource.schema_url)
         self._propagator = TraceContextTextMapPropagator()
-        self._processor: SpanProcessor = BatchSpanProcessor(_SpanExporter(exporter or OTLPSpanExporter()))
+        self._processor: SpanProcessor = BatchSpanProcessor(_SpanExporter(exporter or OTLPSpanExporter(), resource))
 
     def trace(self, name: str, headers: Mapping[str, str]) -> Trace:
         """Return the trace of a request, after the sampler's decision.
@@ -55,6 +57,8 @@ class SpanExport:
             headers: The request's headers; names are case-insensitive.
 
         """
+        if self._samples_new and "traceparent" not in headers:
+            return Trace(getrandbits(128) or 1, _RANDOM | TraceFlags.SAMPLED, sampled=True, export=self._add)
         context, parent = _NO_PARENT, None
         if "traceparent" in headers:
             context = self._propagator.extract({name: headers[name] for name in _HEADERS if name in headers})
@@ -73,7 +77,7 @@ class SpanExport:
     def _add(self, trace: Trace) -> None:
         """Hand the finished spans of a trace to the thread that exports them."""
         finished, trace.finished = trace.finished, []
-        self._processor.on_end(_Finished(trace, finished, self._resource))
+        self._processor.on_end(_Finished(trace, finished))
 
 
 class _HashedResource(Resource):
@@ -98,23 +102,27 @@ class _Step(ReadableSpan):
 
 
 class _Finished(ReadableSpan):
-    """Finished spans of a trace, as one item of a batch."""
+    """Finished spans of a trace, as one item of a batch. It has only what BatchSpanProcessor reads."""
 
-    def __init__(self, trace: Trace, spans: Sequence[Span], resource: Resource) -> None:
-        """Make an item with what BatchSpanProcessor reads: whether it is sampled."""
-        super().__init__(_SERVICE, _SAMPLED, resource=resource)
+    context = _SAMPLED
+
+    def __init__(self, trace: Trace, spans: Sequence[Span]) -> None:  # super().__init__ would take most of the time
         self._trace = trace
         self._spans = spans
-        self._flags = TraceFlags(trace.flags)
 
-    def readable(self) -> Iterator[ReadableSpan]:
+    def readable(self, resource: Resource) -> Iterator[ReadableSpan]:
         """Convert the spans to OpenTelemetry's."""
+        trace, flags = self._trace, TraceFlags(self._trace.flags)
+
+        def context_of(span: Span) -> SpanContext:
+            return SpanContext(trace.id, span.id, is_remote=False, trace_flags=flags, trace_state=trace.state)
+
         for span in self._spans:
             yield _Step(
                 span.name,
-                self._context_of(span),
-                self._context_of(span.parent) if span.parent else self._trace.parent,
-                self._resource,
+                context_of(span),
+                context_of(span.parent) if span.parent else trace.parent,
+                resource,
                 span.attributes,
                 kind=SpanKind[span.kind],
                 status=Status(StatusCode.ERROR, span.error) if span.error else _OK,
@@ -123,20 +131,17 @@ class _Finished(ReadableSpan):
                 instrumentation_scope=_SCOPE,
             )
 
-    def _context_of(self, span: Span) -> SpanContext:
-        trace = self._trace
-        return SpanContext(trace.id, span.id, is_remote=False, trace_flags=self._flags, trace_state=trace.state)
-
 
 class _SpanExporter(SpanExporter):
     """Converts the items of a batch to OpenTelemetry's spans, and exports these."""
 
-    def __init__(self, exporter: SpanExporter) -> None:
+    def __init__(self, exporter: SpanExporter, resource: Resource) -> None:
         self._exporter = exporter
+        self._resource = resource
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Convert and export the spans in requests of limited length."""
-        whole = [one for item in spans if isinstance(item, _Finished) for one in item.readable()]
+        whole = [one for item in spans if isinstance(item, _Finished) for one in item.readable(self._resource)]
         parts = (whole[at : at + _SPANS_PER_REQUEST] for at in range(0, len(whole), _SPANS_PER_REQUEST))
         results = {self._exporter.export(part) for part in parts}
         return SpanExportResult.FAILURE if SpanExportResult.FAILURE in results else SpanExportResult.SUCCESS

@@ -81,6 +81,7 @@ def test_a_request_without_the_header_starts_a_trace(tracing: Traced) -> None:
     ids = [(f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}") for span in exported]
     assert [tuple(one["traceparent"].split("-")[1:3]) for one in sent] == ids
     assert ids[0][0] != ids[1][0]
+    assert all(one["traceparent"].endswith("-03") for one in sent), "sampled, with a random trace ID"
 
 
 @pytest.mark.parametrize("value", ["", "rain", f"00-{'0' * 32}-{SPAN}-01", f"ff-{TRACE}-{SPAN}-01", PARENT + "-more"])
@@ -104,11 +105,15 @@ def test_a_request_that_is_not_sampled_has_no_spans_and_the_next_hops_learn_it(t
     assert tracing.exported == ()
 
 
-def test_the_variables_of_opentelemetry_choose_the_sampler(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("received", [{}, {"traceparent": PARENT}])
+def test_the_variables_of_opentelemetry_choose_the_sampler(
+    monkeypatch: pytest.MonkeyPatch, received: dict[str, str]
+) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
-    tracing = Traced()
-    with tracing.server_span("request", headers(traceparent=PARENT)):
-        pass
+    tracing, sent = Traced(), dict[str, str]()
+    with tracing.server_span("request", headers(**received)):
+        tracing.inject(sent)
+    assert sent["traceparent"].endswith(("-00", "-02"))
     assert tracing.exported == ()
 
 
