@@ -43,7 +43,7 @@ class SpanExport:
         """Start the thread that exports spans with *exporter*; None uses OTLP over HTTP."""
         provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
         self._sampler = provider.sampler
-        # The default sampler. A question to it takes as long as three spans.
+        # The default sampler samples every request without `traceparent`. A call takes longer than a span.
         self._samples_new = provider.sampler is DEFAULT_ON
         resource = _HashedResource(provider.resource.attributes, provider.resource.schema_url)
         self._propagator = TraceContextTextMapPropagator()
