@@ -64,10 +64,18 @@ def test_truncation_ends_on_the_best_boundary_in_the_last_quarter(text: str, exp
     assert [found.text(text, number) for number in range(len(found.pieces))] == [expected]
 
 
-def test_the_last_quarter_includes_its_start() -> None:
-    text = "aaaa bbbb cccc. dddd eeee"
-    (piece,) = cut_at(text, 20, limits(TRUNCATE, 4)).pieces
-    assert text[: piece.end] == "aaaa bbbb cccc."
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("aaaa bbbb cccc. dddd eeee", 15),
+        ("aaaaaaaaaaaaaaa bbbbbbbbb", 15),
+        ("aaaaaaaaaaaaaa,bbbbbbbbbb", 15),
+        ("aaaaaaaaaaaaaa bbbbbbbbbb", 20),
+        ("aaaaaaaaaaaaa,bbbbbbbbbbb", 20),
+    ],
+)
+def test_the_last_quarter_includes_its_start(text: str, end: int) -> None:
+    assert cut_at(text, 20, limits(TRUNCATE, 4)).pieces[0].end == end
 
 
 def test_a_document_that_fits_is_read_whole() -> None:
