@@ -1,9 +1,9 @@
 """Mutation test of the pure packages and the handlers: `make mutants`.
 
-A sample of small changes is drawn with a seed; each is put into a temporary copy of the tree and must make a test
-fail: first the tests that mirror the changed module, then the end-to-end tests. If tests with deadlines fail, they are
-run again, and only the second failure counts, because they may also fail on a busy machine. Results are kept in .mutants, so that
-an interrupted run can be resumed, and only survivors are tried again when tests have changed. Known equivalent
+A sample of small changes is drawn with a seed; each is put into a temporary copy of the tree and must make a test fail:
+first the tests that mirror the changed module, then the end-to-end tests. If tests with deadlines fail, they are run
+again, and only the second failure counts, because they may also fail on a busy machine. Results are kept in .mutants,
+so that an interrupted run can be resumed, and only survivors are tried again when tests have changed. Known equivalent
 mutants, with the reason, are in tests/mutants/equivalent.yaml.
 """
 
