@@ -128,12 +128,13 @@ async def test_the_hits_of_each_search_that_is_answered_are_logged(tmp_path: Pat
     broken = FakeResponse(b"oops", status=500)
     async with running(model=broken, mappings=rules, ubi_log=log) as (proxy, engine, _):
         engine.says = {"/other/_field_caps": FakeResponse(json.dumps(other).encode()), **engine.says}
-        body = lines(({}, HOSE), ({"index": "other"}, HOSE))
+        body = lines(({}, HOSE), ({"index": "other"}, {"query": {"match": {"body": "mend"}}}))
         got = await proxy.send("POST", "/docs/_msearch", body, NDJSON)
     assert got.headers["X-Rerank"] == "failed; why=reranker_error, failed; why=reranker_error"
     assert "error" in got.json["responses"][1]
     records = [json.loads(line) for line in log.read_text().splitlines()]
-    assert [one["query_response_hit_ids"] for one in records] == [[key for key, _, _ in HITS]]
+    shown = [(one["user_query"], one["query_response_hit_ids"]) for one in records]
+    assert shown == [("hose", [key for key, _, _ in HITS])]
 
 
 async def test_a_query_phase_is_followed_by_the_fetch_phase_of_only_its_search() -> None:
