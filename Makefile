@@ -31,8 +31,8 @@ demo: $(READY) ## Run an engine, vLLM and es-rerank, and compare the rankings (A
 test: $(READY) ## Run all tests, including those with engines, vLLM and a browser (ARGS=-x for options of pytest)
 	$(PYTEST) $(ARGS)
 
-pure: $(READY) ## Run the tests that need no engine, vLLM or browser
-	$(PYTEST) --ignore tests/live --ignore tests/lab/demo $(ARGS)
+pure: $(READY) ## Run the tests that need no engine, vLLM, browser or Go (make check runs those that need Go)
+	$(PYTEST) --ignore tests/live --ignore tests/lab/demo --ignore tests/chart --ignore tests/test_monitoring.py $(ARGS)
 
 pure-newest: $(UV) ## Run the tests of requests, responses and rules on the newest supported Python of this machine
 	$(UV) venv --quiet --allow-existing --python $(NEWEST) $(NEWEST_VENV)
