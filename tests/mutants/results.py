@@ -81,8 +81,9 @@ def digest_of_tests(root: Path) -> str:
     """Return a digest of all files of the tests."""
     digest = blake2b(digest_size=8)
     for path in sorted((root / "tests").rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts and "mutants" not in path.parts:
-            digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
+        inside = path.relative_to(root)
+        if path.is_file() and "__pycache__" not in inside.parts and "mutants" not in inside.parts:
+            digest.update(str(inside).encode() + path.read_bytes())
     return digest.hexdigest()
 
 

@@ -12,6 +12,7 @@ from tests.mutants.results import (
     Store,
     changed_lines,
     counts,
+    digest_of_tests,
     equivalents,
     survivors,
     table,
@@ -81,6 +82,17 @@ def test_a_survivor_is_tried_again_when_the_tests_have_changed(tmp_path: Path) -
     later = Store(file, "other tests")
     assert later.get("survived") is None
     assert later.get("killed") == result(key="killed")
+
+
+def test_the_digest_of_the_tests_changes_with_every_test_but_those_of_mutants(tmp_path: Path) -> None:
+    root = tmp_path / "mutants"
+    for folder in ("tests/search", "tests/mutants"):
+        (root / folder).mkdir(parents=True)
+    before = digest_of_tests(root)
+    (root / "tests" / "mutants" / "test_mutants.py").write_text("1")
+    assert digest_of_tests(root) == before
+    (root / "tests" / "search" / "test_plan.py").write_text("1")
+    assert digest_of_tests(root) != before
 
 
 def test_the_changed_lines_are_shown_without_indentation() -> None:
