@@ -43,9 +43,9 @@ class Ports:
 
     Attributes:
         resolve_index: Returns the rule and the mapping of a search's indices, or a skip if either is not available.
-        fetch: Sends the engine request that a plan describes. A skip if the request was canceled.
+        fetch: Sends the engine request that a plan describes. Returns a skip if the request was canceled.
         score: Scores a window with the model. Failures are returned, not raised.
-        mappings: Stores what the hits show about the mapping, for the next search.
+        mappings: Stores facts about the mapping that the hits show, for the next search.
         compute: Calls a pure function whose input is a response.
         allow_two: Returns whether two engine requests are expected to be in time for a deadline, in monotonic seconds.
 
@@ -65,7 +65,7 @@ class SearchResult:
 
     Attributes:
         body: The response body; None if the request must be passed to the engine unchanged.
-        outcome: What happened to the search.
+        outcome: The outcome of the search.
         rule: The rule of the search, if there is one.
         reply: The engine's reply whose status and headers are used for the client's response.
         shadow: The plan to measure after the response, in shadow mode.
@@ -96,7 +96,7 @@ class RankedWindow:
 
 
 async def run(search: Search, ports: Ports, options: CallOptions) -> SearchResult:
-    """Handle one search from its parsed body to the response. Whatever fails, the client gets the engine's hits."""
+    """Handle one search from its parsed body to the response. If any step fails, the client gets the engine's hits."""
     plan = await decide(search, ports, options)
     if isinstance(plan, Skip):
         return skip_result(plan)
@@ -135,7 +135,7 @@ def _rolled_out(plan: Plan, search: Search, options: CallOptions) -> Plan | Skip
 
 
 async def measure(plan: Plan, ports: Ports, options: CallOptions) -> Change | None:
-    """Return how much reranking would change the order of a window; None if it would not be reranked."""
+    """Measure how much reranking would change the order of a window. Return None if it would not be reranked."""
     window = await rank_window(plan, await ports.fetch(plan), ports, options)
     if isinstance(window, SearchResult) or window.outcome.state is not OutcomeState.RERANKED:
         return None
@@ -162,7 +162,7 @@ async def rank_window(
 
 
 def fetch_phase(window: RankedWindow) -> Plan | None:
-    """Return the plan of the fetch phase for the window's page; None if the window already has all of the response."""
+    """Return the plan of the fetch phase for the window's page; None if no fetch phase is needed."""
     if window.plan.fetch.phase is not FetchPhase.QUERY:
         return None
     keys = page_keys(window.response, window.plan, window.ranking)
@@ -241,7 +241,7 @@ async def _rank(response: SearchResponse, plan: Plan, deadline: float, ports: Po
 
 
 def _why_not(response: SearchResponse, scored: int, plan: Plan, ports: Ports) -> Why | None:
-    """Return why hits keep the engine's order; None if they can be ranked. *scored* hits have an engine score."""
+    """Return the reason if hits keep the engine's order, otherwise None. *scored* hits have engine scores."""
     if scored < len(response.hits):
         return Why.ENGINE_ANSWER
     if plan.info and not are_from(response.hits, plan.info) and ports.mappings.forget(plan.info):

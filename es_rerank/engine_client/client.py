@@ -40,8 +40,8 @@ _OPENSEARCH_HEADER = "X-OpenSearch-Version"
 # open but never respond to later requests on it, so such a connection must not be reused.
 _LONG_TARGET_BYTES = 4000
 _LONG_HEADERS_BYTES = 8000
-# With these schemes, some servers authenticate the connection, and not only the request: whoever used the connection
-# later would be taken for the same user (RFC 4559, section 6).
+# With these schemes, some servers authenticate the connection, and not only the request. They would treat a later
+# request of another user on the same connection as one of the first user (RFC 4559, section 6).
 _BINDING_SCHEMES = ("negotiate", "ntlm")
 _LARGE_BODY_BYTES = 1024 * 1024
 
@@ -56,7 +56,7 @@ class EngineClient:
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Create a client for the nodes in `upstream`; nothing is sent yet. Raises ConfigError for a bad file."""
+        """Create a client for the nodes in `upstream`. Raises ConfigError if a file in the settings cannot be used."""
         self._settings = settings
         self._dialect = DIALECTS[settings.emulate]
         self._credentials: Credentials | None = credentials(settings)
@@ -133,7 +133,7 @@ class EngineClient:
         return EngineResponse(answer.status, answer.reason, headers, answer.content, elasticsearch)
 
     async def _answer(self, request: OutgoingRequest) -> aiohttp.ClientResponse:
-        """Try the nodes in order until one responds; retry once if a node had closed the connection."""
+        """Try the nodes in order until one responds. If a node had closed the connection, try it once more."""
         fault: Exception | None = None
         sends = 0
         for url in self._urls():

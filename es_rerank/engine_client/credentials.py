@@ -26,7 +26,7 @@ class Credentials(Protocol):
 
 
 def credentials(settings: Settings) -> Credentials | None:
-    """Return the function that adds the configured credentials; None if only callers' own credentials are forwarded.
+    """Return the object that adds the configured credentials to requests; None if none are configured.
 
     Raises:
         ConfigError: Requests must be signed, but the extra `aws` is not installed.

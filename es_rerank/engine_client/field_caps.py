@@ -36,8 +36,8 @@ _TTL_SECONDS = 60.0
 _MIN_AGE_SECONDS = 1.0
 # An index without text fields is often one that no document has been written to yet.
 _NO_TEXT_TTL_SECONDS = 1.0
-# A failure is cached for this multiple of the time that the failed request took, up to a limit, so that after a slow
-# failure not every search waits again.
+# A failure is cached for the time of the failed request multiplied by this number, up to a limit. Otherwise, every
+# search would wait again after a slow failure.
 _FAILURE_TTL_FACTOR, _MAX_FAILURE_TTL_SECONDS = 10.0, 3.0
 _TIMEOUT_SECONDS = 10.0
 _MAX_INDICES = 100
@@ -110,7 +110,8 @@ class FieldCapsCache(Mappings):
             search: The search.
             headers: The caller's headers, sent to the engine. Headers that may identify the caller are part of the key.
             max_wait: Maximum wait in seconds, counted from the start of the shared request.
-            use_service_credentials: Whether es-rerank's own credentials stand in for the caller's; part of the key.
+            use_service_credentials: Whether es-rerank's own credentials are used instead of the caller's; part of the
+                key.
 
         Returns:
             Indices and field types; None if the engine does not return them in time.
@@ -157,7 +158,7 @@ class FieldCapsCache(Mappings):
         return blake2b(repr(parts).encode(), digest_size=16).digest()
 
     async def _cached(self, key: bytes, fetch: Awaitable[_Resolved]) -> IndexInfo | None:
-        """Await a result and cache it; None for a failure."""
+        """Await a result and cache it. Return None after a failure."""
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 found = await fetch

@@ -2,8 +2,8 @@
 
 msgspec skips each value at C speed and returns its raw bytes; the Python code here only reads keys and separators.
 
-Text from outside is first checked with `check_depth`: how deep msgspec and recursive functions can go depends on the
-Python version and on the call stack. The other functions expect text that is not nested deeper than `MAX_DEPTH`.
+Text from clients and servers is first checked with `check_depth`: the depth that msgspec and recursive functions can
+handle depends on the Python version and the call stack. Other functions expect text of at most `MAX_DEPTH` levels.
 """
 
 from __future__ import annotations
@@ -210,13 +210,13 @@ def _is_key(quoted: bytes, name: str) -> bool:
 
 
 def _after_gap(text: bytes, position: int) -> int:
-    """Return the position after whitespace and commas. msgspec has already checked that the JSON is valid."""
+    """Return the first position after white space and commas. msgspec has already checked that the JSON is valid."""
     gap = _GAP.match(text, position)
     return gap.end() if gap else position
 
 
 def _decode(text: bytes, span: Span | None) -> Any:
-    """Decode the value at a span; None if there is no span or the value cannot be decoded."""
+    """Decode the value at a span. Return None if there is no span, or if the value cannot be decoded."""
     if span is None:
         return None
     value = span.of(text)

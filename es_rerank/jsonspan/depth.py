@@ -36,9 +36,9 @@ def check_depth(text: bytes) -> None:
 
 
 def decode(text: bytes | str, type: Any = Any) -> Any:  # noqa: A002 - the name of msgspec's argument
-    """Decode a JSON text from outside. Raises ValueError if it is invalid, nested too deeply, or of another type.
+    """Decode a JSON text from a client or a server. Raises ValueError if it is invalid, too deep, or of another type.
 
-    Half a surrogate pair is replaced by U+FFFD.
+    Each half of a surrogate pair is decoded as U+FFFD, the replacement character.
     """
     raw = text.encode() if isinstance(text, str) else text
     check_depth(raw)
@@ -62,6 +62,6 @@ def _brackets(text: bytes) -> bytes:
     """Return the brackets outside of strings, all as square brackets."""
     if b"\\" in text:
         text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
-    # Without two adjacent quotes, each bracket is still inside or outside of a string.
+    # Removing two adjacent quotes does not change whether a bracket is inside of a string.
     brackets = text.translate(_TO_SQUARE, _NO_STRUCTURE).replace(b'""', b"")
     return _STRING.sub(b"", brackets) if b'"' in brackets else brackets

@@ -48,8 +48,8 @@ class InFlight(Generic[Value]):
 
         Args:
             remember: Stores the values of a batch by their keys, even if no search waits for them any longer.
-            max_kept: A batch that a search still waits for when its time has run out is kept, so that its values are
-                stored for the next search, while at most this number of values is in flight.
+            max_kept: Maximum number of values in flight up to which batches are kept. A kept batch is not canceled when
+                the last search that waits for it reaches its deadline. Its values are stored for the next search.
 
         """
         self._remember = remember
@@ -138,7 +138,7 @@ async def collected(
 
     Args:
         wanted: The keys to read from each batch.
-        own: The keys that the caller itself has requested.
+        own: The keys that the caller has requested, and no other search.
         found: The values received so far, to which those of each batch are added as soon as it is answered.
 
     Returns:

@@ -28,7 +28,7 @@ _VECTOR_SECONDS = 1.0
 _VECTOR_TOKENS = 1024
 # Time limit of a probe, which is enough for a known pair on a slow CPU.
 _PROBE_SECONDS = 10.0
-# Lower limit of a measured time, which is a divisor.
+# Minimum of a measured time, to avoid a division by zero.
 _MIN_SECONDS = 0.001
 # Failures that the texts of a request can cause.
 _CONTENT_FAULTS = frozenset({Why.REFUSED, Why.BAD_ANSWER})
@@ -42,10 +42,10 @@ class RerankServer:
 
     Attributes:
         url: The base URL of the server.
-        health: Whether the server may be sent requests and its scores may be used.
+        health: The health of the server, which decides whether it gets requests and whether its scores are used.
         throughput: The requests in flight and the measured tokens per second.
         usage: The requests since the start, for the metrics.
-        admission: How many requests may be in flight.
+        admission: The limit of requests in flight.
         self_test: The self-test of the server.
 
     """
@@ -137,7 +137,7 @@ class RerankServer:
         return Failed(Why.SELF_TEST, NOT_TESTED)
 
     def _admit(self, answer: list[Any] | Failed, *, is_patient: bool) -> None:
-        """Adapt the limit of requests in flight to an answer. A timeout that was too short is ignored."""
+        """Adapt the limit of requests in flight to an answer. A timeout counts only if *is_patient* is true."""
         if not isinstance(answer, Failed):
             self.admission.answered(self.throughput.requests)
         elif answer.why is Why.OVERLOADED or (answer.why is Why.DEADLINE and is_patient):
@@ -238,7 +238,7 @@ class RerankServer:
             self._returned(self, trusted and not health.trusted)
 
     async def _score_pair(self, request: ScoreRequest) -> Scored | Failed:
-        """Score a known pair as a search does, but without the cache."""
+        """Score a known pair with the same code as for a search, but without the cache."""
         started = time.monotonic()
         answer = await self._send(self._pair_call(request), request.deadline)
         if isinstance(answer, Failed):

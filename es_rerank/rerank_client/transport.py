@@ -51,7 +51,7 @@ class RerankTransport:
     """The connections to one rerank server.
 
     Attributes:
-        max_batch: Maximum number of texts per request; lowered when the server reports a lower limit.
+        max_batch: Maximum number of texts per request. It is reduced when the server reports a lower limit.
 
     """
 
@@ -157,7 +157,7 @@ class RerankTransport:
             return Failed(Why.BAD_ANSWER, "the response cannot be decoded")
 
     async def _exchange(self, call: RerankCall) -> list[Any] | Failed:
-        """Send a request, and retry it once if the connection was closed: scoring is idempotent."""
+        """Send a request. If the connection was closed, send it once more, because scoring is idempotent."""
         body = msgspec.json.encode(self._backend.encode(call))
         try:
             return await self._post(call, body)
@@ -200,7 +200,7 @@ def _connector(socket: str | None) -> aiohttp.BaseConnector:
 
 
 def batch_limit(refusal: str) -> int | None:
-    """Return the maximum number of texts per request that an error message names, or None if it names no limit."""
+    """Return the maximum number of texts per request in an error message; None if the message has no such limit."""
     match = _BATCH_LIMIT.search(refusal.lower())
     return int(match[1] or match[2]) if match else None
 

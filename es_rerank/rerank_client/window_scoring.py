@@ -34,18 +34,18 @@ _MIN_PARTIAL_DOCUMENTS = 2
 PATIENCE_SHARE = 0.25
 """A timeout shorter than this fraction of the rule's deadline does not count as a server failure."""
 MIN_SECONDS = 0.001
-"""Lower limit of the remaining time, which is a divisor."""
+"""Minimum of the remaining time in seconds, to avoid a division by zero."""
 
 
 class WindowScorer:
     """Scores windows with the servers of a pool.
 
     Attributes:
-        reader: Reads the documents of a window.
+        reader: Cuts the documents of a window into passages.
         cache: The cached scores.
-        shared: The scores that all processes share, if any.
+        shared: The cache that all processes share; None without one.
         inflight: The batches in flight.
-        given_up: Whether new scores are not requested any more, because the process is about to exit.
+        given_up: Whether no more scores are requested, because the process is about to exit.
 
     """
 
@@ -53,7 +53,7 @@ class WindowScorer:
     """There are no vectors."""
 
     def __init__(self, settings: Settings, prompts: PromptBuilder, pool: ServerPool) -> None:
-        """Score with the servers of *pool*, in the prompts of their model."""
+        """Score with the servers of *pool*, with the prompts of their model."""
         self._settings = settings
         tokenizer = ModelTokenizer(settings.tokenizer, prompts.model, pool.model_root)
         self.reader = WindowReader(prompts, Cutter(prompts, tokenizer, settings.cut_cache_bytes))
@@ -65,13 +65,13 @@ class WindowScorer:
         self.given_up = False
 
     async def opened(self, request: ScoreRequest) -> Window:
-        """Return the window of a search, with the scores that are cached. No text is cut or escaped for this."""
+        """Return the window of a search, with cached scores. No text is cut or escaped here."""
         window = await self.reader.opened(request)
         await self._look_up(window)
         return window
 
     async def score(self, window: Window, queued: int) -> Failed | None:
-        """Decide how many documents to score, and get the score of each passage that is not cached."""
+        """Decide how many documents to score, and request the scores of their passages that are not cached."""
         if window.numbers is None:
             await self.reader.choose(window)
             await self._look_up(window)
@@ -85,12 +85,12 @@ class WindowScorer:
         return await self._score_head(window, count, self._step_texts if is_slow else self._pool.max_batch)
 
     def is_slow(self, tokens: Sequence[int], request: ScoreRequest) -> bool:
-        """Return whether scoring a window takes much of the remaining time even on idle servers, as far as is known."""
+        """Return whether even idle servers may need so much of the remaining time that a window is scored in steps."""
         rate, seconds = self._pool.idle_rate(), request.deadline - time.monotonic()
         return sum(tokens) > (FIRST_TOKENS if rate is None else rate * seconds * _AT_ONCE_SHARE)
 
     async def _score_in_steps(self, window: Window, tokens: Sequence[int]) -> Failed | None:
-        """Score as much of a window as fits into the remaining time, which each step measures anew."""
+        """Score a window in steps, from the start, until the remaining time is too short for the next step."""
         scored, rate = 0, self._pool.idle_rate()
         while scored < len(tokens):
             started = time.monotonic()
@@ -121,13 +121,13 @@ class WindowScorer:
         return min(_STEP_TEXTS, self._pool.max_batch)
 
     def _remember(self, keys: Collection[bytes], scores: Sequence[float]) -> None:
-        """Cache scores in this process, and for all others."""
+        """Cache scores in this process and in the shared cache."""
         self.cache.put_many(keys, scores)
         if self.shared:
             self.shared.put_many(keys, scores)
 
     async def _look_up(self, window: Window) -> None:
-        """Compute the cache keys of all passages, once these are known, and add cached scores to the window."""
+        """Add the cached scores of all passages to the window, if the passages are already known."""
         if window.numbers is None:
             return
         limits, request = window.limits, window.request
@@ -143,17 +143,17 @@ class WindowScorer:
         window.count = len(window.rows)
 
     def context_of(self, window: Window) -> tuple[str, ...]:  # noqa: ARG002
-        """Return what the score of a pair depends on in addition to the pair itself: nothing."""
+        """Return strings on which the score of each pair depends in addition to the pair itself: none."""
         return ()
 
     def batched(self, tokens: Sequence[int], max_texts: int) -> Iterable[slice]:
-        """Return which passages, given their tokens, are scored in one request of at most *max_texts* texts."""
+        """Return the slices of the passages that are scored in one request each, with at most *max_texts* texts."""
         max_tokens = self._settings.reranker_max_tokens
         at_once = tokens and len(tokens) <= max_texts and sum(tokens) <= max_tokens
         return [slice(None)] if at_once else batches(tokens, max_texts, max_tokens)
 
     def readable(self, tokens: Sequence[int], request: ScoreRequest, queued: int) -> int:
-        """Return how many documents can be scored, given the length of the queue and the remaining time."""
+        """Return the number of documents to score, given the length of the queue and the remaining time."""
         seconds = max(request.deadline - time.monotonic(), MIN_SECONDS)
         estimate = self._pool.queue_estimate()
         capacity = estimate.capacity(seconds)
@@ -198,7 +198,7 @@ def scored(window: Window, fault: Failed | None, prompts: PromptBuilder) -> Scor
 
     Args:
         window: The window with the scores received so far.
-        fault: Why scores are missing; None if all of them were received.
+        fault: The reason why scores are missing; None if all scores were received.
         prompts: Converts scores to probabilities.
 
     """

@@ -1,4 +1,4 @@
-"""How the pipeline calls functions that read or rewrite a response. They take long if the response is large."""
+"""The type of the function with which the pipeline calls slow functions: those that read or rewrite a response."""
 
 from __future__ import annotations
 

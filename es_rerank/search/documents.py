@@ -34,7 +34,7 @@ def documents_query(hits: Sequence[HitKey]) -> dict[str, Any]:
 
 
 def _clause(index: str, ids: Sequence[str], routing: str) -> dict[str, Any]:
-    """Return a query for documents of one index and routing; without routing, for those that have no routing value."""
+    """Return a query for documents of one index that have a routing value, or have none if *routing* is empty."""
     documents: list[dict[str, Any]] = [{"term": {"_index": index}}, {"ids": {"values": ids}}]
     if routing:
         return {"bool": {"filter": [*documents, {"term": {"_routing": routing}}]}}
@@ -42,7 +42,7 @@ def _clause(index: str, ids: Sequence[str], routing: str) -> dict[str, Any]:
 
 
 def _coarse(index: str, hits: Sequence[HitKey]) -> dict[str, Any]:
-    """Return a query for documents of one index that have the id of one hit and the routing of the same or another."""
+    """Return a query for documents of one index that have the id of any of the hits and the routing of any of them."""
     ids, routings = (
         list(dict.fromkeys(values)) for values in ((hit.id for hit in hits), (hit.routing for hit in hits))
     )

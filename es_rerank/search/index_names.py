@@ -1,4 +1,4 @@
-"""The names of an index: its own, and those of the index or data stream that it was made from."""
+"""Finds all names of an index: its own, and those of the index or data stream that it was made from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recognizes searches for one known item, whose first hit must not be moved: a title, a name or an identifier."""
+"""Recognizes searches for one known item by its title, name or identifier. Their first hit must stay first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_TITLE_CHARACTERS = 500
 def known_item(
     engine: Sequence[float], model: Sequence[float | None], *, exact: bool, protection: Protection
 ) -> int | None:
-    """Return the position of the engine's first hit if it is a known item, and the model does not contradict.
+    """Return the position of the engine's first hit if it is a known item, and the model does not prefer another hit.
 
     Args:
         engine: The engine's score of every fetched hit, in the engine's order.
@@ -25,7 +25,7 @@ def known_item(
         protection: The thresholds.
 
     Returns:
-        The position of the hit, after pinned hits; None if the model decides.
+        The position of the hit, after pinned hits; None if the search has no known item.
 
     """
     first = first_hit(engine)
@@ -45,7 +45,7 @@ def first_hit(engine: Sequence[float]) -> int:
 def is_exact(text: str, key: str, source: tuple[Mapping[str, Any], Mapping[str, Any]], fields: Sequence[str]) -> bool:
     """Return whether a query text is the id of a hit, or the whole text of one of its fields.
 
-    Case, white space and punctuation do not count.
+    Differences in case, white space and punctuation are ignored.
 
     Args:
         text: The query text.

@@ -1,4 +1,4 @@
-"""Measures how much reranking changes the order of hits (shadow mode), and decides which searches are in a sample."""
+"""Measures how much reranking changes the order of hits (shadow mode), and decides if a search is in the sample."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PERSISTENCE = 0.9
 
 
 class Change(NamedTuple):
-    """How much a new order differs from the engine's order.
+    """Measures of the difference between a new order and the engine's order.
 
     Attributes:
         overlap: Share of the engine's first ten hits that remain among the first ten, from 0 to 1.

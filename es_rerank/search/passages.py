@@ -1,4 +1,4 @@
-"""Builds the passage text of each hit for the model, and chooses the fields that the engine must return for it."""
+"""Builds the text of each hit for the model, and determines the fields that the engine must return for this."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def passages(
 
     Args:
         sources: The decoded `_source` and `fields` of each hit.
-        rule: Source of the template and the labels.
+        rule: The rule, which has the template and whether texts are labeled.
         fields: The fields that the model reads, best first.
 
     Returns:
@@ -113,7 +113,7 @@ def planned_passages(sources: Sources, plan: Plan) -> tuple[list[str | None], tu
 
     Args:
         sources: The decoded `_source` and `fields` of each hit.
-        plan: The fields that the model reads, or the candidates among which these hits decide.
+        plan: The plan, which has the fields that the model reads, or the candidate fields to choose from.
 
     Returns:
         One text per hit, None for a hit without text; and the fields that were read, in order.

@@ -31,7 +31,7 @@ WINDOW_PARTS = frozenset(
 PAGE_PARTS = frozenset(
     {*_COSTLY_PARTS, "aggs", "aggregations", "docvalue_fields", "fields", "stored_fields", "suggest"}
 )
-# These change which hits match, or contain the body or parts of it.
+# These parameters change the hits of a search, or contain the body or parts of it.
 _SINGLE_PHASE_PARAMETERS = frozenset({"search_pipeline", "source", "suggest_field", "terminate_after"})
 # `inner_hits` are removed from the query phase level by level, so that each level of the body reads its text again.
 _MAX_REWRITTEN_BYTES = 64 * 1024
@@ -43,8 +43,8 @@ def is_two_phase(search: Search, info: IndexInfo, plan: Plan, *, needs_fields: b
     """Return whether a query phase and a fetch phase are cheaper than one request and return the same result.
 
     A search whose hits a plugin records always needs two phases, unless it keeps the engine's order.
-    `needs_fields`: a single request would need extra fields. Two phases are used only for bodies made of known members,
-    on indices in this cluster.
+    *needs_fields* is true if a single request would need extra fields. Two phases are used only for bodies that consist
+    of known members, and for indices in this cluster.
     """
     body = search.body
     costly = (

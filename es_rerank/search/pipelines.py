@@ -1,4 +1,4 @@
-"""OpenSearch's search pipelines: which pipeline a search uses, and how its processors depend on the page.
+"""OpenSearch's search pipelines: finds the pipeline of a search, and the effect of its processors.
 
 Format: `search_pipeline` in a URL or a body, the index setting `index.search.default_pipeline`, and the definitions of
 `GET /_search/pipeline/{id}`: lists of processors, each an object with its type as the only member.
@@ -51,7 +51,7 @@ def is_verbose(search: Search) -> bool:
 
 
 def effect_of(definition: Any) -> PipelineEffect:
-    """Return how a pipeline with this decoded definition depends on the page; PAGE if that is not known."""
+    """Return the effect of a pipeline with this decoded definition; PAGE if it is not known."""
     if not isinstance(definition, dict):
         return PipelineEffect.PAGE
     effects = [_effect(stage, one) for stage in definition.keys() - _DESCRIPTION for one in _listed(definition[stage])]
@@ -76,7 +76,7 @@ def _listed(processors: Any) -> list[Any]:
 
 
 def _effect(stage: str, processor: Any) -> PipelineEffect:
-    """Return how one processor depends on the page."""
+    """Return the effect of one processor."""
     types = list(processor) if isinstance(processor, dict) else []
     if len(types) == 1 and (stage, types[0]) in _INDEPENDENT:
         return PipelineEffect.NONE

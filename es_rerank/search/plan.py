@@ -1,4 +1,4 @@
-"""Decides how to handle a search: returns a plan, or a skip with its reason."""
+"""Plans a search. If it cannot be reranked, the result is a skip with the reason."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ from es_rerank.search.window import moves_hits
 
 # Body members that limit how many hits are returned.
 _RANKING_PARTS = frozenset({"rank", "retriever"})
-# With these, a response has more than hits, even if there are none.
+# With these members, a response has other content than hits, even if there are no hits.
 _RESULTS_BESIDE_HITS = frozenset({"aggs", "aggregations", "suggest"})
-# With these, a response may have fewer hits than match.
+# With these members, a response may have fewer hits than there are matching documents.
 _UNCOUNTED_PARTS = _RANKING_PARTS | {"collapse", "ext", "knn", "sub_searches", "terminate_after"}
 # Limited because each pattern is compared with each field of each hit.
 _MAX_FIELD_PATTERNS = 1000
 
 
 def early(search: Search) -> Skip | None:
-    """Return the skip of a search that cannot be reranked whatever its index, before any request to the engine."""
+    """Return a skip if a search cannot be reranked, whatever its index. This needs no request to the engine."""
     return next((Skip(why) for why, applies in CHECKS if applies(search)), None)
 
 
@@ -93,7 +93,7 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True)
 
 
 def shadow(search: Search, plan: Plan) -> Skip:
-    """Return the skip of a search that gets the engine's order, and that is repeated only to measure its plan.
+    """Return a skip for a search in shadow mode, which gets the engine's order. Its plan is only measured.
 
     It is not repeated with options for the engine's plugins (`ext`), which may record the search or call a model.
     """
@@ -112,7 +112,7 @@ def _smallest(*limits: int | None) -> int:
 
 
 def _comparisons(query_texts: Sequence[QueryText], info: IndexInfo) -> int:
-    """Return how many comparisons of a field with a pattern are needed to know which fields the query searches."""
+    """Return the number of comparisons of a field with a pattern that are needed to find the fields of the query."""
     return len({name for text in query_texts for name in text.fields if WILDCARD in name}) * len(info.field_types)
 
 
@@ -123,13 +123,13 @@ def _exceeds_rank_window(search: Search) -> bool:
 
 
 def _rank_window(search: Search) -> int | None:
-    """Return how many hits the retriever of a search ranks; None if there is no limit."""
+    """Return the number of hits that the retriever of a search ranks; None if there is no limit."""
     values = search.body.values
     return rank_window_size(values) if values.keys() & _RANKING_PARTS else None
 
 
 def _with_page(plan: Plan, wanted: RerankRequest, search: Search, info: IndexInfo) -> Plan:
-    """Set which hits are fetched: the window and any page hits after it, or only a page beyond the window.
+    """Set the hits to fetch: the window and hits of the page that follow it, or only a page beyond the window.
 
     If the result depends on `size`, exactly the client's page is fetched, and the first page is the window. If the rule
     moves hits of the window to the end, each page depends on how many there are. The window is then read for all pages,
@@ -151,7 +151,7 @@ def _with_page(plan: Plan, wanted: RerankRequest, search: Search, info: IndexInf
 
 
 def _with_phases(plan: Plan, search: Search, info: IndexInfo, two_phase: bool) -> Plan | Skip:
-    """Set whether the search has a separate query phase, or which extra fields are requested."""
+    """Add a separate query phase to the plan, or the extra fields that a single request needs."""
     is_whole = requests_whole_source(search) and info.has_source
     extra = () if is_whole else extra_fields(search, plan.passage_fields)
     # A pipeline for each hit may rename a field that only the model reads.

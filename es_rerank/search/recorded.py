@@ -1,8 +1,8 @@
 """Searches with `ext.ubi`, whose hits are recorded by OpenSearch's plugin User Behavior Insights (UBI).
 
 The plugin records the ids of the hits in each response, in their order, and adds `ext` to the response. The record must
-be what the client gets. So the query phase, which returns the whole window in the engine's order, has no `ext`, and in
-the fetch phase, a `rescore` orders the hits as the client gets them.
+have exactly the hits that the client gets. Therefore the query phase, which returns the whole window in the engine's
+order, has no `ext`. The fetch phase has a `rescore` that puts the hits into the order for the client.
 
 Format: https://docs.opensearch.org/latest/search-plugins/ubi/index/
 """

@@ -35,8 +35,8 @@ class Ranking:
     Attributes:
         order: For each rank, the hit's position in the engine's order. Dropped hits are missing.
         scores: For each rank, the new `_score`; None keeps the engine's score.
-        gap: The places of the result that stay empty. Hits after the window keep their places in this way, so that
-            pages do not depend on how many hits were dropped.
+        gap: The places of the result that stay empty because hits were dropped. Hits after the window keep their
+            places, so that pages do not depend on the number of dropped hits.
 
     """
 
@@ -104,8 +104,8 @@ def _rrf(_engine: Sequence[float], model: Sequence[float], constant: float) -> S
 def _blend(engine: Sequence[float], model: Sequence[float], weight: float) -> Sequence[float]:
     """Return the weighted mean of the model's score and the engine's score, both scaled to [0, 1] over the window.
 
-    The model's score is the log-odds of the probability. Of an embedding model, this is a linear function of the
-    cosine, so the result does not depend on how the profile maps cosines to probabilities.
+    The model's score is the log-odds of the probability. For an embedding model, this is a linear function of the
+    cosine, so the result does not depend on the formula that converts cosines to probabilities.
     """
     odds = _min_max([_log_odds(p) for p in model], _LOG_ODDS_ROUNDING)
     return [weight * m + (1 - weight) * b for m, b in zip(odds, _min_max(engine, 0.0), strict=True)]
@@ -150,13 +150,16 @@ def rank(
     minimum: MinProbability | None = None,
     first: int | None = None,
 ) -> Ranking:
-    """Order the fetched hits: first pinned hits, then scored hits by value, then the rest in the engine's order.
+    """Order the fetched hits: pinned hits, then scored hits by the value of the policy, then the others.
+
+    The others are in the engine's order.
 
     Args:
         spec: The policy and its parameter.
         engine: The engine's score of every fetched hit, in the engine's order.
         model: A probability from 0 to 1 for each hit of the window, the first hits of *engine*; None if not scored.
-        minimum: Which hits are dropped, or come after the rest. Pinned hits and *first* are not.
+        minimum: The lowest probability, and whether hits below it are dropped or moved to the end. Pinned hits and
+            *first* keep their places. None for no limit.
         first: Position of a scored hit that comes before the others and gets the highest value.
 
     """

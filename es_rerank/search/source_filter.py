@@ -1,4 +1,4 @@
-"""Reads which part of `_source` a search requests: whole, filtered or none.
+"""Checks whether a search requests the complete `_source`, a part of it, or none.
 
 Format: "Source filtering" in the search API of Elasticsearch and OpenSearch. A URL parameter replaces the body's value.
 """
@@ -11,7 +11,7 @@ from es_rerank.model import Search
 
 _INCLUDES = ("includes", "include")
 _EXCLUDES = ("excludes", "exclude")
-# Nothing to include is everything.
+# An empty list of inclusions means that all fields are included.
 _ALL: tuple[Any, ...] = (None, [], "*", ["*"])
 _NOTHING: tuple[Any, ...] = (None, [])
 

@@ -1,4 +1,4 @@
-"""What a response shows: which fields its hits contain, and whether an index is hidden."""
+"""Determines the fields that the hits of a response contain, and whether an index is hidden."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def visible_fields(search: Search, fields: Iterable[str]) -> tuple[str, ...]:
 def readable_fields(
     search: Search, fields: tuple[str, ...], named: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return which fields of the mapping the model may read: with a template, only those that the template shows.
+    """Return the fields of the mapping that the model may read. With a template, only fields that it shows are allowed.
 
-    The order of the hits would otherwise tell what the other fields contain.
+    Otherwise, the order of the hits would reveal something about the content of the other fields.
 
     Args:
         search: The search.

@@ -1,4 +1,4 @@
-"""Name patterns as in the engines' requests, where `*` matches any characters and nothing else is special."""
+"""Matches names with patterns as in the engines' requests: `*` matches any characters, and is the only wildcard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the model reads of the hits of a window, and the order of the hits by their scores and a rule."""
+"""Builds the passages of the hits of a window, and computes the order of the hits from their scores and a rule."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from es_rerank.search.visible import is_hidden
 def read_window(hits: Sequence[Hit], plan: Plan, engine: Sequence[float]) -> tuple[list[str | None], tuple[str, ...]]:
     """Build the passage of each hit in the window.
 
-    None for pinned hits, which keep their rank, and for hits of hidden indices beside other ones, which are not read.
+    The passage is None for pinned hits, which keep their rank. It is also None for hits of hidden indices that were
+    found together with hits of other indices, because the model must not read them.
 
     Args:
         hits: The hits in the engine's order.
@@ -37,7 +38,7 @@ def read_window(hits: Sequence[Hit], plan: Plan, engine: Sequence[float]) -> tup
 
 
 def field_verdicts(hits: Sequence[Hit], plan: Plan) -> list[Verdict]:
-    """Return for each candidate field whether the model reads it in this window, and why."""
+    """Return a verdict for each candidate field: whether the model reads it in this window, and the reason."""
     if not plan.chooses_fields:
         return [Verdict(name, read=True, why="named by the rule or the request") for name in plan.passage_fields]
     columns = columns_of(sources(hits[: plan.window]), plan.passage_fields)
@@ -45,7 +46,7 @@ def field_verdicts(hits: Sequence[Hit], plan: Plan) -> list[Verdict]:
 
 
 def minimum(plan: Plan) -> MinProbability | None:
-    """Return which low-probability hits are dropped or moved. A minimum in the request takes precedence over the rule.
+    """Return the lowest probability and what happens to hits below it. A value in the request overrides the rule's.
 
     The `min_score` of a request drops hits without a score, too, as in the engine.
     """
@@ -55,7 +56,7 @@ def minimum(plan: Plan) -> MinProbability | None:
 
 
 def moves_hits(plan: Plan) -> bool:
-    """Return whether the rule may move hits of the window behind all other hits of the search."""
+    """Return whether the rule may move hits of the window to the end of all hits of the search."""
     lowest = minimum(plan)
     return lowest is not None and lowest.below is LowHits.LAST
 
@@ -102,8 +103,8 @@ def ranked(scores: WindowScores, rule: Rule, lowest: MinProbability | None) -> R
 
     Args:
         scores: The scores of the hits.
-        rule: The policy, and when the first hit is protected.
-        lowest: Which hits are dropped or moved because of a low probability; see `minimum`.
+        rule: The rule, which has the policy and the thresholds for known items.
+        lowest: The lowest probability, and what happens to hits below it, see `minimum`; None for no limit.
 
     """
     first = (

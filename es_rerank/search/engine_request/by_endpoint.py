@@ -39,11 +39,11 @@ class EngineRequest(NamedTuple):
 
 
 Bodies = Mapping[int, bytes]
-"""The new body of some searches of a request, by their position."""
+"""New bodies for some searches of a request, by the position of the search."""
 
 
 class EngineRequestRow(NamedTuple):
-    """How to build engine requests for one endpoint.
+    """The functions that build engine requests for one endpoint.
 
     Attributes:
         write: Builds the request for a planned search.

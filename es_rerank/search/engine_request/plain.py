@@ -1,7 +1,7 @@
 """Builds the client's request without the native rerankers in it, for searches that es-rerank does not rerank.
 
-An engine without these rerankers rejects the client's own request. If it carries many searches and one of them names a
-reranker, all of them would fail.
+An engine without these rerankers rejects the client's own request. If the request has many searches, and one of them
+names a reranker, all of them would fail.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Chooses the fields that the model reads: by the mapping, by what the query names, and by the documents found."""
+"""Chooses the fields that the model reads: by the mapping, the fields in the query, and the documents found."""

@@ -1,4 +1,4 @@
-"""The fields that the model may read, by the mapping and by what the query names."""
+"""Lists the fields that the model may read, by the mapping and by the fields in the query."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _MEMO = "text_fields"
 
 
 def candidates(info: IndexInfo, named: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the text fields that the model may read, and which of them the query names.
+    """Return the text fields that the model may read, and those of them that the query names.
 
-    The order is that in which fields are read if the documents do not decide: headlines, what the query names, other
-    texts, labels. It depends only on the names and types of the fields, not on their order.
+    The fields are in this order: headlines, fields that the query names, other texts, labels. This order applies if the
+    documents do not lead to another one. It depends on the names and types of the fields, not on the mapping's order.
 
     Args:
         info: The mapping.
@@ -69,7 +69,7 @@ def text_fields(info: IndexInfo) -> tuple[str, ...]:
 
 
 def _is_label(name: str) -> bool:
-    """Return whether a field contains a label by its name, or the name of something that is an object of its own."""
+    """Return whether a field contains a label, by its name, or the name of another thing than the document."""
     read = read_name(name)
     return read.role is Role.LABEL or (read.role is Role.NAME and read.depth > 0)
 
@@ -91,7 +91,7 @@ def _order(name: str, types: Mapping[str, str]) -> tuple[int, int, int, bool, st
 
 
 def _named(names: Sequence[str], patterns: Sequence[str]) -> frozenset[str]:
-    """Return which fields are named, by their own name, by that of a multi-field, or by a pattern."""
+    """Return the fields that are named: by their own name, by the name of a multi-field, or by a pattern."""
     exact = {pattern for pattern in patterns if "*" not in pattern}
     exact |= {pattern.rpartition(".")[0] for pattern in exact}
     wild = [pattern for pattern in patterns if pattern.strip("*") and "*" in pattern]

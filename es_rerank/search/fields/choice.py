@@ -13,7 +13,7 @@ from es_rerank.search.fields.names import FieldName, Role, read_name
 from es_rerank.search.fields.statistics import Statistics, statistics
 
 Place = tuple[str, ...]
-"""Fields of which the model reads one per document, the first one that has a value: a text in several languages."""
+"""Fields with the same text in several languages. The model reads one per document: the first one that has a value."""
 Columns = Mapping[str, Sequence[str]]
 """Field name -> its text in each document of the window, empty where the document has none."""
 
@@ -26,7 +26,7 @@ _MIN_NATURAL_WORD, _MIN_NATURAL_TEXT = 0.6, 0.2
 _PROSE_WORDS, _PHRASE_WORDS = 6.0, 1.5
 # If a field has this share of repeated values in at least this many documents, it is an enumeration or boilerplate.
 _MAX_REPEATED, _MIN_REPEATED_DOCUMENTS = 0.5, 5
-# What a headline without a known name looks like: nearly every document has one of its own.
+# A field without the name of a headline counts as one if nearly every document has its own value.
 _MIN_HEADLINE_SHARE = 0.8
 _ROLE_SCORES = {
     Role.HEADLINE: 1.0,
@@ -39,12 +39,12 @@ _ROLE_SCORES = {
 _DEPTH_SCORE, _MAX_SCORED_DEPTH = 0.5, 3
 # Texts with similar numbers of words are equally long.
 _LENGTHS, _LENGTH_SCORE, _RANK_SCORE = (4, 16, 64), 0.4, 0.01
-# In how many documents, and in how many characters of each, the words of the query are counted.
+# The words of the query are counted in this many documents, and in this many characters of each.
 _QUERY_WORDS, _QUERY_DOCUMENTS, _QUERY_CHARACTERS = 8, 8, 400
 
 
 class _Candidate(NamedTuple):
-    """A place with what is known about its fields; `order` is its position by name."""
+    """A place with the statistics of its fields. `order` is its position if places are sorted by name."""
 
     place: Place
     name: FieldName
@@ -56,7 +56,7 @@ class _Candidate(NamedTuple):
 def choose(columns: Columns, named: Collection[str], query: str) -> tuple[Place, ...]:
     """Return the fields that the model reads, in order.
 
-    The headline comes first, because long texts are cut at the end. Then come the texts that the query names, synopses,
+    The headline is first, because long texts are cut at the end. Then come the fields that the query names, synopses,
     other prose, and phrases. Identifiers, addresses, enumerations and boilerplate are read only if the query names
     them, or if there is nothing else.
 
@@ -90,7 +90,10 @@ def _candidates(columns: Columns, named: Collection[str], query: str) -> list[_C
 
 
 def _places(columns: Columns, named: Collection[str], query: str) -> list[Place]:
-    """Group the fields that differ only in their language; others are alone. In a group, the best language is first."""
+    """Return one place for each group of fields that differ only in their language, and one for each other field.
+
+    In a group, the field in the best language is first.
+    """
     groups: dict[str, list[str]] = {}
     for name in columns:
         group = read_name(name).group
@@ -101,7 +104,7 @@ def _places(columns: Columns, named: Collection[str], query: str) -> list[Place]
 
 
 def _by_language(names: list[str], columns: Columns, named: Collection[str], words: Sequence[str]) -> Place:
-    """Order fields of several languages: named ones first, then those that have the words of the query."""
+    """Order fields in several languages: fields that the query names first, then fields with words of the query."""
     if len(names) == 1:
         return tuple(names)
 
@@ -138,7 +141,7 @@ def is_repeated(seen: Statistics) -> bool:
 
 
 def _headline(texts: Sequence[_Candidate], names: Sequence[_Candidate]) -> _Candidate | None:
-    """Return the headline: a short text with the name of one or, without any, the first that looks like one.
+    """Return the headline: a short text with the name of one or, if there is none, the first text that looks like one.
 
     `names`: fields with the name of something else. The name of a company is the headline in a list of companies.
     """
@@ -162,7 +165,7 @@ def _looks_like_a_headline(one: _Candidate, texts: Sequence[_Candidate]) -> bool
 
 
 def _reading_order(one: _Candidate) -> tuple[int, float, int]:
-    """Return the sort key of a text that is not a headline: what the query names, synopses, prose, phrases."""
+    """Return the sort key of a text that is not a headline: fields that the query names, synopses, prose, phrases."""
     is_prose = one.seen.words >= _PROSE_WORDS or one.name.role is Role.BODY
     is_synopsis = one.name.role <= Role.SYNOPSIS and one.seen.words <= _MAX_SYNOPSIS_WORDS
     section = 0 if one.named and is_prose else 1 if is_synopsis else 2 if is_prose else 3 if one.named else 4
@@ -170,7 +173,10 @@ def _reading_order(one: _Candidate) -> tuple[int, float, int]:
 
 
 def _score(one: _Candidate) -> float:
-    """Return how likely a field is to hold the main text of a document, by its name, depth, length and coverage."""
+    """Return a score that is higher the more likely a field has the main text of a document.
+
+    It depends on the name, depth, length and coverage of the field.
+    """
     length = next((step for step, words in enumerate(_LENGTHS) if one.seen.words < words), len(_LENGTHS))
     return (
         _ROLE_SCORES[one.name.role]

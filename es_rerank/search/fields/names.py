@@ -30,9 +30,9 @@ _MAX_WORDS = 12
 
 
 class Role(IntEnum):
-    """What a field contains, by its name. The model reads lower values first.
+    """The kind of content that a field has, by its name. The model reads fields with lower values first.
 
-    NAME is the name or title of something else than the document: of its author, its host, its shop.
+    NAME is the name or title of something other than the document, such as its author or its shop.
     """
 
     HEADLINE = 0
@@ -44,11 +44,11 @@ class Role(IntEnum):
 
 
 class FieldName(NamedTuple):
-    """What a field name says.
+    """The information in a field name.
 
     Attributes:
-        role: What the field contains.
-        depth: Number of objects around the field that are not mere containers of the document's fields.
+        role: The kind of content.
+        depth: Number of objects around the field, except objects that only contain the document's fields.
         rank: Preference among fields of the same role and depth; lower is better.
         group: The name without its language, such as `title` for `title_en`; empty if it names no language.
 
@@ -62,7 +62,7 @@ class FieldName(NamedTuple):
 
 @lru_cache(maxsize=20_000)
 def read_name(name: str) -> FieldName:
-    """Return what a field name says, in English, about the field's text.
+    """Read the English words in a field name, which show the kind of content.
 
     Args:
         name: Dotted path of the field. Names may be in snake_case, kebab-case or camelCase.
@@ -81,7 +81,7 @@ def read_name(name: str) -> FieldName:
 
 @lru_cache(maxsize=20_000)
 def names_filter(name: str) -> bool:
-    """Return whether a field, by its name, selects documents rather than holds their text: `status`, `post_type`.
+    """Return whether a field has a name such as `status` or `post_type`, whose values select documents.
 
     Args:
         name: Dotted path of the field, without that of a multi-field.
@@ -110,7 +110,7 @@ def _without_language(path: list[list[str]]) -> tuple[list[list[str]], str]:
 def _role(path: list[list[str]]) -> Role:
     """Return the role of the field at a path of words."""
     last = path[-1][-1]
-    # The words that say whose title or text this is.
+    # The words before the last one, which name the owner of the title or text.
     owners = {word for words in path[:-1] for word in words if not WRAPPER_WORDS.issuperset(words)} | set(path[-1][:-1])
     is_foreign = bool(owners & ENTITY_WORDS)
     if last in HEADLINE_WORDS:

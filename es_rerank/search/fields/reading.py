@@ -7,14 +7,14 @@ from collections.abc import Collection, Sequence
 from es_rerank.search.fields.choice import MAX_TEXTS, Columns, Place, choose
 from es_rerank.search.fields.names import Role, read_name
 
-# With so few candidates, all with names that say what they are, the documents need not decide.
+# If there are at most this many candidates, all with clear names, the documents are not used for the choice.
 _MAX_CLEAR = 3
 # A field is a compilation of others, such as the target of `copy_to`, if their values are this share of its value.
 _MIN_COMPILED_SHARE, _MIN_COMPILED_CHARACTERS, _COMPARED_DOCUMENTS = 0.8, 30, 2
 _MIN_PART_CHARACTERS = 3
 # A single text needs no label.
 _MIN_LABELED = 2
-# A text is read no further if a text before it is this share of it, such as a log message in the original line.
+# A text is not read if an earlier text makes up at least this share of it, such as a log message in the original line.
 _MIN_REPEATED_SHARE, _MIN_REPEATED_CHARACTERS = 0.6, 40
 
 
@@ -34,7 +34,7 @@ def places(columns: Columns, named: Collection[str], query: str) -> tuple[Place,
 
 
 def read_together(columns: Columns, chosen: Sequence[Place], document: int, *, labels: bool = False) -> str | None:
-    """Return the text of one document: one line per place. Repeated texts are omitted. None without text.
+    """Return the text of one document, with one line per place and without repeated texts; None if it has no text.
 
     Args:
         columns: The text of each field in each document.
@@ -62,7 +62,7 @@ def labeled(names: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
 
 
 def _is_clear(name: str) -> bool:
-    """Return whether a name says what a field contains, in no particular language."""
+    """Return whether the kind of content is clear from the name of a field, and the name has no language."""
     read = read_name(name)
     return read.role <= Role.BODY and not read.group
 

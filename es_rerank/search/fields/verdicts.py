@@ -1,4 +1,4 @@
-"""Explains for each candidate field whether and why the model reads it."""
+"""Explains for each candidate field why the model reads it, or why not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BY_NAME: Mapping[Role, str] = {
 
 
 class Verdict(NamedTuple):
-    """A candidate field, whether the model reads it, and why."""
+    """A candidate field, with the decision whether the model reads it, and the reason."""
 
     field: str
     read: bool
@@ -43,7 +43,7 @@ def verdicts(columns: Columns, named: Collection[str], query: str) -> list[Verdi
 
 
 def _why_read(name: str, place: Place, named: Collection[str]) -> str:
-    """Return why a field is read."""
+    """Return the reason why a field is read."""
     if name != place[0]:
         return f"read where {place[0]} has no value: the same text in another language"
     if name in named:
@@ -52,7 +52,7 @@ def _why_read(name: str, place: Place, named: Collection[str]) -> str:
 
 
 def _why_not(texts: Sequence[str], chosen: int, *, is_repeating: bool) -> str:
-    """Return why a field is not read."""
+    """Return the reason why a field is not read."""
     values = [text for text in texts if text]
     if not values:
         return "no document of the window has a value"

@@ -1,4 +1,4 @@
-"""The words of field names that say what a field contains. The order of a tuple is the order of preference."""
+"""The words in field names from which the kind of content is known. The order of a tuple is the order of preference."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ FILTER_WORDS = _words(
     archived priority severity tenant site env environment currency role roles permission permissions acl mime mimetype
     """
 )
-# Things that a document has but is not: their name or title is not the document's.
+# Things that belong to a document: their name or title is not that of the document.
 ENTITY_WORDS = _words(
     """
     agent host hosts service process user users author authors owner creator editor assignee reporter requester
@@ -119,7 +119,7 @@ ENTITY_WORDS = _words(
     currency payment shipping tax
     """
 )
-# What a document is: `product_name` is the name of the document itself.
+# Kinds of documents: `product_name` is the name of the document itself.
 DOCUMENT_WORDS = _words(
     """
     product products item article document doc page post posting entry record recipe job position vacancy role project

@@ -55,9 +55,10 @@ class AsyncSearchResponse:
 
 
 class _PackedPlan(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    """A plan as stored in an id.
+    """A plan in the form in which it is stored in an id.
 
-    `no_template`: the rule's template is not used. `chunks`: long documents are scored passage by passage.
+    If `no_template` is true, the rule's template is not used. If `chunks` is true, long documents are scored passage by
+    passage.
     """
 
     text: str
@@ -112,10 +113,10 @@ def write(response: AsyncSearchResponse, client_id: str | None, search_response:
 def token(engine_id: str, plan: Plan) -> str:
     """Return the id for the client: the engine's id, followed by the packed plan.
 
-    An id of about 70 characters grows to about 200. The id is not signed, because replicas share no secret. It only
-    says which part of a response is shown and in which order, and the response is read with the caller's own
-    credentials. Whether the rule in it applies to the hits must be checked before the model reads them. If a plan is
-    too large for a URL, only the page is packed, and hits keep the engine's order.
+    An id of about 70 characters grows to about 200. The id is not signed, because replicas share no secret. A forged id
+    can only change the part of a response that is shown and its order, since the response is read with the caller's own
+    credentials. Before the model reads the hits, the caller of this function must check that the rule in the id applies
+    to them. If a plan is too large for a URL, only the page is packed, and hits keep the engine's order.
     """
     packed = _pack(plan)
     if len(packed) > _MAX_PLAN_BYTES:

@@ -1,4 +1,4 @@
-"""Decodes the searches of a request. Skips bodies that the engines might parse differently, or only they accept."""
+"""Decodes the searches of a request. Bodies that the engines may parse differently from es-rerank are skipped."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Endpoint(StrEnum):
 
 
 class Role(StrEnum):
-    """What es-rerank does for an endpoint.
+    """The kinds of endpoints, by the way in which es-rerank handles them.
 
     SEARCHES: the request has searches, which the client can exclude from reranking with `X-Rerank-Mode: off`.
     RESULTS: the path has an id that es-rerank issued, so it must always be replaced by the engine's id.
@@ -56,7 +56,7 @@ class EndpointRow:
         endpoint: The endpoint.
         methods: HTTP methods.
         path: Pattern of the raw path; the group `target` is the index expression, the group `id` an id.
-        role: What es-rerank does for it.
+        role: The kind of endpoint.
         ids: Ids that the row applies to; None means all.
 
     """
@@ -110,7 +110,7 @@ class EndpointRequest:
         endpoint: The endpoint.
         path: The raw path.
         id: The decoded id in the path; empty if there is none.
-        role: What es-rerank does for the endpoint.
+        role: The kind of endpoint.
 
     """
 
@@ -138,7 +138,7 @@ class ParsedSearch:
         body: The search body; for a template, the template request's body.
         template: The request body for `_render/template`, which returns the search body; None for a plain search.
         header: The header line in an `_msearch`; None at other endpoints.
-        budget: How much work planning the search may need.
+        budget: The limits for the work of planning the search.
 
     """
 

@@ -123,7 +123,7 @@ def responses(body: bytes) -> MultiSearchResponse | None:
 
 
 def _search(header: bytes, body: bytes, search: ParsedSearch) -> ParsedSearch:
-    """Add the header to a search. Raises ValueError if it is invalid. A blank header line is equivalent to `{}`."""
+    """Return the search on two lines. Raises ValueError if the header is invalid. A blank header counts as `{}`."""
     header = header if header.strip(_BLANK) else b"{}"
     values = decode(header, dict[str, Any])
     members(header)  # raises ValueError for a duplicate key

@@ -29,7 +29,7 @@ _EXPANDED_NAMES = frozenset({"query", "value", "wildcard"})
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A search body for the engine, and the options removed from it; `native`: the engine itself must rerank."""
+    """A search body for the engine, and the options removed from it. If `native` is true, the engine must rerank."""
 
     raw: bytes
     rerank_request: RerankRequest | None = None
@@ -214,7 +214,7 @@ def _at(body: Members, path: str) -> Any:
 
 
 def _step(value: Any, part: str) -> Any:
-    """Follow one part of a path; a string or a single query may be the short form of an object."""
+    """Return the value at one part of a path. A string or a single query may be the short form of an object."""
     if isinstance(value, dict):
         return value.get(part, value if part == "0" else None)
     if isinstance(value, list):

@@ -119,7 +119,12 @@ def _rated(body: bytes, array: Span) -> list[_Rated]:
 
 
 def _size(metric: bytes) -> int:
-    """Return how many hits a metric evaluates, such as 20 for `{"precision": {"k": 20}}`. May raise ValueError."""
+    """Return the number of hits that a metric evaluates, such as 20 for `{"precision": {"k": 20}}`.
+
+    Raises:
+        ValueError: If the metric is invalid.
+
+    """
     ((_, parameters),) = json.decode(metric, type=dict[str, dict[str, Any]]).items()
     size = body_integer(parameters.get("k", _DEFAULT_K))
     if size < 1:
@@ -167,7 +172,7 @@ def _replacement(rated: _Rated, search: bytes) -> Iterator[Edit]:
 
 
 def _falling(scores: Sequence[float]) -> list[float]:
-    """Convert scores to positive 32-bit floats, and lower each that is not below the previous one."""
+    """Convert scores to positive 32-bit floats. Reduce each score that is not lower than the previous one."""
     falling = []
     bits = _MAX_BITS + 1
     for following, score in zip(range(len(scores) - 1, -1, -1), scores, strict=True):

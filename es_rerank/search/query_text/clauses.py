@@ -1,4 +1,4 @@
-"""The table of query clauses, and where each contains text that a user typed. Unknown clauses are never an error.
+"""The table of query clauses, with the place of the text that a user typed in each. Unknown clauses are no error.
 
 Only query context is used: `filter` and `must_not` select documents, and their values usually come from applications.
 """
@@ -98,8 +98,8 @@ def _count_scoring(queries: Any) -> int:
 def _constant_score(value: Any, context: Context) -> Iterator[QueryText]:
     """Yield the texts of the filter if it affects the order, because some hits match it and others do not.
 
-    That is so in a `should` with other scoring clauses, and in `dis_max` or `hybrid` with more than one query.
-    Elsewhere it adds the same score to every hit, so it is only a filter.
+    This is the case in a `should` with other scoring clauses, and in `dis_max` or `hybrid` with more than one query. In
+    other places, the clause adds the same score to every hit, so it is only a filter.
     """
     if context.affects_ranking:
         yield from inside("filter", "query")(value, context)

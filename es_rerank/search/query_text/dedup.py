@@ -20,7 +20,10 @@ _MAX_COMPARED_TEXTS = 64
 
 
 class _Text(NamedTuple):
-    """A text as written, folded, and as a set of folded words; `unsegmented`: it has no spaces between words."""
+    """A text as written, the folded text, and its set of folded words.
+
+    If `unsegmented` is true, the text has no spaces between words.
+    """
 
     text: str
     folded: str

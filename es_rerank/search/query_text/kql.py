@@ -40,7 +40,13 @@ def kql_words(
 
 
 class _Group(NamedTuple):
-    """The state inside a pair of brackets: `negated`: it is below a `not`; `ignored`: its field contains no text."""
+    """The state inside a pair of brackets.
+
+    Attributes:
+        negated: Whether the brackets are below a `not`.
+        ignored: Whether the brackets follow a field that contains no text.
+
+    """
 
     negated: bool
     ignored: bool

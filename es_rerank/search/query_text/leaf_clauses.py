@@ -101,7 +101,7 @@ def model_text(key: str) -> Clause:
 
 
 def more_like_this(value: Any, context: Context) -> Iterator[QueryText]:
-    """Yield the texts in `like`, including artificial documents. Texts of indexed documents are not known."""
+    """Yield the texts in `like`, including those of artificial documents. Indexed documents have no text here."""
     names = tuple(_field_names(value))
     for like in [*listed(member(value, "like")), *listed(member(value, "like_text")), *listed(member(value, "docs"))]:
         texts = [like] if isinstance(like, str) and (not names or any(map(context.is_text_field, names))) else []
@@ -168,7 +168,7 @@ query_string = own_value(
 
 
 def simple_query_string(value: Any, context: Context) -> Iterator[QueryText]:
-    """Yield the words of a `simple_query_string`; its `flags` say which operators it may use."""
+    """Yield the words of a `simple_query_string`. Only the operators in `flags` are treated as operators."""
     flags = read_flags(member(value, "flags"))
 
     def words(text: str, _context: Context, searches_text: bool) -> str:

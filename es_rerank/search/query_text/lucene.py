@@ -64,8 +64,8 @@ _NEGATED_WORD = re.compile(r"![^!]")
 _OPERATOR_WORDS = frozenset({"&&", "||", "!", "+", "-"})
 # Matches any query syntax. A text without a match is plain words.
 _SYNTAX = re.compile(r"[!(){}\[\]^\"~*?:\\/<>=|&]|(?:^|\s)[-+]|\b(?:AND|OR|NOT|TO)\b")
-# What is removed from a text that is not parsed: operators, field names such as `title:`, and excluded terms such as
-# `-rusty`, `-"old lead"` and `-(old lead)`. A hyphen inside a word is not an operator.
+# The parts of a text that are removed if it is not parsed: operators, field names such as `title:`, and excluded terms
+# such as `-rusty`, `-"old lead"` and `-(old lead)`. A hyphen inside a word is not an operator.
 _OPERATOR = re.compile(r"\b(?:AND|OR|NOT|TO)\b|&&|\|\||[+!(){}\[\]^\"~*?:\\/<>=|]")
 _FIELD = re.compile(r"(?<![\w.])[A-Za-z_][\w.]*:(?=[\w\"(])")
 _EXCLUDED = re.compile(r'(?:^|(?<=[\s(]))-(?:"[^"]*"?|\([^)]*\)?|\S+)')
@@ -106,7 +106,7 @@ def unescape(text: str) -> str:
 
 
 def strip_operators(text: str) -> str:
-    """Replace excluded terms, and what looks like a field name or an operator, by spaces."""
+    """Replace excluded terms, and all text that looks like a field name or an operator, with spaces."""
     return _OPERATOR.sub(" ", _FIELD.sub(" ", _EXCLUDED.sub(" ", text)))
 
 

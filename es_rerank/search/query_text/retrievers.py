@@ -1,4 +1,4 @@
-"""The table of Elasticsearch's retrievers: where each contains text that a user typed, and how many hits it ranks."""
+"""The table of Elasticsearch's retrievers, with the place of the user's text and the number of ranked hits."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ RETRIEVERS: Mapping[str, Clause] = {
 
 
 def rank_window_size(body: Mapping[str, Any]) -> int | None:
-    """Return how many hits the `retriever` or `rank` of a body ranks; None if there is no limit.
+    """Return the number of hits that the `retriever` or `rank` of a body ranks; None if there is no limit.
 
     Elasticsearch rejects a request with a larger `size`.
 
@@ -83,7 +83,7 @@ def rank_window_size(body: Mapping[str, Any]) -> int | None:
 
 
 def _retriever_limit(retriever_type: str, value: Any) -> int | None:
-    """Return how many hits one retriever ranks; for a `rescorer`, its smallest window."""
+    """Return the number of hits that one retriever ranks. For a `rescorer`, it is the smallest window."""
     if retriever_type in _WITHOUT_RANK_WINDOW or not isinstance(value, dict):
         return None
     if retriever_type == "rescorer":

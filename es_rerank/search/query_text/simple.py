@@ -1,4 +1,4 @@
-"""Reduces `simple_query_string` queries to plain words, where the engines' parser sees operators."""
+"""Reduces `simple_query_string` queries to plain words. Operators are the same as for the engines' parser."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Flag(IntFlag):
 _NONE = Flag(0)
 ALL = ~_NONE
 _NAMES: Mapping[str, Flag] = {**Flag.__members__, "ALL": ALL, "NONE": _NONE}
-# What ends a token, besides white space, if the flag is set.
+# Characters that end a token, besides white space, if the flag is set.
 _ENDS = ((Flag.PHRASE, '"'), (Flag.OR, "|"), (Flag.PRECEDENCE, "()"))
 _SPACE = " \t\n\r"
 _SLOP = re.compile(r"~\d+")

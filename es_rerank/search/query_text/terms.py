@@ -43,7 +43,7 @@ class QueryText:
 
 
 class TextMeter:
-    """Limits the work for the texts of one search. State: what is left, over all of its clauses."""
+    """Limits the work for the texts of one search. State: the work that is left for all of its clauses together."""
 
     def __init__(self, tokens: int = DEFAULT_BUDGET.syntax_tokens) -> None:
         """Start with this number of tokens of a query language."""
@@ -51,7 +51,7 @@ class TextMeter:
         self._characters = 2 * MAX_QUERY_CHARACTERS
 
     def take(self, text: str) -> str:
-        """Return as much of a text as may be read."""
+        """Return the start of a text that may be read."""
         text = text[: self._characters]
         self._characters -= len(text)
         return text
@@ -67,14 +67,14 @@ class TextMeter:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What reading a clause depends on besides its value.
+    """The context in which a clause is read.
 
     Attributes:
         field_types: Field name -> field type, from the mapping.
-        affects_ranking: Whether the clause is one of several whose scores are combined, so that the order of hits
-            depends on which documents match it.
+        affects_ranking: Whether the clause is one of several whose scores are combined. A clause that only some hits
+            match then changes their order.
         mapping_unknown: Whether the mapping is not known yet, so that any field may be a text field.
-        meter: Limits how much text is read and parsed, over all clauses of the search.
+        meter: Limits the text that is read and parsed for all clauses of the search together.
         wrappers: Number of `wrapper` queries around the clause, whose depths add up.
 
     """
@@ -124,7 +124,7 @@ def member(value: Any, key: str) -> Any:
 
 
 def listed(value: Any) -> list[Any]:
-    """Return a value that may be one element or a list as a list; None becomes an empty list."""
+    """Convert a value to a list: a single element becomes a list of one element, and None an empty list."""
     if isinstance(value, list):
         return value
     return [] if value is None else [value]

@@ -1,4 +1,4 @@
-"""Checks that the response for the larger window lacks nothing that the client's own response would contain."""
+"""Checks that the response for the larger window has everything that the client's own response would have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handlers for requests that are not just passed through, by endpoint."""
+"""The handlers of all endpoints whose requests or responses es-rerank may change."""
 
 from __future__ import annotations
 

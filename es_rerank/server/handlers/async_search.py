@@ -1,6 +1,6 @@
 """Asynchronous searches: submit, then poll by id. The plan is stored in the id that the client gets.
 
-So any replica can rerank the final response, whenever it is ready, and es-rerank itself stores nothing.
+Therefore any replica can rerank the final response when it is ready, and es-rerank itself stores nothing.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ async def _answer(
 async def _result(
     call: SearchCall, session: EngineSession, reply: EngineReply, final: bool, plan: Plan
 ) -> SearchResult:
-    """Return the inner search response, in the engine's order if the client, or its rule, turned reranking off."""
+    """Return the inner search response, in the engine's order if the client or the rule has turned reranking off."""
     if not final or plan.rule.mode is RuleMode.OFF or mode(call.request) == "off":
         return engine_order(plan, reply, Why.OFF if final else Why.PARTIAL)
     why = None if _is_submit(call) else await _misfit(call, session, reply, plan)
@@ -135,10 +135,10 @@ async def _result(
 
 
 async def _misfit(call: SearchCall, session: EngineSession, reply: EngineReply, plan: Plan) -> Why | None:
-    """Return why the rule in an id does not apply to the hits of a response, or None if it does.
+    """Return the reason if the rule in an id does not apply to the hits of a response, otherwise None.
 
-    An id may be made up, so the rule is chosen again: by the indices of the hits or, if that is not the rule in the
-    id, by the index expression in the id, which the engine resolves for the caller.
+    A client could forge an id, so the rule is chosen again by the indices of the hits. If that is not the rule in the
+    id, it is chosen by the index expression in the id, which the engine resolves for the caller.
     """
     if plan.rule.mode is RuleMode.SHADOW or not plan.rule.query_header:
         return Why.SHADOW if plan.rule.mode is RuleMode.SHADOW else Why.QUERY_HEADER

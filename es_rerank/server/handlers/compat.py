@@ -1,4 +1,4 @@
-"""Requests whose responses are rewritten for clients of another engine or version: `/`, `_nodes`, points in time."""
+"""Handles requests whose responses are rewritten for clients of another engine or version, such as `/`."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def search_call(
 
 
 def mode(request: web.BaseRequest) -> str:
-    """Return the `X-Rerank-Mode` header: `off` and `shadow` have an effect, any other value is ignored."""
+    """Return the value of `X-Rerank-Mode`. Only `off` and `shadow` have an effect."""
     return request.headers.get(MODE_HEADER, "").strip().lower()
 
 
@@ -192,7 +192,7 @@ class EngineSession:
         return Skip(rule) if isinstance(rule, Why) else (rule, await self._with_limits(search, info, headers))
 
     async def _with_limits(self, search: Search, info: IndexInfo, headers: CIMultiDict[str]) -> IndexInfo:
-        """Add to the mapping how the search pipeline depends on the page, and the engine's maximum number of hits."""
+        """Add the effect of the search pipeline, and the engine's maximum number of hits, to the mapping."""
         state = self._call.state
         caller = Caller((identity(headers), self._uses_service_credentials), self.ask)
         is_opensearch = state.upstream.distribution == "opensearch"
@@ -204,13 +204,13 @@ class EngineSession:
         return replace(info, pipeline=effect, max_result_window=limit)
 
     def learn_limit(self, search: Search | Skip, response: bytes) -> None:
-        """Remember the engine's maximum number of hits if the response to one of several searches names it."""
+        """Store the engine's maximum number of hits if the response to one of several searches has it."""
         if isinstance(search, Search):
             self._call.state.window_limits.learn(search.target, response)
 
     @property
     def _uses_service_credentials(self) -> bool:
-        """Whether es-rerank's own credentials stand in for the caller's."""
+        """Whether to use es-rerank's own credentials, because the caller shows no identity."""
         return client_request.uses_service_credentials(self._call.request, self._call.state.settings)
 
     def _headers(self, without: Iterable[str]) -> CIMultiDict[str]:

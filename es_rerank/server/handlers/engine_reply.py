@@ -23,7 +23,7 @@ async def read_reply(response: EngineResponse, max_bytes: int, hold: Hold) -> En
     Args:
         response: The response, whose headers are changed to those for the client.
         max_bytes: Maximum size of the body, in bytes; a larger one is not kept.
-        hold: The bytes that the request holds, to which those of the body are added.
+        hold: Counts the bytes that the request holds in memory. The bytes of the body are added.
 
     Raises:
         aiohttp.ClientError: The response is cut off.

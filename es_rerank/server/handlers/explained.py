@@ -1,6 +1,6 @@
-"""Explains reranked hits in the response, for a client that asks for it: engine rank and score, and the best passage.
+"""Explains reranked hits in the response, if the client requests it: engine rank, engine score, and best passage.
 
-The explanation is in `fields` of a hit, which the response format of the engines has for values of any name.
+The explanation is added to `fields` of each hit, because values in `fields` can have any name.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ Values = Mapping[str, Any]
 
 
 class Explainer:
-    """Explains the hits of one search, if the client asks for it; otherwise it changes nothing.
+    """Explains the hits of one search, if the client requests it. Otherwise, it changes nothing.
 
-    State: what the model has read of each document of the search.
+    State: the passages of each document that the model has read.
     """
 
     def __init__(self, call: SearchCall, session: EngineSession, search: Search | Skip | None = None) -> None:
@@ -49,7 +49,7 @@ class Explainer:
         self._documents: Sequence[DocumentRead | None] = ()
 
     def ports(self, fetch: Fetch) -> Ports:
-        """Return the I/O functions of the search, which keep what the model reads."""
+        """Return the I/O functions of the search. They store the passages that the model reads in this object."""
         ports = self._session.ports(fetch)
         return replace(ports, score=self._score) if self._wanted else ports
 
@@ -82,7 +82,7 @@ def explained(
     Args:
         body: The response to the client.
         window: The window that it was built from.
-        documents: What the model read of each hit of the window.
+        documents: The passages that the model has read of each hit of the window.
         with_text: Whether to add the text of the best passage.
 
     """
@@ -108,7 +108,7 @@ def _values(window: RankedWindow, documents: Sequence[DocumentRead | None], with
 
 
 def _best_passage(document: DocumentRead | None, with_text: bool) -> Values:
-    """Return the passage with the highest probability; nothing if no passage was scored."""
+    """Return the passage with the highest probability; empty if no passage was scored."""
     scored = [one for one in document.passages if one.probability is not None] if document else []
     if not scored:
         return {}

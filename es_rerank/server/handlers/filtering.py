@@ -9,8 +9,8 @@ from es_rerank.search.formats.endpoints import Endpoint, EndpointRequest
 from es_rerank.search.response.filter_path import cut, keeps, paths
 from es_rerank.server.concurrency import compute
 
-# Where the responses of endpoints have hits. Others may not be skipped: the metrics of `_rank_eval` depend on hits that
-# are not shown, and the id of an asynchronous search may be polled without a filter.
+# The paths of the hits in responses. Endpoints that are not listed must always be reranked: the metrics of `_rank_eval`
+# depend on hits that are not shown, and an asynchronous search may later be polled without a filter.
 _HITS = {
     Endpoint.SEARCH: ("hits", "hits"),
     Endpoint.SEARCH_TEMPLATE: ("hits", "hits"),
@@ -26,7 +26,7 @@ def shows_no_hits(request: EndpointRequest) -> bool:
 
 
 async def filtered(request: EndpointRequest, body: bytes, reply: EngineReply) -> bytes | None:
-    """Apply the client's `filter_path` to a response; None if the response cannot be filtered.
+    """Apply the client's `filter_path` to a response. Return None if that is not possible.
 
     Empty objects on excluded paths are kept if the engine is Elasticsearch, and removed if it is OpenSearch.
     """

@@ -136,7 +136,7 @@ async def _fetch(call: SearchCall, session: EngineSession, part: Part, plan: Pla
 async def rank_part(
     call: SearchCall, session: EngineSession, part: Part, reply: EngineReply, explainer: Explainer | None = None
 ) -> RankedWindow | SearchResult:
-    """Rank the window of a planned search with the model, and keep what *explainer* needs; skip another search."""
+    """Rank the window of a planned search with the model. Return a skip for a search without a plan."""
     if isinstance(part.plan, Skip):
         return replace(skip_result(part.plan), body=reply.body if part.body is not None else None)
     ports = (explainer or session).ports(partial(_fetch, call, session, part))
@@ -162,7 +162,7 @@ async def _results(
 
 
 async def _first(call: SearchCall, session: EngineSession, parts: Sequence[Part]) -> MultiReply | Skip:
-    """Send all searches, each as planned. Returns a skip if none is planned, or without a response for each."""
+    """Send all searches, each as planned. Return a skip if none is planned, or if a response is missing."""
     plans = [part.plan for part in parts if isinstance(part.plan, Plan)]
     if not plans:
         return Skip(Why.ENGINE_ERROR)
@@ -182,7 +182,7 @@ def _replies(parts: Sequence[Part], query: MultiReply) -> list[EngineReply]:
 def _completed(
     windows: Sequence[RankedWindow | SearchResult], second: MultiReply | None, position: Mapping[int, int]
 ) -> list[SearchResult]:
-    """Complete the searches; *position* is the place in the second request of each search that has one."""
+    """Complete the searches. *position* has the index of each search that is in the second request."""
     return [_result(window, second, position.get(index)) for index, window in enumerate(windows)]
 
 
@@ -196,7 +196,7 @@ def _second_line(call: SearchCall, part: Part, window: RankedWindow | SearchResu
 
 
 def _result(window: RankedWindow | SearchResult, second: MultiReply | None, position: int | None) -> SearchResult:
-    """Complete one search with its response in the second request, if it has one."""
+    """Complete one search. If it is in the second request, use its response."""
     if position is None:
         return window if isinstance(window, SearchResult) else page_result(window)
     if isinstance(window, SearchResult):

@@ -39,7 +39,7 @@ class Part:
         return self.parsed.header or b"{}"
 
     def line(self, phase: Plan | None = None) -> Line:
-        """Return header and body for the engine: for *phase*, for the search's plan, or for the unchanged search."""
+        """Return header and body for the engine: those of *phase*, of the search's plan, or of the unchanged search."""
         plan = phase or self.plan
         if isinstance(plan, Plan) and isinstance(self.search, Search):
             return self.header, widen_item(self.search, plan)
@@ -57,7 +57,7 @@ class Part:
 
 
 def within_limit(parts: Sequence[Part]) -> list[Part]:
-    """Return the searches, without the plans of those from which on the request would fetch too many hits."""
+    """Return the searches. Those at the end lose their plans if the request would otherwise fetch too many hits."""
     kept = []
     added = 0
     for part in parts:

@@ -1,7 +1,7 @@
 """`_rank_eval`: evaluates the reranked order.
 
-Its searches are sent as one `_msearch`, or several if they fetch many hits, and reranked. The engine then evaluates
-queries that return the reranked hits, so that its own code computes every metric.
+The searches in the request are sent as one `_msearch`, or as several if they fetch many hits, and are reranked. The
+engine then evaluates queries that return the reranked hits, so that its own code computes every metric.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from es_rerank.server.handlers.result import HandlerResult
 
 @dataclass(frozen=True, slots=True)
 class _Rated:
-    """The outcome of one search, and a query that returns the hits of its page; None if it is not replaced."""
+    """The outcome of one search, and a query that returns the hits of its page; None to keep the client's query."""
 
     outcome: Outcome
     query: bytes | None = None

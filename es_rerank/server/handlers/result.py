@@ -1,4 +1,4 @@
-"""The result of a handler."""
+"""The results that handlers return."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from es_rerank.server.shadow import Measurement
 
 @dataclass(frozen=True, slots=True)
 class HandlerResult:
-    """The response to a request, or how to pass the request to the engine.
+    """The response to a request, or the decision to pass the request to the engine.
 
     Attributes:
         body: The response body; None passes the request to the engine.
-        outcomes: What happened to each search; empty for a request without searches.
+        outcomes: The outcome of each search; empty for a request without searches.
         reply: The engine's reply whose status and headers are used; None for es-rerank's own response.
         status: HTTP status of es-rerank's own response.
         forward: The request to pass to the engine instead of the client's.

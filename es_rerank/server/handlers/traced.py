@@ -27,7 +27,7 @@ _STEPS: Mapping[Callable[..., Any], str] = {
 
 
 def traced_fetch(fetch: Fetch) -> Fetch:
-    """Return *fetch* with a span for each engine request; itself if none are recorded."""
+    """Return a function that calls *fetch* and records a span. If no spans are recorded, return *fetch* itself."""
     if not TRACING.is_recording:
         return fetch
 
@@ -39,7 +39,10 @@ def traced_fetch(fetch: Fetch) -> Fetch:
 
 
 def traced_compute(compute: Compute) -> Compute:
-    """Return *compute* with a span for each step that has a name; itself if none are recorded."""
+    """Return a function that calls *compute* and records a span for each step with a name.
+
+    If no spans are recorded, return *compute* itself.
+    """
     if not TRACING.is_recording:
         return compute
 
@@ -56,7 +59,7 @@ async def _in_span(name: str, step: Awaitable[Any]) -> Any:
 
 
 def traced_score(score: Score) -> Score:
-    """Return *score* with a span for each window; itself if none are recorded.
+    """Return a function that calls *score* and records a span. If none are recorded, return *score* itself.
 
     The attributes have OpenInference's names for rerankers, where it has one.
     """
