@@ -49,6 +49,14 @@ def test_a_long_query_is_cut_to_a_quarter_of_the_context(profile: str | Profile,
     assert len(query.split()) < words
 
 
+@pytest.mark.parametrize("text", ["\u6c34" * 300, "\U0001f6b0" * 300, "x9-" * 150])
+def test_a_short_query_of_many_tokens_is_cut_too(text: str) -> None:
+    prompts = builder("e5")
+    query = prompts.query(text)
+    assert text.startswith(query)
+    assert prompts.profile.rates.measure(query).estimate <= 128 < prompts.profile.rates.measure(text).estimate
+
+
 def test_the_limits_are_those_of_the_profile() -> None:
     assert builder("e5").limits(LongDocuments(), "hose") == Limits(MAX_PASSAGE, 256, 10_000, 504)
     assert builder("bge-reranker").limits(LongDocuments(), "hose") == Limits(MAX_PASSAGE, 1024, 10_000, 4096)

@@ -85,6 +85,7 @@ def test_the_mapping_may_rule_a_search_out(query: Any, field_types: dict[str, st
         ({"from": "x"}, {}, Why.UNREADABLE),
         ({}, {"size": [1]}, Why.UNREADABLE),
         ({}, {"size": -1}, Why.UNREADABLE),
+        ({}, {"from": -1}, Why.UNREADABLE),
         ({"size": " 10"}, {}, Why.UNREADABLE),
         ({}, {"size": None}, Why.UNREADABLE),
         ({}, {"fields": "title"}, Why.UNREADABLE),

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from es_rerank.model import Search, Skip, Why
+from es_rerank.model import FetchPhase, FetchSpec, Search, Skip, Why
 from es_rerank.search.formats.endpoints import ParsedSearch
-from es_rerank.server.handlers.part import Part
+from es_rerank.server.handlers.part import Part, within_limit
 from tests.search.builders import a_plan, a_search
 
 SENT, PLAIN = b'{"named":1}', b'{"query":{}}'
@@ -33,3 +33,10 @@ def test_a_template_is_sent_as_a_template() -> None:
     not_rendered = replace(PART, parsed=template, body=None, search=SKIP)
     assert b"match_none" in not_rendered.line()[1]
     assert not_rendered.own_line[1] == SENT
+
+
+@pytest.mark.parametrize(("last", "is_planned"), [(5010, True), (5011, False)])
+def test_a_search_that_exceeds_the_limit_of_added_hits_loses_its_plan(last: int, is_planned: bool) -> None:
+    plans = [a_plan(size=10, fetch=FetchSpec(FetchPhase.WINDOW, 0, size)) for size in (5010, 10, last)]
+    kept = within_limit([PART, *(replace(PART, plan=plan) for plan in plans)])
+    assert [part.plan for part in kept] == [SKIP, *plans[:2], plans[2] if is_planned else Skip(Why.TOO_LARGE)]
