@@ -59,4 +59,5 @@ def test_a_number_in_the_body_is_read_as_the_engines_read_it(value: Any, expecte
 @pytest.mark.parametrize("size", [2**31, -1, 1e300, "1e400"])
 def test_a_page_has_at_most_as_many_hits_as_the_engines_count(size: Any) -> None:
     assert has_invalid_page(a_search({"size": size}))
+    assert has_invalid_page(a_search({"from": size}))
     assert not has_invalid_page(a_search({"size": 2**31 - 1}))

@@ -80,3 +80,9 @@ def test_any_json_is_vectors_or_one_error(rows: Any) -> None:
             assert len(decode(body, 1)) == 1
         except BadAnswerError:
             continue
+
+
+@pytest.mark.parametrize("content", [b"", b"abc", b"abcde"])
+def test_a_vector_is_one_or_more_whole_numbers(content: bytes) -> None:
+    with pytest.raises(BadAnswerError):
+        decode(response(row(0, b64encode(content).decode())), 1)

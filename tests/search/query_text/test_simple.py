@@ -39,7 +39,7 @@ from tests.search.strategies import reaching
         (r"a\*", "a*"),
         (r"\(garden\)", "(garden)"),
         (r'"say \"hose\" now"', 'say "hose" now'),
-        (r'"say hose\"" -reel', 'say hose"'),
+        (r'"say -hose\"" reel', 'say -hose" reel'),
         ("leaking + hose | tap", "leaking hose tap"),
         ('"garden hose"~2 leak~1 ta*', "garden hose leak ta"),
         ('hose -rusty -(old lead) -"brass tap" state-of-the-art', "hose state-of-the-art"),
