@@ -1,9 +1,10 @@
 """Measures what es-rerank adds to a search: `make bench`, or `python -m tests.bench.own_time [--json FILE]`.
 
-All cases run in one loop, one search of each case after the other, so that all see the same machine: an engine alone,
-es-rerank in front of it with several profiles and a rerank server that answers after 5 ms, repeated searches, and
-requests with many searches. Then the throughput is measured, also in turns. Only the ratios and differences within a
-run can be compared with those of another run.
+All cases take turns in one loop, so that all see the same machine: an engine alone, es-rerank in front of it with
+several profiles and a rerank server that answers after 5 ms, repeated searches, and requests with many searches. A turn
+has several searches, one after the other. The first one is not counted, because the processes of the other cases have
+used the processor's caches since. Then the throughput is measured, also in turns. Only the ratios and differences
+within a run can be compared with those of another run.
 
 es-rerank may load a real tokenizer, by default that of the demo's model, multilingual-e5. Caches are switched off
 except for the repeated searches. The processor time of each endpoint is measured beside the time that a client waits,
@@ -25,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -59,6 +61,8 @@ from tests.bench.throughput import ratio, throughput
 from tests.live.endpoint import Endpoint, start_endpoint
 
 MODEL_MS = 5.0
+# Searches of a turn that are counted.
+TURN = 4
 HIT_WORDS = 330  # about 2 KB
 COLD = ("--score-cache-size", "0", "--cut-cache-bytes", "0")
 # Scores of pairs also for embedding models, so that each search reads its documents. tests/bench/vectors.py is about
@@ -86,14 +90,17 @@ WARM_UP_CLIENTS = 4
 
 
 async def measure(cases: Mapping[str, Case], rounds: int, warm_up: int) -> None:
-    """Send one request of each case after the other, *rounds* times."""
+    """Let the cases take turns, *rounds* times after *warm_up* times that are not counted."""
+    numbers = count()
     for number in range(warm_up + rounds):
         for case in cases.values():
-            began = time.perf_counter()
-            answer = await case.send(number)
-            if number >= warm_up:
-                case.seconds.append(time.perf_counter() - began)
-                case.own += own_time(answer)
+            await case.send(next(numbers))
+            for _ in range(TURN):
+                began = time.perf_counter()
+                answer = await case.send(next(numbers))
+                if number >= warm_up:
+                    case.seconds.append(time.perf_counter() - began)
+                    case.own += own_time(answer)
         await asyncio.sleep(0.02)
 
 
@@ -183,7 +190,7 @@ async def run(options: argparse.Namespace, servers: Servers, endpoints: Mapping[
         await measure(cases, 0, options.rounds // 5 + 1)
         used = {name: cpu_ms(endpoint) for name, endpoint in listed.items()}
         await measure(cases, options.rounds, 0)
-        sent = {name: options.rounds * (SEARCHES if name == "_msearch" else 1) for name in listed}
+        sent = {name: options.rounds * (TURN + 1) * (SEARCHES if name == "_msearch" else 1) for name in listed}
         costs = {
             name: {
                 "cpu_ms_per_search": round((cpu_ms(endpoint) - used[name]) / sent[name], 2),
@@ -227,7 +234,7 @@ def running(options: argparse.Namespace, folder: Path) -> Iterator[tuple[Servers
 def arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.own_time", description=__doc__.partition(":")[0])
-    parser.add_argument("--rounds", type=int, default=200, help="measured requests of each case")
+    parser.add_argument("--rounds", type=int, default=50, help="turns of each case, with 4 counted searches each")
     parser.add_argument(
         "--warm-up", type=float, default=15, help="seconds of searches for the engine and the peer, which Java compiles"
     )
