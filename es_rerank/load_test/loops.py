@@ -62,7 +62,7 @@ class _Sender:
 
 
 async def _closed_loop(sender: _Sender, block: Block) -> None:
-    """Let each client send a search as soon as its previous search is answered."""
+    """Send searches from several clients, each as soon as the previous one of its client is answered."""
     requests, tally = sender.test.requests[block.side], sender.test.tallies[block.side]
     started = time.monotonic()
 

@@ -18,11 +18,11 @@ from es_rerank.rerank.backends import BACKENDS, Backend, RerankCall
 from es_rerank.rerank.batching import batches
 from es_rerank.rerank.prompt import Passage, PromptBuilder
 from es_rerank.rerank.vectors import Precision, VectorLengthError, cosines, vector_backend
+from es_rerank.rerank_client.cache_keys import common_digest, passage_keys
 from es_rerank.rerank_client.cutting import Cutter
 from es_rerank.rerank_client.inflight import InFlight, collected
 from es_rerank.rerank_client.load_shedding import all_or_none, documents_under_load
 from es_rerank.rerank_client.lru_cache import LruCache
-from es_rerank.rerank_client.pair_keys import common_digest, passage_keys
 from es_rerank.rerank_client.pool import ServerPool
 from es_rerank.rerank_client.shared_cache import VECTORS
 from es_rerank.rerank_client.sharing import shared_cache

@@ -10,12 +10,12 @@ from es_rerank.config.settings import Settings
 from es_rerank.model import Failed, Scored, ScoreRequest, Why
 from es_rerank.rerank.batching import batches
 from es_rerank.rerank.prompt import Passage, PromptBuilder
+from es_rerank.rerank_client.cache_keys import passage_keys
 from es_rerank.rerank_client.cutting import Cutter
 from es_rerank.rerank_client.inflight import InFlight, collected
 from es_rerank.rerank_client.load_shedding import FULL_WINDOW_LOAD, all_or_none, documents_under_load
 from es_rerank.rerank_client.lru_cache import LruCache
 from es_rerank.rerank_client.pacing import FIRST_TOKENS, next_head
-from es_rerank.rerank_client.pair_keys import passage_keys
 from es_rerank.rerank_client.pool import ServerPool
 from es_rerank.rerank_client.shared_cache import SCORES
 from es_rerank.rerank_client.sharing import shared_cache

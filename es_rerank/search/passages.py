@@ -125,6 +125,7 @@ def planned_passages(sources: Sources, plan: Plan) -> tuple[list[str | None], tu
     columns = columns_of(sources, fields)
     chosen = places(columns, plan.named_fields, plan.text)
     if len(chosen) == len(columns) == 1:
+        # A single text has no label, and there is no other text that it could repeat.
         (column,) = columns.values()
         return [text or None for text in column], fields
     texts = [read_together(columns, chosen, at, labels=plan.rule.labels) for at in range(len(sources))]

@@ -90,7 +90,7 @@ WARM_UP_CLIENTS = 4
 
 
 async def measure(cases: Mapping[str, Case], rounds: int, warm_up: int) -> None:
-    """Let the cases take turns, *rounds* times after *warm_up* times that are not counted."""
+    """Run the cases in turn, for *warm_up* rounds that are not counted and *rounds* rounds that are."""
     numbers = count()
     for number in range(warm_up + rounds):
         for case in cases.values():

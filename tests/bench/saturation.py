@@ -97,7 +97,7 @@ async def pairs_per_second(send: Pairs, clients: int, seconds: float) -> float:
 
 
 async def compared(options: argparse.Namespace, engine: str, models: Models, folder: Path) -> dict[str, Any]:
-    """Let both ways take turns, and return the rates and their ratio."""
+    """Measure vLLM directly and through es-rerank in turn; return the rates and their ratio."""
     flags = models.flags(options.model)
     bodies = await recorded(engine, folder / "recorded.log", flags, options.searches)
     server = await asyncio.to_thread(models.running, options.model)

@@ -126,7 +126,7 @@ def rate(url: str, index: str, clients: int, seconds: int) -> float:
 
 
 def measured(endpoints: Sequence[Endpoint], options: argparse.Namespace) -> dict[str, Any]:
-    """Let the endpoints take turns, and return the searches per second and the processor time of each."""
+    """Measure the endpoints in turn; return the searches per second and the processor time of each."""
     rates: list[list[float]] = [[] for _ in endpoints]
     times: list[list[float]] = [[] for _ in endpoints]
     for endpoint in endpoints:

@@ -97,7 +97,7 @@ async def _deny_unauthenticated(state: State, request: web.Request) -> web.Strea
 
 
 async def _denied_by_engine(state: State, request: web.Request) -> web.StreamResponse | None:
-    """Let the engine check the caller's credentials. es-rerank's own credentials are not sent.
+    """Check the caller's credentials with a request to the engine, without es-rerank's own credentials.
 
     The requests in `_AUTHENTICATION_REQUESTS` are tried in order, until the engine supports one.
 

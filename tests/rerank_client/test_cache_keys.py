@@ -5,7 +5,7 @@ from hashlib import blake2b
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.rerank_client.pair_keys import common_digest, passage_keys
+from es_rerank.rerank_client.cache_keys import common_digest, passage_keys
 
 PARTS = st.lists(st.text(max_size=3), max_size=3)
 DIGESTS = st.binary(min_size=2, max_size=2)
