@@ -111,15 +111,15 @@ async def test_the_number_of_searches_is_limited(load: Load) -> None:
 
 
 @pytest.mark.parametrize(
-    ("response", "error"),
+    ("response", "limit_s", "error"),
     [
-        (FakeResponse(b'{"error":{"reason":"full"}}', 429), "status 429: full"),
-        (FakeResponse(b"x", cut_off=True), "no response: "),
-        (FakeResponse(FOUND.body, seconds=5), "no response within the timeout"),
+        (FakeResponse(b'{"error":{"reason":"full"}}', 429), 20.0, "status 429: full"),
+        (FakeResponse(b"x", cut_off=True), 20.0, "no response: "),
+        (FakeResponse(FOUND.body, seconds=5), 0.2, "no response within the timeout"),
     ],
 )
-async def test_errors_are_counted_and_the_test_goes_on(response: FakeResponse, error: str) -> None:
-    test, (_, endpoint), _ = await outcome_of(Load(1, clients=2), FOUND, response, limit_s=0.2)
+async def test_errors_are_counted_and_the_test_goes_on(response: FakeResponse, limit_s: float, error: str) -> None:
+    test, (_, endpoint), _ = await outcome_of(Load(1, clients=2), FOUND, response, limit_s=limit_s)
     tally: Any = test.tallies[Side.ENDPOINT]
     (found,) = tally.errors
     assert found.startswith(error)
