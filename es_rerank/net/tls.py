@@ -35,7 +35,8 @@ class EngineTrust:
     def __init__(self, settings: Settings) -> None:
         """Load the configured files. Raises ConfigError if one cannot be used."""
         self._settings = settings
-        self._context = client_context(settings)
+        # The CA certificates of the system take a while to load, and without TLS they are not needed.
+        self._context = client_context(settings) if _needs_context(settings) else None
         self._pinned_digest = settings.upstream_fingerprint
         self._ready = not self._pinned_digest
 
@@ -49,8 +50,10 @@ class EngineTrust:
             NotReachedError: The handshake failed, or no certificate matches the pinned fingerprint.
 
         """
+        if self._context is None:
+            self._context = client_context(self._settings)
         if not self._ready:
-            pinned = await self._pinned_certificate(url)
+            pinned = await self._pinned_certificate(url, self._context)
             context = ssl.create_default_context(cadata=pinned)
             context.check_hostname = False
             # Stop verification at the pinned certificate, even if it was signed by another CA.
@@ -59,13 +62,13 @@ class EngineTrust:
             self._context, self._ready = context, True
         return self._context
 
-    async def _pinned_certificate(self, url: str) -> bytes:
+    async def _pinned_certificate(self, url: str, context: ssl.SSLContext) -> bytes:
         """Connect to the node and return the certificate with the pinned digest, in DER. Raises NotReachedError."""
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or _HTTPS_PORT
         try:
             async with asyncio.timeout(self._settings.connect_timeout):
-                _, writer = await asyncio.open_connection(host, port, ssl=self._context, server_hostname=host)
+                _, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
         except (OSError, TimeoutError) as error:
             raise NotReachedError("the TLS handshake that reads its certificate failed") from error
         chain = _certificate_chain(writer.get_extra_info("ssl_object"))
@@ -74,6 +77,12 @@ class EngineTrust:
             if hashlib.sha256(certificate).hexdigest() == self._pinned_digest:
                 return certificate
         raise NotReachedError("its certificate does not match upstream_fingerprint")
+
+
+def _needs_context(settings: Settings) -> bool:
+    """Return whether a node has an https URL, or a file is configured, whose errors are reported at startup."""
+    files = (settings.upstream_ca, settings.upstream_certificate)
+    return any(files) or any(url.startswith("https:") for url in settings.upstream)
 
 
 def server_context(settings: Settings) -> ssl.SSLContext | None:
@@ -111,9 +120,7 @@ def renew(listening: ssl.SSLContext, settings: Settings) -> None:
 
 def client_context(settings: Settings) -> ssl.SSLContext:
     """Return the TLS context for connecting to the engine. Raises ConfigError if a file cannot be used."""
-    context = ssl.create_default_context()
-    if settings.upstream_ca:
-        context = _load(lambda: ssl.create_default_context(cafile=settings.upstream_ca), "upstream_ca")
+    context = _load(lambda: ssl.create_default_context(cafile=settings.upstream_ca), "upstream_ca")
     if not settings.upstream_verify or settings.upstream_fingerprint:
         # Pinning replaces the host name and CA checks. No request is sent before the pinned certificate is verified.
         context.check_hostname = False

@@ -289,3 +289,28 @@ def test_the_error_for_an_unusable_file_names_its_setting(files: Path, given: di
     make = client_context if next(iter(given)).startswith("upstream") else server_context
     with pytest.raises(ConfigError, match=words):
         make(chosen)
+
+
+async def test_the_systems_ca_certificates_are_loaded_only_for_an_engine_with_tls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaded: list[ssl.SSLContext] = []
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda context, _: loaded.append(context))
+    plain = EngineTrust(fake_settings(upstream="http://127.0.0.1:9"))
+    assert loaded == []
+    EngineTrust(fake_settings(upstream="http://127.0.0.1:9,https://127.0.0.1:9"))
+    assert len(loaded) == 1
+    found = await plain.context("https://127.0.0.1:9")
+    assert loaded[1:] == [found]
+    assert found.verify_mode is ssl.CERT_REQUIRED
+    assert await plain.context("https://127.0.0.1:9") is found
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "https://127.0.0.1:9"])
+@pytest.mark.parametrize(
+    "given", [{"upstream_ca": "none.pem"}, {"upstream_certificate": "none.pem", "upstream_key": "none.key"}]
+)
+def test_an_unusable_file_is_an_error_at_startup(files: Path, url: str, given: dict[str, str]) -> None:
+    chosen = fake_settings(upstream=url, **{name: files / value for name, value in given.items()})
+    with pytest.raises(ConfigError, match="No such file"):
+        EngineTrust(chosen)
