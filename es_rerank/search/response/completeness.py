@@ -1,11 +1,11 @@
-"""Checks that the response for the larger window has everything that the client's own response would have."""
+"""Checks what a response for a larger window lacks, compared with the response to the client's own request."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from es_rerank.jsonspan import decode_member
+from es_rerank.jsonspan import Edit, decode_member
 from es_rerank.model import FetchPhase, FetchSpec, Plan, Why
 from es_rerank.search.response.hits import SearchResponse
 
@@ -56,11 +56,33 @@ def lost_shards(response: SearchResponse) -> bool:
 
     For example, indices have different `index.max_result_window`, or one more document cannot be highlighted.
     """
-    if response.shards is None:
-        return False
-    (shards,) = decode_member([(response.body, {"_shards": response.shards})], "_shards")
-    failures = shards.get("failures") if isinstance(shards, Mapping) else None
+    failures = _shards(response).get("failures")
     return any(_type(failure) not in _UNAVAILABLE for failure in failures or ())
+
+
+def carried_over(query: SearchResponse, fetch: SearchResponse) -> list[Edit]:
+    """Return the edits that copy into the response to the fetch phase what the query phase says about all hits.
+
+    These are the total and, if the query phase has not searched all documents, its shards and whether it has timed out.
+    """
+    spans = [(query.total, fetch.total)]
+    if _is_partial(query):
+        spans += [(query.shards, fetch.shards), (query.timed_out, fetch.timed_out)]
+    return [(new.start, new.end, old.of(query.body)) for old, new in spans if old and new]
+
+
+def _is_partial(response: SearchResponse) -> bool:
+    """Return whether a shard has failed, or the search has reached the time limit of the client's `timeout`."""
+    timed_out = response.timed_out and response.timed_out.of(response.body) == b"true"
+    return bool(timed_out or _shards(response).get("failed"))
+
+
+def _shards(response: SearchResponse) -> Mapping[str, Any]:
+    """Return the numbers and the failures of shards; empty if they are not in the response."""
+    if response.shards is None:
+        return {}
+    (shards,) = decode_member([(response.body, {"_shards": response.shards})], "_shards")
+    return shards if isinstance(shards, Mapping) else {}
 
 
 def _type(failure: Any) -> Any:

@@ -53,7 +53,7 @@ class Hit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SearchResponse:
-    """A search response: its bytes, the spans of `total`, `max_score`, `hits` and `_shards`, and the hits."""
+    """A search response: its bytes, its hits, and the spans of `total`, `max_score`, `hits`, `_shards`, `timed_out`."""
 
     body: bytes
     total: Span | None
@@ -61,6 +61,7 @@ class SearchResponse:
     array: Span
     hits: tuple[Hit, ...]
     shards: Span | None = None
+    timed_out: Span | None = None
 
 
 def read(body: bytes) -> SearchResponse:
@@ -82,7 +83,8 @@ def read(body: bytes) -> SearchResponse:
         each = read_hits(array.of(body))
     except (KeyError, ValueError) as error:
         raise NotASearchResponseError(str(error)) from error
-    return SearchResponse(body, inner.get("total"), inner.get("max_score"), array, each, outer.get("_shards"))
+    ends = outer.get("_shards"), outer.get("timed_out")
+    return SearchResponse(body, inner.get("total"), inner.get("max_score"), array, each, *ends)
 
 
 def read_hits(array: bytes) -> tuple[Hit, ...]:

@@ -22,6 +22,7 @@ from es_rerank.jsonspan import (
 )
 from es_rerank.model import HitKey, Plan
 from es_rerank.search.passages import is_covered
+from es_rerank.search.response.completeness import carried_over
 from es_rerank.search.response.hits import Hit, NotASearchResponseError, SearchResponse, keys, number
 from es_rerank.search.scoring import POLICIES, Ranking
 
@@ -60,7 +61,7 @@ def rewrite(response: SearchResponse, plan: Plan, ranking: Ranking | None) -> by
 def rejoin(query: SearchResponse, fetch: SearchResponse, plan: Plan, ranking: Ranking | None) -> bytes | None:
     """Return the response with the client's page, for a search with a query phase and a fetch phase.
 
-    Order, `total` and `max_score` come from the query phase, everything else from the fetch phase.
+    Order, scores, `total` and `max_score` come from the query phase, everything else from the fetch phase.
 
     Args:
         query: The response to the query phase.
@@ -78,9 +79,7 @@ def rejoin(query: SearchResponse, fetch: SearchResponse, plan: Plan, ranking: Ra
     wanted = keys([ranked.hit for ranked in hits])
     if len(set(wanted)) < len(wanted) or fetched.keys() != set(wanted):
         return None
-    edits = _max_score(query, fetch, plan, ranking)
-    if query.total and fetch.total:
-        edits.append((fetch.total.start, fetch.total.end, query.total.of(query.body)))
+    edits = [*_max_score(query, fetch, plan, ranking), *carried_over(query, fetch)]
     joined = [RankedHit(fetched[key], ranked.score) for key, ranked in zip(wanted, hits, strict=True)]
     return _written(fetch, joined, plan, edits)
 
@@ -89,7 +88,8 @@ def page(response: SearchResponse, plan: Plan, ranking: Ranking | None) -> list[
     """Return the hits of the client's page, in the new order."""
     first = plan.start - plan.fetch.from_
     if ranking is None:
-        return [RankedHit(hit, None) for hit in response.hits[first : first + plan.size]]
+        # Not None, because the scores of the fetch phase differ if the index has changed since.
+        return [RankedHit(hit, hit.score) for hit in response.hits[first : first + plan.size]]
     ranks = ranking.ranks(first, first + plan.size)
     return [RankedHit(response.hits[ranking.order[rank]], ranking.scores[rank]) for rank in ranks]
 

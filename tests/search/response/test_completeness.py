@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from es_rerank.jsonspan import splice
 from es_rerank.model import FetchPhase, FetchSpec, Why
-from es_rerank.search.response.completeness import has_expected_hits, lost_shards, unusable
+from es_rerank.search.response.completeness import carried_over, has_expected_hits, lost_shards, unusable
 from es_rerank.search.response.hits import read
 from tests.search.builders import a_plan
 
@@ -63,6 +64,31 @@ def failures(*types: Any) -> dict[str, Any]:
 def test_a_shard_that_failed_may_have_done_so_because_of_the_window(shards: Any, expected: bool) -> None:
     assert lost_shards(read(answer(1, _shards=shards))) is expected
     assert not lost_shards(read(answer(1)))
+
+
+ALL = {"total": 2, "failed": 0}
+SOME = {"total": 2, **failures("no_shard_available_action_exception")}
+
+
+@pytest.mark.parametrize(
+    ("query", "fetch", "expected"),
+    [
+        ({"timed_out": False, "_shards": ALL}, {"timed_out": False, "_shards": ALL}, {}),
+        ({"timed_out": True, "_shards": ALL}, {"timed_out": False, "_shards": ALL}, {"timed_out": True}),
+        ({"timed_out": False, "_shards": SOME}, {"timed_out": False, "_shards": ALL}, {"_shards": SOME}),
+        # An aggregation may fail, which is only in the fetch phase.
+        ({"timed_out": False, "_shards": ALL}, {"timed_out": False, "_shards": SOME}, {}),
+        ({"timed_out": True}, {"_shards": ALL}, {}),
+        ({"_shards": []}, {"_shards": ALL}, {}),
+    ],
+    ids=["complete", "timed out", "shard lost", "fetch phase", "no such members", "other format"],
+)
+def test_a_client_is_told_if_the_query_phase_has_not_searched_all_documents(
+    query: dict[str, Any], fetch: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    body = answer(2, exactly(2), **fetch)
+    edits = carried_over(read(answer(3, exactly(40), **query)), read(body))
+    assert json.loads(splice(body, edits)) == json.loads(answer(2, exactly(40), **fetch | expected))
 
 
 def test_a_response_that_cannot_be_used_has_a_reason() -> None:

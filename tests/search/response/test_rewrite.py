@@ -269,6 +269,13 @@ def test_both_phases_are_joined_to_one_page() -> None:
     )
 
 
+def test_if_the_index_changes_between_the_phases_hits_in_the_engines_order_keep_the_scores_that_order_them() -> None:
+    changed = answer('{"_index":"b","_id":"1","_score":11.0,"sort":[11.0]}', '{"_index":"a","_id":"1","_score":10.0}')
+    assert rejoin(read(WINDOW), read(changed), QUERY_PHASE, None) == answer(
+        '{"_index":"a","_id":"1","_score":9.0}', '{"_index":"b","_id":"1","_score":8.0,"sort":[8.0]}'
+    )
+
+
 @pytest.mark.parametrize("phase", ["query", "fetch", "none"])
 def test_a_total_is_replaced_only_if_both_phases_have_one(phase: str) -> None:
     total = {phase: '"total":{"value":3},'}
