@@ -23,6 +23,7 @@ from es_rerank.net.content_encoding import is_near
 from es_rerank.net.headers import end_to_end_headers
 from es_rerank.net.limits import MAX_FIELD_BYTES, MAX_HEADERS, MAX_LINE_BYTES, READ_BUFFER_BYTES
 from es_rerank.net.messages import Body, EngineResponse, OutgoingRequest, Stream
+from es_rerank.net.name_lookup import resolver
 from es_rerank.net.tls import EngineTrust, NotReachedError
 from es_rerank.net.tracing import TRACING
 
@@ -188,7 +189,7 @@ class EngineClient:
             reuse = {"force_close": True} if once else {"keepalive_timeout": _IDLE_SECONDS}
             self._sessions[once] = session = aiohttp.ClientSession(
                 auto_decompress=False,
-                connector=aiohttp.TCPConnector(limit=0, **reuse),
+                connector=aiohttp.TCPConnector(limit=0, resolver=resolver(), **reuse),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 max_field_size=MAX_FIELD_BYTES,
                 max_headers=MAX_HEADERS,

@@ -22,6 +22,7 @@ from es_rerank.jsonspan import decode
 from es_rerank.model import Failed, Why
 from es_rerank.net.connection_errors import describe_error
 from es_rerank.net.content_encoding import read_limited
+from es_rerank.net.name_lookup import resolver
 from es_rerank.net.tracing import TRACING
 from es_rerank.rerank.backends import Backend, BadAnswerError, RerankCall
 from es_rerank.rerank_client import served_models
@@ -196,7 +197,7 @@ def _connector(socket: str | None) -> aiohttp.BaseConnector:
     """Return a connection pool without a limit: for the Unix socket at a path, or for TCP."""
     if socket:
         return aiohttp.UnixConnector(socket, limit=0, keepalive_timeout=_KEEPALIVE_SECONDS)
-    return aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS)
+    return aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS, resolver=resolver())
 
 
 def batch_limit(refusal: str) -> int | None:

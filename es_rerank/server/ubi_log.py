@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -22,8 +24,8 @@ from es_rerank.server.concurrency import compute
 log = structlog.get_logger()
 
 _INTERVAL_SECONDS = 1.0
-# Maximum number of records that wait to be written. If the file cannot be written, further records are dropped.
-_MAX_WAITING = 100_000
+# Maximum size of the records that wait to be written. If writing takes longer, further records are dropped.
+_MAX_WAITING_BYTES = 32 * 1024 * 1024
 # The file has the queries of users.
 _MODE = 0o600
 
@@ -46,6 +48,7 @@ class UbiLog:
         self._path = path
         self._now = now
         self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
         try:
             self._append(b"")
         except OSError as error:
@@ -64,14 +67,14 @@ class UbiLog:
             headers: The request headers. `X-Opaque-Id` is the id of the search, if `ext.ubi` has none.
 
         """
-        if self._path is None or result.body is None or result.window is None or len(self._waiting) >= _MAX_WAITING:
+        if self._path is None or result.body is None or result.window is None:
             return
         ids = await compute(len(result.body), _ids, result.body)
         if all(ids):
             record = ubi_record(result.window.plan, search.body, ids)
             key = headers.get("X-Opaque-Id") or str(uuid4())
             named = {"query_id": key, **record, "query_response_id": str(uuid4())}
-            self._waiting.append(msgspec.json.encode({"timestamp": self._now(), **named}) + b"\n")
+            self._keep(msgspec.json.encode({"timestamp": self._now(), **named}) + b"\n")
 
     async def run(self) -> None:
         """Write the records every second."""
@@ -81,21 +84,47 @@ class UbiLog:
 
     async def flush(self) -> None:
         """Write the waiting records. If this fails, they are lost, and the failure is logged."""
-        lines, self._waiting = self._waiting, []
+        lines, self._waiting, self._waiting_bytes = self._waiting, [], 0
         try:
             if lines:
                 await asyncio.to_thread(self._append, b"".join(lines))
         except OSError as error:
             log.warning("UBI log not written", path=str(self._path), reason=error.strerror, records=len(lines))
 
+    def _keep(self, record: bytes) -> None:
+        """Keep a record until it is written, if there is space."""
+        if self._waiting_bytes + len(record) <= _MAX_WAITING_BYTES:
+            self._waiting.append(record)
+            self._waiting_bytes += len(record)
+
     def _append(self, lines: bytes) -> None:
-        """Append lines with one call, since several workers write to the file. Open it each time: it may be rotated."""
+        """Append lines. The file is opened each time, because it may be rotated."""
         if self._path is not None:
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _MODE)
             try:
-                os.write(file, lines)
+                _append_all(file, lines)
             finally:
                 os.close(file)
+
+
+def _append_all(file: int, lines: bytes) -> None:
+    """Append all lines, or none of them: a disk that becomes full may take only the first part.
+
+    Raises:
+        OSError: The lines cannot be written.
+
+    """
+    with suppress(OSError):
+        # Other workers write to the file, too. Not every file can be locked.
+        fcntl.flock(file, fcntl.LOCK_EX)
+    size = os.fstat(file).st_size
+    try:
+        while lines:
+            lines = lines[os.write(file, lines) :]
+    except OSError:
+        with suppress(OSError):
+            os.ftruncate(file, size)
+        raise
 
 
 def _ids(body: bytes) -> list[str]:

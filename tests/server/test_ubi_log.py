@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +122,43 @@ async def test_a_file_that_cannot_be_written_is_logged(tmp_path: Path) -> None:
     with capture_logs() as events:
         await log.flush()
     assert [(one["event"], one["records"]) for one in events] == [("UBI log not written", 1)]
+
+
+async def test_a_disk_that_becomes_full_leaves_only_whole_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, write = tmp_path / "log", os.write
+    await logged(path, {})
+
+    def full(file: int, data: bytes) -> int:
+        if len(data) < 200:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(file, data[:50])
+
+    with monkeypatch.context() as patch, capture_logs() as events:
+        patch.setattr(os, "write", full)
+        await logged(path, {})
+    assert [one["reason"] for one in events] == ["No space left on device"]
+    assert len(await logged(path, {})) == 2
+
+
+async def test_a_write_that_takes_only_a_part_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:50]))
+    assert len(await logged(tmp_path / "log", {})) == 1
+
+
+async def test_records_that_cannot_be_written_in_time_take_limited_memory(tmp_path: Path) -> None:
+    log, search = UbiLog(tmp_path / "log"), a_search({"query": {"match": {"body": "hose"}}})
+    plan = make(search, Rule("docs"), INFO)
+    assert isinstance(plan, Plan)
+    for _ in range(5):
+        await log.add(search, result(replace(plan, text="x" * 10_000_000)), {})
+    assert repr(log).endswith("3 waiting>")
+    await log.flush()
+    assert len(records(tmp_path / "log")) == 3
+    await log.add(search, result(plan), {})
+    assert repr(log).endswith("1 waiting>")
 
 
 async def test_searches_of_clients_are_logged_and_become_impressions(tmp_path: Path) -> None:
