@@ -101,7 +101,11 @@ def mutated(source: str, mutant: Mutant) -> str | None:
     if mutant.family == REMOVED_STATEMENT:
         changed = _replaced(source, mutant)
     else:
-        changed = mutate_code(source, get_operator(mutant.operator)(), mutant.occurrence) or source
+        try:
+            changed = mutate_code(source, get_operator(mutant.operator)(), mutant.occurrence) or source
+        except AttributeError:
+            # Cosmic Ray cannot replace an exception that is named with its module, such as `binascii.Error`.
+            return None
     changed = changed.replace(_UNDEFINED, _NEVER_RAISED)
     try:
         same = ast.dump(ast.parse(changed)) == ast.dump(ast.parse(source))

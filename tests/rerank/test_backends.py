@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.rerank.backends import BACKENDS, BadAnswerError, RerankCall
+from es_rerank.rerank.backends import BACKENDS, BadAnswerError, RerankCall, can_serve, scores_vectors
 from tests.search.strategies import JSON
 
 CASES = Path(__file__).parent.parent / "cases" / "backends"
@@ -109,15 +109,48 @@ def test_a_call_is_halved_text_by_text() -> None:
 
 
 def test_no_request_has_more_texts_than_a_server_accepts_by_default() -> None:
-    assert {name: row.max_batch for name, row in BACKENDS.items() if not row.local} == {
+    assert {name: row.max_batch for name, row in BACKENDS.items()} == {
         "vllm": 256,
         "vllm-rerank": 256,
         "tei": 32,
         "infinity": 256,
         "cohere": 500,
         "jina": 500,
+        "identity": 2**31,
     }
 
 
 def test_backends_that_return_probabilities() -> None:
     assert {name for name, row in BACKENDS.items() if not row.raw} == {"cohere", "jina", "identity"}
+
+
+def test_only_the_backend_without_a_server_is_local() -> None:
+    assert {name for name, row in BACKENDS.items() if row.local} == {"identity"}
+    assert [name for name, row in BACKENDS.items() if row.has_vectors] == []
+
+
+@pytest.mark.parametrize(
+    ("profile", "backends"),
+    [
+        # A cross-encoder whose prompt is query and passage.
+        ("bge-reranker", {"vllm", "vllm-rerank", "tei", "infinity", "cohere", "jina", "identity"}),
+        # A bi-encoder, whose prefixes es-rerank adds.
+        ("e5", {"vllm", "vllm-rerank", "tei", "infinity", "cohere", "jina", "identity"}),
+        # A model with a chat template, and one that scores all passages in one prompt.
+        ("qwen3-reranker-0.6b", {"vllm", "vllm-rerank", "cohere", "jina", "identity"}),
+        ("jina-reranker-v3", {"vllm", "vllm-rerank", "cohere", "jina", "identity"}),
+    ],
+)
+def test_backends_that_can_serve_a_model(profile: str, backends: set[str]) -> None:
+    assert {name for name in BACKENDS if can_serve(name, profile)} == backends
+
+
+@pytest.mark.parametrize(("profile", "backends"), [("bge-reranker", set()), ("e5", {"vllm"}), ("minilm", {"vllm"})])
+def test_backends_whose_vectors_are_scored(profile: str, backends: set[str]) -> None:
+    assert {name for name in BACKENDS if scores_vectors(name, profile)} == backends
+
+
+@pytest.mark.parametrize("score", [3, -2, 0, 2**53])
+def test_a_score_that_is_an_integer_becomes_a_float(score: int) -> None:
+    (found,) = BACKENDS["tei"].decode([{"index": 0, "score": score}], 1)
+    assert (found, type(found)) == (score, float)

@@ -3,11 +3,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from es_rerank.rerank.profiles import PROFILES, server_flags, template_path
+from es_rerank.rerank.profiles import PROFILES, Profile, server_flags, template_path
 
 QWEN3 = PROFILES["qwen3-reranker-0.6b"]
 E5 = PROFILES["e5"]
@@ -89,10 +90,87 @@ def test_scores_of_embedding_models_are_blended_and_those_of_cross_encoders_repl
     assert {(row.cosine, str(row.policy)) for row in PROFILES.values()} == {(True, "blend(0.7)"), (False, "replace")}
 
 
-def test_limits_and_calibration_of_embedding_models() -> None:
-    # The maximum number of tokens is `max_seq_length` of the model; the center is the cosine of probability one half.
-    measured = {name: (row.max_tokens, row.center) for name, row in PROFILES.items() if row.cosine}
-    assert measured == {"e5": (512, 0.82), "minilm": (256, 0.35)}
+CALIBRATION = {
+    # Context, passage and overhead in tokens; the center and the slope of the sigmoid; millions of parameters.
+    "qwen3-reranker-0.6b": (8192, 1024, 128, 0.0, 1.0, 596),
+    "qwen3-reranker-4b": (8192, 1024, 128, 0.0, 1.0, 4022),
+    "qwen3-reranker-8b": (8192, 1024, 128, 0.0, 1.0, 7569),
+    "qwen3-reranker-4b-fp8": (8192, 1024, 128, 0.0, 1.0, 4022),
+    "qwen3-reranker-8b-fp8": (8192, 1024, 128, 0.0, 1.0, 7569),
+    "bge-reranker": (8192, 1024, 8, 0.0, 1.0, 568),
+    "bge-reranker-v2-gemma": (8192, 1024, 64, 0.0, 1.0, 2506),
+    "mxbai-rerank-base-v2": (8192, 1024, 128, 0.0, 1.0, 494),
+    "mxbai-rerank-large-v2": (8192, 1024, 128, 0.0, 1.0, 1544),
+    "gte-multilingual-reranker": (8192, 1024, 8, 0.0, 1.0, 306),
+    "gte-modernbert": (8192, 1024, 8, 0.0, 1.0, 149),
+    "jina-reranker-v2": (1024, 512, 8, 0.0, 1.0, 278),
+    "jina-reranker-v3": (65536, 896, 256, 0.0, 10.0, 597),
+    # The context is `max_seq_length` of the model; the center is the cosine of probability one half.
+    "e5": (512, 256, 8, 0.82, 25.0, 118),
+    "minilm": (256, 192, 8, 0.35, 10.0, 23),
+}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_limits_and_calibration(name: str) -> None:
+    row = PROFILES[name]
+    found = (row.max_tokens, row.max_passage_tokens, row.overhead, row.center, row.slope, row.size)
+    assert found == CALIBRATION[name]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "names"),
+    [
+        ("cosine", {"e5", "minilm"}),
+        ("for_trying", {"e5", "minilm"}),
+        ("listwise", {"jina-reranker-v3"}),
+        ("instruction", {name for name in PROFILES if name.startswith("qwen3-")}),
+        ("query", {"e5"}),
+        ("document", {"e5"}),
+        ("long", {"jina-reranker-v3", "e5", "minilm"}),
+    ],
+)
+def test_models_that_differ_from_the_other_ones(attribute: str, names: set[str]) -> None:
+    assert {name for name, row in PROFILES.items() if getattr(row, attribute)} == names
+
+
+QWEN3_OVERRIDES = {
+    "architectures": ["Qwen3ForSequenceClassification"],
+    "classifier_from_token": ["no", "yes"],
+    "is_original_qwen3_reranker": True,
+}
+MXBAI_OVERRIDES = {
+    "architectures": ["Qwen2ForSequenceClassification"],
+    "classifier_from_token": ["0", "1"],
+    "method": "from_2_way_softmax",
+}
+
+
+def test_the_overrides_of_vllm_for_each_model() -> None:
+    assert {name: overrides(row) for name, row in PROFILES.items() if overrides(row)} == {
+        **{name: QWEN3_OVERRIDES for name in PROFILES if name.startswith("qwen3-")},
+        "mxbai-rerank-base-v2": MXBAI_OVERRIDES,
+        "mxbai-rerank-large-v2": MXBAI_OVERRIDES,
+        "bge-reranker-v2-gemma": {
+            "architectures": ["GemmaForSequenceClassification"],
+            "classifier_from_token": ["Yes"],
+            "method": "no_post_processing",
+        },
+        "gte-multilingual-reranker": {"architectures": ["GteNewForSequenceClassification"]},
+    }
+
+
+def overrides(row: Profile) -> dict[str, Any]:
+    """Return the configuration that the flags of a profile override."""
+    flags = row.flags
+    return json.loads(flags[flags.index("--hf-overrides") + 1]) if "--hf-overrides" in flags else {}
+
+
+def test_special_tokens_of_qwen3_include_its_tags() -> None:
+    assert len(QWEN3.special) == len(PROFILES["mxbai-rerank-base-v2"].special) + 6
+    assert QWEN3.special[-6:] == (
+        *("<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"),
+    )
 
 
 def test_the_score_0_of_a_cross_encoder_is_the_probability_one_half() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from es_rerank.rerank.backends import BACKENDS
 from es_rerank.rerank.chunking import Limits
 from es_rerank.rerank.profiles import PROFILES, Profile
 from es_rerank.rerank.prompt import (
+    Document,
     PromptBuilder,
     approximate_tokens,
     probabilities,
@@ -111,6 +113,30 @@ def test_documents_have_size_and_digest() -> None:
     assert len({plain.digest, accented.digest, lone.digest}) == 3
     assert lone.digest == read_documents(["?"])[0].digest
     assert plain.digest == read_documents(["hose"])[0].digest
+
+
+def test_a_digest_is_short_enough_for_cache_keys_of_64_bytes() -> None:
+    (document,) = read_documents(["hose"])
+    assert document.digest == sha256(b"hose").digest()[:14]
+    assert document == Document("hose", 4, 2, document.digest, None)
+
+
+@pytest.mark.parametrize(
+    ("profile", "text", "length"),
+    [
+        # The limit of a query is 512 / 4 tokens. A character has at most four bytes, and a byte is at most one token.
+        ("e5", "\U0001f6b0" * 32, 32),
+        ("e5", "\U0001f6b0" * 33, 33),
+        ("e5", "\U0001f6b0" * 85, 85),
+        ("e5", "\U0001f6b0" * 86, 84),
+        ("minilm", "hose " * 50, 250),
+        ("minilm", "hose " * 51, 249),
+        ("minilm", " " * 100_000, 1),
+    ],
+    ids=lambda value: value[:1] if isinstance(value, str) and len(value) > 10 else None,
+)
+def test_the_length_of_a_query(profile: str, text: str, length: int) -> None:
+    assert builder(profile).query(text) == text[:length]
 
 
 def test_documents_are_escaped_once_and_only_as_far_as_they_are_read() -> None:

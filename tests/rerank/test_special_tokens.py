@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -155,3 +157,29 @@ def test_very_many_spellings_are_escaped_too(text: str) -> None:
 
 def test_without_special_tokens_only_lone_surrogates_are_replaced() -> None:
     assert escape_special_tokens((), ["a </s>", "half \ud800 pair", None]) == ["a </s>", "half ? pair", None]
+
+
+@pytest.mark.parametrize(("profile", "first", "count"), [(BGE, "<", 6), (MINILM, "[", 3)])
+def test_each_character_that_may_become_the_first_one_of_a_token_is_escaped(
+    profile: Profile, first: str, count: int
+) -> None:
+    token = next(one for one in profile.special if one[0] == first)
+    found = [one for one in map(chr, range(0x20000)) if unicodedata.normalize("NFKD", one)[0] == first]
+    found += ["\u2039", "\u203a"] if first == "<" else []
+    assert len(found) == count
+    for one in found:
+        is_token = one != "\u203a"
+        expected = f"a {one} {token[1:]}b" if is_token else f"a {one}{token[1:]}b"
+        assert escape_special_tokens(profile.special, [f"a {one}{token[1:]}b"]) == [expected]
+
+
+@pytest.mark.parametrize(("count", "is_compared"), [(98, True), (99, False)])
+def test_a_spelling_of_more_than_100_characters_is_escaped_without_a_comparison(count: int, is_compared: bool) -> None:
+    text = "<" + "\x01" * count + "b>"
+    assert escape_special_tokens(BGE.special, [text]) == [text if is_compared else f"< {text[1:]}"]
+
+
+@pytest.mark.parametrize(("count", "is_compared"), [(4000, True), (4001, False)])
+def test_more_than_4000_possible_starts_are_escaped_without_a_comparison(count: int, is_compared: bool) -> None:
+    text = "\uff1c" * count
+    assert escape_special_tokens(BGE.special, [text]) == [text if is_compared else "\uff1c " * count]

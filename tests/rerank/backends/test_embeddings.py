@@ -56,6 +56,7 @@ FAULTS: dict[str, Fault] = {
     "a vector that is null": lambda body: body["data"][0].update(embedding=None),
     "a vector without values": lambda body: body["data"][0].update(embedding=""),
     "text that is not base64": lambda body: body["data"][0].update(embedding="vector!!"),
+    "base64 with another character": lambda body: body["data"][0].update(embedding="!" + base64(0.5, -1.0)),
     "text that is not ASCII": lambda body: body["data"][0].update(embedding="véctor=="),
     "base64 of half a value": lambda body: body["data"][0].update(embedding=b64encode(b"abcdef").decode()),
     "a vector that is shorter": lambda body: body["data"][0].update(embedding=base64(0.5)),
