@@ -17,6 +17,8 @@ ENCODED = b64encode(bytes(range(256)) * 4).decode()
         "std::vector<std::pair<int, int>> rows; // a & b",
         "<title>",
         "R&D; AT&T",
+        "https://shop.example/?a=1&copy=2",
+        "a;b, not;base64,abc",
         "x" * 100,
         "漏水软管" * 100,
         "",

@@ -121,3 +121,62 @@ def test_a_headline_is_never_behind_a_long_text() -> None:
     plan = make(search, Rule("default"), IndexInfo((), types))
     assert isinstance(plan, Plan)
     assert planned_passages([({"body": "hose " * 5000, "title": "Reel"}, {})], plan)[0][0][:10] == "Reel\nhose "  # type: ignore[index]
+
+
+CLEAR = {"body": TAGS, "title": TAGS, "summary": TAGS}
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        # Up to three fields with clear names are read in the given order, whatever the documents have.
+        (CLEAR, ["body", "title", "summary"]),
+        ({"body": TAGS}, ["body"]),
+        ({}, []),
+        # Otherwise the documents decide: these have only single words.
+        ({**CLEAR, "text": BODIES}, ["title", "text"]),
+        ({"body": TAGS, "x": TAGS, "text": BODIES}, ["text"]),
+        ({"body": TAGS, "status": TAGS, "text": BODIES}, ["text"]),
+        ({"body_en": TAGS, "text": BODIES}, ["text"]),
+    ],
+)
+def test_when_the_documents_decide(columns: dict[str, list[str]], expected: list[str]) -> None:
+    assert [name for place in places(columns, [], "hose") for name in place] == expected
+
+
+PART = "a hose and"
+
+
+@pytest.mark.parametrize(
+    ("text", "others", "is_compiled"),
+    [
+        # At least 30 characters, 80 % of which are in other values.
+        (f"{PART}bbbbbbbbbbbbbbcccccc", [PART, "b" * 14], True),
+        (f"{PART}bbbbbbbbbbbbbbbccccc", [PART, "b" * 13], False),
+        (f"{PART}bbbbbbbbbbbbbbbbbbb", [PART, "b" * 19], False),
+        (f"{PART}bbbbbbbbbbbbbbbbbbbb", [PART, "b" * 20], True),
+        # Several values of at least three characters, one of them with a space, and none of them the text itself.
+        (f"{PART} a long hose bbb", [f"{PART} a long hose", "bbb"], False),
+        (f"{PART} a very long hose bbb", [f"{PART} a very long hose", "bbb"], True),
+        (f"{PART} a very long hose bb", [f"{PART} a very long hose", "bb"], False),
+        ("a" * 15 + "b" * 15, ["a" * 15, "b" * 15], False),
+        (f"{PART} a very long hose bbb", [f"{PART} a very long hose bbb", f"{PART} a very long"], False),
+        (f"{PART} a very long hose bbb", [f"{PART} a very long hose", "another text"], False),
+    ],
+)
+def test_how_much_of_a_compilation_is_in_other_fields(text: str, others: list[str], is_compiled: bool) -> None:
+    columns = {"both": [text], **{f"x{number}": [other] for number, other in enumerate(others)}}
+    assert ("both" in compiled(columns)) is is_compiled
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_at_most_eight_texts_of_a_document_are_read(labels: bool) -> None:
+    columns = {f"x_{number}": [f"text {number}"] for number in range(10)}
+    text = read_together(columns, [(name,) for name in columns], 0, labels=labels)
+    assert text == "\n".join(f"x {number}: text {number}" if labels else f"text {number}" for number in range(8))
+
+
+def test_the_first_field_of_a_place_that_has_a_value_is_read() -> None:
+    columns = {"title_en": ["", "Hose", ""], "title_de": ["Schlauch", "Schlauch", ""]}
+    found = [read_together(columns, [("title_en", "title_de")], row) for row in range(3)]
+    assert found == ["Schlauch", "Hose", None]

@@ -36,3 +36,20 @@ def test_words_and_the_share_of_natural_words(value: str, words: float, natural:
 def test_the_words_of_long_values_are_estimated_from_their_start() -> None:
     assert statistics(["hose " * 2000], 1).words == pytest.approx(2000, rel=0.03)
     assert statistics(["hose " * 2000 for _ in range(50)], 50).words == pytest.approx(2000, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        # Of each value, 240 characters are counted, and the rest is estimated from the mean length.
+        (["a " * 119 + "bb"], 120.0),
+        (["a " * 120 + "b"], 121 * 241 / 240),
+        (["a " * 119 + "bb"] * 2, 120.0),
+        (["a " * 119 + "bb", "a " * 120 + "b"], 241 * 240.5 / 481),
+        # Only the first eight values are counted.
+        (["a b"] * 8 + ["a b c d"], 2.0),
+        (["a b"] * 7 + ["a b c d"], 18 / 8),
+    ],
+)
+def test_how_much_of_the_values_is_counted(values: list[str], words: float) -> None:
+    assert statistics(values, len(values)).words == pytest.approx(words, rel=1e-12)
