@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from decimal import InvalidOperation
 from functools import lru_cache, partial
 
-from luqum.exceptions import ParseError
 from luqum.tree import (
     BaseApprox,
     Boost,
@@ -115,7 +114,7 @@ def _parse(text: str) -> Item | None:
     """Parse a query string; None if luqum fails. Cached, as a search is read before and after its mapping is known."""
     try:
         return parser.parse(text)
-    except (ParseError, ValueError, InvalidOperation):
+    except (ValueError, InvalidOperation):
         return None
 
 

@@ -49,6 +49,7 @@ def test_texts_that_are_different_when_folded(one: str, other: str) -> None:
         (["how do I mend a hose?", "mend hose"], "how do I mend a hose?"),
         (["garden hoses", "garden hose"], "garden hoses"),
         (["knock knock", "knock"], "knock knock"),
+        (["garden hose", "hose garden", "tap"], "garden hose tap"),
         (["庭のホース", "ホース"], "庭のホース"),
         (["ホース", "庭の"], "ホース 庭の"),
         (["정원 호스", "정원"], "정원 호스"),

@@ -36,6 +36,8 @@ def is_text_field(field: str) -> bool:
         ("*: hose or title: *", "hose", "hose"),
         ('"tag": diy and "title": hose', "hose", "hose"),
         ("garden title: garden", "garden", "garden"),
+        ("hose and hose", "hose", ""),
+        ("title: (hose or hose)", "hose", "hose"),
         ("庭: ホース", "ホース", "ホース"),
         # Invalid queries, which Elasticsearch rejects, are not an error here.
         ('"leaking hose', "leaking hose", ""),

@@ -6,6 +6,7 @@ import pytest
 
 from es_rerank.search.query_text.leaf_clauses import (
     field_value,
+    intervals,
     kql,
     model_text,
     more_like_this,
@@ -13,6 +14,7 @@ from es_rerank.search.query_text.leaf_clauses import (
     query_string,
     query_vector,
     simple_query_string,
+    span_multi,
     term_value,
     vector_text,
 )
@@ -170,3 +172,64 @@ def test_the_texts_of_more_like_this(value: Any, expected: str) -> None:
 def test_the_text_of_an_embedding(part: Any, expected: str) -> None:
     value = {"query_vector_builder": {"embedding": {"input": [part]}}}
     assert "".join(text.text for text in query_vector(value, KNOWN)) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"body": {"match": {"query": "hose", "ordered": True}}}, ["hose"]),
+        ({"body": {"prefix": {"prefix": "ho"}}}, ["ho"]),
+        ({"body": {"wildcard": {"pattern": "ho*se"}}}, ["ho se"]),
+        ({"body": {"fuzzy": {"term": "hoze"}}}, ["hoze"]),
+        ({"body": {"fuzzy": {"query": "hoze"}}}, [""]),
+        (
+            {
+                "body": {
+                    "all_of": {
+                        "intervals": [
+                            {"match": {"query": "hose"}},
+                            {"any_of": {"intervals": [{"match": {"query": "tap"}}, {"prefix": {"prefix": "re"}}]}},
+                        ]
+                    }
+                }
+            },
+            ["hose", "tap", "re"],
+        ),
+        ({"body": {"regexp": {"pattern": "hose"}, "match": {"query": "tap"}}}, ["tap"]),
+        ({"tag": {"match": {"query": "diy"}}, "body": {"match": {"query": "hose"}}}, ["hose"]),
+        ({"body": "hose"}, []),
+        ("hose", []),
+    ],
+)
+def test_the_texts_of_intervals(value: Any, expected: list[str]) -> None:
+    assert list(intervals(value, KNOWN)) == [QueryText(text, ("body",)) for text in expected]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"match": {"prefix": {"body": "ho"}}}, ["ho"]),
+        ({"match": {"prefix": {"body": {"prefix": "ho"}}}}, ["ho"]),
+        ({"match": {"fuzzy": {"body": {"value": "hoze"}}}}, ["hoze"]),
+        ({"match": {"wildcard": {"body": {"wildcard": "h*se"}}}}, ["h se"]),
+        ({"match": {"prefix": {"tag": "di"}}}, []),
+        ({"match": {"regexp": {"body": "ho.e"}}}, []),
+        ({"match": "hose"}, []),
+        ({}, []),
+    ],
+)
+def test_the_text_of_span_multi(value: Any, expected: list[str]) -> None:
+    assert list(span_multi(value, KNOWN)) == [QueryText(text, ("body",)) for text in expected]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"query_vector_builder": {"text_embedding": {"model_text": "hose", "model_id": "m"}}}, ["hose"]),
+        ({"query_vector_builder": {"embedding": {"input": ["hose", "tap"]}}}, ["", "hose", "tap"]),
+        ({"query_vector": [1.0]}, [""]),
+        ([{"field": "v"}], [""]),
+    ],
+)
+def test_the_texts_of_a_query_vector(value: Any, expected: list[str]) -> None:
+    assert list(query_vector(value, KNOWN)) == [QueryText(text) for text in expected]

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
+import luqum
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ply import yacc
 
-from es_rerank.search.query_text.lucene import lucene_words, unescape, wildcard_words
+from es_rerank.search.query_text.lucene import _parser, lucene_words, unescape, wildcard_words
 from tests.search.strategies import reaching
 
 
@@ -165,3 +170,20 @@ def test_operators_as_deep_as_a_search_may_have_them_are_read_wherever_they_are_
 @pytest.mark.parametrize("part", ["hose ", "-(", '-"', "a:", "((", "+", "\\", "~1", "a -"])
 def test_long_texts_take_no_quadratic_time(part: str) -> None:
     lucene_words(part * 50_000, is_text_field)
+
+
+def test_the_parser_is_created_without_writing_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[dict[str, Any]] = []
+
+    def generate(**options: Any) -> SimpleNamespace:
+        calls.append(options)
+        return SimpleNamespace(parse=None, made=True)
+
+    monkeypatch.setattr(luqum, "parser", None, raising=False)
+    monkeypatch.delitem(sys.modules, "luqum.parser", raising=False)
+    monkeypatch.setattr(yacc, "yacc", generate)
+    assert _parser().made
+    assert [(one["debug"], one["write_tables"], type(one["errorlog"])) for one in calls] == [
+        (False, False, yacc.NullLogger)
+    ]
+    assert yacc.yacc is generate

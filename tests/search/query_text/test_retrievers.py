@@ -119,3 +119,32 @@ def test_an_unknown_retriever_has_the_texts_of_the_one_inside(retriever: Any) ->
     assert texts({"some_retriever": {"retriever": retriever, "filter": {"match": {"body": "unsaid"}}}}) == expected
     assert texts({"some_retriever": {"retrievers": [{"retriever": retriever, "weight": 2}]}}) == expected
     return any(expected)
+
+
+HOSE = STANDARD["standard"]["query"]
+
+
+@pytest.mark.parametrize(
+    ("retriever", "expected"),
+    [
+        (STANDARD, ["hose"]),
+        # An order that is not by relevance has no text.
+        ({"standard": {"query": HOSE, "sort": ["_score"]}}, ["hose"]),
+        ({"standard": {"query": HOSE, "sort": ["date"]}}, []),
+        ({"standard": {"query": HOSE, "search_after": [1]}}, []),
+        ({"standard": {"query": HOSE, "sort": ["_score"], "search_after": [1]}}, []),
+        ({"standard": {"query": HOSE, "sort": ["date"], "search_after": [1]}}, []),
+        # The text of a reranker replaces that of the hits that it reranks.
+        ({"text_similarity_reranker": {"retriever": STANDARD, "inference_text": "tap"}}, ["tap"]),
+        ({"text_similarity_reranker": {"retriever": STANDARD}}, ["hose"]),
+        ({"text_similarity_reranker": {"retriever": STANDARD, "inference_text": ""}}, ["hose"]),
+        ({"random_reranker": {"retriever": STANDARD}}, []),
+        ({"rrf": {"query": "tap", "fields": ["body"]}}, ["tap"]),
+        ({"rrf": {"query": "tap", "retrievers": [STANDARD, {"retriever": STANDARD}]}}, ["tap", "hose", "hose"]),
+        ({"pinned": {"retriever": STANDARD, "docs": []}}, ["hose"]),
+        ({"linear": {"retriever": STANDARD, "retrievers": STANDARD}}, ["hose", "hose"]),
+        ({"knn": {"query_vector_builder": {"text_embedding": {"model_text": "tap"}}}}, ["tap"]),
+    ],
+)
+def test_the_texts_of_retrievers(retriever: Any, expected: list[str]) -> None:
+    assert texts(retriever) == expected

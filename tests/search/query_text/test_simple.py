@@ -76,6 +76,15 @@ def test_simple_query_strings_are_reduced_to_words(text: str, expected: str) -> 
         ("(garden hose) reel", "PRECEDENCE|WHITESPACE", "garden hose reel"),
         (r"\-5", "NOT|WHITESPACE", r"\-5"),
         ("garden | hose", "OR|WHITESPACE", "garden hose"),
+        ('+"garden hose"', "AND|WHITESPACE", '"garden hose"'),
+        (r"a\|b", "OR|WHITESPACE", r"a\ b"),
+        (r"a\|b", "OR|ESCAPE|WHITESPACE", "a|b"),
+        (r"-(old \) lead) pipe", "NOT|PRECEDENCE|WHITESPACE", "lead pipe"),
+        (r"-(old \) lead) pipe", "NOT|PRECEDENCE|ESCAPE|WHITESPACE", "pipe"),
+        (r'"say \" now" -"old \" lead"', "NOT|PHRASE|WHITESPACE", r"say \ now - old \ lead"),
+        (r"a\* b*", "PREFIX|WHITESPACE", r"a\ b"),
+        (r"a\* b*", "PREFIX|ESCAPE|WHITESPACE", "a* b"),
+        ("-(old lead) pipe", "NOT|WHITESPACE", "lead) pipe"),
     ],
 )
 def test_only_the_operators_of_the_flags_count(text: str, flags: str, expected: str) -> None:
