@@ -77,8 +77,8 @@ def _listed(processors: Any) -> list[Any]:
 
 def _effect(stage: str, processor: Any) -> PipelineEffect:
     """Return the effect of one processor."""
-    types = list(processor) if isinstance(processor, dict) else []
-    if len(types) == 1 and (stage, types[0]) in _INDEPENDENT:
+    kind = next(iter(processor)) if isinstance(processor, dict) and len(processor) == 1 else None
+    if (stage, kind) in _INDEPENDENT:
         return PipelineEffect.NONE
-    is_per_hit = stage == "response_processors" and len(types) == 1 and types[0] in _PER_HIT
+    is_per_hit = stage == "response_processors" and kind in _PER_HIT
     return PipelineEffect.PER_HIT if is_per_hit else PipelineEffect.PAGE

@@ -124,8 +124,7 @@ def _exceeds_rank_window(search: Search) -> bool:
 
 def _rank_window(search: Search) -> int | None:
     """Return the number of hits that the retriever of a search ranks; None if there is no limit."""
-    values = search.body.values
-    return rank_window_size(values) if values.keys() & _RANKING_PARTS else None
+    return rank_window_size(search.body.values)
 
 
 def _with_page(plan: Plan, wanted: RerankRequest, search: Search, info: IndexInfo) -> Plan:

@@ -168,7 +168,10 @@ def _has_effect(node: ast.AST) -> bool:
 
 
 def _without_effect(tree: ast.Module) -> Iterator[tuple[Position, Position]]:
-    """Find what says nothing about the tests: annotations, decorators, type aliases, large numbers, the bare `*`."""
+    """Find what says nothing about the tests: annotations, decorators, type aliases, large numbers, the bare `*`.
+
+    Neither does `strict=True`: it asserts that sequences are equally long, and has no effect if they are.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation:
             yield _span(node.annotation)
@@ -180,6 +183,8 @@ def _without_effect(tree: ast.Module) -> Iterator[tuple[Position, Position]]:
                 yield _star(node)
         elif isinstance(node, ast.Constant) and isinstance(node.value, int | float) and node.value > _MAX_NUMBER:
             yield _span(node)
+        elif isinstance(node, ast.keyword) and node.arg == "strict" and ast.unparse(node.value) == "True":
+            yield _span(node.value)
     yield from (_span(node) for node in tree.body if isinstance(node, ast.Assign) and _is_type(node.value))
 
 

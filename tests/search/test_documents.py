@@ -46,3 +46,19 @@ def test_very_many_routings_are_matched_with_few_clauses() -> None:
     ids = ["1", *(number for number in numbers if number != "1")]
     assert first["bool"]["filter"] == [*documents("a", *ids), {"bool": {"should": [values, UNROUTED]}}]
     assert second["bool"]["filter"] == [*documents("b", "7"), {"terms": {"_routing": ["x"]}}]
+
+
+@pytest.mark.parametrize(("count", "clauses"), [(200, 200), (201, 2)])
+def test_up_to_200_combinations_of_index_and_routing_have_a_clause_each(count: int, clauses: int) -> None:
+    hits = [HitKey("a" if number else "b", "1", f"r{number}") for number in range(count)]
+    assert len(documents_query(hits)["bool"]["should"]) == clauses
+
+
+def test_many_routings_of_one_index_are_one_clause() -> None:
+    hits = [HitKey("a", "1", f"r{number}") for number in range(201)]
+    routings = {"terms": {"_routing": [hit.routing for hit in hits]}}
+    assert documents_query(hits) == {"bool": {"filter": [*documents("a", "1"), routings]}}
+
+
+def test_no_documents_match_nothing() -> None:
+    assert documents_query([]) == {"match_none": {}}

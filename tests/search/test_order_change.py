@@ -71,3 +71,17 @@ def test_a_sample_has_its_share_of_keys_and_is_part_of_every_larger_sample() -> 
     assert len(few) / 4000 == pytest.approx(0.1, abs=0.02)
     assert len(more) / 4000 == pytest.approx(0.3, abs=0.03)
     assert few == {key for key in keys if in_sample(key, 0.1)}
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ([0], 1.0),
+        ([1, 0], 0.9),
+        ([1], 0.0),
+        ([0, 2], 0.5 * 0.81 + (0.9 + 0.5 * 0.81) / 9),
+        ([2, 1, 0], 0.729 + 0.1 / 0.9 * (0.5 * 0.81 + 0.729)),
+    ],
+)
+def test_the_exact_rank_biased_overlap(order: list[int], expected: float) -> None:
+    assert change(order).rbo == pytest.approx(expected, rel=1e-12)

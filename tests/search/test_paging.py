@@ -49,7 +49,7 @@ def test_a_number_in_the_url_is_read_as_the_engines_read_it(text: str, expected:
     ("value", "expected"),
     [(2, 2), (2.7, 2), (2.0, 2), ("2", 2), (" 2", 2), ("2 ", 2), ("2.7", 2), ("1e0", 1), ("+2", 2), ("-0", 0)]
     + [("02", 2), ("2f", 2), ("2d", 2), (".5e1", 5)]
-    + [(value, None) for value in (None, True, [2], {}, "", "\u0662", "0x2", "1_0", "two", "\u00a02")],
+    + [(value, None) for value in (None, True, [2], {}, "", "!2", "2!", "\u0662", "0x2", "1_0", "two", "\u00a02")],
 )
 def test_a_number_in_the_body_is_read_as_the_engines_read_it(value: Any, expected: int | None) -> None:
     assert read(body_integer, value) == expected
@@ -60,4 +60,9 @@ def test_a_number_in_the_body_is_read_as_the_engines_read_it(value: Any, expecte
 def test_a_page_has_at_most_as_many_hits_as_the_engines_count(size: Any) -> None:
     assert has_invalid_page(a_search({"size": size}))
     assert has_invalid_page(a_search({"from": size}))
-    assert not has_invalid_page(a_search({"size": 2**31 - 1}))
+
+
+@pytest.mark.parametrize("number", [0, 1, 2**31 - 1])
+def test_the_smallest_and_the_largest_page(number: int) -> None:
+    assert not has_invalid_page(a_search({"size": number}))
+    assert not has_invalid_page(a_search({"from": number}))

@@ -44,6 +44,8 @@ def passage(source: Any, flat: Any, rule: Rule, fields: Sequence[str]) -> str | 
         ({"title": "Hoses"}, {}, ["title.english"], "Hoses"),
         ({"a": [{"title": "x"}, {"title": ["y", "z"]}]}, {}, ["a.title.english"], "x y z"),
         ({"title": {"english": "x"}}, {}, ["title.french"], None),
+        ({"": {"a": {"b": "x"}}}, {}, ["a.b"], None),
+        ({"a": {"": {"b": "x"}}}, {}, ["a.b"], None),
         ({"title": "source"}, {"title": ["flat", "two"]}, ["title"], "flat two"),
         ({"title": "source"}, {"title": []}, ["title"], None),
         ({}, {"comments": [{"text": ["x"]}, {"text": ["y"]}]}, ["comments.text"], "x y"),
@@ -88,6 +90,7 @@ def test_placeholders_of_a_template() -> None:
         ({}, {"_source": ["*"]}, ()),
         ({}, {"_source": {}}, ()),
         ({}, {"_source": {"excludes": []}}, ()),
+        ({}, {"_source": {"includes": [], "include": ["*"], "excludes": [], "exclude": []}}, ()),
         ({}, {"_source": {"includes": ["*"], "excludes": []}}, ()),
         ({}, {"_source": {"excludes": []}, "stored_fields": ["*"], "script_fields": {}}, ()),
         ({"_source": "true"}, {"_source": False}, ()),
@@ -124,6 +127,24 @@ def test_requested_fields_are_those_of_all_parts() -> None:
     assert ambiguous_fields(a_search(body)) == ("c", "d", "e")
     assert is_covered("body", patterns)
     assert not is_covered("title", patterns)
+
+
+@pytest.mark.parametrize(
+    ("params", "body", "expected"),
+    [
+        ({}, {}, ()),
+        ({}, {"fields": ["a"]}, ("a",)),
+        ({"docvalue_fields": "b,c"}, {}, ("b", "c")),
+        ({"stored_fields": "d"}, {"_source": True}, ("d",)),
+        ({}, {"script_fields": {"e": {}}}, ("e",)),
+        ({}, {"script_fields": ["e"]}, ()),
+        ({"fields": "a"}, {"stored_fields": ["d"]}, ("a", "d")),
+    ],
+)
+def test_fields_may_be_requested_in_the_body_or_in_the_url(
+    params: dict[str, str], body: dict[str, Any], expected: tuple[str, ...]
+) -> None:
+    assert requested_fields(a_search(body, params)) == expected
 
 
 NAMES = ["a", "a.b", "x", "x..y", ""]

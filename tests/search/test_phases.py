@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from es_rerank.model import FetchPhase, IndexInfo, Plan, RerankRequest, Rule, Search, Skip, Why
+from es_rerank.search.phases import PAGE_PARTS, WINDOW_PARTS, is_two_phase
 from es_rerank.search.plan import make
-from tests.search.builders import a_search
+from tests.search.builders import a_plan, a_search
 
 RULE = Rule("docs", window=50)
 HOSE = {"match": {"body": "hose"}}
@@ -93,3 +95,45 @@ def test_a_recorded_search_has_two_phases_if_its_hits_can_be_ordered_and_no_othe
     assert make(a_search({**recorded, "sort": ["_score"]}), RULE, ONE_INDEX) == Skip(Why.UBI)
     assert make(a_search({**recorded, "ext": {"ubi": {}, "mmr": {}}}), RULE, ONE_INDEX) == Skip(Why.UBI)
     assert phase(a_search({**HIGHLIGHTED, "ext": {"mmr": {}}}), ONE_INDEX) is FetchPhase.WINDOW
+
+
+@pytest.mark.parametrize(("size", "expected"), [(65_536, True), (65_537, False)])
+def test_inner_hits_are_removed_from_bodies_of_up_to_64_kibibytes(size: int, expected: bool) -> None:
+    body = json.dumps({"query": NESTED}).encode().ljust(size)
+    assert is_two_phase(a_search(body), ONE_INDEX, a_plan(), needs_fields=False) is expected
+    plain = json.dumps(HIGHLIGHTED).encode().ljust(size)
+    assert is_two_phase(a_search(plain), ONE_INDEX, a_plan(), needs_fields=False)
+
+
+def test_a_body_may_have_all_members_that_are_the_same_in_two_phases() -> None:
+    body = dict.fromkeys(WINDOW_PARTS | PAGE_PARTS, 1)
+    assert is_two_phase(a_search(body), ONE_INDEX, a_plan(), needs_fields=True)
+    assert not is_two_phase(a_search({**body, "collapse": 1}), ONE_INDEX, a_plan(), needs_fields=True)
+
+
+@pytest.mark.parametrize(
+    ("start", "size", "window", "expected"),
+    [
+        (0, 25, 50, True),
+        (0, 26, 50, False),
+        (15, 10, 50, True),
+        (16, 10, 50, False),
+        (0, 0, 50, False),
+        (1, 0, 50, True),
+        (0, 1, 2, True),
+        (0, 1, 1, False),
+    ],
+)
+def test_two_phases_are_worth_it_for_at_most_half_of_the_window(
+    start: int, size: int, window: int, expected: bool
+) -> None:
+    plan = a_plan(start=start, size=size, window=window)
+    assert is_two_phase(a_search(HIGHLIGHTED), ONE_INDEX, plan, needs_fields=False) is expected
+    assert is_two_phase(a_search(HIGHLIGHTED), ONE_INDEX, plan, needs_fields=True)
+    assert not is_two_phase(a_search({"query": HOSE}), ONE_INDEX, plan, needs_fields=False)
+
+
+@pytest.mark.parametrize(("window", "expected"), [(50, True), (0, False)])
+def test_hits_of_a_window_are_recorded_in_a_second_phase(window: int, expected: bool) -> None:
+    recorded = a_search({"query": HOSE, "ext": {"ubi": {}}})
+    assert is_two_phase(recorded, ONE_INDEX, a_plan(window=window, size=50), needs_fields=False) is expected

@@ -13,15 +13,17 @@ from es_rerank.model import (
     IndexInfo,
     LowHits,
     MinProbability,
+    PipelineEffect,
     Plan,
+    PlanningBudget,
     RerankRequest,
     Rule,
     Search,
     Skip,
     Why,
 )
-from es_rerank.search.plan import CHECKS, early, make
-from tests.search.builders import a_search
+from es_rerank.search.plan import CHECKS, early, make, shadow
+from tests.search.builders import a_plan, a_search
 from tests.search.strategies import JSON
 
 RULE = Rule("docs", window=50)
@@ -59,6 +61,166 @@ def test_a_plan_has_the_text_the_fields_and_the_rule() -> None:
     assert isinstance(plan, Plan)
     assert (plan.text, plan.passage_fields, plan.rule) == ("hose", ("title", "body"), RULE)
     assert plan.extra_fields == ("title", "body")
+
+
+WHOLE = Plan(
+    text="hose",
+    start=0,
+    size=10,
+    fetch=FetchSpec(FetchPhase.WINDOW, 0, 50),
+    window=50,
+    rule=RULE,
+    passage_fields=("title", "body"),
+    counts_hits=True,
+    named_fields=("body",),
+    chooses_fields=True,
+    target="docs",
+)
+
+
+@pytest.mark.parametrize(
+    ("params", "body", "rule", "expected"),
+    [
+        ({}, {}, RULE, WHOLE),
+        (
+            {},
+            {},
+            replace(RULE, fields=("tag",)),
+            replace(
+                WHOLE,
+                rule=replace(RULE, fields=("tag",)),
+                passage_fields=("tag",),
+                named_fields=(),
+                chooses_fields=False,
+            ),
+        ),
+        (
+            {"ignore_unavailable": "true", "from": "3", "size": "4"},
+            {"fields": ["title"], "aggs": {}},
+            RULE,
+            replace(
+                WHOLE,
+                start=3,
+                size=4,
+                client_fields=("title",),
+                index_options=(("ignore_unavailable", "true"),),
+            ),
+        ),
+        ({}, {"stored_fields": "_none_"}, RULE, None),
+    ],
+)
+def test_a_whole_plan(params: dict[str, str], body: dict[str, Any], rule: Rule, expected: Plan | None) -> None:
+    plan = make(search(params, **body), rule, INFO)
+    assert isinstance(plan, Plan)
+    if expected is None:
+        expected = replace(WHOLE, without_stored_fields=True, client_fields=("_none_",), extra_fields=("title", "body"))
+    assert plan == expected
+    assert plan.info is INFO
+
+
+def test_the_indices_of_a_point_in_time_are_not_all_known() -> None:
+    plan = make(search(pit={"id": "x"}), RULE, INFO)
+    assert isinstance(plan, Plan)
+    assert plan.info is None
+
+
+@pytest.mark.parametrize(("count", "why"), [(1000, None), (1001, Why.TOO_LARGE)])
+def test_a_search_requests_at_most_1000_field_patterns(count: int, why: Why | None) -> None:
+    skip = early(search(fields=[f"f{number}" for number in range(count)]))
+    assert (skip and skip.why) is why
+
+
+@pytest.mark.parametrize(
+    ("fields", "comparisons", "is_planned"),
+    [
+        (["t*"], 3, True),
+        (["t*"], 2, False),
+        (["t*", "b*", "t*"], 6, True),
+        (["t*", "b*", "t*"], 5, False),
+        (["title"], 0, True),
+    ],
+)
+def test_each_pattern_is_compared_with_each_field_within_a_budget(
+    fields: list[str], comparisons: int, is_planned: bool
+) -> None:
+    requested = a_search({"query": {"multi_match": {"query": "hose", "fields": fields}}})
+    requested = replace(requested, budget=PlanningBudget(comparisons=comparisons))
+    plan = make(requested, RULE, INFO)
+    assert isinstance(plan, Plan) if is_planned else plan == Skip(Why.TOO_COMPLEX)
+    # With given fields, nothing is compared.
+    assert isinstance(make(requested, replace(RULE, fields=("body",)), INFO), Plan)
+
+
+HIGHLIGHT = {"highlight": {"fields": {"body": {}}}}
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "body", "expected"),
+    [
+        (PipelineEffect.NONE, HIGHLIGHT, (FetchPhase.QUERY, ())),
+        (PipelineEffect.PER_HIT, HIGHLIGHT, (FetchPhase.WINDOW, ())),
+        (PipelineEffect.PAGE, HIGHLIGHT, Why.SEARCH_PIPELINE),
+        (PipelineEffect.PAGE, {}, Why.SEARCH_PIPELINE),
+        (PipelineEffect.PER_HIT, {}, (FetchPhase.WINDOW, ())),
+        (PipelineEffect.NONE, {"_source": False}, (FetchPhase.QUERY, ())),
+        (PipelineEffect.PER_HIT, {"_source": False}, Why.SEARCH_PIPELINE),
+    ],
+)
+def test_the_phases_of_a_search_with_a_pipeline(
+    pipeline: PipelineEffect, body: dict[str, Any], expected: tuple[FetchPhase, tuple[str, ...]] | Why
+) -> None:
+    plan = make(search(**body), RULE, replace(INFO, pipeline=pipeline))
+    assert (plan.why if isinstance(plan, Skip) else (plan.fetch.phase, plan.extra_fields)) == expected
+
+
+@pytest.mark.parametrize(
+    ("has_source", "body", "expected"),
+    [
+        (True, {}, (FetchPhase.WINDOW, False, ())),
+        (False, {}, (FetchPhase.QUERY, True, ())),
+        (True, {"_source": False, "size": 50}, (FetchPhase.QUERY, False, ())),
+        (False, {"_source": False, "size": 50}, (FetchPhase.QUERY, True, ())),
+        (True, {"_source": True}, (FetchPhase.WINDOW, False, ())),
+        (False, {"_source": True}, (FetchPhase.QUERY, True, ())),
+        (True, {"_source": False, "collapse": {"field": "tag"}}, (FetchPhase.WINDOW, False, ("title", "body"))),
+        (True, {"_source": True, "collapse": {"field": "tag"}}, (FetchPhase.WINDOW, False, ())),
+    ],
+)
+def test_where_the_texts_for_the_model_come_from(
+    has_source: bool, body: dict[str, Any], expected: tuple[FetchPhase, bool, tuple[str, ...]]
+) -> None:
+    plan = make(search(**body), RULE, replace(INFO, has_source=has_source))
+    assert isinstance(plan, Plan)
+    assert (plan.fetch.phase, plan.reads_stored, plan.extra_fields) == expected
+
+
+def test_a_field_whose_value_another_part_may_return_is_not_requested() -> None:
+    body = {"_source": False, "collapse": {"field": "tag"}}
+    assert make(search(**body, docvalue_fields=["t*"]), RULE, INFO) == Skip(Why.STORED_FIELDS)
+    assert isinstance(make(search(**body, docvalue_fields=["x*"]), RULE, INFO), Plan)
+
+
+@pytest.mark.parametrize(
+    ("ext", "phase", "is_measured"),
+    [
+        (None, FetchPhase.WINDOW, True),
+        ({}, FetchPhase.WINDOW, True),
+        ({"mmr": {}}, FetchPhase.WINDOW, False),
+        ({"mmr": {}}, FetchPhase.QUERY, True),
+        (None, FetchPhase.QUERY, True),
+    ],
+)
+def test_a_shadow_is_not_measured_if_a_plugin_would_get_its_options_twice(
+    ext: Any, phase: FetchPhase, is_measured: bool
+) -> None:
+    plan = a_plan(fetch=FetchSpec(phase, 0, 50), rule=RULE)
+    assert shadow(search(ext=ext), plan) == Skip(Why.SHADOW, plan if is_measured else None, "docs")
+
+
+@pytest.mark.parametrize(("start", "expected"), [(0, Skip(Why.UBI)), (60, 0)])
+def test_a_recorded_page_beyond_the_window_is_planned_without_a_window(start: int, expected: Any) -> None:
+    plan = make(search(**{"from": start, "ext": {"ubi": {}}}), RULE, INFO, two_phase=False)
+    assert (plan if isinstance(plan, Skip) else plan.window) == expected
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 
 from es_rerank.model import FetchPhase, FetchSpec, HitKey, IndexInfo, PipelineEffect, Plan, Rule, Search, Skip, Why
 from es_rerank.search.plan import make, shadow
-from es_rerank.search.recorded import shown_order
-from tests.search.builders import a_search
+from es_rerank.search.recorded import can_be_ordered, is_only_recorded, is_recorded, shown_order, ubi_record
+from tests.search.builders import a_plan, a_search
 
 INFO = IndexInfo(("docs",), {"title": "text", "body": "text"})
 RULE = Rule("docs")
@@ -81,3 +81,82 @@ def test_the_order_is_that_of_the_hits() -> None:
         {"ids": {"values": [one]}} for one in ("1", "2", "1")
     ]
     assert (rescore["query"]["query_weight"], rescore["window_size"]) == (0.0, 3)
+    assert rescore["query"]["rescore_query_weight"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("body", "recorded", "only"),
+    [
+        ({"ext": UBI}, True, True),
+        ({"ext": {**UBI, "mmr": {}}}, True, False),
+        ({"ext": {"mmr": {}}}, False, False),
+        ({"ext": {}}, False, False),
+        ({"ext": "ubi"}, False, False),
+        ({}, False, False),
+    ],
+)
+def test_a_search_is_recorded_if_it_has_options_for_the_plugin(
+    body: dict[str, Any], recorded: bool, only: bool
+) -> None:
+    parsed = a_search(body).body
+    assert (is_recorded(parsed), is_only_recorded(parsed)) == (recorded, only)
+
+
+@pytest.mark.parametrize(
+    ("params", "body", "size", "expected"),
+    [
+        ({}, {}, 200, True),
+        ({}, {}, 201, False),
+        ({}, {"sort": [], "explain": False}, 10, True),
+        ({}, {"sort": ["_score"]}, 10, False),
+        ({}, {"explain": True}, 10, False),
+        ({"sort": "_score"}, {}, 10, False),
+        ({"explain": "false"}, {}, 10, False),
+        ({"routing": "a"}, {"query": HOSE}, 10, True),
+    ],
+)
+def test_the_engine_can_order_up_to_200_hits_without_sort_and_explanations(
+    params: dict[str, str], body: dict[str, Any], size: int, expected: bool
+) -> None:
+    assert can_be_ordered(a_search(body, params), size) is expected
+
+
+PAGE = {"from": 20, "index": "docs"}
+
+
+@pytest.mark.parametrize(
+    ("ext", "expected"),
+    [
+        (None, {"user_query": "hose", "query_attributes": PAGE}),
+        ({"ubi": None}, {"user_query": "hose", "query_attributes": PAGE}),
+        ({"ubi": {}}, {"user_query": "hose", "query_attributes": PAGE}),
+        (
+            {
+                "ubi": {
+                    "query_id": "1",
+                    "client_id": "c",
+                    "application": "shop",
+                    "user_query": "Hose!",
+                    "object_id_field": "sku",
+                    "query_attributes": {"from": 3, "size": 10},
+                }
+            },
+            {
+                "user_query": "Hose!",
+                "query_id": "1",
+                "client_id": "c",
+                "application": "shop",
+                "query_attributes": {"size": 10, **PAGE},
+            },
+        ),
+        (
+            {"ubi": {"query_id": 1, "user_query": None, "query_attributes": "x"}},
+            {"user_query": "hose", "query_attributes": PAGE},
+        ),
+        ({"mmr": {"query_id": "1"}}, {"user_query": "hose", "query_attributes": PAGE}),
+    ],
+)
+def test_a_record_has_the_search_and_its_page(ext: Any, expected: dict[str, Any]) -> None:
+    plan = a_plan(text="hose", start=20, target="docs")
+    found = ubi_record(plan, a_search({"ext": ext} if ext else {}).body, ("a", "b"))
+    assert found == {**expected, "query_response_hit_ids": ["a", "b"]}

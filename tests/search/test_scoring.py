@@ -198,3 +198,75 @@ def test_the_compared_weights_are_fractions_from_high_to_low_around_the_default(
     assert list(weights) == sorted(set(weights), reverse=True)
     assert 0 < weights[-1] < POLICIES[name].parameter < weights[0] < 1
     assert POLICIES[name].parameter in weights
+
+
+@pytest.mark.parametrize(
+    ("first", "model", "order", "scores"),
+    [
+        (None, [0.1, 0.9, 0.5], (1, 2, 0), (1.9, 1.5, 1.1)),
+        (0, [0.1, 0.9, 0.5], (0, 1, 2), (1.9, 1.9, 1.5)),
+        (1, [0.1, 0.9, 0.5], (1, 2, 0), (1.9, 1.5, 1.1)),
+        (2, [0.1, 0.9, 0.5], (2, 1, 0), (1.9, 1.9, 1.1)),
+        (1, [0.0, 1.0, 1.0], (1, 2, 0), (2.0, 2.0, 1.0)),
+        (0, [0.1], (0, 1, 2), (1.1, 2 / 3, 0.5)),
+        (0, [], (0, 1, 2), (0.75, 2 / 3, 0.5)),
+    ],
+)
+def test_a_protected_hit_comes_first_with_the_highest_value(
+    first: int | None, model: list[float], order: tuple[int, ...], scores: tuple[float, ...]
+) -> None:
+    ranking = rank(PolicySpec("replace"), [30, 20, 10], model, None, first)
+    assert (ranking.order, ranking.scores) == (order, pytest.approx(scores))
+
+
+@pytest.mark.parametrize(
+    ("value", "model", "order"),
+    [(0.0, [0.0, 0.2], (1, 0)), (0.1, [0.0, 0.2], (1,)), (0.2, [0.0, 0.2], (1,)), (0.21, [0.0, 0.2], ())],
+)
+def test_a_hit_whose_probability_is_the_minimum_is_kept(
+    value: float, model: list[float], order: tuple[int, ...]
+) -> None:
+    minimum = MinProbability(value, LowHits.ONLY_SCORED)
+    assert rank(PolicySpec("replace"), [30, 20], model, minimum).order == order
+
+
+def test_the_parameters_that_are_compared_for_each_policy() -> None:
+    assert {name: policy.compared for name, policy in POLICIES.items()} == {
+        "replace": (0.0,),
+        "probability": (),
+        "linear": (0.9, 0.7, 0.5, 0.3),
+        "blend": (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3),
+        "rrf": (60.0, 10.0),
+        "keep": (),
+    }
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "ranks"),
+    [
+        (0, 2, (0, 1)),
+        (1, 3, (1,)),
+        (2, 4, ()),
+        (0, 5, (0, 1, 2)),
+        (3, 5, (2,)),
+        (4, 5, (2,)),
+        (4, 9, (2, 3)),
+        (5, 6, (3,)),
+        (6, 9, ()),
+    ],
+)
+def test_places_in_the_gap_of_dropped_hits_have_no_hit(start: int, stop: int, ranks: tuple[int, ...]) -> None:
+    ranking = Ranking((0, 1, 4, 5), (2.0, 1.9, 0.5, 0.4), range(2, 4))
+    assert ranking.ranks(start, stop) == ranks
+
+
+@pytest.mark.parametrize(
+    ("probability", "expected"),
+    [(0.0, -20.723265836946), (1e-9, -20.723265836946), (0.5, 0.0), (1.0, 20.723265836946)],
+)
+def test_blended_log_odds_are_limited(probability: float, expected: float) -> None:
+    """A hit whose log-odds are halfway between those of the other two gets the middle of their scores."""
+    low, high = sorted((expected, math.log(1 / 9)))
+    middle = 1 / (1 + math.exp(-(low + high) / 2))
+    ranking = rank(PolicySpec("blend", 1.0), [3, 2, 1], [probability, 0.1, middle])
+    assert sorted(score or 0.0 for score in ranking.scores)[1] == pytest.approx(1.5, abs=1e-6)

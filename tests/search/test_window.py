@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from es_rerank.model import Plan, Protection, Rule
+from es_rerank.model import LowHits, MinProbability, Plan, Protection, Rule
+from es_rerank.search.fields.verdicts import Verdict
 from es_rerank.search.response.hits import Hit, read
 from es_rerank.search.scoring import PINNED
-from es_rerank.search.window import ranked, read_window, window_scores
+from es_rerank.search.window import field_verdicts, minimum, moves_hits, ranked, read_window, window_scores
 from tests.search.builders import a_plan
 
 PLAN = a_plan(text="garden hose", window=2)
@@ -61,3 +62,54 @@ def test_pinned_hits_and_hits_of_hidden_indices_have_no_passage() -> None:
     response = read(json.dumps({"hits": {"hits": hits}}).encode())
     texts, _ = read_window(response.hits, a_plan(window=3), [score for _, score, _ in rows])
     assert texts == [None, "a hose", None]
+
+
+def test_fields_that_are_given_are_read() -> None:
+    plan = replace(PLAN, passage_fields=("title", "sku"))
+    why = "named by the rule or the request"
+    assert field_verdicts(hits("a hose", "a reel"), plan) == [
+        Verdict(name, read=True, why=why) for name in ("title", "sku")
+    ]
+
+
+def test_verdicts_on_candidates_are_from_the_hits_of_the_window() -> None:
+    plan = replace(PLAN, chooses_fields=True, passage_fields=("title", "body", "sku", "x"), window=1)
+    assert [one[:2] for one in field_verdicts(hits("a hose", "reel"), plan)] == [
+        ("title", True),
+        *((name, False) for name in ("body", "sku", "x")),
+    ]
+    assert field_verdicts(hits("", "a reel"), plan)[0][:2] == ("title", False)
+
+
+@pytest.mark.parametrize(
+    ("text", "hit", "exact"),
+    [
+        ("17", '{"_index":"docs","_id":"17","_source":{}}', True),
+        ("docs", '{"_index":"docs","_id":"17","_source":{}}', False),
+        ("x", '{"_index":"docs","_id":"17","_routing":"x","_source":{}}', False),
+        ("hose", '{"_index":"docs","_id":"17","_source":{"title":"Hose"}}', True),
+    ],
+)
+def test_an_exact_match_is_the_id_or_a_text_of_the_first_hit(text: str, hit: str, exact: bool) -> None:
+    plan = replace(PROTECTED, text=text)
+    found = read(f'{{"hits":{{"hits":[{hit},{{"_index":"docs","_id":"18","_source":{{}}}}]}}}}'.encode()).hits
+    assert window_scores(found, plan, [2.0, 1.0], [0.5, 0.5], ("title",)).exact is exact
+    assert not window_scores(found, plan, [PINNED, 1.0], [0.5, 0.5], ("title",)).exact
+
+
+@pytest.mark.parametrize(
+    ("min_score", "below", "expected", "moves"),
+    [
+        (None, None, None, False),
+        (None, LowHits.DROP, MinProbability(0.2, LowHits.DROP), False),
+        (None, LowHits.LAST, MinProbability(0.2, LowHits.LAST), True),
+        (0.0, LowHits.LAST, MinProbability(0.0, LowHits.ONLY_SCORED), False),
+        (0.5, None, MinProbability(0.5, LowHits.ONLY_SCORED), False),
+    ],
+)
+def test_the_minimum_of_a_request_replaces_that_of_the_rule(
+    min_score: float | None, below: LowHits | None, expected: MinProbability | None, moves: bool
+) -> None:
+    rule = Rule("default", min_probability=below and MinProbability(0.2, below))
+    plan = replace(PLAN, min_score=min_score, rule=rule)
+    assert (minimum(plan), moves_hits(plan)) == (expected, moves)
