@@ -1,4 +1,4 @@
-"""Decodes JSON text that Elasticsearch and OpenSearch accept or return, but that msgspec rejects.
+"""Makes JSON text decodable that Elasticsearch and OpenSearch accept or return, but that msgspec rejects.
 
 Their parser, Jackson, accepts comments and a byte order mark. It also accepts strings with half a surrogate pair, for
 example a text that an application has cut in the middle of an emoji.
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
-from functools import cache
 from itertools import islice
-from typing import Any
 
 import msgspec
 
@@ -24,34 +22,11 @@ MAX_BYTES_WITH_COMMENTS = 20_000
 """Comments in a longer request body are not removed, to limit the time."""
 
 
-def decode_repaired(text: bytes, type: Any) -> tuple[bytes, Any]:  # noqa: A002 - the name of msgspec's argument
-    """Decode a JSON text. Each half of a surrogate pair is decoded as U+FFFD, the replacement character.
+def with_whole_characters(text: bytes) -> bytes:
+    """Replace each half of a surrogate pair by the escape sequence of U+FFFD, the replacement character.
 
-    Returns:
-        The text that was decoded, and the decoded value. Each value is at the same position as in *text*.
-
-    Raises:
-        ValueError: The text is invalid or of another type.
-
+    The escape sequences have the same length, so each value is at the same position as before.
     """
-    decode = _decoder(type).decode
-    try:
-        return text, decode(text)
-    except msgspec.DecodeError:
-        whole = _with_whole_characters(text)
-        if whole == text:
-            raise
-        return whole, decode(whole)
-
-
-@cache
-def _decoder(type: Any) -> msgspec.json.Decoder[Any]:  # noqa: A002
-    """Return the decoder of a type. Cached, because creating a decoder takes longer than decoding a short text."""
-    return msgspec.json.Decoder(type)
-
-
-def _with_whole_characters(text: bytes) -> bytes:
-    """Replace each half of a surrogate pair by an escape sequence of the same length."""
     parts, position, last = [], 0, 0
     for found in islice(_SURROGATE.finditer(text), _MAX_SURROGATES):
         before = text[last : found.start()]
@@ -76,7 +51,7 @@ def without_comments(text: bytes) -> bytes:
 def _is_valid(text: bytes) -> bool:
     """Return whether a text is valid JSON."""
     try:
-        decode_repaired(text, msgspec.Raw)
+        msgspec.json.decode(with_whole_characters(text), type=msgspec.Raw)
     except (ValueError, RecursionError):
         return False
     return True

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from es_rerank.jsonspan import (
-    Layout,
     Span,
     decode,
     decode_member,
@@ -11,9 +10,8 @@ from es_rerank.jsonspan import (
     elements,
     member,
     members,
+    members_of_each,
     objects,
-    remove_members,
-    splice,
 )
 
 
@@ -28,11 +26,11 @@ def test_members_are_located_after_white_space() -> None:
     assert members(text)["a"].of(text) == b"1"
 
 
-def test_members_are_located_with_the_layout_of_other_objects() -> None:
-    layout: Layout = {}
-    for text in (b'{"a":1,"b":2}', b'{"b":3, "a":4}', b'{"\\u0061":5,"c":6}', b'{"a":7,"b":8}'):
-        assert members(text, layout) == members(text)
-    assert layout.keys() == {"a", "b", "c"}
+def test_members_of_each_object_are_those_of_the_object_alone() -> None:
+    texts = (b'{"a":1,"b":2}', b'{"b":3, "a":4}', b'{"\\u0061":5,"c":6}', b'{"a":7,"b":8}', b"{}")
+    assert members_of_each(texts) == [members(text) for text in texts]
+    with pytest.raises(ValueError, match="duplicate key"):
+        members_of_each([*texts, b'{"a":1,"a":2}'])
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b'{"a":1,"a":2}', b'{"a":1,"b":2,"a":1}', b'{"a":'])
@@ -109,28 +107,6 @@ def test_a_member_that_cannot_be_decoded_is_none(text: bytes, expected: object) 
     spans = {"x": Span(0, len(text), 0)}
     assert decode_member([(text, spans)], "x") == [expected]
     assert decode_member([(text, spans)], "y") == [None]
-
-
-@pytest.mark.parametrize(
-    ("text", "names", "left"),
-    [
-        (b'{"a":1,"b":2,"c":3}', {"a"}, b'{"b":2,"c":3}'),
-        (b'{"a":1,"b":2,"c":3}', {"b"}, b'{"a":1,"c":3}'),
-        (b'{"a":1,"b":2,"c":3}', {"c", "x"}, b'{"a":1,"b":2}'),
-        (b'{"a":1,"b":2,"c":3}', {"a", "b"}, b'{"c":3}'),
-        (b'{"a":1,"b":2,"c":3}', {"b", "c"}, b'{"a":1}'),
-        (b'{"a":1,"b":2,"c":3}', {"a", "c"}, b'{"b":2}'),
-        (b'{"a":1,"b":2,"c":3}', {"a", "b", "c"}, b"{}"),
-        (b'{ "a" : 1 , "b" : 2 , "c" : 3 }', {"b"}, b'{ "a" : 1 , "c" : 3 }'),
-        (b'{"a":1}', {"x"}, b'{"a":1}'),
-    ],
-)
-def test_members_are_removed_with_their_commas(text: bytes, names: set[str], left: bytes) -> None:
-    assert splice(text, remove_members(members(text), names)) == left
-
-
-def test_all_bytes_between_edits_are_unchanged() -> None:
-    assert splice(b"0123456789", [(8, 9, b""), (1, 3, b"ab"), (5, 5, b"+")]) == b"0ab34+5679"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from es_rerank.cli.options import EXISTING_FILE, parse_header
 from es_rerank.config import loading
 from es_rerank.config.rules import Rules
 from es_rerank.errors import ConfigError, EsRerankError
-from es_rerank.jsonrepair import decode_repaired
+from es_rerank.jsonspan import decode_repaired
 from es_rerank.model import CallOptions, EngineReply, Failed, IndexInfo, Plan, Rule, ScoreRequest, Search, Skip, Why
 from es_rerank.pipeline import Ports, decide
 from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS

@@ -9,63 +9,40 @@ handle depends on the Python version and the call stack. Other functions expect 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
 
-from es_rerank.jsonrepair import decode_repaired
-from es_rerank.jsonspan.depth import MAX_DEPTH, check_depth, decode
+from es_rerank.jsonrepair import with_whole_characters
+from es_rerank.jsonspan.depth import MAX_DEPTH, check_depth
+from es_rerank.jsonspan.edits import Edit, Span, remove_members, splice
 
 __all__ = [
     "MAX_DEPTH",
     "Edit",
-    "Layout",
     "Span",
     "check_depth",
     "decode",
     "decode_member",
+    "decode_repaired",
     "element_texts",
     "elements",
     "member",
     "members",
+    "members_of_each",
     "objects",
     "remove_members",
     "splice",
 ]
 
-Edit = tuple[int, int, bytes]
-"""An edit `(start, end, new)`: replace the bytes `[start, end)` by *new*."""
-
 _OBJECT, _ARRAY = dict[str, Raw], list[Raw]
 # The separator before a key, the key, and the colon. msgspec has already checked that the JSON is valid.
 _KEY = re.compile(rb'[\s,]*("(?:[^"\\]|\\.)*")\s*:\s*')
 _GAP = re.compile(rb"[\s,]*")
-
-
-class Span(NamedTuple):
-    """The byte span `[start, end)` of a value.
-
-    Attributes:
-        start: Offset of the first byte of the value.
-        end: Offset after the last byte of the value.
-        key: Offset of the member's key; for an array element, the same as `start`.
-
-    """
-
-    start: int
-    end: int
-    key: int
-
-    def of(self, text: bytes) -> bytes:
-        """Return the bytes that this span covers in *text*, the text that the span was computed from."""
-        return text[self.start : self.end]
-
-    def moved(self, offset: int) -> Span:
-        """Return this span shifted by *offset*, to convert from positions in a slice to positions in the full text."""
-        return Span(self.start + offset, self.end + offset, self.key + offset)
 
 
 class _Key(NamedTuple):
@@ -75,26 +52,55 @@ class _Key(NamedTuple):
     size: int
 
 
-Layout = dict[str, _Key]
-"""How the keys of objects are written. The objects of an array usually have the same keys, written in the same way."""
+def decode(text: bytes | str, type: Any = Any) -> Any:  # noqa: A002 - the name of msgspec's argument
+    """Decode a JSON text from a client or a server. Raises ValueError if it is invalid, too deep, or of another type.
+
+    Each half of a surrogate pair is decoded as U+FFFD, the replacement character.
+    """
+    raw = text.encode() if isinstance(text, str) else text
+    check_depth(raw)
+    return decode_repaired(raw, type)[1]
 
 
-def members(text: bytes, layout: Layout | None = None) -> dict[str, Span]:
-    """Return the span of each member of an object.
-
-    Args:
-        text: The JSON text of one object.
-        layout: How the keys of similar objects are written, which makes this faster. Keys of this object are added.
+def decode_repaired(text: bytes, type: Any) -> tuple[bytes, Any]:  # noqa: A002
+    """Decode a JSON text that is not nested too deeply. Each half of a surrogate pair is decoded as U+FFFD.
 
     Returns:
-        The span of each member's value, in the order of the text.
+        The text that was decoded, and the decoded value. Each value is at the same position as in *text*.
+
+    Raises:
+        ValueError: The text is invalid or of another type.
+
+    """
+    decode_text = _decoder(type).decode
+    try:
+        return text, decode_text(text)
+    except msgspec.DecodeError:
+        whole = with_whole_characters(text)
+        if whole == text:
+            raise
+        return whole, decode_text(whole)
+
+
+def members(text: bytes) -> dict[str, Span]:
+    """Return the span of each member's value in a JSON object, in the order of the text.
 
     Raises:
         ValueError: The text is not a JSON object, or has a duplicate key.
 
     """
+    return _members(text, {})
+
+
+def members_of_each(texts: Iterable[bytes]) -> list[dict[str, Span]]:
+    """Return the result of `members` for each object. Faster for objects whose keys are written in the same way."""
+    layout: dict[str, _Key] = {}
+    return [_members(text, layout) for text in texts]
+
+
+def _members(text: bytes, layout: dict[str, _Key]) -> dict[str, Span]:
+    """Return the spans of members. *layout* has the keys as they were written in earlier objects, and gets new ones."""
     text, decoded = decode_repaired(text, _OBJECT)
-    layout = {} if layout is None else layout
     spans: dict[str, Span] = {}
     position = text.index(b"{") + 1
     for name, raw in decoded.items():
@@ -136,8 +142,8 @@ def objects(text: bytes) -> list[tuple[bytes, dict[str, Span]]]:
         ValueError: The text is not a JSON array of objects, or an object has a duplicate key.
 
     """
-    layout: Layout = {}
-    return [(one, members(one, layout)) for one in element_texts(text)]
+    texts = element_texts(text)
+    return list(zip(texts, members_of_each(texts), strict=True))
 
 
 def decode_member(objects_: Iterable[tuple[bytes, Mapping[str, Span]]], name: str) -> list[Any]:
@@ -164,36 +170,10 @@ def member(text: bytes, path: Iterable[str]) -> Span | None:
     return span
 
 
-def remove_members(spans: Mapping[str, Span], names: Collection[str]) -> list[Edit]:
-    """Return the edits that remove members and the comma that separates each from its neighbor.
-
-    Args:
-        spans: All members of the object, as returned by `members`.
-        names: The keys to remove; keys that the object does not have are ignored.
-
-    """
-    edits: list[Edit] = []
-    ordered = list(spans.items())
-    is_first = True
-    for position, (name, span) in enumerate(ordered):
-        if name not in names:
-            is_first = False
-        elif not is_first:
-            edits.append((ordered[position - 1][1].end, span.end, b""))
-        else:
-            following = ordered[position + 1][1].key if position + 1 < len(ordered) else span.end
-            edits.append((span.key, following, b""))
-    return edits
-
-
-def splice(text: bytes, edits: Iterable[Edit]) -> bytes:
-    """Apply edits whose spans do not overlap; all other bytes are unchanged."""
-    parts: list[bytes] = []
-    position = 0
-    for start, end, new in sorted(edits):
-        parts += [text[position:start], new]
-        position = end
-    return b"".join([*parts, text[position:]])
+@cache
+def _decoder(type: Any) -> msgspec.json.Decoder[Any]:  # noqa: A002
+    """Return the decoder of a type. Cached, because creating a decoder takes longer than decoding a short text."""
+    return msgspec.json.Decoder(type)
 
 
 def _key(text: bytes, position: int, name: str) -> _Key:

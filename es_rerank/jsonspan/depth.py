@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 from itertools import accumulate
-from typing import Any
-
-from es_rerank.jsonrepair import decode_repaired
 
 MAX_DEPTH = 200
 """Maximum nesting depth of JSON text. The engines accept about 30 nested queries, each of which has a few levels."""
@@ -33,16 +30,6 @@ def check_depth(text: bytes) -> None:
             if max(depths) > MAX_DEPTH:
                 raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
             depth = depths[-1]
-
-
-def decode(text: bytes | str, type: Any = Any) -> Any:  # noqa: A002 - the name of msgspec's argument
-    """Decode a JSON text from a client or a server. Raises ValueError if it is invalid, too deep, or of another type.
-
-    Each half of a surrogate pair is decoded as U+FFFD, the replacement character.
-    """
-    raw = text.encode() if isinstance(text, str) else text
-    check_depth(raw)
-    return decode_repaired(raw, type)[1]
 
 
 def _has_more_than(text: bytes, limit: int) -> bool:

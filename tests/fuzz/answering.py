@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Raw
 
 from es_rerank.compat import responses
-from es_rerank.jsonspan import MAX_DEPTH, decode, elements, members, splice
+from es_rerank.jsonspan import MAX_DEPTH, decode, elements, members, members_of_each, splice
 from es_rerank.model import (
     CallOptions,
     EngineReply,
@@ -260,15 +260,15 @@ def _descending(engine: Sequence[float | None], shown: Sequence[float | None]) -
 
 def _is_rewritable(body: bytes) -> bool:
     """Return whether all hits of a response can be rewritten: none has a duplicate key."""
-    with suppress(NotASearchResponseError):
+    with suppress(ValueError):
         return bool(_rewritable(body))
     return False
 
 
 def _rewritable(body: bytes) -> SearchResponse:
-    """Read a response. Raises NotASearchResponseError also if one of its hits cannot be rewritten."""
+    """Read a response. Raises ValueError also if one of its hits cannot be rewritten."""
     response = read(body)
-    _ = [hit.members() for hit in response.hits]
+    members_of_each([hit.raw for hit in response.hits])
     return response
 
 
@@ -281,7 +281,7 @@ def pages(data: bytes) -> None:
     search, splits, model = choose.one(_BODIES), choose.switch(), choose.one((0, 2, 3))
     try:
         whole = _rewritable(body)
-    except NotASearchResponseError:
+    except ValueError:
         return
     scores = [hit.score for hit in whole.hits]
     names = set(keys(whole.hits))

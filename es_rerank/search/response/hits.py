@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct, field
 
-from es_rerank.jsonrepair import decode_repaired
-from es_rerank.jsonspan import Layout, Span, check_depth, decode_member, element_texts, members
+from es_rerank.jsonspan import Span, check_depth, decode_member, decode_repaired, element_texts, members
 from es_rerank.model import HitKey, IndexInfo, Plan
 
 
@@ -34,21 +33,6 @@ class Hit(NamedTuple):
     raw: bytes
     values: HitValues
     score: float | None
-
-    def members(self, layout: Layout | None = None) -> dict[str, Span]:
-        """Return the spans of the hit's members in its bytes.
-
-        Args:
-            layout: How the keys of other hits are written; see `jsonspan.members`.
-
-        Raises:
-            NotASearchResponseError: A key is duplicate.
-
-        """
-        try:
-            return members(self.raw, layout)
-        except ValueError as error:
-            raise NotASearchResponseError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,19 +11,18 @@ from msgspec import json
 
 from es_rerank.jsonspan import (
     Edit,
-    Layout,
     Span,
     decode_member,
-    element_texts,
     elements,
-    members,
+    members_of_each,
     remove_members,
     splice,
 )
 from es_rerank.model import HitKey, Plan
 from es_rerank.search.passages import is_covered
 from es_rerank.search.response.completeness import carried_over
-from es_rerank.search.response.hits import Hit, NotASearchResponseError, SearchResponse, keys, number
+from es_rerank.search.response.extra_fields import without_fields
+from es_rerank.search.response.hits import Hit, SearchResponse, keys, number
 from es_rerank.search.scoring import POLICIES, Ranking
 
 # Numbers in this range are serialized without an exponent.
@@ -101,13 +100,24 @@ def page_keys(response: SearchResponse, plan: Plan, ranking: Ranking | None) -> 
 
 def _written(response: SearchResponse, hits: Sequence[RankedHit], plan: Plan, edits: Sequence[Edit]) -> bytes | None:
     """Return the response with its hits replaced by *hits*; None if one of them cannot be rewritten."""
-    extra = [name for name in plan.extra_fields if not is_covered(name, plan.client_fields)]
-    layout: Layout = {}
     try:
-        texts = [splice(ranked.hit.raw, _hit_edits(ranked, plan, extra, layout)) for ranked in hits]
-    except NotASearchResponseError:
+        texts = _texts(hits, plan)
+    except ValueError:
         return None
     return splice(response.body, [*edits, (response.array.start, response.array.end, _array(response, texts))])
+
+
+def _texts(hits: Sequence[RankedHit], plan: Plan) -> list[bytes]:
+    """Return the text of each hit for the client. Raises ValueError if hits must be changed and one has a duplicate key."""
+    texts = [ranked.hit.raw for ranked in hits]
+    extra = [name for name in plan.extra_fields if not is_covered(name, plan.client_fields)]
+    if not (extra or plan.without_stored_fields or any(map(_is_scored, hits))):
+        return texts
+    spans = members_of_each(texts)
+    return [
+        splice(text, _hit_edits(ranked, members_, plan, extra))
+        for text, ranked, members_ in zip(texts, hits, spans, strict=True)
+    ]
 
 
 def _max_score(seen: SearchResponse, written: SearchResponse, plan: Plan, ranking: Ranking | None) -> list[Edit]:
@@ -143,19 +153,20 @@ def _array(response: SearchResponse, hits: Sequence[bytes]) -> bytes:
     return body[start:first] + between.join(hits) + body[body.rindex(b"}", start, end) + 1 : end]
 
 
-def _hit_edits(ranked: RankedHit, plan: Plan, extra: Sequence[str], layout: Layout) -> list[Edit]:
+def _hit_edits(ranked: RankedHit, spans: Spans, plan: Plan, extra: Sequence[str]) -> list[Edit]:
     """Return the edits of one hit: new score, `sort` value and `_explanation`, and removal of *extra* fields."""
     hit, score = ranked
-    is_scored = score is not None and score != hit.score
-    if not (is_scored or extra or plan.without_stored_fields):
-        return []
-    spans = hit.members(layout)
-    edits = _without_fields(hit, spans, extra) if extra else []
+    edits = without_fields(hit.raw, spans, extra) if extra else []
     if plan.without_stored_fields:
         edits += remove_members(spans, _STORED_MEMBERS)
-    if score is not None and is_scored:
+    if score is not None and _is_scored(ranked):
         edits += [*_score(hit, spans, score), *_sort(hit, spans, score), *_explanation(hit, spans, score, plan)]
     return edits
+
+
+def _is_scored(ranked: RankedHit) -> bool:
+    """Return whether a hit gets another score than that in its bytes."""
+    return ranked.score is not None and ranked.score != ranked.hit.score
 
 
 def _score(hit: Hit, spans: Spans, score: float) -> list[Edit]:
@@ -197,48 +208,6 @@ def _node(text: bytes, span: Span, score: float, description: bytes) -> bytes:
         b"]",
     )
     return inner.join(lines) + inner[:-2] + b"}"
-
-
-def _without_fields(hit: Hit, spans: Spans, names: Sequence[str]) -> list[Edit]:
-    """Return the edits that remove members of a hit's `fields`, or `fields` itself if nothing is left."""
-    if (span := spans.get("fields")) is None:
-        return []
-    text = span.of(hit.raw)
-    left = _without_names(text, names)
-    if left is None:
-        return remove_members(spans, {"fields"})
-    return [] if left == text else [(span.start, span.end, left)]
-
-
-def _without_names(text: bytes, names: Sequence[str]) -> bytes | None:
-    """Remove members of an object; None if nothing is left. Values that are not an object are unchanged."""
-    try:
-        inner = members(text) if text.startswith(b"{") else {}
-    except ValueError:
-        return text
-    left = {name: _left(name, span.of(text), names) for name, span in inner.items()}
-    if inner and not any(value is not None for value in left.values()):
-        return None
-    edits = remove_members(inner, {name for name, value in left.items() if value is None})
-    edits += [(inner[name].start, inner[name].end, value) for name, value in left.items() if value is not None]
-    return splice(text, edits)
-
-
-def _left(name: str, value: bytes, names: Sequence[str]) -> bytes | None:
-    """Remove nested names from the value of one member; None if the member must be removed.
-
-    Elasticsearch returns `comments.text` as `{"comments": [{"text": [...]}]}`.
-    """
-    if name in names:
-        return None
-    below = [other.removeprefix(f"{name}.") for other in names if other.startswith(f"{name}.")]
-    if not below or not value.startswith(b"["):
-        return value
-    old = element_texts(value)
-    new = [element for element in (_without_names(raw, below) for raw in old) if element is not None]
-    if new == old:
-        return value
-    return b"[" + b",".join(new) + b"]" if new else None
 
 
 def _number(score: float) -> bytes:

@@ -17,7 +17,7 @@ from multidict import CIMultiDict
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from es_rerank.errors import UpstreamError
-from es_rerank.jsonrepair import decode_repaired
+from es_rerank.jsonspan import decode_repaired
 from es_rerank.model import Plan, Search, Skip, Why
 from es_rerank.pipeline import decide
 from es_rerank.search.engine_request.by_endpoint import EngineRequest

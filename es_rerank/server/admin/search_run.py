@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
-from es_rerank.jsonspan import decode_member
+from es_rerank.jsonspan import decode_member, members_of_each
 from es_rerank.model import EngineReply, Failed, Outcome, Plan, Scored, ScoreRequest, Search, Skip
 from es_rerank.pipeline import RankedWindow, rank_window
 from es_rerank.rerank_client.client import Reranker
@@ -195,7 +195,8 @@ def _hits(
         ranks: The new rank and score of each hit, see `_ranks`.
 
     """
-    objects = [(hit.raw, hit.members()) for hit in response.hits]
+    texts = [hit.raw for hit in response.hits]
+    objects = list(zip(texts, members_of_each(texts), strict=True))
     columns = {name: decode_member(objects, name) for name in _MEMBERS}
     for at, hit in enumerate(response.hits):
         rank, score = ranks.get(at, (None, None))

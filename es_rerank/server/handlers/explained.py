@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from es_rerank.jsonspan import Edit, Span, elements, members, splice
+from es_rerank.jsonspan import Edit, Span, elements, members, members_of_each, splice
 from es_rerank.model import Failed, Scored, ScoreRequest, Search, Skip
 from es_rerank.pipeline import Ports, RankedWindow, SearchResult
 from es_rerank.rerank_client.reading import DocumentRead
@@ -89,10 +89,11 @@ def explained(
     values = dict(zip(keys(window.response.hits), _values(window, documents, with_text), strict=True))
     response = read(body)
     array = response.array.of(body)
+    spans = members_of_each([hit.raw for hit in response.hits])
     edits = [
-        (span.start, span.end, _with_fields(hit.raw, hit.members(), values[key]))
-        for span, hit, key in zip(elements(array), response.hits, keys(response.hits), strict=True)
-        if key in values and key.id and hit.members().get(_FIELDS, _NONE).of(hit.raw)[:1] in {b"", b"{"}
+        (span.start, span.end, _with_fields(hit.raw, inner, values[key]))
+        for span, hit, inner, key in zip(elements(array), response.hits, spans, keys(response.hits), strict=True)
+        if key in values and key.id and inner.get(_FIELDS, _NONE).of(hit.raw)[:1] in {b"", b"{"}
     ]
     return splice(body, [(response.array.start, response.array.end, splice(array, edits))])
 

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import pytest
+
+from es_rerank.jsonspan import members, remove_members, splice
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "left"),
+    [
+        (b'{"a":1,"b":2,"c":3}', {"a"}, b'{"b":2,"c":3}'),
+        (b'{"a":1,"b":2,"c":3}', {"b"}, b'{"a":1,"c":3}'),
+        (b'{"a":1,"b":2,"c":3}', {"c", "x"}, b'{"a":1,"b":2}'),
+        (b'{"a":1,"b":2,"c":3}', {"a", "b"}, b'{"c":3}'),
+        (b'{"a":1,"b":2,"c":3}', {"b", "c"}, b'{"a":1}'),
+        (b'{"a":1,"b":2,"c":3}', {"a", "c"}, b'{"b":2}'),
+        (b'{"a":1,"b":2,"c":3}', {"a", "b", "c"}, b"{}"),
+        (b'{ "a" : 1 , "b" : 2 , "c" : 3 }', {"b"}, b'{ "a" : 1 , "c" : 3 }'),
+        (b'{"a":1}', {"x"}, b'{"a":1}'),
+    ],
+)
+def test_members_are_removed_with_their_commas(text: bytes, names: set[str], left: bytes) -> None:
+    assert splice(text, remove_members(members(text), names)) == left
+
+
+def test_all_bytes_between_edits_are_unchanged() -> None:
+    assert splice(b"0123456789", [(8, 9, b""), (1, 3, b"ab"), (5, 5, b"+")]) == b"0ab34+5679"
