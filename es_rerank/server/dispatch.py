@@ -234,12 +234,13 @@ async def _written(
 def _count(state: State, request: web.Request, result: HandlerResult, headers: RerankHeaders) -> None:
     """Record the outcomes of a request in the metrics and the log. Searches of the admin page are not recorded."""
     if headers.outcome and headers.timings:
+        durations = headers.timings.durations()
         if not _is_operator(request):
-            state.metrics.searched(result.outcomes, headers.timings, headers.endpoint)
+            state.metrics.searched(result.outcomes, durations, headers.endpoint)
         state.field_choices.record(request.path, result.outcomes)
         state.recent.record(request.path, result.outcomes)
         TRACING.annotate({"es_rerank.outcome": headers.outcome})
-        state.search_log.record(request, result.outcomes, headers)
+        state.search_log.record(request, result.outcomes, headers, durations)
     elif not _is_operator(request):
         state.metrics.passed_through()
 

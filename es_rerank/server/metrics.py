@@ -28,7 +28,7 @@ from es_rerank.search.formats.endpoints import Endpoint
 from es_rerank.search.order_change import Change
 from es_rerank.server.metric_table import METRIC_PREFIX, METRICS, MetricRow
 from es_rerank.server.process_metrics import ProcessMetrics
-from es_rerank.server.timings import Timings
+from es_rerank.server.timings import Durations
 
 # With several workers, each worker writes its metrics to files in this folder, and any worker exposes the sum.
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -87,14 +87,14 @@ class Metrics:
         """Count an error of the engine; *kind* is one of `UPSTREAM_ERRORS`."""
         self._metrics["upstream_errors_total"].labels(kind).inc()
 
-    def searched(self, outcomes: Sequence[Outcome], timings: Timings, endpoint: str = Endpoint.SEARCH) -> None:
-        """Record the outcomes and timings of one request to *endpoint*."""
+    def searched(self, outcomes: Sequence[Outcome], durations: Durations, endpoint: str = Endpoint.SEARCH) -> None:
+        """Record the outcomes and durations of one request to *endpoint*."""
         metrics = self._metrics
-        metrics["engine_duration_seconds"].observe(timings.engine_seconds)
-        metrics["overhead_duration_seconds"].observe(timings.overhead_seconds())
-        metrics["request_duration_seconds"].observe(timings.elapsed_seconds())
+        metrics["engine_duration_seconds"].observe(durations.engine)
+        metrics["overhead_duration_seconds"].observe(durations.overhead)
+        metrics["request_duration_seconds"].observe(durations.total)
         if any(outcome.state is OutcomeState.RERANKED for outcome in outcomes):
-            metrics["rerank_duration_seconds"].observe(timings.rerank_seconds)
+            metrics["rerank_duration_seconds"].observe(durations.rerank)
         for outcome in outcomes:
             self._searched(outcome, endpoint)
 

@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 
 from es_rerank.errors import error_body
 from es_rerank.model import Outcome
-from es_rerank.server.timings import Timings
+from es_rerank.server.timings import Timings, server_timing
 
 # aiohttp adds these headers to responses that do not have them.
 _SERVER_NAME = "es-rerank"
@@ -48,7 +48,8 @@ class RerankHeaders:
         if self.outcome:
             headers["X-Rerank"] = self.outcome
             if self.timings:
-                headers.add("Server-Timing", self.timings.server_timing(in_flight_since=in_flight_since))
+                durations = self.timings.durations(in_flight_since=in_flight_since)
+                headers.add("Server-Timing", server_timing(durations))
         if self.warnings:
             known = headers.getall("Warning", [])
             headers.extend([("Warning", warning) for warning in self.warnings if warning not in known])

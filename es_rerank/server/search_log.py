@@ -13,7 +13,7 @@ from aiohttp import web
 from es_rerank.config.settings import Settings
 from es_rerank.model import Outcome
 from es_rerank.server.responses import RerankHeaders
-from es_rerank.server.timings import Timings
+from es_rerank.server.timings import Durations
 
 log = structlog.get_logger()
 
@@ -30,22 +30,19 @@ class SearchLog:
         self._level = logging.getLevelNamesMapping()[settings.search_log_level.upper()]
         self._slow_seconds = settings.slow_search
 
-    def record(self, request: web.BaseRequest, outcomes: Sequence[Outcome], headers: RerankHeaders) -> None:
+    def record(
+        self, request: web.BaseRequest, outcomes: Sequence[Outcome], headers: RerankHeaders, durations: Durations
+    ) -> None:
         """Log one request, if its level is enabled or if it was slow. The event has no query or document text."""
-        timings = headers.timings
-        if timings is None:
-            return
-        is_slow = self._slow_seconds is not None and timings.elapsed_seconds() >= self._slow_seconds
+        is_slow = self._slow_seconds is not None and durations.total >= self._slow_seconds
         level = logging.WARNING if is_slow else self._level
         if log.is_enabled_for(level):
             event = "slow search" if is_slow else "search handled"
-            log.log(level, event, path=request.path, **_fields(request, outcomes, headers, timings))
+            log.log(level, event, path=request.path, **_fields(request, outcomes, headers), **_times(durations))
 
 
-def _fields(
-    request: web.BaseRequest, outcomes: Sequence[Outcome], headers: RerankHeaders, timings: Timings
-) -> dict[str, Any]:
-    """Return the fields of the event; those without a value are omitted. Times are in milliseconds."""
+def _fields(request: web.BaseRequest, outcomes: Sequence[Outcome], headers: RerankHeaders) -> dict[str, Any]:
+    """Return the fields of the event; those without a value are omitted."""
     trace = _TRACE_ID.fullmatch(request.headers.get("traceparent", ""))
     fields = {
         "endpoint": headers.endpoint,
@@ -54,12 +51,10 @@ def _fields(
         "request_id": request.headers.get("X-Opaque-Id", "")[:_MAX_ID_CHARACTERS],
         "trace_id": trace[1] if trace else "",
     }
-    times = {
-        "took_ms": timings.elapsed_seconds(),
-        "engine_ms": timings.engine_seconds,
-        "rerank_ms": timings.rerank_seconds,
-        "own_ms": timings.overhead_seconds(),
-    }
-    return {name: value for name, value in fields.items() if value} | {
-        name: round(seconds * 1e3, 1) for name, seconds in times.items()
-    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _times(durations: Durations) -> dict[str, float]:
+    """Return the durations as fields of the event, in milliseconds."""
+    names = ("took_ms", "engine_ms", "rerank_ms", "own_ms")
+    return {name: round(seconds * 1e3, 1) for name, seconds in zip(names, durations, strict=True)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 Interval = tuple[float, float]
 """Start and end of an interval, in monotonic seconds."""
@@ -17,6 +18,23 @@ def union_seconds(intervals: Sequence[Interval]) -> float:
         total += max(0.0, end - max(start, reached))
         reached = max(reached, end)
     return total
+
+
+class Durations(NamedTuple):
+    """How long a request took, in seconds.
+
+    Attributes:
+        total: Time since the start of the request.
+        engine: Time in which at least one engine request was in flight.
+        rerank: Time in which at least one window was being scored.
+        overhead: Time in es-rerank itself: neither an engine request was in flight, nor a window was being scored.
+
+    """
+
+    total: float
+    engine: float
+    rerank: float
+    overhead: float
 
 
 class Timings:
@@ -46,39 +64,25 @@ class Timings:
         """Record that a window was being scored from *start*, in monotonic seconds, until now."""
         self._rerank.append((start, time.monotonic()))
 
-    @property
-    def engine_seconds(self) -> float:
-        """Time in which at least one engine request was in flight, in seconds."""
-        return union_seconds(self._engine)
-
-    @property
-    def rerank_seconds(self) -> float:
-        """Time in which at least one window was being scored, in seconds."""
-        return union_seconds(self._rerank)
-
-    def elapsed_seconds(self) -> float:
-        """Return the time since the start of the request, in seconds."""
-        return time.monotonic() - self.started
-
-    def overhead_seconds(self) -> float:
-        """Return the time spent in es-rerank itself so far, in seconds.
-
-        Time spent waiting for the engine or the reranker is excluded.
-        """
-        elapsed = time.monotonic() - self.started
-        return max(0.0, elapsed - union_seconds([*self._engine, *self._rerank]))
-
-    def server_timing(self, *, in_flight_since: float | None = None) -> str:
-        """Return the value of `Server-Timing`, with durations in milliseconds.
-
-        Format: https://www.w3.org/TR/server-timing/#the-server-timing-header-field
+    def durations(self, *, in_flight_since: float | None = None) -> Durations:
+        """Return the durations until now.
 
         Args:
             in_flight_since: When an engine request was sent whose response is still being streamed, in monotonic
                 seconds; None if no response is being streamed.
 
         """
-        engine = self._engine if in_flight_since is None else [*self._engine, (in_flight_since, time.monotonic())]
-        overhead = max(0.0, time.monotonic() - self.started - union_seconds([*engine, *self._rerank]))
-        parts = {"engine": union_seconds(engine), "rerank": self.rerank_seconds, "proxy": overhead}
-        return ", ".join(f"{name};dur={seconds * 1e3:.1f}" for name, seconds in parts.items())
+        now = time.monotonic()
+        engine = self._engine if in_flight_since is None else [*self._engine, (in_flight_since, now)]
+        total = now - self.started
+        waiting = union_seconds([*engine, *self._rerank])
+        return Durations(total, union_seconds(engine), union_seconds(self._rerank), max(0.0, total - waiting))
+
+
+def server_timing(durations: Durations) -> str:
+    """Return the value of `Server-Timing`, with durations in milliseconds.
+
+    Format: https://www.w3.org/TR/server-timing/#the-server-timing-header-field
+    """
+    _, engine, rerank, overhead = durations
+    return f"engine;dur={engine * 1e3:.1f}, rerank;dur={rerank * 1e3:.1f}, proxy;dur={overhead * 1e3:.1f}"

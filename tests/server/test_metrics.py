@@ -12,24 +12,10 @@ from es_rerank.model import Failed, Outcome, OutcomeState, Why, failed, skipped
 from es_rerank.rerank_client.client import Health
 from es_rerank.rerank_client.usage import ServerReport
 from es_rerank.server.metrics import Metrics
-from es_rerank.server.timings import Timings
+from es_rerank.server.timings import Durations
 from es_rerank.testing import FakeResponse, FakeServer, fake_settings, running_endpoint, serve_fake
 
-
-class FixedTimings(Timings):
-    """Timings whose values a test chooses, in seconds."""
-
-    def __init__(self, engine: float, rerank: float, overhead: float) -> None:
-        super().__init__()
-        self._engine = [(0.0, engine)]
-        self._rerank = [(0.0, rerank)]
-        self._overhead = overhead
-
-    def overhead_seconds(self) -> float:
-        return self._overhead
-
-
-TIMINGS = FixedTimings(0.25, 0.5, 0.125)
+DURATIONS = Durations(total=1.0, engine=0.25, rerank=0.5, overhead=0.125)
 
 
 def lines(metrics: Metrics, state: str = "ok") -> list[str]:
@@ -65,8 +51,8 @@ def test_the_state_of_the_rerank_servers_is_shown() -> None:
 )
 def test_each_search_is_counted_with_its_reason(outcome: Outcome, labels: str) -> None:
     metrics = Metrics()
-    metrics.searched([outcome], TIMINGS)
-    metrics.searched([outcome], TIMINGS)
+    metrics.searched([outcome], DURATIONS)
+    metrics.searched([outcome], DURATIONS)
     text = lines(metrics)
     assert f"es_rerank_searches_total{{{labels}}} 2.0" in text
     assert "es_rerank_engine_duration_seconds_sum 0.5" in text
@@ -76,7 +62,7 @@ def test_each_search_is_counted_with_its_reason(outcome: Outcome, labels: str) -
 def test_documents_are_counted_by_the_source_of_their_scores() -> None:
     metrics = Metrics()
     reranked = OutcomeState.RERANKED
-    metrics.searched([Outcome(reranked, window=3), Outcome(reranked, window=2, cached=2)], TIMINGS)
+    metrics.searched([Outcome(reranked, window=3), Outcome(reranked, window=2, cached=2)], DURATIONS)
     metrics.passed_through()
     text = lines(metrics, "degraded")
     assert 'es_rerank_documents_total{from="cache"} 2.0' in text
@@ -88,8 +74,8 @@ def test_documents_are_counted_by_the_source_of_their_scores() -> None:
 
 def test_a_request_counts_once_in_each_histogram_and_only_a_reranked_one_in_that_of_the_reranker() -> None:
     metrics = Metrics()
-    metrics.searched([Outcome(OutcomeState.RERANKED, window=3), skipped(Why.SORT)], TIMINGS)
-    metrics.searched([skipped(Why.SORT), failed(Failed(Why.DEADLINE))], TIMINGS)
+    metrics.searched([Outcome(OutcomeState.RERANKED, window=3), skipped(Why.SORT)], DURATIONS)
+    metrics.searched([skipped(Why.SORT), failed(Failed(Why.DEADLINE))], DURATIONS)
     text = lines(metrics)
     assert "es_rerank_engine_duration_seconds_count 2.0" in text
     assert "es_rerank_overhead_duration_seconds_count 2.0" in text
@@ -99,7 +85,7 @@ def test_a_request_counts_once_in_each_histogram_and_only_a_reranked_one_in_that
 def test_searches_are_counted_by_endpoint_and_rule_and_rules_start_at_zero() -> None:
     metrics = Metrics()
     metrics.start_rules(["docs"])
-    metrics.searched([skipped(Why.SAMPLED_OUT, "docs"), skipped(Why.SORT)], TIMINGS, "_msearch")
+    metrics.searched([skipped(Why.SAMPLED_OUT, "docs"), skipped(Why.SORT)], DURATIONS, "_msearch")
     text = lines(metrics)
     assert 'es_rerank_rule_searches_total{endpoint="_msearch",outcome="sampled_out",rule="docs"} 1.0' in text
     assert 'es_rerank_rule_searches_total{endpoint="_msearch",outcome="skipped",rule=""} 1.0' in text
@@ -110,7 +96,7 @@ def test_searches_are_counted_by_endpoint_and_rule_and_rules_start_at_zero() -> 
 def test_the_window_and_the_change_of_ranks_are_recorded() -> None:
     metrics = Metrics()
     outcome = Outcome(OutcomeState.RERANKED, window=5, of=20, cached=2, rank_change=2.5)
-    metrics.searched([outcome], TIMINGS)
+    metrics.searched([outcome], DURATIONS)
     text = lines(metrics)
     assert "es_rerank_planned_documents_total 20.0" in text
     assert "es_rerank_rank_change_sum 2.5" in text

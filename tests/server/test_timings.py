@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from es_rerank.server import timings as module
-from es_rerank.server.timings import Interval, Timings, union_seconds
+from es_rerank.server.timings import Durations, Interval, Timings, server_timing, union_seconds
 
 
 class Clock:
@@ -63,8 +63,8 @@ def test_work_is_recorded_from_its_start_until_now(clock: Clock) -> None:
     clock.now = 103.0
     timings.add_engine(101.0)
     timings.add_rerank(102.5)
-    assert (timings.engine_seconds, timings.rerank_seconds) == (2.5, 0.5)
-    assert (Timings().engine_seconds, Timings().rerank_seconds) == (0.0, 0.0)
+    assert timings.durations() == Durations(total=3.0, engine=2.5, rerank=0.5, overhead=0.5)
+    assert Timings().durations() == Durations(0.0, 0.0, 0.0, 0.0)
 
 
 def test_the_overhead_is_all_time_in_which_neither_engine_nor_reranker_worked(clock: Clock) -> None:
@@ -74,7 +74,7 @@ def test_the_overhead_is_all_time_in_which_neither_engine_nor_reranker_worked(cl
     clock.now = 104.0
     timings.add_rerank(101.5)
     clock.now = 104.5
-    assert timings.overhead_seconds() == 1.5
+    assert timings.durations().overhead == 1.5
 
 
 def test_the_overhead_is_never_negative(clock: Clock) -> None:
@@ -82,20 +82,20 @@ def test_the_overhead_is_never_negative(clock: Clock) -> None:
     clock.now = 101.0
     timings.add_engine(90.0)
     timings.add_rerank(95.0)
-    assert timings.overhead_seconds() == 0.0
-    assert timings.server_timing() == "engine;dur=11000.0, rerank;dur=6000.0, proxy;dur=0.0"
-    assert timings.server_timing(in_flight_since=80.0).endswith(", proxy;dur=0.0")
+    assert timings.durations().overhead == 0.0
+    assert server_timing(timings.durations()) == "engine;dur=11000.0, rerank;dur=6000.0, proxy;dur=0.0"
+    assert server_timing(timings.durations(in_flight_since=80.0)).endswith(", proxy;dur=0.0")
 
 
 def test_server_timing_names_the_three_times_in_milliseconds(clock: Clock) -> None:
     timings = Timings()
-    assert timings.server_timing() == "engine;dur=0.0, rerank;dur=0.0, proxy;dur=0.0"
+    assert server_timing(timings.durations()) == "engine;dur=0.0, rerank;dur=0.0, proxy;dur=0.0"
     clock.now = 100.25
     timings.add_engine(100.0)
     clock.now = 100.3125
     timings.add_rerank(100.25)
     clock.now = 100.314
-    assert timings.server_timing() == "engine;dur=250.0, rerank;dur=62.5, proxy;dur=1.5"
+    assert server_timing(timings.durations()) == "engine;dur=250.0, rerank;dur=62.5, proxy;dur=1.5"
 
 
 def test_a_response_that_is_still_streamed_counts_as_engine_time_until_now(clock: Clock) -> None:
@@ -103,14 +103,16 @@ def test_a_response_that_is_still_streamed_counts_as_engine_time_until_now(clock
     clock.now = 101.0
     timings.add_engine(100.0)
     clock.now = 104.0
-    assert timings.server_timing(in_flight_since=102.0) == "engine;dur=3000.0, rerank;dur=0.0, proxy;dur=1000.0"
-    assert timings.server_timing(in_flight_since=100.5) == "engine;dur=4000.0, rerank;dur=0.0, proxy;dur=0.0"
+    assert (
+        server_timing(timings.durations(in_flight_since=102.0)) == "engine;dur=3000.0, rerank;dur=0.0, proxy;dur=1000.0"
+    )
+    assert server_timing(timings.durations(in_flight_since=100.5)) == "engine;dur=4000.0, rerank;dur=0.0, proxy;dur=0.0"
     # It is not recorded: the engine request is, when it ends.
-    assert timings.server_timing() == "engine;dur=1000.0, rerank;dur=0.0, proxy;dur=3000.0"
+    assert timings.durations() == Durations(total=4.0, engine=1.0, rerank=0.0, overhead=3.0)
 
 
 def test_the_real_clock_is_monotonic() -> None:
     timings = Timings()
     timings.add_engine(timings.started)
-    assert re.fullmatch(r"engine;dur=\d+\.\d, rerank;dur=0\.0, proxy;dur=\d+\.\d", timings.server_timing())
-    assert timings.overhead_seconds() >= 0.0
+    assert re.fullmatch(r"engine;dur=\d+\.\d, rerank;dur=0\.0, proxy;dur=\d+\.\d", server_timing(timings.durations()))
+    assert timings.durations().overhead >= 0.0

@@ -140,13 +140,8 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
 
 def _times(session: EngineSession) -> dict[str, float]:
     """Return the time in the engine, the reranker and es-rerank itself, in milliseconds."""
-    timings = session.timings
-    parts = {
-        "engine": timings.engine_seconds,
-        "rerank": timings.rerank_seconds,
-        "proxy": timings.overhead_seconds(),
-    }
-    return {name: round(seconds * 1e3, 1) for name, seconds in parts.items()}
+    _, *seconds = session.timings.durations()
+    return {name: round(one * 1e3, 1) for name, one in zip(("engine", "rerank", "proxy"), seconds, strict=True)}
 
 
 def _ranks(ranking: Ranking | None, hits: int) -> dict[int, tuple[int, float | None]]:
