@@ -12,6 +12,7 @@ from es_rerank.jsonspan import (
     members,
     members_of_each,
     objects,
+    splice,
 )
 
 
@@ -134,3 +135,7 @@ def test_objects_of_one_array_may_be_written_differently(text: bytes) -> None:
 def test_objects_with_repeated_keys_and_other_values_are_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"duplicate key|Expected"):
         objects(text)
+
+
+def test_all_bytes_between_edits_are_unchanged() -> None:
+    assert splice(b"0123456789", [(8, 9, b""), (1, 3, b"ab"), (5, 5, b"+")]) == b"0ab34+5679"

@@ -19,7 +19,6 @@ from msgspec import Raw
 
 from es_rerank.jsonrepair import with_whole_characters
 from es_rerank.jsonspan.depth import MAX_DEPTH, check_depth
-from es_rerank.jsonspan.edits import Edit, Span, remove_members, splice
 
 __all__ = [
     "MAX_DEPTH",
@@ -35,14 +34,39 @@ __all__ = [
     "members",
     "members_of_each",
     "objects",
-    "remove_members",
     "splice",
 ]
+
+Edit = tuple[int, int, bytes]
+"""An edit `(start, end, new)`: replace the bytes `[start, end)` by *new*."""
 
 _OBJECT, _ARRAY = dict[str, Raw], list[Raw]
 # The separator before a key, the key, and the colon. msgspec has already checked that the JSON is valid.
 _KEY = re.compile(rb'[\s,]*("(?:[^"\\]|\\.)*")\s*:\s*')
 _GAP = re.compile(rb"[\s,]*")
+
+
+class Span(NamedTuple):
+    """The byte span `[start, end)` of a value.
+
+    Attributes:
+        start: Offset of the first byte of the value.
+        end: Offset after the last byte of the value.
+        key: Offset of the member's key; for an array element, the same as `start`.
+
+    """
+
+    start: int
+    end: int
+    key: int
+
+    def of(self, text: bytes) -> bytes:
+        """Return the bytes that this span covers in *text*, the text that the span was computed from."""
+        return text[self.start : self.end]
+
+    def moved(self, offset: int) -> Span:
+        """Return this span shifted by *offset*, to convert from positions in a slice to positions in the full text."""
+        return Span(self.start + offset, self.end + offset, self.key + offset)
 
 
 class _Key(NamedTuple):
@@ -168,6 +192,16 @@ def member(text: bytes, path: Iterable[str]) -> Span | None:
         span = found.moved(start)
         start, end = span.start, span.end
     return span
+
+
+def splice(text: bytes, edits: Iterable[Edit]) -> bytes:
+    """Apply edits whose spans do not overlap; all other bytes are unchanged."""
+    parts: list[bytes] = []
+    position = 0
+    for start, end, new in sorted(edits):
+        parts += [text[position:start], new]
+        position = end
+    return b"".join([*parts, text[position:]])
 
 
 @cache

@@ -13,7 +13,8 @@ from typing import Any
 
 from msgspec import json
 
-from es_rerank.jsonspan import Edit, Span, check_depth, elements, members, objects, remove_members, splice
+from es_rerank.jsonspan import Edit, Span, check_depth, elements, members, objects, splice
+from es_rerank.jsonspan.removal import remove_members
 from es_rerank.model import DEFAULT_BUDGET, HitKey, Skip, Why
 from es_rerank.search.documents import documents_query
 from es_rerank.search.formats.endpoints import MAX_SEARCHES, ParsedSearch

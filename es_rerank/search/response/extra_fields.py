@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from es_rerank.jsonspan import Edit, Span, element_texts, members, remove_members, splice
+from es_rerank.jsonspan import Edit, Span, element_texts, members, splice
+from es_rerank.jsonspan.removal import remove_members
 
 
 def without_fields(hit: bytes, spans: Mapping[str, Span], names: Sequence[str]) -> list[Edit]:

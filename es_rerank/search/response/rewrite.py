@@ -15,9 +15,9 @@ from es_rerank.jsonspan import (
     decode_member,
     elements,
     members_of_each,
-    remove_members,
     splice,
 )
+from es_rerank.jsonspan.removal import remove_members
 from es_rerank.model import HitKey, Plan
 from es_rerank.search.passages import is_covered
 from es_rerank.search.response.completeness import carried_over

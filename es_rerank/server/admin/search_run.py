@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -21,7 +20,6 @@ from es_rerank.server.admin.explanation import reason
 from es_rerank.server.concurrency import compute
 from es_rerank.server.handlers.context import EngineSession, SearchCall
 from es_rerank.server.responses import outcome_header
-from es_rerank.server.timings import Timings
 
 # Longer strings in a hit are truncated. Passages are not.
 _MAX_CHARACTERS = 2000
@@ -35,22 +33,18 @@ class _Recorder:
 
     Attributes:
         reranker: The client of the rerank servers.
-        timings: The times of the search.
         probabilities: The probability of each document; None for a document without text.
         documents: The passages of each document; None for a document without text.
 
     """
 
     reranker: Reranker
-    timings: Timings
     probabilities: Sequence[float | None] = ()
     documents: Sequence[DocumentRead | None] = field(default_factory=tuple)
 
     async def score(self, request: ScoreRequest) -> Scored | Failed:
         """Score a window."""
-        started = time.monotonic()
         scored, self.documents = await self.reranker.read(request)
-        self.timings.add_rerank(started)
         if isinstance(scored, Scored):
             self.probabilities = scored.probabilities
         return scored
@@ -73,9 +67,9 @@ async def reranked(call: SearchCall, session: EngineSession, search: Search, pla
     async def fetch(plan: Plan) -> EngineReply:
         return await session.ask(engine_request(call.endpoint_request, search, plan), "POST")
 
-    recorder = _Recorder(call.state.reranker, session.timings)
+    recorder = _Recorder(call.state.reranker)
     reply = await fetch(plan)
-    window = await rank_window(plan, reply, replace(session.ports(fetch), score=recorder.score), call.options)
+    window = await rank_window(plan, reply, session.ports(fetch, recorder.score), call.options)
     if isinstance(window, RankedWindow):
         shown = await compute(reply.size, _ranked, window, recorder)
     else:

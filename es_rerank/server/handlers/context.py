@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import aiohttp
 from aiohttp import web
@@ -29,6 +29,7 @@ from es_rerank.model import (
 from es_rerank.net.connection_errors import describe_error
 from es_rerank.net.content_encoding import chosen_encoding, supported_encodings
 from es_rerank.net.messages import EngineResponse, OutgoingRequest
+from es_rerank.net.tracing import TRACING
 from es_rerank.pipeline import Ports, measure
 from es_rerank.search.engine_request.by_endpoint import ENGINE_REQUESTS, EngineRequest
 from es_rerank.search.engine_request.repeatable import is_repeatable
@@ -40,7 +41,7 @@ from es_rerank.server.concurrency import compute
 from es_rerank.server.handlers.engine_reply import read_reply
 from es_rerank.server.handlers.filtering import shows_no_hits
 from es_rerank.server.handlers.result import HandlerResult, pass_through
-from es_rerank.server.handlers.traced import Fetch, Score, traced_compute, traced_fetch, traced_score
+from es_rerank.server.handlers.traced import Fetch, Score, traced_ports, traced_score
 from es_rerank.server.memory import Hold
 from es_rerank.server.search_pipelines import Caller, identity
 from es_rerank.server.shadow import Measurement
@@ -121,6 +122,7 @@ class EngineSession:
         self._call = call
         self._hold = hold
         self._client_headers: CIMultiDict[str] | None = None
+        self._is_traced = TRACING.is_recording
         self.timings = timings
         self.warnings: list[str] = []
 
@@ -149,12 +151,12 @@ class EngineSession:
         self.warnings += [one for one in reply.headers.getall("Warning", []) if one not in self.warnings]
         return replace(reply, started=started, ended=ended)
 
-    def ports(self, fetch: Fetch) -> Ports:
-        """Return the pipeline's I/O functions, on behalf of the client."""
+    def ports(self, fetch: Fetch, score: Score | None = None) -> Ports:
+        """Return the pipeline's I/O functions, on behalf of the client. By default, the model scores windows."""
         state = self._call.state
         allow_two = partial(state.engine_times.allow_two, self._call.endpoint_request.path)
-        fetch, traced = traced_fetch(fetch), traced_compute(compute)
-        return Ports(self._resolve_index, fetch, self.score, state.indices, traced, allow_two)
+        ports = Ports(self._resolve_index, fetch, partial(self.score, score=score), state.indices, compute, allow_two)
+        return traced_ports(ports) if self._is_traced else ports
 
     def measurements(self, fetch: Fetch, *plans: Plan | None) -> tuple[Measurement, ...]:
         """Return the measurements to run after the response; plans that are None are ignored."""
@@ -163,12 +165,15 @@ class EngineSession:
     async def score(self, request: ScoreRequest, score: Score | None = None) -> Scored | Failed:
         """Score a window with the model (by default) or *score*, early enough to build the response in time."""
         reranker = self._call.state.reranker
+        score = score or reranker.score
+        if self._is_traced:
+            score = traced_score(score)
         started = time.monotonic()
         seconds = request.deadline - self._call.options.arrived
         deadline = request.deadline - min(seconds * _WRITE_SHARE, _MAX_WRITE_SECONDS)
         deadline -= min(reranker.searches * _WRITE_SECONDS_PER_SEARCH, (deadline - started) * _MAX_WRITE_SHARE)
         try:
-            return await traced_score(score or reranker.score)(replace(request, deadline=deadline))
+            return await score(replace(request, deadline=deadline))
         finally:
             self.timings.add_rerank(started)
 
@@ -203,12 +208,7 @@ class EngineSession:
             return info
         return replace(info, pipeline=effect, max_result_window=limit)
 
-    def learn_limit(self, search: Search | Skip, response: bytes) -> None:
-        """Store the engine's maximum number of hits if the response to one of several searches has it."""
-        if isinstance(search, Search):
-            self._call.state.window_limits.learn(search.target, response)
-
-    @property
+    @cached_property
     def _uses_service_credentials(self) -> bool:
         """Whether to use es-rerank's own credentials, because the caller shows no identity."""
         return client_request.uses_service_credentials(self._call.request, self._call.state.settings)

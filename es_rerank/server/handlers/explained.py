@@ -50,8 +50,7 @@ class Explainer:
 
     def ports(self, fetch: Fetch) -> Ports:
         """Return the I/O functions of the search. They store the passages that the model reads in this object."""
-        ports = self._session.ports(fetch)
-        return replace(ports, score=self._score) if self._wanted else ports
+        return self._session.ports(fetch, self._read if self._wanted else None)
 
     async def explained(self, result: SearchResult) -> SearchResult:
         """Add the explanation to each hit of the response; see `explained`."""
@@ -60,9 +59,6 @@ class Explainer:
         explain = partial(explained, with_text=self._with_text)
         body = await compute(len(result.body), explain, result.body, result.window, self._documents)
         return replace(result, body=body)
-
-    async def _score(self, request: ScoreRequest) -> Scored | Failed:
-        return await self._session.score(request, self._read)
 
     async def _read(self, request: ScoreRequest) -> Scored | Failed:
         scored, self._documents = await self._reranker.read(request)

@@ -149,7 +149,8 @@ async def _results(
     """Complete all searches after the query phase, with one fetch-phase request for all of them."""
     replies = await compute(len(query.responses.body), _replies, parts, query)
     for index, part in enumerate(parts):
-        session.learn_limit(part.search, query.responses.response(index))
+        if isinstance(part.search, Search):
+            call.state.window_limits.learn(part.search.target, query.responses.response(index))
     explainers = [Explainer(call, session, part.search) for part in parts]
     limit = call.state.settings.reranker_max_requests
     windows = await gather_bounded(limit, partial(rank_part, call, session), parts, replies, explainers)

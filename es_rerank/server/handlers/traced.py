@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from es_rerank.model import EngineReply, Failed, FetchPhase, Plan, Scored, ScoreRequest, Skip
 from es_rerank.net.tracing import TRACING
-from es_rerank.pipeline import joined_result, page_result
-from es_rerank.search.compute import Compute
+from es_rerank.pipeline import Ports, joined_result, page_result
 from es_rerank.search.window import read_window
 
 Fetch = Callable[[Plan], Awaitable[EngineReply | Skip]]
@@ -26,31 +26,18 @@ _STEPS: Mapping[Callable[..., Any], str] = {
 }
 
 
-def traced_fetch(fetch: Fetch) -> Fetch:
-    """Return a function that calls *fetch* and records a span. If no spans are recorded, return *fetch* itself."""
-    if not TRACING.is_recording:
-        return fetch
+def traced_ports(ports: Ports) -> Ports:
+    """Return I/O functions that also record a span for each engine request, and for each step with a name."""
 
-    async def traced(plan: Plan) -> EngineReply | Skip:
+    async def fetch(plan: Plan) -> EngineReply | Skip:
         with TRACING.span(_PHASES[plan.fetch.phase], kind="CLIENT"):
-            return await fetch(plan)
+            return await ports.fetch(plan)
 
-    return traced
-
-
-def traced_compute(compute: Compute) -> Compute:
-    """Return a function that calls *compute* and records a span for each step with a name.
-
-    If no spans are recorded, return *compute* itself.
-    """
-    if not TRACING.is_recording:
-        return compute
-
-    def traced(size: int, function: Callable[..., Any], *arguments: Any) -> Awaitable[Any]:
-        name, step = _STEPS.get(function), compute(size, function, *arguments)
+    def compute(size: int, function: Callable[..., Any], *arguments: Any) -> Awaitable[Any]:
+        name, step = _STEPS.get(function), ports.compute(size, function, *arguments)
         return step if name is None else _in_span(name, step)
 
-    return traced
+    return replace(ports, fetch=fetch, compute=compute)
 
 
 async def _in_span(name: str, step: Awaitable[Any]) -> Any:
@@ -59,12 +46,10 @@ async def _in_span(name: str, step: Awaitable[Any]) -> Any:
 
 
 def traced_score(score: Score) -> Score:
-    """Return a function that calls *score* and records a span. If none are recorded, return *score* itself.
+    """Return a function that calls *score* and records a span.
 
     The attributes have OpenInference's names for rerankers, where it has one.
     """
-    if not TRACING.is_recording:
-        return score
 
     async def traced(request: ScoreRequest) -> Scored | Failed:
         attributes = {"openinference.span.kind": "RERANKER", "reranker.top_k": len(request.documents)}
