@@ -18,6 +18,7 @@ class CallOptions:
         arrived: When the request arrived, in monotonic seconds.
         deadline: When the client stops waiting for the response, in monotonic seconds.
         two_phase: Whether searches at this endpoint may be split into a query phase and a fetch phase.
+        off: Whether the client turned reranking off.
         shadow: Whether the client requested shadow mode, in which its searches are only measured.
         sampling_key: Key that decides whether a search is in the sample; if empty, the search's `preference` is used,
             or its query text.
@@ -28,6 +29,7 @@ class CallOptions:
     arrived: float = 0.0
     deadline: float = math.inf
     two_phase: bool = True
+    off: bool = False
     shadow: bool = False
     sampling_key: str = ""
     window: int | None = None

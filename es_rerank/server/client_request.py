@@ -1,8 +1,7 @@
-"""Reads a client's request: target, deadline, body as a stream, and the headers for the engine."""
+"""Reads a client's request: target, body as a stream, and the headers for the engine."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -14,20 +13,12 @@ from multidict import CIMultiDict
 
 from es_rerank.config.addresses import UNIX, host_and_port
 from es_rerank.config.settings import Settings
-from es_rerank.config.types import seconds
 from es_rerank.errors import RequestError
 from es_rerank.net.headers import FORWARDING, end_to_end_headers
 from es_rerank.net.identity import is_foreign_host, is_foreign_site, shows_identity
 from es_rerank.net.messages import Stream
 from es_rerank.net.stream_copy import copy_stream
 from es_rerank.server.memory import Hold
-
-# Time limit for the client's searches, such as `500ms`. It can shorten the rule's deadline but not extend it.
-DEADLINE_HEADER = "X-Rerank-Deadline"
-# Maximum number of hits that the model reads, such as `20`. It can reduce the rule's window but not extend it.
-WINDOW_HEADER = "X-Rerank-Window"
-_MIN_WINDOW, _MAX_WINDOW = 2, 1000
-_WINDOW = re.compile(r"[0-9]{1,4}")
 
 # Headers about the client's request body and response, which are not sent with es-rerank's own requests for the client.
 BODY_HEADERS = ("Accept", "Accept-Encoding", "Content-Encoding", "Content-Length", "Content-Type")
@@ -48,36 +39,6 @@ def target(request: web.BaseRequest) -> str:
         return raw
     found = _BEHIND_HOST.search(raw.partition("://")[2])
     return "/" + found[0].removeprefix("/") if found else "/"
-
-
-def deadline(request: web.BaseRequest) -> float:
-    """Return the client's time limit in seconds; infinity if not set.
-
-    Raises:
-        RequestError: The header is not a valid duration.
-
-    """
-    value = request.headers.get(DEADLINE_HEADER)
-    try:
-        return math.inf if value is None else seconds(value)
-    except ValueError as error:
-        raise RequestError(f"{DEADLINE_HEADER}: {error}") from error
-
-
-def window(request: web.BaseRequest) -> int | None:
-    """Return the window in the client's request; None if the request has no such header.
-
-    Raises:
-        RequestError: The header is not a valid window.
-
-    """
-    value = request.headers.get(WINDOW_HEADER)
-    if value is None:
-        return None
-    number = int(value) if _WINDOW.fullmatch(value) else 0
-    if not _MIN_WINDOW <= number <= _MAX_WINDOW:
-        raise RequestError(f"{WINDOW_HEADER}: must be a number from {_MIN_WINDOW} to {_MAX_WINDOW}")
-    return number
 
 
 def accepted_encodings(request: web.BaseRequest) -> str:

@@ -22,7 +22,7 @@ from es_rerank.server.admin.access import deny_own_endpoint
 from es_rerank.server.admin.pages import PREFIX, admin_page
 from es_rerank.server.concurrency import compute
 from es_rerank.server.handlers import HANDLERS
-from es_rerank.server.handlers.context import EngineSession, SearchCall, mode, search_call
+from es_rerank.server.handlers.context import EngineSession, SearchCall, search_call
 from es_rerank.server.handlers.result import HandlerResult, internal_failure, pass_through
 from es_rerank.server.listen.admin_access import AdminAccess, admin_access
 from es_rerank.server.listen.request_checks import Rejection, RequestHead, check_request, malformed
@@ -180,7 +180,7 @@ def _not_read(endpoint_request: EndpointRequest, why: Why) -> HandlerResult:
 async def _handled(call: SearchCall, session: EngineSession) -> HandlerResult:
     """Call the endpoint's handler. If it fails, the request is passed through."""
     role = call.endpoint_request.role
-    if role is Role.SEARCHES and mode(call.request) == "off":
+    if role is Role.SEARCHES and call.options.off:
         return pass_through(Why.OFF)
     try:
         return await HANDLERS[call.endpoint_request.endpoint](call, session)

@@ -23,7 +23,7 @@ from es_rerank.search.formats.decode import decode, wants_other_format
 from es_rerank.search.formats.endpoints import Endpoint
 from es_rerank.search.response.hits import NotASearchResponseError, keys
 from es_rerank.search.response.hits import read as read_hits
-from es_rerank.server.handlers.context import EngineSession, SearchCall, mode, parsed_searches
+from es_rerank.server.handlers.context import EngineSession, SearchCall, parsed_searches
 from es_rerank.server.handlers.explained import Explainer
 from es_rerank.server.handlers.filtering import filtered
 from es_rerank.server.handlers.result import HandlerResult, internal_failure, pass_through, search_result
@@ -121,7 +121,7 @@ async def _result(
     call: SearchCall, session: EngineSession, reply: EngineReply, final: bool, plan: Plan
 ) -> SearchResult:
     """Return the inner search response, in the engine's order if the client or the rule has turned reranking off."""
-    if not final or plan.rule.mode is RuleMode.OFF or mode(call.request) == "off":
+    if not final or plan.rule.mode is RuleMode.OFF or call.options.off:
         return engine_order(plan, reply, Why.OFF if final else Why.PARTIAL)
     why = None if _is_submit(call) else await _misfit(call, session, reply, plan)
     if why:

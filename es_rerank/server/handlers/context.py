@@ -37,6 +37,7 @@ from es_rerank.search.formats.decode import wants_other_format
 from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch
 from es_rerank.search.formats.parse import parse
 from es_rerank.server import client_request
+from es_rerank.server.call_options import call_options
 from es_rerank.server.concurrency import compute
 from es_rerank.server.handlers.engine_reply import read_reply
 from es_rerank.server.handlers.filtering import shows_no_hits
@@ -55,8 +56,6 @@ _WRITE_SHARE, _MAX_WRITE_SECONDS, _WRITE_SECONDS_PER_SEARCH, _MAX_WRITE_SHARE = 
 _FIELDS_SHARE = 0.5
 # Headers that es-rerank sets itself in engine requests.
 _OWN_HEADERS = ("Content-Length", "Content-Encoding", "Accept-Encoding")
-# Headers with which the client turns reranking `off` or selects `shadow` mode, and sets the key for sampling.
-MODE_HEADER, _KEY_HEADER = "X-Rerank-Mode", "X-Rerank-Key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +83,8 @@ def search_call(
 ) -> SearchCall:
     """Return the call for a request that arrived at *arrived*, in monotonic seconds. May raise RequestError."""
     row = ENGINE_REQUESTS.get(endpoint_request.endpoint)
-    options = CallOptions(
-        arrived=arrived,
-        deadline=arrived + client_request.deadline(request),
-        two_phase=row is not None and row.two_phase,
-        shadow=mode(request) == "shadow",
-        sampling_key=request.headers.get(_KEY_HEADER, ""),
-        window=client_request.window(request),
-    )
+    options = call_options(request.headers, arrived, two_phase=row is not None and row.two_phase)
     return SearchCall(state, request, endpoint_request, body, options)
-
-
-def mode(request: web.BaseRequest) -> str:
-    """Return the value of `X-Rerank-Mode`. Only `off` and `shadow` have an effect."""
-    return request.headers.get(MODE_HEADER, "").strip().lower()
 
 
 def parsed_searches(call: SearchCall) -> Sequence[ParsedSearch] | HandlerResult:

@@ -1,0 +1,66 @@
+"""Reads the options for the searches of a request from its `X-Rerank-*` headers."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+from es_rerank.config.types import seconds
+from es_rerank.errors import RequestError
+from es_rerank.model import CallOptions
+
+# `off` turns reranking off, and `shadow` selects shadow mode. Other values have no effect.
+_MODE = "X-Rerank-Mode"
+# Time limit, such as `500ms`. It can shorten the rule's deadline but not extend it.
+_DEADLINE = "X-Rerank-Deadline"
+# Maximum number of hits that the model reads, such as `20`. It can reduce the rule's window but not extend it.
+_WINDOW = "X-Rerank-Window"
+_MIN_WINDOW, _MAX_WINDOW = 2, 1000
+_NUMBER = re.compile(r"[0-9]{1,4}")
+# Key that decides whether a search is in the sample.
+_KEY = "X-Rerank-Key"
+
+
+def call_options(headers: Mapping[str, str], arrived: float, *, two_phase: bool) -> CallOptions:
+    """Return the options for the searches of a request.
+
+    Args:
+        headers: The request headers, in a mapping that ignores case.
+        arrived: When the request arrived, in monotonic seconds.
+        two_phase: Whether searches at its endpoint may be split into a query phase and a fetch phase.
+
+    Raises:
+        RequestError: A header has an invalid value.
+
+    """
+    mode = headers.get(_MODE, "").strip().lower()
+    return CallOptions(
+        arrived=arrived,
+        deadline=arrived + _time_limit(headers),
+        two_phase=two_phase,
+        off=mode == "off",
+        shadow=mode == "shadow",
+        sampling_key=headers.get(_KEY, ""),
+        window=_window(headers),
+    )
+
+
+def _time_limit(headers: Mapping[str, str]) -> float:
+    """Return the client's time limit in seconds; infinity if it sets none."""
+    value = headers.get(_DEADLINE)
+    try:
+        return math.inf if value is None else seconds(value)
+    except ValueError as error:
+        raise RequestError(f"{_DEADLINE}: {error}") from error
+
+
+def _window(headers: Mapping[str, str]) -> int | None:
+    """Return the client's window; None if it sets none."""
+    value = headers.get(_WINDOW)
+    if value is None:
+        return None
+    number = int(value) if _NUMBER.fullmatch(value) else 0
+    if not _MIN_WINDOW <= number <= _MAX_WINDOW:
+        raise RequestError(f"{_WINDOW}: must be a number from {_MIN_WINDOW} to {_MAX_WINDOW}")
+    return number
