@@ -3,6 +3,9 @@
 The requests that es-rerank sends for a number of searches are recorded. Then two loads take turns on the same vLLM: the
 recorded requests, as many at a time as es-rerank has in flight, and the same searches through es-rerank without caches.
 So vLLM scores the same pairs on both ways.
+
+With `--own-core`, vLLM has a processor core of its own, as a model on a GPU has its own processor. Everything else,
+also the client that calls vLLM directly, shares the other cores.
 """
 
 from __future__ import annotations
@@ -125,11 +128,23 @@ async def _turns(options: argparse.Namespace, sends: Mapping[str, tuple[Pairs, i
             rates[name].append(await pairs_per_second(send, clients, options.seconds))
     return {
         "model": options.model,
+        "own_core": options.own_core,
         "load_average": [round(value, 1) for value in load],
         "pairs_per_second": {name: round(median(values), 1) for name, values in rates.items()},
         "ratio": round(ratio(rates[THROUGH], rates[DIRECT]), 3),
         "ratios": [round(one / other, 3) for one, other in zip(rates[THROUGH], rates[DIRECT], strict=True)],
     }
+
+
+def start_on_own_core(models: Models, model: str) -> None:
+    """Start the model on the last core of this process, and restrict this process to the others."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise SystemExit("--own-core: this process needs at least two processor cores")
+    # Processes and threads inherit the cores of those that start them.
+    os.sched_setaffinity(0, cores[-1:])
+    models.running(model)
+    os.sched_setaffinity(0, cores[:-1])
 
 
 def arguments() -> argparse.Namespace:
@@ -140,6 +155,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--searches", type=int, default=40, help="different searches")
     parser.add_argument("--seconds", type=float, default=15, help="seconds of each turn")
     parser.add_argument("--turns", type=int, default=5, help="turns of each way")
+    parser.add_argument("--own-core", action="store_true", help="run vLLM on a core of its own")
     parser.add_argument("--json", type=Path, help="file for the report")
     return parser.parse_args()
 
@@ -148,9 +164,11 @@ def main() -> None:
     options = arguments()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        engine = stack.enter_context(ENGINES[options.engine](HIT_WORDS))
         models = Models(folder)
         stack.callback(models.stop)
+        if options.own_core:
+            start_on_own_core(models, options.model)
+        engine = stack.enter_context(ENGINES[options.engine](HIT_WORDS))
         report = asyncio.run(compared(options, engine, models, folder))
     if options.json:
         options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
