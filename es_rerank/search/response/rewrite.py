@@ -108,7 +108,12 @@ def _written(response: SearchResponse, hits: Sequence[RankedHit], plan: Plan, ed
 
 
 def _texts(hits: Sequence[RankedHit], plan: Plan) -> list[bytes]:
-    """Return the text of each hit for the client. Raises ValueError if hits must be changed and one has a duplicate key."""
+    """Return the JSON text of each hit for the client.
+
+    Raises:
+        ValueError: A hit has a duplicate key, and hits of the page must be changed.
+
+    """
     texts = [ranked.hit.raw for ranked in hits]
     extra = [name for name in plan.extra_fields if not is_covered(name, plan.client_fields)]
     if not (extra or plan.without_stored_fields or any(map(_is_scored, hits))):
