@@ -212,7 +212,7 @@ def skip_result(skip: Skip, rule: Rule | None = None) -> SearchResult:
 def _read(reply: EngineReply) -> SearchResponse | Skip:
     """Parse the engine's search response; return a skip if it cannot be rewritten safely."""
     if reply.body is None:
-        return Skip(Why.ENGINE_ERROR)
+        return Skip(reply.why)
     try:
         return read(reply.body)
     except NotASearchResponseError:

@@ -112,8 +112,16 @@ REASONS: Mapping[Why, Reason] = {
     Why.NO_PASSAGES: Reason(
         "No hit in the window has text in the fields that the model reads.", "Check `fields` in the rule."
     ),
-    Why.ENGINE_ERROR: Reason("The engine rejected the request for all hits of the window.", "Lower `window`."),
-    Why.ENGINE_ANSWER: Reason("The engine's response has no list of scored hits.", _NOTHING),
+    Why.ENGINE_ERROR: Reason(
+        "The engine rejected the request for all hits of the window, a shard failed, or the response is larger than "
+        "`max_answer`, or cut off.",
+        "Read the engine's log, lower `window`, or raise `max_answer`.",
+    ),
+    Why.ENGINE_ANSWER: Reason(
+        "The engine's response has no list of scored hits. Or the index changed between the query phase and the fetch "
+        "phase, so that a hit of the page is gone.",
+        _NOTHING,
+    ),
     Why.PARTIAL: Reason(
         "The asynchronous search is still running. es-rerank reranks only the final response.",
         "Request the search again with its id.",
@@ -146,7 +154,8 @@ REASONS: Mapping[Why, Reason] = {
         "An error in es-rerank occurred. The log has the traceback.", "Report the error with the traceback."
     ),
     Why.SELF_TEST: Reason(
-        "The rerank server did not rank the known pairs of the self-test correctly.",
+        "The rerank server has not passed the self-test: it did not rank the known pairs correctly, or has not yet "
+        "responded.",
         "Start vLLM with `es-rerank model serve`, and check `profile`.",
     ),
 }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from multidict import CIMultiDict
 
 from es_rerank.model.rule import Rule
+from es_rerank.model.why import Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class EngineReply:
         started: When the request was sent, in monotonic seconds.
         ended: When the response was complete, in monotonic seconds.
         error: The decoded body if the status is 400, 401, 403 or 404; empty for other statuses and for long bodies.
+        why: Why the search is skipped if the body is None.
         elasticsearch: Whether the engine is Elasticsearch, even if another engine is emulated for clients.
 
     """
@@ -76,6 +78,7 @@ class EngineReply:
     ended: float = 0.0
     elasticsearch: bool = False
     error: bytes = b""
+    why: Why = Why.ENGINE_ERROR
 
     @property
     def size(self) -> int:

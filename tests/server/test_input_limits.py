@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
@@ -256,13 +257,18 @@ async def test_over_the_memory_of_all_requests_searches_are_passed_through() -> 
     assert body in [seen.body for seen in engine.seen]
 
 
-async def test_an_answer_over_the_memory_of_all_requests_is_streamed() -> None:
+@pytest.mark.parametrize("target", ["/docs/_search", "/docs/_msearch"])
+@pytest.mark.parametrize("compressed", [False, True])
+async def test_an_answer_over_the_memory_of_all_requests_is_streamed(target: str, compressed: bool) -> None:
     said = ANSWER.ljust(3000)
-    async with running(dict(ENGINE) | {"/docs/_search": FakeResponse(said)}, max_memory=2048) as (proxy, engine, _):
-        got = await sent(proxy, "/docs/_search", HOSE)
-    assert got.body == said
-    assert got.headers["X-Rerank"].startswith("skipped; why=")
-    assert engine.seen[-1].body == HOSE.encode()
+    body = HOSE if target.endswith("_search") else f"{{}}\n{HOSE}\n"
+    headers = [*JSON, *([("Content-Encoding", "gzip")] if compressed else [])]
+    reply = FakeResponse(gzip.compress(said) if compressed else said, headers=headers)
+    async with running(dict(ENGINE) | {target: reply}, max_memory=2048) as (proxy, engine, _):
+        got = await sent(proxy, target, body)
+    assert got.body == reply.body
+    assert got.headers["X-Rerank"] == "skipped; why=out_of_memory"
+    assert engine.seen[-1].body == body.encode()
 
 
 TERMS = {"query": {"bool": {"must": [json.loads(MATCH)], "filter": {"terms": {"a": [1] * 200_000}}}}}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 
-from es_rerank.model import EngineReply
+from es_rerank.model import EngineReply, Why
 from es_rerank.net.content_encoding import MAX_RATIO, decompress
 from es_rerank.net.messages import EngineResponse
 from es_rerank.server.concurrency import compute
@@ -31,20 +32,26 @@ async def read_reply(response: EngineResponse, max_bytes: int, hold: Hold) -> En
     """
     response.headers.popall("Content-Length", None)
     coding = response.headers.pop("Content-Encoding", "")
-    body, error = None, b""
-    if response.status == HTTPStatus.OK:
-        body = await _body(response, coding, max_bytes, hold)
-    elif response.status in _REJECTED:
-        error = await _body(response, coding, _MAX_ERROR_BYTES, hold) or b""
-    return EngineReply(
-        response.status, response.headers, body, coding, elasticsearch=response.elasticsearch, error=error
+    found: bytes | Why = Why.ENGINE_ERROR
+    if response.status == HTTPStatus.OK or response.status in _REJECTED:
+        limit = max_bytes if response.status == HTTPStatus.OK else _MAX_ERROR_BYTES
+        found = await _body(response, coding, limit, hold)
+    reply = EngineReply(
+        response.status, response.headers, content_encoding=coding, elasticsearch=response.elasticsearch
     )
+    if isinstance(found, Why):
+        return replace(reply, why=found)
+    return replace(reply, body=found) if response.status == HTTPStatus.OK else replace(reply, error=found)
 
 
-async def _body(response: EngineResponse, coding: str, limit: int, hold: Hold) -> bytes | None:
-    """Return the decoded body; None if it is larger than *limit* bytes, too large to hold, or cannot be decoded."""
-    whole = (await read_body(response.content.iter_any(), limit, hold, None)).whole
-    if whole is None or not coding:
-        return whole
-    body = await compute(len(whole) * MAX_RATIO, decompress, whole, coding, limit)
-    return body if body is not None and hold.grow(len(body)) else None
+async def _body(response: EngineResponse, coding: str, limit: int, hold: Hold) -> bytes | Why:
+    """Return the decoded body; the reason if it is larger than *limit* bytes, too large to hold, or not decodable."""
+    read = await read_body(response.content.iter_any(), limit, hold, None)
+    if read.whole is None:
+        return Why.OUT_OF_MEMORY if read.why is Why.OUT_OF_MEMORY else Why.ENGINE_ERROR
+    if not coding:
+        return read.whole
+    body = await compute(len(read.whole) * MAX_RATIO, decompress, read.whole, coding, limit)
+    if body is None:
+        return Why.ENGINE_ERROR
+    return body if hold.grow(len(body)) else Why.OUT_OF_MEMORY

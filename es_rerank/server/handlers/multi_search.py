@@ -67,8 +67,8 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
     if len(found) < len(parts):
         # Send all searches again, because the engines reject a request in which no template can be rendered.
         unchanged = await _ask(session, _client_request(call), [part.own_line for part in parts])
-        if unchanged is None:
-            return _unchanged(call, session, parts)
+        if isinstance(unchanged, Skip):
+            return _unchanged(call, session, parts, unchanged.why)
         found = {index: unchanged.responses.response(index) for index in range(len(parts))} | found
     body = await filtered(call.endpoint_request, query.responses.with_responses(found), query.reply)
     if body is None:
@@ -85,7 +85,7 @@ async def make_parts(call: SearchCall, session: EngineSession, parsed: Sequence[
     return await gather_bounded(call.state.settings.reranker_max_requests, partial(_part, call, session), parsed)
 
 
-async def ask_many(call: SearchCall, session: EngineSession, lines: Sequence[Line]) -> MultiReply | None:
+async def ask_many(call: SearchCall, session: EngineSession, lines: Sequence[Line]) -> MultiReply | Skip:
     """Send many searches of a request to the engine as one `_msearch`.
 
     Args:
@@ -94,18 +94,18 @@ async def ask_many(call: SearchCall, session: EngineSession, lines: Sequence[Lin
         lines: Header and body of each search.
 
     Returns:
-        The reply; None unless it has a response for each search.
+        The reply; a skip unless it has a response for each search.
 
     """
     request = call.endpoint_request
     return await _ask(session, MULTI_REQUESTS[request.endpoint](request, b""), lines)
 
 
-async def _ask(session: EngineSession, engine_request: EngineRequest, lines: Sequence[Line]) -> MultiReply | None:
+async def _ask(session: EngineSession, engine_request: EngineRequest, lines: Sequence[Line]) -> MultiReply | Skip:
     """Send lines as the body of an engine request."""
     reply = await session.ask(engine_request._replace(body=write(lines)))
     found = None if reply.body is None else await compute(len(reply.body), responses, reply.body)
-    return MultiReply(reply, found) if found and len(found.responses) == len(lines) else None
+    return MultiReply(reply, found) if found and len(found.responses) == len(lines) else Skip(reply.why)
 
 
 def _client_request(call: SearchCall) -> EngineRequest:
@@ -130,7 +130,7 @@ async def _part(call: SearchCall, session: EngineSession, parsed: ParsedSearch) 
 async def _fetch(call: SearchCall, session: EngineSession, part: Part, plan: Plan) -> EngineReply:
     """Fetch one search with a separate request, for a measurement after the response."""
     reply = await ask_many(call, session, [part.line(plan)])
-    return reply.of(0) if reply else EngineReply()
+    return reply.of(0) if isinstance(reply, MultiReply) else EngineReply(why=reply.why)
 
 
 async def rank_part(
@@ -155,9 +155,9 @@ async def _results(
     limit = call.state.settings.reranker_max_requests
     windows = await gather_bounded(limit, partial(rank_part, call, session), parts, replies, explainers)
     lines = {index: line for index in range(len(parts)) if (line := _second_line(call, parts[index], windows[index]))}
-    second = await ask_many(call, session, list(lines.values())) if lines else None
+    second = await ask_many(call, session, list(lines.values())) if lines else Skip(Why.ENGINE_ERROR)
     position = {index: place for place, index in enumerate(lines)}
-    size = len(query.responses.body) + (len(second.responses.body) if second else 0)
+    size = len(query.responses.body) + (len(second.responses.body) if isinstance(second, MultiReply) else 0)
     results = await compute(size, _completed, windows, second, position)
     return [await explainer.explained(result) for explainer, result in zip(explainers, results, strict=True)]
 
@@ -168,8 +168,7 @@ async def _first(call: SearchCall, session: EngineSession, parts: Sequence[Part]
     if not plans:
         return Skip(Why.ENGINE_ERROR)
     request = ask_many(call, session, [part.line() for part in parts])
-    query = await call.state.engine_times.timed(call.endpoint_request.path, plans, call.options, request)
-    return query or Skip(Why.ENGINE_ERROR)
+    return await call.state.engine_times.timed(call.endpoint_request.path, plans, call.options, request)
 
 
 def _replies(parts: Sequence[Part], query: MultiReply) -> list[EngineReply]:
@@ -181,7 +180,7 @@ def _replies(parts: Sequence[Part], query: MultiReply) -> list[EngineReply]:
 
 
 def _completed(
-    windows: Sequence[RankedWindow | SearchResult], second: MultiReply | None, position: Mapping[int, int]
+    windows: Sequence[RankedWindow | SearchResult], second: MultiReply | Skip, position: Mapping[int, int]
 ) -> list[SearchResult]:
     """Complete the searches. *position* has the index of each search that is in the second request."""
     return [_result(window, second, position.get(index)) for index, window in enumerate(windows)]
@@ -196,13 +195,13 @@ def _second_line(call: SearchCall, part: Part, window: RankedWindow | SearchResu
     return part.own_line if window.body is None and not is_template else None
 
 
-def _result(window: RankedWindow | SearchResult, second: MultiReply | None, position: int | None) -> SearchResult:
+def _result(window: RankedWindow | SearchResult, second: MultiReply | Skip, position: int | None) -> SearchResult:
     """Complete one search. If it is in the second request, use its response."""
     if position is None:
         return window if isinstance(window, SearchResult) else page_result(window)
     if isinstance(window, SearchResult):
-        return replace(window, body=second.responses.response(position)) if second else window
-    return joined_result(window, second.of(position) if second else EngineReply())
+        return replace(window, body=second.responses.response(position)) if isinstance(second, MultiReply) else window
+    return joined_result(window, second.of(position) if isinstance(second, MultiReply) else EngineReply(why=second.why))
 
 
 def _response(result: SearchResult, body: bytes) -> bytes:

@@ -54,7 +54,7 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
     reply = await session.ask(EngineRequest(request.path, query_string, body))
     whole = None if reply.body is None else await filtered(call.endpoint_request, reply.body, reply)
     if whole is None:
-        why = Why.ENGINE_ERROR if reply.body is None else Why.ENGINE_ANSWER
+        why = reply.why if reply.body is None else Why.ENGINE_ANSWER
         return replace(unchanged, outcomes=tuple(skipped(why) for _ in outcomes))
     return replace(unchanged, body=whole, outcomes=outcomes, reply=reply, forward=None)
 
@@ -76,7 +76,10 @@ async def _results(call: SearchCall, session: EngineSession, parts: Sequence[Par
     rated: list[_Rated] = []
     for batch in _batches([part for part in parts if isinstance(part.plan, Plan)]):
         query = await ask_many(call, session, [part.line() for part in batch])
-        replies = [query.of(index) if query else EngineReply() for index in range(len(batch))]
+        if isinstance(query, Skip):
+            rated += [_Rated(skipped(query.why))] * len(batch)
+            continue
+        replies = [query.of(index) for index in range(len(batch))]
         limit = call.state.settings.reranker_max_requests
         rated += await gather_bounded(limit, partial(_rated, call, session), batch, replies)
     remaining = iter(rated)
