@@ -1,6 +1,6 @@
 """Byte spans of values in JSON text. Edits replace single values and leave all other bytes unchanged.
 
-msgspec skips each value at C speed and returns its raw bytes; the Python code here only reads keys and separators.
+msgspec skips each value at C speed and returns its raw bytes; the Python code here reads only keys and separators.
 
 Text from clients and servers is first checked with `check_depth`: the depth that msgspec and recursive functions can
 handle depends on the Python version and the call stack. Other functions expect text of at most `MAX_DEPTH` levels.
@@ -70,7 +70,7 @@ class Span(NamedTuple):
 
 
 class _Key(NamedTuple):
-    """The text between two values: separator, key and colon; and its size without the separator."""
+    """The text before a member's value (comma, key and colon), and its length in bytes from the start of the key."""
 
     text: bytes
     size: int
@@ -123,7 +123,7 @@ def members_of_each(texts: Iterable[bytes]) -> list[dict[str, Span]]:
 
 
 def _members(text: bytes, layout: dict[str, _Key]) -> dict[str, Span]:
-    """Return the spans of members. *layout* has the keys as they were written in earlier objects, and gets new ones."""
+    """Return the spans of members. *layout* has the keys as earlier objects write them; new keys are added to it."""
     text, decoded = decode_repaired(text, _OBJECT)
     spans: dict[str, Span] = {}
     position = text.index(b"{") + 1
@@ -211,7 +211,7 @@ def _decoder(type: Any) -> msgspec.json.Decoder[Any]:  # noqa: A002
 
 
 def _key(text: bytes, position: int, name: str) -> _Key:
-    """Read the key of a member. Raises ValueError if it is not *name*."""
+    """Return the key of the member at a position, with its separators. Raises ValueError if the key is not *name*."""
     found = _KEY.match(text, position)
     if found is None or not _is_key(found[1], name):
         raise ValueError(f"duplicate key near byte {position}")

@@ -8,7 +8,7 @@ from itertools import accumulate
 MAX_DEPTH = 200
 """Maximum nesting depth of JSON text. The engines accept about 30 nested queries, each of which has a few levels."""
 
-# Counted in steps of this many brackets, to stop early and to let other threads run.
+# Brackets are counted in steps of this many, to stop early and to let other threads run.
 _BRACKETS_PER_STEP = 65_536
 _TO_SQUARE = bytes.maketrans(b"{}", b"[]")
 _NO_STRUCTURE = bytes(set(range(256)) - set(b'"[]{}'))

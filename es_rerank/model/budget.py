@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-# Searches of one request that are planned without a break between them.
+# Maximum number of searches of one request that are planned in a row, before the event loop runs other tasks.
 _AT_ONCE = 8
 
 
@@ -19,7 +19,7 @@ class PlanningBudget:
         values: Number of JSON values in the body.
         objects: Number of JSON objects in the body: each may be a query clause.
         arrays: Number of JSON arrays in the body.
-        syntax_tokens: Number of words and operators that are parsed as a query language. Texts beyond
+        syntax_tokens: Number of words and operators in texts with a query syntax, such as `query_string`. Texts beyond
             this limit are not parsed; only their operators are removed.
         comparisons: Number of comparisons of a field name with a wildcard pattern.
 
@@ -33,12 +33,12 @@ class PlanningBudget:
     comparisons: int = 50_000
 
     def shared(self, searches: int) -> PlanningBudget:
-        """Return the budget of each search if a request has *searches* of them."""
+        """Return the budget for each search of a request that has *searches* searches."""
         parts = max(1, min(searches, _AT_ONCE))
         return PlanningBudget(*(getattr(self, limit.name) // parts for limit in fields(self)))
 
     def covers(self, body: bytes) -> bool:
-        """Return whether a search body is within the limits. Brackets and commas in strings are counted, too."""
+        """Return whether a search body is within the limits. Brackets and commas inside strings are counted as well."""
         if len(body) <= min(self.values, self.objects, self.arrays):
             return True
         if len(body) > self.size or body.count(b",") >= self.values:

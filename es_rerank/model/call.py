@@ -1,4 +1,4 @@
-"""The options of one client request, and the engine's reply to a request that es-rerank sent."""
+"""The options for reranking the searches of a client request, and the responses of the engine."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from es_rerank.model.why import Why
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
-    """The options for the searches of one client request.
+    """The options for reranking the searches of one client request. Times are values of `time.monotonic()`.
 
     Attributes:
-        arrived: When the request arrived, in monotonic seconds.
-        deadline: When the client stops waiting for the response, in monotonic seconds.
+        arrived: When the request arrived.
+        deadline: When the client stops waiting for the response.
         two_phase: Whether searches at this endpoint may be split into a query phase and a fetch phase.
         off: Whether the client turned reranking off.
-        shadow: Whether the client requested shadow mode, in which its searches are only measured.
-        sampling_key: Key that decides whether a search is in the sample; if empty, the search's `preference` is used,
-            or its query text.
-        window: The window in the client's request. It can only reduce the window of the rule. None if there is none.
+        shadow: Whether the client requested shadow mode. Its searches are then reranked only to measure the effect, and
+            the client gets the engine's order.
+        sampling_key: Key that decides whether a search is in the sample of a rule. If it is empty, the key is the
+            `preference` of the search or, without a `preference`, its query text.
+        window: The window that the client requested, as a number of hits; None if it requested none. It can only reduce
+            the window of the rule.
 
     """
 
@@ -36,36 +38,31 @@ class CallOptions:
     window: int | None = None
 
     def deadline_of(self, rule: Rule) -> float:
-        """Return the time by which a search with this rule must be answered, in monotonic seconds."""
+        """Return the time by which a search with this rule must be answered."""
         return min(self.arrived + rule.deadline, self.deadline)
 
     def narrowed(self, rule: Rule) -> Rule:
-        """Return the rule with the window in the client's request, if it is smaller than the window of the rule."""
+        """Return the rule, with the window that the client requested if that is smaller than the window of the rule."""
         return rule if self.window is None or self.window >= rule.window else replace(rule, window=self.window)
 
     def restarted(self, now: float) -> CallOptions:
-        """Return the options with arrival time *now* and the same time limit, for work that starts later.
-
-        Args:
-            now: New arrival time, in monotonic seconds.
-
-        """
+        """Return the options with arrival time *now* and the same time limit, for work that starts later."""
         return replace(self, arrived=now, deadline=self.deadline + now - self.arrived)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineReply:
-    """The engine's response to one request, with its body decoded.
+    """The engine's response to one request, with its body decoded. Times are values of `time.monotonic()`.
 
     Attributes:
         status: HTTP status.
-        headers: Headers as sent to the client, without `Content-Length` and `Content-Encoding`.
+        headers: Response headers for the client, without `Content-Length` and `Content-Encoding`.
         body: The decoded body; None if the status is not 200, or the body is too large or cannot be decoded.
         content_encoding: The `Content-Encoding` of the response to the client; empty if it is not encoded.
-        started: When the request was sent, in monotonic seconds.
-        ended: When the response was complete, in monotonic seconds.
+        started: When the request was sent.
+        ended: When the response was complete.
         error: The decoded body if the status is 400, 401, 403 or 404; empty for other statuses and for long bodies.
-        why: Why the search is skipped if the body is None.
+        why: The reason for skipping the search if `body` is None.
         elasticsearch: Whether the engine is Elasticsearch, even if another engine is emulated for clients.
 
     """

@@ -1,4 +1,4 @@
-"""The outcome of a search: reranked, skipped, failed or only measured, with the reason."""
+"""The outcome of a search: reranked, skipped, failed or only measured (shadow mode), with the reason."""
 
 from __future__ import annotations
 
@@ -21,9 +21,13 @@ class OutcomeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """The reason why a search is not reranked, and the name of its rule, if one was chosen.
+    """The decision not to rerank a search.
 
-    In shadow mode, `shadow` is the plan to measure after the response.
+    Attributes:
+        why: The reason.
+        shadow: In shadow mode, the plan for measuring the effect of reranking after the response has been sent.
+        rule: Name of the search's rule; empty if none was chosen.
+
     """
 
     why: Why
@@ -36,7 +40,7 @@ class Outcome:
     """The outcome of one search.
 
     Attributes:
-        state: Whether the search was reranked, skipped, failed or only measured.
+        state: Whether the search was reranked, skipped or only measured (shadow mode), or scoring failed.
         why: The reason; None if the search was reranked.
         window: Number of hits that the model scored.
         of: Number of hits in the planned window. `window` can be smaller under load or at the deadline.
@@ -44,8 +48,8 @@ class Outcome:
         model: Name of the model.
         fields: Fields that the model read, in order.
         rule: Name of the rule; empty if none was chosen.
-        rank_change: Mean distance of the first ten hits from their ranks in the engine's order; None if the search was
-            not reranked.
+        rank_change: Mean difference between the new rank and the engine's rank of the first ten hits; None if the
+            search was not reranked.
         detail: The rerank server's error message, for the log and for the error response of strict rules.
 
     """

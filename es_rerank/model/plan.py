@@ -36,9 +36,15 @@ class FetchPhase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FetchSpec:
-    """The hits to request: `from_` and `size` of the engine request and, in the fetch phase, the keys of the hits.
+    """The hits to request from the engine.
 
-    `ordered`: whether the engine must return these hits in the order of their keys.
+    Attributes:
+        phase: The phase of the request.
+        from_: `from` of the request.
+        size: `size` of the request.
+        only: Keys of the hits to return, in the fetch phase; empty in other phases.
+        ordered: Whether the engine must return the hits in the order of `only`.
+
     """
 
     phase: FetchPhase
@@ -56,20 +62,21 @@ class Plan:
         text: The query text for the model.
         start: `from` of the client's page.
         size: `size` of the client's page.
-        fetch: The hits to request from the engine, and their content.
+        fetch: The hits to request from the engine, and the phase of the request.
         window: Number of hits that the model reads; 0 for a page beyond the window, where only `_score` is changed.
         rule: The rule of the indices, with the options that the request sets explicitly.
         passage_fields: Fields that the model reads. If `chooses_fields` is true, these are only candidates.
         named_fields: The candidate fields that the query searches or highlights by name.
         chooses_fields: Whether es-rerank chooses among the candidate fields by the hits of the window.
         reads_stored: Whether the model reads stored fields, because the indices have no `_source`.
-        info: The indices and the mapping that the plan is based on; None if they are no longer known.
-        extra_fields: Fields that es-rerank requests in addition to the client's, and removes from the response.
+        info: The indices and the mapping that the plan is based on; None if not all indices are known.
+        extra_fields: Fields that only es-rerank requests, not the client; they are removed from the response.
         client_fields: Field patterns that the client requested; fields that match them are never removed.
-        min_score: Hits with a lower probability are dropped.
+        min_score: Lowest probability that the client accepts; hits with a lower one are dropped. None for no limit.
         counts_hits: Whether the number of returned hits shows how many match: it is smaller than the requested number
             only if no more hits match.
-        hits_only: Whether the response of the query phase is complete if the search has no hits.
+        hits_only: Whether the response to the query phase is complete if the client's page has no hits, so no fetch
+            phase is needed.
         recorded: Whether a plugin of the engine records the hits of the fetch phase. They must then be exactly the hits
             that the client gets.
         without_stored_fields: Whether the client wants hits without `_id` and `_source` (`stored_fields: _none_`).

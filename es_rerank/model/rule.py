@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class RuleMode(StrEnum):
-    """The modes of a rule: rerank all searches, none, or a sample of them, or only measure (shadow mode)."""
+    """The modes of a rule: rerank all searches, none, or a sample of them, or only measure the effect (shadow mode)."""
 
     ON = "on"
     OFF = "off"
@@ -39,7 +39,7 @@ class LongDocuments:
     """The options for documents longer than one passage. If an attribute is None, the value of the profile is used.
 
     Attributes:
-        mode: The part of a long document that is scored.
+        mode: Whether a long document is scored by its first passage only, or by the best of its passages.
         max_passage_tokens: Maximum length of a passage, in model tokens.
         max_search_tokens: Maximum total length of the passages of one search, in model tokens.
 
@@ -52,10 +52,13 @@ class LongDocuments:
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """The thresholds for known items: searches for one item by its title or identifier, whose first hit stays first.
+    """Thresholds for known-item searches, which look for one item by its title or identifier.
+
+    The engine's first hit stays first in such a search.
 
     Attributes:
-        score_ratio: Lowest ratio of the first hit's engine score to the second's.
+        score_ratio: If the engine score of the first hit is at least this many times that of the second hit, the first
+            hit is considered the known item.
         margin: Difference of probabilities. If another hit's probability is higher by at least this difference, the
             first hit does not stay first.
 
@@ -68,9 +71,10 @@ class Protection:
 class LowHits(StrEnum):
     """The ways to treat hits of the window whose probability is too low.
 
-    DROP: they are not shown, and their places at the end of the window stay empty.
+    DROP: they are not returned, and their places at the end of the window stay empty.
     LAST: they come after all other hits of the search.
-    ONLY_SCORED: they are not shown, and neither are hits without a probability, also those after the window.
+    ONLY_SCORED: they are not returned. Hits without a probability, including all hits after the window, are not
+        returned either.
     """
 
     DROP = "drop"

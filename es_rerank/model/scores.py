@@ -17,8 +17,8 @@ class ScoreRequest:
         query: The query text.
         documents: The text of each hit in the window; None for a hit without text, which is not scored.
         rule: The rule, which has the instruction, the options for long documents, and whether partial scores are used.
-        deadline: When the scores must be available, in monotonic seconds.
-        whole: Whether to score either all documents or none. If true, the window is not reduced under load.
+        deadline: When the scores must be available, as a value of `time.monotonic()`.
+        whole: Whether to score either all documents or none, so that the window is not reduced under load.
 
     """
 

@@ -53,10 +53,10 @@ class RerankRequest:
     Attributes:
         text: The query text for the model.
         fields: The fields that the model reads; empty means the rule's fields.
-        window: Number of hits that the model reads, and the maximum number of hits returned.
-        min_score: Hits with a lower probability are dropped.
+        window: Maximum number of hits that the model reads and that are returned; None for no such limit.
+        min_score: Lowest probability; hits with a lower one are dropped. None for no limit.
         chunks: Whether long documents are scored passage by passage.
-        from_header: Whether the query text is that of the `X-Rerank-Query` header.
+        from_header: Whether the query text comes from the `X-Rerank-Query` header.
 
     """
 
@@ -74,12 +74,13 @@ class Search:
 
     Attributes:
         target: The decoded index expression; empty means all indices.
-        params: The decoded URL parameters; if one is repeated, the last value.
-        body: The search body, without explicit reranking options.
-        rerank_request: The explicit reranking options, if any.
+        params: The decoded URL parameters; the last value of a repeated parameter.
+        body: The search body; native rerankers that es-rerank replaces are removed from it.
+        rerank_request: The explicit reranking options; None if the request has none.
         without_reranker: Whether a native reranker was removed from the body.
-        budget: The limits for the work of planning the search.
-        from_template: Whether the body is a rendered search template. Its author decides on the fields that are shown.
+        budget: Limits on the size of the body and the complexity of the query, so that planning the search is fast.
+        from_template: Whether the engine rendered the body from a search template. Unless fields are
+            named explicitly, the model then reads only fields that the hits in the response contain.
 
     """
 
@@ -93,7 +94,7 @@ class Search:
 
 
 class PipelineEffect(IntEnum):
-    """The effect of a search pipeline, by which its result depends on the requested hits or not.
+    """Whether the result of a search pipeline depends on which hits are requested from the engine.
 
     NONE: The result does not depend on the requested hits.
     PER_HIT: The pipeline changes each hit independently of the others.
@@ -112,9 +113,9 @@ class IndexInfo:
     Attributes:
         names: The concrete index names that the index expression resolves to.
         field_types: The type of each leaf field, by field path.
-        pipeline: The effect of the search pipeline.
-        max_result_window: The maximum number of hits that the engine returns; None as long as it has refused no search
-            because of this limit.
+        pipeline: The effect of the search pipeline that the search uses.
+        max_result_window: The index setting `index.max_result_window`; None if it is not known, because the engine has
+            not rejected a search with more hits yet.
         has_source: Whether hits have a `_source`; false once hits without one were seen.
         memo: Cached results of functions of `field_types`, by name, so that each is computed only once.
 
@@ -129,10 +130,10 @@ class IndexInfo:
 
 
 class Mappings:
-    """The interface with which the pipeline corrects cached mappings. This class ignores the corrections."""
+    """Receives corrections of cached mappings from the pipeline. This base class has no cache and ignores them."""
 
     def forget(self, info: IndexInfo) -> bool:  # noqa: ARG002
-        """Remove a mapping because hits are from other indices. Return whether requesting it again can help."""
+        """Remove a mapping, because hits are from other indices. Return whether the next search requests it again."""
         return False
 
     def learn_source(self, info: IndexInfo, *, has_source: bool) -> None:
