@@ -42,7 +42,7 @@ async def measured(run: Run, endpoint: RunningEndpoint, *options: str) -> Result
 async def test_both_sides_are_measured_in_one_run(
     run: Run, endpoint: RunningEndpoint, engine: FakeServer, files: Path, load: list[str]
 ) -> None:
-    result = await measured(run, endpoint, *load, "--seconds", "2", "--json", "out/result.json", "--size", "3")
+    result = await measured(run, endpoint, *load, "--seconds", "1", "--json", "out/result.json", "--size", "3")
     assert result.exit_code == 0, result.output
     found = json.loads((files / "out" / "result.json").read_text())
     sides = found["sides"]

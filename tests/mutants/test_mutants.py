@@ -110,6 +110,11 @@ def test_known_equivalents_are_still_in_the_code_and_have_a_reason() -> None:
 class TestWorker:
     """One module, and one test that knows what it returns."""
 
+    @pytest.fixture(autouse=True)
+    def _no_plugins(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Start pytest without plugins, which these tests do not use, because their import takes most of the time."""
+        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
     @staticmethod
     def worker(root: Path, expected: int = 2) -> Worker:
         (root / "es_rerank.py").write_text("VALUE = 2\n")

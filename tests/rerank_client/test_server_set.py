@@ -3,12 +3,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
+import pytest
+from aiohttp import web
 from structlog.testing import capture_logs
 
 from es_rerank.model import Failed, Scored, Why
+from es_rerank.rerank_client import discovery
 from es_rerank.rerank_client.client import Readiness, Reranker
 from es_rerank.rerank_client.server_health import HealthState
 from es_rerank.testing import FakeResponse, FakeServer, fake_settings, score_response, serve_fake, until
@@ -18,10 +20,18 @@ from tests.rerank_client.reranking import ask, sent
 GOOD = score_response({"tap usually": 3.0, "Canberra": 3.0, "zehn Minuten": 3.0, "省电模式": 3.0}, default=-3.0)
 
 
+@pytest.fixture(autouse=True)
+def _frequent_lookups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look up names again soon after a change."""
+    monkeypatch.setattr(discovery, "_MIN_SECONDS", 0.02)
+    monkeypatch.setattr(discovery, "_RETRY_SECONDS", 0.02)
+
+
 @asynccontextmanager
 async def following(*fixed: FakeServer, **records: Any) -> AsyncIterator[tuple[Reranker, NameServer]]:
     """Run a reranker that follows a DNS name whose SRV records the test changes."""
     async with name_server(**records) as names:
+        names.ttl = 0
         names.records |= {("here.test", "A"): ["127.0.0.1"]}
         servers = [FakeServer(url="dns://vllm.test"), *fixed]
         settings = fake_settings(reranker=servers, dns_server=names.address, self_test=True)
@@ -73,22 +83,36 @@ async def test_a_new_server_gets_no_search_before_its_own_self_test_passes() -> 
         assert not any("hit" in text for texts in sent(two) for text in texts)
 
 
+class HeldServer(FakeServer):
+    """A server whose responses wait while `released` is not set. `held` is the number of those that have waited."""
+
+    def __init__(self) -> None:
+        super().__init__({"/": GOOD})
+        self.held = 0
+        self.released = asyncio.Event()
+        self.released.set()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.held += not self.released.is_set()
+        await self.released.wait()
+        return await super().handle(request)
+
+
 async def test_a_removed_server_finishes_what_it_has_and_is_closed_then() -> None:
-    slow = FakeServer({"/": GOOD})
-    other = FakeServer({"/": GOOD})
+    slow, other = HeldServer(), FakeServer({"/": GOOD})
     async with serve_fake(slow), serve_fake(other), following(SRV=service(slow)) as (reranker, names):
         await until(lambda: states(reranker) == [HealthState.HEALTHY])
         (leaving,) = reranker._pool.servers
-        slow.says = {"/": lambda seen: replace(GOOD(seen), seconds=2.5)}
-        before = len(slow.seen)
+        slow.released.clear()
         search = asyncio.create_task(reranker.score(ask("a", seconds=10)))
-        await slow.reached(before + 1)
+        await until(lambda: slow.held)
         publish(names, other)
         await until(lambda: [server.url for server in reranker._pool.servers] == [other.url])
         assert not search.done()
         session = leaving._transport._session
         assert session is not None
         assert not session.closed
+        slow.released.set()
         assert isinstance(await search, Scored)
         await until(lambda: session.closed)
 

@@ -163,7 +163,7 @@ async def test_what_was_received_in_time_is_used_and_the_rest_is_ready_for_the_n
             return await answer(call, deadline)
 
         server._transport.ask = held  # type: ignore[method-assign]
-        first = await reranker.score(ask(*texts, seconds=2.0, partial=True))
+        first = await reranker.score(ask(*texts, seconds=1.0, partial=True))
         gate.set()
         await until(lambda: not len(reranker._scorer.inflight))
         second = await reranker.score(ask(*texts, partial=True))
@@ -433,14 +433,14 @@ def test_a_cached_vector_of_384_dimensions_takes_at_most_a_kilobyte_as_counted(e
 
 
 async def test_what_an_earlier_search_has_left_for_later_does_not_delay_the_next_one() -> None:
-    """A server of 1,000 tokens per second, and windows of eight seconds: every search is reranked in part."""
+    """A server of 2,000 tokens per second, and windows of four seconds: every search is reranked in part."""
 
     def slow(seen: ReceivedRequest) -> FakeResponse:
-        return replace(embedding()(seen), seconds=sum(map(len, seen.json["input"])) / 3500)
+        return replace(embedding()(seen), seconds=sum(map(len, seen.json["input"])) / 7000)
 
     windows = []
     async with embedding_reranker(slow, reranker_max_requests=1) as (reranker, _):
         for number in range(3):
             texts = [f"{number} {at} " + "garden hose " * 80 for at in range(30)]
-            windows.append(await reranker.score(ask(*texts, query=f"hose {number}", seconds=2.0)))
+            windows.append(await reranker.score(ask(*texts, query=f"hose {number}", seconds=1.0)))
     assert all(isinstance(one, Scored) and one.window for one in windows), windows

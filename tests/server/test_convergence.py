@@ -23,15 +23,15 @@ from es_rerank.testing import (
 )
 from tests.rerank_client.test_server import RIGHT
 
-TOKENS_PER_SECOND = 400
+TOKENS_PER_SECOND = 800
 CHARACTERS_PER_TOKEN = 4
 HITS = 10
-# 160 tokens each: the window takes four seconds, and a search has three.
+# 160 tokens each: the window takes two seconds, and a search has one and a half.
 TEXT = "A hose for the garden, of rubber or of fabric. " * 14
 
 
 class SlowServer:
-    """A rerank server that processes 400 tokens per second, one request after the other."""
+    """A rerank server that processes 800 tokens per second, one request after the other."""
 
     def __init__(self) -> None:
         self.free_at = 0.0
@@ -62,7 +62,7 @@ async def test_the_first_search_is_reranked_in_part_and_repeated_ones_become_who
     async with (
         serve_fake(engine),
         serve_fake(FakeServer({"": slow.answer})) as reranker,
-        running_endpoint(fake_settings(engine, reranker, window=HITS, self_test=self_test)) as proxy,
+        running_endpoint(fake_settings(engine, reranker, window=HITS, self_test=self_test, deadline="1.5s")) as proxy,
     ):
         if self_test:
             await until(lambda: len(reranker.seen) >= 4)

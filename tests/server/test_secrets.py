@@ -258,7 +258,7 @@ RERANKERS: Mapping[str, Any] = {
     "rows without scores": rows,
     "not JSON": lambda seen: FakeResponse(str(dict(seen.headers)).encode() + seen.body),
     "cut off response": FakeResponse([b'{"data":'], cut_off=True),
-    "late": FakeResponse(b"{}", seconds=3.0),
+    "late": FakeResponse(b"{}", seconds=1.5),
 }
 
 
@@ -287,7 +287,7 @@ PROGRAMS: Mapping[str, dict[str, str]] = {
     "faults": ENGINE_FAULTS,
     "https": {"scheme": "https", **ENGINE_FAULTS},
     "https pinned": {"scheme": "https", "upstream_fingerprint": "a" * 64, **ENGINE_FAULTS},
-    **{kind: {"deadline": "2s", "score_cache_size": "0", **CREDENTIAL_SETTINGS[kind]} for kind in CREDENTIAL_SETTINGS},
+    **{kind: {"deadline": "0.5s", "score_cache_size": "0", **ours} for kind, ours in CREDENTIAL_SETTINGS.items()},
 }
 
 

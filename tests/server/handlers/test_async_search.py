@@ -137,9 +137,9 @@ async def test_the_deadline_of_a_slow_search_runs_from_the_engines_response() ->
 
     def slow(seen: ReceivedRequest) -> FakeResponse:
         response = engine("elasticsearch", ready_at=0)(seen)
-        return FakeResponse(response.body, headers=response.headers, seconds=2.2)
+        return FakeResponse(response.body, headers=response.headers, seconds=1.1)
 
-    async with running({"/": slow}, deadline="2s") as (proxy, _, _):
+    async with running({"/": slow}, deadline="1s") as (proxy, _, _):
         got = await submit(proxy, "elasticsearch")
     assert got.headers["X-Rerank"].startswith("reranked")
 

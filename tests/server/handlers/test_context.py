@@ -194,14 +194,14 @@ def call_of(state: Any, options: CallOptions) -> SearchCall:
 
 @pytest.mark.parametrize(("body", "state"), [({}, "reranked"), ({"_source": ["tag"]}, "failed; why=deadline")])
 async def test_the_time_of_a_fetch_phase_is_reserved(body: dict[str, Any], state: str) -> None:
-    """Engine and model need 0.5 and 1.6 of 2.5 seconds: too much if the engine gets two requests."""
-    slow = FakeResponse(search_response(*HITS), seconds=0.5)
+    """Engine and model need 0.3 and 0.95 of 1.5 seconds: too much if the engine gets two requests."""
+    slow = FakeResponse(search_response(*HITS), seconds=0.3)
     engine = FakeServer({"/docs/_field_caps": CAPS, "": slow})
-    model = FakeServer({"": lambda seen: replace(score_response()(seen), seconds=1.6)})
+    model = FakeServer({"": lambda seen: replace(score_response()(seen), seconds=0.95)})
     async with (
         serve_fake(engine),
         serve_fake(model),
-        running_endpoint(fake_settings(engine, model, deadline="2.5s")) as proxy,
+        running_endpoint(fake_settings(engine, model, deadline="1500ms")) as proxy,
     ):
         got = await proxy.search(**body)
     assert len(engine.targets()) == 1 + bool(body)

@@ -21,7 +21,7 @@ from es_rerank.testing import (
 
 from .engine import BEST, CAPS, HITS, ids, msearch, render, running, search, times
 
-ENGINE_SECONDS, MODEL_SECONDS = 0.2, 0.1
+ENGINE_SECONDS, MODEL_SECONDS = 0.1, 0.05
 NDJSON = ("Content-Type", "application/x-ndjson")
 JSON = ("Content-Type", "application/json")
 # Each has its own query text, so that the model is asked for each.
