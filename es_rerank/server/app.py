@@ -1,4 +1,4 @@
-"""The aiohttp application of the endpoint, which starts and closes its parts."""
+"""The aiohttp application of the endpoint. It starts the background tasks, and closes all connections at shutdown."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from es_rerank.server.dispatch import dispatch, dispatch_any
 from es_rerank.server.responses import remove_library_headers
 from es_rerank.server.state import STATE, State, build
 
-# Time limit for completing requests in flight at shutdown. In the last part of it, the remaining searches are answered
-# without the model.
+# Time limit for completing requests in flight at shutdown, and the last part of this time, in which searches that still
+# wait for scores are answered in the engine's order.
 _GRACE_SECONDS, _RESERVED_SECONDS = 10.0, 1.0
 _GAUGE_INTERVAL_SECONDS = 1.0
 
@@ -46,25 +46,25 @@ def runner(settings: Settings, rules: Rules | None = None) -> web.AppRunner:
 
 
 async def _confirm_expectation(request: web.Request) -> None:
-    """Confirm `Expect: 100-continue`; other expectations are rejected later."""
+    """Respond to `Expect: 100-continue`. Requests with other expectations are rejected later."""
     if request.headers["Expect"].strip().lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 async def _stop_scoring(app: web.Application) -> None:
-    """Shortly before the shutdown timeout, answer searches that still wait for scores with the engine's order."""
+    """Schedule the time shortly before the shutdown timeout at which all searches stop waiting for scores."""
     asyncio.get_running_loop().call_later(_GRACE_SECONDS - _RESERVED_SECONDS, app[STATE].reranker.give_up)
 
 
 async def _update_gauges(state: State) -> None:
-    """Update the reranker's gauges every second, because any worker may receive the metrics request."""
+    """Update this worker's metrics every second, because any worker may receive the request for the metrics."""
     while True:
         state.metrics.update(state.reranker)
         await asyncio.sleep(_GAUGE_INTERVAL_SECONDS)
 
 
 async def _running(app: web.Application) -> AsyncIterator[None]:
-    """Start the reranker with the application; at shutdown, close all connections."""
+    """Start the background tasks with the application. At shutdown, stop them and close all connections."""
     state = app[STATE]
     works = (_update_gauges(state), state.reranker.start(), state.reranker.recover(), state.ubi_log.run())
     tasks = [asyncio.create_task(work) for work in works]

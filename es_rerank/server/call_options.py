@@ -18,7 +18,7 @@ _DEADLINE = "X-Rerank-Deadline"
 _WINDOW = "X-Rerank-Window"
 _MIN_WINDOW, _MAX_WINDOW = 2, 1000
 _NUMBER = re.compile(r"[0-9]{1,4}")
-# Key that decides whether a search is in the sample.
+# Key that decides whether a search is in the sample of a rule with `mode: sample`.
 _KEY = "X-Rerank-Key"
 
 
@@ -27,8 +27,8 @@ def call_options(headers: Mapping[str, str], arrived: float, *, two_phase: bool)
 
     Args:
         headers: The request headers, in a mapping that ignores case.
-        arrived: When the request arrived, in monotonic seconds.
-        two_phase: Whether searches at its endpoint may be split into a query phase and a fetch phase.
+        arrived: When the request arrived, as a value of `time.monotonic()`.
+        two_phase: Whether searches at the request's endpoint may be split into a query phase and a fetch phase.
 
     Raises:
         RequestError: A header has an invalid value.
@@ -47,7 +47,7 @@ def call_options(headers: Mapping[str, str], arrived: float, *, two_phase: bool)
 
 
 def _time_limit(headers: Mapping[str, str]) -> float:
-    """Return the client's time limit in seconds; infinity if it sets none."""
+    """Return the client's time limit for the request, in seconds; infinity if the client sets no limit."""
     value = headers.get(_DEADLINE)
     try:
         return math.inf if value is None else seconds(value)
@@ -56,7 +56,7 @@ def _time_limit(headers: Mapping[str, str]) -> float:
 
 
 def _window(headers: Mapping[str, str]) -> int | None:
-    """Return the client's window; None if it sets none."""
+    """Return the client's maximum number of hits for the model to read; None if the client sets no maximum."""
     value = headers.get(_WINDOW)
     if value is None:
         return None

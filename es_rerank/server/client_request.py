@@ -20,12 +20,13 @@ from es_rerank.net.messages import Stream
 from es_rerank.net.stream_copy import copy_stream
 from es_rerank.server.memory import Hold
 
-# Headers about the client's request body and response, which are not sent with es-rerank's own requests for the client.
+# Headers that describe the client's request body or the expected response. es-rerank's own requests for the client omit
+# these headers.
 BODY_HEADERS = ("Accept", "Accept-Encoding", "Content-Encoding", "Content-Length", "Content-Type")
 
 log = structlog.get_logger()
 
-# Headers of a signature of the client, which is not valid for the engine. es-rerank's signature replaces it.
+# Headers of a client's AWS signature. It is not valid for the engine, so es-rerank's own signature replaces it.
 _AWS_SIGNATURE = "AWS4-HMAC-SHA256 "
 _AWS_HEADERS = ("authorization", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token")
 
@@ -42,12 +43,12 @@ def target(request: web.BaseRequest) -> str:
 
 
 def accepted_encodings(request: web.BaseRequest) -> str:
-    """Return the client's `Accept-Encoding`; several headers are joined."""
+    """Return the value of the client's `Accept-Encoding` header. The values of several such headers are joined."""
     return ", ".join(request.headers.getall("Accept-Encoding", ()))
 
 
 def uploading(request: web.BaseRequest) -> ClientBody | None:
-    """Return the client's body as a stream; None if there is no body."""
+    """Return the body of the client's request as a stream; None if the request has no body."""
     return ClientBody(request) if request.can_read_body else None
 
 
@@ -55,9 +56,9 @@ class ClientBody(Stream):
     """A client's request body as a stream, starting with chunks that were already read."""
 
     def __init__(self, request: web.BaseRequest, read: list[bytes] | None = None, hold: Hold | None = None) -> None:
-        """Stream the chunks in *read*, and then the rest of the body of *request*.
+        """Create a stream of the chunks in *read*, followed by the rest of the body of *request*.
 
-        The bytes of the chunks are counted in *hold*. Each chunk is removed from memory when it is sent, because the
+        The size of these chunks is counted in *hold*. Each chunk is removed from memory when it is sent, because the
         client may take any time to send the rest.
         """
         self._content = request.content
@@ -65,7 +66,7 @@ class ClientBody(Stream):
         self._hold = hold
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Iterate over the chunks. Raises RequestError if the body is malformed."""
+        """Yield the chunks of the body. Raises RequestError if the body is malformed."""
         for part in self._taken():
             yield part
         with _readable():
@@ -80,7 +81,7 @@ class ClientBody(Stream):
             await copy_stream(self._content, sink)
 
     def _taken(self) -> Iterator[bytes]:
-        """Iterate over the chunks that were already read, and remove them."""
+        """Yield the chunks that were already read, and remove each of them from memory."""
         self._read.reverse()
         while self._read:
             yield self._read.pop()
@@ -98,7 +99,7 @@ def _readable() -> Iterator[None]:
 
 
 def headers(request: web.BaseRequest, settings: Settings, *without: str) -> CIMultiDict[str]:
-    """Return the client's headers to forward to the engine, except those named in *without*."""
+    """Return the client's headers for the engine, except *without*, with `X-Forwarded-*` as the settings require."""
     forwarded = end_to_end_headers(request.raw_headers, *without)
     FORWARDING[settings.forwarded](forwarded, request.remote or "", request.host, request.scheme)
     return forwarded

@@ -13,16 +13,16 @@ INLINE_BYTES = 192 * 1024
 
 
 async def compute(size: int, function: Callable[..., Result], *arguments: Any) -> Result:
-    """Call a pure function. If its input of *size* bytes is large, call it in a thread."""
+    """Return the result of a pure function. If its input of *size* bytes is large, call the function in a thread."""
     if size <= INLINE_BYTES:
         return function(*arguments)
     return await asyncio.to_thread(function, *arguments)
 
 
 async def gather_bounded(limit: int, work: Callable[..., Awaitable[Result]], *columns: Iterable[Any]) -> list[Result]:
-    """Call *work* for each row, like `map`, with at most *limit* calls running concurrently.
+    """Call *work* for each row of *columns*, like `map`, with at most *limit* calls running concurrently.
 
-    One call is started per iteration of the event loop, because a search needs most of its processor time at its start.
+    One call is started per iteration of the event loop, because a search needs most of its CPU time at its start.
 
     Returns:
         The results in the order of the rows. If one call fails, the others are canceled.

@@ -53,7 +53,7 @@ _UNREAD = {
 
 
 async def dispatch(request: web.Request) -> web.StreamResponse:
-    """Respond to a request. If es-rerank itself fails, return a 500 in the engines' format; clients do not retry it."""
+    """Return the response to a request. If es-rerank itself fails, the status is 500, which clients do not retry."""
     rejected = check_request(RequestHead(request.method, request.raw_path, request.headers, request.version))
     if rejected:
         return _refused(request, rejected)
@@ -78,7 +78,7 @@ async def dispatch_any(request: web.Request, handler: Handler) -> web.StreamResp
 
 
 def _refused(request: web.Request, rejected: Rejection) -> web.Response:
-    """Return an error response and close the connection; the rest of the request is not read."""
+    """Return an error response that closes the connection. The rest of the request is not read."""
     if rejected.silent and request.transport:
         request.transport.abort()
     if request.content.exception():
@@ -116,7 +116,7 @@ async def answer(state: State, request: web.Request, endpoint_request: EndpointR
 async def _answered(
     state: State, request: web.Request, endpoint_request: EndpointRequest, hold: Hold
 ) -> web.StreamResponse:
-    """Read a request into memory and respond to it. *hold* counts its bytes and those of the engine's responses."""
+    """Read a request into memory and return the response. *hold* counts the bytes of the request and engine replies."""
     arrived = time.monotonic()
     if endpoint_request.role is Role.OWN and (denied := await deny_own_endpoint(state, request)):
         return denied
@@ -154,7 +154,7 @@ async def _answered(
 async def _unread(
     state: State, request: web.Request, endpoint_request: EndpointRequest, read: ReadBody, hold: Hold
 ) -> web.StreamResponse:
-    """Respond to a request whose body was not read completely.
+    """Return the response to a request whose body was not read completely.
 
     The request is streamed to the engine, or rejected if its endpoint is one that es-rerank answers without the engine.
     """
@@ -178,7 +178,7 @@ def _not_read(endpoint_request: EndpointRequest, why: Why) -> HandlerResult:
 
 
 async def _handled(call: SearchCall, session: EngineSession) -> HandlerResult:
-    """Call the endpoint's handler. If it fails, the request is passed through."""
+    """Return the result of the endpoint's handler. If the handler fails, the result is to pass the request through."""
     role = call.endpoint_request.role
     if role is Role.SEARCHES and call.options.off:
         return pass_through(Why.OFF)
@@ -194,7 +194,7 @@ async def _handled(call: SearchCall, session: EngineSession) -> HandlerResult:
 
 
 async def _plain_result(call: SearchCall, session: EngineSession) -> HandlerResult:
-    """Call the handler. If it passes the request through, remove native rerankers, which the engine may not know."""
+    """Return the result of the handler. If a request is passed through, remove rerankers that es-rerank replaces."""
     result = await _handled(call, session)
     if result.body is not None or result.forward is not None:
         return result
@@ -205,7 +205,7 @@ async def _plain_result(call: SearchCall, session: EngineSession) -> HandlerResu
 async def _passed(
     state: State, request: web.Request, result: HandlerResult, body: Body, headers: RerankHeaders
 ) -> web.StreamResponse:
-    """Pass a request to the engine and record its outcome."""
+    """Return the engine's response to a request that is passed through, and record the outcomes of its searches."""
     try:
         return await pass_request(state, request, body, headers, result.forward)
     finally:
@@ -216,7 +216,7 @@ async def _passed(
 async def _written(
     state: State, request: web.Request, result: HandlerResult, body: bytes, headers: RerankHeaders
 ) -> web.StreamResponse:
-    """Return a response with the status and headers of the engine's reply, or with es-rerank's own."""
+    """Return a response with *body*, and with the headers of the engine's reply if the result has such a reply."""
     response: web.Response
     if result.reply is None:
         response = web.Response(status=result.status, body=body, content_type="application/json")
@@ -232,7 +232,7 @@ async def _written(
 
 
 def _count(state: State, request: web.Request, result: HandlerResult, headers: RerankHeaders) -> None:
-    """Record the outcomes of a request in the metrics and the log. Searches of the admin page are not recorded."""
+    """Record the outcomes of a request's searches. Searches of the admin page are not counted in the metrics."""
     if headers.outcome and headers.timings:
         durations = headers.timings.durations()
         if not _is_operator(request):
@@ -246,5 +246,5 @@ def _count(state: State, request: web.Request, result: HandlerResult, headers: R
 
 
 def _is_operator(request: web.Request) -> bool:
-    """Return whether a request was sent to the address of the admin pages, as the searches of the admin page are."""
+    """Return whether a request was sent to the address of the admin pages, as the admin page does with its searches."""
     return admin_access(request) is AdminAccess.ALL

@@ -1,4 +1,4 @@
-"""Measures how long the engine takes for searches, so that two requests are planned only if there is time for both."""
+"""Measures how long the engine takes, so that a search is split into two phases only if there is time for both."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from es_rerank.model import CallOptions, FetchPhase, Plan, Skip, Why
 Result = TypeVar("Result")
 
 _MAX_ENTRIES = 1000
-# Share of the remaining time that each of two requests may take. The rest is for the model. If the engine is slower
-# than expected, there is still time for the client's own request.
+# Share of the time until the deadline that the query phase and the fetch phase may each take. The rest is for the
+# model. If the engine is slower than expected, there is still time for the client's own request.
 _MAX_SHARE = 0.25
 # If a request is faster than the stored time, the stored time is reduced by this share of the difference. If a request
 # is slower, its time is stored.
 _DECAY = 0.2
-# After this many requests for a whole window, two requests are tried again, because together they may be faster than a
-# whole window, for example one with highlights.
+# After this many requests for the whole window in full, a query phase and a fetch phase are tried again, because they
+# may be faster than one such request, for example if it has highlights.
 _MAX_WINDOWS = 100
 
 
 @dataclass(slots=True)
 class _Taken:
-    """The time of requests to one path, in seconds, and the number of requests for whole windows since then."""
+    """The estimated time of a query or fetch phase, in seconds, and the number of whole-window requests since then."""
 
     seconds: float
     windows: int = 0
 
 
 class EngineTimes:
-    """The times by request path, with a bounded number of entries."""
+    """The estimated engine times by request path, with a bounded number of entries."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Create an empty store; *clock* returns monotonic time, in seconds."""
+        """Create an empty store. *clock* returns values like those of `time.monotonic()`."""
         self._clock = clock
         self._taken: OrderedDict[str, _Taken] = OrderedDict()
 
@@ -46,11 +46,11 @@ class EngineTimes:
         return f"EngineTimes({len(self._taken)})"
 
     def allow_two(self, path: str, deadline: float) -> bool:
-        """Return whether two requests are expected to leave time for the model.
+        """Return whether a query phase and a fetch phase are expected to leave time for the model.
 
         Args:
             path: The path of the client's request.
-            deadline: When the search must be answered, in monotonic seconds.
+            deadline: When the search must be answered, as a value of the clock.
 
         """
         taken = self._taken.get(path)
@@ -68,7 +68,7 @@ class EngineTimes:
             path: The path of the client's request.
             plans: The plans of the searches in the request; at least one.
             options: The options of the client's request.
-            request: The request.
+            request: The engine request, which has not started yet.
 
         Returns:
             The result of *request*, or a skip if it was canceled.
@@ -88,7 +88,10 @@ class EngineTimes:
         return result
 
     def _learn(self, path: str, seconds: float, *, whole: bool) -> None:
-        """Store the time of a request. For a *whole* window, it is an upper bound of the time of a query phase."""
+        """Update the estimate for a path from the time of one request, in seconds.
+
+        A request for the *whole* window in full takes as long as a query phase or longer. It only lowers the estimate.
+        """
         taken = self._taken.get(path)
         if taken is None:
             if whole:
@@ -103,7 +106,7 @@ class EngineTimes:
         self._keep(path, taken)
 
     def _keep(self, path: str, taken: _Taken) -> None:
-        """Store an entry as the most recent one, or remove it if it is no longer certain."""
+        """Store the estimate for a path, or remove it after too many whole-window requests without a query phase."""
         self._taken[path] = taken
         self._taken.move_to_end(path)
         if taken.windows >= _MAX_WINDOWS:

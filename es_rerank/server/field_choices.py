@@ -1,4 +1,4 @@
-"""Records the fields that es-rerank chooses for searches, so that operators can see them in the log and admin pages."""
+"""Records which fields es-rerank chooses for the model, so that operators can see them in the log and admin pages."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class FieldChoices:
         return f"FieldChoices(seen={len(self._seen)})"
 
     def record(self, path: str, outcomes: Iterable[Outcome]) -> None:
-        """Record the fields of the reranked searches of a request; log each choice once.
+        """Record the fields that the model read for the searches of a request, and log each choice once.
 
         Args:
             path: Path of the request.
-            outcomes: The outcomes of its searches.
+            outcomes: The outcomes of the searches in the request.
 
         """
         for outcome in outcomes:
@@ -43,5 +43,5 @@ class FieldChoices:
                     self._seen.popitem(last=False)
 
     def listed(self) -> list[dict[str, object]]:
-        """Return the choices as JSON values, newest last."""
+        """Return the path and the fields of each choice as JSON values, newest last."""
         return [{"path": path, "fields": list(fields)} for path, fields in self._seen]

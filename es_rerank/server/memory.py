@@ -10,7 +10,7 @@ class MemoryBudget:
     """Counts the bytes that all requests hold in memory. Their sum, `held`, never exceeds the limit."""
 
     def __init__(self, limit: int) -> None:
-        """Start without bytes; *limit* is in bytes."""
+        """Start with no bytes held. *limit* is the maximum, in bytes."""
         self._limit = limit
         self.held = 0
 
@@ -20,7 +20,7 @@ class MemoryBudget:
 
     @contextmanager
     def hold(self) -> Iterator[Hold]:
-        """Return the counter of one request. All of its bytes are released at the end of the block."""
+        """Yield the counter for one request. At the end of the block, all bytes that it has counted are released."""
         hold = Hold(self)
         try:
             yield hold
@@ -39,7 +39,7 @@ class Hold:
     """Counts the bytes that one request holds in memory."""
 
     def __init__(self, budget: MemoryBudget) -> None:
-        """Start without bytes."""
+        """Start with no bytes held."""
         self._budget = budget
         self._size = 0
 
@@ -51,6 +51,6 @@ class Hold:
         return True
 
     def release(self) -> None:
-        """Release all bytes."""
+        """Release all bytes that this request holds."""
         self._budget.held -= self._size
         self._size = 0

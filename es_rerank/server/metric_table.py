@@ -38,7 +38,7 @@ class MetricRow:
 
     Attributes:
         kind: The type of the metric.
-        text: The description.
+        text: The description, for Prometheus and for the docs.
         labels: The names of the labels.
         known: Combinations of label values that are known in advance. Their series start with the value 0.
         buckets: The upper limits of the buckets of a histogram.

@@ -30,7 +30,7 @@ from es_rerank.server.metric_table import METRIC_PREFIX, METRICS, MetricRow
 from es_rerank.server.process_metrics import ProcessMetrics
 from es_rerank.server.timings import Durations
 
-# With several workers, each worker writes its metrics to files in this folder, and any worker exposes the sum.
+# The environment variable with the folder in which several workers store their metrics. Any worker exposes the sums.
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 _TYPES: Mapping[str, type[MetricWrapperBase]] = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
@@ -41,7 +41,7 @@ class Metrics:
 
     def __init__(self) -> None:
         """Register all metrics of `METRICS`. Series whose labels are known in advance start at zero."""
-        # The time at which a series was created would double the number of series.
+        # The series with creation times (`_created`) would double the number of series.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         self._metrics: dict[str, Any] = {name: self._registered(name, row) for name, row in METRICS.items()}
@@ -51,7 +51,7 @@ class Metrics:
         self._servers: set[str] = set()
 
     def _registered(self, name: str, row: MetricRow) -> MetricWrapperBase:
-        """Register one metric."""
+        """Register one metric, and return it."""
         by_kind: Mapping[str, dict[str, Any]] = {
             "counter": {},
             "gauge": {"multiprocess_mode": row.over_workers},
@@ -128,7 +128,7 @@ class Metrics:
             self._count("shared_cache_lookups_total", count, result)
 
     def update_servers(self, reports: Sequence[ServerReport], waits: Iterable[float]) -> None:
-        """Record the state and the usage of each rerank server, and the waiting times since the last call."""
+        """Record the state and usage of each rerank server, and the new times that requests waited, in seconds."""
         states = collections.Counter(report.state for report in reports)
         for state in HealthState:
             self._metrics["reranker_servers"].labels(state).set(states[state])

@@ -36,13 +36,13 @@ async def pass_request(
     headers: RerankHeaders = _NO_HEADERS,
     forward: EngineRequest | None = None,
 ) -> web.StreamResponse:
-    """Pass a request to the engine and stream its response back.
+    """Pass a request to the engine, and stream the response to the client.
 
     Args:
         state: The components of the running endpoint.
         request: The client's request.
         body: The request body.
-        headers: Headers to add to the response; without an outcome, the request has no searches.
+        headers: Headers to add to the response. Their outcome is empty if the request has no searches.
         forward: The request to send instead of the client's own.
 
     """
@@ -73,7 +73,7 @@ def gateway_error(reason: str, headers: RerankHeaders, *, in_flight_since: float
 
 
 def _client_request(request: web.BaseRequest, settings: Settings, body: Body, *, searched: bool) -> OutgoingRequest:
-    """Build the engine request from the client's. Searches and reads may be sent again, unless the body is streamed."""
+    """Return the engine request for a client's request. It can be retried if it is a read without a streamed body."""
     target = client_request.target(request)
     reads = isinstance(body, bytes | None) and (searched or request.method in _READ_METHODS)
     retryable = reads and is_repeatable(request.method, target)
@@ -83,7 +83,7 @@ def _client_request(request: web.BaseRequest, settings: Settings, body: Body, *,
 
 
 def _replaced(request: OutgoingRequest, forward: EngineRequest) -> OutgoingRequest:
-    """Replace the target of a request and, if *forward* has one, the body."""
+    """Return the request with the target of *forward*, and with the body of *forward* if it has one."""
     if not forward.body:
         return replace(request, target=forward.target)
     headers = request.headers.copy()
@@ -94,7 +94,7 @@ def _replaced(request: OutgoingRequest, forward: EngineRequest) -> OutgoingReque
 
 
 async def _stream(state: State, request: web.BaseRequest, response: EngineResponse) -> web.StreamResponse:
-    """Copy the engine's response. If it is cut off, abort the client's connection, so that the client notices."""
+    """Copy the engine's response to the client. If it is cut off, abort the client's connection, to show the error."""
     if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         state.metrics.upstream_failed("http_5xx")
     elif response.status == HTTPStatus.TOO_MANY_REQUESTS:

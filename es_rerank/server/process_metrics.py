@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
-# The start of the first worker; all other values are added.
+# The workers' minimum of this metric is exposed: the start time of the first worker. All other metrics are added up.
 _START = "process_start_time_seconds"
 
 
 class ProcessMetrics:
-    """The metrics of this process, in a form that can be combined with those of other workers."""
+    """The metrics of this process, in a form that can be combined with the metrics of other workers."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Register the metrics that this platform has."""
+        """Register the process metrics that are available on this platform."""
         # A registry of its own, because the collector's values cannot be combined over workers.
         self._source = ProcessCollector(registry=CollectorRegistry())
         self._gauges: dict[str, Gauge] = {}
@@ -31,7 +31,7 @@ class ProcessMetrics:
             )
 
     def update(self) -> None:
-        """Read the current values."""
+        """Set the registered metrics to the current values of this process."""
         for family in self._source.collect():
             for sample in family.samples:
                 if family.name in self._gauges:

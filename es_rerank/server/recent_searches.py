@@ -32,7 +32,17 @@ class RecentWindow(NamedTuple):
 
 @dataclass(slots=True)
 class NotReranked:
-    """The searches that were not reranked for one reason. `at`, `path` and `detail` are those of the latest search."""
+    """The searches that were not reranked for one reason.
+
+    Attributes:
+        state: The outcome of the searches.
+        why: The reason.
+        searches: Number of searches.
+        at: Unix time of the latest search, in seconds.
+        path: Request path of the latest search.
+        detail: Detail of the outcome of the latest search.
+
+    """
 
     state: OutcomeState
     why: Why
@@ -60,7 +70,7 @@ class RecentSearches:
 
         Args:
             path: Path of the request.
-            outcomes: The outcomes of its searches.
+            outcomes: The outcomes of the searches in the request.
 
         """
         now = self._clock()
@@ -80,5 +90,5 @@ class RecentSearches:
 
     @property
     def not_reranked(self) -> list[NotReranked]:
-        """The reasons for which searches were not reranked, latest first."""
+        """One entry for each reason for which searches were not reranked, sorted by the latest search, newest first."""
         return sorted(self._others.values(), key=lambda one: -one.at)

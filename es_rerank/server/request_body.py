@@ -1,4 +1,4 @@
-"""Reads a body into memory, within limits of size, total memory and time."""
+"""Reads a request or response body into memory, within limits of size, total memory and time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from es_rerank.model import Why
 from es_rerank.server.memory import Hold
 
-# A body that takes longer is streamed to the engine. Its search would have passed its deadline.
+# If a body takes longer to arrive, es-rerank streams it to the engine: the deadline of its search has passed anyway.
 BODY_SECONDS = 30.0
 
 
@@ -25,7 +25,7 @@ class ReadBody:
 async def read_body(
     chunks: AsyncIterable[bytes], max_bytes: int, hold: Hold, seconds: float | None = BODY_SECONDS
 ) -> ReadBody:
-    """Read a body.
+    """Read a body until it ends or exceeds a limit.
 
     Args:
         chunks: The body. If it is not read completely, the rest can still be read.

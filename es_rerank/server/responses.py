@@ -22,7 +22,7 @@ _MAX_LISTED_OUTCOMES = 32
 
 @dataclass(frozen=True, slots=True)
 class RerankHeaders:
-    """The headers that es-rerank adds to those of the engine: the outcomes of the searches, times, and warnings.
+    """The headers that es-rerank adds to a response: the outcomes of the searches, times, and the engine's warnings.
 
     Attributes:
         outcome: The value of `X-Rerank`; empty for a request without searches.
@@ -42,7 +42,8 @@ class RerankHeaders:
 
         Args:
             headers: The response headers.
-            in_flight_since: When an engine request was sent that is still in flight, in monotonic seconds, or None.
+            in_flight_since: When an engine request that is still in flight was sent, as a value of `time.monotonic()`;
+                None if no engine request is in flight.
 
         """
         if self.outcome:
@@ -78,7 +79,7 @@ class PassedResponse(web.StreamResponse):
     """A streamed response with the engine's headers, without the headers that aiohttp would add."""
 
     def __init__(self, *, headers: Mapping[str, str], **head: Any) -> None:
-        """Store which headers the engine did not send."""
+        """Create a response. `absent` has the headers that aiohttp would add but the engine did not send."""
         super().__init__(headers=headers, **head)
         self.absent = _absent(headers)
 
@@ -87,13 +88,13 @@ class WholeResponse(web.Response):
     """A response with a complete body and the engine's headers, without the headers that aiohttp would add."""
 
     def __init__(self, *, headers: Mapping[str, str], body: bytes, **head: Any) -> None:
-        """Store which headers the engine did not send."""
+        """Create a response. `absent` has the headers that aiohttp would add but the engine did not send."""
         super().__init__(headers=headers, body=body, **head)
         self.absent = _absent(headers)
 
 
 def _absent(headers: Mapping[str, str]) -> list[str]:
-    """Return the headers that aiohttp would add but the engine did not send."""
+    """Return the names of the headers that aiohttp would add but the engine did not send."""
     return [name for name in _LIBRARY_HEADERS if name not in headers]
 
 
@@ -124,7 +125,7 @@ def error_answer(status: int, kind: str, reason: str, headers: Mapping[str, str]
         status: HTTP status.
         kind: Error type in snake_case, such as `illegal_argument_exception`.
         reason: Error message.
-        headers: Additional headers.
+        headers: Additional response headers.
 
     """
     body = error_body(status, kind, reason)

@@ -23,10 +23,10 @@ _TRACE_ID = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class SearchLog:
-    """Logs requests with searches. A request that takes at least the threshold is logged as a warning."""
+    """Logs requests with searches. A request that takes at least `slow_search` is logged as a warning."""
 
     def __init__(self, settings: Settings) -> None:
-        """Log with the level and the threshold in the settings."""
+        """Read the log level and the threshold for slow searches from the settings."""
         self._level = logging.getLevelNamesMapping()[settings.search_log_level.upper()]
         self._slow_seconds = settings.slow_search
 
@@ -42,7 +42,7 @@ class SearchLog:
 
 
 def _fields(request: web.BaseRequest, outcomes: Sequence[Outcome], headers: RerankHeaders) -> dict[str, Any]:
-    """Return the fields of the event; those without a value are omitted."""
+    """Return the fields of the log event that identify a request and its outcomes, except fields without a value."""
     trace = _TRACE_ID.fullmatch(request.headers.get("traceparent", ""))
     fields = {
         "endpoint": headers.endpoint,
@@ -55,6 +55,6 @@ def _fields(request: web.BaseRequest, outcomes: Sequence[Outcome], headers: Rera
 
 
 def _times(durations: Durations) -> dict[str, float]:
-    """Return the durations as fields of the event, in milliseconds."""
+    """Return the durations as fields of the log event, in milliseconds."""
     names = ("took_ms", "engine_ms", "rerank_ms", "own_ms")
     return {name: round(seconds * 1e3, 1) for name, seconds in zip(names, durations, strict=True)}

@@ -28,10 +28,11 @@ Found = TypeVar("Found")
 
 
 class Caller(NamedTuple):
-    """The caller of a search: the headers that identify the caller to the engine, and a function that sends requests.
+    """The caller of a search.
 
-    `ask` sends a request with the caller's credentials. It takes the request and an HTTP method, and returns the reply.
-    It raises UpstreamError if the engine cannot be reached.
+    `identity` has the headers that identify the caller to the engine. `ask` sends a request with the caller's
+    credentials: it takes the request and an HTTP method, and returns the reply. It raises UpstreamError if the engine
+    cannot be reached.
     """
 
     identity: Hashable
@@ -47,7 +48,7 @@ class SearchPipelines:
     """A cache of default pipelines and of the effects of pipelines, with a bounded number of entries."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Create an empty cache; *clock* returns monotonic time, in seconds."""
+        """Create an empty cache. *clock* returns values like those of `time.monotonic()`."""
         self._clock = clock
         self._entries: OrderedDict[tuple[Hashable, str], tuple[float, Any]] = OrderedDict()
 
@@ -56,17 +57,17 @@ class SearchPipelines:
         return f"SearchPipelines(entries={len(self._entries)})"
 
     async def effect(self, search: Search, info: IndexInfo, caller: Caller, *, has_defaults: bool) -> PipelineEffect:
-        """Return the effect of the pipelines of a search.
+        """Return how the result of the pipelines of a search depends on the hits that are requested.
 
         Args:
             search: The search.
-            info: Its indices.
+            info: The indices of the search.
             caller: The caller, whose credentials are used for the requests.
             has_defaults: Whether indices of this engine may have a default pipeline.
 
         Returns:
-            The effect; PAGE if the caller may not read the definition of a pipeline. If the caller may not read the
-            settings of the indices, the result is the same as for indices without a default pipeline.
+            The strongest effect of the pipelines; PAGE if the caller may not read the definition of a pipeline. If the
+            caller may not read the settings of the indices, they are treated as indices without a default pipeline.
 
         """
         chosen = chosen_pipeline(search)
@@ -79,7 +80,7 @@ class SearchPipelines:
         return max(effects, default=PipelineEffect.NONE)
 
     async def _defaults(self, search: Search, info: IndexInfo, caller: Caller) -> frozenset[str]:
-        """Return the names of the default pipelines of a search's indices; none if the caller may not read them."""
+        """Return the names of the default pipelines of a search's indices; empty if the caller may not read them."""
         options = {name: search.params[name] for name in sorted(INDEX_OPTIONS) if name in search.params}
         target = search.target or (",".join(info.names) if "pit" in search.body.values else "")
         path = f"/{quote(target, safe='')}/_settings/{DEFAULT_PIPELINE}" if target else f"/_settings/{DEFAULT_PIPELINE}"
@@ -87,7 +88,7 @@ class SearchPipelines:
         return await self._cached(caller, request, default_pipelines) or frozenset()
 
     async def _effect(self, name: str, caller: Caller) -> PipelineEffect:
-        """Return the effect of a pipeline, or PAGE if its definition cannot be read."""
+        """Return the effect of the pipeline with this name; PAGE if its definition cannot be read."""
 
         def read(body: bytes) -> PipelineEffect:
             return effect_of(decode(body)[name])
@@ -100,7 +101,7 @@ class SearchPipelines:
         """Return the cached result of a request. If there is none, send the request and read its response.
 
         Returns:
-            The result of *read*; None after an error.
+            The result of *read*; None if the engine returned an error or if *read* failed.
 
         """
         key, now = (caller.identity, request.target), self._clock()

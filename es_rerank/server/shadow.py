@@ -35,7 +35,7 @@ class ShadowRunner:
         return f"<ShadowRunner {len(self._tasks)} of {self._limit} in flight>"
 
     def start(self, measurements: Iterable[Measurement], options: CallOptions) -> None:
-        """Start measurements up to the limit; count the dropped ones."""
+        """Start measurements up to the limit, and count the measurements that are dropped."""
         for measurement in measurements:
             if len(self._tasks) >= self._limit:
                 self._metrics.not_measured()
@@ -51,7 +51,7 @@ class ShadowRunner:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _recorded(self, measurement: Measurement, options: CallOptions) -> None:
-        """Run one measurement and record its result; failures are only logged."""
+        """Run one measurement and record its result. A failure is only logged."""
         try:
             change = await measurement(options)
         except UpstreamError as error:

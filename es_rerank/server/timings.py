@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 Interval = tuple[float, float]
-"""Start and end of an interval, in monotonic seconds."""
+"""Start and end of an interval, as values of `time.monotonic()`."""
 
 
 def union_seconds(intervals: Sequence[Interval]) -> float:
@@ -53,7 +53,7 @@ class Timings:
         """Record that an engine request was in flight from *start* until now; return the current time.
 
         Args:
-            start: When the request was sent, in monotonic seconds.
+            start: When the request was sent, as a value of `time.monotonic()`.
 
         """
         now = time.monotonic()
@@ -61,15 +61,15 @@ class Timings:
         return now
 
     def add_rerank(self, start: float) -> None:
-        """Record that a window was being scored from *start*, in monotonic seconds, until now."""
+        """Record that a window was being scored from *start*, a value of `time.monotonic()`, until now."""
         self._rerank.append((start, time.monotonic()))
 
     def durations(self, *, in_flight_since: float | None = None) -> Durations:
         """Return the durations until now.
 
         Args:
-            in_flight_since: When an engine request was sent whose response is still being streamed, in monotonic
-                seconds; None if no response is being streamed.
+            in_flight_since: When the engine request whose response is still being streamed was sent, as a value of
+                `time.monotonic()`; None if no response is being streamed.
 
         """
         now = time.monotonic()

@@ -24,14 +24,14 @@ from es_rerank.server.concurrency import compute
 log = structlog.get_logger()
 
 _INTERVAL_SECONDS = 1.0
-# Maximum size of the records that wait to be written. If writing takes longer, further records are dropped.
+# Maximum size of the records that wait to be written. If they exceed it, further records are dropped.
 _MAX_WAITING_BYTES = 32 * 1024 * 1024
 # The file has the queries of users.
 _MODE = 0o600
 
 
 def _now() -> str:
-    """Return the time as UBI requires it: ISO 8601 with a time zone."""
+    """Return the current time in the format that UBI requires: ISO 8601 with a time zone."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -39,7 +39,7 @@ class UbiLog:
     """Writes records every second. State: the records that are not yet written. Without a file, it does nothing."""
 
     def __init__(self, path: Path | None, now: Callable[[], str] = _now) -> None:
-        """Append to the file *path*; None disables the log.
+        """Create a log that appends to the file *path*. None disables the log.
 
         Raises:
             ConfigError: The file cannot be opened.
@@ -63,7 +63,7 @@ class UbiLog:
 
         Args:
             search: The search.
-            result: Its result. If its response is the engine's own, or an error, it is not recorded.
+            result: The result of the search. A search is not recorded if its response is an error or the engine's own.
             headers: The request headers. `X-Opaque-Id` is the id of the search, if `ext.ubi` has none.
 
         """
@@ -92,13 +92,13 @@ class UbiLog:
             log.warning("UBI log not written", path=str(self._path), reason=error.strerror, records=len(lines))
 
     def _keep(self, record: bytes) -> None:
-        """Keep a record until it is written, if there is space."""
+        """Keep a record in memory until it is written, or drop it if too many bytes are waiting."""
         if self._waiting_bytes + len(record) <= _MAX_WAITING_BYTES:
             self._waiting.append(record)
             self._waiting_bytes += len(record)
 
     def _append(self, lines: bytes) -> None:
-        """Append lines. The file is opened each time, because it may be rotated."""
+        """Append lines to the file. It is opened each time, because it may be rotated."""
         if self._path is not None:
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _MODE)
             try:

@@ -19,10 +19,10 @@ _HITS = b'"hits"'
 
 
 class WindowLimits:
-    """The known limits by index expression, for a minute, with a bounded number of entries."""
+    """The known limits by index expression. They expire after a minute, and their number is bounded."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Create an empty store; *clock* returns monotonic time, in seconds."""
+        """Create an empty store. *clock* returns values like those of `time.monotonic()`."""
         self._clock = clock
         self._limits: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
@@ -36,7 +36,7 @@ class WindowLimits:
         return limit if limit and self._clock() < expires else None
 
     def learn(self, target: str, response: bytes) -> None:
-        """Learn the limit from an error, or from a response in which shards may have rejected the window."""
+        """Store the limit that an error contains, or a response in which shards may have rejected the window."""
         end = response.find(_HITS)
         found = _TOO_LARGE.search(response, 0, len(response) if end < 0 else end)
         if found:
@@ -46,5 +46,5 @@ class WindowLimits:
                 self._limits.popitem(last=False)
 
     def learn_from(self, target: str, reply: EngineReply) -> None:
-        """Read the reply to a request with one search."""
+        """Store the limit, if the reply to a request with one search has it."""
         self.learn(target, reply.body or reply.error)

@@ -47,10 +47,11 @@ class Question(BaseModel):
 
     Attributes:
         method: HTTP method of the request to explain.
-        path: Its raw path and query string.
-        headers: Its headers that es-rerank reads, such as `X-Rerank-Query`. Credentials are those of this request.
-        body: Its body, as JSON or as text.
-        run: Whether to search and to score the hits.
+        path: Raw path and query string of the request to explain.
+        headers: Headers of the request to explain that es-rerank reads, such as `X-Rerank-Query`. Credentials are taken
+            from the request to `/_rerank/explain`.
+        body: Body of the request to explain, as JSON or as text.
+        run: Whether to send the search to the engine and score the hits.
         force: Whether to rerank even if the mode of the rule is `off`, `sample` or `shadow`.
 
     """
@@ -66,7 +67,7 @@ class Question(BaseModel):
 
     @property
     def raw(self) -> bytes:
-        """The body in bytes."""
+        """The body of the request to explain, as bytes."""
         if isinstance(self.body, str):
             return self.body.encode()
         return b"" if self.body is None else msgspec.json.encode(self.body)
@@ -96,7 +97,7 @@ class _Context:
 
 
 async def explain(state: State, request: web.Request) -> web.StreamResponse:
-    """Explain the request that is in the body. The response has one object for each search of that request."""
+    """Explain the request that is described in the body. The response has one JSON object for each of its searches."""
     question = await read_json(Question, request)
     if isinstance(question, web.Response):
         return question
@@ -109,14 +110,14 @@ async def explain(state: State, request: web.Request) -> web.StreamResponse:
 
 
 def _encoded(searches: list[dict[str, Any]]) -> bytes:
-    """Return the body of the response. Call it in a thread: the body may have the documents of a whole window."""
+    """Return the response body. Call this function in a thread: the body may have the documents of a whole window."""
     # The bodies of requests are included unchanged. They may have text that engines accept, but that is not valid JSON.
     text, _ = decode_repaired(msgspec.json.encode({"searches": searches}), msgspec.Raw)
     return bytes(text)
 
 
 async def _searches(state: State, request: web.Request, question: Question, hold: Hold) -> list[dict[str, Any]]:
-    """Explain each search of a request."""
+    """Return the explanation of each search in the request to explain, as JSON values."""
     asked = match(question.method, question.path, CIMultiDict(question.headers), state.endpoints)
     parsed = parse(asked, question.raw) if asked else Skip(Why.NOT_A_SEARCH)
     if asked is None or isinstance(parsed, Skip):
@@ -129,7 +130,7 @@ async def _searches(state: State, request: web.Request, question: Question, hold
 
 
 async def _explained(context: _Context, parsed: ParsedSearch) -> dict[str, Any]:
-    """Explain one search of a request, and run it if the caller has asked for that."""
+    """Return the explanation of one search, with the result of the search if the caller asks to run it."""
     search = decode(context.request, parsed, await render(context.session, parsed))
     if isinstance(search, Skip):
         return await _with_result(context, skipped(search), search, search)
@@ -146,7 +147,7 @@ async def _explained(context: _Context, parsed: ParsedSearch) -> dict[str, Any]:
 
 
 async def _decided(context: _Context, search: Search, *, two_phase: bool) -> Plan | Skip:
-    """Return the plan of a search, or the reason if it is not reranked."""
+    """Return the plan of a search, or a skip with the reason why the search is not reranked."""
     if wants_other_format(context.request):
         return Skip(Why.FORMAT)
     session = context.forced if context.question.force else context.session
@@ -154,7 +155,7 @@ async def _decided(context: _Context, search: Search, *, two_phase: bool) -> Pla
 
 
 async def _unforced(context: _Context, search: Search) -> Skip | None:
-    """Return the reason if a search is reranked only because of `force`, otherwise None."""
+    """Return the skip that `force` overrides; None if the search is reranked without `force` too, or not at all."""
     decided = await decide(search, context.session.ports(_no_fetch), context.call.options)
     return decided if isinstance(decided, Skip) and decided.why in _FORCED else None
 
@@ -167,7 +168,7 @@ async def _no_fetch(_plan: Plan) -> Any:
 async def _with_result(
     context: _Context, shown: dict[str, Any], search: Search | Skip, plan: Plan | Skip
 ) -> dict[str, Any]:
-    """Run the search if the caller has asked for that, and add the result to the explanation."""
+    """Return the explanation *shown*, with the result of the search if the caller asks to run it."""
     if not context.question.run:
         return shown
     if context.request.endpoint not in _RUN:
@@ -177,9 +178,9 @@ async def _with_result(
 
 
 async def _result(context: _Context, search: Search | Skip, plan: Plan | Skip) -> Mapping[str, Any]:
-    """Run a search with its plan. A search without a plan is sent to the engine unchanged."""
+    """Run a search and return its hits with their ranks, scores and passages. Without a plan, no hits are reranked."""
     if isinstance(search, Search) and isinstance(plan, Plan):
-        # In one phase, because only then has the response all hits of the window in full.
+        # The search is run in one phase, because only then does the response have all hits of the window in full.
         whole = await _decided(context, search, two_phase=False)
         if isinstance(whole, Plan):
             return await reranked(context.call, context.session, search, whole)

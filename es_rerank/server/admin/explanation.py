@@ -32,21 +32,21 @@ def entry(decision: str, **members: Any) -> dict[str, Any]:
 
 
 def skipped(skip: Skip, text: str | None = None) -> dict[str, Any]:
-    """Return the object for a search that is not reranked: the reason, its meaning, and what to do about it."""
+    """Return the JSON object for a search that is not reranked: the reason, its meaning, and what to do about it."""
     return entry("skip", **reason(skip), query_text=text)
 
 
 def reason(skip: Skip) -> dict[str, str]:
-    """Return a reason with its meaning and what to do about it."""
+    """Return the reason of a skip, the meaning of the reason, and what to do about it."""
     return {"why": skip.why, **REASONS[skip.why]._asdict()}
 
 
 def planned(request: EndpointRequest, method: str, search: Search, plan: Plan, header: bytes | None) -> dict[str, Any]:
-    """Return the object for a search that would be reranked.
+    """Return the JSON object for a search that would be reranked.
 
     Args:
         request: The request that has the search.
-        method: Its HTTP method.
+        method: HTTP method of the request.
         search: The search.
         plan: The plan of the search.
         header: The header line of a search of an `_msearch`; None for other endpoints.
@@ -69,7 +69,7 @@ def planned(request: EndpointRequest, method: str, search: Search, plan: Plan, h
 
 
 def rule_shown(rule: Rule) -> dict[str, Any]:
-    """Return the keys of a rule that apply to one search."""
+    """Return the keys of a rule that are relevant for one search, with their values."""
     return {
         "name": rule.name,
         "mode": rule.mode,
@@ -80,7 +80,7 @@ def rule_shown(rule: Rule) -> dict[str, Any]:
 
 
 def _origin(search: Search, plan: Plan) -> str:
-    """Return the source of the fields: `request`, `rule`, or `hits` if the model reads those that suit the hits."""
+    """Return what determines the fields that the model reads: `request`, `rule`, or `hits` if es-rerank chooses."""
     if plan.chooses_fields:
         return "hits"
     return "request" if search.rerank_request and search.rerank_request.fields else "rule"

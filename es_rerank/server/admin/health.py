@@ -43,7 +43,7 @@ async def ready(state: State, request: web.Request) -> web.StreamResponse:
 
 
 def _explanation(problem: str, why: str) -> dict[str, str]:
-    """Return the faults of the engine and the rerank servers, with their meaning and what to do about them.
+    """Return the faults of the engine and the rerank servers, what they mean, and what to do; empty without faults.
 
     Args:
         problem: The reason why the engine cannot be reached; empty if it can be reached.

@@ -25,7 +25,7 @@ _MAX_NAMES = 1000
 
 
 async def indices(state: State, request: web.Request) -> web.StreamResponse:
-    """Return indices, aliases and data streams with the names of their rules; none if the caller may not list them."""
+    """Return indices, aliases and data streams with the names of their rules, or an empty list if access is denied."""
     headers = client_request.headers(request, state.settings, *client_request.BODY_HEADERS)
     uses_own = client_request.uses_service_credentials(request, state.settings)
     ask = OutgoingRequest("GET", _RESOLVE, headers, retryable=True, use_service_credentials=uses_own)
@@ -40,7 +40,7 @@ async def indices(state: State, request: web.Request) -> web.StreamResponse:
 
 
 def _json(body: bytes | None) -> Mapping[str, Any]:
-    """Return the JSON object in a response; empty if the body is anything else."""
+    """Return the JSON object in a response body, or an empty object if the body is anything else."""
     try:
         found = json.loads(body or b"{}")
     except ValueError:

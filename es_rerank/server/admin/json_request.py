@@ -17,7 +17,7 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 async def read_json(model: type[Body], request: web.Request) -> Body | web.Response:
-    """Return the validated body, or an error response that names the member and the problem."""
+    """Return the validated body, or an error response that names the invalid member and the problem."""
     if request.content_type != _JSON:
         # Browsers send some other types cross-origin without a preflight request.
         reason = f"[{request.path}] requires the content type {_JSON}"

@@ -72,7 +72,7 @@ def _html() -> str:
 
 
 async def _fields(state: State, _request: web.Request) -> web.StreamResponse:
-    """Return the latest choices of fields, the newest last. Each has the path of a search and the fields."""
+    """Return the latest choices of fields, newest last. Each choice has the path of a search and the chosen fields."""
     return web.json_response({"choices": state.field_choices.listed()})
 
 

@@ -60,12 +60,12 @@ async def rank(state: State, request: web.Request) -> web.StreamResponse:
 
 
 def _with_instruction(rule: Rule, instruction: str | None) -> Rule:
-    """Return *rule* with *instruction*; unchanged if that is None or empty."""
+    """Return *rule* with *instruction*, or *rule* unchanged if the instruction is None or empty."""
     return replace(rule, instruction=instruction) if instruction else rule
 
 
 def _results(candidates: Sequence[str], scores: Scored, read: Sequence[DocumentRead | None]) -> list[dict[str, Any]]:
-    """Return the candidates in the order of their scores, with the number of tokens that the model has read of each."""
+    """Return the candidates, best score first, each with the number of its tokens that the model has read."""
     scored = sorted(enumerate(scores.probabilities), key=lambda pair: -(pair[1] or 0.0))
     return [
         {"index": index, "score": score or 0.0, "text": candidates[index], **_reading(read[index] if read else None)}
@@ -74,7 +74,7 @@ def _results(candidates: Sequence[str], scores: Scored, read: Sequence[DocumentR
 
 
 def _reading(document: DocumentRead | None) -> dict[str, Any]:
-    """Return the numbers of tokens and passages that the model has read, and whether a part of the text is missing."""
+    """Return how many tokens and passages of a text the model has read, and whether the text was truncated."""
     passages = document.passages if document else ()
     return {
         "tokens": sum(passage.tokens for passage in passages),

@@ -21,7 +21,7 @@ from es_rerank.server.concurrency import compute
 from es_rerank.server.handlers.context import EngineSession, SearchCall
 from es_rerank.server.responses import outcome_header
 
-# Longer strings in a hit are truncated. Passages are not.
+# Longer strings in a hit are truncated. Passages are shown in full.
 _MAX_CHARACTERS = 2000
 _MAX_DEPTH = 20
 _MEMBERS = ("_index", "_id", "_source", "fields", "highlight")
@@ -43,7 +43,7 @@ class _Recorder:
     documents: Sequence[DocumentRead | None] = field(default_factory=tuple)
 
     async def score(self, request: ScoreRequest) -> Scored | Failed:
-        """Score a window."""
+        """Return the scores of a window, and record the probabilities and the passages of the documents."""
         scored, self.documents = await self.reranker.read(request)
         if isinstance(scored, Scored):
             self.probabilities = scored.probabilities
@@ -90,7 +90,7 @@ async def as_sent(session: EngineSession, sent: EngineRequest, skip: Skip) -> di
 
 
 def _ranked(window: RankedWindow, recorder: _Recorder) -> dict[str, Any]:
-    """Return the hits of a window, and the candidate fields, each with the information whether the model reads it."""
+    """Return the hits of a window, and for each candidate field whether the model reads it and why."""
     fields = [verdict._asdict() for verdict in field_verdicts(window.response.hits, window.plan)]
     return {**_shown(window.reply, window.response, list(_ranked_hits(window, recorder))), "fields": fields}
 
@@ -105,13 +105,13 @@ def _as_sent(reply: EngineReply) -> dict[str, Any]:
 
 
 def _shown(reply: EngineReply, response: SearchResponse | None, hits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the status, the error, the total and the hits of a result. *response* is None if the reply is an error."""
+    """Return the status, error, total and hits of a search. *response* is None if the reply has no search response."""
     error = None if reply.status == HTTPStatus.OK else reply.error.decode("utf-8", "replace")
     return {"status": reply.status, "error": error, "total": _total(response), "hits": hits, "fields": []}
 
 
 def _total(response: SearchResponse | None) -> Any:
-    """Return `hits.total` as the engine sent it; None if there is none."""
+    """Return `hits.total` as the engine sent it; None if the response has no total."""
     if response is None or response.total is None:
         return None
     hits = [(response.body, {"total": response.total})]
@@ -146,8 +146,8 @@ def _ranks(ranking: Ranking | None, hits: int) -> dict[int, tuple[int, float | N
         hits: Number of hits.
 
     Returns:
-        By the position of a hit in the engine's order, from 0: its rank, from 0, and its score, or None for the
-        engine's score.
+        A mapping from the position of a hit in the engine's order to its new rank and new score. Positions and ranks
+        start at 0. The score is None if the hit keeps the engine's score.
 
     """
     if ranking is None:
@@ -166,7 +166,7 @@ def _ranked_hits(window: RankedWindow, recorder: _Recorder) -> Iterator[dict[str
 
 
 def _reading(document: DocumentRead | None) -> dict[str, Any]:
-    """Return the passages of a hit as the model has read them; none for a hit without text."""
+    """Return the passages of a hit as the model has read them. A hit without text has no passages."""
     if document is None:
         return {"passages": [], "passages_of": 0, "truncated": False}
     passages = [passage._asdict() for passage in document.passages]
@@ -176,7 +176,7 @@ def _reading(document: DocumentRead | None) -> dict[str, Any]:
 def _hits(
     response: SearchResponse, first: int, ranks: Mapping[int, tuple[int, float | None]]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the hits in the engine's order. Ranks start at 1. The rank is None for a hit that the rule drops.
+    """Yield the hits as JSON objects, in the engine's order. Ranks start at 1. A hit that the rule drops has no rank.
 
     Args:
         response: The engine's response.

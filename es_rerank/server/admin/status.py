@@ -46,19 +46,19 @@ async def status(state: State, _request: web.Request) -> web.StreamResponse:
 
 
 def _engine(problem: str) -> dict[str, str]:
-    """Return the state of the engine. If it does not respond, the problem and what to do are added."""
+    """Return the state of the engine. *problem* is the reason why it does not respond; empty if it responds."""
     if not problem:
         return {"state": "ok"}
     return {"state": "unreachable", "problem": problem, **ENGINE_UNREACHABLE._asdict()}
 
 
 def _not_reranked(one: NotReranked) -> dict[str, Any]:
-    """Return a reason for which searches were not reranked, with its meaning and what to do."""
+    """Return a reason for which searches were not reranked, what it means, and what to do."""
     return {**asdict(one), **REASONS[one.why]._asdict()}
 
 
 def rule_shown(rule: Rule) -> dict[str, Any]:
-    """Return the keys and values of a rule, with the names in a rule file. Keys without a value are left out."""
+    """Return the keys and values of a rule, as in a rule file. Keys without a value are omitted."""
     return {name: value for name, value in _members(rule) if value not in (None, (), [], {})}
 
 
@@ -86,7 +86,7 @@ def _members(rule: Rule) -> Iterator[tuple[str, Any]]:
 
 
 def _minimum(rule: Rule) -> Iterator[tuple[str, Any]]:
-    """Yield the keys of the minimum probability."""
+    """Yield the rule keys about the minimum probability of hits, with their values. Yield nothing without a minimum."""
     if minimum := rule.min_probability:
         yield "min_probability", minimum.value
         yield "below_min_probability", minimum.below
