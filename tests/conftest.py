@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,15 @@ settings.load_profile("quick")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-cases", action="store_true", help="write what came out into tests/cases")
     parser.addoption("--requests", help="folder of recorded requests of clients, for tests/cli/test_explain.py")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the byte code of tests with the other caches of pytest, also if the environment disables byte code.
+
+    Compiling the tests takes most of the time of their collection.
+    """
+    if sys.dont_write_bytecode and config.pluginmanager.hasplugin("cacheprovider"):
+        sys.pycache_prefix, sys.dont_write_bytecode = str(BYTE_CODE), False
 
 
 class Scheduler(LoadScopeScheduling):
@@ -65,7 +75,7 @@ def _default_logging() -> Iterator[None]:
 def _shared_byte_code() -> Iterator[None]:
     """Share byte code between child processes if the environment disables it, which halves their start time."""
     with pytest.MonkeyPatch.context() as environment:
-        if sys.dont_write_bytecode:
+        if os.environ.get("PYTHONDONTWRITEBYTECODE"):
             environment.setenv("PYTHONPYCACHEPREFIX", str(BYTE_CODE))
             environment.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         yield
