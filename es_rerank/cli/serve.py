@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import multiprocessing
+import resource
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
@@ -52,12 +53,21 @@ def serve(**flags: Any) -> None:
     read_settings = SettingsReader(flags)
     settings = read_settings()
     configure(settings.log_level)
+    raise_file_limit()
     if settings.workers > 1:
         workers.supervise(settings, read_settings, partial(work, read_settings))
         for number in _HANDLED:
             signal.signal(number, signal.SIG_IGN)
     else:
         uvloop.run(_until_exit(settings, read_settings))
+
+
+def raise_file_limit() -> None:
+    """Allow as many open files as the hard limit, for the connections. The soft limit is usually 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Some systems limit the number further.
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def work(read_settings: SettingsReader, settings: Settings, bound: Sockets, rules: Rules) -> None:

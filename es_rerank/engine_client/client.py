@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from errno import EMFILE, ENFILE
 from io import BytesIO
 
 import aiohttp
@@ -32,6 +34,7 @@ log = structlog.get_logger()
 _OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 # With these errors nothing was sent to the node, so another node can be tried, even for a write.
 _NOT_REACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, NotReachedError)
+_NO_DESCRIPTORS = frozenset({EMFILE, ENFILE})
 _MAX_SENDS = 2
 _IDLE_SECONDS = 30.0
 _OPENSEARCH = "opensearch"
@@ -134,24 +137,26 @@ class EngineClient:
         return EngineResponse(answer.status, answer.reason, headers, answer.content, elasticsearch)
 
     async def _answer(self, request: OutgoingRequest) -> aiohttp.ClientResponse:
-        """Try the nodes in order until one responds. If a node had closed the connection, try it once more."""
+        """Try the nodes in order until one responds. If a node closes the connection, send the request once more."""
         fault: Exception | None = None
         sends = 0
-        for url in self._urls():
-            while sends < _MAX_SENDS:
-                try:
-                    answer = await self._send(url, request)
-                except _NOT_REACHED as error:
-                    fault = error
-                    self._failed(url, error)
-                    break
-                except (aiohttp.ClientError, OSError) as error:
-                    fault = error
-                    sends = sends + 1 if request.retryable else _MAX_SENDS
-                else:
-                    if url in self._nodes.down:
-                        self._recovered(url)
-                    return answer
+        left = deque(self._urls())
+        while left and sends < _MAX_SENDS:
+            url = left.popleft()
+            try:
+                answer = await self._send(url, request)
+            except _NOT_REACHED as error:
+                fault = error
+                self._failed(url, error)
+            except (aiohttp.ClientError, OSError) as error:
+                fault = error
+                sends = sends + 1 if request.retryable else _MAX_SENDS
+                # Another node is tried first, because this one may close each connection.
+                left.append(url)
+            else:
+                if url in self._nodes.down:
+                    self._recovered(url)
+                return answer
         silent = isinstance(fault, aiohttp.ServerDisconnectedError)
         raise UpstreamError(f"the engine cannot be reached: {describe_error(fault)}", silent=silent) from fault
 
@@ -174,7 +179,9 @@ class EngineClient:
         )
 
     def _failed(self, url: str, error: Exception) -> None:
-        """Mark a node as down."""
+        """Mark a node as down, unless this process or machine has no file descriptor left to connect to it."""
+        if getattr(error, "errno", None) in _NO_DESCRIPTORS:
+            return
         self._nodes.failed(url, time.monotonic())
         log.warning("node unreachable", node=url, reason=describe_error(error))
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -96,6 +97,21 @@ async def test_it_drains_until_it_is_signalled_again(monkeypatch: pytest.MonkeyP
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         loop.remove_signal_handler(number)
     assert events(lines)[-2:] == ["draining", "stopped"]
+
+
+def test_the_endpoint_may_open_as_many_files_as_the_hard_limit() -> None:
+    soft, hard = 200, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    options = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--backend", "identity"]
+    limited = f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))"
+    program = [sys.executable, "-c", f"{limited}; os.execv(sys.executable, sys.argv[1:])"]
+    command = [*program, sys.executable, "-m", "es_rerank", "serve", *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stderr
+            assert b'"event": "listening"' in process.stderr.readline()
+            assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("workers", [1, 2])

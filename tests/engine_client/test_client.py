@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from io import BytesIO
@@ -20,6 +23,7 @@ from es_rerank.testing import FakeResponse, FakeServer, fake_settings, serve_fak
 
 NOWHERE = "http://127.0.0.1:9"
 GET = OutgoingRequest("GET", "/")
+SEARCH = OutgoingRequest("GET", "/", retryable=True)
 
 
 @asynccontextmanager
@@ -129,6 +133,24 @@ async def test_a_request_that_a_node_has_received_is_not_sent_to_every_other_nod
         with pytest.raises(UpstreamError):
             await fetch(engine, OutgoingRequest("POST", "/_doc", body=b"{}", retryable=retryable))
     assert len([head for head in [*first, *second] if b"POST" in head]) == sent
+
+
+async def test_while_a_node_closes_each_connection_searches_are_sent_to_another_node() -> None:
+    """Sidecars and load balancers do this while the node behind them is down."""
+    async with (
+        raw_node(lambda _: None) as (one, _),
+        serve_fake(FakeServer({"": FakeResponse(b"ok")})) as other,
+        client_of(one, other.url) as engine,
+    ):
+        assert [await fetch(engine, SEARCH) for _ in range(4)] == [b"ok"] * 4
+
+
+async def test_a_search_on_a_stale_connection_is_sent_again_if_no_other_node_is_up() -> None:
+    stale = [OK, None, OK]
+    async with raw_node(lambda number: stale[number - 1]) as (url, heads), client_of(url, NOWHERE) as engine:
+        for _ in range(2):
+            await fetch(engine, SEARCH)
+    assert [head[:5] for head in heads] == [b"1 GET", b"1 GET", b"2 GET"]
 
 
 async def test_a_write_on_a_stale_connection_is_not_sent_twice() -> None:
@@ -310,6 +332,19 @@ async def test_a_node_that_goes_down_and_comes_back_is_logged_once_each() -> Non
         ("node reachable again", url),
     ]
     assert url not in engine._nodes.down
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+async def test_without_file_descriptors_no_node_counts_as_down(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_socket(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    async with client_of("http://127.0.0.1:9200") as engine:
+        with monkeypatch.context() as patch, capture_logs() as logs:
+            patch.setattr(socket, "socket", no_socket)
+            with pytest.raises(UpstreamError, match="too many open files"):
+                await fetch(engine)
+        assert (logs, engine._nodes.down) == ([], {})
 
 
 async def test_the_time_to_connect_is_limited_and_the_time_to_respond_is_not() -> None:

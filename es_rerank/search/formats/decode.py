@@ -34,7 +34,8 @@ _OTHER_TYPE = re.compile("|".join(_OTHER_FORMATS), re.IGNORECASE)
 def unreadable(request: EndpointRequest, body: bytes) -> Skip | None:
     """Return a skip if the body is not JSON, or if the engines reject the request or interpret it differently."""
     params = request.params
-    ambiguous = "source" in params and (bool(body.strip()) or "source_content_type" not in params)
+    in_url = "source" in params
+    ambiguous = (in_url and bool(body.strip())) or in_url != ("source_content_type" in params)
     deep = params.get("filter_path", "").count(".") > _MAX_FILTER_PATH_DEPTH
     if ambiguous or deep or ";" in request.query_string:
         return Skip(Why.UNREADABLE)

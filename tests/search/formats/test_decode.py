@@ -23,6 +23,7 @@ DEEP_FILTER = "filter_path=" + ".".join(["a"] * 502)
     ("query_string", "body"),
     [
         ('source={"size":1}&source_content_type=application/json', b' {"size":2} '),
+        ("source_content_type=application/json", b"{}"),
         ('source={"size":1}', b""),
         ("q=a;size=1", b""),
         (DEEP_FILTER, b""),
