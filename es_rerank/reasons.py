@@ -41,7 +41,7 @@ REASONS: Mapping[Why, Reason] = {
         "Raise `max_body`, or send fewer searches per request.",
     ),
     Why.TOO_COMPLEX: Reason(
-        "Planning the search would hold up other requests: it has too many values, objects or field patterns.",
+        "The search has so many values, objects or field patterns that planning it would delay other requests.",
         "Send fewer clauses and field patterns per search.",
     ),
     Why.OUT_OF_MEMORY: Reason(
@@ -60,7 +60,9 @@ REASONS: Mapping[Why, Reason] = {
         "Use `from` and `size` to page.",
     ),
     Why.POINT_IN_TIME: Reason(
-        "The request is a sorted search of a point in time, whose pages follow the engine's order.", _NOTHING
+        "The request has `pit` and `sort`. Clients page through such a search with `search_after`, in the engine's "
+        "order.",
+        _NOTHING,
     ),
     Why.SLICE: Reason("The request is a sliced search, which reads all hits in the engine's order.", _NOTHING),
     Why.SIZE_ZERO: Reason("The request has `size: 0`, so there are no hits to rerank.", _NOTHING),
@@ -73,14 +75,16 @@ REASONS: Mapping[Why, Reason] = {
         "Request the whole `_source`, or remove `top_hits`.",
     ),
     Why.SEARCH_PIPELINE: Reason(
-        "A search pipeline sets the page, or reads or changes the list of hits, so it must get the client's own page.",
+        "The search pipeline of the request or of the index sets `from` or `size`, or reads or changes the list of "
+        "hits as a whole, or es-rerank could not read its definition.",
         "Send `search_pipeline=_none`, or grant the caller the privilege to read the definition of the pipeline.",
     ),
     Why.UBI: Reason(
-        "The request has `ext.ubi`, and a plugin would not record the hits as the client gets them: the request has "
-        "`sort`, `explain`, more than 200 hits per page, other members of `ext`, or parts that allow no fetch phase. "
-        "Or the engine is too slow for two requests in time.",
-        "Remove these parts, or set `ubi_log` and remove `ext.ubi`.",
+        "The request has `ext.ubi`, so OpenSearch's UBI plugin records the ids of its hits. If es-rerank reranked this "
+        "search, the plugin would record other hits than the client gets. The cause is another part of the request: "
+        "`sort`, `explain`, a `size` above 200, a second member of `ext`, or a part with which the search needs a "
+        "single engine request. Or the engine is too slow to answer two requests before the deadline.",
+        "Remove that part of the request. Or remove `ext.ubi`, and set `ubi_log`: es-rerank then writes the records.",
     ),
     Why.OWN_RERANKER: Reason("The request uses a reranker that the engine runs.", _NOTHING),
     Why.NO_QUERY_TEXT: Reason(
@@ -88,9 +92,9 @@ REASONS: Mapping[Why, Reason] = {
         "Compare the query with the table of clauses in the reference, or send the query text in `X-Rerank-Query`.",
     ),
     Why.QUERY_HEADER: Reason(
-        "The request has `X-Rerank-Query`, or the id of an asynchronous search, which may have such a query text, too. "
-        "The rule has `query_header: deny`.",
-        "Send the search without the header.",
+        "The rule has `query_header: deny`. The request sets the query text in the header `X-Rerank-Query`, or it "
+        "polls an async search whose first request may have set it.",
+        "Send the search without the header, and to `_search` instead of `_async_search`.",
     ),
     Why.HIDDEN_INDEX: Reason("The search names a hidden index, whose name starts with a dot.", _NOTHING),
     Why.NO_RULE: Reason(
@@ -103,8 +107,9 @@ REASONS: Mapping[Why, Reason] = {
     ),
     Why.NO_TEXT_FIELDS: Reason("The mapping of the index has no text field.", "Set `fields` in a rule for the index."),
     Why.MAPPING: Reason(
-        "The engine did not return the fields of the index, or needed more than half of the deadline. Or hits are from "
-        "an index that is not known yet, because an alias has moved or an index is new; the next search is reranked.",
+        "The engine did not return the fields of the index, or took more than half of the deadline to return them. Or "
+        "hits are from an index that es-rerank does not know yet, because the index is new or an alias was changed. "
+        "The next search is then reranked.",
         "Grant the caller the privilege to read the index, or raise `deadline`.",
     ),
     Why.BEYOND_WINDOW: Reason("The requested page starts after the window.", "Raise `window` to rerank later pages."),
@@ -113,18 +118,18 @@ REASONS: Mapping[Why, Reason] = {
         "No hit in the window has text in the fields that the model reads.", "Check `fields` in the rule."
     ),
     Why.ENGINE_ERROR: Reason(
-        "The engine rejected the request for all hits of the window, a shard failed, or the response is larger than "
-        "`max_answer`, or cut off.",
+        "The engine rejected the request for the hits of the window, a shard failed, or the engine's response was cut "
+        "off or is larger than `max_answer`.",
         "Read the engine's log, lower `window`, or raise `max_answer`.",
     ),
     Why.ENGINE_ANSWER: Reason(
-        "The engine's response has no list of scored hits. Or the index changed between the query phase and the fetch "
-        "phase, so that a hit of the page is gone.",
+        "The engine's response has no list of hits with scores. Or the index changed between the query phase and the "
+        "fetch phase, and the engine no longer finds a hit of the page.",
         _NOTHING,
     ),
     Why.PARTIAL: Reason(
-        "The asynchronous search is still running. es-rerank reranks only the final response.",
-        "Request the search again with its id.",
+        "The async search is still running. es-rerank reranks only the final response.",
+        "Request the search again with the id in the response.",
     ),
     Why.DEADLINE: Reason(
         "The deadline passed, or was too close for the model to respond in time.",
@@ -149,7 +154,11 @@ REASONS: Mapping[Why, Reason] = {
     Why.BREAKER: Reason(
         "The rerank server failed repeatedly, so its circuit breaker is open and it gets no requests.", _SERVER
     ),
-    Why.OVERLOADED: Reason("The queue of the rerank servers is full.", "Add a GPU, or lower `window`."),
+    Why.OVERLOADED: Reason(
+        "The queue for the rerank servers is full, the expected waiting time exceeds the time left, or a rerank server "
+        "responded with HTTP 429.",
+        "Add a GPU, or lower `window`.",
+    ),
     Why.INTERNAL: Reason(
         "An error in es-rerank occurred. The log has the traceback.", "Report the error with the traceback."
     ),

@@ -8,7 +8,11 @@ from typing import Any
 Explanation = Mapping[str, Any]
 
 _PASSAGE_CHARACTERS = 160
-_ORIGINS = {"hits": "the documents of the window", "rule": "the rule", "request": "the request"}
+_ORIGINS = {
+    "hits": "chosen based on the documents in the window",
+    "rule": "from the rule",
+    "request": "from the request",
+}
 _HEAD = ("rank", "engine", "_score", "engine score", "model", "document", "passages")
 
 
@@ -38,7 +42,7 @@ def _plan(search: Explanation) -> Iterator[str]:
         rule, (start, size) = search["rule"], search["page"]
         yield f"window: {search['window']} hits, page: {size} hits from {start}"
         yield f"rule: {rule['name']} (mode {rule['mode']}, policy {rule['policy']}, deadline {rule['deadline']:g} s)"
-        yield f"fields: {', '.join(search['passage_fields'])} (chosen by {_ORIGINS[search['passage_fields_from']]})"
+        yield f"fields: {', '.join(search['passage_fields'])} ({_ORIGINS[search['passage_fields_from']]})"
         yield f"engine request: {search['upstream']['method']} {search['upstream']['path']}"
     if search["note"]:
         yield f"note: {search['note']}"

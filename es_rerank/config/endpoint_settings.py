@@ -28,7 +28,8 @@ class EndpointSettings(BaseModel):
     )
     listen_key: Path | None = Field(None, description="PEM file of the unencrypted key of `listen_certificate`.")
     listen_client_ca: Path | None = Field(
-        None, description="PEM file of the CA that signs client certificates. If set, clients must present one."
+        None,
+        description="PEM file of the CA that signs client certificates. If set, clients must present a certificate.",
     )
     workers: int = Field(
         1, ge=1, le=256, description="Number of worker processes, each with its own caches and limits."
@@ -46,7 +47,7 @@ class EndpointSettings(BaseModel):
         description="URL of Elasticsearch or OpenSearch, or comma-separated URLs of several nodes of one cluster.",
     )
     upstream_ca: Path | None = Field(
-        None, description="PEM file of the CA certificates to trust for the engine, instead of the system's."
+        None, description="PEM file of the CA certificates to trust for the engine, instead of those of the system."
     )
     upstream_verify: bool = Field(default=True, description="Whether to verify the engine's https certificate.")
     upstream_fingerprint: Fingerprint | None = Field(
@@ -67,15 +68,15 @@ class EndpointSettings(BaseModel):
     upstream_password: SecretStr | None = Field(None, description="Password of `upstream_username`.")
     anonymous_headers: HeaderNames = Field(
         (),
-        description="Comma-separated names of headers that do not identify callers, besides well-known headers. A "
-        "client that sends any other header, such as a user name that a gateway adds, gets no credentials of "
-        "es-rerank, and mappings are cached for each value of such a header.",
+        description="Comma-separated names of headers that do not identify callers, in addition to well-known headers. "
+        "Any other header may identify a caller, such as a header with a user name that a gateway adds. es-rerank does "
+        "not send its own credentials for such a request, and caches mappings separately for each value of the header.",
     )
     trusted_hosts: HostPatterns = Field(
         (),
         description="Comma-separated host names, or patterns such as `*.example`, of es-rerank and of web pages that "
-        "use it. IP addresses and names without a dot are always names of es-rerank. For other hosts and sites, "
-        "es-rerank sends no credentials of its own.",
+        "use it. IP addresses and names without a dot are always trusted as names of es-rerank. For requests to other "
+        "hosts, or from web pages of other sites, es-rerank does not send its own credentials.",
     )
     aws_region: str | None = Field(
         None,
@@ -95,8 +96,8 @@ class EndpointSettings(BaseModel):
     engine_compression: Literal["auto", "on", "off"] = Field(
         "auto",
         description="Whether es-rerank asks the engine for compressed responses to searches, if the client accepts "
-        "them. `auto` does not ask engines at loopback, private and link-local addresses and at host names without a "
-        "dot. Responses to clients are compressed in any case.",
+        "compression. With `auto`, it does not ask engines at loopback, private and link-local addresses, or at host "
+        "names without a dot. In any case, es-rerank compresses its responses for clients that accept compression.",
     )
     connect_timeout: Duration = Field(
         5.0, validate_default=False, description="Time limit for connecting to a node of the engine, at most 10m."
@@ -111,5 +112,7 @@ class EndpointSettings(BaseModel):
         "each node to es-rerank's address.",
     )
     publish_address: Address | None = Field(
-        None, description="HOST:PORT of es-rerank for `sniff: rewrite`. If not set, the `Host` that the client sent."
+        None,
+        description="HOST:PORT of es-rerank for `sniff: rewrite`. If not set, es-rerank uses the `Host` header of the "
+        "client's request.",
     )

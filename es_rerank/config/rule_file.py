@@ -35,15 +35,15 @@ class RuleFile(BaseModel):
     fields: list[str] = Field(
         [],
         description="Fields that the model reads, in this order. Dotted paths go through objects and arrays. If not "
-        "set, the text fields of the mapping.",
+        "set, es-rerank chooses from the text fields of the mapping.",
     )
     template: str | None = Field(
         None, description="Text of a passage, such as `title: {title}`. Lines with only empty fields are omitted."
     )
     labels: bool = Field(
         default=False,
-        description="Whether the texts of a passage start with the names of their fields, such as `title: `, if it has "
-        "several texts.",
+        description="Whether each text of a passage starts with the name of its field, such as `title: `. Passages "
+        "with a single text have no labels.",
     )
     window: int | None = Field(
         None, ge=2, le=1000, description="Maximum hits that the model scores per search, 2 to 1000."
@@ -60,8 +60,8 @@ class RuleFile(BaseModel):
         None,
         gt=0,
         le=1,
-        description="Lowest probability of a hit, from 0 to 1. Hits of the window with a lower one are treated as "
-        "`below_min_probability` says.",
+        description="Minimum probability of a hit, from 0 to 1. `below_min_probability` decides what happens to hits "
+        "of the window with a lower probability.",
     )
     below_min_probability: Literal["drop", "last"] | None = Field(
         None,
@@ -77,16 +77,16 @@ class RuleFile(BaseModel):
     instruction: str | None = Field(None, description="Instruction for models that support instructions.")
     query_header: Literal["allow", "deny"] = Field(
         "allow",
-        description="`deny` if clients must not choose the query text with `X-Rerank-Query`. Searches with the header "
-        "then get the engine's order.",
+        description="Whether clients can choose the query text with `X-Rerank-Query`: `allow` (default) or `deny`. "
+        "With `deny`, searches with this header get the engine's order.",
     )
     strict: bool = Field(
         default=False, description="Whether the client gets an error if reranking fails, instead of the engine's order."
     )
     partial: Literal["allow", "deny"] = Field(
         "allow",
-        description="If the deadline passes: `allow` reranks the first hits that have scores, `deny` returns the "
-        "engine's order.",
+        description="What happens if the deadline passes: `allow` (default) reranks the hits at the top of the window "
+        "that have scores, `deny` returns the engine's order.",
     )
 
     @field_validator("index", mode="before", json_schema_input_type=str | list[str])

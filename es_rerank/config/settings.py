@@ -24,7 +24,9 @@ class Settings(EndpointSettings):
         "`unix:/PATH` is a Unix socket, `dns://NAME:PORT` means all servers at the addresses of a DNS name.",
     )
     dns_server: NameServer | None = Field(
-        None, description="IP address and port of the DNS server for `dns://`. If not set, those of the system."
+        None,
+        description="IP address and port of the DNS server for `dns://`. If not set, es-rerank uses the DNS servers of "
+        "the system.",
     )
     reranker_api_key: SecretStr | None = Field(None, description="Bearer token that es-rerank sends to rerank servers.")
     backend: Annotated[str, one_of(BACKENDS)] = Field(
@@ -39,9 +41,9 @@ class Settings(EndpointSettings):
     )
     tokenizer: str = Field(
         "auto",
-        description="Path or model name of the tokenizer. `auto` uses the model's tokenizer; `estimate` never loads a "
-        "tokenizer. It is loaded when it is needed: only to truncate texts near the model's context length. Otherwise "
-        "es-rerank estimates the number of tokens from the number of characters of each kind.",
+        description="Path or model name of the tokenizer. `auto` uses the model's tokenizer. es-rerank loads the "
+        "tokenizer only when it has to truncate texts near the model's context length. Otherwise, and always with "
+        "`estimate`, it estimates the number of tokens from the number of characters of each kind.",
     )
     mappings: Path | None = Field(
         None, description="Folder of the rule files. If not set, the default rule applies to every index."
@@ -66,7 +68,11 @@ class Settings(EndpointSettings):
         None, ge=16, le=32768, description="Maximum tokens per passage, 16 to 32768. If not set, the profile's maximum."
     )
     max_model_tokens: int | None = Field(
-        None, ge=256, le=131072, description="Context length of the model on its server. If not set, the profile's."
+        None,
+        ge=256,
+        le=131072,
+        description="Context length of the model on its server, in tokens. If not set, the context length in the "
+        "profile.",
     )
     max_search_tokens: int = Field(65536, ge=512, description="Maximum tokens that the model reads per search.")
     instruction: str | None = Field(
@@ -85,14 +91,14 @@ class Settings(EndpointSettings):
     cut_cache_bytes: int = Field(
         16_000_000,
         ge=0,
-        description="Maximum memory for the cut points of long texts, in bytes; about 600 bytes per text. "
-        "0 disables the cache.",
+        description="Maximum memory for the cache of positions at which long texts are split into passages, in bytes; "
+        "about 600 bytes per text. 0 disables the cache.",
     )
     vector_cache_bytes: int = Field(
         256_000_000,
         ge=0,
-        description="Maximum memory of the cached vectors of an embedding model, in bytes; about 1 KB per passage of "
-        "384 dimensions. 0 disables the cache.",
+        description="Maximum memory for the cached vectors of an embedding model, in bytes; about 1 KB per vector of "
+        "384 dimensions. Each passage has one vector. 0 disables the cache.",
     )
     shared_cache: StoreUrl | None = Field(
         None,
@@ -103,7 +109,7 @@ class Settings(EndpointSettings):
     shared_cache_username: str | None = Field(None, description="User name for `shared_cache`.")
     shared_cache_password: SecretStr | None = Field(None, description="Password for `shared_cache`.")
     shared_cache_ca: Path | None = Field(
-        None, description="PEM file of the CA certificates to trust for `shared_cache`, instead of the system's."
+        None, description="PEM file of the CA certificates to trust for `shared_cache`, instead of those of the system."
     )
     shared_cache_ttl: Lifetime = Field(
         86_400.0, validate_default=False, description="Time after which shared scores and vectors expire, at most 365d."
@@ -111,12 +117,13 @@ class Settings(EndpointSettings):
     shared_cache_timeout: Duration = Field(
         0.003,
         validate_default=False,
-        description="Maximum time that a search waits for `shared_cache`. Values that come later are not used for it.",
+        description="Maximum time that a search waits for `shared_cache`. The search does not use values that arrive "
+        "later.",
     )
     shared_cache_prefix: str = Field(
         "es-rerank",
-        description="Start of all keys in `shared_cache`. The name of the model follows. If you change the weights of "
-        "the model without its name, set another prefix.",
+        description="Prefix of all keys in `shared_cache`. Keys also contain the name of the model. If the weights of "
+        "the model change but not its name, set another prefix.",
     )
     reranker_max_requests: int = Field(8, ge=1, description="Maximum number of concurrent requests per rerank server.")
     reranker_max_tokens: int = Field(
@@ -126,7 +133,9 @@ class Settings(EndpointSettings):
         "other request is in flight.",
     )
     reranker_queue_size: int = Field(
-        64, ge=0, description="Maximum queued searches. If the queue is full, further searches get the engine's order."
+        64,
+        ge=0,
+        description="Maximum number of queued searches. If the queue is full, searches get the engine's order.",
     )
     drain_delay: Duration | None = Field(
         None,
@@ -139,7 +148,10 @@ class Settings(EndpointSettings):
         description="Maximum body of a search request, in bytes. Larger requests are passed through.",
     )
     max_header_size: int = Field(
-        65_536, ge=4096, description="Maximum bytes of the request line and headers together. More is rejected (431)."
+        65_536,
+        ge=4096,
+        description="Maximum size of the request line and headers together, in bytes. Larger requests are rejected "
+        "with a 431.",
     )
     max_answer: int = Field(
         100_000_000,
@@ -149,15 +161,17 @@ class Settings(EndpointSettings):
     max_memory: int = Field(
         500_000_000,
         ge=1024,
-        description="Maximum bytes of request bodies and engine responses that a worker process holds at the same "
-        "time. When it is reached, further searches are passed through.",
+        description="Maximum memory for the request bodies and engine responses of all searches that a worker process "
+        "handles at the same time, in bytes. When this limit is reached, further searches are passed through.",
     )
     reload: Literal["signal", "change"] = Field(
         "signal",
         description="When to reload rules and certificate: on SIGHUP (`signal`), or also on a file change (`change`).",
     )
     ubi_log: Path | None = Field(
-        None, description="File to which es-rerank appends the query and the ids of the hits of each of its responses."
+        None,
+        description="File to which es-rerank appends a record of each search that it answers: the query and the ids of "
+        "the hits, as in User Behavior Insights (UBI).",
     )
     tracing: bool = Field(
         default=False,
@@ -165,10 +179,10 @@ class Settings(EndpointSettings):
         "`OTEL_EXPORTER_OTLP_*` name. Needs the extra `es-rerank[otel]`.",
     )
     search_log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "debug", description="Level of the log event of each search, `search handled`."
+        "debug", description="Level of the log event `search handled`, which is logged for each request with searches."
     )
     slow_search: Duration | None = Field(
         None,
-        description="Log searches that take at least this long, at most 10m, as `slow search`, at level `warning`.",
+        description="Minimum duration of searches that are logged as `slow search`, at level `warning`; at most 10m.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum level of log events.")

@@ -67,12 +67,14 @@ METRICS: Mapping[str, MetricRow] = {
     ),
     "rule_searches_total": MetricRow(
         "counter",
-        "Searches by endpoint, rule and outcome. The rule is empty if none was chosen. With `mode: sample`, searches "
+        "Searches by endpoint, rule and outcome. `rule` is empty if no rule was chosen. With `mode: sample`, searches "
         "outside the sample have the outcome `sampled_out`.",
         ("endpoint", "rule", "outcome"),
     ),
     "passthrough_requests_total": MetricRow("counter", "Requests without a search that were passed through."),
-    "planned_documents_total": MetricRow("counter", "Documents of the windows of reranked searches, scored or not."),
+    "planned_documents_total": MetricRow(
+        "counter", "Documents in the windows of reranked searches, whether or not they were scored."
+    ),
     "documents_total": MetricRow(
         "counter",
         "Scored documents of reranked searches, by where their scores or vectors came from: `cache` or `model`.",
@@ -81,47 +83,59 @@ METRICS: Mapping[str, MetricRow] = {
     ),
     "rank_change": MetricRow(
         "histogram",
-        "Mean distance of the first ten hits of a reranked search from their ranks in the engine's order.",
+        "Mean number of ranks between the new and the engine's position of the first ten hits of a reranked search.",
         buckets=_RANKS,
     ),
-    "request_duration_seconds": MetricRow("histogram", "Time per request with searches.", buckets=_SECONDS),
+    "request_duration_seconds": MetricRow(
+        "histogram", "Time that es-rerank took to answer a request with searches.", buckets=_SECONDS
+    ),
     "engine_duration_seconds": MetricRow(
-        "histogram", "Time per request in which an engine request was in flight.", buckets=_SECONDS
+        "histogram",
+        "Part of the time of a request with searches in which at least one engine request was in flight.",
+        buckets=_SECONDS,
     ),
     "rerank_duration_seconds": MetricRow(
         "histogram",
-        "Time per request in which the reranker was scoring, if anything was reranked.",
+        "Part of the time of a request in which its searches were queued or being scored. Only requests with reranked "
+        "searches count.",
         buckets=_SECONDS,
     ),
     "queue_duration_seconds": MetricRow(
-        "histogram", "Time per request to a rerank server in which it waited for a free server.", buckets=_SECONDS
+        "histogram", "Time that a request to a rerank server waited until a server was free.", buckets=_SECONDS
     ),
     "overhead_duration_seconds": MetricRow(
-        "histogram", "Time per request that es-rerank itself took.", buckets=_OWN_SECONDS
+        "histogram", "Part of the time of a request that was spent in es-rerank itself.", buckets=_OWN_SECONDS
     ),
     "upstream_errors_total": MetricRow(
         "counter",
-        "Errors of the engine that clients saw, by kind.",
+        "Engine errors that clients saw, by kind: the engine was unreachable, its response was cut off, or its status "
+        "was 429 or 5xx.",
         ("kind",),
         tuple((kind,) for kind in UPSTREAM_ERRORS),
     ),
     "shadow_overlap": MetricRow(
         "histogram",
-        "Share of the engine's first ten hits that reranking would have kept there.",
+        "Share of the engine's first ten hits that reranking would have kept among the first ten (shadow mode).",
         buckets=_SHARES,
     ),
-    "shadow_rbo": MetricRow("histogram", "Rank-biased overlap of both orders (p = 0.9).", buckets=_SHARES),
+    "shadow_rbo": MetricRow(
+        "histogram",
+        "Rank-biased overlap (p = 0.9) of the engine's order and the reranked order (shadow mode).",
+        buckets=_SHARES,
+    ),
     "shadow_top_total": MetricRow(
         "counter",
-        "Measured searches, by whether their first hit would change.",
+        "Searches that were measured in shadow mode, by whether reranking would have changed the first hit.",
         ("changed",),
         (("true",), ("false",)),
     ),
-    "shadow_dropped_total": MetricRow("counter", "Searches that were not measured because too many were in flight."),
+    "shadow_dropped_total": MetricRow(
+        "counter", "Searches that were not measured in shadow mode, because too many measurements were in flight."
+    ),
     "degraded": MetricRow("gauge", "1 while searches cannot be reranked.", over_workers="livemax"),
     "reranker_servers": MetricRow(
         "gauge",
-        "Rerank servers by state. Each worker counts its own view.",
+        "Rerank servers by state. The value is the sum over all workers, each of which counts every server.",
         ("state",),
         tuple((state,) for state in HealthState),
     ),
@@ -136,12 +150,23 @@ METRICS: Mapping[str, MetricRow] = {
     "reranker_tokens_total": MetricRow(
         "counter", "Approximate tokens of the texts that were sent to rerank servers.", ("server",)
     ),
-    "searches_in_flight": MetricRow("gauge", "Searches that the rerank servers are scoring, and queued searches."),
-    "vector_cache_bytes": MetricRow("gauge", "Memory of the cached vectors."),
-    "texts_in_flight": MetricRow("gauge", "Texts whose vectors are being computed, and queued texts, also for later."),
-    "shared_cache_lookups_total": MetricRow(
-        "counter", "Scores and vectors looked up in the shared cache, by result.", ("result",)
+    "searches_in_flight": MetricRow("gauge", "Searches that are queued or that the rerank servers are scoring."),
+    "vector_cache_bytes": MetricRow("gauge", "Memory that the cached vectors take."),
+    "texts_in_flight": MetricRow(
+        "gauge", "Texts whose vectors are queued or being computed, including vectors for later searches."
     ),
-    "build_info": MetricRow("gauge", "1, with the versions as labels.", ("version", "python"), (), (), "livemax"),
+    "shared_cache_lookups_total": MetricRow(
+        "counter",
+        "Scores and vectors looked up in the shared cache, by result: `hit`, `miss` or `unavailable`.",
+        ("result",),
+    ),
+    "build_info": MetricRow(
+        "gauge",
+        "Always 1. The labels are the versions of es-rerank and Python.",
+        ("version", "python"),
+        (),
+        (),
+        "livemax",
+    ),
 }
 """All metrics, without the prefix `es_rerank_`."""

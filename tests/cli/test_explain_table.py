@@ -22,7 +22,7 @@ async def test_a_search_is_shown_with_its_plan_and_both_orders() -> None:
         "query text: hose",
         "window: 50 hits, page: 3 hits from 0",
         "rule: default (mode on, policy replace, deadline 3 s)",
-        "fields: title, body (chosen by the documents of the window)",
+        "fields: title, body (chosen based on the documents in the window)",
         "engine request: POST /docs/_search?from=0&size=50",
     ]
     assert lines[6].startswith("reranked; window=4; cached=0; model=BAAI/bge-reranker-v2-m3 (engine ")

@@ -21,31 +21,32 @@ _TEXT = """# Clients and engines
 This table shows which clients work with which engines through es-rerank. For each client, a small program in
 [tests/live/clients](../tests/live/clients) uses a running engine in the way an application does. The program runs
 twice: directly against the engine, and through es-rerank with a policy that keeps the engine's scores and a model that
-keeps the engine's order. Both runs must return the same ids, scores, counts and errors. A cell is the number of steps
-of the program that succeed, out of all steps. The numbers in superscript refer to the notes below the table.
+keeps the engine's order. Both runs must return the same ids, scores, counts and errors. Each cell has the number of
+[steps](#the-steps) of the program that succeed, out of all steps. The numbers in superscript refer to the
+[notes](#notes).
 
 {table}
 
-*as elasticsearch-8* (or 9) means that the client rejects the engine itself. Its results are those of a run through
-es-rerank with [`--emulate elasticsearch-8`](reference.md#clients-of-another-engine-or-version) (or
+*as elasticsearch-8* (or *elasticsearch-9*) means that the client does not work with the engine directly. For such a
+cell, es-rerank ran with [`--emulate elasticsearch-8`](reference.md#clients-of-another-engine-or-version) (or
 `elasticsearch-9`).
 
-The engines are the minimal distributions that are published in Maven repositories. They lack modules of the vendors'
-full distributions. Some notes are therefore about a missing `GET /`, missing points in time or missing API keys.
+The tests run the minimal distributions of the engines, which are published in Maven repositories. These lack modules of
+the vendors' full distributions. That is why some notes report that `GET /`, points in time or API keys are missing.
 
 To regenerate this page, run `.venv/bin/pytest tests/live/test_matrix.py --update-cases`. Without `--update-cases`, the
-run fails if the page differs from its result.
+test fails if its results differ from this page.
 
 ## Notes
 
-Most notes name the steps that fail, and the error. A note `Without --emulate` has the error that the client gets if it
-connects to the engine directly.
+Most notes name the steps that fail, followed by the error. A note that starts with "Without `--emulate`" shows the
+error that the client gets when it connects to the engine directly.
 
 {notes}
 
 ## The steps
 
-Each client runs these steps, in this order:
+Each client runs its steps in this order. A step is named after what the client does or the API that it calls:
 
 {steps}
 """
@@ -124,9 +125,9 @@ def _short(text: str) -> str:
 
 
 def _steps(cells: Mapping[tuple[Column, Client], Cell]) -> str:
-    """Return a list with the steps of each client; clients with the same steps share an entry."""
+    """Return a table with the steps of each client; clients with the same steps share a row."""
     taken: dict[str, list[str]] = {}
     for client in CLIENTS:
         steps = ", ".join(cells[COLUMNS[0], client].direct)
         taken.setdefault(steps, []).append(client.name)
-    return "\n".join(f"- {', '.join(names)}: {steps}." for steps, names in taken.items())
+    return table(("clients", "steps"), ((", ".join(names), steps) for steps, names in taken.items()))

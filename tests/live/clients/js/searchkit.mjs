@@ -77,12 +77,12 @@ async function errors() {
 }
 
 await run({
-  "fill the index": fill,
+  "index documents": fill,
   search,
   pages,
   facets,
-  refine: refined,
-  range,
+  "filter by facet": refined,
+  "filter by range": range,
   "facet values": facetValues,
   sort: sorted,
   errors,

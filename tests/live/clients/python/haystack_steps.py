@@ -61,4 +61,4 @@ def steps_with(
         return found
 
     made: dict[str, Step] = {"write": write, "search": search, "search with filter": search_filtered}
-    return made | {"filter": filtered, "delete": delete, "errors": errors}
+    return made | {"filter documents": filtered, "delete": delete, "errors": errors}

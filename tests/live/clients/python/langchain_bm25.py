@@ -82,7 +82,7 @@ STEPS = {
     "write": write,
     "search": search,
     "search with scores": scored,
-    "filter": filtered,
+    "search with filter": filtered,
     "retriever": retriever,
     "delete": delete,
     "errors": errors,
