@@ -1,4 +1,4 @@
-"""Histograms of times. Format: HdrHistogram, with three significant digits."""
+"""Histograms of times in seconds, in HdrHistogram format with three significant digits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _US = 1e6
 
 
 class Histogram:
-    """Times in seconds, with a resolution of a microsecond. Times over an hour count as an hour."""
+    """A histogram of times in seconds. Its resolution is one microsecond; times over one hour count as one hour."""
 
     def __init__(self) -> None:
         """Create an empty histogram. Raises EsRerankError if the package hdrhistogram is not installed."""
@@ -27,18 +27,18 @@ class Histogram:
         return int(self._counts.get_total_count())
 
     def percentile(self, share: float) -> float:
-        """Return a percentile in seconds, *share* from 0 to 100; 0 if there are no times."""
+        """Return the percentile *share* (0 to 100) of the recorded times in seconds; 0 if no times were recorded."""
         return float(self._counts.get_value_at_percentile(share)) / _US if self.count else 0.0
 
     def summary(self) -> dict[str, float]:
-        """Return the mean, the percentiles and the maximum in seconds, by name; empty if there are no times."""
+        """Return `mean`, `p50` and other percentiles, and `max`, in seconds; empty if no times were recorded."""
         if not self.count:
             return {}
         shares = {f"p{share:g}": self.percentile(share) for share in PERCENTILES}
         return {"mean": float(self._counts.get_mean_value()) / _US, **shares, "max": self.percentile(100)}
 
     def encoded(self) -> str:
-        """Return the histogram in HdrHistogram's compressed format V2, in base64. Its unit is a microsecond.
+        """Return the histogram in HdrHistogram's compressed format V2, in base64. Its values are in microseconds.
 
         Format: https://github.com/HdrHistogram/HdrHistogram
         """

@@ -14,17 +14,17 @@ from es_rerank.evaluation.values import Side
 from es_rerank.load_test.tally import Tally
 from es_rerank.load_test.values import Block, Load, Requests, blocks
 
-# Below the usual limit of 1,024 open descriptors.
+# Each search in flight needs a connection. The usual limit of a process is 1,024 open file descriptors.
 MAX_IN_FLIGHT = 500
-# A search that still could not be sent this long after the end of its block is not sent, only counted.
+# A search that cannot be sent within this time after the end of its block is counted as unsent.
 _GRACE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class LoadTest:
-    """A load test: the load, the searches of each side, and their results, which are updated by each search.
+    """A load test: the load, the searches of each side, and the tally of each side, which each search updates.
 
-    `progress` is called after each search, with the seconds since the start of the test.
+    `progress` is called after each search, with the number of seconds since the start of the test.
     """
 
     load: Load
@@ -34,7 +34,7 @@ class LoadTest:
 
 
 async def run(test: LoadTest, client: aiohttp.ClientSession) -> None:
-    """Send the searches of a test, alternating between both sides in blocks of some seconds."""
+    """Send the searches of a test to the two sides in turns, see `blocks`."""
     loop = _closed_loop if test.load.rate is None else _open_loop
     sender = _Sender(test, client, time.monotonic())
     for block in blocks(test.load):
@@ -42,7 +42,7 @@ async def run(test: LoadTest, client: aiohttp.ClientSession) -> None:
 
 
 class _Sender:
-    """Sends single searches."""
+    """Sends single searches, and adds their results to the tally of their side."""
 
     def __init__(self, test: LoadTest, client: aiohttp.ClientSession, started: float) -> None:
         self.test = test
@@ -50,7 +50,7 @@ class _Sender:
         self._started = started
 
     async def send(self, side: Side, body: bytes, due: float) -> None:
-        """Send one search that was due at *due*, in monotonic seconds, and add its result to the tally."""
+        """Send one search that was due when `time.monotonic()` was *due*, and add its result to the tally."""
         target, tally = self.test.requests[side].target, self.test.tallies[side]
         try:
             tally.add(await post(self._client, target, body), time.monotonic() - due)
@@ -62,7 +62,7 @@ class _Sender:
 
 
 async def _closed_loop(sender: _Sender, block: Block) -> None:
-    """Send searches from several clients, each as soon as the previous one of its client is answered."""
+    """Send the searches of one block from several clients. Each client sends a search when its last one is answered."""
     requests, tally = sender.test.requests[block.side], sender.test.tallies[block.side]
     started = time.monotonic()
 
@@ -79,10 +79,10 @@ async def _closed_loop(sender: _Sender, block: Block) -> None:
 
 
 async def _open_loop(sender: _Sender, block: Block) -> None:
-    """Send searches at a fixed rate, whether or not earlier searches have been answered.
+    """Send the searches of one block at a fixed rate, whether or not earlier searches have been answered.
 
-    The time of a search counts from the time at which it should have been sent. It therefore includes the time in which
-    the search had to wait because earlier ones took too long (there is no coordinated omission).
+    The response time of a search is measured from the time at which it was due, not from the time at which it was sent.
+    It therefore includes the delay if earlier searches took too long, so there is no coordinated omission.
     """
     requests, tally = sender.test.requests[block.side], sender.test.tallies[block.side]
     rate, planned = sender.test.load.rate or 1.0, block.seconds

@@ -10,7 +10,7 @@ from es_rerank.evaluation.values import Side
 from es_rerank.load_test.tally import Tally
 from es_rerank.load_test.values import Load
 
-# If the client uses more than this share of a processor core, it slows down what it measures.
+# If this process uses more than this share of a CPU core, the measured response times include delays of its own.
 _BUSY_CLIENT = 0.8
 _CACHED_SHARE = 0.05
 _NO_HEADER = "no X-Rerank header"
@@ -29,7 +29,7 @@ class Setup:
         queries: Number of different queries.
         load: The number of clients or the rate of searches.
         elapsed: Duration of the test in seconds.
-        processor: Processor time of this process, divided by `elapsed`.
+        processor: CPU time of this process divided by `elapsed`, so 1.0 is one fully used core.
         interrupted: Whether the test was ended early.
 
     """
@@ -49,7 +49,7 @@ Tallies = Mapping[Side, Tally]
 
 
 def as_json(setup: Setup, tallies: Tallies) -> dict[str, Any]:
-    """Return the result as JSON values. Times are in seconds, ratios are endpoint / baseline."""
+    """Return the result of a load test as JSON values. Times are in seconds, ratios are endpoint / baseline."""
     sides = {str(side): _side(tally) for side, tally in tallies.items()}
     return {
         "endpoint": setup.endpoint,
@@ -92,7 +92,7 @@ def ratios(endpoint: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[str
 
 
 def lines(found: Mapping[str, Any], setup: Setup) -> Iterator[str]:
-    """Return the lines for the terminal, given a result as returned by `as_json`."""
+    """Yield the lines to print in the terminal, given a result as returned by `as_json`."""
     load = f"{setup.load.clients} clients" if setup.load.rate is None else f"{setup.load.rate:g} searches/s"
     end = ", interrupted" if setup.interrupted else ""
     yield f"{setup.elapsed:.0f} s, {load}, index {setup.index}, {setup.queries} queries{end}"
@@ -109,7 +109,7 @@ def lines(found: Mapping[str, Any], setup: Setup) -> Iterator[str]:
 
 
 def _rows(found: Mapping[str, Any]) -> Iterator[Sequence[str]]:
-    """Return the cells of the table of both sides."""
+    """Yield the rows of the table that compares the two sides. A row is the texts of its cells."""
     sides = [found["sides"][side] for side in Side]
     yield ("searches", *(str(side["searches"]) for side in sides), "")
     yield ("errors", *(str(sum(side["errors"].values())) for side in sides), "")
@@ -121,13 +121,13 @@ def _rows(found: Mapping[str, Any]) -> Iterator[Sequence[str]]:
 
 
 def _timing_rows(timing: Mapping[str, Mapping[str, float]]) -> Iterator[Sequence[str]]:
-    """Return the cells of the table of `Server-Timing`."""
+    """Yield the rows of the table of `Server-Timing`, with percentiles in milliseconds. *timing* is in seconds."""
     for name, seconds in timing.items():
         yield (name, *(f"{seconds.get(share, 0.0) * 1e3:.1f}" for share in ("p50", "p90", "p99", "p99.9")))
 
 
 def _notes(found: Mapping[str, Any], setup: Setup) -> Iterator[str]:
-    """Return notes on anything that makes the numbers less reliable."""
+    """Yield a note on each condition that makes the numbers less reliable."""
     for name, side in found["sides"].items():
         for error, count in list(side["errors"].items())[:_SHOWN_ERRORS]:
             yield f"{name}: {count} searches failed: {error}"
@@ -146,7 +146,7 @@ def _notes(found: Mapping[str, Any], setup: Setup) -> Iterator[str]:
 
 
 def _table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> Iterator[str]:
-    """Return the lines of a table: the first column left-aligned, the others right-aligned."""
+    """Yield the lines of a table whose first column is left-aligned and whose other columns are right-aligned."""
     cells = [head, *rows]
     widths = [max(len(row[at]) for row in cells) for at in range(len(head))]
     for row in cells:

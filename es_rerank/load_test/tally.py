@@ -1,4 +1,4 @@
-"""Counts the results of the searches of one side."""
+"""Counts the results of the searches that a load test sends to one side, the baseline or the endpoint."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ _OTHER = "other errors"
 
 
 class Tally:
-    """The results of one side.
+    """The results of the searches on one side, the baseline or the endpoint.
 
     Attributes:
-        times: Response times of the answered searches and of those that timed out.
-        timings: The times that es-rerank reports in `Server-Timing`, by name.
-        outcomes: Number of answered searches by state and reason, as reported in `X-Rerank`.
+        times: Response times of the searches that were answered with status 200, and of the searches that timed out.
+        timings: The times that es-rerank reports in `Server-Timing`, by the name of the entry.
+        outcomes: Number of searches with status 200 by state and reason, as reported in `X-Rerank`.
         errors: Number of failed searches by error: a status other than 200, or no response.
         unsent: Number of searches that were due but not sent, because too many were in flight.
-        busy_seconds: Time under load, from the first search of a block to its last response.
+        busy_seconds: Total duration of the blocks in seconds, each until its last response.
         scored: Number of hits that the model scored.
         cached: Number of these hits whose scores came from the cache.
 
     """
 
     def __init__(self) -> None:
-        """Start without results. Raises EsRerankError if a package is not installed."""
+        """Start without results. Raises EsRerankError if the package hdrhistogram is not installed."""
         self.times = Histogram()
         self.timings: defaultdict[str, Histogram] = defaultdict(Histogram)
         self.outcomes: Counter[str] = Counter()
@@ -39,7 +39,7 @@ class Tally:
         self.cached = 0
 
     def add(self, reply: Reply, seconds: float) -> None:
-        """Add a response, *seconds* after its search was due."""
+        """Add a response that was received *seconds* after its search was due."""
         if reply.status != OK:
             self.add_error(f"status {reply.status}: {reason(reply.content)}")
             return
@@ -57,7 +57,7 @@ class Tally:
 
     @property
     def answered(self) -> int:
-        """The number of searches with status 200."""
+        """The number of searches that were answered with status 200."""
         return self.outcomes.total()
 
     @property

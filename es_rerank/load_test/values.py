@@ -17,10 +17,10 @@ class Load:
     """The load: either a number of clients (closed loop), or a fixed rate of searches (open loop).
 
     Attributes:
-        seconds: Duration of the test, for both sides together.
+        seconds: Duration of the test in seconds, for both sides together.
         clients: Number of clients, each of which sends a search as soon as its previous search is answered.
         rate: Searches per second, sent whether or not earlier searches have been answered; None for a closed loop.
-        max_searches: Maximum number of searches of each side.
+        max_searches: Maximum number of searches on each side.
 
     """
 
@@ -32,14 +32,14 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A part of the test in which all searches are sent to the same side. `seconds` is its duration."""
+    """A part of the test in which all searches are sent to the same side. `seconds` is its planned duration."""
 
     side: Side
     seconds: float
 
 
 def blocks(load: Load) -> Iterator[Block]:
-    """Divide a test into blocks of about five seconds, longer if the rate is low, and at least one of each side.
+    """Yield the blocks of a test, at least one per side. A block lasts about five seconds, longer if the rate is low.
 
     Two blocks of the same side follow each other (baseline, endpoint, endpoint, baseline, ...), so that a steady change
     of the machine's speed affects both sides equally.
@@ -51,10 +51,10 @@ def blocks(load: Load) -> Iterator[Block]:
 
 
 class Requests:
-    """The searches of one side: its target, and the bodies, which are repeated in their order."""
+    """The searches of one side: the index to search, and the request bodies, which are sent in turn, repeatedly."""
 
     def __init__(self, target: SearchTarget, bodies: Sequence[bytes], limit: int) -> None:
-        """Store the bodies; `next_body` returns at most *limit* bodies."""
+        """Prepare at most *limit* searches of *target* with the given bodies, which start again after the last one."""
         self.target = target
         self._bodies = bodies
         self._limit = limit
@@ -62,11 +62,11 @@ class Requests:
 
     @property
     def first(self) -> bytes:
-        """The body of the first search."""
+        """The request body of the first search."""
         return self._bodies[0]
 
     def next_body(self) -> bytes | None:
-        """Return the body of the next search; None if the limit is reached."""
+        """Return the request body of the next search, or None if the maximum number of searches has been sent."""
         if self._sent >= self._limit:
             return None
         self._sent += 1

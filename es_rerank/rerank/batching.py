@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 
 def batches(tokens: Sequence[int], max_texts: int, max_tokens: int) -> Iterator[slice]:
-    """Split a list of texts into consecutive batches. A text that exceeds *max_tokens* is a batch of its own.
+    """Split a list of texts into consecutive batches. A text that exceeds *max_tokens* becomes a batch of its own.
 
     Args:
         tokens: The approximate number of tokens of each text.
@@ -14,7 +14,7 @@ def batches(tokens: Sequence[int], max_texts: int, max_tokens: int) -> Iterator[
         max_tokens: Maximum total number of tokens per batch.
 
     Yields:
-        For each batch, the slice of the list that it covers.
+        The slice of the list for each batch.
 
     """
     start, total = 0, 0

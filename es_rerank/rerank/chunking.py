@@ -1,7 +1,7 @@
-"""Cuts documents into passages that fit the model, at sentence or word ends. Sizes are in estimated tokens.
+"""Splits documents into passages that fit the model, at sentence or word ends. Sizes are in estimated tokens.
 
-A cut is a list of positions, so that it can be cached without the text. Only a truncated document whose limit is near
-the model's context needs the model's tokenizer; see `Limits.near_context`.
+The result for one document, a `Cut`, has only positions, so that it can be cached without the text. The model's
+tokenizer is only needed for truncated documents whose limit is near the model's context; see `Limits.near_context`.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ _CHARACTERS_PER_TOKEN = 4.0
 _WORTH_MEASURING = 6
 # Text of all scripts has at least this many bytes per token on average.
 _BYTES_PER_TOKEN = 3
-# A passage that is shorter than this fraction of the limit is extended, to this other fraction of it.
+# A passage that is shorter than _MIN_SHARE of the limit is extended to about _AIM of the limit.
 _MIN_SHARE, _AIM = 0.85, 0.97
 _MAX_MEASURES = 4
-# An escaped special token is one byte longer than the special token, which has at least three bytes.
+# Minimum length of a text relative to its escaped form: escaping adds a byte to special tokens of three bytes or more.
 _ESCAPED_SHARE = 0.75
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of passages.
+    """The limits for splitting documents into passages.
 
     Attributes:
         mode: `truncate` scores only the start of a document, `max_passage` scores several passages per document.
@@ -99,7 +99,7 @@ class Piece(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """The passages of a document.
+    """The positions at which a document is split into passages.
 
     The first `headline` characters of the document are repeated before each passage except the first one.
     """
@@ -114,7 +114,7 @@ class Cut(NamedTuple):
 
 
 def cut(text: str, limits: Limits, measure: Measure) -> Cut:
-    """Cut one document into passages.
+    """Split one document into passages.
 
     Args:
         text: The start of a document, at most `limits.readable_characters`; not empty.
@@ -123,7 +123,7 @@ def cut(text: str, limits: Limits, measure: Measure) -> Cut:
 
     Returns:
         At least one passage, and only one if the mode is `truncate`. Each passage certainly fits the model's context,
-        since its upper bound by *measure* does.
+        because the upper bound of its tokens does.
 
     """
     if text.isspace():
@@ -139,7 +139,7 @@ def cut(text: str, limits: Limits, measure: Measure) -> Cut:
 
 
 def cut_at(text: str, end: int | None, limits: Limits) -> Cut:
-    """Truncate a document to one passage.
+    """Return the only passage of a document that is truncated at an exact token limit.
 
     Args:
         text: The text of the document.
@@ -152,10 +152,10 @@ def cut_at(text: str, end: int | None, limits: Limits) -> Cut:
 
 
 def _pieces(text: str, limits: Limits, room: Tokens, repeated: Tokens, measure: Measure) -> Iterator[Piece]:
-    """Cut a text into overlapping passages; in the mode `truncate`, into one.
+    """Yield overlapping passages of a text, or only the first passage in the mode `truncate`.
 
-    *room* is the maximum estimate of a passage, and the maximum of its bound. *repeated* is the number of tokens of the
-    headline, which is repeated before each passage except the first one.
+    *room* is the maximum number of tokens of a passage, by estimate and by upper bound. *repeated* is the number of
+    tokens of the headline, which is repeated before each passage except the first one.
     """
     start, used, length = 0, 0, int(room.estimate * _CHARACTERS_PER_TOKEN)
     last = len(text.rstrip())
@@ -172,7 +172,7 @@ def _pieces(text: str, limits: Limits, room: Tokens, repeated: Tokens, measure: 
 
 
 def _fitting(text: str, start: int, length: int, room: Tokens, measure: Measure) -> tuple[int, int]:
-    """Find an end for which the text from *start* fits into *room* and nearly fills it.
+    """Find an end position for which the text from *start* fits into *room* and nearly fills it.
 
     Args:
         text: The document.
@@ -182,7 +182,7 @@ def _fitting(text: str, start: int, length: int, room: Tokens, measure: Measure)
         measure: Estimates the number of tokens of a text.
 
     Returns:
-        The end, and the estimated number of tokens.
+        The end position, and the estimated number of tokens.
 
     """
     size, best = len(text) - start, 0

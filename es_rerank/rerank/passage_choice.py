@@ -18,7 +18,7 @@ _WORD = re.compile(r"[぀-ヿ㐀-鿿가-힯]{2}|\w+")
 
 
 def all_passages(cuts: Sequence[Cut | None]) -> list[Sequence[int]]:
-    """Return the numbers of all passages of each document. A document that is not cut has one passage."""
+    """Return, for each document, the numbers of all its passages. A document that is not split has one passage."""
     return [range(len(cut.pieces)) if cut else range(1) for cut in cuts]
 
 
@@ -28,10 +28,12 @@ def later_tokens(cuts: Sequence[Cut | None]) -> int:
 
 
 def shared_words(documents: Iterable[tuple[str, Cut]], query: str) -> list[Shared]:
-    """Return the words that the passages of each document share with the query, except those of first passages.
+    """Return, for each passage of each document, the words that it shares with the query.
+
+    The set of a document's first passage is empty, because first passages are always chosen.
 
     Args:
-        documents: The text of each document, and its passages.
+        documents: The text of each document, and the positions of its passages.
         query: The query text.
 
     """
@@ -46,11 +48,11 @@ def shared_words(documents: Iterable[tuple[str, Cut]], query: str) -> list[Share
 
 
 def affordable(cuts: Sequence[Cut | None], shared: Iterable[Shared], budget: int) -> list[Sequence[int]]:
-    """Choose passages within a token budget: those that share the rarest words with the query.
+    """Choose passages within a token budget. Passages that share the rarest words with the query are preferred.
 
     Args:
-        cuts: The passages of each document; None for a document that is not cut.
-        shared: For each document that is cut, the words that its passages share with the query.
+        cuts: The passages of each document; None for a document that is not split.
+        shared: For each document that is split, the words that its passages share with the query.
         budget: Maximum total length of all passages but the first of each document, in tokens. First passages are
             always chosen.
 
@@ -73,7 +75,7 @@ def affordable(cuts: Sequence[Cut | None], shared: Iterable[Shared], budget: int
 
 
 def _within_budget(cuts: Sequence[Cut | None], shared: Mapping[Position, frozenset[str]], budget: int) -> set[Position]:
-    """Choose passages until *budget* tokens are used, those that share the rarest words with the query first."""
+    """Choose passages up to *budget* tokens. Passages that share the rarest words with the query come first."""
     frequency = Counter(chain.from_iterable(shared.values()))
     chosen = set()
     for document, number in sorted(shared, key=lambda one: -sum(1 / frequency[word] for word in shared[one])):
@@ -86,5 +88,5 @@ def _within_budget(cuts: Sequence[Cut | None], shared: Mapping[Position, frozens
 
 
 def _words(text: str) -> frozenset[str]:
-    """Return the set of case-folded words of a text; in CJK text, pairs of characters."""
+    """Return the set of case-folded words of a text. In CJK text, each pair of characters is a word."""
     return frozenset(word.casefold() for word in _WORD.findall(text))

@@ -1,4 +1,4 @@
-"""Prepares the model's input: cuts query and passages to its limits, adds its prefixes, escapes its special tokens."""
+"""Prepares the model's input: enforces length limits, adds the model's prefixes, and escapes its special tokens."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ _QUERY_DIVISOR = 4
 # Bytes per token: between English (about 4) and Chinese (about 3). An approximation is enough, because throughput is
 # measured in the same approximate tokens.
 _BYTES_PER_TOKEN = 3.5
-# As a multiple of the passage limit.
+# Maximum of `Limits.context_tokens`, as a multiple of the maximum passage length.
 _CONTEXT_PER_LIMIT = 4
 # A context is long if it has room for this many passages.
 _LONG_CONTEXT_PASSAGES = 8
-# With two digests of this length and a number, a cache key takes 64 bytes in CPython, not more than one digest of 16.
+# A cache key consists of two digests of this length and a number. It takes 64 bytes of memory in CPython, which is not
+# more than a single digest of 16 bytes takes.
 _DIGEST_BYTES = 14
 # Maximum length of a character in UTF-8.
 _MAX_BYTES = 4
@@ -74,7 +75,7 @@ class PromptBuilder:
     max_search_tokens: int
 
     def query(self, query: str) -> str:
-        """Escape the special tokens of a query, and truncate it if it exceeds its share of the model's context."""
+        """Return a query with escaped special tokens, truncated to at most its share of the model's context."""
         share = self.profile.max_tokens // _QUERY_DIVISOR
         limits = Limits(LongDocumentMode.TRUNCATE, share, share, self.profile.max_tokens // 2)
         (cleaned,) = escape_special_tokens(self.profile.special, [query[: limits.readable_characters]])
@@ -83,10 +84,10 @@ class PromptBuilder:
         return cut(cleaned, limits, self.profile.rates.measure).text(cleaned, 0)
 
     def limits(self, long: LongDocuments, query: str) -> Limits:
-        """Return the limits of passages. Limits that the rule does not set are those of the profile.
+        """Return the limits of passages. Limits that the rule does not set are taken from the profile.
 
         Args:
-            long: The limits of the rule.
+            long: The limits that the rule sets.
             query: The query text, as returned by `query`.
 
         """
@@ -95,7 +96,8 @@ class PromptBuilder:
         if not profile.cosine:
             room -= profile.rates.measure(query).most
         limit = min(long.max_passage_tokens or profile.max_passage_tokens, room)
-        # More context makes no difference. With this maximum, most queries have equal limits and share cached cuts.
+        # More context makes no difference. With this maximum, most queries have equal limits, and a cached cut, whose
+        # key has the limits, serves all of them.
         room = min(room, _CONTEXT_PER_LIMIT * limit)
         mode = long.mode or profile.long or _mode(profile.max_tokens, limit)
         return Limits(mode, limit, long.max_search_tokens or self.max_search_tokens, room)
@@ -135,7 +137,7 @@ class PromptBuilder:
 
 
 def _mode(context: int, limit: int) -> LongDocumentMode:
-    """Return the default for long documents: later passages count if the context is much longer than a passage.
+    """Return the default mode: `max_passage` if the context is much longer than a passage, otherwise `truncate`.
 
     The answer is often not in the first passage, and a model with a long context reads several of them well.
     """
@@ -149,7 +151,7 @@ def read_documents(texts: Iterable[str]) -> list[Document]:
 
 
 def _document(text: str) -> Document:
-    """Return a document with the digest of its text. Lone surrogates count as question marks, as for the model."""
+    """Return a document with the digest of its text. Lone surrogates count as question marks, which the model gets."""
     encoded = text.encode("utf-8", "replace")
     size = len(encoded)
     # Most processors compute SHA-256 faster than BLAKE2b.

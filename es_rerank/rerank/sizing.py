@@ -8,18 +8,18 @@ from dataclasses import dataclass
 HEADROOM = 0.7
 """The share of a server's throughput to plan for. The rest is a reserve for searches that arrive at the same time."""
 SEARCHES_PER_CORE = 100
-"""Searches per second that es-rerank can handle on one processor core, apart from the model."""
+"""Searches per second that es-rerank can handle on one CPU core, without the model."""
 SPARE_SERVERS = 1
 """Servers in addition to those that the peak needs, so that one can fail."""
 
-# If an idle server needs more than this fraction of the deadline for a window, the window is scored in several requests
-# instead of one, and too little time remains for searches that have to wait.
+# If an idle server needs more than this fraction of the deadline to score a window, the window is scored in several
+# requests instead of one, and queued searches have too little time left.
 _DEADLINE_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """The throughput of one rerank server, and the size of its searches.
+    """The throughput of one rerank server, and the mean size of the searches that it scores.
 
     Attributes:
         tokens_per_second: The measured throughput of the server.
@@ -63,5 +63,5 @@ class Sizing:
 
 
 def endpoint_cores(peak: float) -> int:
-    """Return the number of processor cores that es-rerank needs for *peak* searches per second."""
+    """Return the number of CPU cores that es-rerank needs for *peak* searches per second."""
     return math.ceil(peak / SEARCHES_PER_CORE)

@@ -1,8 +1,8 @@
 """Escapes the special tokens of a model in texts, so that no text can alter the prompt.
 
-A tokenizer may find a special token only after its own normalization: compatibility characters (NFKC: full width forms,
-mathematical letters), case folding, accents and control characters. So a text is searched for any spelling that one of
-these normalizations could turn into a special token. A false match only adds a space to the text.
+A tokenizer may normalize a text before it looks for special tokens: convert compatibility characters (NFKC: full-width
+forms, mathematical letters), fold case, and remove accents and control characters. So a text is searched for any
+spelling that one of these normalizations could turn into a special token. A false match only adds a space to the text.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _Tokens:
     """The special tokens of a model that start with the same character.
 
     Attributes:
-        reduced: The tokens, without the characters that a normalization may remove.
+        reduced: The tokens as returned by `_reduced`, to be compared with reduced parts of texts.
         starts: All characters that a normalization may convert to the first character of the tokens, which is listed
             first.
         plain: Pattern that matches the tokens in upper or lower case.
@@ -65,7 +65,7 @@ def escape_special_tokens(special: Sequence[str], texts: Iterable[str | None]) -
 
 
 def _escape(text: str, groups: Sequence[_Tokens]) -> str:
-    """Escape special tokens and replace lone surrogates in one text."""
+    """Return one text with escaped special tokens and without lone surrogates."""
     is_ascii = text.isascii()
     if not is_ascii:
         text = text.encode("utf-8", "replace").decode()
@@ -77,7 +77,7 @@ def _escape(text: str, groups: Sequence[_Tokens]) -> str:
 
 
 def _separate(text: str, tokens: _Tokens) -> str:
-    """Insert a space after the first character of each token that is spelled with other characters."""
+    """Insert a space after the first character of each string that a normalization would turn into a token."""
     found = chain(tokens.spelled.finditer(text), tokens.other_starts.finditer(text))
     starts = [one.start() for one in islice(found, _MAX_STARTS + 1)]
     if len(starts) > _MAX_STARTS:
@@ -89,7 +89,7 @@ def _separate(text: str, tokens: _Tokens) -> str:
 
 
 def _spells_token(text: str, tokens: Sequence[str]) -> bool:
-    """Return whether a text starts with a spelling of a token, or may be the start of one."""
+    """Return whether a text starts with any spelling of a token, or has the maximum length and may be part of one."""
     known = ""
     for character in text:
         known += _reduced(character)
@@ -102,14 +102,14 @@ def _spells_token(text: str, tokens: Sequence[str]) -> bool:
 
 @cache
 def _groups(special: tuple[str, ...]) -> Sequence[_Tokens]:
-    """Prepare the search for special tokens, grouped by their first character."""
+    """Return the special tokens, grouped by their first character, with the patterns that find them."""
     tokens = tuple(dict.fromkeys(map(_reduced, special)))
     firsts = dict.fromkeys(token[0] for token in tokens)
     return [_prepared(first, tuple(token for token in tokens if token[0] == first)) for first in firsts]
 
 
 def _prepared(first: str, tokens: tuple[str, ...]) -> _Tokens:
-    """Prepare the search for tokens that start with the character *first*."""
+    """Return the tokens that start with the character *first*, with the patterns that find them."""
     starts = (first, *(one for one in _spellings(first) if one != first))
     rests = ["".join(f"[{re.escape(one + one.upper())}]" for one in token[1:]) for token in tokens]
     inner = "".join({one + one.upper(): 0 for token in tokens for one in token[1:]})
@@ -124,13 +124,13 @@ def _prepared(first: str, tokens: tuple[str, ...]) -> _Tokens:
 
 @cache
 def _spellings(first: str) -> Sequence[str]:
-    """Return the characters that a normalization may reduce to *first*."""
+    """Return the characters that a normalization may convert to *first*."""
     decomposed = (one for one in map(chr, range(_LAST_CODE_POINT)) if unicodedata.normalize("NFKD", one)[0] == first)
     return [*decomposed, *(one for one, plain in _SIMILAR.items() if plain == first)]
 
 
 @lru_cache(maxsize=4096)
 def _reduced(text: str) -> str:
-    """Return a text without case, compatibility forms, combining marks and control characters."""
+    """Return a text after NFKD normalization and case folding, without combining marks and control characters."""
     plain = unicodedata.normalize("NFKD", "".join(_SIMILAR.get(one, one) for one in text)).casefold()
     return "".join(one for one in plain if one in _SPACES or unicodedata.category(one) not in _DELETED)

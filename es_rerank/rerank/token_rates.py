@@ -1,7 +1,7 @@
 """Estimates the number of tokens of a text from its number of characters of each kind, without a tokenizer.
 
-A few C functions count the characters, which is much faster than a tokenizer. `measure` also returns an upper bound of
-the number of tokens. If the bound is within a model's context, the text certainly fits.
+The characters are counted by a few `bytes` methods, which is much faster than a tokenizer. `measure` also returns an
+upper bound of the number of tokens. If the bound is within a model's context, the text certainly fits.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TOKENS_PER_CODE_BYTE = 0.6
 
 
 class Tokens(NamedTuple):
-    """The estimated number of tokens of a text, and an upper bound of the number."""
+    """The estimated number of tokens of a text, and an upper bound of this number."""
 
     estimate: int
     most: int
@@ -39,7 +39,7 @@ class TokenRates:
 
     Attributes:
         lower: Lower-case ASCII letters.
-        word: Words, counted by the white space between them. These tokens are added to those of their characters.
+        word: Words, counted by the white space between them. A word adds these tokens to the tokens of its characters.
         upper: Upper-case ASCII letters.
         digit: ASCII digits.
         punctuation: Other ASCII characters.
@@ -81,7 +81,7 @@ class TokenRates:
         return Tokens(int(tokens) + 1, min(size, int(MARGIN * tokens) + 1))
 
     def _wide(self, wide: bytes, characters: int) -> float:
-        """Estimate the tokens of the characters outside ASCII, from their bytes and their number."""
+        """Estimate the tokens of the characters outside ASCII, given their UTF-8 bytes and their number."""
         four = len(wide.translate(None, _NOT_FOUR_BYTES))
         three = len(wide) - 2 * characters - 2 * four
         return self.two_bytes * (characters - three - four) + self.three_bytes * three + self.four_bytes * four

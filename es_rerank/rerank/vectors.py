@@ -32,7 +32,7 @@ class VectorLengthError(ValueError):
 
 
 def vector_backend(backend: Backend, precision: Precision) -> Backend:
-    """Return the embeddings API of *backend*. It returns unit vectors with values of the type *precision*."""
+    """Return the embeddings API of *backend*, whose `decode` returns unit vectors with values of type *precision*."""
 
     def decode(body: Any, count: int) -> list[bytes]:
         return unit_vectors(api.decode(body, count), precision)

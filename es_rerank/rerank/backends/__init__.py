@@ -33,8 +33,9 @@ class Backend:
         local: Whether scores are computed without a server.
         embeddings_path: URL path of the server's embeddings API. With it, es-rerank computes the scores of bi-encoders
             from vectors. Empty if the server computes them itself.
-        has_vectors: Whether the values are vectors. The query is then the first text of a call.
-        scores: Takes the values of a call with a query, and returns one score per passage in the order of the passages.
+        has_vectors: Whether `decode` returns vectors. The query is then the first text of a call.
+        scores: Takes the values that `decode` returned for a query and its passages, and returns one score per passage,
+            in the order of the passages.
 
     """
 
@@ -70,11 +71,11 @@ BACKENDS: Mapping[str, Backend] = {
 
 
 def can_serve(backend: str, profile: str) -> bool:
-    """Return whether servers with the API *backend* send the prompt of *profile* to its model."""
+    """Return whether servers with the API *backend* can send the prompt that *profile* requires to the model."""
     row = PROFILES[profile]
     return BACKENDS[backend].templates or not (row.template or row.listwise)
 
 
 def scores_vectors(backend: str, profile: str) -> bool:
-    """Return whether es-rerank computes scores from vectors: for a bi-encoder, if *backend* has an embeddings API."""
+    """Return whether es-rerank computes scores from vectors: if the model is a bi-encoder, on an embeddings API."""
     return bool(BACKENDS[backend].embeddings_path) and PROFILES[profile].cosine

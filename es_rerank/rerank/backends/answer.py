@@ -29,7 +29,7 @@ class RerankCall:
     instruction: str | None = None
 
     def halved(self) -> RerankCall:
-        """Return the call with each text cut to half its length, for a retry after a too-long error."""
+        """Return the call with each text cut to half its length, for a retry after an error about too long texts."""
         return replace(self, texts=[text[: len(text) // 2] for text in self.texts])
 
 

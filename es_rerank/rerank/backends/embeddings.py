@@ -17,7 +17,7 @@ _FLOAT_BYTES = 4
 
 
 def encode(call: RerankCall) -> Mapping[str, Any]:
-    """Return the body of an embeddings request. The query, if the call needs its vector, is one of the texts."""
+    """Return the body of an embeddings request. If the vector of the query is needed, the query is one of the texts."""
     return {"model": call.model, "input": list(call.texts), "encoding_format": "base64"}
 
 
@@ -38,7 +38,7 @@ def decode(body: Any, count: int) -> list[bytes]:
 
 
 def _floats(embedding: Any) -> bytes | None:
-    """Decode a base64 string, or return None if it is not base64 of one or more float32 values."""
+    """Return the bytes of a base64 string, or None if it is not base64 of one or more float32 values."""
     try:
         decoded = b64decode(embedding, validate=True) if isinstance(embedding, str) else b""
     except (binascii.Error, ValueError):

@@ -28,7 +28,7 @@ _GEMMA_SPECIAL = ("<bos>", "<eos>", "<pad>", "<unk>", "<mask>", "<start_of_turn>
 
 
 def _overrides(**values: object) -> tuple[str, str]:
-    """Return the flag of `vllm serve` that overrides the configuration of a model."""
+    """Return the flag of `vllm serve` that overrides the configuration of a model, and the flag's value."""
     return "--hf-overrides", json.dumps(values, separators=(",", ":"))
 
 

@@ -21,12 +21,12 @@ class Profile:
         max_passage_tokens: Default maximum length of a passage, in tokens.
         license: SPDX identifier of the license of the weights. Licenses with `NC` exclude commercial use.
         size: Number of parameters, in millions.
-        overhead: Number of prompt tokens in addition to those of query and document.
+        overhead: Number of tokens that the prompt adds to the tokens of the query and the document.
         long: Default mode for documents longer than a passage. None means `max_passage` if the context is much longer
             than a passage, and `truncate` otherwise.
         query: Prefix of the query.
         document: Prefix of each passage.
-        instruction: The default instruction; None if the model takes none.
+        instruction: The default instruction; None if the model takes no instruction.
         cosine: Whether the model is a bi-encoder, whose scores are cosine similarities with every backend.
         center: The score that becomes the probability 0.5, in `sigmoid(slope * (score - center))`.
         slope: The slope in the formula of `center`.
@@ -36,7 +36,7 @@ class Profile:
         languages: `any`, or the only language of the model as an ISO 639-1 code.
         listwise: Whether the model scores all passages of a request together, so that the score of a passage depends
             on the others.
-        template: File name of the chat template, in the folder of this module; None if vLLM needs none.
+        template: File name of the chat template, in the folder of this module; None if the model needs no template.
         flags: Command-line flags of `vllm serve`.
         for_trying: Whether the model is small, and intended only for CPUs and for trying es-rerank.
 
@@ -66,7 +66,7 @@ class Profile:
 
 
 def template_path(profile: Profile) -> str | None:
-    """Return the path of the profile's chat template, or None if vLLM needs none."""
+    """Return the path of the profile's chat template, or None if the model needs no chat template."""
     return str(files(__package__) / profile.template) if profile.template else None
 
 
