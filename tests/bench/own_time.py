@@ -165,7 +165,7 @@ def table(report: Mapping[str, Any]) -> str:
     ):
         if values:
             lines += ["", f"| {title} |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in values.items())]
-    lines += ["", "| endpoint | processor time per search, ms | resident memory, MiB |", "| --- | --- | --- |"]
+    lines += ["", "| endpoint | CPU time per search, ms | resident memory, MiB |", "| --- | --- | --- |"]
     for name, row in report["endpoints"].items():
         lines.append(f"| {name} | {row['cpu_ms_per_search']} | {row['resident_mib']} |")
     return "\n".join(lines) + f"\n\nMachine: {report['machine']}, {report['rounds']} rounds.\n"

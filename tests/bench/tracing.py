@@ -126,7 +126,7 @@ def report(options: argparse.Namespace, before: Mapping[str, Any], found: Mappin
 
 def table(figures: Mapping[str, Any]) -> str:
     """Format the figures as Markdown."""
-    names = ("tracing", "p50 ms", "own time p50 ms", "compared with off", "processor time per search, ms")
+    names = ("tracing", "p50 ms", "own time p50 ms", "compared with off", "CPU time per search, ms")
     names = (*names, "compared with off", "lowest", "highest")
     lines = [f"| {' | '.join(names)} |", "| --- " * len(names) + "|"]
     for name, row in figures["endpoints"].items():
