@@ -45,9 +45,9 @@ class Ports:
         resolve_index: Returns the rule and the mapping of a search's indices, or a skip if either is not available.
         fetch: Sends the engine request that a plan describes. Returns a skip if the request was canceled.
         score: Scores a window with the model. Failures are returned, not raised.
-        mappings: Stores facts about the mapping that the hits show, for the next search.
-        compute: Calls a pure function whose input is a response.
-        allow_two: Returns whether two engine requests are expected to be in time for a deadline, in monotonic seconds.
+        mappings: Corrects cached mappings if the hits show that they are wrong.
+        compute: Calls a slow pure function whose input is a response, possibly in another thread.
+        allow_two: Returns whether two engine requests probably complete before a deadline (a `time.monotonic()` value).
 
     """
 
@@ -68,8 +68,8 @@ class SearchResult:
         outcome: The outcome of the search.
         rule: The rule of the search, if there is one.
         reply: The engine's reply whose status and headers are used for the client's response.
-        shadow: The plan to measure after the response, in shadow mode.
-        window: The window that the response was built from; None if it is the engine's response.
+        shadow: In shadow mode, the plan for measuring the effect of reranking after the response has been sent.
+        window: The window that the response was built from; None if the response is the engine's own.
 
     """
 
@@ -145,7 +145,7 @@ async def measure(plan: Plan, ports: Ports, options: CallOptions) -> Change | No
 async def rank_window(
     plan: Plan, reply: EngineReply | Skip, ports: Ports, options: CallOptions
 ) -> RankedWindow | SearchResult:
-    """Parse the engine's reply and rank its hits with the model; a reply that is not a search response is skipped."""
+    """Return the hits of an engine reply, ranked by the model, or the result of a skip if they cannot be reranked."""
     if isinstance(reply, Skip):
         return skip_result(reply, plan.rule)
     response = await ports.compute(reply.size, _read, reply)
@@ -241,7 +241,7 @@ async def _rank(response: SearchResponse, plan: Plan, deadline: float, ports: Po
 
 
 def _why_not(response: SearchResponse, scored: int, plan: Plan, ports: Ports) -> Why | None:
-    """Return the reason if hits keep the engine's order, otherwise None. *scored* hits have engine scores."""
+    """Return the reason for keeping the engine's order, or None. *scored* is the number of hits with engine scores."""
     if scored < len(response.hits):
         return Why.ENGINE_ANSWER
     if plan.info and not are_from(response.hits, plan.info) and ports.mappings.forget(plan.info):

@@ -112,7 +112,7 @@ async def until(condition: Callable[[], object], limit_s: float = 10.0) -> None:
 
 
 async def _write(request: web.BaseRequest, response: FakeResponse) -> web.StreamResponse:
-    """Send a response to the client."""
+    """Send a response to the client of a fake server, and return the aiohttp response that was sent."""
     headers = CIMultiDict(response.headers)
     if isinstance(response.body, bytes) and not response.cut_off:
         headers.setdefault("Content-Length", str(len(response.body)))

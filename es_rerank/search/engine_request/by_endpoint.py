@@ -47,7 +47,7 @@ class EngineRequestRow(NamedTuple):
 
     Attributes:
         write: Builds the request for a planned search.
-        write_plain: Builds the client's request with other bodies of some searches; None for templates, which only the
+        write_plain: Builds the client's request with new bodies for some searches; None for templates, which only the
             engine can render.
         two_phase: Whether a search may have a query phase and a fetch phase.
 
@@ -59,7 +59,7 @@ class EngineRequestRow(NamedTuple):
 
 
 def _search(request: EndpointRequest, search: Search, plan: Plan) -> EngineRequest:
-    """Build a request with the client's path."""
+    """Build the engine request for the only search of a client request, with the path of that request."""
     return EngineRequest(request.path, *widen(request.query_string, search, plan))
 
 
@@ -70,12 +70,12 @@ def _search_template(request: EndpointRequest, search: Search, plan: Plan) -> En
 
 
 def _multi_search(request: EndpointRequest, search: Search, plan: Plan) -> EngineRequest:
-    """Build an `_msearch` for one of many searches; templates are already rendered."""
+    """Build an `_msearch` for one search of a client's `_msearch`. Templates are already rendered."""
     return multi_search_request(request, widen_item(search, plan))
 
 
 def _rank_eval(request: EndpointRequest, search: Search, plan: Plan) -> EngineRequest:
-    """Build an `_msearch` for one of the searches to be rated."""
+    """Build an `_msearch` for one search of a client's `_rank_eval`."""
     return rank_eval_request(request, widen_item(search, plan))
 
 
@@ -92,12 +92,12 @@ def rank_eval_request(request: EndpointRequest, body: bytes) -> EngineRequest:
 
 
 def with_body(request: EndpointRequest, body: bytes) -> EngineRequest:
-    """Return the client's request with this body, without the URL parameters that can contain a body (`source`)."""
+    """Return the client's request with another body, without the URL parameters that can contain a body (`source`)."""
     return EngineRequest(request.path, without_parameters(request.query_string, BODY_PARAMETERS), body)
 
 
 def rank_eval_with(request: EndpointRequest, body: bytes, changed: Bodies) -> EngineRequest:
-    """Return the client's `_rank_eval` with other bodies of some searches."""
+    """Return the client's `_rank_eval` with new bodies for some searches."""
     return with_body(request, rank_eval.write(content(request, body), changed))
 
 
@@ -111,7 +111,7 @@ def _plain_search(
 def _plain_multi_search(
     request: EndpointRequest, _body: bytes, parsed: Sequence[ParsedSearch], changed: Bodies
 ) -> EngineRequest:
-    """Build the client's `_msearch` with other bodies of some searches."""
+    """Build the client's `_msearch` with new bodies for some searches."""
     lines = [(one.header or b"{}", changed.get(position, one.body)) for position, one in enumerate(parsed)]
     return EngineRequest(request.path, request.query_string, multi_search.write(lines))
 
@@ -119,7 +119,7 @@ def _plain_multi_search(
 def _plain_rank_eval(
     request: EndpointRequest, body: bytes, _parsed: Sequence[ParsedSearch], changed: Bodies
 ) -> EngineRequest:
-    """Build the client's `_rank_eval` with other bodies of some searches."""
+    """Build the client's `_rank_eval` with new bodies for some searches."""
     return rank_eval_with(request, body, changed)
 
 

@@ -15,13 +15,13 @@ from es_rerank.search.formats.search_template import inline
 
 
 def plain_request(request: EndpointRequest, body: bytes) -> EngineRequest | None:
-    """Return the client's request without native rerankers that es-rerank replaces; None if it has none.
+    """Return the client's request without the native rerankers that es-rerank replaces; None if it has no reranker.
 
     Templates are not searched for rerankers, because only the engine can render them.
 
     Args:
         request: The client's request.
-        body: Its decoded body.
+        body: The decoded body of the request.
 
     """
     row = ENGINE_REQUESTS.get(request.endpoint)
@@ -39,7 +39,7 @@ def plain_request(request: EndpointRequest, body: bytes) -> EngineRequest | None
 
 
 def plain_template(request: EndpointRequest, search: Search) -> EngineRequest | None:
-    """Return a request for a rendered template without native rerankers; None if it has none."""
+    """Return a request for a rendered template without its native rerankers; None if the template has no reranker."""
     if not search.without_reranker:
         return None
     return with_body(request, inline(search.body.raw))

@@ -1,4 +1,4 @@
-"""Decides whether a request may be sent twice: not if it creates, advances or removes something."""
+"""Decides whether a request may be sent twice. A request that creates, advances or removes something may not."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 
 from es_rerank.search.formats.endpoints import parameters
 
-# Asynchronous searches and points in time, which are created by any request with a body, and scrolls, of which each
-# request gets the next page.
+# Paths at which requests other than GET and HEAD create an async search or a point in time.
 _CREATES = re.compile(r"/(_async_search|_asynchronous_search|_pit|_search/point_in_time)/?$")
+# Each request for a scroll returns the next page.
 _SCROLLS = re.compile(r"/_search/scroll(/|$)")
 
 

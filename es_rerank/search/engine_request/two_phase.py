@@ -23,18 +23,18 @@ from es_rerank.search.recorded import shown_order
 PAGE_PARAMETERS = frozenset(
     {"_source", "_source_includes", "_source_excludes", "docvalue_fields", "explain", "stored_fields"}
 )
-# Only the fetch phase returns the hits of the page, which a plugin may record.
+# With `ext`, a plugin may record the hits in the response. Only the fetch phase returns exactly the client's hits.
 _PAGE_PARTS = PAGE_PARTS | {"ext"}
 _INNER_HITS = b'"inner_hits"'
 
 
 def query_phase_body(body: SearchBody, fields: Sequence[str], *, stored: bool = False) -> dict[str, Raw]:
-    """Return the body members of the query phase: same hits and scores, but only the fields that the model reads.
+    """Return the body members of the query phase, for the same hits, but with only the fields that the model reads.
 
     Args:
         body: The client's body.
         fields: The fields that the model reads.
-        stored: Whether to request them as stored fields, for indices without `_source`.
+        stored: Whether to request the fields as stored fields, for indices without `_source`.
 
     """
     kept = {
@@ -55,7 +55,7 @@ def fetch_phase_body(body: SearchBody, fetch: FetchSpec) -> dict[str, Raw]:
 
 
 def _without_inner_hits(text: bytes) -> bytes:
-    """Remove each `inner_hits` that is next to a `query` in a clause; it does not affect scores."""
+    """Return the JSON text without each `inner_hits` that is next to a `query`; `inner_hits` do not affect scores."""
     if _INNER_HITS not in text:
         return text
     if text.startswith(b"["):

@@ -21,7 +21,7 @@ from es_rerank.search.engine_request.two_phase import PAGE_PARAMETERS, fetch_pha
 # everything, because the engine formats `_source` differently when there is a filter.
 _FILTER_PATH = "filter_path"
 _KEEP_ALL, _EXCLUDE_NOTHING = "**", "-es_rerank.nothing"
-# Replaced by the plan's `from` and `size`.
+# Parameters that are replaced by the plan's `from` and `size`.
 _PAGE = frozenset({"from", "size"})
 # Parameters that contain the body. es-rerank sends it as a request body instead.
 BODY_PARAMETERS = frozenset({"source", "source_content_type"})
@@ -49,18 +49,18 @@ def widen_item(search: Search, plan: Plan) -> bytes:
 
 
 def without_parameters(query_string: str, names: frozenset[str], *more: str) -> str:
-    """Remove parameters from a query string and append *more*; other parameters are unchanged."""
+    """Return a query string without the parameters *names*, followed by *more*; other parameters are unchanged."""
     pairs = [pair for pair, name in _pairs(query_string) if pair and name not in names]
     return "&".join([*pairs, *more])
 
 
 def only_parameters(query_string: str, names: frozenset[str]) -> str:
-    """Remove all parameters except these from a query string."""
+    """Return a query string with only the parameters whose names are in *names*."""
     return "&".join(pair for pair, name in _pairs(query_string) if name in names)
 
 
 def without_filter_path(query_string: str) -> str:
-    """Replace the client's `filter_path` by a filter that changes nothing."""
+    """Return a query string whose `filter_path`, if it has one, is replaced by a filter that keeps everything."""
     filters = [pair for pair, name in _pairs(query_string) if name == _FILTER_PATH]
     patterns = [one for one in unquote_plus(filters[-1].partition("=")[2]).split(",") if one] if filters else []
     if not patterns:
@@ -71,7 +71,7 @@ def without_filter_path(query_string: str) -> str:
 
 @lru_cache(maxsize=64)
 def _pairs(query_string: str) -> Sequence[tuple[str, str]]:
-    """Return each parameter with its decoded name. Cached, because several steps of a request need the names."""
+    """Return each `name=value` pair with its decoded name. Cached, because several steps of a request need them."""
     return [(pair, unquote_plus(pair.partition("=")[0])) for pair in query_string.split("&")]
 
 

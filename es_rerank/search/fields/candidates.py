@@ -16,22 +16,23 @@ _OBJECT_KINDS = frozenset({"object", "nested", "passthrough"})
 _KEYWORD_SUFFIXES = (".keyword", ".raw")
 # Each candidate is requested from the engine, and extracted from every hit of the window.
 MAX_CANDIDATES = 40
-# Labels are only candidates where there are fewer texts than this.
+# Fields with labels are candidates only if there are fewer candidates with texts than this.
 _MIN_TEXTS = 8
-# Comparing patterns with fields takes time that grows with both.
+# Maximum number of comparisons of a pattern with a field name, to limit the time.
 _MAX_COMPARISONS = 20_000
 _MEMO = "text_fields"
 
 
 def candidates(info: IndexInfo, named: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the text fields that the model may read, and those of them that the query names.
+    """Return the text fields that the model may read, and the fields among them that the query names.
 
-    The fields are in this order: headlines, fields that the query names, other texts, labels. This order applies if the
-    documents do not lead to another one. It depends on the names and types of the fields, not on the mapping's order.
+    The fields are in this order: headlines, fields that the query names, other texts, labels. The order depends on the
+    names and types of the fields, not on their order in the mapping. `choose` may change it by the documents found.
 
     Args:
         info: The mapping.
-        named: Names or patterns of the fields that the query searches or highlights. `*` alone names none.
+        named: Names or patterns of the fields that the query searches or highlights. The pattern `*` alone
+            names no field.
 
     """
     names = text_fields(info)
@@ -56,10 +57,10 @@ def names_in(search: Search, query_texts: Iterable[QueryText]) -> Iterator[str]:
 
 
 def text_fields(info: IndexInfo) -> tuple[str, ...]:
-    """Return all fields that contain text, best name first. Computed once per mapping."""
+    """Return all fields that contain text, sorted by the kind of content (see `Role`). Computed once per mapping."""
     found: tuple[str, ...]
     types, found = info.memo.get(_MEMO, (None, ()))
-    # A copy with other fields has the same memo.
+    # A copy of an `IndexInfo` with other field types shares the memo.
     if types is not info.field_types:
         types = info.field_types
         names = {_holder(name, types) for name, kind in types.items() if kind in TEXT_KINDS} - {""}
@@ -69,13 +70,13 @@ def text_fields(info: IndexInfo) -> tuple[str, ...]:
 
 
 def _is_label(name: str) -> bool:
-    """Return whether a field contains a label, by its name, or the name of another thing than the document."""
+    """Return whether, by its name, a field contains a label, or the name of something other than the document."""
     read = read_name(name)
     return read.role is Role.LABEL or (read.role is Role.NAME and read.depth > 0)
 
 
 def _holder(name: str, types: Mapping[str, str]) -> str:
-    """Return the field whose value a text field indexes: its parent for a multi-field; empty if not a string."""
+    """Return the field whose value a text field indexes: itself, or a multi-field's parent; empty if no string."""
     parent = name.rpartition(".")[0]
     kind = types.get(parent, "object")
     if kind in _OBJECT_KINDS:
@@ -84,14 +85,14 @@ def _holder(name: str, types: Mapping[str, str]) -> str:
 
 
 def _order(name: str, types: Mapping[str, str]) -> tuple[int, int, int, bool, str]:
-    """Return the sort key of a field. Of similar names, a text without a keyword multi-field comes first."""
+    """Return the sort key of a field. Of equally good names, a field without a keyword multi-field comes first."""
     read = read_name(name)
     has_keyword = any(f"{name}{suffix}" in types for suffix in _KEYWORD_SUFFIXES)
     return read.role, read.depth, read.rank, has_keyword, name
 
 
 def _named(names: Sequence[str], patterns: Sequence[str]) -> frozenset[str]:
-    """Return the fields that are named: by their own name, by the name of a multi-field, or by a pattern."""
+    """Return the fields that *patterns* name: by the field's name, by the name of a multi-field, or with a wildcard."""
     exact = {pattern for pattern in patterns if "*" not in pattern}
     exact |= {pattern.rpartition(".")[0] for pattern in exact}
     wild = [pattern for pattern in patterns if pattern.strip("*") and "*" in pattern]
@@ -103,5 +104,5 @@ def _named(names: Sequence[str], patterns: Sequence[str]) -> frozenset[str]:
 
 
 def _regex(pattern: str) -> str:
-    """Return the regular expression of a pattern, in which only `*` is a wildcard."""
+    """Return the regular expression for a pattern in which only `*` is a wildcard."""
     return translate(pattern.replace("[", "[[]").replace("?", "[?]"))

@@ -13,20 +13,24 @@ from es_rerank.search.fields.names import FieldName, Role, read_name
 from es_rerank.search.fields.statistics import Statistics, statistics
 
 Place = tuple[str, ...]
-"""Fields with the same text in several languages. The model reads one per document: the first one that has a value."""
+"""A place: the name of one field, or the names of fields that have the same text in several languages.
+
+Of several fields, the model reads in each document only the first one that has a value.
+"""
 Columns = Mapping[str, Sequence[str]]
-"""Field name -> its text in each document of the window, empty where the document has none."""
+"""Field name -> the text of the field in each document of the window, empty if the document has no text there."""
 
 MAX_TEXTS = 8
 _MAX_HEADLINE_CHARACTERS = 250
 _MAX_SYNOPSIS_WORDS = 300
-# Below these shares of natural words, a value of one word, or of several words, is a code.
+# A value of one word, or of several words, is a code if its share of natural words is lower than this.
 _MIN_NATURAL_WORD, _MIN_NATURAL_TEXT = 0.6, 0.2
 # A value of at least this many words is prose; a shorter one of at least `_PHRASE_WORDS` is a phrase.
 _PROSE_WORDS, _PHRASE_WORDS = 6.0, 1.5
 # If a field has this share of repeated values in at least this many documents, it is an enumeration or boilerplate.
 _MAX_REPEATED, _MIN_REPEATED_DOCUMENTS = 0.5, 5
-# A field without the name of a headline counts as one if nearly every document has its own value.
+# A field that is not named like a headline may be one if at least this share of the documents have a value, and at
+# least this share of the values are distinct.
 _MIN_HEADLINE_SHARE = 0.8
 _ROLE_SCORES = {
     Role.HEADLINE: 1.0,
@@ -37,14 +41,14 @@ _ROLE_SCORES = {
     Role.LABEL: 0.0,
 }
 _DEPTH_SCORE, _MAX_SCORED_DEPTH = 0.5, 3
-# Texts with similar numbers of words are equally long.
+# The score of a field grows each time its mean number of words reaches one of these lengths.
 _LENGTHS, _LENGTH_SCORE, _RANK_SCORE = (4, 16, 64), 0.4, 0.01
 # The words of the query are counted in this many documents, and in this many characters of each.
 _QUERY_WORDS, _QUERY_DOCUMENTS, _QUERY_CHARACTERS = 8, 8, 400
 
 
 class _Candidate(NamedTuple):
-    """A place with the statistics of its fields. `order` is its position if places are sorted by name."""
+    """A place, with its statistics and whether the query names it. `order` is its position among the candidates."""
 
     place: Place
     name: FieldName
@@ -61,7 +65,7 @@ def choose(columns: Columns, named: Collection[str], query: str) -> tuple[Place,
     them, or if there is nothing else.
 
     Args:
-        columns: The candidates, best name first, with their texts.
+        columns: The candidate fields, in the order of `candidates`, with their texts.
         named: The candidates that the query names.
         query: The query text, which decides between languages.
 
@@ -104,7 +108,7 @@ def _places(columns: Columns, named: Collection[str], query: str) -> list[Place]
 
 
 def _by_language(names: list[str], columns: Columns, named: Collection[str], words: Sequence[str]) -> Place:
-    """Order fields in several languages: fields that the query names first, then fields with words of the query."""
+    """Return the fields of a group: first those that the query names, then those with the most words of the query."""
     if len(names) == 1:
         return tuple(names)
 
@@ -116,7 +120,7 @@ def _by_language(names: list[str], columns: Columns, named: Collection[str], wor
 
 
 def _merged(columns: Columns, place: Place) -> Sequence[str]:
-    """Return the text of a place in each document."""
+    """Return one text per document: that of the first field of a place that has a value, empty if no field has one."""
     if len(place) == 1:
         return columns[place[0]]
     return [next(filter(None, row), "") for row in zip(*(columns[name] for name in place), strict=True)]
@@ -136,14 +140,15 @@ def _is_label(one: _Candidate) -> bool:
 
 
 def is_repeated(seen: Statistics) -> bool:
-    """Return whether the documents share few values."""
+    """Return whether many documents have the same few values, as in an enumeration or in boilerplate."""
     return seen.documents >= _MIN_REPEATED_DOCUMENTS and seen.distinct <= _MAX_REPEATED
 
 
 def _headline(texts: Sequence[_Candidate], names: Sequence[_Candidate]) -> _Candidate | None:
-    """Return the headline: a short text with the name of one or, if there is none, the first text that looks like one.
+    """Return the headline: a short text named like a headline or, if there is none, the first text that looks like one.
 
-    `names`: fields with the name of something else. The name of a company is the headline in a list of companies.
+    *names* are fields with the name of something other than the document, such as `company.name`. In a list of
+    companies, this field is the headline.
     """
     short = [one for one in texts if one.seen.characters <= _MAX_HEADLINE_CHARACTERS]
     by_name = [one for one in short if one.name.role is Role.HEADLINE]

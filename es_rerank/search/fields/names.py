@@ -62,7 +62,7 @@ class FieldName(NamedTuple):
 
 @lru_cache(maxsize=20_000)
 def read_name(name: str) -> FieldName:
-    """Read the English words in a field name, which show the kind of content.
+    """Return the kind of content of a field, by the English words in its name.
 
     Args:
         name: Dotted path of the field. Names may be in snake_case, kebab-case or camelCase.
@@ -84,7 +84,7 @@ def names_filter(name: str) -> bool:
     """Return whether a field has a name such as `status` or `post_type`, whose values select documents.
 
     Args:
-        name: Dotted path of the field, without that of a multi-field.
+        name: Dotted path of the field; for a multi-field, the path of its parent.
 
     """
     words = _words(name.rpartition(".")[2])
@@ -97,7 +97,7 @@ def _words(segment: str) -> list[str]:
 
 
 def _without_language(path: list[list[str]]) -> tuple[list[list[str]], str]:
-    """Remove the languages at the end of a path; return it with the joined name, which is empty without a language."""
+    """Return a path without the languages at its end, and its joined words; these are empty if there is no language."""
     kept = [list(words) for words in path]
     while kept and sum(map(len, kept)) > 1 and kept[-1][-1] in LANGUAGES:
         kept[-1].pop()

@@ -13,7 +13,7 @@ _ELEMENTS = (
 )
 # A tag ends at the next angle bracket, so that the time stays proportional to the length.
 _TAG = re.compile(rf"</?(?:{_ELEMENTS})(?:\s[^<>]*)?/?>|<!doctype[^<>]*>", re.IGNORECASE)
-# Comments, scripts and styles: how they start in most texts, and how they start and end.
+# Comments, scripts and styles: strings for a fast check, and the patterns of the start and the end.
 _BLOCKS = tuple(
     (starts, re.compile(start, re.IGNORECASE), re.compile(end, re.IGNORECASE))
     for starts, start, end in (
@@ -27,7 +27,7 @@ _HTML = re.compile(rf"</(?:{_ELEMENTS})\s*>|<(?:br|hr|p)\s*/?>|<!doctype html|<i
 _ENTITY = re.compile(
     r"&(?:amp|nbsp|lt|gt|quot|apos|hellip|[lr][ds]quo|[mn]dash|#\d{2,6}|#x[0-9a-f]{2,5});", re.IGNORECASE
 )
-# Prose has a space in this many characters; encoded binary data does not.
+# Encoded binary data has this many characters without a space; prose does not.
 _ENCODED = re.compile(r"(?:data:[\w/+.-]+;base64,)?[A-Za-z0-9+/_=\r\n-]{160}")
 _DATA_URL = re.compile(r"data:[\w/+.-]+;base64,[A-Za-z0-9+/=%]+")
 
@@ -52,7 +52,7 @@ def plain_text(value: str) -> str:
 
 
 def _without_blocks(value: str, start: re.Pattern[str], end: re.Pattern[str]) -> str:
-    """Replace each part from a match of *start* to the next match of *end* by a space; an open part is kept."""
+    """Replace the text from each match of *start* to the next match of *end* by a space. An unclosed part is kept."""
     kept, position = [], 0
     while (first := start.search(value, position)) and (last := end.search(value, first.end())):
         kept.append(value[position : first.start()])

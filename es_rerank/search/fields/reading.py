@@ -9,10 +9,10 @@ from es_rerank.search.fields.names import Role, read_name
 
 # If there are at most this many candidates, all with clear names, the documents are not used for the choice.
 _MAX_CLEAR = 3
-# A field is a compilation of others, such as the target of `copy_to`, if their values are this share of its value.
+# A field is compiled from others, like a target of `copy_to`, if their values make up this share of its value.
 _MIN_COMPILED_SHARE, _MIN_COMPILED_CHARACTERS, _COMPARED_DOCUMENTS = 0.8, 30, 2
 _MIN_PART_CHARACTERS = 3
-# A single text needs no label.
+# Minimum number of texts for labels: a single text needs no label.
 _MIN_LABELED = 2
 # A text is not read if an earlier text makes up at least this share of it, such as a log message in the original line.
 _MIN_REPEATED_SHARE, _MIN_REPEATED_CHARACTERS = 0.6, 40
@@ -22,7 +22,7 @@ def places(columns: Columns, named: Collection[str], query: str) -> tuple[Place,
     """Return the fields that the model reads, in order; see `choose`.
 
     Args:
-        columns: The candidates, best name first, with their texts; each has as many as there are documents.
+        columns: The candidate fields, in the order of `candidates`, each with one text per document.
         named: The candidates that the query names.
         query: The query text.
 
@@ -39,7 +39,7 @@ def read_together(columns: Columns, chosen: Sequence[Place], document: int, *, l
     Args:
         columns: The text of each field in each document.
         chosen: The fields to read, in order.
-        document: The number of the document.
+        document: The position of the document in the window, from 0.
         labels: Whether to label the texts; see `labeled`.
 
     """
@@ -76,7 +76,10 @@ def _is_read(text: str, lines: Sequence[str]) -> bool:
 
 
 def compiled(columns: Columns) -> set[str]:
-    """Return the fields whose values are made of other fields' values in the first documents that have the field."""
+    """Return the names of the fields that only repeat the values of other fields, such as targets of `copy_to`.
+
+    Of each field, only the values in the first documents that have one are compared.
+    """
     found = set()
     for name, texts in columns.items():
         having = [at for at, text in enumerate(texts) if len(text) >= _MIN_COMPILED_CHARACTERS][:_COMPARED_DOCUMENTS]
@@ -86,7 +89,7 @@ def compiled(columns: Columns) -> set[str]:
 
 
 def _is_compiled(name: str, columns: Columns, document: int) -> bool:
-    """Return whether the value of a field in one document consists of the values of several others."""
+    """Return whether the value of a field in one document consists mostly of the values of several other fields."""
     text = columns[name][document]
     others = {texts[document] for other, texts in columns.items() if other != name}
     parts = [one for one in others if _MIN_PART_CHARACTERS <= len(one) < len(text) and one in text]

@@ -25,8 +25,8 @@ class Statistics(NamedTuple):
         documents: Number of documents that have a value.
         characters: Mean length of the values.
         words: Mean number of words in a value.
-        natural: Share of the characters that belong to words of letters only.
-        distinct: Number of distinct values per value.
+        natural: Share of the characters that belong to words made of letters.
+        distinct: Number of distinct values, divided by the number of values.
 
     """
 
@@ -43,7 +43,7 @@ def statistics(values: Sequence[str], documents: int) -> Statistics:
 
     Args:
         values: The values that are not empty, one per document; at least one.
-        documents: Number of documents.
+        documents: Number of documents in the window, including documents without a value.
 
     """
     sample = [value[:_SAMPLED_CHARACTERS] for value in values[:_SAMPLED_VALUES]]

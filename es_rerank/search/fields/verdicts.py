@@ -26,10 +26,10 @@ class Verdict(NamedTuple):
 
 
 def verdicts(columns: Columns, named: Collection[str], query: str) -> list[Verdict]:
-    """Return a verdict for each candidate: first the fields that are read, in their order.
+    """Return a verdict for each candidate field. The fields that the model reads are first, in reading order.
 
     Args:
-        columns: The candidates, best name first, with their texts; each has as many as there are documents.
+        columns: The candidate fields, in the order of `candidates`, each with one text per document.
         named: The candidates that the query names.
         query: The query text.
 

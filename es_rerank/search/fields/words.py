@@ -1,4 +1,4 @@
-"""The words in field names from which the kind of content is known. The order of a tuple is the order of preference."""
+"""The words in field names that show the kind of content of a field. Tuples are in the order of preference."""
 
 from __future__ import annotations
 

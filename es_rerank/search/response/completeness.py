@@ -11,7 +11,7 @@ from es_rerank.search.response.hits import SearchResponse
 
 # A single hit has nothing to reorder.
 MIN_HITS = 2
-# Failures of shards that have nothing to do with the number of requested hits.
+# Types of shard failures that do not depend on the number of requested hits.
 _UNAVAILABLE = frozenset(
     {
         "connect_transport_exception",
@@ -24,25 +24,25 @@ _UNAVAILABLE = frozenset(
 
 
 def unusable(response: SearchResponse, plan: Plan) -> Why | None:
-    """Return the reason why a response cannot be used and the client's own request is sent; None if it can be used."""
+    """Return why a response cannot be used, so that the client's own request must be sent; None if it can be used."""
     if lost_shards(response):
         return Why.ENGINE_ERROR
     if plan.counts_hits and not has_expected_hits(response, plan.fetch):
         return Why.SEARCH_PIPELINE
-    # A fetch phase would return the same, because there is nothing to reorder. Of a page beyond the window, `_score` is
-    # still changed.
+    # With so few hits there is nothing to reorder, so the client's own request returns the same as a fetch phase. On a
+    # page beyond the window (`plan.window` is 0), there is still a `_score` to change.
     few = plan.window and plan.fetch.phase is FetchPhase.QUERY and len(response.hits) < MIN_HITS
     return Why.FEW_HITS if few and not (plan.hits_only and not response.hits) else None
 
 
 def has_expected_hits(response: SearchResponse, fetch: FetchSpec) -> bool:
-    """Return whether a response has as many hits as its total says.
+    """Return whether a response has as many hits as its total and the requested page imply.
 
     A search pipeline that es-rerank does not know of may have cut the list of hits, or changed the requested size.
 
     Args:
         response: The response.
-        fetch: The requested page.
+        fetch: The hits that were requested.
 
     """
     count = len(response.hits)
@@ -52,7 +52,7 @@ def has_expected_hits(response: SearchResponse, fetch: FetchSpec) -> bool:
 
 
 def lost_shards(response: SearchResponse) -> bool:
-    """Return whether a shard failed that may not have failed with fewer hits, so that the response lacks its hits.
+    """Return whether a shard failed, possibly because so many hits were requested. The response then lacks its hits.
 
     For example, indices have different `index.max_result_window`, or one more document cannot be highlighted.
     """
@@ -61,9 +61,9 @@ def lost_shards(response: SearchResponse) -> bool:
 
 
 def carried_over(query: SearchResponse, fetch: SearchResponse) -> list[Edit]:
-    """Return the edits that copy into the response to the fetch phase what the query phase says about all hits.
+    """Return the edits that copy values about all matching hits from the query phase into the fetch phase's response.
 
-    These are the total and, if the query phase has not searched all documents, its shards and whether it has timed out.
+    These values are the total and, if the query phase did not search all documents, `_shards` and `timed_out`.
     """
     spans = [(query.total, fetch.total)]
     if _is_partial(query):
@@ -78,7 +78,7 @@ def _is_partial(response: SearchResponse) -> bool:
 
 
 def _shards(response: SearchResponse) -> Mapping[str, Any]:
-    """Return the numbers and the failures of shards; empty if they are not in the response."""
+    """Return the decoded `_shards` of a response; empty if it is missing."""
     if response.shards is None:
         return {}
     (shards,) = decode_member([(response.body, {"_shards": response.shards})], "_shards")
@@ -92,7 +92,7 @@ def _type(failure: Any) -> Any:
 
 
 def _total(response: SearchResponse) -> tuple[int | None, bool]:
-    """Return how many hits match, None if it is not in the response, and whether the number is exact."""
+    """Return the number of matching hits (None if it is not in the response), and whether this number is exact."""
     if response.total is None:
         return None, True
     (total,) = decode_member([(response.body, {"total": response.total})], "total")

@@ -1,4 +1,4 @@
-"""Removes the fields from hits that es-rerank requested for the model in addition to those of the client."""
+"""Removes from hits the fields that es-rerank requested for the model, and that the client did not request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def without_fields(hit: bytes, spans: Mapping[str, Span], names: Sequence[str]) 
 
     Args:
         hit: The JSON text of the hit.
-        spans: The spans of its members.
+        spans: The spans of the hit's members.
         names: The names of the fields to remove.
 
     """
@@ -27,7 +27,7 @@ def without_fields(hit: bytes, spans: Mapping[str, Span], names: Sequence[str]) 
 
 
 def _without_names(text: bytes, names: Sequence[str]) -> bytes | None:
-    """Remove members of an object; None if nothing is left. Values that are not an object are unchanged."""
+    """Return an object without the fields *names*; None if nothing is left. Any other value is returned unchanged."""
     try:
         inner = members(text) if text.startswith(b"{") else {}
     except ValueError:
@@ -41,7 +41,7 @@ def _without_names(text: bytes, names: Sequence[str]) -> bytes | None:
 
 
 def _left(name: str, value: bytes, names: Sequence[str]) -> bytes | None:
-    """Remove nested names from the value of one member; None if the member must be removed.
+    """Return the value of a member without the nested fields to remove; None if the whole member must be removed.
 
     Elasticsearch returns `comments.text` as `{"comments": [{"text": [...]}]}`.
     """

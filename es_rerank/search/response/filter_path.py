@@ -30,7 +30,7 @@ _EMPTY = re.compile(rb"\{\s*\}|\[\s*\]")
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """The paths that `filter_path` includes and excludes; false if there are none."""
+    """The paths that `filter_path` includes and excludes. A filter without paths is false."""
 
     included: Paths = frozenset()
     excluded: Paths = frozenset()
@@ -94,12 +94,12 @@ def _path(text: str) -> Path:
 
 
 def _nothing_of(root: bytes) -> bytes:
-    """Return an empty object with the engine's whitespace for responses like this one."""
+    """Return an empty JSON object: `{ }` if the response is indented, as the engines write it, otherwise `{}`."""
     return b"{ }" if root[1:2].isspace() else b"{}"
 
 
 def _included(text: bytes, wanted: Paths, steps: _Steps) -> bytes | None:
-    """Reduce a value to what the paths include; None if nothing is left."""
+    """Return the parts of a value that the paths include; None if nothing is left."""
     if _WHOLE in wanted:
         return text
     if not wanted or not text.startswith((b"{", b"[")):
@@ -108,7 +108,7 @@ def _included(text: bytes, wanted: Paths, steps: _Steps) -> bytes | None:
 
 
 def _remaining(text: bytes, unwanted: Paths, steps: _Steps, *, keeps_empty: bool) -> bytes | None:
-    """Remove what the paths exclude from a value; None if nothing is left."""
+    """Return a value without the parts that the paths exclude; None if nothing is left."""
     if _WHOLE in unwanted:
         return None
     if not unwanted or not text.startswith((b"{", b"[")) or (keeps_empty and _EMPTY.fullmatch(text)):
@@ -119,18 +119,18 @@ def _remaining(text: bytes, unwanted: Paths, steps: _Steps, *, keeps_empty: bool
 
 
 class _Steps:
-    """The steps from a value to its members. State: the steps so far, because the same names occur in each hit."""
+    """Matches member names with paths. State: the results so far, because the same names occur in each hit."""
 
     def __init__(self) -> None:
-        """Start without steps."""
+        """Start without results."""
         self._below: dict[tuple[Paths, str], Paths] = {}
         self._known: dict[Paths, Paths] = {}
         self._comparisons = 0
 
     def below(self, name: str | None, asked: Paths) -> Paths:
-        """Return the rest of each path whose first name matches *name*. Array elements (None) keep all paths.
+        """Return the rest of each path whose first name matches *name*; all paths for array elements (*name* is None).
 
-        Raises ValueError if there have been too many comparisons.
+        Raises ValueError after too many comparisons.
         """
         if name is None or not asked:
             return asked

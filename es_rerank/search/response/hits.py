@@ -72,7 +72,7 @@ def read(body: bytes) -> SearchResponse:
 
 
 def read_hits(array: bytes) -> tuple[Hit, ...]:
-    """Return the hits in a JSON array that is not nested too deeply. Raises ValueError if it has other elements."""
+    """Return the hits in a JSON array that is not nested too deeply. Raises ValueError if an element is no object."""
     raw = element_texts(array)
     try:
         values = decode_repaired(array, list[HitValues])[1]
@@ -83,7 +83,7 @@ def read_hits(array: bytes) -> tuple[Hit, ...]:
 
 
 def _read_values(raw: bytes) -> HitValues:
-    """Decode the members of one hit that can be decoded. Raises ValueError if it is not an object."""
+    """Return the members of one hit, None for those that cannot be decoded. Raises ValueError if it is no object."""
     one = [(raw, members(raw))]
     return HitValues(*(decode_member(one, name)[0] for name in HitValues.__struct_encode_fields__))
 
@@ -106,19 +106,19 @@ def index_names(hits: Sequence[Hit]) -> list[str]:
 
 
 def _string(value: Any) -> str:
-    """Return a decoded string; an empty one for any other value."""
+    """Return a decoded value if it is a string, otherwise an empty string."""
     return value if isinstance(value, str) else ""
 
 
 def are_from(hits: Sequence[Hit], info: IndexInfo | None) -> bool:
-    """Return whether all hits are from the indices of a mapping. If an alias has moved since, they are from others."""
+    """Return whether all hits are from the indices of a mapping. After a change of an alias, they may not be."""
     if info is None or not info.names:
         return True
     return set(index_names(hits)) <= {"", *info.names}
 
 
 def lack_source(hits: Sequence[Hit], plan: Plan) -> bool:
-    """Return whether no hit has the `_source` that the engine was asked for: it is disabled in the mapping."""
+    """Return whether no hit has a `_source`, although it was requested. The mapping then has `_source` disabled."""
     return not (plan.extra_fields or plan.without_stored_fields) and all(hit.values.source is None for hit in hits)
 
 

@@ -87,7 +87,7 @@ def page(response: SearchResponse, plan: Plan, ranking: Ranking | None) -> list[
     """Return the hits of the client's page, in the new order."""
     first = plan.start - plan.fetch.from_
     if ranking is None:
-        # Not None, because the scores of the fetch phase differ if the index has changed since.
+        # The score is not None, because the scores of the fetch phase differ if the index has changed since.
         return [RankedHit(hit, hit.score) for hit in response.hits[first : first + plan.size]]
     ranks = ranking.ranks(first, first + plan.size)
     return [RankedHit(response.hits[ranking.order[rank]], ranking.scores[rank]) for rank in ranks]
@@ -99,7 +99,7 @@ def page_keys(response: SearchResponse, plan: Plan, ranking: Ranking | None) -> 
 
 
 def _written(response: SearchResponse, hits: Sequence[RankedHit], plan: Plan, edits: Sequence[Edit]) -> bytes | None:
-    """Return the response with its hits replaced by *hits*; None if one of them cannot be rewritten."""
+    """Return the response body with its hits replaced by *hits*; None if one of these cannot be rewritten."""
     try:
         texts = _texts(hits, plan)
     except ValueError:
@@ -126,7 +126,7 @@ def _texts(hits: Sequence[RankedHit], plan: Plan) -> list[bytes]:
 
 
 def _max_score(seen: SearchResponse, written: SearchResponse, plan: Plan, ranking: Ranking | None) -> list[Edit]:
-    """Return the edit that sets `max_score` in *written*, computed from the response *seen*. null stays null."""
+    """Return the edit that sets `max_score` in *written*, computed from the response *seen*. A null is not changed."""
     old, span = seen.max_score, written.max_score
     if old is None or span is None:
         return []
@@ -138,7 +138,7 @@ def _max_score(seen: SearchResponse, written: SearchResponse, plan: Plan, rankin
 
 
 def _highest(engine: float, plan: Plan, ranking: Ranking) -> float | None:
-    """Return the new `max_score`: the window's first score or, for a page beyond it, the engine's maximum in the tail.
+    """Return the new `max_score`: the first hit's score or, on a page beyond the window, the engine's value, converted.
 
     None keeps the engine's value.
     """
@@ -170,18 +170,18 @@ def _hit_edits(ranked: RankedHit, spans: Spans, plan: Plan, extra: Sequence[str]
 
 
 def _is_scored(ranked: RankedHit) -> bool:
-    """Return whether a hit gets another score than that in its bytes."""
+    """Return whether a hit gets a score that differs from the engine's score."""
     return ranked.score is not None and ranked.score != ranked.hit.score
 
 
 def _score(hit: Hit, spans: Spans, score: float) -> list[Edit]:
-    """Return the edit that replaces `_score`; none if the engine returned no score."""
+    """Return the edit that replaces `_score`; no edit if the engine returned no score."""
     span = spans.get("_score")
     return [(span.start, span.end, _number(score))] if span and hit.score is not None else []
 
 
 def _sort(hit: Hit, spans: Spans, score: float) -> list[Edit]:
-    """Return the edit that replaces the first sort value, which is the score; other sorts are not reranked."""
+    """Return the edit that replaces the first sort value, which is always the score in searches that are reranked."""
     if (span := spans.get("sort")) is None or hit.raw[span.start : span.start + 1] != b"[":
         return []
     values = elements(span.of(hit.raw))
