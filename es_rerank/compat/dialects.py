@@ -64,7 +64,7 @@ _MEDIA_TYPE_HEADERS = frozenset({"accept", "content-type"})
 
 
 def plain_media_types(value: str) -> str:
-    """Replace vendor media types, such as `application/vnd.elasticsearch+json`, by plain ones (`application/json`)."""
+    """Return a header value in which plain media types (`application/json`) replace Elasticsearch's vendor types."""
     return _VENDOR_TYPE.sub(r"application/\1", value)
 
 

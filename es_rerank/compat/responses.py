@@ -7,7 +7,7 @@ from msgspec import Raw, Struct
 
 from es_rerank.jsonspan import Edit, Span, check_depth, decode, members, splice
 
-# Elasticsearch 7 clients verify both.
+# Elasticsearch 7 clients verify the tagline and the build flavor.
 _TAGLINE = b'"You Know, for Search"'
 _BUILD_FLAVOR = b'"build_flavor"'
 
@@ -78,7 +78,7 @@ def root_response(nodes_body: bytes, version: str) -> bytes | None:
 
 
 def distribution(body: bytes) -> str:
-    """Return `version.distribution` in a response to `GET /`, such as `opensearch`. Return "" if there is none."""
+    """Return `version.distribution` in a response to `GET /`, such as `opensearch`; empty if it is missing."""
     try:
         name = decode(body)["version"].get("distribution", "")
     except (ValueError, LookupError, TypeError, AttributeError):
@@ -111,7 +111,7 @@ def with_node_address(body: bytes, address: str) -> bytes:
 
 
 def from_opensearch_open_pit(body: bytes) -> bytes:
-    """Convert OpenSearch's response to opening a point in time to Elasticsearch's, by renaming `pit_id` to `id`.
+    """Convert OpenSearch's response for a new point in time to Elasticsearch's format: rename `pit_id` to `id`.
 
     Raises:
         ValueError: If the body is not a JSON object.
@@ -133,7 +133,7 @@ def to_opensearch_close_pit(body: bytes) -> bytes:
 
 
 def from_opensearch_close_pit(body: bytes) -> bytes:
-    """Convert OpenSearch's response to closing points in time to Elasticsearch's `{"succeeded", "num_freed"}`.
+    """Convert OpenSearch's response for closed points in time to Elasticsearch's: `{"succeeded", "num_freed"}`.
 
     Raises:
         ValueError, LookupError, TypeError: If the body is not of the form `{"pits": [{"successful": ...}]}`.
@@ -145,7 +145,7 @@ def from_opensearch_close_pit(body: bytes) -> bytes:
 
 
 def _members(body: bytes) -> dict[str, Span]:
-    """Return the members of a body. Raises ValueError if it is not a JSON object or is nested too deeply."""
+    """Return the spans of a body's members. Raises ValueError if it is not a JSON object or is nested too deeply."""
     check_depth(body)
     return members(body)
 

@@ -16,7 +16,7 @@ from es_rerank.net.messages import Stream
 
 log = structlog.get_logger()
 
-# A larger body is written to the disk.
+# A body that is larger than this is written to the disk.
 _MAX_MEMORY_BYTES = 1024 * 1024
 _CHUNK_BYTES = 256 * 1024
 
@@ -30,7 +30,7 @@ class BufferedBody(Stream):
         self.size = size
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Iterate over the chunks from the start."""
+        """Yield the chunks of the body, from the start."""
         self._file.seek(0)
         while chunk := self._file.read(_CHUNK_BYTES):
             yield chunk
@@ -41,7 +41,7 @@ class BufferedBody(Stream):
 
 
 async def buffered(body: Stream, max_bytes: int) -> tuple[BufferedBody, str]:
-    """Write a body to a temporary file.
+    """Write a body to a temporary file, and compute its digest.
 
     Args:
         body: The body.
@@ -80,7 +80,7 @@ def _check_size(size: int, max_bytes: int) -> None:
 
 
 def _write(file: IO[bytes], chunk: bytes) -> None:
-    """Write a chunk. Raises RequestError if the disk is full or broken; clients would retry a 502."""
+    """Write a chunk to the file. Raises RequestError (status 507) if that fails; clients would retry a 502."""
     try:
         file.write(chunk)
         file.flush()

@@ -55,7 +55,7 @@ class EngineClient:
 
     Attributes:
         compressed: Whether to ask for compressed responses to searches, for clients that accept them.
-        distribution: `opensearch` or empty, as reported by `GET /` or by a response header; None if not known yet.
+        distribution: `opensearch`, or empty for other engines, from `GET /` or a response header; None if unknown.
 
     """
 
@@ -123,11 +123,11 @@ class EngineClient:
         return await own.prepare(translated) if own else translated
 
     def _translated(self, request: OutgoingRequest) -> OutgoingRequest:
-        """Replace media types of an emulated engine by media types that every engine accepts."""
+        """Return the request with media types that every engine accepts, if another engine is emulated."""
         return replace(request, headers=self._dialect.request_headers(request.headers)) if self._dialect else request
 
     def _presented(self, request: OutgoingRequest, answer: aiohttp.ClientResponse) -> EngineResponse:
-        """Return the response with its headers as sent to the client."""
+        """Return the engine's response with the headers for the client."""
         headers = end_to_end_headers(answer.raw_headers)
         elasticsearch = PRODUCT_HEADER in headers
         if _OPENSEARCH_HEADER in headers:
@@ -137,7 +137,7 @@ class EngineClient:
         return EngineResponse(answer.status, answer.reason, headers, answer.content, elasticsearch)
 
     async def _answer(self, request: OutgoingRequest) -> aiohttp.ClientResponse:
-        """Try the nodes in order until one responds. If a node closes the connection, send the request once more."""
+        """Return the first response of a node. If a node closes the connection, send the request once more."""
         fault: Exception | None = None
         sends = 0
         left = deque(self._urls())
@@ -166,7 +166,7 @@ class EngineClient:
         return urls if len(urls) == 1 else self._nodes.order(time.monotonic())
 
     async def _send(self, url: str, request: OutgoingRequest) -> aiohttp.ClientResponse:
-        """Send a request to a node without normalizing its target."""
+        """Send a request to a node, without normalizing its target, and return the response."""
         if self._credentials and request.use_service_credentials:
             request = await self._credentials.sign(url, request)
         return await self._session(once=_is_long(request) or _binds_connection(request)).request(
@@ -211,7 +211,7 @@ class EngineClient:
 
 
 def _data(body: Body) -> UploadPayload | BytesIO | bytes | None:
-    """Wrap a body for aiohttp. A large body is sent in chunks, so that it does not block the event loop."""
+    """Return a body in a form for aiohttp. A large body is sent in chunks, so that it does not block the event loop."""
     if isinstance(body, Stream):
         return UploadPayload(body)
     return BytesIO(body) if body and len(body) > _LARGE_BODY_BYTES else body

@@ -1,4 +1,4 @@
-"""es-rerank's own credentials for the engine, used for callers that send none."""
+"""es-rerank's own credentials for the engine, used for callers that send no credentials."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _AUTHORIZATION = "Authorization"
 
 
 class Credentials(Protocol):
-    """es-rerank's own credentials, which are added in two steps."""
+    """Adds es-rerank's own credentials to requests, in two steps: `prepare`, and then `sign` for each node."""
 
     async def prepare(self, request: OutgoingRequest) -> OutgoingRequest:
         """Return the request with the changes that are the same for all nodes. Called once per request."""
@@ -26,7 +26,7 @@ class Credentials(Protocol):
 
 
 def credentials(settings: Settings) -> Credentials | None:
-    """Return the object that adds the configured credentials to requests; None if none are configured.
+    """Return the object that adds the configured credentials to requests; None if no credentials are configured.
 
     Raises:
         ConfigError: Requests must be signed, but the extra `aws` is not installed.
@@ -56,7 +56,7 @@ class _ServiceCredentials:
         self._value = value
 
     async def prepare(self, request: OutgoingRequest) -> OutgoingRequest:
-        """Return the request with credentials, which are the same for all nodes."""
+        """Return the request with `Authorization`. The value is the same for all nodes."""
         if _AUTHORIZATION in request.headers:
             return request
         return replace(request, headers=CIMultiDict([*request.headers.items(), (_AUTHORIZATION, self._value)]))

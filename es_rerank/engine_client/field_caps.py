@@ -41,12 +41,12 @@ _NO_TEXT_TTL_SECONDS = 1.0
 _FAILURE_TTL_FACTOR, _MAX_FAILURE_TTL_SECONDS = 10.0, 3.0
 _TIMEOUT_SECONDS = 10.0
 _MAX_INDICES = 100
-# Metadata fields whose types are those of other fields. The types of the others begin with `_`.
+# Metadata fields with the type of an ordinary field. The types of all other metadata fields begin with `_`.
 _METADATA = frozenset({"_doc_count", "_tier", "_seq_no", "_primary_term", "_data_stream_timestamp", "_size"})
 
 
 class _Resolved(NamedTuple):
-    """A mapping, and the digest and size in bytes of its response. If the request failed, there is no digest.
+    """A mapping, and the digest and the size in bytes of the response. The digest is None if the request failed.
 
     Equal responses have the same `IndexInfo`.
     """
@@ -70,9 +70,9 @@ class FieldCapsCache(Mappings):
 
         Args:
             engine: The client that sends the requests.
-            max_bytes: Maximum size of a response, in bytes; a larger one is a failure.
-            clock: Returns monotonic time, in seconds.
-            anonymous_headers: Headers that do not identify a caller, in addition to the known ones.
+            max_bytes: Maximum size of a response, in bytes. A larger response is a failure.
+            clock: Returns values like those of `time.monotonic()`.
+            anonymous_headers: Headers that do not identify a caller, in addition to `ANONYMOUS_HEADERS`.
 
         """
         self._engine = engine
@@ -80,7 +80,7 @@ class FieldCapsCache(Mappings):
         self._clock = clock
         self._anonymous = tuple(anonymous_headers)
         self._entries = MappingCache()
-        # Requests in flight as (start time, task).
+        # The requests in flight, by cache key: their start time and task.
         self._in_flight: dict[bytes, tuple[float, asyncio.Task[IndexInfo | None]]] = {}
 
     def __repr__(self) -> str:
@@ -108,10 +108,10 @@ class FieldCapsCache(Mappings):
 
         Args:
             search: The search.
-            headers: The caller's headers, sent to the engine. Headers that may identify the caller are part of the key.
+            headers: The caller's headers for the engine. Those that may identify the caller are part of the cache key.
             max_wait: Maximum wait in seconds, counted from the start of the shared request.
-            use_service_credentials: Whether es-rerank's own credentials are used instead of the caller's; part of the
-                key.
+            use_service_credentials: Whether es-rerank's own credentials are used instead of the caller's. The value is
+                part of the cache key.
 
         Returns:
             Indices and field types; None if the engine does not return them in time.
@@ -158,7 +158,7 @@ class FieldCapsCache(Mappings):
         return blake2b(repr(parts).encode(), digest_size=16).digest()
 
     async def _cached(self, key: bytes, fetch: Awaitable[_Resolved]) -> IndexInfo | None:
-        """Await a result and cache it. Return None after a failure."""
+        """Await a result, cache it and return its mapping; None after a failure."""
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 found = await fetch
@@ -171,7 +171,7 @@ class FieldCapsCache(Mappings):
         return found.info
 
     async def _fetch(self, target: str, options: Mapping[str, str], caller: OutgoingRequest) -> _Resolved:
-        """Request the field capabilities of an index expression; *caller* is any read request of the caller."""
+        """Return the mapping of an index expression. *caller* is any read request with the caller's headers."""
         path = f"/{quote(target, safe='')}/_field_caps" if target else "/_field_caps"
         query = urlencode({"fields": "*", **options})
         body = await self._body(replace(caller, target=f"{path}?{query}"))
@@ -182,7 +182,7 @@ class FieldCapsCache(Mappings):
         return _Resolved(info, digest, len(body)) if info else _Resolved()
 
     async def _fetch_pit(self, pit: str, caller: OutgoingRequest) -> _Resolved:
-        """Get the indices of a point in time with a terms aggregation, then request their field capabilities."""
+        """Return the mapping of a point in time. A terms aggregation returns the names of its indices."""
         terms = {"terms": {"field": "_index", "size": _MAX_INDICES}}
         search = {"pit": {"id": pit}, "size": 0, "aggs": {"names": terms}}
         headers = CIMultiDict([*caller.headers.items(), ("Content-Type", "application/json")])
@@ -194,7 +194,7 @@ class FieldCapsCache(Mappings):
         return await self._fetch(",".join(names), {}, caller) if names else _Resolved()
 
     async def _body(self, request: OutgoingRequest) -> bytes | None:
-        """Return a response body; None if the status is not 200 or the body is too large."""
+        """Return the body of the response to a request; None if the status is not 200 or the body is too large."""
         async with self._engine.open(request) as answer:
             body, _ = await read_limited(answer.content.iter_any(), self._max_bytes)
             return body if answer.status == HTTPStatus.OK else None
@@ -218,14 +218,14 @@ def _options(search: Search) -> dict[str, str]:
 
 
 def _pit(search: Search) -> str:
-    """Return the id of a search's point in time; empty if it has none."""
+    """Return the id of a search's point in time; empty if the search has no point in time."""
     pit = search.body.values.get("pit")
     pit_id = pit.get("id") if isinstance(pit, dict) else None
     return pit_id if isinstance(pit_id, str) else ""
 
 
 def _read(body: bytes) -> IndexInfo | None:
-    """Parse a response `{"indices": [...], "fields": {name: {type: {...}}}}`; None if it has no `fields`."""
+    """Return the mapping in a response `{"indices": [...], "fields": {name: {type: {...}}}}`; None without `fields`."""
     answer: Any = decode(body)
     if not isinstance(answer, dict) or not isinstance(answer.get("fields"), dict):
         return None

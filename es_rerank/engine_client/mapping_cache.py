@@ -1,4 +1,4 @@
-"""Holds resolved mappings by caller and index expression. Equal mappings are held once; their size is bounded."""
+"""Stores resolved mappings by caller and index expression. Equal mappings are stored once. Their size is bounded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from es_rerank.model import IndexInfo
 
-# A key, an expiry time and the places in two dictionaries.
+# Approximate size of an entry without its mapping: a key, an expiry time, and slots in two dictionaries.
 _ENTRY_BYTES = 300
 MAX_ENTRIES, MAX_BYTES = 10_000, 50_000_000
 
@@ -42,7 +42,7 @@ class MappingCache:
         return now < expires, self._held[digest].info if digest is not None and now < expires else None
 
     def known(self, digest: bytes) -> IndexInfo | None:
-        """Return the mapping with this digest, if it is held."""
+        """Return the mapping with this digest; None if it is not in the cache."""
         held = self._held.get(digest)
         return held.info if held else None
 
@@ -51,10 +51,10 @@ class MappingCache:
 
         Args:
             key: Identifies caller and index expression.
-            expires: When the entry expires, in monotonic seconds.
+            expires: When the entry expires, as a value of the clock that also gives the times for `get`.
             digest: Digest of the response that the mapping was read from; None for a failure.
             info: The mapping; None for a failure.
-            size: Size of the response, in bytes, which is about that of the mapping in memory.
+            size: Size of the response, in bytes, which is about the size of the mapping in memory.
 
         """
         self.remove(key)
@@ -75,7 +75,7 @@ class MappingCache:
                 held.info = replace(held.info, has_source=has_source)
 
     def remove_older(self, info: IndexInfo, expires: float) -> bool:
-        """Remove the entries of a mapping that expire before *expires*; return whether there was one."""
+        """Remove the entries of a mapping that expire before *expires*. Return whether any entry was removed."""
         digests = {digest for digest, held in self._held.items() if held.info.field_types is info.field_types}
         keys = [key for key, (until, digest) in self._entries.items() if digest in digests and until < expires]
         for key in keys:

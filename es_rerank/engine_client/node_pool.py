@@ -64,5 +64,5 @@ class NodePool:
         node.count += 1
 
     def answered(self, url: str) -> bool:
-        """Record that a node responded; return whether it was down before."""
+        """Record that a node responded. Return whether it was down before."""
         return self.down.pop(url, None) is not None

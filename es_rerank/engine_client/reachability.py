@@ -24,7 +24,7 @@ _PAUSE_SECONDS = 2.0
 
 
 class EngineReachability:
-    """Sends `HEAD /` to the engine. Concurrent callers share one request, and its result for a second."""
+    """Sends `HEAD /` to the engine. Concurrent callers share one request, and its result is reused for a second."""
 
     def __init__(self, client: EngineClient) -> None:
         """Prepare to check the engine of *client*."""
@@ -36,7 +36,7 @@ class EngineReachability:
         """Return why the engine does not respond; empty if it responds, whatever the status of the response is."""
         if self._check is None or (self._check.done() and time.monotonic() - self._ended > _FRESH_SECONDS):
             self._check = asyncio.create_task(self._checked())
-        # A caller that disconnects does not cancel the request of the others.
+        # A caller that disconnects does not cancel the request that other callers wait for.
         return await asyncio.shield(self._check)
 
     async def await_engine(self, urls: Sequence[str]) -> None:
@@ -50,7 +50,7 @@ class EngineReachability:
         log.info("engine reachable", upstream=urls)
 
     async def _checked(self) -> str:
-        """Send the request."""
+        """Send `HEAD /`, and return why the engine does not respond; empty if it responds."""
         request = OutgoingRequest("HEAD", "/", retryable=True, use_service_credentials=True)
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS), self._client.open(request):

@@ -78,7 +78,7 @@ class Signer:
         return replace(request, headers=headers)
 
     def _signature(self, method: str, url: str, digest: str) -> dict[str, str]:
-        """Return the signature headers. Getting credentials may block, so this runs in a thread."""
+        """Return the signature headers. This function runs in a thread, because getting credentials may block."""
         from botocore.auth import SigV4Auth  # noqa: PLC0415
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415
         from botocore.exceptions import BotoCoreError  # noqa: PLC0415
@@ -96,7 +96,7 @@ class Signer:
 
 
 def _canonical(target: str) -> str:
-    """Encode the query string as AWS does to verify a signature: `+` for a space becomes `%20`."""
+    """Return the target with the query string as AWS encodes it to verify signatures: `+` for a space becomes `%20`."""
     path, mark, query = target.partition("?")
     pairs = parse_qsl(query, keep_blank_values=True, encoding="latin-1")
     return path + mark + urlencode(pairs, quote_via=quote, encoding="latin-1") if mark else path

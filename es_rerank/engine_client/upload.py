@@ -29,7 +29,7 @@ class WatchedUpload(Stream):
         self.fault: RequestError | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Iterate over the chunks."""
+        """Yield the chunks of the body."""
         async for chunk in self._body:
             yield chunk
         self.ended = True
@@ -47,7 +47,7 @@ class WatchedUpload(Stream):
             self._idle.set()
 
     def close(self) -> None:
-        """Release what the wrapped body holds."""
+        """Release the resources of the wrapped body."""
         self._body.close()
 
     async def stopped(self) -> None:
@@ -68,7 +68,7 @@ class UploadPayload(aiohttp.Payload):
         await self._body.copy_stream(cast("StreamWriter", writer))
 
     async def write_with_length(self, writer: AbstractStreamWriter, _length: int | None) -> None:
-        """Write the body. The server has already checked its length against the client's `Content-Length`."""
+        """Write the body. The server has already compared its length with the client's `Content-Length`."""
         await self.write(writer)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 
 def split(names: Iterable[str]) -> tuple[frozenset[str], tuple[str, ...]]:
-    """Convert names to lower case, and split them into exact names and prefixes (the names that end with `*`)."""
+    """Return the exact names and the prefixes in lower case. Names that end with `*` are prefixes."""
     listed = [name.lower() for name in names]
     starts = tuple(name[:-1] for name in listed if name.endswith("*"))
     return frozenset(name for name in listed if not name.endswith("*")), starts

@@ -28,7 +28,7 @@ MAX_RATIO = 20
 # Most clients send one of a few values with each request.
 @lru_cache(maxsize=64)
 def supported_encodings(accepted: str) -> str:
-    """Remove from an `Accept-Encoding` value the encodings that `decompress` and `compress` do not support.
+    """Return an `Accept-Encoding` value without the encodings that `decompress` and `compress` do not support.
 
     Weights are kept. `*` is replaced by `gzip` if no supported encoding is named. See RFC 9110, section 12.5.3.
     """
@@ -53,7 +53,7 @@ def chosen_encoding(accepted: str) -> str:
 
 
 def _weight(item: str) -> float:
-    """Return the weight of one list item of `Accept-Encoding`: 1 if there is none, 0 if it is not a number."""
+    """Return the weight of one list item of `Accept-Encoding`: 1 without a weight, 0 if the weight is not a number."""
     name, _, value = item.partition(";")[2].strip().partition("=")
     try:
         return float(value) if name.strip().lower() == "q" else 1.0
@@ -64,7 +64,7 @@ def _weight(item: str) -> float:
 def is_near(urls: Iterable[str]) -> bool:
     """Return whether all servers are on this machine or in its network, so that compression costs more than it saves.
 
-    These are loopback, private and link-local addresses, and host names without a dot, such as those of containers.
+    Such servers have loopback, private or link-local addresses, or host names without a dot, as containers have.
     """
     return all(_is_near(URL(url).host or "") for url in urls)
 
@@ -84,7 +84,7 @@ def _encoding(item: str) -> str:
 
 
 def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes | None:
-    """Decode a body.
+    """Return a body without its content encoding.
 
     Args:
         body: The body as received.
@@ -117,7 +117,7 @@ def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes | None:
 
 
 def compress(body: bytes, encoding: str) -> bytes:
-    """Encode a body with a `Content-Encoding`. A body is returned unchanged if the encoding is not supported."""
+    """Return a body with a content encoding, or the body unchanged if the encoding is not supported."""
     encoding = encoding.strip().lower()
     if encoding not in _WINDOW_BITS:
         return body

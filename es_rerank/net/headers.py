@@ -33,7 +33,7 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
 def end_to_end_headers(headers: RawHeaders, *without: str) -> CIMultiDict[str]:
-    """Return the headers to forward, in their order, including repeated ones.
+    """Return the headers to forward, in their order, including repeated headers.
 
     Hop-by-hop headers, and headers named in *without*, are removed. Headers that are listed in `Connection` are kept,
     because a caller could otherwise remove the credentials or the identity that a gateway has added.
@@ -68,4 +68,4 @@ FORWARDING: Mapping[str, Callable[[CIMultiDict[str], str, str, str], None]] = {
     "append": _append,
     "replace": _replace,
 }
-"""For each value of the setting `forwarded`: a function of (headers, client address, host, scheme) updating them."""
+"""For each value of the setting `forwarded`: a function that updates headers, given client address, host and scheme."""

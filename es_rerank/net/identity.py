@@ -61,7 +61,7 @@ def shows_identity(headers: Iterable[str], target: str, anonymous: Collection[st
 def is_foreign_host(host: str, own: Iterable[str]) -> bool:
     """Return whether the name in a `Host` header may be a name of an attacker (DNS rebinding).
 
-    Any name with a dot may be, unless it matches a pattern in *own*.
+    Any name with a dot may be a name of an attacker, unless it matches a pattern in *own*.
     """
     name = _host_name(host)
     if name is None:
@@ -94,7 +94,7 @@ def _authority(url: str) -> str:
 
 
 def _host_name(host: str) -> str | None:
-    """Return the name in HOST:PORT in lower case, without a dot at its end; None if it is malformed."""
+    """Return the host name in HOST:PORT, in lower case and without a dot at its end; None if it is malformed."""
     try:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:

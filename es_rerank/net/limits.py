@@ -7,5 +7,5 @@ MAX_LINE_BYTES = 64 * 1024
 MAX_FIELD_BYTES = 64 * 1024
 # The largest number of headers that fits into 16 KB.
 MAX_HEADERS = 4096
-# Maximum number of bytes that are buffered for a slow receiver. More would not fit into the processor's cache.
+# Maximum number of bytes that are buffered for a slow receiver. More bytes would not fit into the CPU cache.
 READ_BUFFER_BYTES = 64 * 1024

@@ -16,7 +16,7 @@ class Stream(ABC):
 
     @abstractmethod
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """Iterate over the chunks. Raises RequestError if the client's body is malformed."""
+        """Yield the chunks of this body. Raises RequestError if the client's body is malformed."""
 
     async def copy_stream(self, sink: StreamWriter) -> None:
         """Write all chunks of this body to *sink*. Raises RequestError if the client's body is malformed."""
@@ -28,14 +28,14 @@ class Stream(ABC):
 
 
 class Chunks(Stream):
-    """A body read from an asynchronous iterable."""
+    """A body from an asynchronous iterable of chunks."""
 
     def __init__(self, chunks: AsyncIterable[bytes]) -> None:
         """Create a body from *chunks*."""
         self._chunks = chunks
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """Iterate over the chunks."""
+        """Yield the chunks of this body."""
         return aiter(self._chunks)
 
 

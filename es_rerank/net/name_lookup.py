@@ -1,7 +1,7 @@
 """Looks up host names, each in a thread of its own.
 
-The lookups of an event loop share a few threads. While these wait for a DNS server that does not respond, for example
-for the names of the rerank servers, no other name could be looked up, such as that of the engine.
+By default, asyncio's lookups share a few threads. While all of these threads wait for a DNS server that does not
+respond, for example for the names of the rerank servers, no other name could be looked up, such as the engine's.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ class _Lookups:
     """The methods of an event loop that `ThreadedResolver` calls."""
 
     async def getaddrinfo(self, host: str, port: int, **options: Any) -> list[Any]:
-        """Return the addresses of a name. Raises OSError."""
+        """Return the addresses of a host name. Raises OSError."""
         return await _in_own_thread(partial(socket.getaddrinfo, host, port, **options))
 
     async def getnameinfo(self, address: tuple[Any, ...], flags: int = 0) -> tuple[str, str]:
-        """Return an address as text. Raises OSError."""
+        """Return the host and port of an address as text. Raises OSError."""
         return await _in_own_thread(partial(socket.getnameinfo, address, flags))
 
 
 async def _in_own_thread(function: Callable[[], Result]) -> Result:
-    """Call a function in a new thread, for which the process does not wait when it exits."""
+    """Return the result of a function that is called in a new daemon thread."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Result] = loop.create_future()
 

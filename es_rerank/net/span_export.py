@@ -1,7 +1,7 @@
 """Samples traces and exports spans with OpenTelemetry. Imported only if tracing is on, because the package is optional.
 
-OpenTelemetry's batches have one item per client request, with its spans. The thread that exports them converts them to
-OpenTelemetry's spans, so that searches do not wait for it.
+OpenTelemetry's batches get one item for each client request, with all spans of the request. OpenTelemetry's export
+thread converts these to OpenTelemetry's spans, so that searches do not wait for the conversion.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SCOPE = InstrumentationScope(_SERVICE)
 _HEADERS = ("traceparent", "tracestate")
 _NO_PARENT = Context()
 _OK, _UNKNOWN_SERVICE = Status(), "unknown_service"
-# The spans of one export request. A search has about seven; an `_msearch`, more.
+# Maximum number of spans in one export request. A search has about seven spans, and an `_msearch` has more.
 _SPANS_PER_REQUEST = 512
 _SAMPLED = SpanContext(1, 1, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 # Trace Context level 2: this process chose the trace ID at random.
@@ -43,14 +43,15 @@ class SpanExport:
         """Start the thread that exports spans with *exporter*; None uses OTLP over HTTP."""
         provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
         self._sampler = provider.sampler
-        # The default sampler samples every request without `traceparent`. A call takes longer than a span.
+        # The default sampler samples every request without `traceparent`. It is not called for such requests, because a
+        # call takes longer than recording a span.
         self._samples_new = provider.sampler is DEFAULT_ON
         resource = _HashedResource(provider.resource.attributes, provider.resource.schema_url)
         self._propagator = TraceContextTextMapPropagator()
         self._processor: SpanProcessor = BatchSpanProcessor(_SpanExporter(exporter or OTLPSpanExporter(), resource))
 
     def trace(self, name: str, headers: Mapping[str, str]) -> Trace:
-        """Return the trace of a request, after the sampler's decision.
+        """Return the trace of a client's request. The sampler decides whether its spans are recorded.
 
         Args:
             name: The name of the request's span.
@@ -71,17 +72,17 @@ class SpanExport:
         return Trace(trace_id, flags, sampled, self._add, parent, result.trace_state, result.attributes or {})
 
     def stop(self) -> None:
-        """Export the remaining spans. Blocks until the exporter has ended."""
+        """Export the remaining spans. Blocks until the exporter is shut down."""
         self._processor.shutdown()
 
     def _add(self, trace: Trace) -> None:
-        """Hand the finished spans of a trace to the thread that exports them."""
+        """Pass the finished spans of a trace to the thread that exports them."""
         finished, trace.finished = trace.finished, []
         self._processor.on_end(_Finished(trace, finished))
 
 
 class _HashedResource(Resource):
-    """A resource whose hash is computed once. OTLPSpanExporter needs it for each span."""
+    """A resource whose hash is computed only once. OTLPSpanExporter needs the hash for each span."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -92,7 +93,7 @@ class _HashedResource(Resource):
 
 
 class _Step(ReadableSpan):
-    """A span for the exporter. Properties that es-rerank never records are constants, which are faster to export."""
+    """A span in OpenTelemetry's format. es-rerank records no events or links; empty constants are faster to export."""
 
     events = ()
     links = ()
@@ -102,7 +103,7 @@ class _Step(ReadableSpan):
 
 
 class _Finished(ReadableSpan):
-    """Finished spans of a trace, as one item of a batch. It has only what BatchSpanProcessor reads."""
+    """The finished spans of a trace, as one item of a batch, with only the properties that BatchSpanProcessor reads."""
 
     context = _SAMPLED
 
@@ -111,7 +112,7 @@ class _Finished(ReadableSpan):
         self._spans = spans
 
     def readable(self, resource: Resource) -> Iterator[ReadableSpan]:
-        """Convert the spans to OpenTelemetry's."""
+        """Yield the spans in OpenTelemetry's format."""
         trace, flags = self._trace, TraceFlags(self._trace.flags)
 
         def context_of(span: Span) -> SpanContext:
@@ -133,21 +134,21 @@ class _Finished(ReadableSpan):
 
 
 class _SpanExporter(SpanExporter):
-    """Converts the items of a batch to OpenTelemetry's spans, and exports these."""
+    """Converts the items of a batch to OpenTelemetry's spans, and exports the spans with another exporter."""
 
     def __init__(self, exporter: SpanExporter, resource: Resource) -> None:
         self._exporter = exporter
         self._resource = resource
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Convert and export the spans in requests of limited length."""
+        """Export the spans of all items in requests of limited size. Return SUCCESS if all requests succeeded."""
         whole = [one for item in spans if isinstance(item, _Finished) for one in item.readable(self._resource)]
         parts = (whole[at : at + _SPANS_PER_REQUEST] for at in range(0, len(whole), _SPANS_PER_REQUEST))
         results = {self._exporter.export(part) for part in parts}
         return SpanExportResult.FAILURE if SpanExportResult.FAILURE in results else SpanExportResult.SUCCESS
 
     def shutdown(self) -> None:
-        """End the exporter."""
+        """Shut down the exporter."""
         self._exporter.shutdown()
 
 

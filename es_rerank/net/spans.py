@@ -1,4 +1,4 @@
-"""Small records of spans, which take little time to create. They are converted to OpenTelemetry's when exported."""
+"""Small records of spans, which take little time to create. They are converted to OpenTelemetry's spans for export."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Trace:
     """The values that all spans of one client request share.
 
     Attributes:
-        id: 128 bits.
-        flags: As in the header `traceparent`.
+        id: The trace ID, which has 128 bits.
+        flags: The trace flags in the header `traceparent`.
         sampled: Whether spans are recorded. Outgoing requests have this flag in `traceparent`.
-        export: Takes the finished spans.
+        export: Function that exports the finished spans of the trace.
         parent: OpenTelemetry's `SpanContext` of the client's span, or None.
         state: OpenTelemetry's `TraceState`, for the header `tracestate`, or None.
         attributes: Attributes that the sampler adds to the first span.
@@ -42,13 +42,13 @@ class Trace:
 
 
 class Span:
-    """A context manager that records its block as a span. Spans are linked through the current context.
+    """A context manager that records its block as a span, which is a child of the current span (`CURRENT`).
 
     Attributes:
-        id: 64 bits.
-        parent: The span within which this one began; None for the client's request.
-        started: Nanoseconds since 1970.
-        ended: Nanoseconds since 1970.
+        id: The span ID, which has 64 bits.
+        parent: The span that was current when this span started; None for the span of the client's request.
+        started: Unix time of the start, in nanoseconds.
+        ended: Unix time of the end, in nanoseconds.
         error: The name of the exception that ended the block. Its text is not recorded.
 
     """
@@ -67,7 +67,7 @@ class Span:
         self.error = ""
 
     def __enter__(self) -> None:
-        """Become the current span."""
+        """Start this span, and make it the current span."""
         self.parent = CURRENT.get()
         CURRENT.set(self)
         self.started = time.time_ns()

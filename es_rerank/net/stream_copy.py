@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aiohttp import StreamReader
 from aiohttp.http import StreamWriter
 
-# A larger batch would not fit into the processor's cache, and would delay bytes that have already arrived.
+# A larger batch would not fit into the CPU cache, and would delay bytes that have already arrived.
 _MAX_BATCH_BYTES = 256 * 1024
 
 

@@ -33,7 +33,7 @@ class EngineTrust:
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Load the configured files. Raises ConfigError if one cannot be used."""
+        """Load the configured files. Raises ConfigError if a file cannot be used."""
         self._settings = settings
         # The CA certificates of the system take a while to load, and without TLS they are not needed.
         self._context = client_context(settings) if _needs_context(settings) else None
@@ -80,7 +80,7 @@ class EngineTrust:
 
 
 def _needs_context(settings: Settings) -> bool:
-    """Return whether a node has an https URL, or a file is configured, whose errors are reported at startup."""
+    """Return whether to load the context at startup: a node has an https URL, or a configured file must be checked."""
     files = (settings.upstream_ca, settings.upstream_certificate)
     return any(files) or any(url.startswith("https:") for url in settings.upstream)
 
@@ -150,7 +150,7 @@ def _load_pair(context: ssl.SSLContext, certificate: Path, key: Path, setting: s
 
 
 def _load(load: Callable[[], Loaded], setting: str) -> Loaded:
-    """Call *load*. Raises ConfigError with the name of the setting if a file cannot be used."""
+    """Return the result of *load*. Raises ConfigError with the name of the setting if a file cannot be used."""
     try:
         return load()
     except OSError as error:

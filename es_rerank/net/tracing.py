@@ -18,7 +18,7 @@ _NO_SPAN: AbstractContextManager[Any] = nullcontext()
 
 
 class Tracing:
-    """The traces of this process, if tracing is on."""
+    """Starts and stops tracing in this process, and creates spans. While tracing is off, its methods do nothing."""
 
     def __init__(self) -> None:
         """Start with tracing off."""
@@ -50,7 +50,7 @@ class Tracing:
             self._export = module.SpanExport(exporter)
 
     def stop(self) -> None:
-        """Export the remaining spans, and stop recording. Blocks until the exporter has ended."""
+        """Export the remaining spans, and stop recording. Blocks until the exporter is shut down."""
         export, self._export = self._export, None
         if export:
             export.stop()
@@ -58,14 +58,14 @@ class Tracing:
     def span(
         self, name: str, attributes: Mapping[str, Any] | None = None, kind: Kind = "INTERNAL"
     ) -> AbstractContextManager[Any]:
-        """Return a context manager that records its block as a span within the current one."""
+        """Return a context manager that records its block as a child of the current span."""
         current = CURRENT.get()
         if current is None or not current.trace.sampled:
             return _NO_SPAN
         return Span(current.trace, name, kind, attributes)
 
     def server_span(self, name: str, headers: Mapping[str, str]) -> AbstractContextManager[Any]:
-        """Return the span of a client's request, within the trace that the header `traceparent` names.
+        """Return a context manager that records a client's request as a span of the trace in its `traceparent`.
 
         Args:
             name: The name of the span.
@@ -83,7 +83,7 @@ class Tracing:
             current.attributes.update(attributes)
 
     def inject(self, headers: MutableMapping[str, str]) -> None:
-        """Add the header `traceparent` to the headers of a request, so that its trace continues the current span."""
+        """Add `traceparent` to the headers of a request, so that the receiver's spans continue the current trace."""
         if current := CURRENT.get():
             trace = current.trace
             headers["traceparent"] = f"00-{trace.id:032x}-{current.id:016x}-{trace.flags:02x}"

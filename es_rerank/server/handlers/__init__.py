@@ -12,7 +12,7 @@ from es_rerank.server.handlers.result import HandlerResult
 __all__ = ["HANDLERS", "EngineSession", "Handler", "HandlerResult", "SearchCall"]
 
 Handler = Callable[[SearchCall, EngineSession], Awaitable[HandlerResult]]
-"""Handles a request. Raises UpstreamError if the engine cannot be reached."""
+"""Returns the result for a request. Raises UpstreamError if the engine cannot be reached."""
 
 HANDLERS: Mapping[Endpoint, Handler] = {
     Endpoint.SEARCH: search.handle,

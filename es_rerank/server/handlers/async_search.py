@@ -1,6 +1,6 @@
-"""Asynchronous searches: submit, then poll by id. The plan is stored in the id that the client gets.
+"""Handles requests of the async search API. The plan of a search is stored in the id that the client gets.
 
-Therefore any replica can rerank the final response when it is ready, and es-rerank itself stores nothing.
+Therefore, any replica can rerank the final response when the client requests it, and es-rerank itself stores nothing.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ async def submit(call: SearchCall, session: EngineSession) -> HandlerResult:
 
 
 async def _submitted(call: SearchCall, session: EngineSession, reply: EngineReply, plan: Plan) -> HandlerResult:
-    """Return the response to a search that has been submitted. Passing the request through would submit it again."""
+    """Return the response to a submitted search. Passing the client's request through would submit the search again."""
     if reply.body is None:
         raise UpstreamError("the search was submitted, but the response is too long, or its encoding is unknown")
     response = read(reply.body)
@@ -81,10 +81,10 @@ async def follow(call: SearchCall, session: EngineSession) -> HandlerResult:
 
 
 async def _with_fallback(call: SearchCall, answer: Awaitable[HandlerResult], fallback: HandlerResult) -> HandlerResult:
-    """Await the reranked response; if es-rerank fails, return *fallback*.
+    """Return the reranked response, or *fallback* if es-rerank fails.
 
-    The client's request must not be passed through: it would submit the search again, or has an id that the engine does
-    not know.
+    The client's request must not be passed through unchanged: it would submit the search again, or has an id that the
+    engine does not know.
     """
     try:
         return await answer
@@ -96,7 +96,7 @@ async def _with_fallback(call: SearchCall, answer: Awaitable[HandlerResult], fal
 async def _answer(
     call: SearchCall, session: EngineSession, reply: EngineReply, response: AsyncSearchResponse, plan: Plan
 ) -> HandlerResult:
-    """Rerank a final response. A partial response is not reranked, only trimmed to the requested page.
+    """Return the response for the client: a final response is reranked, a partial one only reduced to its page.
 
     The deadline starts when the engine replies, because the client chose to wait for the search to finish.
     """
@@ -120,7 +120,7 @@ async def _answer(
 async def _result(
     call: SearchCall, session: EngineSession, reply: EngineReply, final: bool, plan: Plan
 ) -> SearchResult:
-    """Return the inner search response, in the engine's order if the client or the rule has turned reranking off."""
+    """Return the page of hits: reranked, or in the engine's order if the hits are not final or must not be reranked."""
     if not final or plan.rule.mode is RuleMode.OFF or call.options.off:
         return engine_order(plan, reply, Why.OFF if final else Why.PARTIAL)
     why = None if _is_submit(call) else await _misfit(call, session, reply, plan)
@@ -162,5 +162,5 @@ def _is_submit(call: SearchCall) -> bool:
 
 
 async def _no_fetch(_plan: Plan) -> EngineReply:
-    """Return an empty reply: asynchronous searches need no further engine request."""
+    """Return an empty reply, because reranking an async search needs no further engine request."""
     return EngineReply()

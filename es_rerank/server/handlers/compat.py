@@ -13,7 +13,7 @@ from es_rerank.search.formats.decode import wants_other_format
 from es_rerank.server.handlers.context import EngineSession, SearchCall
 from es_rerank.server.handlers.result import HandlerResult
 
-# Minimal Elasticsearch builds respond to `GET /` with one of these.
+# Minimal Elasticsearch builds respond to `GET /` with one of these statuses.
 _NO_ROOT_PAGE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 _LOCAL_NODE = EngineRequest("/_nodes/_local", "filter_path=cluster_name,nodes.*.name", b"")
 _ROOT = EngineRequest("/", "", b"")
@@ -42,7 +42,7 @@ async def nodes(call: SearchCall, session: EngineSession) -> HandlerResult:
 
 
 async def point_in_time(call: SearchCall, session: EngineSession) -> HandlerResult:
-    """Open or close a point in time with Elasticsearch's API; for OpenSearch, the request is converted."""
+    """Open or close a point in time with Elasticsearch's API. For OpenSearch, convert the request and the response."""
     if not await _is_opensearch(call, session):
         return HandlerResult(None)
     index = call.endpoint_request.path.rstrip("/").removesuffix("/_pit")
@@ -66,7 +66,7 @@ def _client_request(call: SearchCall) -> EngineRequest:
 def _rewritten(
     reply: EngineReply, rewrite: Callable[[bytes], bytes], forward: EngineRequest | None = None
 ) -> HandlerResult:
-    """Rewrite a response. Errors and bodies of an unexpected format are returned unchanged."""
+    """Return the rewritten response. If the engine returned an error, the result is to pass the request through."""
     if reply.body is None:
         return HandlerResult(None, forward=forward)
     try:

@@ -67,7 +67,7 @@ class SearchCall:
         request: The client's request.
         endpoint_request: The request's endpoint, with the decoded path and parameters.
         body: The decoded body.
-        options: Arrival time, deadline, mode and sampling key for its searches.
+        options: Arrival time, deadline, mode and sampling key for the searches of the request.
 
     """
 
@@ -81,7 +81,7 @@ class SearchCall:
 def search_call(
     state: State, request: web.BaseRequest, endpoint_request: EndpointRequest, body: bytes, arrived: float
 ) -> SearchCall:
-    """Return the call for a request that arrived at *arrived*, in monotonic seconds. May raise RequestError."""
+    """Return the call for a request that arrived at *arrived* (`time.monotonic()`). May raise RequestError."""
     row = ENGINE_REQUESTS.get(endpoint_request.endpoint)
     options = call_options(request.headers, arrived, two_phase=row is not None and row.two_phase)
     return SearchCall(state, request, endpoint_request, body, options)
@@ -100,12 +100,12 @@ def parsed_searches(call: SearchCall) -> Sequence[ParsedSearch] | HandlerResult:
 class EngineSession:
     """Sends engine requests on behalf of one client.
 
-    State, which only grows: the intervals of engine and reranker work (`timings`), and the warnings of all replies
-    (`warnings`), because the engine may send a warning only once.
+    State, which only grows: the intervals in which the engine or the reranker worked (`timings`), and the warnings of
+    all replies (`warnings`), because the engine may send a warning only once.
     """
 
     def __init__(self, call: SearchCall, timings: Timings, hold: Hold) -> None:
-        """Create a session for the client of *call*. The bytes of responses are added to *hold*."""
+        """Create a session for the client of *call*. The bytes of the engine's responses are added to *hold*."""
         self._call = call
         self._hold = hold
         self._client_headers: CIMultiDict[str] | None = None
@@ -114,7 +114,7 @@ class EngineSession:
         self.warnings: list[str] = []
 
     async def ask(self, engine_request: EngineRequest, method: str = "") -> EngineReply:
-        """Send a request and read the complete response.
+        """Send a request to the engine, and return the complete reply.
 
         Args:
             engine_request: Path, query string and body.
@@ -139,18 +139,18 @@ class EngineSession:
         return replace(reply, started=started, ended=ended)
 
     def ports(self, fetch: Fetch, score: Score | None = None) -> Ports:
-        """Return the pipeline's I/O functions, on behalf of the client. By default, the model scores windows."""
+        """Return the I/O functions for the pipeline. *score* scores windows; by default, the model scores them."""
         state = self._call.state
         allow_two = partial(state.engine_times.allow_two, self._call.endpoint_request.path)
         ports = Ports(self._resolve_index, fetch, partial(self.score, score=score), state.indices, compute, allow_two)
         return traced_ports(ports) if self._is_traced else ports
 
     def measurements(self, fetch: Fetch, *plans: Plan | None) -> tuple[Measurement, ...]:
-        """Return the measurements to run after the response; plans that are None are ignored."""
+        """Return a shadow measurement for each plan that is not None. Measurements run after the response."""
         return tuple(partial(measure, plan, self.ports(fetch)) for plan in plans if plan)
 
     async def score(self, request: ScoreRequest, score: Score | None = None) -> Scored | Failed:
-        """Score a window with the model (by default) or *score*, early enough to build the response in time."""
+        """Return the scores of a window from the model or from *score*, early enough to build the response in time."""
         reranker = self._call.state.reranker
         score = score or reranker.score
         if self._is_traced:
@@ -165,7 +165,7 @@ class EngineSession:
             self.timings.add_rerank(started)
 
     async def _resolve_index(self, search: Search) -> tuple[Rule, IndexInfo] | Skip:
-        """Return the rule and the mapping of a search's indices."""
+        """Return the rule and the fields of a search's indices, or a skip if the rule or the fields are unknown."""
         if hidden(search.target):
             return Skip(Why.HIDDEN_INDEX)
         state, options = self._call.state, self._call.options
@@ -184,7 +184,7 @@ class EngineSession:
         return Skip(rule) if isinstance(rule, Why) else (rule, await self._with_limits(search, info, headers))
 
     async def _with_limits(self, search: Search, info: IndexInfo, headers: CIMultiDict[str]) -> IndexInfo:
-        """Add the effect of the search pipeline, and the engine's maximum number of hits, to the mapping."""
+        """Return *info* with the effect of the search's pipelines, and with the engine's maximum number of hits."""
         state = self._call.state
         caller = Caller((identity(headers), self._uses_service_credentials), self.ask)
         is_opensearch = state.upstream.distribution == "opensearch"
@@ -201,7 +201,7 @@ class EngineSession:
         return client_request.uses_service_credentials(self._call.request, self._call.state.settings)
 
     def _headers(self, without: Iterable[str]) -> CIMultiDict[str]:
-        """Return the client's headers to forward, without some of them; decoded once per request."""
+        """Return the client's headers for the engine, except *without*. The headers are decoded once per request."""
         if self._client_headers is None:
             self._client_headers = client_request.headers(self._call.request, self._call.state.settings)
         headers = self._client_headers.copy()
@@ -216,7 +216,7 @@ class EngineSession:
         accepted = supported_encodings(client_request.accepted_encodings(call.request))
         if accepted and call.state.upstream.compressed:
             headers["Accept-Encoding"] = accepted
-        # If only es-rerank adds a body, it needs a type. A client's body keeps its type, or is sent without one.
+        # A body that es-rerank adds needs a content type. A client's body keeps its type, or is sent without a type.
         if engine_request.body and not call.body and "Content-Type" not in headers:
             headers["Content-Type"] = "application/json"
         method = method or call.request.method
@@ -230,7 +230,7 @@ class EngineSession:
         )
 
     async def _read(self, response: EngineResponse) -> EngineReply:
-        """Read a response. If engine responses are not compressed, the client's is compressed as it accepts."""
+        """Return the reply. If the engine was not asked for compression, choose an encoding that the client accepts."""
         reply = await read_reply(response, self._call.state.settings.max_answer, self._hold)
         if reply.content_encoding or self._call.state.upstream.compressed:
             return reply

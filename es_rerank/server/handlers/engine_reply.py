@@ -12,18 +12,18 @@ from es_rerank.server.concurrency import compute
 from es_rerank.server.memory import Hold
 from es_rerank.server.request_body import read_body
 
-# The engine rejects the request or the caller; the reason is in the body.
+# With these statuses, the engine rejects the request or the caller. The response body has the reason.
 _REJECTED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 # A longer error response is not kept.
 _MAX_ERROR_BYTES = 64 * 1024
 
 
 async def read_reply(response: EngineResponse, max_bytes: int, hold: Hold) -> EngineReply:
-    """Read a response. The body is decoded only if the status is 200, or one of a rejected request.
+    """Return the reply from a response. The body is only read if the status is 200, or if the request is rejected.
 
     Args:
-        response: The response, whose headers are changed to those for the client.
-        max_bytes: Maximum size of the body, in bytes; a larger one is not kept.
+        response: The response. `Content-Length` and `Content-Encoding` are removed from its headers.
+        max_bytes: Maximum size of the body, in bytes. A larger body is not kept.
         hold: Counts the bytes that the request holds in memory. The bytes of the body are added.
 
     Raises:
@@ -45,7 +45,7 @@ async def read_reply(response: EngineResponse, max_bytes: int, hold: Hold) -> En
 
 
 async def _body(response: EngineResponse, coding: str, limit: int, hold: Hold) -> bytes | Why:
-    """Return the decoded body; the reason if it is larger than *limit* bytes, too large to hold, or not decodable."""
+    """Return the decoded body, or the reason if it exceeds *limit* bytes or the memory limit, or cannot be decoded."""
     read = await read_body(response.content.iter_any(), limit, hold, None)
     if read.whole is None:
         return Why.OUT_OF_MEMORY if read.why is Why.OUT_OF_MEMORY else Why.ENGINE_ERROR

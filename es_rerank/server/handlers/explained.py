@@ -37,7 +37,7 @@ class Explainer:
     """
 
     def __init__(self, call: SearchCall, session: EngineSession, search: Search | Skip | None = None) -> None:
-        """Explain a search of *call*, for the client of *session*.
+        """Create an explainer for a search of *call*.
 
         If *search* was rendered from a template, no texts are shown: the author of the template decides which fields
         are shown.
@@ -53,7 +53,7 @@ class Explainer:
         return self._session.ports(fetch, self._read if self._wanted else None)
 
     async def explained(self, result: SearchResult) -> SearchResult:
-        """Add the explanation to each hit of the response; see `explained`."""
+        """Return the result with an explanation in each hit of the response. See the function `explained`."""
         if not self._wanted or result.body is None or result.window is None:
             return result
         explain = partial(explained, with_text=self._with_text)
@@ -73,11 +73,11 @@ def wants_explanation(headers: Mapping[str, str]) -> bool:
 def explained(
     body: bytes, window: RankedWindow, documents: Sequence[DocumentRead | None], *, with_text: bool = True
 ) -> bytes:
-    """Add the explanation of each hit to its `fields`; other bytes are unchanged.
+    """Return the response with the explanation of each hit in its `fields`. All other bytes are unchanged.
 
     Args:
         body: The response to the client.
-        window: The window that it was built from.
+        window: The reranked window from which the response was built.
         documents: The passages that the model has read of each hit of the window.
         with_text: Whether to add the text of the best passage.
 
@@ -105,7 +105,7 @@ def _values(window: RankedWindow, documents: Sequence[DocumentRead | None], with
 
 
 def _best_passage(document: DocumentRead | None, with_text: bool) -> Values:
-    """Return the passage with the highest probability; empty if no passage was scored."""
+    """Return the probability, position and text of the best passage; empty if no passage was scored."""
     scored = [one for one in document.passages if one.probability is not None] if document else []
     if not scored:
         return {}
@@ -115,7 +115,7 @@ def _best_passage(document: DocumentRead | None, with_text: bool) -> Values:
 
 
 def _with_fields(hit: bytes, spans: Mapping[str, Span], values: Values) -> bytes:
-    """Return a hit with more values in its `fields`."""
+    """Return a hit with the values of its explanation in its `fields`."""
     inner = b",".join(
         msgspec.json.encode(f"{_PREFIX}.{name}") + b":" + msgspec.json.encode([value]) for name, value in values.items()
     )

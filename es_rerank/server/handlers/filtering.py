@@ -1,4 +1,4 @@
-"""Applies the client's `filter_path`."""
+"""Applies the client's `filter_path` to responses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def shows_no_hits(request: EndpointRequest) -> bool:
 
 
 async def filtered(request: EndpointRequest, body: bytes, reply: EngineReply) -> bytes | None:
-    """Apply the client's `filter_path` to a response. Return None if that is not possible.
+    """Return a response after the client's `filter_path` is applied; None if it cannot be applied.
 
     Empty objects on excluded paths are kept if the engine is Elasticsearch, and removed if it is OpenSearch.
     """

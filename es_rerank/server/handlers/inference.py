@@ -16,7 +16,7 @@ _VENDOR_TYPE = "application/vnd.elasticsearch+json"
 
 
 async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
-    """Handle an inference request."""
+    """Handle an inference request: score its documents with the model, or return an error response."""
     question = read(call.body)
     if isinstance(question, str):
         body = error_body(HTTPStatus.BAD_REQUEST, "action_request_validation_exception", question)

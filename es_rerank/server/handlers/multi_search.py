@@ -81,7 +81,7 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
 
 
 async def make_parts(call: SearchCall, session: EngineSession, parsed: Sequence[ParsedSearch]) -> list[Part]:
-    """Decode each search and decide how to handle it; the engine renders templates first."""
+    """Return each search of a request, decoded and with its plan. The engine renders search templates first."""
     return await gather_bounded(call.state.settings.reranker_max_requests, partial(_part, call, session), parsed)
 
 
@@ -94,7 +94,7 @@ async def ask_many(call: SearchCall, session: EngineSession, lines: Sequence[Lin
         lines: Header and body of each search.
 
     Returns:
-        The reply; a skip unless it has a response for each search.
+        The reply, or a skip if it does not have a response for each search.
 
     """
     request = call.endpoint_request
@@ -102,20 +102,20 @@ async def ask_many(call: SearchCall, session: EngineSession, lines: Sequence[Lin
 
 
 async def _ask(session: EngineSession, engine_request: EngineRequest, lines: Sequence[Line]) -> MultiReply | Skip:
-    """Send lines as the body of an engine request."""
+    """Send an engine request with *lines* as its body. Return the reply, or a skip if a response is missing."""
     reply = await session.ask(engine_request._replace(body=write(lines)))
     found = None if reply.body is None else await compute(len(reply.body), responses, reply.body)
     return MultiReply(reply, found) if found and len(found.responses) == len(lines) else Skip(reply.why)
 
 
 def _client_request(call: SearchCall) -> EngineRequest:
-    """Return the path and query string of the client's request."""
+    """Return the path and query string of the client's request, without `filter_path`."""
     request = call.endpoint_request
     return EngineRequest(request.path, without_filter_path(request.query_string), b"")
 
 
 async def _part(call: SearchCall, session: EngineSession, parsed: ParsedSearch) -> Part:
-    """Decode one search and decide how to handle it."""
+    """Return one search, decoded and with its plan. The engine renders a search template first."""
     body = await render(session, parsed) if parsed.template is not None else parsed.body
     search = decode(call.endpoint_request, parsed, body)
     if isinstance(search, Skip):
@@ -128,7 +128,7 @@ async def _part(call: SearchCall, session: EngineSession, parsed: ParsedSearch) 
 
 
 async def _fetch(call: SearchCall, session: EngineSession, part: Part, plan: Plan) -> EngineReply:
-    """Fetch one search with a separate request, for a measurement after the response."""
+    """Return the reply to one search, which is sent in a separate request for a measurement after the response."""
     reply = await ask_many(call, session, [part.line(plan)])
     return reply.of(0) if isinstance(reply, MultiReply) else EngineReply(why=reply.why)
 
@@ -136,7 +136,7 @@ async def _fetch(call: SearchCall, session: EngineSession, part: Part, plan: Pla
 async def rank_part(
     call: SearchCall, session: EngineSession, part: Part, reply: EngineReply, explainer: Explainer | None = None
 ) -> RankedWindow | SearchResult:
-    """Rank the window of a planned search with the model. Return a skip for a search without a plan."""
+    """Return the reranked window of a planned search, or the result of a search that is not reranked."""
     if isinstance(part.plan, Skip):
         return replace(skip_result(part.plan), body=reply.body if part.body is not None else None)
     ports = (explainer or session).ports(partial(_fetch, call, session, part))
@@ -146,7 +146,7 @@ async def rank_part(
 async def _results(
     call: SearchCall, session: EngineSession, parts: Sequence[Part], query: MultiReply
 ) -> list[SearchResult]:
-    """Complete all searches after the query phase, with one fetch-phase request for all of them."""
+    """Return the result of each search after the query phase. One request has the fetch phases of all searches."""
     replies = await compute(len(query.responses.body), _replies, parts, query)
     for index, part in enumerate(parts):
         if isinstance(part.search, Search):
@@ -163,7 +163,7 @@ async def _results(
 
 
 async def _first(call: SearchCall, session: EngineSession, parts: Sequence[Part]) -> MultiReply | Skip:
-    """Send all searches, each as planned. Return a skip if none is planned, or if a response is missing."""
+    """Send all searches as planned. Return the reply, or a skip if no search has a plan or a response is missing."""
     plans = [part.plan for part in parts if isinstance(part.plan, Plan)]
     if not plans:
         return Skip(Why.ENGINE_ERROR)
@@ -182,12 +182,12 @@ def _replies(parts: Sequence[Part], query: MultiReply) -> list[EngineReply]:
 def _completed(
     windows: Sequence[RankedWindow | SearchResult], second: MultiReply | Skip, position: Mapping[int, int]
 ) -> list[SearchResult]:
-    """Complete the searches. *position* has the index of each search that is in the second request."""
+    """Return the result of each search. *position* maps the index of a search to its index in the second request."""
     return [_result(window, second, position.get(index)) for index, window in enumerate(windows)]
 
 
 def _second_line(call: SearchCall, part: Part, window: RankedWindow | SearchResult) -> Line | None:
-    """Return a search's lines in the second request: its fetch phase or, if it failed, the client's own search."""
+    """Return the lines of a search for the second request: its fetch phase or, after a failure, the client's search."""
     if isinstance(window, RankedWindow):
         page = fetch_phase(window)
         return part.line(page) if page else None
@@ -196,7 +196,7 @@ def _second_line(call: SearchCall, part: Part, window: RankedWindow | SearchResu
 
 
 def _result(window: RankedWindow | SearchResult, second: MultiReply | Skip, position: int | None) -> SearchResult:
-    """Complete one search. If it is in the second request, use its response."""
+    """Return the result of one search. *position* is the index of its response to the second request, if it has one."""
     if position is None:
         return window if isinstance(window, SearchResult) else page_result(window)
     if isinstance(window, SearchResult):
@@ -212,7 +212,7 @@ def _response(result: SearchResult, body: bytes) -> bytes:
 def _unchanged(
     call: SearchCall, session: EngineSession, parts: Sequence[Part], why: Why = Why.ENGINE_ERROR
 ) -> HandlerResult:
-    """Pass the whole request to the engine. *why* is the reason for searches that had a plan."""
+    """Return the result that passes the whole request to the engine. *why* is the reason for searches with a plan."""
     reasons = (part.plan.why if isinstance(part.plan, Skip) else why for part in parts)
     result = pass_through(*reasons, measurements=measurements(call, session, parts))
     if not any(isinstance(part.search, Search) and part.search.without_reranker for part in parts):
@@ -223,7 +223,7 @@ def _unchanged(
 
 
 def measurements(call: SearchCall, session: EngineSession, parts: Sequence[Part]) -> tuple[Measurement, ...]:
-    """Return the measurements to run after the response."""
+    """Return the shadow measurements to run after the response."""
     return tuple(
         measurement
         for part in parts

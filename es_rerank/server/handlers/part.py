@@ -35,11 +35,11 @@ class Part:
 
     @property
     def header(self) -> bytes:
-        """The header line."""
+        """The header line of the search in a request with many searches."""
         return self.parsed.header or b"{}"
 
     def line(self, phase: Plan | None = None) -> Line:
-        """Return header and body for the engine: those of *phase*, of the search's plan, or of the unchanged search."""
+        """Return header and body for the engine, as *phase* or the search's plan requires; unchanged without a plan."""
         plan = phase or self.plan
         if isinstance(plan, Plan) and isinstance(self.search, Search):
             return self.header, widen_item(self.search, plan)
@@ -52,12 +52,12 @@ class Part:
         return self.header, body if self.parsed.template is None or body is self.parsed.body else inline(body)
 
     def _plain(self, body: bytes) -> bytes:
-        """Return *body*, or the search without a native reranker, if it has one."""
+        """Return *body*, or the body without native rerankers if the search has native rerankers."""
         return self.search.body.raw if isinstance(self.search, Search) and self.search.without_reranker else body
 
 
 def within_limit(parts: Sequence[Part]) -> list[Part]:
-    """Return the searches. Those at the end lose their plans if the request would otherwise fetch too many hits."""
+    """Return the searches. If they would fetch too many hits together, the last ones have a skip instead of a plan."""
     kept = []
     added = 0
     for part in parts:

@@ -28,14 +28,14 @@ from es_rerank.server.handlers.result import HandlerResult
 
 @dataclass(frozen=True, slots=True)
 class _Rated:
-    """The outcome of one search, and a query that returns the hits of its page; None to keep the client's query."""
+    """The outcome of one search, and a query that returns its reranked page. None keeps the client's query."""
 
     outcome: Outcome
     query: bytes | None = None
 
 
 async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
-    """Handle a `_rank_eval` request."""
+    """Handle a `_rank_eval` request: let the engine evaluate queries that return the reranked hits of each search."""
     request = call.endpoint_request
     parsed = parsed_searches(call)
     if isinstance(parsed, HandlerResult):
@@ -60,19 +60,19 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
 
 
 def _plain(call: SearchCall, parts: Sequence[Part]) -> EngineRequest | None:
-    """Return the client's request without native rerankers; None if it has none."""
+    """Return the client's request without native rerankers; None if it has no native rerankers."""
     changed = _without_rerankers(parts)
     return rank_eval_with(call.endpoint_request, call.body, changed) if changed else None
 
 
 def _without_rerankers(parts: Sequence[Part]) -> dict[int, bytes]:
-    """Return the body of each search from which a native reranker was removed."""
+    """Return the bodies of the searches from which native rerankers were removed, by the index of the search."""
     searches = {index: part.search for index, part in enumerate(parts) if isinstance(part.search, Search)}
     return {index: search.body.raw for index, search in searches.items() if search.without_reranker}
 
 
 async def _results(call: SearchCall, session: EngineSession, parts: Sequence[Part]) -> list[_Rated]:
-    """Run and rerank the planned searches, each with the number of hits that the metric evaluates."""
+    """Send the planned searches to the engine and rerank them. Return the outcome and the query of each search."""
     rated: list[_Rated] = []
     for batch in _batches([part for part in parts if isinstance(part.plan, Plan)]):
         query = await ask_many(call, session, [part.line() for part in batch])
@@ -102,7 +102,7 @@ def _batches(parts: Sequence[Part]) -> Iterator[list[Part]]:
 
 
 async def _rated(call: SearchCall, session: EngineSession, part: Part, reply: EngineReply) -> _Rated:
-    """Rerank one search and reduce its response to a query for the hits of the page."""
+    """Rerank one search. Return its outcome, and a query that returns the reranked hits of its page."""
     window = await rank_part(call, session, part, reply)
     if isinstance(window, SearchResult):
         return _Rated(window.outcome)
@@ -110,7 +110,7 @@ async def _rated(call: SearchCall, session: EngineSession, part: Part, reply: En
 
 
 def _query(window: RankedWindow) -> bytes:
-    """Return a query that returns the hits of the page."""
+    """Return a query that returns the reranked hits of the page with their scores."""
     hits = page(window.response, window.plan, window.ranking)
     scores = [hit.hit.score or 0.0 if hit.score is None else hit.score for hit in hits]
     return ranked([RankedHit(key, score) for key, score in zip(keys([hit.hit for hit in hits]), scores, strict=True)])

@@ -22,7 +22,7 @@ class HandlerResult:
         reply: The engine's reply whose status and headers are used; None for es-rerank's own response.
         status: HTTP status of es-rerank's own response.
         forward: The request to pass to the engine instead of the client's.
-        measurements: Measurements to run after the response.
+        measurements: Shadow measurements to run after the response.
 
     """
 
@@ -45,7 +45,7 @@ def internal_failure() -> HandlerResult:
 
 
 def search_result(result: SearchResult, body: bytes | None) -> HandlerResult:
-    """Return the result for a request with one search; *body* is its body after `filter_path` is applied."""
+    """Return the result for a request with one search. *body* is the response body after `filter_path` is applied."""
     if is_strict_failure(result):
         return HandlerResult(error_response(result.outcome), (result.outcome,), status=HTTPStatus.INTERNAL_SERVER_ERROR)
     return HandlerResult(body, (result.outcome,), result.reply)
@@ -57,6 +57,6 @@ def is_strict_failure(result: SearchResult) -> bool:
 
 
 def error_response(outcome: Outcome) -> bytes:
-    """Return the error body of a strict rule; its status is 500, which clients do not retry."""
+    """Return the body of the error for a strict rule. Its status is 500, which clients do not retry."""
     reason = f"{outcome.why}: {outcome.detail or 'no scores'}"
     return error_body(HTTPStatus.INTERNAL_SERVER_ERROR, "rerank_exception", reason)

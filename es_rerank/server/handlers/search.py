@@ -32,7 +32,7 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
 
 
 async def _searched(call: SearchCall, session: EngineSession, search: Search) -> HandlerResult:
-    """Run one search, and build the client's response."""
+    """Run one search, and return the result with the client's response."""
     write = ENGINE_REQUESTS[call.endpoint_request.endpoint].write
 
     async def fetch(plan: Plan) -> EngineReply:
@@ -54,7 +54,7 @@ async def _searched(call: SearchCall, session: EngineSession, search: Search) ->
 
 
 async def render(session: EngineSession, parsed: ParsedSearch) -> bytes | None:
-    """Render a search template with the engine; None if the search has no template or rendering fails."""
+    """Return the body that the engine renders from a search template; None without a template or if rendering fails."""
     if parsed.template is None:
         return None
     reply = await session.ask(EngineRequest("/_render/template", "", parsed.template), "POST")

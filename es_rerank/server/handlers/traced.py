@@ -48,7 +48,7 @@ async def _in_span(name: str, step: Awaitable[Any]) -> Any:
 def traced_score(score: Score) -> Score:
     """Return a function that calls *score* and records a span.
 
-    The attributes have OpenInference's names for rerankers, where it has one.
+    The attributes of the span have the names of OpenInference's conventions for rerankers, where such names exist.
     """
 
     async def traced(request: ScoreRequest) -> Scored | Failed:

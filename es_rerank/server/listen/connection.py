@@ -20,7 +20,7 @@ from es_rerank.server.responses import error_answer
 
 log = structlog.get_logger()
 
-# aiohttp only limits the time between two requests.
+# Time limit for the head of a request (request line and headers). aiohttp only limits the time between two requests.
 _HEAD_SECONDS = 30.0
 
 
@@ -127,7 +127,7 @@ class Connection(WriteTimeoutHandler):
         super().connection_lost(exc)
 
     def _stop_timer(self) -> None:
-        """Stop waiting for the end of a head."""
+        """Cancel the time limit for the head of a request."""
         if self._timer:
             self._timer.cancel()
             self._timer = None
@@ -158,7 +158,7 @@ class Connection(WriteTimeoutHandler):
             self._end()
 
     def _begin(self, message: Any, content: StreamReader) -> None:
-        """Continue with the body of a message, or with the next message; after invalid HTTP, stop reading.
+        """Continue with the body of a message, or with the next message. After invalid HTTP, stop reading.
 
         If a body is malformed, its reader gets an exception instead of waiting forever.
         """

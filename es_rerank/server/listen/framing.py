@@ -17,7 +17,7 @@ _NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 # The size of a chunk in hexadecimal, of at most 64 bits, and optional extensions, which are ignored.
 _CHUNK_LINE = re.compile(rb"([0-9a-fA-F]{1,16})(?:;[^\r\n]*)?\r\n")
 _CRLF_BYTES = 2
-# The parser rejects it, so that the rest of the head is not awaited.
+# A line feed without a carriage return. The head is then passed to the parser at once, and the parser rejects it.
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 # The engines accept and ignore long extensions of a chunk.
 _MAX_CHUNK_LINE_BYTES = 4 * MAX_LINE_BYTES
@@ -40,7 +40,7 @@ def escaped(line: bytes) -> bytes:
 
 
 class MessageFraming:
-    """The position in the current message of a connection: in its head, or in its body.
+    """The position in the current message of a connection: in its head (request line and headers), or in its body.
 
     Attributes:
         max_fields: Maximum size of a head, and of the trailer fields of a body, in bytes.
@@ -67,7 +67,7 @@ class MessageFraming:
         self._take: Callable[[bytes], int] = self._head
         # The last bytes of the head, which may be the start of its end; or an incomplete line of a chunked body.
         self._kept = b""
-        # The size of the head or of the trailer fields so far.
+        # The size of the head or of the trailer fields so far, in bytes.
         self._size = 0
         # The headers of an incomplete head.
         self._fields = b""

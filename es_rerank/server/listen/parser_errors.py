@@ -25,12 +25,12 @@ HEAD_TOO_LATE = Rejection(HTTPStatus.REQUEST_TIMEOUT, "timeout_exception", "the 
 
 
 def invalid_http(status: int, error: BaseException | None) -> Rejection:
-    """Return the response to invalid HTTP, with the status and the exception of the parser."""
+    """Return the rejection for invalid HTTP. *status* and *error* are from the parser."""
     known = (row for row in _PARSER_ERRORS if isinstance(error or Exception(), row[0]))
     return Rejection(status, *next(known)[1:])
 
 
 def head_too_long(max_bytes: int) -> Rejection:
-    """Return the response to a head of more than *max_bytes* bytes."""
+    """Return the rejection for a head (request line and headers) of more than *max_bytes* bytes."""
     reason = f"the request line and the headers are longer than {max_bytes} bytes"
     return Rejection(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LONG, reason)

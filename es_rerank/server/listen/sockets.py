@@ -16,7 +16,7 @@ from es_rerank.errors import EsRerankError
 
 
 class Sockets(NamedTuple):
-    """The bound sockets of an endpoint, named after the setting with the address."""
+    """The bound sockets of an endpoint. Each attribute has the name of the setting with the address."""
 
     listen: Sequence[socket.socket] = ()
     admin_listen: Sequence[socket.socket] = ()
@@ -31,7 +31,7 @@ NONE = Sockets()
 
 
 def bind_all(settings: Settings, inherited: Sockets = NONE) -> Sockets:
-    """Bind the addresses in the settings, except those with *inherited* sockets.
+    """Return sockets that are bound to the addresses in the settings. *inherited* sockets are reused.
 
     Raises:
         EsRerankError: An address cannot be bound. All sockets are then closed.
@@ -51,7 +51,7 @@ def bind_all(settings: Settings, inherited: Sockets = NONE) -> Sockets:
 
 
 def bind_shared(settings: Settings) -> Sockets:
-    """Bind the addresses in the settings for several workers.
+    """Return sockets for several workers that are bound to the addresses in the settings.
 
     Raises:
         EsRerankError: An address cannot be bound, for example because the workers of another es-rerank listen on it.
@@ -63,7 +63,7 @@ def bind_shared(settings: Settings) -> Sockets:
 
 
 def bind(listen: str, *, shared: bool = False, setting: str = "listen") -> list[socket.socket]:
-    """Bind an address without listening yet.
+    """Return sockets that are bound to an address, but do not listen yet.
 
     Args:
         listen: `HOST:PORT`, bound on each IP address of the host, or `unix:/PATH`.
@@ -93,7 +93,7 @@ def address(bound: socket.socket) -> str:
 
 
 def _tcp(listen: str, *, shared: bool) -> list[socket.socket]:
-    """Bind a port on each IP address of a host."""
+    """Return sockets that are bound to the port on each IP address of the host."""
     host, port = host_and_port(listen)
     addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     bound: list[socket.socket] = []
@@ -115,7 +115,7 @@ def _tcp(listen: str, *, shared: bool) -> list[socket.socket]:
 
 
 def _unix(path: Path) -> socket.socket:
-    """Bind a path. A socket file left by an earlier process is replaced if nothing listens on it."""
+    """Return a socket bound to a path. A socket file of an earlier process is replaced if nothing listens on it."""
     unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with suppress(FileNotFoundError):
