@@ -8,7 +8,7 @@ the server reports that more requests wait than run. All processes see the same 
 Limits that depend on response times, such as gradient algorithms, are not used. They need the response time of an idle
 server, which a process cannot measure while other processes keep the server busy.
 
-Times are arguments, in monotonic seconds.
+Times are arguments, as values of `time.monotonic()`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections import defaultdict
 from typing import NamedTuple
 
 _DECREASE = 0.7
-# The limit shrinks at most once in this time. Answers in this time are to requests that were sent under the old limit.
+# The limit shrinks at most once in this time. Responses in this time are to requests sent before the limit shrank.
 _PAUSE_SECONDS = 1.0
 # The metrics of vLLM, one row for each engine of the server. See vllm/v1/metrics/loggers.py.
 _ROWS = re.compile(
@@ -30,7 +30,7 @@ _ROWS = re.compile(
 
 
 class LoadReport(NamedTuple):
-    """What a server reports about the requests of all its clients.
+    """The load that a server reports, which includes the requests of all its clients.
 
     Attributes:
         running: Number of requests that the server is processing.
@@ -46,7 +46,7 @@ class LoadReport(NamedTuple):
 
 
 def load_report(metrics: bytes) -> LoadReport | None:
-    """Read the load from metrics of vLLM in Prometheus text format. Return None if the metrics do not have it."""
+    """Return the load in metrics of vLLM, in Prometheus text format; None if the metrics do not contain the load."""
     sums: defaultdict[bytes, float] = defaultdict(float)
     for name, value in _ROWS.findall(metrics):
         sums[name] += float(value)
@@ -58,9 +58,9 @@ def load_report(metrics: bytes) -> LoadReport | None:
 
 
 class Admission:
-    """The limit of requests in flight at one server. `report` is the server's last load report; None before the first.
+    """The limit of requests in flight at one server.
 
-    Times are in monotonic seconds.
+    `report` is the last load report of the server; None if it has not sent a report.
     """
 
     def __init__(self, max_requests: int) -> None:
@@ -82,18 +82,18 @@ class Admission:
     def answered(self, in_flight: int) -> None:
         """Record an answer that arrived while *in_flight* requests were in flight.
 
-        The limit grows only if that many requests reach it.
+        The limit grows only if *in_flight* has reached it.
         """
         if in_flight >= self.limit and not self._is_queueing:
             self._limit = min(self._max, self._limit + 1 / self._limit)
 
     def congested(self, now: float) -> None:
-        """Record a rejection or a timeout at time *now*."""
+        """Lower the limit after a rejection or a timeout at time *now*."""
         if now - self._decreased_at >= _PAUSE_SECONDS:
             self._limit, self._decreased_at = max(1.0, self._limit * _DECREASE), now
 
     def reported(self, report: LoadReport, now: float) -> None:
-        """Record a load report that was received at time *now*."""
+        """Store a load report that was received at time *now*. Lower the limit if more requests wait than run."""
         self.report = report
         self._is_queueing = report.waiting > report.running
         if self._is_queueing:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
-# As long as the digest of a document.
+# The length of a document's digest.
 _DIGEST_BYTES = 14
 
 
 def common_digest(parts: Iterable[str]) -> bytes:
-    """Return a BLAKE2b digest of the parts of a key, each preceded by its length, in 14 bytes."""
+    """Return a BLAKE2b digest of 14 bytes of the parts of a key. Each part is preceded by its length."""
     encoded = [part.encode("utf-8", "replace") for part in parts]
     content = b"".join(b"%d:%b" % (len(part), part) for part in encoded)
     return blake2b(content, digest_size=_DIGEST_BYTES).digest()
@@ -19,7 +19,7 @@ def common_digest(parts: Iterable[str]) -> bytes:
 def passage_keys(
     common: Iterable[str], digests: Iterable[bytes], numbers: Iterable[Sequence[int]]
 ) -> list[Sequence[bytes]]:
-    """Return the cache key of each passage: the digest of all common parts, the document's, and the passage's number.
+    """Return the cache key of each passage: digest of the common parts, digest of the document, number of the passage.
 
     Args:
         common: The parts that all passages share, such as the model and the query.
@@ -27,7 +27,7 @@ def passage_keys(
         numbers: The numbers of the passages of each document.
 
     Returns:
-        The keys of each document's passages.
+        For each document, the keys of its passages.
 
     """
     shared = common_digest(common)

@@ -43,7 +43,7 @@ class Health:
 
     Attributes:
         state: `ok` if at least one server is healthy.
-        why: Description of the problem; empty if there is none.
+        why: Description of the problem; empty if there is no problem.
         out: Number of servers that are not healthy.
         searches: Number of searches that are being scored or are queued.
         vector_bytes: Memory of the cached vectors, in bytes.
@@ -62,9 +62,9 @@ class Health:
 
 
 class Reranker:
-    """Limits the number of searches and their time, and scores their windows.
+    """Scores the windows of searches. Limits the number of concurrent searches and the duration of each search.
 
-    `searches` is the number of searches in progress.
+    `searches` is the number of searches that are being scored or are queued.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -142,9 +142,9 @@ class Reranker:
         return scored
 
     async def read(self, request: ScoreRequest) -> tuple[Scored | Failed, Sequence[DocumentRead | None]]:
-        """Score the documents of a window, and return with the scores what the model reads of each document.
+        """Score the documents of a window. Return the scores, and the passages that the model reads of each document.
 
-        The documents are also returned if they were not scored; none with the backend `identity`.
+        The passages are also returned if they were not scored. There are no passages with the backend `identity`.
         """
         scored, window = await self._scored(request)
         if self._prompts.backend.local:
@@ -153,7 +153,7 @@ class Reranker:
         return scored, await documents_read(window, self._scorer.reader, self._prompts)
 
     async def _scored(self, request: ScoreRequest) -> tuple[Scored | Failed, Window | None]:
-        """Score a window. The window is returned if it was opened."""
+        """Return the scores or the failure, and the window; None if there was no need or no time to open the window."""
         backend = self._prompts.backend
         if backend.local:
             return Scored(backend.decode(None, len(request.documents)), 0, self.model), None
@@ -189,7 +189,7 @@ class Reranker:
         return self.searches - sum(server.admission.limit for server in self._pool.servers)
 
     async def _score_in_time(self, request: ScoreRequest, now: float) -> tuple[Scored | Failed, Window | None]:
-        """Score a window and stop when its deadline is reached. If all scores are cached, it does not queue."""
+        """Score a window until its deadline. A window whose scores are all cached does not wait in the queue."""
         window, fault = None, None
         try:
             async with asyncio.timeout(request.deadline - now + _BACKSTOP_SECONDS):
@@ -201,7 +201,7 @@ class Reranker:
         return self._scorer.result(window, fault) if window else Failed(Why.DEADLINE), window
 
     async def _score_in_turn(self, window: Window) -> Failed | None:
-        """Score a window unless the queue is full."""
+        """Score a window unless the queue is full. Return the failure, or None."""
         queued = self._queued()
         if queued >= self._settings.reranker_queue_size and not self._pool.drop_late():
             return Failed(Why.OVERLOADED)

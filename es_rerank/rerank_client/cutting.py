@@ -1,4 +1,4 @@
-"""Cuts documents into passages, by estimated or exact token counts. Cuts are cached."""
+"""Splits documents into passages by estimated or exact token counts. Caches their positions, as `Cut` objects."""
 
 from __future__ import annotations
 
@@ -13,39 +13,42 @@ from es_rerank.rerank_client.lru_cache import LruCache
 from es_rerank.rerank_client.portions import in_portions
 from es_rerank.rerank_client.tokenizer import ModelTokenizer, token_ends
 
-# Approximate memory in CPython 3.11 of a cached cut (with its key and dictionary slot), and of each passage in it.
+# Approximate memory in CPython 3.11 of a cached `Cut` (with its key and dictionary slot), and of each passage in it.
 _ENTRY_BYTES = 400
 _PIECE_BYTES = 170
 
 
 class Cutter:
-    """Cuts documents for one model.
+    """Splits documents into passages for one model.
 
     Attributes:
-        cache: The cached cuts.
+        cache: The cached positions of passages.
         tokenizer: The tokenizer of the model.
 
     """
 
     def __init__(self, prompts: PromptBuilder, tokenizer: ModelTokenizer, cache_bytes: int) -> None:
-        """Cut documents for the model of *prompts*, and cache the cuts in at most *cache_bytes*."""
+        """Split documents for the model of *prompts*, with a cache of at most *cache_bytes*."""
         self.cache = LruCache("cuts", cache_bytes, _entry_bytes)
         self.tokenizer = tokenizer
         self._prompts = prompts
 
     def known(self, documents: Sequence[Document], limits: Limits) -> list[Cut | None]:
-        """Return the cached cut of each document; None for a document that is not cached, or that needs no cut."""
+        """Return the positions of each document's passages from the cache.
+
+        They are None for a document that is not in the cache, or that is so short that it is always one passage.
+        """
         keys = _keys(documents, limits)
         found = self.cache.get_many(keys)
         return [found.get(key) for key in keys]
 
     async def cut(self, documents: Sequence[Document], cuts: list[Cut | None], limits: Limits) -> None:
-        """Compute the missing cuts.
+        """Split the documents whose passages are not known yet, and cache the results.
 
         Args:
             documents: The documents.
-            cuts: The known cut of each document, or None. Missing cuts are set in this list. They stay None for
-                documents that are short enough to be read whole.
+            cuts: The result of `known`, in which missing items are replaced. They stay None for documents that are so
+                short that they are always one passage.
             limits: The limits of passages.
 
         """
@@ -63,7 +66,7 @@ class Cutter:
             self.cache.put_many(_keys(long, limits), found)
 
     async def _cut(self, documents: Sequence[Document], limits: Limits) -> list[Cut]:
-        """Cut documents, by exact token counts if passages may be nearly as long as the model's context."""
+        """Split documents, by exact token counts if passages may be nearly as long as the model's context."""
         sizes = [min(len(document.text), limits.readable_characters) for document in documents]
         tokenizer = await self.tokenizer.load() if limits.near_context else None
         if tokenizer is None:
@@ -89,7 +92,7 @@ class Cutter:
 
 
 def _keys(documents: Iterable[Document], limits: Limits) -> list[bytes]:
-    """Return the cache key of each document."""
+    """Return the cache key of each document's passages."""
     suffix = f"{limits.mode} {limits.max_passage_tokens} {limits.max_search_tokens} {limits.context_tokens}".encode()
     return [document.digest + suffix for document in documents]
 

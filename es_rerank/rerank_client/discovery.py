@@ -1,7 +1,7 @@
 """Finds rerank servers by DNS. Looks up each name again when its records expire, and reports changes.
 
 If a lookup fails or finds nothing, the known servers stay in use, because a DNS server that is down must not stop
-reranking. If one of these servers is gone, its health check notices that.
+reranking. If one of these servers no longer exists, its health check fails.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LookUp = Callable[[str], Awaitable[Addresses | Failed]]
 
 
 class Discovery:
-    """Looks up the DNS names of rerank servers regularly. `problems` has the last error of each name that failed."""
+    """Looks up the DNS names of rerank servers regularly. `problems` has the error of each failing name, by name."""
 
     def __init__(self, names: Collection[str], look_up: LookUp, changed: Callable[[frozenset[str]], None]) -> None:
         """Prepare the lookups.
@@ -33,7 +33,7 @@ class Discovery:
         Args:
             names: The `dns://` URLs.
             look_up: Looks up one URL.
-            changed: Called with the base URLs of all servers that were found, each time that the set has changed.
+            changed: Called with the base URLs of all servers that were found, each time that this set changes.
 
         """
         self.problems: dict[str, str] = {}
@@ -46,7 +46,7 @@ class Discovery:
         await asyncio.gather(*map(self._follow, self._found))
 
     async def _follow(self, name: str) -> None:
-        """Look up one name again and again."""
+        """Look up one name each time that its records expire, and after each failure, until the task is canceled."""
         while True:
             found = await self._look_up(name)
             if isinstance(found, Failed):

@@ -18,6 +18,7 @@ from dns.rdatatype import AAAA, SRV, A, RdataType
 from es_rerank.config.addresses import host_and_port
 from es_rerank.model import Failed, Why
 
+# Time limit of one query, including retries and search domains.
 _SECONDS = 4.0
 
 
@@ -72,7 +73,7 @@ class DnsLookup:
 
 
 async def _service(resolver: dns.asyncresolver.Resolver, name: str, path: str) -> Addresses:
-    """Look up SRV records, and then the addresses of their targets. Only records with the lowest priority value count.
+    """Look up SRV records, and then the addresses of their targets. Use only records with the lowest priority value.
 
     Raises:
         DNSException: If the lookup of the records fails.
@@ -103,7 +104,7 @@ async def _hosts(resolver: dns.asyncresolver.Resolver, hosts: Sequence[tuple[str
 
 
 async def _addresses(resolver: dns.asyncresolver.Resolver, host: str, kind: RdataType) -> dns.resolver.Answer | None:
-    """Look up the IPv4 or the IPv6 addresses of a host. Return None if it has none: most hosts have no IPv6 address."""
+    """Look up the IPv4 or the IPv6 addresses of a host. Return None if it has no addresses of this kind."""
     with suppress(dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
         return await resolver.resolve(host, kind, search=True)
     return None

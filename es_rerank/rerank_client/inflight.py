@@ -1,6 +1,8 @@
-"""The batches in flight. Searches that need the same score or vector share its request.
+"""The scores or vectors ("values") that have been requested from the rerank servers, but not received.
 
-A request that no search waits for is canceled, unless its answer is worth keeping: see `InFlight`.
+Values are requested in batches. A value is in flight from the start of its batch, which may have to wait for a server,
+until the answer. Searches that need the same value share its request. A batch that no search waits for any more is
+canceled, unless its values are worth keeping: see `InFlight`.
 """
 
 from __future__ import annotations
@@ -41,15 +43,15 @@ class InFlightBatch(Generic[Value]):
 
 
 class InFlight(Generic[Value]):
-    """The batches in flight, by the key of each value."""
+    """The values in flight, by their cache keys."""
 
     def __init__(self, remember: Callable[[Collection[bytes], Sequence[Value]], None], max_kept: int = 0) -> None:
         """Start without batches.
 
         Args:
             remember: Stores the values of a batch by their keys, even if no search waits for them any longer.
-            max_kept: Maximum number of values in flight up to which batches are kept. A kept batch is not canceled when
-                the last search that waits for it reaches its deadline. Its values are stored for the next search.
+            max_kept: Batches are kept if at most this many values are in flight. A kept batch is not canceled when the
+                last search that waits for it reaches its deadline. Its values are stored for later searches.
 
         """
         self._remember = remember
@@ -80,15 +82,15 @@ class InFlight(Generic[Value]):
     def awaited(
         self, keys: Iterable[bytes], deadline: float = math.inf
     ) -> Iterator[Mapping[InFlightBatch[Value], Sequence[bytes]]]:
-        """Register as a waiter for the batches with these values. On exit, batches without waiters are canceled.
+        """Register a search as a waiter for the batches with these values. On exit, cancel batches without waiters.
 
         Args:
             keys: The keys of the values.
-            deadline: The deadline of the search, in monotonic seconds. Batches are kept if the exit is after it. An
-                earlier exit means that the search has failed, or that its client has disconnected.
+            deadline: The deadline of the search, as a value of `time.monotonic()`. If the exit is after the deadline,
+                batches are kept. An earlier exit means that the search has failed, or its client has disconnected.
 
         Yields:
-            The batches, each with those of *keys* that it contains.
+            The batches, each with the keys among *keys* whose values it contains.
 
         """
         wanted: dict[InFlightBatch[Value], list[bytes]] = {}
@@ -134,16 +136,16 @@ class InFlight(Generic[Value]):
 async def collected(
     wanted: Mapping[InFlightBatch[Value], Sequence[bytes]], own: Container[bytes], found: dict[bytes, Value]
 ) -> list[bytes] | Failed:
-    """Wait for batches that were yielded by `awaited`.
+    """Wait for the batches that `awaited` has yielded, and add their values to *found*.
 
     Args:
-        wanted: The keys to read from each batch.
-        own: The keys that the caller has requested, and no other search.
-        found: The values received so far, to which those of each batch are added as soon as it is answered.
+        wanted: The batches, each with the keys of the values to read from it.
+        own: The keys whose values this search has requested itself.
+        found: The values received so far, by key. The values of a batch are added as soon as the batch is answered.
 
     Returns:
-        The keys to request again, because the search that requested them had an earlier deadline, or its client
-        disconnected; or the failure of a batch.
+        The keys to request again, because another search had requested them, and reached an earlier deadline or was
+        canceled; or the failure of a batch.
 
     """
     retryable: list[bytes] = []

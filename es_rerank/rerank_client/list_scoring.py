@@ -42,5 +42,5 @@ class ListScorer(WindowScorer):
         return [slice(None)] if tokens else []
 
     def readable(self, tokens: Sequence[int], request: ScoreRequest, queued: int) -> int:
-        """Return the number of documents to score: all, at most 64, or none if there is not enough time."""
+        """Return the number of documents to score: all documents, up to 64, or 0 if there is not enough time."""
         return super().readable(tokens[:_MAX_LIST], replace(request, whole=True), queued)

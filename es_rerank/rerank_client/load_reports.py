@@ -7,7 +7,7 @@ import asyncio
 from es_rerank.rerank_client.pool import ServerPool
 from es_rerank.rerank_client.server import RerankServer
 
-# Time between two requests for a report, and the longer time after a server has not returned one.
+# Time between two requests for a load report, and the longer time after a response without a load report.
 _PAUSE_SECONDS = 1.0
 _SILENT_SECONDS = 30.0
 
@@ -31,7 +31,7 @@ class LoadReports:
                         group.create_task(self._ask(server))
 
     async def _ask(self, server: RerankServer) -> None:
-        """Request the load of one server. If it reports none, wait before the next request."""
+        """Request the load report of one server. If the server sends no report, pause before it is asked again."""
         try:
             if not await server.report_load():
                 await asyncio.sleep(_SILENT_SECONDS)

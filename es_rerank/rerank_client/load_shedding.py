@@ -22,9 +22,9 @@ def documents_under_load(tokens: Sequence[int], load: float, capacity: float) ->
     | below 0.5  | 100 %  |
     | below 0.75 | 50 %   |
     | below 1    | 20 %   |
-    | 1 or above | none   |
+    | 1 or above | 0 %    |
 
-    The number is lower if these documents do not fit into *capacity*.
+    The number is lower if so many documents do not fit into *capacity*.
 
     Args:
         tokens: For each document, the number of tokens of its passages whose scores are not cached. If all scores are

@@ -25,7 +25,7 @@ def next_head(tokens: Sequence[int], scored: int, capacity: float | None) -> int
         capacity: The number of tokens that the servers can score in the remaining time; None if that is not known.
 
     Returns:
-        The number of documents; *scored* if no further document fits.
+        The number of documents, which is *scored* if no further document fits.
 
     """
     ends = list(accumulate(tokens[scored:]))

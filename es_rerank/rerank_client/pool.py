@@ -1,4 +1,4 @@
-"""Balances requests over the rerank servers: earliest deadline first, limited per server. Rejects late requests."""
+"""Distributes requests over the rerank servers, by deadline and within their limits. Rejects late requests."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from es_rerank.rerank_client.server_choice import fastest, refusal
 from es_rerank.rerank_client.server_health import TRUSTED_STATES
 from es_rerank.rerank_client.usage import Waits
 
-# Fraction of the remaining time for a request to a server whose last request failed: the rest is for another server.
+# Share of the remaining time that a server whose last request failed may use. The rest is for a second server.
 _PROBE_SHARE = 0.25
 
 
 class ServerPool:
-    """The rerank servers, which all serve the same model, and the queue of requests."""
+    """The rerank servers, which all serve the same model, and the queue of requests to them."""
 
     def __init__(self, servers: Sequence[RerankServer] = ()) -> None:
         """Balance requests over *servers*."""
@@ -50,7 +50,7 @@ class ServerPool:
         return None if any(server.health.state in TRUSTED_STATES for server in self.servers) else refusal(self.servers)
 
     def add(self, server: RerankServer) -> None:
-        """Start to send requests to a server, as soon as it is trusted."""
+        """Add a server. It gets requests as soon as it is trusted."""
         self.servers.append(server)
         self._dispatch()
 
@@ -63,15 +63,15 @@ class ServerPool:
 
     @property
     def max_tokens(self) -> int:
-        """Maximum number of tokens that every server accepts in flight."""
+        """Maximum number of tokens in flight at one server that all servers accept."""
         return min((server.max_tokens for server in self.servers), default=1)
 
     def queue_estimate(self, deadline: float = math.inf) -> QueueEstimate:
-        """Estimate the queueing time from the tokens queued and in flight. It is 0 while a server's rate is unknown.
+        """Estimate the waiting time of new requests, which is 0 while a usable server is idle or its rate is unknown.
 
         Args:
-            deadline: The deadline of the new requests, in monotonic seconds. Queued requests with a later deadline are
-                sent after them, and are not counted.
+            deadline: The deadline of the new requests, as a value of `time.monotonic()`. Queued requests with later
+                deadlines are sent after the new requests, so they are not counted.
 
         """
         now = time.monotonic()
@@ -90,7 +90,7 @@ class ServerPool:
         return QueueEstimate(tokens / total_rate, total_rate)
 
     def idle_rate(self) -> float | None:
-        """Return the tokens per second of all usable servers while they are idle; None if not known of any."""
+        """Return how many tokens per second all usable servers process in total; None if no server's rate is known."""
         now = time.monotonic()
         rates = [server.throughput.likely_rate for server in self.servers if server.usable(now)]
         return sum(rate for rate in rates if rate) or None
@@ -118,9 +118,9 @@ class ServerPool:
 
         Args:
             call: The query and the texts.
-            tokens: Approximate number of tokens of the call. A call of 0 tokens is too small for its time to say how
-                many tokens a server processes per second, and for the limit of tokens in flight.
-            deadline: Deadline for the answer, in monotonic seconds.
+            tokens: Approximate number of tokens of the call. A very small call passes 0: it does not count towards the
+                measured throughput of a server and its number of tokens in flight.
+            deadline: Deadline for the answer, as a value of `time.monotonic()`.
             patience: A timeout after less than this many seconds does not count as a server failure.
             seconds: Maximum time from sending the call to a server until its answer.
 
@@ -148,7 +148,7 @@ class ServerPool:
         return failure or Failed(Why.DEADLINE)
 
     async def model_root(self) -> str | None:
-        """Return the folder or name from which a server loaded the model; None if no server reports it."""
+        """Return the folder or name from which a server loaded the model; None if no server reports this."""
         for server in self.servers:
             if root := await server.model_root():
                 return root
@@ -186,7 +186,7 @@ class ServerPool:
         return answer
 
     async def _acquire(self, request: Request, tried: Sequence[RerankServer]) -> RerankServer | Failed:
-        """Reserve a slot on a server that has not been tried, and wait until one is free if necessary."""
+        """Return a server not in *tried* on which a slot is reserved for the request. Wait until a slot is free."""
         assigned: asyncio.Future[RerankServer | Failed] = asyncio.get_running_loop().create_future()
         queued = QueuedRequest(request.deadline, next(self._numbers), request.tokens, tried, assigned)
         if not self._queue and (chosen := self._choose(queued, time.monotonic(), ())) is not None:
@@ -234,7 +234,7 @@ class ServerPool:
     def _choose(
         self, queued: QueuedRequest, now: float, reserved: Sequence[RerankServer]
     ) -> RerankServer | Failed | None:
-        """Reserve a slot on the server expected to answer first. Return None if all are busy or in *reserved*."""
+        """Reserve a slot on the server expected to answer first; None if all servers are busy or in *reserved*."""
         usable = self._usable(queued, now)
         if not usable:
             return refusal(self.servers)

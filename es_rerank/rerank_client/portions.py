@@ -37,7 +37,7 @@ async def in_portions(
 
 
 def _portions(sizes: Sequence[int]) -> Iterator[slice]:
-    """Split a list of texts into consecutive portions of at most `PORTION_CHARACTERS`. A longer text is one portion."""
+    """Yield slices of a list of texts, of at most `PORTION_CHARACTERS` each. A longer text is a slice of its own."""
     start, total = 0, 0
     for index, size in enumerate(sizes):
         if index > start and total + size > PORTION_CHARACTERS:

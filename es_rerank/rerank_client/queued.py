@@ -28,11 +28,11 @@ class QueuedRequest:
     """A request that waits for a server. Requests are sorted by their deadlines.
 
     Attributes:
-        deadline: When the answer must be there, in monotonic seconds.
+        deadline: Deadline for the answer, as a value of `time.monotonic()`.
         number: Increases with each request, so that requests with equal deadlines stay in order.
         tokens: Approximate number of tokens.
-        tried: The servers that have failed to answer the request. They do not get it again.
-        assigned: Set to the server that gets the request, or to the failure.
+        tried: The servers that have failed to answer the request. It is not sent to them again.
+        assigned: Resolves to the server that the request is sent to, or to the failure.
 
     """
 

@@ -39,7 +39,7 @@ class DocumentRead(NamedTuple):
 
     Attributes:
         passages: The passages, in the order of the document.
-        of: Number of passages that the document is cut into. The model may read only some of them.
+        of: Number of passages that the document is split into. The model may read only some of them.
         truncated: Whether a part of the document is in none of `passages`.
 
     """
@@ -53,15 +53,15 @@ async def documents_read(window: Window, reader: WindowReader, prompts: PromptBu
     """Return the passages that the model reads of each document of a window; None for a document without text.
 
     Args:
-        window: The window. It need not have been scored. Its passages are chosen here if that has not been done.
-        reader: Cuts the documents of the window.
+        window: The window, whether scored or not. Its passages are chosen here if they have not been chosen before.
+        reader: Splits the documents of the window into passages.
         prompts: Converts scores to probabilities.
 
     """
     if window.numbers is None:
         await reader.choose(window)
     if not window.places:
-        # Keys serve to find the scores of passages. There are no scores, so any distinct keys will do.
+        # Keys are only used to find the scores of passages. There are no scores yet, so any distinct keys will do.
         window.set_keys([b"%d %d" % (at, number) for number in row] for at, row in enumerate(window.numbers or ()))
     passages = await reader.passages(window, list(window.places))
     read = {key: _passage(key, passage.text, window, prompts) for key, passage in passages.items()}
@@ -69,7 +69,7 @@ async def documents_read(window: Window, reader: WindowReader, prompts: PromptBu
 
 
 def _passage(key: bytes, text: str, window: Window, prompts: PromptBuilder) -> PassageRead:
-    """Return one passage with its score."""
+    """Return one passage with its score as a probability."""
     place = window.places[key]
     cut = window.cuts[place.document]
     tokens = cut.pieces[place.number].tokens if cut else prompts.profile.rates.measure(text).estimate

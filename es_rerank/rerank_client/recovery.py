@@ -12,7 +12,7 @@ _PAUSE_SECONDS = 1.0
 
 
 class Recovery:
-    """Probes each failed server of a pool while no request is in flight to it. Requests of searches are probes, too.
+    """Probes each failed server of a pool, unless a request of a search is in flight to it, which serves as a probe.
 
     A server that has not passed its self-test is not probed, because its self-test is repeated until it passes.
     """

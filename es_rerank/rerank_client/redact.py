@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _MAX_CHARACTERS = 300
-# Minimum length of a quoted part of a text or of the key. Shorter matches can be chance, and reveal nothing.
+# Minimum length of a quoted part of a text or of the API key. Shorter matches can be coincidences, and reveal nothing.
 _MIN_TEXT_CHARACTERS, _MIN_KEY_CHARACTERS = 16, 6
 # Texts shorter than this are not searched for, because they occur in almost every message.
 _MIN_WHOLE_TEXT_BYTES = 4

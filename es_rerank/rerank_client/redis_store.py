@@ -47,7 +47,7 @@ class RedisStore:
         return None
 
     async def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None] | Failed:
-        """Return the value of each key; None for a key without a value. Send one MGET, or one for each hash slot."""
+        """Return the value of each key; None for a key without a value. Send one MGET (in a cluster, one per slot)."""
         get = self._client.mget_nonatomic if self._is_cluster else self._client.mget
         try:
             found: Sequence[bytes | None] = await get(keys)
@@ -56,7 +56,7 @@ class RedisStore:
         return found
 
     async def put_many(self, values: Mapping[bytes, bytes]) -> Failed | None:
-        """Store values in one pipeline, with the setting `shared_cache_ttl`. Return the failure, or None."""
+        """Store values in one pipeline, with the lifetime `shared_cache_ttl`. Return the failure, or None."""
         pipeline = self._client.pipeline(transaction=False)
         for key, value in values.items():
             pipeline.set(key, value, ex=self._seconds)
@@ -68,7 +68,7 @@ class RedisStore:
 
 
 def _client(library: Any, settings: Settings, url: str, no_retry: Any) -> Any:
-    """Return the client. It does not repeat failed requests, because a search does not wait for a second attempt."""
+    """Return the Redis client, which does not retry failed requests, because a search does not wait for a retry."""
     password, ca = settings.shared_cache_password, settings.shared_cache_ca
     options: dict[str, Any] = {
         "username": settings.shared_cache_username,

@@ -20,7 +20,7 @@ MakeScorer = Callable[[Settings, PromptBuilder, ServerPool], "WindowScorer | Vec
 
 
 def scoring(settings: Settings) -> tuple[Backend, MakeScorer]:
-    """Return the API of the rerank servers, and the class that scores windows."""
+    """Return the API of the rerank servers, and the class that scores windows, for the backend and the profile."""
     if PROFILES[settings.profile].listwise:
         return BACKENDS[settings.backend], ListScorer
     if not scores_vectors(settings.backend, settings.profile):

@@ -17,7 +17,7 @@ from es_rerank.rerank_client.server_health import HealthState, ServerHealth
 log = structlog.get_logger()
 
 _TIMEOUT_SECONDS = 60.0
-# Pauses between self-tests: of a server that does not answer, and of a server that ranked the pairs wrongly.
+# Pauses before the next self-test: of a server that did not answer, and of a server that ranked the pairs wrongly.
 _PAUSE_SECONDS = 1.0
 _UNFIT_PAUSE_SECONDS = 3.0
 

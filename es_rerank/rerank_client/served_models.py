@@ -29,8 +29,8 @@ def parse(body: bytes) -> Mapping[str, str]:
             is the value of `--served-model-name`.
 
     Returns:
-        By the name of each model, the folder or the name that it was loaded from. Empty if the response has another
-        format.
+        For each model, by the name under which it is served, the folder or the name that it was loaded from. Empty if
+        the response has another format.
 
     """
     try:
@@ -41,7 +41,7 @@ def parse(body: bytes) -> Mapping[str, str]:
 
 
 def unknown_model(model: str, served: Mapping[str, str]) -> Failed | None:
-    """Return a failure if the server does not have *model*. Return None if it has it, or if *served* is empty."""
+    """Return a failure if *model* is not among the *served* models; None if it is, or if *served* is empty."""
     if not served or model in served:
         return None
     names = " or ".join(f"`{name}`" for name in served)

@@ -22,8 +22,8 @@ from es_rerank.rerank_client.throughput import Throughput
 from es_rerank.rerank_client.transport import RerankTransport
 from es_rerank.rerank_client.usage import ServerReport, Usage
 
-# A server that returns vectors gets at most as much work as it finishes in this time, so that the vector of a query,
-# which a search waits for, is not computed after many documents. Until its rate is known, it gets this many tokens.
+# A server that returns vectors has at most as many tokens in flight as it processes in this time, so that the vector of
+# a query, which a search waits for, is not computed after many documents. The second limit applies to unknown rates.
 _VECTOR_SECONDS = 1.0
 _VECTOR_TOKENS = 1024
 # Time limit of a probe, which is enough for a known pair on a slow CPU.
@@ -88,7 +88,7 @@ class RerankServer:
         await self._transport.close()
 
     def usable(self, now: float) -> bool:
-        """Return whether searches may be sent to this server at time *now*, in monotonic seconds."""
+        """Return whether requests of searches may be sent to this server at *now*, a value of `time.monotonic()`."""
         return self.health.state is HealthState.HEALTHY or self.health.admits(now)
 
     @property
@@ -100,13 +100,13 @@ class RerankServer:
         return min(self._max_tokens, _VECTOR_TOKENS if rate is None else int(rate * _VECTOR_SECONDS))
 
     def has_room(self, tokens: int) -> bool:
-        """Return whether a request of *tokens* can be sent now within the limits, or alone if it exceeds them."""
+        """Return whether a request of *tokens* may be sent now. It always may if no other request is in flight."""
         load = self.throughput
         fits = not tokens or not load.tokens or load.tokens + tokens <= self.max_tokens
         return not load.requests or (load.requests < self.admission.limit and fits)
 
     def reserve(self, now: float, tokens: int) -> None:
-        """Reserve a slot for a request of *tokens* at time *now*, in monotonic seconds."""
+        """Reserve a slot for a request of *tokens* at *now*, a value of `time.monotonic()`."""
         if self.health.state is HealthState.OPEN:
             self.health.probe_sent()
         self.throughput.started(now, tokens)
@@ -121,7 +121,7 @@ class RerankServer:
 
         Args:
             call: The query and the texts.
-            deadline: Deadline for the answer, in monotonic seconds.
+            deadline: Deadline for the answer, as a value of `time.monotonic()`.
             patience: A timeout after less than this many seconds does not count as a server failure.
 
         Returns:
@@ -144,14 +144,14 @@ class RerankServer:
             self.admission.congested(time.monotonic())
 
     async def report_load(self) -> bool:
-        """Request the server's load, and adapt the limit of requests in flight. Return whether it reports its load."""
+        """Request the server's load report, and adapt the limit of requests in flight. Return whether it sent one."""
         report = load_report(await self._transport.metrics())
         if report:
             self.admission.reported(report, time.monotonic())
         return report is not None
 
     async def model_root(self) -> str | None:
-        """Return the folder or name from which the server loaded the model; None if it does not report it."""
+        """Return the folder or name from which the server loaded the model; None if the server does not report this."""
         return (await self._transport.models()).get(self._prompts.model)
 
     @property
@@ -189,10 +189,10 @@ class RerankServer:
         return answer
 
     async def _is_due_to_content(self, fault: Failed, deadline: float) -> bool:
-        """Return whether a failure is due to the texts of a request: the server still scores a known pair.
+        """Check whether a failure is due to the texts of a request. It is if the server still scores a known pair.
 
-        Otherwise one caller's text could open the circuit breaker for all callers. Requests that fail at the same time
-        share one check. A failure is also no evidence of the server's health if the deadline is too close to check it.
+        Without this check, one client's texts could open the circuit breaker for all clients. Requests that fail at the
+        same time share one check. If the deadline is too close for it, the texts are assumed to be the reason.
         """
         if fault.why not in _CONTENT_FAULTS:
             return False
@@ -217,7 +217,7 @@ class RerankServer:
         return self._pair_call(ScoreRequest(pair.query, (pair.answer, pair.distractor), Rule("self-test"), 0.0))
 
     def _pair_call(self, request: ScoreRequest) -> RerankCall:
-        """Return the request for a known pair, in the same prompt as a search. Its texts fit into every model."""
+        """Return the request for a known pair, in the same prompt as a search. Its texts fit into every context."""
         query = self._prompts.query(request.query)
         documents = read_documents([text for text in request.documents if text])
         texts = self._prompts.readable(documents, self._prompts.limits(request.rule.long, query))

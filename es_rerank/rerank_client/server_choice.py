@@ -16,7 +16,7 @@ NO_SERVERS = "no rerank server has been found"
 def fastest(
     candidates: Iterable[RerankServer], queued: QueuedRequest, servers: Iterable[RerankServer], now: float
 ) -> RerankServer | Failed | None:
-    """Return the server that is expected to answer a request first. Of several equally fast servers, choose at random.
+    """Return the server that is expected to answer a request first, a random one if several servers are equally fast.
 
     The random choice matters because many processes may use the same servers. If all of them chose the first of several
     idle servers, it would be overloaded while the others are idle.
@@ -24,11 +24,11 @@ def fastest(
     Args:
         candidates: The servers that the request may be sent to.
         queued: The request.
-        servers: All servers. A server of unknown rate is assumed to be as fast as the fastest of them.
-        now: The time, in monotonic seconds.
+        servers: All servers. A server whose rate is unknown is assumed to be as fast as the fastest of them.
+        now: The current value of `time.monotonic()`.
 
     Returns:
-        The server; None if the request must wait for one; a failure if none is expected to answer in time.
+        The server; None if the request must wait for a server; a failure if no server is expected to answer in time.
 
     """
     best = max((rate for server in servers if (rate := server.throughput.rate)), default=None)

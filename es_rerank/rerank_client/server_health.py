@@ -1,6 +1,8 @@
 """The health of one rerank server, which decides whether it gets requests and whether its scores are used.
 
-Pure: times are arguments, in monotonic seconds. The state machine, as in `TRANSITIONS` (a dot means no change):
+Pure: times are arguments, as values of `time.monotonic()`. The health is a state machine, see `HealthState` and
+`HealthEvent`. This table has the state that follows each state (column) after each event (row); a dot means that the
+state does not change:
 
     event             untested  healthy   suspect   open      unfit
     self_test_passed  healthy   .         healthy   healthy   healthy
@@ -12,7 +14,8 @@ Pure: times are arguments, in monotonic seconds. The state machine, as in `TRANS
     probe_sent        .         .         .         .         .
     probe_released    .         .         .         .         .
 
-The last two events only determine whether a probe may be sent while the circuit breaker is open.
+`probe_sent` and `probe_released` never change the state. They start and end the time in which a probe is in flight:
+while the circuit breaker is open, only one request at a time is sent, as a probe.
 """
 
 from __future__ import annotations
@@ -60,6 +63,7 @@ class HealthEvent(StrEnum):
     FAILED_TOO_OFTEN = auto()
     """The third consecutive failure, or a later one."""
     PROBE_SENT = auto()
+    """A request is sent, which is the probe if the circuit breaker is open."""
     PROBE_RELEASED = auto()
     """A request ended without evidence about the server's health: it was canceled or its timeout was too short."""
 
@@ -99,7 +103,7 @@ class ServerHealth:
         state: The current state.
         fault: The last failure; None after an answer.
         mismatch: The reason why the self-test failed; None if it did not fail.
-        answered_at: Time of the last answer, in monotonic seconds.
+        answered_at: Time of the last answer, as a value of `time.monotonic()`.
 
     """
 
@@ -114,7 +118,7 @@ class ServerHealth:
         self._opened_at = -math.inf
         self._probing = False
         self._unreachable = False
-        # Total time that requests without an answer have waited since the last answer, and the time of that answer.
+        # Total waiting time of the requests that have timed out since the last answer, and the time of that answer.
         self._unanswered_seconds, self._unanswered_since = 0.0, -math.inf
 
     def __repr__(self) -> str:
@@ -129,19 +133,19 @@ class ServerHealth:
 
     @property
     def problem(self) -> str:
-        """Description of the problem, as shown in logs and on the admin pages; empty if there is none."""
+        """Description of the problem, as shown in logs and on the admin pages; empty if there is no problem."""
         if self.mismatch:
             return f"{Why.SELF_TEST}: {self.mismatch}"
         return f"{self.fault.why}: {self.fault.detail}" if self.fault else ""
 
     def admits(self, now: float) -> bool:
-        """Return whether a search may be sent at time *now*, in monotonic seconds."""
+        """Return whether a request of a search may be sent at time *now*."""
         if self.state is HealthState.OPEN:
             return not self._probing and now - self._opened_at >= PAUSE_SECONDS
         return self.trusted
 
     def answered(self, now: float) -> bool:
-        """Record an answer at time *now*, in monotonic seconds.
+        """Record an answer at time *now*.
 
         Returns:
             Whether the server was unreachable before this answer.
@@ -154,7 +158,7 @@ class ServerHealth:
         return returned
 
     def failed(self, fault: Failed, now: float) -> None:
-        """Record a failure at time *now*, in monotonic seconds."""
+        """Record a failure at time *now*."""
         self.fault = fault
         self._faults += 1
         self._probing = False
@@ -169,8 +173,8 @@ class ServerHealth:
         If the server has answered another request in the meantime, it is only busy, and the timeout does not count.
 
         Args:
-            sent_at: When the request was sent, in monotonic seconds.
-            now: When the request timed out, in monotonic seconds.
+            sent_at: When the request was sent.
+            now: When the request timed out.
 
         """
         if self.answered_at > sent_at:
@@ -181,7 +185,7 @@ class ServerHealth:
         return self._unanswered_seconds >= SILENCE_SECONDS
 
     def probe_sent(self) -> None:
-        """Record that a request is sent. While the circuit breaker is open, only one request is in flight at a time."""
+        """Record that a request is sent. If the circuit breaker is open, no other request is sent until it ends."""
         self._apply(HealthEvent.PROBE_SENT)
         self._probing = self.state is HealthState.OPEN
 
@@ -206,5 +210,5 @@ class ServerHealth:
         self.fault, self._faults, self._probing, self._unreachable = None, 0, False, False
 
     def _apply(self, event: HealthEvent) -> None:
-        """Change to the next state."""
+        """Change to the state that follows the current state after an event."""
         self.state = TRANSITIONS[self.state, event]

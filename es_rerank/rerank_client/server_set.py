@@ -1,4 +1,4 @@
-"""Manages the rerank servers in use: those in the settings and those found by DNS. Each one has its own self-test."""
+"""Manages the rerank servers in use, which the settings name or DNS lookups find. Each server has its own self-test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ MakeServer = Callable[[str], RerankServer]
 
 
 class ServerSet:
-    """Adds servers to a pool and removes them, and runs their self-tests."""
+    """Adds servers to a pool, removes servers from it, and runs the self-test of each server.
+
+    The wanted servers are those in the settings and those that the last DNS lookups have found.
+    """
 
     def __init__(self, settings: Settings, pool: ServerPool, make: MakeServer) -> None:
         """Add the servers in the settings to *pool*. Servers that are found by DNS are added later, by `run`."""
@@ -36,7 +39,7 @@ class ServerSet:
 
     @property
     def problem(self) -> str:
-        """The errors of DNS lookups; empty if there are none."""
+        """The errors of the last DNS lookups; empty if no lookup failed."""
         return "; ".join(self._discovery.problems.values())
 
     async def run(self) -> None:
@@ -70,12 +73,12 @@ class ServerSet:
         return task
 
     def _found(self, urls: frozenset[str]) -> None:
-        """Use the servers at these base URLs, which were found by DNS, and those in the settings."""
+        """Use the servers at these base URLs, which DNS lookups have found, and the servers in the settings."""
         self._wanted = urls | self._fixed
         self._update()
 
     def _tested(self, server: RerankServer) -> None:
-        """After a server's self-test, remove the unwanted servers if a wanted one is now trusted."""
+        """Update the pool after a server's self-test: if a wanted server is trusted now, remove the unwanted ones."""
         self._self_tests.pop(server, None)
         self._update()
 

@@ -1,8 +1,8 @@
-"""A cache of scores or vectors that all processes share. It is in a store such as Redis.
+"""A cache of scores or vectors that all processes share. The values are in a store such as Redis.
 
 Each process first looks in its own cache. A lookup in the store has a time limit, and returns nothing if the store
-fails or is late. After several such lookups in a row, the store gets no lookups until it answers a ping, which is sent
-in the background.
+fails or does not answer in time (is late). After several such lookups in a row, the store gets no lookups until it
+answers a ping, which is sent in the background.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ VECTORS: Codec[bytes] = Codec(lambda vector: vector, lambda data: data or None)
 
 
 class SharedCache(Generic[Value]):
-    """The values of one model in a store.
+    """The scores or vectors of one model in a store.
 
     Attributes:
         counts: Number of values that were looked up, by result: `hit`, `miss`, or `unavailable` if the store failed,
@@ -118,7 +118,7 @@ class SharedCache(Generic[Value]):
         await self._store.ping()
 
     async def get_many(self, keys: Sequence[bytes]) -> Mapping[bytes, Value]:
-        """Return the stored values by key. If the store fails or is late, return none."""
+        """Return the stored values by key; empty if the store fails or is late."""
         found: Mapping[bytes, Value] | None = None
         if self._is_used:
             read = self._start(self._read(keys))
@@ -158,11 +158,11 @@ class SharedCache(Generic[Value]):
 
     @property
     def _is_used(self) -> bool:
-        """Whether lookups and values are sent to the store."""
+        """Whether lookups and new values are sent to the store."""
         return not self._paused and not self._stopped
 
     async def _wait(self, read: asyncio.Task[Any]) -> None:
-        """Wait for a lookup until its time limit. An answer that arrived while this process was busy is in time."""
+        """Wait for a lookup until its time limit. An answer that arrived while the event loop was busy is in time."""
         await asyncio.wait({read}, timeout=self._seconds)
         for _ in range(_TURNS):
             if read.done():

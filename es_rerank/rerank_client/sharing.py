@@ -24,7 +24,8 @@ def shared_cache(
     Args:
         settings: The settings.
         model: The name of the model.
-        contents: A name for the values, as a part of all keys. Values that are computed differently need another name.
+        contents: A name for the values, which is a part of all keys. Values that are computed in different ways need
+            different names.
         codec: Converts values to bytes and back.
         found: Called with the keys and values of each lookup.
 

@@ -1,4 +1,4 @@
-"""Logs when a rerank server starts to fail and when it recovers. Limits the rate if both happen again and again."""
+"""Logs when a rerank server starts to fail and when it recovers. Limits the log rate if both happen repeatedly."""
 
 from __future__ import annotations
 

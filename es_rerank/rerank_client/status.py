@@ -15,11 +15,12 @@ class ServerStatus:
     Attributes:
         url: The base URL.
         state: The state of the server's health, such as `healthy`.
-        problem: The last failure or the reason of a failed self-test; empty if there is none.
+        problem: The last failure or the reason of a failed self-test; empty if there is no problem.
         requests: Number of requests in flight.
         tokens: Number of tokens of the requests in flight.
         tokens_per_second: Measured throughput; None while there are too few measurements.
-        prefix_hit_rate: Share of the tokens that the server found in its prefix cache; None if it does not report it.
+        prefix_hit_rate: Share of all tokens that were in the server's prefix cache; None if the server does not
+            report this.
 
     """
 

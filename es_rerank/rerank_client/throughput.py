@@ -1,4 +1,4 @@
-"""Measures a rerank server's throughput in tokens per second. Pure: times are arguments, in monotonic seconds."""
+"""Measures a rerank server's throughput in tokens per second. Pure: times are arguments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MIN_SECONDS = 0.001
 
 @dataclass(slots=True, repr=False)
 class Throughput:
-    """The load of a server and its measured throughput. Times are in monotonic seconds.
+    """The load of a server and its measured throughput. Times are values of `time.monotonic()`.
 
     Attributes:
         requests: Number of requests in flight.
@@ -51,7 +51,7 @@ class Throughput:
 
     @property
     def likely_rate(self) -> float | None:
-        """The rate from any measurement, however short or old, or from the self-test; None if there is neither.
+        """Throughput by any measurement, however short or old, or by the self-test; None before both.
 
         This rate only decides whether a window is scored at once or in steps. Each step measures the rate again.
         """
@@ -62,11 +62,11 @@ class Throughput:
 
         Args:
             tokens: Number of tokens of the request.
-            now: The time.
+            now: The current time.
             default_rate: Tokens per second to assume while the throughput is unknown.
 
         Returns:
-            Seconds. The result is 0.0 if both rates are unknown. It is also 0.0 if the server is idle and its rate is
+            The time in seconds, or 0.0 if both rates are unknown. It is also 0.0 if the server is idle and its rate is
             unknown or was measured more than two seconds ago, so that the server gets a request and is measured again.
 
         """

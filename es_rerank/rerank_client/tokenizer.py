@@ -30,7 +30,7 @@ class ModelTokenizer:
         Args:
             setting: The setting `tokenizer`: `estimate`, `auto`, a file, a folder, or a Hugging Face model name.
             model: The folder or Hugging Face name of the model. For `auto`, the tokenizer is loaded from there, unless
-                *root* returns another place.
+                *root* returns another folder or name.
             root: Returns the folder or name from which the rerank server loaded its model; None if not known.
 
         """
@@ -51,17 +51,17 @@ class ModelTokenizer:
         return await asyncio.shield(self._loading)
 
     async def _load(self, source: str) -> Tokenizer | None:
-        """Load the tokenizer of the server's model, or that of *source*."""
+        """Load the tokenizer from the folder or name that the server reports, otherwise from *source*."""
         is_local = await asyncio.to_thread(Path(source).exists)
         root = await self._root() if self._root and not is_local else None
         return await asyncio.to_thread(_loaded, root or source)
 
 
 def token_ends(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> list[int | None]:
-    """Find where the first *limit* tokens of each text end. Releases the interpreter lock.
+    """Find where the first *limit* tokens of each text end. Releases the GIL.
 
     Returns:
-        For each text, the character offset after its first *limit* tokens; None if it has at most that many tokens.
+        For each text, the character offset after its first *limit* tokens; None if it has no more than *limit* tokens.
 
     """
     encodings = tokenizer.encode_batch(texts, add_special_tokens=False)
@@ -91,7 +91,7 @@ def _load(source: str) -> Tokenizer:
 
 
 def _from_hub(model: str) -> Path:
-    """Return the file in the cache of Hugging Face, after a download if necessary.
+    """Return the path of the tokenizer file in the local cache of Hugging Face. Download the file if necessary.
 
     Raises:
         Exception: If Hugging Face cannot be reached, or does not have the file.

@@ -42,7 +42,7 @@ _BATCH_LIMIT = re.compile(
 # uvicorn, the HTTP server of vLLM, closes idle connections after five seconds.
 _KEEPALIVE_SECONDS = 4.0
 _CONNECT_SECONDS = 5.0
-# HTTP over a Unix socket needs a host, too.
+# Requests over a Unix socket also need a URL with a host.
 _SOCKET_URL = "http://localhost"
 _GET_SECONDS = 2.0
 _MAX_RESPONSE_BYTES = 64 * 1024 * 1024
@@ -87,7 +87,7 @@ class RerankTransport:
 
         Args:
             call: The query and the texts.
-            deadline: Deadline for the answer, in monotonic seconds.
+            deadline: Deadline for the answer, as a value of `time.monotonic()`.
 
         Returns:
             One value per text, in the order of the texts, or the failure.
@@ -106,18 +106,18 @@ class RerankTransport:
         return answer
 
     async def models(self) -> Mapping[str, str]:
-        """Return the models that the server has, each with the folder or name it was loaded from; empty if unknown."""
+        """Return the folder or name that each model of the server was loaded from, by model; empty if unknown."""
         content = await self._get(self._models_url)
         with suppress(ValueError):
             return served_models.parse(content) if content else {}
         return {}
 
     async def metrics(self) -> bytes:
-        """Return the server's metrics in Prometheus text format; empty if there are none."""
+        """Return the server's metrics in Prometheus text format; empty if the server does not return metrics."""
         return await self._get(self._metrics_url)
 
     async def _get(self, url: str) -> bytes:
-        """Return the body of a response with status 200; empty without one."""
+        """Send a GET request and return the response body; empty if the request fails or the status is not 200."""
         session = self._session or self._open_session()
         with suppress(aiohttp.ClientError, OSError, ValueError, TimeoutError):
             async with asyncio.timeout(_GET_SECONDS), session.get(url, allow_redirects=False) as response:
@@ -126,7 +126,7 @@ class RerankTransport:
         return b""
 
     async def _unknown_model(self, model: str) -> Failed | None:
-        """Return the failure for a model that the server does not have; None if it has it, or lists no models."""
+        """Return a failure if the server does not have *model*; None if it does, or if it does not list its models."""
         return served_models.unknown_model(model, await self.models())
 
     async def _request_split(self, call: RerankCall, limit: int, deadline: float) -> list[Any] | Failed:
@@ -158,7 +158,7 @@ class RerankTransport:
             return Failed(Why.BAD_ANSWER, "the response cannot be decoded")
 
     async def _exchange(self, call: RerankCall) -> list[Any] | Failed:
-        """Send a request. If the connection was closed, send it once more, because scoring is idempotent."""
+        """Send a request and return its result. Retry once on a closed connection, because scoring is idempotent."""
         body = msgspec.json.encode(self._backend.encode(call))
         try:
             return await self._post(call, body)
@@ -168,7 +168,7 @@ class RerankTransport:
             return await self._post(call, body)
 
     async def _post(self, call: RerankCall, body: bytes) -> list[Any] | Failed:
-        """Send the request body and decode the response."""
+        """Send the request body, and return the decoded response or, for an error status, the failure."""
         session = self._session or self._open_session()
         headers: dict[str, str] = {}
         TRACING.inject(headers)
@@ -194,14 +194,14 @@ class RerankTransport:
 
 
 def _connector(socket: str | None) -> aiohttp.BaseConnector:
-    """Return a connection pool without a limit: for the Unix socket at a path, or for TCP."""
+    """Return a connection pool for TCP or for the Unix socket at a path. The number of connections is not limited."""
     if socket:
         return aiohttp.UnixConnector(socket, limit=0, keepalive_timeout=_KEEPALIVE_SECONDS)
     return aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS, resolver=resolver())
 
 
 def batch_limit(refusal: str) -> int | None:
-    """Return the maximum number of texts per request in an error message; None if the message has no such limit."""
+    """Return the maximum number of texts per request that an error message names, or None if it names no maximum."""
     match = _BATCH_LIMIT.search(refusal.lower())
     return int(match[1] or match[2]) if match else None
 

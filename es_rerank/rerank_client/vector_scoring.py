@@ -31,14 +31,14 @@ from es_rerank.rerank_client.window import Window
 from es_rerank.rerank_client.window_reading import WindowReader
 from es_rerank.rerank_client.window_scoring import MIN_SECONDS, PATIENCE_SHARE, scored
 
-# After the deadline of a search, its missing vectors are computed for at most this long, and for at most this many
-# texts.
+# After the deadline of a search, the computation of its missing vectors continues for at most _KEEP_SECONDS, and only
+# if the vectors of at most _MAX_KEPT_TEXTS texts are in flight.
 _KEEP_SECONDS = 30.0
 _MAX_KEPT_TEXTS = 1024
-# Timeout of one batch. A server that needs more time counts as failed: it never has more than a second of work.
+# Timeout of one batch. A server that needs more time counts as failed, because it has at most a second of work.
 _BATCH_SECONDS = 5.0
-# Batches that are expected to be answered before the deadline of their search get this much more time. They are still
-# sent before the batches that earlier searches have left over, because those have later deadlines.
+# Added to the deadlines of batches that are expected to be answered before the deadline of their search. The other
+# batches get _KEEP_SECONDS, so that the batches that later searches wait for are sent before them.
 _SOON_SECONDS = 2.0
 # Memory of a cached vector in addition to its values: the key, the headers of two objects, and the links of the cache.
 _ENTRY_BYTES = 190
@@ -47,7 +47,7 @@ _BATCHES = 2
 
 
 def scoring_backend(settings: Settings) -> Backend:
-    """Return the API for requesting vectors. It rounds them to the precision in which they are cached."""
+    """Return the embeddings API. Its `decode` rounds vectors to the precision in which they are cached."""
     return vector_backend(BACKENDS[settings.backend], _precision(settings))
 
 
@@ -60,10 +60,10 @@ class VectorScorer:
     """Scores windows with vectors from the servers of a pool.
 
     Attributes:
-        reader: Cuts the documents of a window into passages.
+        reader: Splits the documents of a window into passages.
         cache: The cached vectors.
-        shared: The cache that all processes share; None without one.
-        inflight: The texts whose vectors have been requested, but not received.
+        shared: The cache that all processes share; None if there is no shared cache.
+        inflight: The vectors that have been requested, but not received.
         given_up: Whether no more vectors are requested, because the process is about to exit.
 
     """
@@ -96,7 +96,7 @@ class VectorScorer:
         return len(self.inflight)
 
     async def opened(self, request: ScoreRequest) -> Window:
-        """Return the window of a search, with cached vectors. If all are cached, no text is cut or escaped."""
+        """Return the window of a search with the cached vectors. If all are cached, no text is split or escaped."""
         window = await self.reader.opened(request)
         await self._look_up(window)
         if window.query_key in window.cached and window.cached.issuperset(window.places):
@@ -221,9 +221,9 @@ class VectorScorer:
         return await self._get_vectors({key: texts[key] for key in retryable}, window) if retryable else None
 
     def _request(self, texts: Mapping[bytes, Passage], window: Window) -> None:
-        """Request the vectors of passages in batches, and that of the query in a request of its own.
+        """Request the vectors of passages in batches, and the vector of the query in a request of its own.
 
-        Every score needs the vector of the query, so it must not wait for a batch.
+        Every score depends on the vector of the query, so it must not wait for a batch.
         """
         deadline, rule = window.request.deadline, window.request.rule
         patience = rule.deadline * PATIENCE_SHARE
@@ -243,5 +243,5 @@ class VectorScorer:
 
 
 def _entry_bytes(vector: bytes) -> int:
-    """Return the memory of a cached vector, in bytes."""
+    """Return the approximate memory of a cached vector, in bytes."""
     return len(vector) + _ENTRY_BYTES

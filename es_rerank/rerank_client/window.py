@@ -13,7 +13,7 @@ from es_rerank.rerank.prompt import Document
 
 
 class Place(NamedTuple):
-    """A passage: the index of its document among the documents with text, and its number in the document."""
+    """The position of a passage: the index of its document in `Window.documents`, and its number in the document."""
 
     document: int
     number: int
@@ -25,15 +25,16 @@ class Window:
 
     Attributes:
         request: The query, the documents and the deadline.
-        query: The query as the model sees it.
+        query: The query text, truncated and with escaped special tokens.
         limits: The limits of passages.
         documents: The documents of the request that have text.
-        cuts: The cut of each of these documents; None for a document that is read whole, or that has not been cut yet.
-        numbers: For each of these documents, the numbers of the passages to score; None if not known yet.
-        rows: For each document of the request, the cache keys of its passages.
-        places: The passage of each key.
+        cuts: The passage positions of each item of `documents`; None for a document that is a single passage, or that
+            has not been split yet.
+        numbers: The numbers of the passages to score, for each item of `documents`; None before they are chosen.
+        rows: The cache keys of the passages to score, for each document of the request; empty for one without text.
+        places: The position of each passage, by its cache key.
         count: Number of documents, from the start of the window, that are scored.
-        cached: The keys whose scores were in the cache.
+        cached: The keys whose scores or vectors were in the cache.
         scores: The raw scores received so far, by key.
         query_key: The key of the query's vector, if windows are scored from vectors.
         vectors: The vectors of the query and of passages received so far, by key.
@@ -60,12 +61,12 @@ class Window:
         return self.numbers is not None and len(self.scores) == len(self.places)
 
     def set_cuts(self, documents: Iterable[int], cuts: Iterable[Cut | None]) -> None:
-        """Set the cuts of some documents, given by their indices."""
+        """Set the passage positions of some documents, given by their indices in `documents`."""
         for number, cut in zip(documents, cuts, strict=True):
             self.cuts[number] = cut
 
     def set_keys(self, keys: Iterable[Sequence[bytes]]) -> None:
-        """Set the keys of the passages of each document with text."""
+        """Set the cache keys of the passages of each item of `documents`."""
         by_document = list(keys)
         self.places = {
             key: Place(document, number)
@@ -88,7 +89,7 @@ class Window:
         return len(list(takewhile(lambda row: all(key in scores for key in row), self.rows[: self.count])))
 
     def best_scores(self, count: int) -> list[float]:
-        """Return the highest passage score of each of the first *count* documents. Those without text are left out."""
+        """Return the best passage score of each of the first *count* documents, leaving out documents without text."""
         scores = self.scores
         return [max([scores[key] for key in row]) for row in self.rows[:count] if row]
 

@@ -1,7 +1,7 @@
 """Prepares the documents of one window: computes their digests, and splits them into passages.
 
-Cuts and scores are cached by the digest of a document. If all scores of a window are cached, its documents are not
-split, and special tokens are not escaped.
+Passage positions and scores are cached by the digest of a document. If all scores of a window are cached, its documents
+are not split, and special tokens are not escaped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from es_rerank.rerank_client.window import Window
 
 
 class WindowReader:
-    """Prepares windows for one model. `cutter` cuts the documents."""
+    """Prepares windows for one model. `cutter` splits the documents into passages."""
 
     def __init__(self, prompts: PromptBuilder, cutter: Cutter) -> None:
         """Prepare windows for the model of *prompts*."""
@@ -28,7 +28,7 @@ class WindowReader:
         self._prompts = prompts
 
     async def opened(self, request: ScoreRequest) -> Window:
-        """Return the window of a search. Its passages are chosen already if no document must be cut for that."""
+        """Return the window of a search. The passages to score are chosen if no document must be split for this."""
         texts = [text for text in request.documents if text]
         documents = await in_portions(read_documents, texts, [len(text) for text in texts])
         query = self._prompts.query(request.query)
@@ -43,7 +43,7 @@ class WindowReader:
         return window
 
     async def choose(self, window: Window) -> None:
-        """Cut the documents of a window, and choose the passages that are scored."""
+        """Split the documents of a window, and choose the passages to score."""
         await self.cutter.cut(window.documents, window.cuts, window.limits)
         budget = self._later_budget(window)
         if budget >= later_tokens(window.cuts):
@@ -61,9 +61,9 @@ class WindowReader:
         return await in_portions(find, items, [len(text) for text in texts], thread=True)
 
     async def passages(self, window: Window, keys: Sequence[bytes]) -> dict[bytes, Passage]:
-        """Return the passages with the given keys. In the mode `truncate`, their documents are cut here.
+        """Return the passages with the given keys. In the mode `truncate`, their documents are split here.
 
-        Documents whose scores are cached are therefore never cut in that mode.
+        Documents whose scores are cached are therefore never split in that mode.
         """
         places = [window.places[key] for key in keys]
         numbers = sorted({place.document for place in places})
@@ -82,9 +82,9 @@ class WindowReader:
         return found
 
     def new_tokens(self, window: Window, known: Container[bytes]) -> list[int]:
-        """Return the approximate number of tokens that each document of a request adds, also before it is cut.
+        """Return, for each document of the request, the approximate number of tokens that must be scored.
 
-        Passages whose keys are in *known* do not count.
+        Passages whose keys are in *known* do not count. A document that has not been split counts as one passage.
         """
         limit = window.limits.max_passage_tokens
         texts = zip(window.documents, window.cuts, window.numbers or (), strict=True)
@@ -114,6 +114,6 @@ class WindowReader:
 
 
 def _all_cut(window: Window) -> bool:
-    """Return whether the cuts of all documents that are too long to be read whole are known."""
+    """Return whether the passages are known of all documents that are too long to be certainly one passage."""
     short = window.limits.whole_bytes
     return all(cut or document.size <= short for cut, document in zip(window.cuts, window.documents, strict=True))

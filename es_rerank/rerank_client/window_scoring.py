@@ -23,7 +23,7 @@ from es_rerank.rerank_client.tokenizer import ModelTokenizer
 from es_rerank.rerank_client.window import Window
 from es_rerank.rerank_client.window_reading import WindowReader
 
-# Batch size if the deadline may be reached, so that some batches are complete then.
+# Texts per batch if the deadline may pass before all batches are scored, so that some batches are complete by then.
 _STEP_TEXTS = 4
 # A window is scored at once if that is expected to take at most this fraction of the remaining time.
 _AT_ONCE_SHARE = 0.5
@@ -41,16 +41,16 @@ class WindowScorer:
     """Scores windows with the servers of a pool.
 
     Attributes:
-        reader: Cuts the documents of a window into passages.
+        reader: Splits the documents of a window into passages.
         cache: The cached scores.
-        shared: The cache that all processes share; None without one.
-        inflight: The batches in flight.
+        shared: The cache that all processes share; None if there is no shared cache.
+        inflight: The scores that have been requested, but not received.
         given_up: Whether no more scores are requested, because the process is about to exit.
 
     """
 
     vector_bytes = texts = 0
-    """There are no vectors."""
+    """The memory and the number of vectors, as in `VectorScorer`. This class has no vectors."""
 
     def __init__(self, settings: Settings, prompts: PromptBuilder, pool: ServerPool) -> None:
         """Score with the servers of *pool*, with the prompts of their model."""
@@ -65,13 +65,13 @@ class WindowScorer:
         self.given_up = False
 
     async def opened(self, request: ScoreRequest) -> Window:
-        """Return the window of a search, with cached scores. No text is cut or escaped here."""
+        """Return the window of a search with the cached scores. No text is split or escaped here."""
         window = await self.reader.opened(request)
         await self._look_up(window)
         return window
 
     async def score(self, window: Window, queued: int) -> Failed | None:
-        """Decide how many documents to score, and request the scores of their passages that are not cached."""
+        """Decide how many documents to score, and request their scores unless cached. Return the failure, or None."""
         if window.numbers is None:
             await self.reader.choose(window)
             await self._look_up(window)
@@ -117,7 +117,7 @@ class WindowScorer:
 
     @property
     def _step_texts(self) -> int:
-        """Maximum number of texts in a request if the deadline may be reached."""
+        """Maximum number of texts in a request if the deadline may pass before all requests are answered."""
         return min(_STEP_TEXTS, self._pool.max_batch)
 
     def _remember(self, keys: Collection[bytes], scores: Sequence[float]) -> None:
@@ -143,7 +143,10 @@ class WindowScorer:
         window.count = len(window.rows)
 
     def context_of(self, window: Window) -> tuple[str, ...]:  # noqa: ARG002
-        """Return strings on which the score of each pair depends in addition to the pair itself: none."""
+        """Return strings to add to the cache keys of the window's scores.
+
+        A score depends on them in addition to its query and passage. In this class, there are no such strings.
+        """
         return ()
 
     def batched(self, tokens: Sequence[int], max_texts: int) -> Iterable[slice]:
@@ -194,7 +197,7 @@ class WindowScorer:
 def scored(window: Window, fault: Failed | None, prompts: PromptBuilder) -> Scored | Failed:
     """Return each document's best passage score as a probability; after a timeout, partial scores if allowed.
 
-    They are allowed by the rule, unless the request is for the whole window.
+    Partial scores are allowed if the rule allows them and the request does not require the whole window.
 
     Args:
         window: The window with the scores received so far.
