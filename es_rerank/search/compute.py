@@ -1,4 +1,4 @@
-"""The type of the function with which the pipeline calls slow functions: those that read or rewrite a response."""
+"""The interface with which the pipeline calls slow functions, which read or rewrite a response."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ Value = TypeVar("Value")
 
 
 class Compute(Protocol):
-    """Calls a pure function whose input is a response of this size, in bytes, perhaps in another thread."""
+    """Calls a pure function, possibly in another thread. *size* is the size of the response that it reads, in bytes."""
 
     def __call__(self, size: int, function: Callable[..., Value], /, *arguments: Any) -> Awaitable[Value]:
-        """Call the function, possibly in a thread, and return its result."""
+        """Call the function with *arguments* and return its result."""
 
 
 async def compute_inline(_size: int, function: Callable[..., Value], *arguments: Any) -> Value:
-    """Call a function at once, whatever the size of its input."""
+    """Call a function without another thread, whatever the size of its input, and return its result."""
     return function(*arguments)

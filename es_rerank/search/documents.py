@@ -7,7 +7,7 @@ from typing import Any
 
 from es_rerank.model import HitKey
 
-# A clause per group. The engines accept 1,024 clauses in a query, nested ones included.
+# Maximum number of groups, each of which adds a few clauses. The engines accept 1,024 clauses in a query.
 _MAX_GROUPS = 200
 
 

@@ -1,4 +1,4 @@
-"""Finds all names of an index: its own, and those of the index or data stream that it was made from."""
+"""Finds all names of an index: its own name, and the names of the index or data stream that it was made from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BACKING = re.compile(r"^\.ds-(.+?)(?:-\d{4}\.\d{2}\.\d{2})?-\d{6}$")
 _DERIVED_BACKING = re.compile(_BACKING.pattern.replace(r"^\.", r"^\.?"))
 
 
-# Searches need the names of the same indices again, and a data stream may have hundreds.
+# Cached, because searches need the names of the same indices again, and a data stream may have hundreds of indices.
 @lru_cache(maxsize=4096)
 def names_of(name: str) -> tuple[str, ...]:
     """Return all names of an index.
@@ -25,7 +25,7 @@ def names_of(name: str) -> tuple[str, ...]:
         name: Name of a concrete index, possibly after the name of a remote cluster and a colon.
 
     Returns:
-        The name, then that of each index it was made from and, last, that of its data stream.
+        The name itself, then the name of each index that it was made from and, last, the name of its data stream.
 
     """
     cluster, colon, rest = name.rpartition(":")

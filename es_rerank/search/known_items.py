@@ -20,9 +20,9 @@ def known_item(
 
     Args:
         engine: The engine's score of every fetched hit, in the engine's order.
-        model: A probability for each hit of the window; None if not scored.
+        model: A probability for each hit of the window; None for a hit that was not scored.
         exact: Whether the first hit is an exact match; see `is_exact`.
-        protection: The thresholds.
+        protection: The thresholds of the rule.
 
     Returns:
         The position of the hit, after pinned hits; None if the search has no known item.
@@ -38,7 +38,7 @@ def known_item(
 
 
 def first_hit(engine: Sequence[float]) -> int:
-    """Return the position of the first hit that is not pinned."""
+    """Return the position of the first hit that is not pinned; the number of hits if all are pinned."""
     return next(at for at in count() if at == len(engine) or engine[at] < PINNED)
 
 
@@ -60,7 +60,7 @@ def is_exact(text: str, key: str, source: tuple[Mapping[str, Any], Mapping[str, 
 
 
 def _values(source: Mapping[str, Any], name: str) -> Iterator[str]:
-    """Return the strings of a field by its dotted path; the elements of an array count one by one."""
+    """Yield the strings at the dotted path of a field; each string in an array separately."""
     value: Any = source.get(name)
     if value is None:
         value = source

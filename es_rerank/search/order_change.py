@@ -40,7 +40,7 @@ def change(order: Sequence[int]) -> Change:
 
 
 def rank_change(order: Sequence[int]) -> float | None:
-    """Return the mean distance of the first ten hits from their ranks in the engine's order; None without hits.
+    """Return the mean difference between the new rank and the engine's rank of the first ten hits; None without hits.
 
     Args:
         order: For each rank, the hit's position in the engine's order.

@@ -27,7 +27,7 @@ def page(search: Search) -> tuple[int, int]:
 
 
 def _number(search: Search, name: str, default: int) -> int:
-    """Return a number of the URL or the body."""
+    """Return an integer of the URL or, if it is not there, of the body."""
     if name in search.params:
         return url_integer(search.params[name])
     return body_integer(search.body.values[name]) if name in search.body.values else default

@@ -28,7 +28,7 @@ Sources = Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
 
 
 def extra_fields(search: Search, fields: Sequence[str]) -> tuple[str, ...]:
-    """Return the fields to request in addition to the client's; none if its hits contain the complete `_source`."""
+    """Return the fields to request in addition to the client's fields; empty if hits contain the complete `_source`."""
     if _has_whole_source(search):
         return ()
     # Fields that the client also requested are not added, because they would then be removed from its response.
@@ -55,7 +55,7 @@ def ambiguous_fields(search: Search) -> tuple[str, ...]:
 
 
 def _part_patterns(search: Search, part: str) -> Iterator[str]:
-    """Yield the field patterns of one part, in the body and in the URL."""
+    """Yield the field patterns of one request part, such as `docvalue_fields`, in the body and in the URL."""
     yield from _patterns(search.body.values.get(part))
     yield from (name for name in search.params.get(part, "").split(",") if name)
 
@@ -68,7 +68,7 @@ def _has_whole_source(search: Search) -> bool:
     source = search.body.values.get("_source")
     if source is not None:
         return _is_whole(source)
-    # With either of these, hits have no `_source` unless it is requested explicitly.
+    # With `stored_fields` or `script_fields`, hits have no `_source` unless it is requested explicitly.
     return not any(name in search.params or name in search.body.values for name in ("stored_fields", "script_fields"))
 
 
@@ -133,12 +133,12 @@ def planned_passages(sources: Sources, plan: Plan) -> tuple[list[str | None], tu
 
 
 def columns_of(sources: Sources, fields: Sequence[str]) -> dict[str, list[str]]:
-    """Return the text of each field in each document, empty where the document has none."""
+    """Return, for each field, its text in each document, which is empty if the document has no value."""
     return {name: _column(sources, name) for name in fields}
 
 
 def placeholders(template: str) -> tuple[str, ...]:
-    """Return the field names in a template."""
+    """Return the field names in the placeholders of a template."""
     return tuple(_PLACEHOLDER.findall(template))
 
 
@@ -205,7 +205,7 @@ def _collect(value: Any, path: Sequence[str], level: int, found: list[str]) -> b
 
 
 def _filled(template: str, texts: Mapping[str, str]) -> Iterator[str]:
-    """Fill the template line by line."""
+    """Yield the lines of a template, filled with the texts, except lines whose placeholders are all empty."""
     for line in template.splitlines():
         names = _PLACEHOLDER.findall(line)
         if not names or any(texts.get(name) for name in names):
@@ -231,7 +231,7 @@ def _text(value: Any) -> str:
 
 
 def _leaves(value: Any) -> Iterator[str]:
-    """Yield strings and numbers. Objects in the value of a text field are ignored."""
+    """Yield the strings and numbers in a value, as text. Objects in the value of a text field are ignored."""
     if isinstance(value, list):
         for element in value:
             yield from _leaves(element)

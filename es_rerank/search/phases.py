@@ -5,7 +5,7 @@ from __future__ import annotations
 from es_rerank.model import IndexInfo, Plan, Search
 from es_rerank.search.recorded import can_be_ordered, is_only_recorded, is_recorded
 
-# Costly for every hit, so they are computed only for the page, in a separate fetch phase.
+# Members that are costly for every hit. They are computed only for the page, in a separate fetch phase.
 _COSTLY_PARTS = ("highlight", "script_fields", "explain")
 INNER_HITS = b'"inner_hits"'
 # Only bodies made of these members return the same result in two phases as in one request. Members in the first set are
@@ -31,7 +31,7 @@ WINDOW_PARTS = frozenset(
 PAGE_PARTS = frozenset(
     {*_COSTLY_PARTS, "aggs", "aggregations", "docvalue_fields", "fields", "stored_fields", "suggest"}
 )
-# These parameters change the hits of a search, or contain the body or parts of it.
+# URL parameters that change the hits of a search, or contain the body or parts of it.
 _SINGLE_PHASE_PARAMETERS = frozenset({"search_pipeline", "source", "suggest_field", "terminate_after"})
 # `inner_hits` are removed from the query phase level by level, so that each level of the body reads its text again.
 _MAX_REWRITTEN_BYTES = 64 * 1024

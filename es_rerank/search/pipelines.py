@@ -19,8 +19,8 @@ _VERBOSE = "verbose_pipeline"
 
 # Members of a definition that are not lists of processors.
 _DESCRIPTION = frozenset({"description", "version"})
-# These change the query, its routing or the scores of hits, whatever the requested page. All other types are taken to
-# depend on the page: they set its size, cut or reorder its hits, or send them to a model.
+# Processors that change the query, its routing or the scores of hits, whatever the requested page. All other types are
+# assumed to depend on the page: they set its size, cut or reorder its hits, or send them to a model.
 _INDEPENDENT = frozenset(
     {
         ("request_processors", "acl_routing_search"),
@@ -32,7 +32,7 @@ _INDEPENDENT = frozenset(
         ("phase_results_processors", "score-ranker-processor"),
     }
 )
-# These change the fields of each hit, independently of other hits.
+# Processors that change the fields of each hit, independently of other hits.
 _PER_HIT = frozenset({"rename_field", "sort", "split"})
 
 
@@ -51,7 +51,7 @@ def is_verbose(search: Search) -> bool:
 
 
 def effect_of(definition: Any) -> PipelineEffect:
-    """Return the effect of a pipeline with this decoded definition; PAGE if it is not known."""
+    """Return the effect of a pipeline with this decoded definition; PAGE if the definition is invalid."""
     if not isinstance(definition, dict):
         return PipelineEffect.PAGE
     effects = [_effect(stage, one) for stage in definition.keys() - _DESCRIPTION for one in _listed(definition[stage])]

@@ -46,7 +46,7 @@ _MAX_FIELD_PATTERNS = 1000
 
 
 def early(search: Search) -> Skip | None:
-    """Return a skip if a search cannot be reranked, whatever its index. This needs no request to the engine."""
+    """Return a skip if a search cannot be reranked, whatever its index, otherwise None. No engine request is needed."""
     return next((Skip(why) for why, applies in CHECKS if applies(search)), None)
 
 
@@ -93,16 +93,17 @@ def make(search: Search, rule: Rule, info: IndexInfo, *, two_phase: bool = True)
 
 
 def shadow(search: Search, plan: Plan) -> Skip:
-    """Return a skip for a search in shadow mode, which gets the engine's order. Its plan is only measured.
+    """Return a skip for a search in shadow mode, with the plan for measuring the effect of reranking.
 
-    It is not repeated with options for the engine's plugins (`ext`), which may record the search or call a model.
+    For the measurement, the search is sent to the engine again. The skip has no plan if the search would be repeated
+    with options for the engine's plugins (`ext`), which may record the search or call a model.
     """
     repeats_options = search.body.values.get("ext") and plan.fetch.phase is not FetchPhase.QUERY
     return Skip(Why.SHADOW, None if repeats_options else plan, plan.rule.name)
 
 
 def _complete(info: IndexInfo, search: Search) -> IndexInfo | None:
-    """Return a mapping that has all indices of a search; of a point in time, only the first indices are resolved."""
+    """Return the mapping if it covers all indices of the search; None for a point in time, which may have others."""
     return info if search.body.values.get("pit") is None else None
 
 
@@ -128,10 +129,10 @@ def _rank_window(search: Search) -> int | None:
 
 
 def _with_page(plan: Plan, wanted: RerankRequest, search: Search, info: IndexInfo) -> Plan:
-    """Set the hits to fetch: the window and hits of the page that follow it, or only a page beyond the window.
+    """Return the plan with the hits to fetch: the window and later hits of the page, or only a page beyond the window.
 
     If the result depends on `size`, exactly the client's page is fetched, and the first page is the window. If the rule
-    moves hits of the window to the end, each page depends on how many there are. The window is then read for all pages,
+    moves hits of the window to the end, each page depends on how many are moved. The window is then read for all pages,
     with as many more hits as can move up.
     """
     if wanted.window is None and depends_on_size(search.body):
@@ -150,10 +151,10 @@ def _with_page(plan: Plan, wanted: RerankRequest, search: Search, info: IndexInf
 
 
 def _with_phases(plan: Plan, search: Search, info: IndexInfo, two_phase: bool) -> Plan | Skip:
-    """Add a separate query phase to the plan, or the extra fields that a single request needs."""
+    """Return the plan with a query phase, or with the extra fields that a single request needs; a skip if both fail."""
     is_whole = requests_whole_source(search) and info.has_source
     extra = () if is_whole else extra_fields(search, plan.passage_fields)
-    # A pipeline for each hit may rename a field that only the model reads.
+    # A pipeline that changes each hit may rename a field that only the model reads.
     if info.pipeline is PipelineEffect.PAGE or (info.pipeline is PipelineEffect.PER_HIT and extra):
         return Skip(Why.SEARCH_PIPELINE)
     two_phase = two_phase and not plan.without_stored_fields and info.pipeline is PipelineEffect.NONE

@@ -16,7 +16,7 @@ from es_rerank.model import HitKey, Plan, Search, SearchBody
 from es_rerank.search.documents import documents_query
 
 _UBI = "ubi"
-# Members of `ext.ubi` that are members of the record, too.
+# Members of `ext.ubi` that are copied into the record.
 _COPIED = ("query_id", "client_id", "application", "user_query")
 # The engines accept 1,024 clauses in a query, nested ones included. Each hit needs up to five.
 _MAX_HITS = 200
@@ -49,7 +49,7 @@ def ubi_record(plan: Plan, body: SearchBody, ids: Sequence[str]) -> dict[str, An
 
     Args:
         plan: The plan of the search.
-        body: The body of the search, whose `ext.ubi` may have more about it.
+        body: The body of the search, whose `ext.ubi` may have more members of the record.
         ids: The ids of the hits that the client gets, in their order.
 
     """
@@ -67,7 +67,7 @@ def ubi_record(plan: Plan, body: SearchBody, ids: Sequence[str]) -> dict[str, An
 
 
 def shown_order(hits: Sequence[HitKey]) -> dict[str, Any]:
-    """Return a `rescore` that returns these hits, the only ones that match, in this order."""
+    """Return a `rescore` that sorts hits in the order of *hits*. No other hits may match the query."""
     clauses = [
         {"constant_score": {"filter": documents_query([hit]), "boost": float(len(hits) - rank)}}
         for rank, hit in enumerate(hits)

@@ -27,6 +27,6 @@ def is_relevance_sort(sort: Any) -> bool:
 
 
 def _criteria(sort: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield each sort criterion as (field name, order). A plain name has the order `desc`, the default of `_score`."""
+    """Yield each sort criterion as (field name, order). If only the field name is given, the order is `desc`."""
     for entry in sort if isinstance(sort, list) else [] if sort is None else [sort]:
         yield from entry.items() if isinstance(entry, dict) else [(entry, "desc")]

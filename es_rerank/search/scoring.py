@@ -35,8 +35,8 @@ class Ranking:
     Attributes:
         order: For each rank, the hit's position in the engine's order. Dropped hits are missing.
         scores: For each rank, the new `_score`; None keeps the engine's score.
-        gap: The places of the result that stay empty because hits were dropped. Hits after the window keep their
-            places, so that pages do not depend on the number of dropped hits.
+        gap: The positions in the result that stay empty because hits were dropped. Hits after the window keep their
+            positions, so that pages do not depend on the number of dropped hits.
 
     """
 
@@ -45,7 +45,7 @@ class Ranking:
     gap: range = range(0)
 
     def ranks(self, start: int, stop: int) -> tuple[int, ...]:
-        """Return the ranks, from 0, of the hits at the places from *start* to before *stop* of the result."""
+        """Return the ranks (indices into `order`) of the hits at positions *start* to *stop* - 1 of the result."""
         after = range(max(start, self.gap.stop) - len(self.gap), min(stop - len(self.gap), len(self.order)))
         return (*range(start, min(stop, self.gap.start)), *after)
 
@@ -59,7 +59,7 @@ class Policy:
         parameter: Default value of the policy's parameter; 0 if it has none.
         window: value -> `_score` of a hit in the window.
         tail: engine score -> `_score` of a hit in the tail, after the window.
-        compared: Values of the parameter that `es-rerank tune` compares; none if another policy has the same order.
+        compared: Values of the parameter that `es-rerank tune` tries; empty if another policy gives the same order.
 
     """
 
@@ -150,14 +150,14 @@ def rank(
     minimum: MinProbability | None = None,
     first: int | None = None,
 ) -> Ranking:
-    """Order the fetched hits: pinned hits, then scored hits by the value of the policy, then the others.
+    """Return the ranking of fetched hits: pinned hits, then scored hits by the value of the policy, then the others.
 
     The others are in the engine's order.
 
     Args:
         spec: The policy and its parameter.
         engine: The engine's score of every fetched hit, in the engine's order.
-        model: A probability from 0 to 1 for each hit of the window, the first hits of *engine*; None if not scored.
+        model: A probability from 0 to 1 for each hit of the window (the first hits of *engine*); None if not scored.
         minimum: The lowest probability, and whether hits below it are dropped or moved to the end. Pinned hits and
             *first* keep their places. None for no limit.
         first: Position of a scored hit that comes before the others and gets the highest value.
@@ -183,12 +183,12 @@ def rank(
 def _valued(
     spec: PolicySpec, engine: Sequence[float], model: Sequence[float | None], first: int | None
 ) -> list[tuple[int, float]]:
-    """Return position and value of each scored hit, the highest value first. Hit *first* is first, with this value."""
+    """Return index and value of each scored hit, highest value first. *first* comes first, with the highest value."""
     policy = POLICIES[spec.name]
     scored = [(index, p) for index, p in enumerate(model) if p is not None and engine[index] < PINNED]
     values = _combine(policy, spec, [engine[index] for index, _ in scored], [p for _, p in scored])
     valued = [(index, value) for (index, _), value in zip(scored, values, strict=True)]
-    # Hits with equal values keep their order, in reverse, too.
+    # The sort is stable, also with `reverse`, so hits with equal values keep the engine's order.
     valued.sort(key=itemgetter(1), reverse=True)
     if first is None or not valued:
         return valued
@@ -208,5 +208,5 @@ def _low(
 
 
 def _combine(policy: Policy, spec: PolicySpec, engine: Sequence[float], model: Sequence[float]) -> Sequence[float]:
-    """Apply a policy with the rule's parameter or, if it has none, the default."""
+    """Return the policy's value for each hit, with the rule's parameter or, if it has none, the default."""
     return policy.combine(engine, model, policy.parameter if spec.parameter is None else spec.parameter)

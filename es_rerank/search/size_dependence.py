@@ -2,8 +2,8 @@
 
 Elasticsearch's `knn`, as a query or as a member of the body, finds as many nearest neighbors as the request has `size`,
 unless it has its own `k`. So does a `semantic` query on a dense vector. The engine's plugins read `ext` and may do
-anything with the requested page: diversify it, or send it to a model. Only for the plugin that records the page, the
-window can be larger: see `recorded`.
+anything with the requested page: diversify it, or send it to a model. Only if `ext` is for the plugin that records the
+page can the window be larger than the page; see `recorded`.
 
 Format: "Knn query" and "Semantic query" in the query DSL of Elasticsearch.
 """
@@ -19,8 +19,8 @@ from es_rerank.model import SearchBody
 from es_rerank.search.query_text.terms import listed
 from es_rerank.search.recorded import is_only_recorded
 
-# A body without any of these is not searched for clauses. A name may be written with escape sequences, or be part of
-# the encoded query of a `wrapper`.
+# A body without any of these strings has no clause that uses `size`. The name of a clause may also be written with
+# escape sequences, or be in the encoded query of a `wrapper`.
 _MARKS = (b"knn", b"semantic", b"wrapper", b"\\u")
 
 

@@ -16,7 +16,7 @@ def is_hidden(name: str) -> bool:
 
 
 def visible_fields(search: Search, fields: Iterable[str]) -> tuple[str, ...]:
-    """Return the fields whose values the hits of a search contain, by its filters of `_source` and its `fields`."""
+    """Return the fields whose values the hits of a search contain, according to its `_source` filters and `fields`."""
     if any(name in search.params or name in search.body.values for name in ("stored_fields", "script_fields")):
         # Hits then have no `_source` unless it is requested explicitly.
         has_source = any(name in search.params or name in search.body.values for name in SOURCE_FILTERS)
@@ -32,14 +32,15 @@ def visible_fields(search: Search, fields: Iterable[str]) -> tuple[str, ...]:
 def readable_fields(
     search: Search, fields: tuple[str, ...], named: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the fields of the mapping that the model may read. With a template, only fields that it shows are allowed.
+    """Return the fields of the mapping that the model may read, and the fields among them that the search names.
 
-    Otherwise, the order of the hits would reveal something about the content of the other fields.
+    For a search template, these are only fields that the hits in its response contain. Otherwise, the order of the hits
+    would reveal something about the content of other fields.
 
     Args:
         search: The search.
         fields: The fields chosen by the mapping.
-        named: Those of them that the search names.
+        named: The fields among *fields* that the search names.
 
     """
     if not search.from_template:
@@ -68,11 +69,11 @@ def _source_filter(search: Search) -> tuple[Sequence[str] | None, Sequence[str]]
 
 
 def _names(values: Any, *members: str) -> tuple[str, ...]:
-    """Return the patterns in these members."""
+    """Return the field patterns in these members of an object or URL parameters."""
     return tuple(name for member in members for name in _split(values.get(member)))
 
 
 def _split(value: Any) -> tuple[str, ...]:
-    """Return the patterns in a list, or in comma-separated text; none in any other value, such as false."""
+    """Return the field patterns in a list or a comma-separated text; empty for any other value, such as false."""
     listed = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else ()
     return tuple(one for one in listed if isinstance(one, str) and one not in {"", "false"})

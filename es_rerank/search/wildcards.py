@@ -16,7 +16,7 @@ def matches(name: str, pattern: str) -> bool:
     end = len(name) - (len(pattern) - last - 1)
     if end < start or not name.startswith(pattern[:start]) or not name.endswith(pattern[last + 1 :]):
         return False
-    # Between the first and the last wildcard, each part is found as early as possible.
+    # Each part between two wildcards is found as early as possible.
     at = start
     while start < last:
         following = pattern.find(WILDCARD, start + 1)

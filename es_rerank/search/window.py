@@ -46,9 +46,9 @@ def field_verdicts(hits: Sequence[Hit], plan: Plan) -> list[Verdict]:
 
 
 def minimum(plan: Plan) -> MinProbability | None:
-    """Return the lowest probability and what happens to hits below it. A value in the request overrides the rule's.
+    """Return the lowest probability with which hits keep their rank, and what happens to other hits; None for no limit.
 
-    The `min_score` of a request drops hits without a score, too, as in the engine.
+    A `min_score` in the request overrides the rule. It also drops hits without a score, as in the engine.
     """
     if plan.min_score is not None:
         return MinProbability(plan.min_score, LowHits.ONLY_SCORED)
@@ -63,11 +63,11 @@ def moves_hits(plan: Plan) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class WindowScores:
-    """The scores and the exact match that, together with a rule, determine the order of the fetched hits.
+    """The scores of the fetched hits, and whether the first one is an exact match. A rule orders the hits by these.
 
     Attributes:
         engine: The engine's score of each fetched hit, in the engine's order.
-        model: A probability for each hit of the window, the first hits of *engine*; None if not scored.
+        model: A probability for each hit of the window (the first hits of *engine*); None for a hit without a score.
         exact: Whether the first hit that is not pinned is an exact match; see `is_exact`. False if the rule of the plan
             protects no hits.
 
@@ -87,7 +87,7 @@ def window_scores(
         hits: The hits in the engine's order.
         plan: The plan of the search.
         engine: The engine's score of each hit.
-        model: A probability for each hit of the window; None if not scored.
+        model: A probability for each hit of the window; None for a hit that was not scored.
         fields: The fields that the model has read.
 
     """
@@ -99,7 +99,7 @@ def window_scores(
 
 
 def ranked(scores: WindowScores, rule: Rule, lowest: MinProbability | None) -> Ranking:
-    """Order the fetched hits by a rule.
+    """Return the order and the new scores of the fetched hits according to a rule.
 
     Args:
         scores: The scores of the hits.

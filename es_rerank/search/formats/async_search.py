@@ -1,4 +1,4 @@
-"""Asynchronous searches: parses responses, and stores the plan of the search in the id that the client gets.
+"""Async searches: parses the engine's responses, and stores the plan of the search in the id that the client gets.
 
 Formats: Elasticsearch's `_async_search` (`id`, `is_running`, `is_partial`, `response`) and OpenSearch's asynchronous
 search plugin (`id`, `state`, `response`).
@@ -36,13 +36,13 @@ _Window = Annotated[int, Meta(ge=0, le=1000)]
 
 @dataclass(frozen=True, slots=True)
 class AsyncSearchResponse:
-    """The response of an asynchronous search API.
+    """The response of an async search API.
 
     Attributes:
         body: The response body.
         id: The engine's id; None if the response has no id.
         id_span: The byte span of the id in `body`.
-        response: The byte span of the search response in `body`; None if there is none yet.
+        response: The byte span of the search response in `body`; None if `body` does not contain one yet.
         final: Whether the search response is complete.
 
     """
@@ -82,7 +82,7 @@ class _PackedPlan(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 
 
 def read(body: bytes) -> AsyncSearchResponse | None:
-    """Parse the response to a submit, poll or status request of an asynchronous search; None for any other format."""
+    """Parse the response to a submit, poll or status request of an async search. Return None for any other format."""
     try:
         check_depth(body)
         found = members(body)
@@ -105,7 +105,7 @@ def read(body: bytes) -> AsyncSearchResponse | None:
 
 
 def write(response: AsyncSearchResponse, client_id: str | None, search_response: bytes | None) -> bytes:
-    """Return the body with a new id and search response (None keeps the old one); other bytes are unchanged."""
+    """Return the body with a new id and a new search response; None keeps the old one. Other bytes are unchanged."""
     new = ((response.id_span, client_id and json.encode(client_id)), (response.response, search_response))
     return splice(response.body, [(span.start, span.end, value) for span, value in new if span and value])
 
@@ -162,7 +162,7 @@ def recall(client_id: str, rule: Callable[[str], Rule | None]) -> tuple[str, Pla
 
 
 def _has_succeeded(status: Mapping[str, Any]) -> bool | None:
-    """Return whether the search completed successfully; None if this is not an asynchronous search response."""
+    """Return whether the search completed successfully; None if *status* is not from an async search."""
     running, partial, state = (status.get(name) for name in ("is_running", "is_partial", "state"))
     if isinstance(running, bool) and isinstance(partial, bool):
         return not running and not partial
@@ -170,7 +170,7 @@ def _has_succeeded(status: Mapping[str, Any]) -> bool | None:
 
 
 def _pack(plan: Plan) -> bytes:
-    """Serialize a plan. `fetch.phase` is omitted, because an asynchronous search is fetched in a single request."""
+    """Serialize a plan. `fetch.phase` is omitted, because an async search is fetched in a single request."""
     return msgpack.encode(
         _PackedPlan(
             text=plan.text,
@@ -196,7 +196,7 @@ def _pack(plan: Plan) -> bytes:
 
 
 def _page_only(plan: Plan) -> Plan:
-    """Reduce a plan to cutting out the requested page, without reranking."""
+    """Return a plan that only cuts the client's page out of the fetched hits, in the engine's order."""
     rule = replace(plan.rule, template=None)
     return replace(
         plan,
@@ -225,7 +225,7 @@ def _unpack(packed: str) -> _PackedPlan | None:
 
 
 def _is_possible(kept: _PackedPlan) -> bool:
-    """Return whether es-rerank can have created this plan: the page is within the fetched hits, text implies fields."""
+    """Return whether es-rerank may have created this plan: its values do not contradict each other."""
     return (
         kept.fetch_from <= kept.start
         and bool(kept.text) == bool(kept.passage_fields)

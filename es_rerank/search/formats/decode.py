@@ -13,7 +13,7 @@ from es_rerank.model import RerankRequest, Search, SearchBody, Skip, Why
 from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch
 from es_rerank.search.formats.native_reranker import Resolved, resolve
 
-# Overrides the query text for the model.
+# Name of the header that overrides the query text for the model.
 QUERY_HEADER = "X-Rerank-Query"
 
 # Media types whose body is JSON text: application/json and the vendor types of Elasticsearch 8 and 9.
@@ -21,9 +21,9 @@ _JSON_TYPE = re.compile(
     r"^\s*(application/(json|x-ndjson|vnd\.elasticsearch\+(json|x-ndjson)|\*)|text/plain|\*/\*)\s*($|[;,])",
     re.IGNORECASE,
 )
-# Well below the depth at which Elasticsearch rejects `filter_path` (1,024).
+# Maximum number of dots in `filter_path`, well below the depth at which Elasticsearch rejects it (1,024).
 _MAX_FILTER_PATH_DEPTH = 500
-# The engines know fewer than 100 members, and reject unknown ones.
+# The engines know fewer than 100 members of a search body, and reject unknown ones.
 _MAX_MEMBERS = 1000
 # A search with a native reranker is parsed level by level, so that each level reads the text again.
 _MAX_RESOLVED_BYTES = 1_000_000
@@ -106,7 +106,7 @@ def _decode(request: EndpointRequest, parsed: ParsedSearch, raw: bytes) -> Searc
 
 
 def _from_header(headers: Mapping[str, str]) -> RerankRequest | None:
-    """Return the rerank request of the `X-Rerank-Query` header, decoded as UTF-8; None without a text."""
+    """Return the rerank request of the `X-Rerank-Query` header, decoded as UTF-8; None if it has no text."""
     value = headers.get(QUERY_HEADER, "")
     text = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip() if value else ""
     return RerankRequest(text, from_header=True) if text else None

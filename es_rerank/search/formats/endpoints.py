@@ -50,14 +50,14 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EndpointRow:
-    """HTTP methods and a path pattern of an endpoint.
+    """A row of the table of endpoints: HTTP methods and a path pattern.
 
     Attributes:
         endpoint: The endpoint.
         methods: HTTP methods.
         path: Pattern of the raw path; the group `target` is the index expression, the group `id` an id.
         role: The kind of endpoint.
-        ids: Ids that the row applies to; None means all.
+        ids: The ids in a path that the row applies to; None means all ids.
 
     """
 
@@ -69,7 +69,7 @@ class EndpointRow:
 
 
 def row(endpoint: Endpoint, methods: Collection[str], path: str, role: Role = Role.SEARCHES) -> EndpointRow:
-    """Create a row; a trailing slash in the request path is ignored."""
+    """Return a row whose path pattern also matches a trailing slash."""
     return EndpointRow(endpoint, frozenset(methods), re.compile(path + "/?$"), role)
 
 
@@ -138,7 +138,7 @@ class ParsedSearch:
         body: The search body; for a template, the template request's body.
         template: The request body for `_render/template`, which returns the search body; None for a plain search.
         header: The header line in an `_msearch`; None at other endpoints.
-        budget: The limits for the work of planning the search.
+        budget: Limits on the size of the body and the complexity of the query, so that planning the search is fast.
 
     """
 
@@ -151,7 +151,7 @@ class ParsedSearch:
 
 
 def in_force(ids: Collection[str]) -> tuple[EndpointRow, ...]:
-    """Return the active rows: rows that es-rerank answers itself are restricted to these ids."""
+    """Return the rows of all endpoints; those that es-rerank answers itself match only paths with one of *ids*."""
     return tuple(replace(one, ids=frozenset(ids)) if one.role is Role.OWN else one for one in ENDPOINTS)
 
 
@@ -177,7 +177,7 @@ def index_options(params: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 @lru_cache(maxsize=64)
 def parameters(query_string: str) -> Mapping[str, str]:
-    """Decode URL parameters; if one is repeated, the last value is used, as in the engines.
+    """Return the decoded URL parameters; the last value of a repeated parameter, as in the engines.
 
     Cached, because decoding is slow and the steps of a request need the parameters again.
     """
@@ -186,5 +186,5 @@ def parameters(query_string: str) -> Mapping[str, str]:
 
 
 def _decoded(text: str) -> str:
-    """Decode a name or a value."""
+    """Return the decoded name or value of a URL parameter."""
     return unquote_plus(text) if "%" in text or "+" in text else text

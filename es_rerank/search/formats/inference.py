@@ -17,7 +17,7 @@ import msgspec
 from es_rerank.jsonspan import decode
 
 _OPTIONS = ("top_n", "return_documents")
-# The largest window, and the maximum number of characters in its query and passages.
+# Maximum number of documents, as in the largest window, and of characters in the query and the documents together.
 MAX_INPUTS = 1000
 MAX_CHARACTERS = 5_000_000
 _COUNT = re.compile(r"[1-9][0-9]{0,9}")
@@ -61,7 +61,7 @@ def read(body: bytes) -> Question | str:
 
 
 def _settled(query: str, documents: Sequence[str], asked: Mapping[str, Any]) -> Question | str:
-    """Merge the options at the top level and in `task_settings`."""
+    """Return the question with all its options, or the reason for the 400 response."""
     settings = asked.get("task_settings")
     if not isinstance(settings, dict | None):
         return "[task_settings] must be an object"
@@ -70,7 +70,10 @@ def _settled(query: str, documents: Sequence[str], asked: Mapping[str, Any]) -> 
 
 
 def _chosen(query: str, documents: Sequence[str], options: Mapping[str, Any]) -> Question | str:
-    """Parse the options. An option that is missing or null has the default of Elasticsearch's own rerankers."""
+    """Return the question with parsed options, or the reason for the 400 response.
+
+    An option that is missing or null has the default of Elasticsearch's own rerankers.
+    """
     top_n, with_text = (options.get(name) for name in _OPTIONS)
     # The engine also accepts quoted numbers and booleans.
     if top_n is not None and (isinstance(top_n, bool) or not _COUNT.fullmatch(str(top_n))):
@@ -81,7 +84,7 @@ def _chosen(query: str, documents: Sequence[str], options: Mapping[str, Any]) ->
 
 
 def write(question: Question, probabilities: Sequence[float | None]) -> bytes:
-    """Return the response, best first. Ties keep the input order; blank documents, which have no score, are last.
+    """Return the response body, best document first. Ties keep the input order; blank documents (no score) are last.
 
     Args:
         question: The request.

@@ -30,7 +30,7 @@ _OPTIONS = INDEX_OPTIONS | {
     "routing",
     "search_type",
 }
-# In a list of index names, a comma would be part of a name, and an empty name is invalid.
+# In a list of index names, the engines take a comma as part of a name, and reject an empty name.
 _INDEX_NAME = re.compile(r"[^,]+")
 _BLANK = b" \t\r"
 
@@ -43,11 +43,11 @@ class MultiSearchResponse:
     responses: tuple[Span, ...]
 
     def response(self, index: int) -> bytes:
-        """Return the response at a position, which may be an error."""
+        """Return the response to the search at a position. It may be an error."""
         return self.responses[index].of(self.body)
 
     def success(self, index: int) -> bytes | None:
-        """Return the response at a position; None if it is an error."""
+        """Return the response to the search at a position; None if it is an error."""
         response = self.response(index)
         try:
             found = members(response)
@@ -57,7 +57,7 @@ class MultiSearchResponse:
         return response if status == HTTPStatus.OK and "error" not in found else None
 
     def with_responses(self, replaced: Mapping[int, bytes]) -> bytes:
-        """Return the body with the responses at these positions replaced; all other bytes are unchanged."""
+        """Return the body with the responses at some positions replaced; all other bytes are unchanged."""
         return splice(
             self.body,
             [(self.responses[index].start, self.responses[index].end, new) for index, new in replaced.items()],
@@ -123,7 +123,7 @@ def responses(body: bytes) -> MultiSearchResponse | None:
 
 
 def _search(header: bytes, body: bytes, search: ParsedSearch) -> ParsedSearch:
-    """Return the search on two lines. Raises ValueError if the header is invalid. A blank header counts as `{}`."""
+    """Return the search of a header line (`{}` if blank) and a body line. Raises ValueError if a line is invalid."""
     header = header if header.strip(_BLANK) else b"{}"
     values = decode(header, dict[str, Any])
     members(header)  # raises ValueError for a duplicate key

@@ -52,7 +52,7 @@ class _Reranker(Struct, frozen=True, forbid_unknown_fields=True, rename={"name":
 
 
 def resolve(raw: bytes, pipeline: str | None = None) -> Resolved:
-    """Remove native rerankers from a search body and return their options. Never raises.
+    """Return a search body without native rerankers, and the options of these rerankers. Never raises.
 
     Args:
         raw: The search body. A body without native rerankers, or that is not an object, is returned unchanged.
@@ -72,9 +72,9 @@ def resolve(raw: bytes, pipeline: str | None = None) -> Resolved:
 
 
 def _from_retriever(body: Members) -> tuple[Members, RerankRequest] | None:
-    """Remove `text_similarity_reranker` retrievers; None if there are none. Raises ValueError if they are invalid.
+    """Return a body without `text_similarity_reranker` retrievers, and their options; None if it has no such retriever.
 
-    If they are nested, the options of the outermost are used, with the smallest window of all.
+    If they are nested, the options of the outermost and the smallest window apply. Raises ValueError for invalid ones.
     """
     around, retriever = _peeled(body.get("retriever", b""))
     left, inside = _freed(retriever, 0)
@@ -94,7 +94,7 @@ def _from_retriever(body: Members) -> tuple[Members, RerankRequest] | None:
 
 
 def _peeled(retriever: bytes) -> tuple[list[_Reranker], bytes]:
-    """Remove the outer rerankers, outermost first; their filters are added to the retriever inside."""
+    """Return the rerankers around a retriever, outermost first, and that retriever with their filters added."""
     around: list[_Reranker] = []
     kind, value = _only(retriever)
     while kind == _RERANKER:
@@ -110,7 +110,7 @@ def _peeled(retriever: bytes) -> tuple[list[_Reranker], bytes]:
 
 
 def _freed(retriever: bytes, depth: int) -> tuple[bytes, list[_Reranker]]:
-    """Replace all rerankers in a retriever by their inner retrievers; without rerankers, the bytes are unchanged."""
+    """Return a retriever with each reranker in it replaced by its inner retriever, and the replaced rerankers."""
     if depth > _MAX_DEPTH:
         raise ValueError("nested too deeply")
     around, retriever = _peeled(retriever)
@@ -120,7 +120,7 @@ def _freed(retriever: bytes, depth: int) -> tuple[bytes, list[_Reranker]]:
 
 
 def _freed_inside(value: bytes, depth: int) -> tuple[bytes, list[_Reranker]]:
-    """Replace the rerankers in the child retrievers of an object."""
+    """Return an object without the rerankers in its child retrievers, and these rerankers."""
     parts = _opened(value)
     found: list[_Reranker] = []
     for name, free in _CHILDREN.items():
@@ -131,7 +131,7 @@ def _freed_inside(value: bytes, depth: int) -> tuple[bytes, list[_Reranker]]:
 
 
 def _freed_each(listed: bytes, depth: int) -> tuple[bytes, list[_Reranker]]:
-    """Replace the rerankers in a list of retrievers, or of objects with a `retriever` and its weight."""
+    """Return a list of retrievers, or of `{retriever, weight}` objects, without rerankers; and the rerankers."""
     entries = element_texts(listed) if listed.startswith(b"[") else []
     done = [_freed_inside(one, depth) if "retriever" in _opened(one) else _freed(one, depth) for one in entries]
     found = [one for _, more in done for one in more]
@@ -145,14 +145,14 @@ _CHILDREN: Mapping[str, Callable[[bytes, int], tuple[bytes, list[_Reranker]]]] =
 
 
 def _joined(wishes: list[_Reranker]) -> RerankRequest:
-    """Merge the options of several rerankers. Raises ValueError if their texts differ."""
+    """Return the merged options of several rerankers. Raises ValueError if their query texts differ."""
     (text,) = {one.inference_text for one in wishes}
     fields = dict.fromkeys(one.field for one in wishes if one.field)
     return RerankRequest(text, tuple(fields), chunks=any(one.chunk_rescorer is not None for one in wishes))
 
 
 def _filtered(retriever: bytes, more: bytes) -> bytes:
-    """Add one or more filters to a retriever's own. Raises ValueError if a filter is invalid."""
+    """Return a retriever with one or more filters added to its own. Raises ValueError if a filter is invalid."""
     added = _filters(more)
     if not added:
         return retriever
@@ -164,7 +164,7 @@ def _filtered(retriever: bytes, more: bytes) -> bytes:
 
 
 def _filters(value: bytes) -> list[bytes]:
-    """Return a filter or a list of filters as a list. Raises ValueError for any other value."""
+    """Return a filter, or a list of filters, as a list. Raises ValueError for any other value."""
     found = [value] if value.startswith(b"{") else element_texts(value)
     if all(one.startswith(b"{") for one in found):
         return found
@@ -187,7 +187,7 @@ def _plain(standard: bytes) -> Members:
 
 
 def _from_ext(body: Members, pipeline: str | None) -> tuple[Members, RerankRequest] | None:
-    """Remove `ext.rerank.query_context`; None if there is none. Raises ValueError if the engine must handle it."""
+    """Return a body without `ext.rerank`, and its text; None without it. Raises ValueError if the engine reranks."""
     ext = _opened(body.get("ext", b""))
     if "rerank" not in ext:
         return None
@@ -241,7 +241,7 @@ def _object(value: bytes) -> Members:
 
 
 def _replaced(body: Members, name: str, new: Members) -> Members:
-    """Return the members with the member *name* replaced by *new*."""
+    """Return the members of a body with the member *name* replaced by the members *new*; removed if *new* is empty."""
     return {key: one for old in body for key, one in (new if old == name else {old: body[old]}).items()}
 
 

@@ -10,7 +10,7 @@ from es_rerank.search.formats.decode import content, unreadable
 from es_rerank.search.formats.endpoints import MAX_QUERY_STRING, Endpoint, EndpointRequest, ParsedSearch
 
 Parse = Callable[[EndpointRequest, bytes], Sequence[ParsedSearch] | Skip]
-"""(request, decoded body) -> its searches, or a skip to pass the whole request to the engine."""
+"""(request, decoded body) -> the searches of the request, or a skip to pass the whole request to the engine."""
 
 
 def _search(request: EndpointRequest, body: bytes) -> Sequence[ParsedSearch] | Skip:
@@ -35,7 +35,7 @@ def _multi_search_template(request: EndpointRequest, body: bytes) -> Sequence[Pa
 
 
 def _rank_eval(request: EndpointRequest, body: bytes) -> Sequence[ParsedSearch] | Skip:
-    """Parse the rated searches."""
+    """Parse a request with searches to be rated."""
     return rank_eval.read(content(request, body), request.target, request.params)
 
 

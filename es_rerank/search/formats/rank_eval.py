@@ -24,7 +24,7 @@ from es_rerank.search.paging import body_integer
 _DEFAULT_K = 10
 # Bits of the smallest normal and of the largest positive 32-bit float. Positive floats are ordered like their bits.
 _MIN_BITS, _MAX_BITS = 0x0080_0000, 0x7F7F_FFFF
-# The engines reject these in a search to be rated, unless they are false.
+# The engines reject these members of a search to be rated, unless they are false.
 _REFUSED = frozenset({"aggregations", "aggs", "explain", "highlight", "profile", "suggest"})
 _NO_HITS = b'{"query":{"match_none":{}}}'
 
@@ -39,7 +39,7 @@ class RankedHit:
 
 @dataclass(frozen=True, slots=True)
 class _Rated:
-    """One element of `requests`: its byte offset in the body, its bytes, and the spans of its members in them."""
+    """One element of `requests`: its byte offset in the body, its bytes, and the spans of its members in these."""
 
     start: int
     raw: bytes
@@ -77,7 +77,7 @@ def read(body: bytes, target: str, params: Mapping[str, str]) -> Sequence[Parsed
 
 
 def ranked(hits: Sequence[RankedHit]) -> bytes:
-    """Return a search body that returns these hits in this order, with these scores as 32-bit floats.
+    """Return a search body for which the engine returns *hits* in the same order, with their scores as 32-bit floats.
 
     Each hit is a function in a `function_score`, because the engines accept at most 1,024 clauses in a query.
     """
@@ -93,7 +93,7 @@ def ranked(hits: Sequence[RankedHit]) -> bytes:
 
 
 def write(body: bytes, replaced: Mapping[int, bytes]) -> bytes:
-    """Replace the searches at these positions in a body parsed by `read`; all other bytes are unchanged.
+    """Return a body parsed by `read` with the searches at some positions replaced; all other bytes are unchanged.
 
     Where a request names a template, the search replaces the template. Templates are removed if no request uses one.
     """
@@ -111,7 +111,7 @@ def write(body: bytes, replaced: Mapping[int, bytes]) -> bytes:
 
 
 def _rated(body: bytes, array: Span) -> list[_Rated]:
-    """Locate the elements of `requests`. Raises ValueError if one is not an object, or has a duplicate key."""
+    """Return the elements of `requests`. Raises ValueError if one is not an object, or has a duplicate key."""
     text = array.of(body)
     spans = elements(text)
     return [
@@ -123,7 +123,7 @@ def _size(metric: bytes) -> int:
     """Return the number of hits that a metric evaluates, such as 20 for `{"precision": {"k": 20}}`.
 
     Raises:
-        ValueError: If the metric is invalid.
+        ValueError: The metric is invalid.
 
     """
     ((_, parameters),) = json.decode(metric, type=dict[str, dict[str, Any]]).items()
@@ -134,7 +134,7 @@ def _size(metric: bytes) -> int:
 
 
 def _templates(array: bytes) -> dict[str, tuple[bytes, bytes]]:
-    """Return, for each template id, the member (`source`, or `id` if it is stored) to render it: name and value."""
+    """Return, for each template id, name and value of the member to render it: `source` or, if it is stored, `id`."""
     found = {}
     for raw, spans in objects(array):
         script = spans["template"].of(raw)
@@ -147,7 +147,7 @@ def _templates(array: bytes) -> dict[str, tuple[bytes, bytes]]:
 def _search(
     rated: _Rated, templates: Mapping[str, tuple[bytes, bytes]], target: str, params: Mapping[str, str]
 ) -> ParsedSearch:
-    """Parse one request, which has a search or names a template. Raises KeyError or ValueError if it is invalid."""
+    """Return the search, or template, of one element of `requests`. Raises KeyError or ValueError if it is invalid."""
     values = {name: span.of(rated.raw) for name, span in rated.members.items()}
     template_params = json.decode(values.get("params", b"{}"), type=dict[str, Any])
     search = values.get("request")
@@ -162,7 +162,7 @@ def _search(
 
 
 def _replacement(rated: _Rated, search: bytes) -> Iterator[Edit]:
-    """Return the edits that replace a request's own search, or its template, with *search*."""
+    """Yield the edits that replace the search, or the template, of an element of `requests` with *search*."""
     own = rated.members.get("request")
     if own:
         yield own.start, own.end, search
@@ -173,7 +173,7 @@ def _replacement(rated: _Rated, search: bytes) -> Iterator[Edit]:
 
 
 def _falling(scores: Sequence[float]) -> list[float]:
-    """Convert scores to positive 32-bit floats. Reduce each score that is not lower than the previous one."""
+    """Return scores as positive 32-bit floats. A score that is not lower than the previous one is reduced."""
     falling = []
     bits = _MAX_BITS + 1
     for following, score in zip(range(len(scores) - 1, -1, -1), scores, strict=True):

@@ -1,4 +1,4 @@
-"""The table of query clauses, with the place of the text that a user typed in each. Unknown clauses are no error.
+"""The table of query clauses: where each clause has the text that a user typed. Unknown clauses are no error.
 
 Only query context is used: `filter` and `must_not` select documents, and their values usually come from applications.
 """
@@ -34,7 +34,7 @@ from es_rerank.search.query_text.terms import Clause, Context, QueryText, listed
 _NON_SCORING_MEMBERS = frozenset(
     {"filter", "must_not", "negative", "exclude", "functions", "inner_hits", "params", "script"}
 )
-# A wrapped query is a JSON text of its own, whose depth is added to that of the text around it.
+# Maximum number of nested `wrapper` queries. The depth of a wrapped query is added to that of the text around it.
 MAX_WRAPPERS = 1
 _MAX_WRAPPED_CHARACTERS = 32 * 1024
 _RANDOM_SCORE = ("random_score", "randomScore")
@@ -43,7 +43,7 @@ _MAX_TIE_BREAKER_WEIGHT = 0.1
 
 
 def read_query(value: Any, context: Context) -> Iterator[QueryText]:
-    """Yield the texts of a query or list of queries; in an unknown clause, those of the known clauses inside it.
+    """Yield the texts of a query or a list of queries; for an unknown clause, the texts of known clauses inside it.
 
     Args:
         value: A decoded query, `{clause: value}`, or a list of queries. Names may be in camelCase.
@@ -60,7 +60,7 @@ def read_query(value: Any, context: Context) -> Iterator[QueryText]:
 
 
 def inside(*keys: str) -> Clause:
-    """Create a compound clause whose scoring queries are in the members *keys*."""
+    """Create the reader of a compound clause whose scoring queries are in the members *keys*."""
 
     def clause(value: Any, context: Context) -> Iterator[QueryText]:
         for key in keys:
@@ -70,7 +70,7 @@ def inside(*keys: str) -> Clause:
 
 
 def alternatives(key: str) -> Clause:
-    """Create a compound clause whose member *key* has alternative queries; a hit may match only some of them."""
+    """Create the reader of a compound clause with alternative queries in *key*; a hit may match only some of them."""
 
     def clause(value: Any, context: Context) -> Iterator[QueryText]:
         queries = member(value, key)
@@ -91,12 +91,12 @@ def _bool(value: Any, context: Context) -> Iterator[QueryText]:
 
 
 def _count_scoring(queries: Any) -> int:
-    """Count the queries that affect the order; `match_all` adds the same score to every hit."""
+    """Return the number of queries that affect the order of hits. `match_all` does not: it scores all hits equally."""
     return sum(isinstance(query, dict) and "match_all" not in query for query in listed(queries))
 
 
 def _constant_score(value: Any, context: Context) -> Iterator[QueryText]:
-    """Yield the texts of the filter if it affects the order, because some hits match it and others do not.
+    """Yield the texts of the filter if it affects the order of the hits, because only some hits match it.
 
     This is the case in a `should` with other scoring clauses, and in `dis_max` or `hybrid` with more than one query. In
     other places, the clause adds the same score to every hit, so it is only a filter.
@@ -106,7 +106,7 @@ def _constant_score(value: Any, context: Context) -> Iterator[QueryText]:
 
 
 def _function_score(value: Any, context: Context) -> Iterator[QueryText]:
-    """Yield the texts of the scored query; none if hits are ordered by a random score, not by relevance."""
+    """Yield the texts of the scored query, or nothing if hits are ordered by a random score instead of relevance."""
     functions = [value, *listed(member(value, "functions"))]
     is_added = member(value, "boost_mode") == "sum"
     if not any(_is_random(one) and not (is_added and _breaks_ties(one)) for one in functions):
@@ -125,7 +125,7 @@ def _breaks_ties(function: Any) -> bool:
 
 
 def _script_score(value: Any, context: Context) -> Iterator[QueryText]:
-    """Yield the texts of the scored query; none if the script uses a random score."""
+    """Yield the texts of the scored query, or nothing if the script uses a random score."""
     script = member(value, "script")
     if "randomScore" not in str(member(script, "source") or script):
         yield from read_query(member(value, "query"), context)

@@ -73,7 +73,7 @@ def _url_texts(search: Search, context: Context) -> Iterator[QueryText]:
 
 
 def _each(read: Clause) -> Clause:
-    """Turn a reader of one value into a reader of one value or a list of values."""
+    """Return a reader of one value or a list of values that reads each value with *read*."""
     return lambda value, context: (text for element in listed(value) for text in read(element, context))
 
 

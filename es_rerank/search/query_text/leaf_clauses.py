@@ -1,4 +1,4 @@
-"""Readers of leaf clauses: yield their query text with the fields that they search."""
+"""Readers of leaf clauses, which yield the query text of a clause and the fields that it searches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from es_rerank.search.query_text.terms import MAX_QUERY_CHARACTERS, Clause, Cont
 # Users type a few words. Longer lists of terms are generated: ids, tags, permissions.
 _MAX_TERMS = 32
 Reduce = Callable[[str, Context, bool], str]
-"""(text, context, whether a searched field is a text field) -> the words of the text."""
+"""(text, context, whether a searched field is a text field) -> the words of the text, without query syntax."""
 
 
 def no_text(_value: Any, _context: Context) -> Iterator[QueryText]:
@@ -22,7 +22,7 @@ def no_text(_value: Any, _context: Context) -> Iterator[QueryText]:
 
 
 def field_value(*keys: str, reduce: Callable[[str], str] = str) -> Clause:
-    """Create a clause of the form `{field: text}` or `{field: {key: text}}`.
+    """Create the reader of a clause of the form `{field: text}` or `{field: {key: text}}`.
 
     Args:
         keys: The member names of the text in the long form; the first one present is used.
@@ -60,7 +60,7 @@ def term_value(*keys: str, reduce: Callable[[str], str] = str) -> Clause:
 
 
 def vector_text(*keys: str) -> Clause:
-    """Create a clause of the form `{vector field: {key: text}}`, whose text is not searched in a text field."""
+    """Create the reader of `{vector field: {key: text}}`, a clause whose text is not searched in a text field."""
 
     def clause(value: Any, _context: Context) -> Iterator[QueryText]:
         for query in listed(value):
@@ -75,7 +75,7 @@ def _unchanged(text: str, _context: Context, searches_text: bool) -> str:
 
 
 def own_value(key: str, reduce: Reduce = _unchanged) -> Clause:
-    """Create a clause of the form `{key: text, fields: [...]}` with its text reduced to words.
+    """Create the reader of a clause of the form `{key: text, fields: [...]}`. It reduces the text to words.
 
     Without fields, the engines search the default fields, which are assumed to be text fields.
     """
@@ -91,7 +91,7 @@ def own_value(key: str, reduce: Reduce = _unchanged) -> Clause:
 
 
 def model_text(key: str) -> Clause:
-    """Create a clause of the form `{key: text, field: name}` whose text is read by a model, whatever the field type."""
+    """Create the reader of `{key: text, field: name}`, a clause whose text a model reads, whatever the field type."""
 
     def clause(value: Any, context: Context) -> Iterator[QueryText]:
         name = _as_text(member(value, "field"))

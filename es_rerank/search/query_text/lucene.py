@@ -1,4 +1,4 @@
-"""Reduces query string syntaxes to plain words."""
+"""Reduces `query_string` queries and wildcard patterns to plain words."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from es_rerank.search.query_text.terms import TextMeter
 
 
 def _parser() -> LRParser:
-    """Import luqum's parser without writing to its folder, which may be read-only.
+    """Return luqum's parser, imported without writing to luqum's folder, which may be read-only.
 
     luqum creates its parser with PLY, which by default writes a report (and tables, if they are outdated) to disk, and
     prints a warning if it cannot.
@@ -111,7 +111,7 @@ def strip_operators(text: str) -> str:
 
 @lru_cache(maxsize=256)
 def _parse(text: str) -> Item | None:
-    """Parse a query string; None if luqum fails. Cached, as a search is read before and after its mapping is known."""
+    """Return the syntax tree of a query string; None if luqum rejects it. Cached, because each search is read twice."""
     try:
         return parser.parse(text)
     except (ValueError, InvalidOperation):
@@ -145,12 +145,12 @@ def _node_texts(node: Item, is_text_field: IsTextField, *, fielded: bool) -> Ite
 
 
 def _is_word(node: Item) -> bool:
-    """Return whether a node is a word, possibly boosted, required or fuzzy."""
+    """Return whether a syntax tree node is a single term, such as `hose`, `hose^2`, `+hose` or `hose~`."""
     return isinstance(_unwrapped(node), Word)
 
 
 def _leaf_text(node: Item) -> str:
-    """Return the unescaped text of a word or phrase; wildcards in a word are removed."""
+    """Return the unescaped text of a node that is a term or a phrase; wildcards in a term are removed."""
     node = _unwrapped(node)
     if isinstance(node, Phrase):
         return unescape(node.value[1:-1])
@@ -159,7 +159,7 @@ def _leaf_text(node: Item) -> str:
 
 
 def _unwrapped(node: Item) -> Item:
-    """Return the node inside boosts, `+` and `~`."""
+    """Return a node without the boost (`^2`), `+` and `~` around it."""
     while isinstance(node, Boost | Plus | BaseApprox):
         node = node.children[0]
     return node

@@ -1,4 +1,4 @@
-"""The table of Elasticsearch's retrievers, with the place of the user's text and the number of ranked hits."""
+"""The table of Elasticsearch's retrievers: where each retriever has the user's text, and how many hits it ranks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _INFERENCE_TEXT = own_value("inference_text")
 
 
 def read_retriever(value: Any, context: Context) -> Iterator[QueryText]:
-    """Yield the texts of a retriever `{type: ...}`; in an unknown type, those of the retrievers inside it.
+    """Yield the texts of a retriever `{type: ...}`; for an unknown type, the texts of the retrievers inside it.
 
     Args:
         value: The decoded `retriever` of a search body.
@@ -31,7 +31,7 @@ def read_retriever(value: Any, context: Context) -> Iterator[QueryText]:
 
 
 def _children(value: Any, context: Context) -> Iterator[QueryText]:
-    """Yield the texts of `retriever` and `retrievers`, whose entries may be `{retriever, weight, normalizer}`."""
+    """Yield the texts of the retrievers in `retriever` and `retrievers`, with or without weights and normalizers."""
     for child in [*listed(member(value, "retriever")), *listed(member(value, "retrievers"))]:
         yield from read_retriever(member(child, "retriever") or child, context)
 
@@ -49,7 +49,7 @@ def _fused(value: Any, context: Context) -> Iterator[QueryText]:
 
 
 def _reranked(value: Any, context: Context) -> Iterator[QueryText]:
-    """Yield the text by which hits are reranked or, without one, the texts of the child retriever."""
+    """Yield the text by which hits are reranked or, if there is none, the texts of the child retriever."""
     texts = list(_INFERENCE_TEXT(value, context))
     yield from texts or _children(value, context)
 

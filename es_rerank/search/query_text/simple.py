@@ -12,7 +12,7 @@ from es_rerank.search.query_text.terms import MAX_PARSED_CHARACTERS
 
 
 class Flag(IntFlag):
-    """The operators that a query may use, with the engines' numbers."""
+    """The operators that a query may use, with the same bits as in the engines' `flags`."""
 
     AND = auto()
     NOT = auto()
@@ -74,7 +74,7 @@ def simple_words(text: str, flags: Flag = ALL, *, parse: bool = True) -> str:
 
 
 class _Scanner:
-    """Reads a query once, from the left to the right."""
+    """Reads the tokens of a query from left to right. State: the current position."""
 
     def __init__(self, text: str, flags: Flag) -> None:
         """Start before the first character."""
@@ -111,7 +111,7 @@ class _Scanner:
         return False
 
     def _phrase(self) -> str:
-        """Return the phrase from the quotation mark here; a quotation mark without a closing one is not an operator."""
+        """Return the phrase at the current position; empty if the quotation mark there is never closed."""
         start = self._at + 1
         end = self._unescaped('"', start)
         if end < 0:
@@ -123,7 +123,7 @@ class _Scanner:
         return self._unescape(self._text[start:end])
 
     def _token(self, is_excluded: bool) -> str:
-        """Return the token here, without the operators at its end."""
+        """Return the token at the current position, without the operators at its end."""
         start = self._at
         escapes = self._flags & Flag.ESCAPE
         is_escaped = False
@@ -154,7 +154,7 @@ class _Scanner:
 
 
 def _closing_brackets(text: str, *, escapes: bool) -> dict[int, int]:
-    """Return the position of the closing bracket of each opening one that is closed."""
+    """Return a mapping from the position of each opening bracket that is closed to that of its closing bracket."""
     closing: dict[int, int] = {}
     opened: list[int] = []
     is_escaped = False

@@ -43,21 +43,21 @@ class QueryText:
 
 
 class TextMeter:
-    """Limits the work for the texts of one search. State: the work that is left for all of its clauses together."""
+    """Limits how much text is read and parsed for one search. State: the characters and tokens left for its clauses."""
 
     def __init__(self, tokens: int = DEFAULT_BUDGET.syntax_tokens) -> None:
-        """Start with this number of tokens of a query language."""
+        """Allow this number of tokens in texts with a query syntax."""
         self._tokens = tokens
         self._characters = 2 * MAX_QUERY_CHARACTERS
 
     def take(self, text: str) -> str:
-        """Return the start of a text that may be read."""
+        """Return the start of a text, as much as may still be read, and count its characters."""
         text = text[: self._characters]
         self._characters -= len(text)
         return text
 
     def parses(self, text: str) -> bool:
-        """Return whether a text in a query language may be parsed, which takes about 50 microseconds per token."""
+        """Return whether a text with a query syntax may be parsed. Parsing takes about 50 microseconds per token."""
         tokens = sum(1 for _ in _TOKEN.finditer(text)) if len(text) <= MAX_PARSED_CHARACTERS else self._tokens + 1
         if tokens > self._tokens:
             return False
@@ -90,7 +90,7 @@ class Context:
 
         A field that is not in the mapping, such as a wildcard pattern, is considered a text field, except metadata
         fields and names that end in `.keyword` or `.raw`. A text field with the name of a filter, such as `status`, is
-        one: dynamic mapping makes every string a text.
+        considered a filter, because dynamic mapping makes every string a `text` field.
         """
         parent = name.rpartition(".")[0]
         if names_filter(parent if self.field_types.get(parent, "object") in _STRING_KINDS else name):
@@ -110,7 +110,7 @@ class Context:
 
 
 Clause = Callable[[Any, Context], Iterator[QueryText]]
-"""Yields the texts of one clause's value. An invalid value has no text; the engine returns its own error."""
+"""Yields the query texts in the value of one clause. An invalid value has no text; the engine returns its own error."""
 
 
 def items(value: Any) -> Iterator[tuple[str, Any]]:
