@@ -29,6 +29,7 @@ from es_rerank.server.admin.pages import PREFIX
 from es_rerank.server.app import runner
 from es_rerank.server.listen.site import Sites, listen
 from es_rerank.server.listen.sockets import NONE, Sockets, bind_all
+from es_rerank.server.metric_files import share_metrics
 from es_rerank.server.state import STATE, State
 
 log = structlog.get_logger()
@@ -73,6 +74,7 @@ def raise_file_limit() -> None:
 def work(read_settings: SettingsReader, settings: Settings, bound: Sockets, rules: Rules) -> None:
     """Run one worker process."""
     configure(settings.log_level)
+    share_metrics()
     uvloop.run(_until_exit(settings, read_settings, bound, rules))
 
 
