@@ -7,7 +7,7 @@ from typing import Any
 
 
 class EsRerankError(Exception):
-    """An error that an operator or a client can fix. The message describes the problem and its place."""
+    """An error that an operator or a client can fix. The message says what is wrong, and where."""
 
 
 class ConfigError(EsRerankError):

@@ -30,7 +30,7 @@ class AdminPages:
     Attributes:
         url: Base URL of the admin pages. `es-rerank explain` also takes the URL of an engine.
         headers: Headers of each request, such as `Authorization`.
-        ca: PEM file of the CA certificates to trust; None for the system's.
+        ca: PEM file of the CA certificates to trust; None for the CA certificates of the system.
 
     """
 
@@ -48,7 +48,7 @@ class AdminClient:
         self._url = url
 
     async def status(self) -> Mapping[str, Any]:
-        """Return the response of `/_rerank/status`; empty if the URL is not that of es-rerank.
+        """Return the response of `/_rerank/status`; empty if the URL is not an address of es-rerank.
 
         Raises:
             EsRerankError: If access is denied, or if the URL is the address of es-rerank for clients.
@@ -83,7 +83,7 @@ class AdminClient:
 
 @asynccontextmanager
 async def connected(pages: AdminPages) -> AsyncIterator[AdminClient]:
-    """Create a client, and close its connections at the end.
+    """Yield a client, and close its connections at the end of the block.
 
     Raises:
         EsRerankError: If a request fails, for example because there is no connection.
@@ -103,7 +103,7 @@ async def read_status(pages: AdminPages) -> Mapping[str, Any]:
     """Return the response of `/_rerank/status` of a running es-rerank.
 
     Raises:
-        EsRerankError: If es-rerank cannot be reached or denies access, or if the URL is not that of es-rerank.
+        EsRerankError: If es-rerank cannot be reached or denies access, or if the URL is not an address of es-rerank.
 
     """
     async with connected(pages) as client:
@@ -114,7 +114,7 @@ async def read_status(pages: AdminPages) -> Mapping[str, Any]:
 
 
 async def _json(answer: aiohttp.ClientResponse) -> Mapping[str, Any]:
-    """Return the JSON object in a response; empty if the body is anything else."""
+    """Return the JSON object in a response body, or an empty object if the body is anything else."""
     try:
         body = await answer.json(content_type=None)
     except ValueError:

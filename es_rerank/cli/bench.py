@@ -104,7 +104,7 @@ def _requests(options: Mapping[str, Any], load: Load) -> tuple[dict[Side, Reques
 
 
 def _targets(options: Mapping[str, Any]) -> dict[Side, SearchTarget]:
-    """Return the target of the searches for each side."""
+    """Return the URL, the index and the headers of the searches for the baseline and the endpoint."""
     headers = dict(map(parse_header, options["header"]))
     off = {} if options["baseline"] else _OFF
     baseline = search_target(options["baseline"] or options["endpoint"], options["index"], {**headers, **off})
@@ -129,7 +129,7 @@ def _measured(
 
 
 async def _run(options: Mapping[str, Any], test: LoadTest) -> None:
-    """Check that both sides answer, and run the test.
+    """Check that the baseline and the endpoint respond to a search, and run the test.
 
     Raises:
         SearchError: If the first search of a side fails.

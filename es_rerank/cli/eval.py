@@ -86,7 +86,7 @@ def eval(**options: Any) -> None:  # noqa: A001 - the name of the subcommand
 
 
 def _searched(options: Mapping[str, Any], cutoffs: Cutoffs) -> tuple[list[Comparison], wording.Setup]:
-    """Read the files and make the searches."""
+    """Read the files and run the searches. Return the comparison of each query, and the setup for the report."""
     queries, judgments = read_queries(options["queries"]), read_judgments(options["judgments"])
     if options["by"]:
         check_field(queries, options["by"])
@@ -118,7 +118,7 @@ def _searched(options: Mapping[str, Any], cutoffs: Cutoffs) -> tuple[list[Compar
 
 
 def _lines(summary: Summary, setup: wording.Setup) -> Iterator[str]:
-    """Return the lines of the output."""
+    """Yield the lines of the output."""
     yield f"{summary.total.queries} queries, index {setup.index}"
     yield ""
     yield from table(wording.HEAD, wording.measure_rows(summary.total))

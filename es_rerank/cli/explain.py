@@ -75,7 +75,7 @@ def explain(**options: Any) -> None:
 
 
 def _offline(options: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Explain the searches of a request without a connection."""
+    """Return the explanation of each search of a request, without a connection."""
     rules = Rules(loading.load({"mappings": options["mappings"]}, {}, None))
     resolver = _Resolver(rules, _mapping(options["mapping"]) if options["mapping"] else None)
     method = options["method"].upper()
@@ -88,7 +88,7 @@ def _offline(options: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def _online(options: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Explain the searches of a request with the es-rerank or the engine at `--endpoint`."""
+    """Return the explanation of each search of a request, from the es-rerank or the engine at `--endpoint`."""
     # Imported here, because these modules import the server and the log library, which the offline form does not need.
     from es_rerank.cli.admin_client import AdminPages  # noqa: PLC0415
     from es_rerank.cli.explain_endpoint import explain_request  # noqa: PLC0415
@@ -116,8 +116,8 @@ class _Resolver:
     """Finds the rule and the field types of a search in files, without requests to the engine.
 
     Attributes:
-        rules: The rules.
-        mapping: Index names and field types in the mapping file; None without a file.
+        rules: The rules of which one is chosen for a search.
+        mapping: Index names and field types in the mapping file; None if there is no mapping file.
 
     """
 
@@ -131,7 +131,7 @@ class _Resolver:
         return Skip(rule) if isinstance(rule, Why) else (rule, info)
 
     def _info(self, search: Search) -> IndexInfo:
-        """Return the indices and fields in the mapping file. Without a file, all searched fields count as text."""
+        """Return the indices and fields in the mapping file. Without a file, all searched fields are text fields."""
         if self.mapping is None:
             searched = [name for text in typed_texts(search, None) for name in text.fields if "*" not in name]
             return IndexInfo((), dict.fromkeys(searched or ["*"], "text"))
@@ -142,7 +142,7 @@ class _Resolver:
 
 
 def _explained(request: EndpointRequest, method: str, parsed: ParsedSearch, resolver: _Resolver) -> dict[str, Any]:
-    """Return the output for one search of a request."""
+    """Return the explanation of one search of a request."""
     if parsed.template is not None and not mustache.can_render():
         return entry("unknown", note=_NOT_RENDERED)
     search = decode(request, parsed, mustache.render(parsed.template) if parsed.template is not None else None)
@@ -159,7 +159,7 @@ def _explained(request: EndpointRequest, method: str, parsed: ParsedSearch, reso
 
 
 def _ports(resolver: _Resolver) -> Ports:
-    """Return pipeline ports that do not connect to an engine or a model."""
+    """Return I/O functions for the pipeline that connect to no engine and no rerank server."""
 
     async def no_hits(_plan: Plan) -> EngineReply:
         return EngineReply()
@@ -171,7 +171,7 @@ def _ports(resolver: _Resolver) -> Ports:
 
 
 def _mapping(file: Any) -> tuple[Sequence[str], Mapping[str, str]]:
-    """Read the mapping file. Raises ConfigError, which names the file, if it is invalid."""
+    """Return the index names and field types in the mapping file. Raises ConfigError, which names the file."""
     try:
         return mapping_file.read(file.read())
     except ConfigError as error:

@@ -1,6 +1,6 @@
-"""Explains a request with `es-rerank explain --endpoint`: at a running es-rerank, or in front of an engine.
+"""Explains a request for `es-rerank explain --endpoint`. The URL is that of a running es-rerank or of an engine.
 
-In front of an engine, a temporary es-rerank is started in this process.
+For an engine, a temporary es-rerank is started in this process.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ async def explain_request(
 
 
 def _settings(pages: AdminPages, config: Path | None, mappings: str | None) -> Settings:
-    """Return the settings of the temporary es-rerank: those of `es-rerank serve`, but without TLS for clients."""
+    """Return the settings of the temporary es-rerank: as for `es-rerank serve`, but without TLS for clients."""
     own = {"listen": "127.0.0.1:9280", "admin_listen": "127.0.0.1:9281", "workers": 1, "proxy_protocol": False}
     tls = {"upstream_ca": pages.ca} if pages.ca else {}
     settings = settings_from({"config": config, "upstream": pages.url, "mappings": mappings, **own, **tls})

@@ -93,7 +93,7 @@ def _impressions(options: Mapping[str, Any]) -> tuple[Iterator[Impression], Igno
 def _judged(model: ClickModel, min_impressions: int) -> list[Evidence]:
     """Return the evidence for each document that was shown at least *min_impressions* times for a query.
 
-    Queries without a click on such a document are left out.
+    Queries without a click on such a document are omitted.
     """
     often = [one for one in model.evidence() if one.impressions >= min_impressions]
     clicked = {one.query for one in often if one.clicks}
@@ -101,7 +101,7 @@ def _judged(model: ClickModel, min_impressions: int) -> list[Evidence]:
 
 
 def _queries(rows: Iterable[Evidence]) -> Iterator[tuple[str, str]]:
-    """Yield each query with a number of impressions: those of the document that was shown most often for it."""
+    """Yield each query with the number of impressions of the document that was shown most often for this query."""
     shown: dict[str, int] = {}
     for row in rows:
         shown[row.query] = max(shown.get(row.query, 0), row.impressions)
@@ -122,7 +122,7 @@ def _csv(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _lines(model: ClickModel, rows: Sequence[Evidence], ignored: Ignored) -> Iterator[str]:
-    """Return the lines of the output."""
+    """Yield the lines of the output."""
     yield f"{len({row.query for row in rows})} queries, {len(rows)} judgments"
     yield ""
     yield "position  impressions  clicks    CTR"

@@ -18,7 +18,7 @@ _NOT_MAPPING_TYPES = frozenset({"_meta", "runtime"})
 
 
 def read(text: bytes) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Parse the content of a mapping file.
+    """Return the index names and the field types in the content of a mapping file.
 
     Returns:
         The index names (empty if the file names no index), and the type of each field by its dotted path. A field that
@@ -59,7 +59,7 @@ def _types_of_index(index: Any, place: str) -> dict[str, str]:
 
 
 def _mappings(index: Any, place: str) -> list[Mapping[str, Any]]:
-    """Return the mappings of one index, one per mapping type. Raises ConfigError if there are none."""
+    """Return the mappings of one index, one per mapping type. Raises ConfigError if there is no mapping."""
     mapping = index.get("mappings", index if "properties" in index else None) if isinstance(index, dict) else None
     if not isinstance(mapping, dict):
         raise ConfigError(f"{place}there is no `mappings` object")
@@ -70,7 +70,7 @@ def _mappings(index: Any, place: str) -> list[Mapping[str, Any]]:
 
 
 def _fields(properties: Mapping[str, Any], prefix: str, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Iterate over all fields, including object subfields and multi-fields, with their dotted paths."""
+    """Yield the dotted path and the definition of each field, including object subfields and multi-fields."""
     for name, field in properties.items():
         path = prefix + name
         if not isinstance(field, dict) or not isinstance(field.get("type", ""), str):
@@ -81,7 +81,7 @@ def _fields(properties: Mapping[str, Any], prefix: str, place: str) -> Iterator[
 
 
 def _object(holder: Mapping[str, Any], name: str, place: str) -> Mapping[str, Any]:
-    """Return the object in member *name*, empty if it is missing. Raises ConfigError if it is not an object."""
+    """Return the object in member *name*; empty if the member is missing. Raises ConfigError if it is not an object."""
     member = holder.get(name, {})
     if not isinstance(member, dict):
         raise ConfigError(f"{place}`{name}` is not an object")
@@ -89,7 +89,7 @@ def _object(holder: Mapping[str, Any], name: str, place: str) -> Mapping[str, An
 
 
 def _type(field: Mapping[str, Any], fields: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return a field's type. The type of an alias is that of its target, if the target exists."""
+    """Return a field's type. An alias has the type of its target, if the target exists."""
     target = fields.get(str(field.get("path")), field) if field.get("type") == "alias" else field
     field_type = str(target.get("type", "object"))
     return "object" if field_type == "passthrough" else field_type

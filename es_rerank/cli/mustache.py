@@ -22,7 +22,7 @@ def can_render() -> bool:
 
 
 def render(template: bytes) -> bytes | None:
-    """Render an inline search template. Requires pystache, see `can_render`.
+    """Return the search that an inline search template renders to. Requires pystache, see `can_render`.
 
     The engines' Mustache functions `toJson`, `join` and `url` are supported. Values are escaped for JSON strings.
 
@@ -55,7 +55,7 @@ def _renderer() -> Any:
 
 
 def _escape(text: str) -> str:
-    """Escape a value for use inside a JSON string."""
+    """Return a value escaped for use inside a JSON string."""
     return msgspec.json.encode(text)[1:-1].decode()
 
 
@@ -69,7 +69,7 @@ def _sections(params: Mapping[str, Any]) -> dict[str, Callable[[str], str]]:
 
 
 def _value(params: Mapping[str, Any], name: str) -> Any:
-    """Return the value of the parameter with a dotted name, or None if there is none."""
+    """Return the value of the parameter with a dotted name, or None if there is no such parameter."""
     value: Any = params
     for part in name.strip().strip("{}").split("."):
         value = value.get(part) if isinstance(value, dict) else None

@@ -32,7 +32,7 @@ class FiniteNumber(click.FloatRange):
     """A number in a range. In contrast to `click.FloatRange`, NaN and infinity are never in the range."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the number."""
+        """Return the number. The conversion fails if the number is not finite or out of range."""
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number", param, ctx)
@@ -40,7 +40,7 @@ class FiniteNumber(click.FloatRange):
 
 
 def setting_options(command: Command) -> Command:
-    """Add `--config` and one option per setting to a command."""
+    """Return a command with the option `--config` and one option per setting."""
     for name, row in reversed(Settings.model_fields.items()):
         command = _option(name, row)(command)
     return click.option(
@@ -52,7 +52,7 @@ def setting_options(command: Command) -> Command:
 
 
 def settings_from(flags: dict[str, Any]) -> Settings:
-    """Load the settings from flags, environment variables and the `--config` file.
+    """Return the settings from flags, environment variables and the `--config` file.
 
     Args:
         flags: The value of each command-line flag, including `config`; None if the flag was not used.
@@ -67,7 +67,7 @@ def settings_from(flags: dict[str, Any]) -> Settings:
 
 
 def parse_header(text: str) -> tuple[str, str]:
-    """Parse `Name: value`. Raises EsRerankError if it is malformed, without quoting it: the value may be a secret."""
+    """Return name and value in `Name: value`. The error does not quote a malformed header, which may have a secret."""
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
         raise EsRerankError("--header: use the form NAME:VALUE")
@@ -75,7 +75,7 @@ def parse_header(text: str) -> tuple[str, str]:
 
 
 def parse_windows(text: str) -> list[int]:
-    """Parse `--windows`, such as `10,20`. Raises EsRerankError if it is malformed."""
+    """Return the windows in `--windows`, such as `10,20`, sorted. Raises EsRerankError if the text is malformed."""
     parts = text.split(",")
     if not all(part.strip().isdecimal() and 1 < int(part) <= _MAX_WINDOW for part in parts):
         raise EsRerankError(f"--windows: {text!r} must be numbers from 2 to {_MAX_WINDOW}, such as 10,20,50")
@@ -83,7 +83,7 @@ def parse_windows(text: str) -> list[int]:
 
 
 def _option(name: str, row: FieldInfo) -> Callable[[Command], Command]:
-    """Return the click option for one setting.
+    """Return the decorator that adds the option for one setting.
 
     Click does not convert or validate values, because `Settings` does so for all sources of settings.
     """

@@ -73,14 +73,14 @@ class ChangeDetector:
         self._previous: Fingerprint | None = None
 
     def __repr__(self) -> str:
-        """Return the files that are polled."""
+        """Show the files that are polled."""
         return f"ChangeDetector(files={[str(path) for path in configuration_files(self.settings, self._file)]})"
 
     def changed(self) -> bool:
         """Poll the files and return whether they have changed and must be reloaded.
 
-        A change is reported only after two consecutive polls have found the same state, because a file could still be
-        written at the first one. Each change is reported once, even if the new files are invalid.
+        A change is reported only after two consecutive polls have found the same state, because a file could be
+        incomplete at the first poll. Each change is reported once, even if the new files are invalid.
         """
         before, self._previous = self._previous, fingerprint(configuration_files(self.settings, self._file))
         complete = self._loaded != self._previous == before
@@ -92,7 +92,7 @@ class ChangeDetector:
 def load_configuration(
     read_settings: Callable[[], Settings], load_certificates: Callable[[], object]
 ) -> tuple[Settings, Rules]:
-    """Read settings, rules and certificates. Raises ConfigError if one of them is invalid."""
+    """Load the certificates, and return settings and rules. Raises ConfigError if any of them is invalid."""
     settings = read_settings()
     rules = Rules(settings)
     load_certificates()
@@ -169,7 +169,7 @@ def _file_state(path: Path) -> tuple[int, ...] | None:
 
 
 def _restart_required(before: Settings, now: Settings) -> dict[str, list[str]]:
-    """Return a log field with the names of changed settings that require a restart; empty if there are none."""
+    """Return a log field with the names of changed settings that require a restart; empty without such settings."""
     changed = [
         name for name in Settings.model_fields if name not in INHERITED and getattr(before, name) != getattr(now, name)
     ]

@@ -72,7 +72,7 @@ def raise_file_limit() -> None:
 
 
 def work(read_settings: SettingsReader, settings: Settings, bound: Sockets, rules: Rules) -> None:
-    """Run one worker process."""
+    """Run the endpoint in a worker process until it is stopped."""
     configure(settings.log_level)
     share_metrics()
     uvloop.run(_until_exit(settings, read_settings, bound, rules))

@@ -22,7 +22,7 @@ _NOT_MEASURED = (
 
 
 def _duration(_context: click.Context, _option: click.Parameter, value: str) -> float:
-    """Parse a duration such as `3s`. Return it in seconds."""
+    """Return a duration such as `3s` in seconds."""
     try:
         return seconds(value)
     except ValueError as error:
@@ -76,7 +76,7 @@ def size(**options: Any) -> None:
 
 
 def _rows(sizing: Sizing, deadline: float, peak: float | None) -> Iterator[tuple[str, str]]:
-    """Yield the rows of the table. *deadline* is in seconds, *peak* in searches per second."""
+    """Yield the rows of the output. *deadline* is in seconds, *peak* in searches per second (None omits its rows)."""
     yield "tokens of a new search", f"{sizing.search_tokens:,}"
     yield "model time of a new search", shown_seconds(sizing.search_seconds)
     fits = sizing.fits(deadline)

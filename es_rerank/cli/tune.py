@@ -99,7 +99,7 @@ def _judged(own: dict[str, Any]) -> tuple[list[Query], Judgments]:
 
 
 def _names(text: str) -> list[str]:
-    """Parse the value of one `--fields`. Raises EsRerankError if a name is empty."""
+    """Return the field names in one `--fields` option. Raises EsRerankError if a name is empty."""
     names = [part.strip() for part in text.split(",")]
     if not all(names):
         raise EsRerankError(f"--fields: {text!r} must be names of fields, such as title,body")
@@ -107,13 +107,13 @@ def _names(text: str) -> list[str]:
 
 
 def _scores(task: Task, queries: list[Query], judgments: Judgments) -> Scores:
-    """Search for all queries and score their hits, with a progress bar."""
+    """Search for all queries, and return the scores of their hits. Shows a progress bar."""
     with click.progressbar(length=2 * len(queries), label="scoring", file=sys.stderr, show_pos=True) as bar:
         return asyncio.run(collect(task, queries, judgments, lambda: bar.update(1)))
 
 
 def _summary(scores: Scores, setup: TuneSetup) -> TuneSummary:
-    """Compare the candidates, with a progress bar, and choose one."""
+    """Compare the candidate rules, and return the comparison with the proposed rule. Shows a progress bar."""
     compared = list(dict.fromkeys([current(scores.rule), *candidates(scores.places, scores.rule)]))
     with click.progressbar(length=len(compared), label="comparing", file=sys.stderr, show_pos=True) as bar:
         selector = Selector(Outcomes(scores.pools, setup.cutoffs), compared, bar.update)
@@ -140,7 +140,7 @@ def _write(summary: TuneSummary, scores: Scores, settings: Settings, own: dict[s
 
 
 def _lines(summary: TuneSummary) -> Iterator[str]:
-    """Return the lines of the output."""
+    """Yield the lines of the output."""
     yield f"{len(summary.changes)} queries, index {summary.setup.index}"
     yield ""
     yield from table(wording.head(summary), wording.rows(summary))

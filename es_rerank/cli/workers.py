@@ -85,7 +85,7 @@ class LatestRules:
         self._detector = ChangeDetector(settings, read_settings)
 
     def __repr__(self) -> str:
-        """Return the names of the rules."""
+        """Show the names of the rules, and whether file changes trigger a reload."""
         return f"LatestRules({[rule.name for rule in self.rules]}, watches={self.watches})"
 
     def poll(self) -> None:
@@ -130,7 +130,7 @@ class Team:
         self._woken, self._wake = os.pipe()
 
     def __repr__(self) -> str:
-        """Return the process IDs, and whether the workers are being stopped."""
+        """Show the process IDs, and whether the workers are being stopped."""
         return f"Team(pids={[process.pid for process in self._processes]}, stopping={not self._wanted})"
 
     def run(self) -> None:

@@ -25,13 +25,13 @@ _STORES = ("redis", "rediss", "redis+cluster", "rediss+cluster")
 
 
 def host_and_port(address: str) -> tuple[str, int]:
-    """Split HOST:PORT and remove the brackets of an IPv6 address."""
+    """Return the host and the port in HOST:PORT. The brackets of an IPv6 address are removed."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
 
 
 def same_place(first: str, second: str) -> bool:
-    """Return whether two addresses conflict. Ports (except 0) conflict even if the hosts differ."""
+    """Return whether two addresses conflict. Equal ports (except 0) conflict even if the hosts differ."""
     if first.startswith(UNIX):
         return first == second
     port = host_and_port(first)[1]
@@ -39,7 +39,7 @@ def same_place(first: str, second: str) -> bool:
 
 
 def _address(value: str) -> str:
-    """Validate HOST:PORT."""
+    """Validate and return HOST:PORT."""
     match = _ADDRESS.match(value)
     if not match or int(match[2]) > _MAX_PORT:
         raise ValueError("must be HOST:PORT, such as 127.0.0.1:9280")
@@ -47,19 +47,19 @@ def _address(value: str) -> str:
 
 
 def _listen(value: str) -> str:
-    """Validate HOST:PORT or unix:/PATH."""
+    """Validate and return HOST:PORT or unix:/PATH."""
     return _socket(value) if value.startswith(UNIX) else _address(value)
 
 
 def _socket(value: str) -> str:
-    """Validate unix:/PATH."""
+    """Validate and return unix:/PATH."""
     if not value.removeprefix(UNIX).startswith("/"):
         raise ValueError("must be unix:/PATH, such as unix:/run/es-rerank.sock")
     return value
 
 
 def _admin_listen(value: str) -> str:
-    """Validate HOST:PORT, unix:/PATH or `shared`."""
+    """Validate and return HOST:PORT, unix:/PATH or `shared`."""
     if value == SHARED:
         return value
     try:
@@ -69,7 +69,7 @@ def _admin_listen(value: str) -> str:
 
 
 def _url(value: str) -> str:
-    """Validate an http or https URL that has no query, fragment or credentials, and remove trailing slashes."""
+    """Validate an http or https URL without query, fragment and credentials. Return it without trailing slashes."""
     try:
         parts = urlsplit(value)
         valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
@@ -84,7 +84,7 @@ def _url(value: str) -> str:
 
 
 def _server_url(value: str) -> str:
-    """Validate the URL of a rerank server, the path of its Unix socket, or `dns://` with a DNS name."""
+    """Validate and return the URL of a rerank server, the path of its Unix socket, or `dns://` with a DNS name."""
     if value.startswith(UNIX):
         return _socket(value)
     if not value.lower().startswith(DNS):
@@ -96,7 +96,7 @@ def _server_url(value: str) -> str:
 
 
 def _name_server(value: str) -> str:
-    """Validate the IP address and port of a DNS server."""
+    """Validate and return the IP address and port of a DNS server."""
     try:
         ip_address(host_and_port(_address(value))[0])
     except ValueError as error:
@@ -105,7 +105,7 @@ def _name_server(value: str) -> str:
 
 
 def _store_url(value: str) -> str:
-    """Validate the URL of Redis or Valkey. It must not contain credentials."""
+    """Validate and return the URL of Redis or Valkey, which must not contain credentials."""
     scheme, separator, rest = value.partition("://")
     if not separator or scheme.lower() not in _STORES:
         raise ValueError(f"must be a URL such as redis://127.0.0.1:6379/0; it can start with {', '.join(_STORES)}")

@@ -56,7 +56,7 @@ def conflicts(values: Mapping[str, Any], changed: Collection[str], named: Collec
 
 
 def _model(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the conflict between `backend` and `profile`."""
+    """Return the conflict between `backend` and `profile`; empty if the backend can serve the profile's model."""
     backend, profile = values["backend"], values["profile"]
     if can_serve(backend, profile):
         return []
@@ -65,7 +65,7 @@ def _model(values: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _addresses(values: Mapping[str, Any], named: Collection[str]) -> list[tuple[str, str]]:
-    """Return the conflicts between `listen` and `admin_listen`."""
+    """Return the conflicts between the addresses `listen` and `admin_listen`, and of `shared` with other settings."""
     listen, admin_listen = values["listen"], values["admin_listen"]
     if admin_listen == SHARED:
         # The engine would authenticate es-rerank by its client certificate instead of the caller.

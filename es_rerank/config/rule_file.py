@@ -92,13 +92,13 @@ class RuleFile(BaseModel):
     @field_validator("index", mode="before", json_schema_input_type=str | list[str])
     @classmethod
     def _list(cls, value: Any) -> Any:
-        """Convert a single index name to a list."""
+        """Return a single index name as a list, and a list unchanged."""
         return [value] if isinstance(value, str) else value
 
     @field_validator("mode", mode="before")
     @classmethod
     def _unquoted_mode(cls, value: Any) -> Any:
-        """Accept unquoted `on` and `off`, which the YAML parser converts to booleans."""
+        """Return the mode for a boolean, because the YAML parser converts unquoted `on` and `off` to booleans."""
         return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
     @model_validator(mode="after")

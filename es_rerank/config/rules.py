@@ -51,15 +51,16 @@ class Rules:
         return forced
 
     def named(self, name: str) -> Rule | None:
-        """Return the rule with this name, or None."""
+        """Return the rule with this name, or None if there is no such rule."""
         return next((rule for rule in self if rule.name == name), None)
 
     def choose(self, target: str, names: Sequence[str]) -> Rule | Why:
-        """Select the rule for a search.
+        """Return the rule for a search, or the reason why the search is not reranked.
 
         Hidden indices (names with a leading dot) are never reranked. A search that names a hidden index is not
-        reranked. Hidden indices that only match a wildcard are ignored. Backing indices of data streams, and indices
-        that the engine has restored, shrunk or mounted under another name, belong to the name that they had before.
+        reranked. Hidden indices that only match a wildcard are ignored. A rule for a data stream applies to its backing
+        indices, and a rule for an index applies to it when the engine has restored, shrunk or mounted it under another
+        name.
 
         Args:
             target: The index expression in the request's path.
@@ -81,7 +82,7 @@ class Rules:
         return Why.NO_RULE if rule is None else Why.OFF if rule.mode is RuleMode.OFF else rule
 
     def _first(self, names: Sequence[str]) -> Rule | None:
-        """Return the first rule that matches one of the names of an index, or the request's index expression."""
+        """Return the first rule that matches a name of an index or the index expression; None if no rule matches."""
         if not self._rules:
             return self.default_rule
         return next((rule for rule in self._rules if any(_matches(rule, name) for name in names)), None)
@@ -136,7 +137,7 @@ def files(folder: Path | None) -> list[Path]:
 
 
 def _read(path: Path, settings: Settings) -> Rule:
-    """Read a rule file. The rule's name is the file name without suffix."""
+    """Return the rule in a rule file. The name of the rule is the file name without suffix."""
     source = yaml_source.load(path)
     file = yaml_source.validate(RuleFile, source)
     if file.min_probability is not None and BACKENDS[settings.backend].local:
@@ -173,7 +174,7 @@ def _rule(name: str, file: RuleFile, settings: Settings) -> Rule:
 
 
 def _minimum(file: RuleFile) -> MinProbability | None:
-    """Return the lowest probability and what happens to hits below it; None if the file has no limit."""
+    """Return the lowest probability and what happens to hits below it; None if the file has no `min_probability`."""
     below = LowHits(file.below_min_probability or LowHits.DROP)
     return None if file.min_probability is None else MinProbability(file.min_probability, below)
 

@@ -67,7 +67,7 @@ def lifetime(value: object) -> float:
 
 
 def _policy(value: str) -> str:
-    """Validate a policy: its name, and a parameter in parentheses if the policy takes one."""
+    """Validate and return a policy: its name, and a parameter in parentheses if the policy takes a parameter."""
     match = _POLICY.match(value)
     if not match or match[1] not in POLICIES:
         *others, last = (f"{name}({row.parameter:g})" for name, row in POLICIES.items() if row.parameter)
@@ -82,7 +82,7 @@ def _policy(value: str) -> str:
 
 
 def _fingerprint(value: str) -> str:
-    """Validate a SHA-256 fingerprint in hexadecimal, and remove colons."""
+    """Validate a SHA-256 fingerprint in hexadecimal, and return it in lower case without colons."""
     digest = value.replace(":", "").lower()
     if not _SHA256.match(digest):
         raise ValueError("must be the SHA-256 fingerprint of a certificate: 64 hexadecimal digits")
@@ -90,35 +90,35 @@ def _fingerprint(value: str) -> str:
 
 
 def comma_separated(value: object) -> object:
-    """Split a string of comma-separated names."""
+    """Return the names in a comma-separated string as a tuple, and any other value unchanged."""
     if isinstance(value, str):
         return tuple(name for part in value.split(",") if (name := part.strip()))
     return value
 
 
 def _header_names(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Check header names, which may end with `*`. Raises ValueError, without the value, which may be a secret."""
+    """Validate and return header names, which may end with `*`. The error does not quote them: they may be secrets."""
     if not all(map(_HEADER_NAME.match, values)):
         raise ValueError("must be header names, or starts of header names followed by `*`")
     return values
 
 
 def _host_patterns(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Check host names, in which `*` matches any characters. Raises ValueError, without the value."""
+    """Validate and return host names, in which `*` matches any characters. The error does not quote them."""
     if not all(map(_HOST_PATTERN.match, values)):
         raise ValueError("must be host names, or patterns such as `*.example`")
     return values
 
 
 def not_empty(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Raise ValueError if the list is empty."""
+    """Return *values* unchanged. Raises ValueError if there is no value."""
     if not values:
         raise ValueError("must have at least one value")
     return values
 
 
 class ProtectKeys(BaseModel):
-    """The keys of `protect`."""
+    """The keys of `protect` in a rule file: thresholds for keeping the engine's first hit in first place."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -136,12 +136,12 @@ class ProtectKeys(BaseModel):
     )
 
     def protection(self) -> Protection:
-        """Return the thresholds."""
+        """Return the thresholds for the rule."""
         return Protection(self.score_ratio, self.margin)
 
 
 def _protect(value: object) -> object:
-    """Convert `true` to the default thresholds, and `false` to None."""
+    """Return an empty mapping (default thresholds) for `true`, None for `false`, and any other value unchanged."""
     return ({} if value else None) if isinstance(value, bool) else value
 
 

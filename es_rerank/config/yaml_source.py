@@ -74,7 +74,7 @@ def load(path: Path) -> YamlFile:
 
 
 def validate(model: type[Model], file: YamlFile) -> Model:
-    """Validate a file against a pydantic model.
+    """Return the content of a file as an instance of a pydantic model.
 
     Raises:
         ConfigError: If the file is invalid. The message has one line per error, with file, line and key.
@@ -100,7 +100,7 @@ def error_text(error: ErrorDetails, keys: Iterable[str]) -> str:
 
     Args:
         error: The error.
-        keys: The valid keys at the top level, for the message about an unknown one.
+        keys: The valid keys at the top level, for the message about an unknown key.
 
     """
     if error["type"] != "extra_forbidden":
@@ -109,7 +109,7 @@ def error_text(error: ErrorDetails, keys: Iterable[str]) -> str:
 
 
 def unknown(kind: str, name: str, known: Iterable[str], prefix: str = "") -> str:
-    """Return the message about an unknown name, with the most similar one in *known*, if there is one.
+    """Return the message about an unknown name. It suggests the most similar name in *known*, if one is similar.
 
     Args:
         kind: The kind of name for the message, such as `key`.
@@ -153,7 +153,7 @@ def _add_lines(path: Path, node: yaml.Node, location: Location, lines: dict[Loca
 
 
 def _children(path: Path, node: yaml.Node) -> Iterator[tuple[str | int, yaml.Node, yaml.Node]]:
-    """Iterate over a node's children: key or index, node of the key, node of the value."""
+    """Yield the children of a node, each as key or index, node of the key, and node of the value."""
     if isinstance(node, yaml.SequenceNode):
         yield from ((index, value, value) for index, value in enumerate(node.value))
     elif isinstance(node, yaml.MappingNode):
