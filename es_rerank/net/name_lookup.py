@@ -29,7 +29,11 @@ class _Lookups:
 
     async def getaddrinfo(self, host: str, port: int, **options: Any) -> list[Any]:
         """Return the addresses of a host name. Raises OSError."""
-        return await _in_own_thread(partial(socket.getaddrinfo, host, port, **options))
+        try:
+            return await _in_own_thread(partial(socket.getaddrinfo, host, port, **options))
+        except RuntimeError:
+            # No thread can be started.
+            return await asyncio.get_running_loop().getaddrinfo(host, port, **options)
 
     async def getnameinfo(self, address: tuple[Any, ...], flags: int = 0) -> tuple[str, str]:
         """Return the host and port of an address as text. Raises OSError."""
@@ -37,7 +41,12 @@ class _Lookups:
 
 
 async def _in_own_thread(function: Callable[[], Result]) -> Result:
-    """Return the result of a function that is called in a new daemon thread."""
+    """Return the result of a function that is called in a new daemon thread.
+
+    Raises:
+        RuntimeError: No thread can be started.
+
+    """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Result] = loop.create_future()
 
@@ -49,7 +58,7 @@ async def _in_own_thread(function: Callable[[], Result]) -> Result:
     def run() -> None:
         try:
             call = partial(finish, future.set_result, function())
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - it is raised in the caller
             call = partial(finish, future.set_exception, error)
         # The event loop may have been closed.
         with suppress(RuntimeError):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
+import structlog
 from aiohttp import web
 
 from es_rerank.config.rules import Rules
@@ -14,10 +16,13 @@ from es_rerank.server.dispatch import dispatch, dispatch_any
 from es_rerank.server.responses import remove_library_headers
 from es_rerank.server.state import STATE, State, build
 
+log = structlog.get_logger()
+
 # Time limit for completing requests in flight at shutdown, and the last part of this time, in which searches that still
 # wait for scores are answered in the engine's order.
 _GRACE_SECONDS, _RESERVED_SECONDS = 10.0, 1.0
 _GAUGE_INTERVAL_SECONDS = 1.0
+_RESTART_SECONDS = 1.0
 
 
 def application(settings: Settings, rules: Rules | None = None) -> web.Application:
@@ -63,11 +68,21 @@ async def _update_gauges(state: State) -> None:
         await asyncio.sleep(_GAUGE_INTERVAL_SECONDS)
 
 
+async def _kept_running(work: Callable[[], Awaitable[None]]) -> None:
+    """Run a background task until it ends. If it fails, start it again."""
+    while True:
+        try:
+            return await work()
+        except Exception:
+            log.exception("background task failed, it is started again")
+            await asyncio.sleep(_RESTART_SECONDS)
+
+
 async def _running(app: web.Application) -> AsyncIterator[None]:
     """Start the background tasks with the application. At shutdown, stop them and close all connections."""
     state = app[STATE]
-    works = (_update_gauges(state), state.reranker.start(), state.reranker.recover(), state.ubi_log.run())
-    tasks = [asyncio.create_task(work) for work in works]
+    works = (partial(_update_gauges, state), state.reranker.start, state.reranker.recover, state.ubi_log.run)
+    tasks = [asyncio.create_task(_kept_running(work)) for work in works]
     yield
     for task in tasks:
         task.cancel()

@@ -44,6 +44,26 @@ async def test_names_whose_lookup_does_not_end_delay_no_other_lookup(silent_name
     assert {type(one) for one in others} == {socket.gaierror}
 
 
+async def test_without_a_thread_the_event_loop_looks_up_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_thread(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    loop, found = asyncio.get_running_loop(), [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))]
+
+    async def getaddrinfo(*_: object, **__: object) -> list[Any]:
+        return found
+
+    monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    (address,) = await resolver().resolve("localhost", 80)
+    assert address["host"] == "127.0.0.1"
+
+
+async def test_a_name_that_cannot_be_encoded_is_an_error() -> None:
+    with pytest.raises(UnicodeError):
+        await asyncio.wait_for(resolver().resolve("a" * 64 + ".example", 80), 20)
+
+
 def test_a_lookup_may_end_after_the_event_loop(silent_names: threading.Event) -> None:
     async def start() -> None:
         asyncio.get_running_loop().create_task(resolver().resolve(SILENT[0], 80))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from es_rerank.server import app
+from es_rerank.server import app, ubi_log
 from es_rerank.server.state import STATE
-from es_rerank.testing import FakeResponse, fake_settings
+from es_rerank.testing import FakeResponse, fake_settings, until
 from tests.server.test_dispatch import HITS, running
 
 
@@ -24,6 +26,27 @@ async def test_a_stopping_endpoint_answers_queued_searches_in_the_engines_order(
     got = await searching
     assert got.ids == [one for one, _, _ in HITS]
     assert got.headers["X-Rerank"] == "failed; why=deadline"
+
+
+async def test_a_background_task_that_fails_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For example, no thread can be started to write a log while the limit of processes is reached."""
+    failures = [RuntimeError("can't start new thread")]
+    to_thread = asyncio.to_thread
+
+    async def failing(*arguments: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return await to_thread(*arguments)
+
+    monkeypatch.setattr(app, "_RESTART_SECONDS", 0.0)
+    monkeypatch.setattr(ubi_log, "_INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(asyncio, "to_thread", failing)
+    path = tmp_path / "shown.jsonl"
+    async with running(ubi_log=path) as (proxy, _, _):
+        await proxy.search("leaking hose")
+        await until(lambda: not failures)
+        await proxy.search("leaking hose")
+        await until(path.read_text)
 
 
 async def test_the_gauges_of_the_reranker_are_current_without_any_request() -> None:
