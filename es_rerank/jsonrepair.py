@@ -1,4 +1,4 @@
-"""Makes JSON text decodable that Elasticsearch and OpenSearch accept or return, but that msgspec rejects.
+"""Repairs JSON text that Elasticsearch and OpenSearch accept or return, but that msgspec rejects.
 
 Their parser, Jackson, accepts comments and a byte order mark. It also accepts strings with half a surrogate pair, for
 example a text that an application has cut in the middle of an emoji.
@@ -23,9 +23,9 @@ MAX_BYTES_WITH_COMMENTS = 20_000
 
 
 def with_whole_characters(text: bytes) -> bytes:
-    """Replace each half of a surrogate pair by the escape sequence of U+FFFD, the replacement character.
+    """Return a JSON text with U+FFFD, the replacement character, in place of each half of a surrogate pair.
 
-    The escape sequences have the same length, so each value is at the same position as before.
+    The escape sequence of U+FFFD has the same length, so each value is at the same position as before.
     """
     parts, position, last = [], 0, 0
     for found in islice(_SURROGATE.finditer(text), _MAX_SURROGATES):
@@ -39,7 +39,7 @@ def with_whole_characters(text: bytes) -> bytes:
 
 
 def without_comments(text: bytes) -> bytes:
-    """Remove comments and a byte order mark from a JSON text. If the text is invalid, return it unchanged."""
+    """Return a JSON text without comments and without a byte order mark."""
     if text.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         text = text.decode("utf-16", "replace").encode()
     text = text.removeprefix(BOM_UTF8)

@@ -96,7 +96,7 @@ class RankedWindow:
 
 
 async def run(search: Search, ports: Ports, options: CallOptions) -> SearchResult:
-    """Handle one search from its parsed body to the response. If any step fails, the client gets the engine's hits."""
+    """Run all steps of one search and return its result. If a step fails, the client gets the engine's order."""
     plan = await decide(search, ports, options)
     if isinstance(plan, Skip):
         return skip_result(plan)
@@ -174,7 +174,7 @@ def fetch_phase(window: RankedWindow) -> Plan | None:
 
 
 def page_result(window: RankedWindow, why: Why | None = None) -> SearchResult:
-    """Return the client's page from a window with complete hits.
+    """Return the client's page of a window whose hits have everything that the client requested.
 
     Args:
         window: The ranked window.
@@ -188,7 +188,7 @@ def page_result(window: RankedWindow, why: Why | None = None) -> SearchResult:
 
 
 def joined_result(window: RankedWindow, reply: EngineReply) -> SearchResult:
-    """Return the client's page from a ranked window and the reply to its fetch phase."""
+    """Return the client's page: the hits from the fetch phase, with the order and scores of the ranked window."""
     if isinstance(page := _read(reply), Skip):
         return skip_result(page, window.plan.rule)
     if (body := rejoin(window.response, page, window.plan, window.ranking)) is None:

@@ -195,7 +195,7 @@ def member(text: bytes, path: Iterable[str]) -> Span | None:
 
 
 def splice(text: bytes, edits: Iterable[Edit]) -> bytes:
-    """Apply edits whose spans do not overlap; all other bytes are unchanged."""
+    """Return the text with the edits applied. Their spans must not overlap. All other bytes are unchanged."""
     parts: list[bytes] = []
     position = 0
     for start, end, new in sorted(edits):

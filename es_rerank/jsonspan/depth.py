@@ -46,7 +46,7 @@ def _has_more_than(text: bytes, limit: int) -> bool:
 
 
 def _brackets(text: bytes) -> bytes:
-    """Return the brackets outside of strings, all as square brackets."""
+    """Return the brackets outside of strings, in the order of the text, with braces converted to square brackets."""
     if b"\\" in text:
         text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     # Removing two adjacent quotes does not change whether a bracket is inside of a string.

@@ -1,4 +1,4 @@
-"""Recognizes searches for one known item by its title, name or identifier. Their first hit must stay first."""
+"""Recognizes searches for one known item by its title, name or identifier. Their first hit stays first."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Change(NamedTuple):
 
 
 def change(order: Sequence[int]) -> Change:
-    """Compare a new order with the engine's order.
+    """Return how much a new order differs from the engine's order.
 
     Args:
         order: For each rank, the hit's position in the engine's order; not empty.

@@ -1,4 +1,4 @@
-"""Builds the text of each hit for the model, and determines the fields that the engine must return for this."""
+"""Builds the text of each hit for the model, and determines which fields the engine must return for the texts."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def _column(sources: Sources, name: str) -> list[str]:
 
 
 def _direct_text(source: Mapping[str, Any], flat: Mapping[str, Any], path: Sequence[str]) -> str:
-    """Return the text at a path. Nearly all documents have no dots in their keys, so that one lookup a level is enough.
+    """Return the text at a path. Nearly all documents have no dots in their keys, so one lookup per level is enough.
 
     The result is that of `_field_text`, without the parent's text.
     """

@@ -64,7 +64,7 @@ def _search(request: EndpointRequest, search: Search, plan: Plan) -> EngineReque
 
 
 def _search_template(request: EndpointRequest, search: Search, plan: Plan) -> EngineRequest:
-    """Build a template request that renders to the search, because template responses have their own format."""
+    """Build a template request that renders to the search, so that the response has the format for templates."""
     query_string = without_filter_path(without_parameters(request.query_string, BODY_PARAMETERS))
     return EngineRequest(request.path, query_string, inline(widen_item(search, plan)))
 
@@ -104,7 +104,7 @@ def rank_eval_with(request: EndpointRequest, body: bytes, changed: Bodies) -> En
 def _plain_search(
     request: EndpointRequest, _body: bytes, _parsed: Sequence[ParsedSearch], changed: Bodies
 ) -> EngineRequest:
-    """Build the client's request with another body."""
+    """Build the client's request with a new body for its only search."""
     return with_body(request, changed[0])
 
 

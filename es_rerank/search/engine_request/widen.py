@@ -1,4 +1,4 @@
-"""Builds the engine request from the client's: fetches the whole window, with the fields that the model reads.
+"""Builds the engine request from the client's request: it fetches the whole window and the fields that the model reads.
 
 For a search with its own URL, `from` and `size` are set in the URL, where they take precedence over the body. The
 client's body is then sent unchanged, unless extra fields must be requested.

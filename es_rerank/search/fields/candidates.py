@@ -76,7 +76,7 @@ def _is_label(name: str) -> bool:
 
 
 def _holder(name: str, types: Mapping[str, str]) -> str:
-    """Return the field whose value a text field indexes: itself, or a multi-field's parent; empty if no string."""
+    """Return the field whose value a text field indexes: itself or its parent; empty if the parent is no string."""
     parent = name.rpartition(".")[0]
     kind = types.get(parent, "object")
     if kind in _OBJECT_KINDS:

@@ -158,7 +158,7 @@ def _headline(texts: Sequence[_Candidate], names: Sequence[_Candidate]) -> _Cand
 
 
 def _looks_like_a_headline(one: _Candidate, texts: Sequence[_Candidate]) -> bool:
-    """Return whether nearly every document has its own value, and another field has longer texts."""
+    """Return whether nearly every document has a different value of a field, and another field has longer texts."""
     return (
         one.name.role in {Role.SYNOPSIS, Role.UNKNOWN, Role.NAME}
         and not one.name.depth

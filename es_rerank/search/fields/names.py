@@ -97,7 +97,7 @@ def _words(segment: str) -> list[str]:
 
 
 def _without_language(path: list[list[str]]) -> tuple[list[list[str]], str]:
-    """Return a path without the languages at its end, and its joined words; these are empty if there is no language."""
+    """Return a path without the languages at its end, and this path as a name, which is empty without a language."""
     kept = [list(words) for words in path]
     while kept and sum(map(len, kept)) > 1 and kept[-1][-1] in LANGUAGES:
         kept[-1].pop()
@@ -108,7 +108,7 @@ def _without_language(path: list[list[str]]) -> tuple[list[list[str]], str]:
 
 
 def _role(path: list[list[str]]) -> Role:
-    """Return the role of the field at a path of words."""
+    """Return the role of a field, from the words in the segments of its path."""
     last = path[-1][-1]
     # The words before the last one, which name the owner of the title or text.
     owners = {word for words in path[:-1] for word in words if not WRAPPER_WORDS.issuperset(words)} | set(path[-1][:-1])

@@ -34,7 +34,7 @@ def places(columns: Columns, named: Collection[str], query: str) -> tuple[Place,
 
 
 def read_together(columns: Columns, chosen: Sequence[Place], document: int, *, labels: bool = False) -> str | None:
-    """Return the text of one document, with one line per place and without repeated texts; None if it has no text.
+    """Return the text of one document, one line per chosen field, without repeated texts; None if it has no text.
 
     Args:
         columns: The text of each field in each document.
@@ -62,13 +62,13 @@ def labeled(names: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
 
 
 def _is_clear(name: str) -> bool:
-    """Return whether the kind of content is clear from the name of a field, and the name has no language."""
+    """Return whether the name of a field shows the kind of content, and does not contain a language."""
     read = read_name(name)
     return read.role <= Role.BODY and not read.group
 
 
 def _is_read(text: str, lines: Sequence[str]) -> bool:
-    """Return whether a text is part of an earlier one, or consists mostly of an earlier one."""
+    """Return whether a text is part of one of the earlier texts (*lines*), or consists mostly of one of them."""
     return any(
         text in line or (len(line) >= max(_MIN_REPEATED_CHARACTERS, _MIN_REPEATED_SHARE * len(text)) and line in text)
         for line in lines

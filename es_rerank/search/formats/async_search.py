@@ -234,7 +234,7 @@ def _is_possible(kept: _PackedPlan) -> bool:
 
 
 def _with_request(rule: Rule, kept: _PackedPlan) -> Rule:
-    """Return the rule with the request's explicit options."""
+    """Return the rule, changed by the options that the client's request set explicitly."""
     if kept.chunks:
         rule = replace(rule, long=replace(rule.long, mode=LongDocumentMode.MAX_PASSAGE))
     return replace(rule, template=None) if kept.no_template else rule

@@ -111,7 +111,7 @@ def write(lines: Sequence[tuple[bytes, bytes]]) -> bytes:
 
 
 def responses(body: bytes) -> MultiSearchResponse | None:
-    """Locate the response of each search; None if the body has another format."""
+    """Return an `_msearch` response with the span of each search's response; None if the body has another format."""
     try:
         check_depth(body)
         array = member(body, ["responses"])

@@ -39,7 +39,7 @@ class RankedHit:
 
 @dataclass(frozen=True, slots=True)
 class _Rated:
-    """One element of `requests`: its byte offset in the body, its bytes, and the spans of its members in these."""
+    """One element of `requests`: its byte offset in the body, its bytes, and the spans of its members within `raw`."""
 
     start: int
     raw: bytes

@@ -20,7 +20,7 @@ _MAX_COMPARED_TEXTS = 64
 
 
 class _Text(NamedTuple):
-    """A text as written, the folded text, and its set of folded words.
+    """A text as written, the text as normalized by `fold`, and the set of its normalized words.
 
     If `unsegmented` is true, the text has no spaces between words.
     """

@@ -70,7 +70,7 @@ def vector_text(*keys: str) -> Clause:
 
 
 def _unchanged(text: str, _context: Context, searches_text: bool) -> str:
-    """Return a text without query syntax unchanged if it is searched in a text field."""
+    """Return the text unchanged if it is searched in a text field, otherwise an empty string."""
     return text if searches_text else ""
 
 

@@ -1,4 +1,4 @@
-"""Reduces `simple_query_string` queries to plain words. Operators are the same as for the engines' parser."""
+"""Reduces `simple_query_string` queries to plain words. The operators are those of the engines' parser."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class _Scanner:
 
 
 def _closing_brackets(text: str, *, escapes: bool) -> dict[int, int]:
-    """Return a mapping from the position of each opening bracket that is closed to that of its closing bracket."""
+    """Return the positions of all pairs of brackets, as opening position -> closing position."""
     closing: dict[int, int] = {}
     opened: list[int] = []
     is_escaped = False

@@ -51,7 +51,7 @@ class TextMeter:
         self._characters = 2 * MAX_QUERY_CHARACTERS
 
     def take(self, text: str) -> str:
-        """Return the start of a text, as much as may still be read, and count its characters."""
+        """Return a text, truncated to the remaining number of characters, and subtract its length from this number."""
         text = text[: self._characters]
         self._characters -= len(text)
         return text
