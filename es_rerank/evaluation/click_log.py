@@ -1,4 +1,4 @@
-"""Reads click logs as CSV or TSV: one row per document that was shown, with query, document, position and clicked."""
+"""Reads click logs in CSV or TSV, with one row per shown document: query, document, position, and clicked or not."""
 
 from __future__ import annotations
 
@@ -58,5 +58,5 @@ def read_clicks(path: Path) -> Iterator[Impression]:
 
 
 def normalized(query: str) -> str:
-    """Return a query text with single spaces: texts that differ only in white space count as the same query."""
+    """Return a query text with single spaces. Texts that differ only in white space count as the same query."""
     return " ".join(query.split())

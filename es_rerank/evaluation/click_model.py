@@ -28,13 +28,13 @@ class Tally:
     clicks: int = 0
 
     def add(self, clicks: int) -> None:
-        """Count one impression."""
+        """Count one impression with *clicks* clicks, 0 or 1."""
         self.impressions += 1
         self.clicks += clicks
 
     @property
     def rate(self) -> float:
-        """The click-through rate."""
+        """The click-through rate: clicks per impression, or 0 without impressions."""
         return self.clicks / self.impressions if self.impressions else 0.0
 
 
@@ -45,8 +45,8 @@ class Evidence:
     Attributes:
         query: The query text.
         document: The id of the document.
-        impressions: How often it was shown.
-        clicks: How often it was clicked.
+        impressions: How often the document was shown.
+        clicks: How often the document was clicked.
         expected: How many clicks an average document would have got at the same positions.
 
     """

@@ -1,4 +1,4 @@
-"""Sends searches to the endpoint and to the baseline, as an application does, and measures their times."""
+"""Sends searches to the endpoint and to the baseline, as an application does, and measures their response times."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SearchTimeoutError(SearchError):
 
 @dataclass(frozen=True, slots=True)
 class SearchTarget:
-    """The index to search, with the URL and the headers.
+    """The index to search, the URL of the server, and the headers of each request.
 
     Attributes:
         url: Base URL of the endpoint or of the engine.
@@ -78,10 +78,10 @@ def search_target(url: str, index: str, headers: Mapping[str, str]) -> SearchTar
 def session(
     ca: Path | None = None, *, timeout: float = _TIMEOUT_SECONDS, connections: int = 100
 ) -> aiohttp.ClientSession:
-    """Return a client session.
+    """Return an HTTP client session.
 
     Args:
-        ca: PEM file of the CA certificates to trust, instead of the system's.
+        ca: PEM file of the CA certificates to trust, instead of those of the system.
         timeout: Maximum time of a request in seconds.
         connections: Maximum number of connections.
 
@@ -101,7 +101,7 @@ def session(
 
 
 async def search(client: aiohttp.ClientSession, target: SearchTarget, body: Mapping[str, Any]) -> SearchRecord:
-    """Send one search and read its response.
+    """Send one search, and return its hits, its response time and its outcome.
 
     Raises:
         SearchError: If there is no response, its status is not 200, or it is not a complete search response.
@@ -135,7 +135,7 @@ async def post(client: aiohttp.ClientSession, target: SearchTarget, body: bytes)
 
 
 def _hits(url: str, content: bytes) -> Iterator[FoundHit]:
-    """Read the hits of a response."""
+    """Yield the hits of a response. Raises SearchError if it is not a complete search response."""
     try:
         response = json.loads(content)
         hits = response["hits"]["hits"]
@@ -149,7 +149,7 @@ def _hits(url: str, content: bytes) -> Iterator[FoundHit]:
 
 
 def title(source: Mapping[str, Any]) -> str:
-    """Return the start of a document's title or, if it has none, of its longest text."""
+    """Return the start of a document's title, or of its longest text if it has no title."""
     texts = {name: text for name, value in source.items() if (text := _text(value))}
     named = next((texts[name] for name in _TITLES if name in texts), "")
     shown = " ".join((named or max(texts.values(), key=len, default="")).split())
@@ -157,7 +157,7 @@ def title(source: Mapping[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    """Return a field's value if it is a string, or the first string of a list."""
+    """Return a field's value, or the first value of a list, if it is a string; otherwise an empty string."""
     first = value[0] if isinstance(value, list) and value else value
     return first if isinstance(first, str) else ""
 

@@ -1,4 +1,4 @@
-"""Plots quality against a number, such as the window, as inline SVG."""
+"""Creates plots of search quality against a number, such as the window, as inline SVG."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Scale = Callable[[float], float]
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A dot of a plot: the number on the horizontal axis, the quality, its description, and its CSS class."""
+    """A dot of a plot: its number on the horizontal axis, its quality, its description, and its CSS class."""
 
     x: float
     quality: float
@@ -30,7 +30,7 @@ class Axes:
     Attributes:
         title: The title, for screen readers.
         ticks: The numbers below the horizontal axis.
-        baseline: The quality of the baseline, a horizontal line.
+        baseline: The quality of the baseline, which is shown as a horizontal line.
         qualities: The qualities in the plot, from which the range of the vertical axis is computed.
 
     """
@@ -42,7 +42,7 @@ class Axes:
 
 
 def curve_plot(axes: Axes, dots: Sequence[Dot], line: Iterable[tuple[float, float]]) -> str:
-    """Plot dots, and a line through some points. Each point is a number and its quality."""
+    """Return an SVG plot of dots, and of a line through points. Each point is a number and its quality."""
     low, high = _range([axes.baseline, *axes.qualities])
     x = _scale((0, max(*axes.ticks, 1.0)), (LEFT, WIDTH - RIGHT))
     y = _scale((low, high), (_BOTTOM, _TOP))
@@ -58,7 +58,7 @@ def curve_plot(axes: Axes, dots: Sequence[Dot], line: Iterable[tuple[float, floa
 
 
 def quality_by_window(qualities: Mapping[int, float], baseline: float) -> str:
-    """Plot the quality of the endpoint with each window."""
+    """Return an SVG plot of the quality of the endpoint with each window. *qualities* has the quality by window."""
     points = sorted(qualities.items())
     dots = [Dot(window, quality, f"{quality:.3f}: window {window}") for window, quality in points]
     axes = Axes("Quality against the window", sorted(qualities), baseline, list(qualities.values()))
@@ -78,18 +78,18 @@ def _scale(source: tuple[float, float], target: tuple[float, float]) -> _Scale:
 
 
 def _level(y: float, value: float) -> str:
-    """Return a horizontal grid line with its number."""
+    """Return the SVG of a horizontal grid line with its number."""
     line = f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
     return line + label(LEFT - 6, y + 4, f"{value:.2f}", "end")
 
 
 def _dot(place: tuple[float, float], dot: Dot) -> str:
-    """Return a dot with its description."""
+    """Return the SVG of a dot with its description."""
     title = f"<title>{escape(dot.title)}</title>"
     return f'<circle class="{dot.kind}" cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="4.5">{title}</circle>'
 
 
 def _line(places: Sequence[tuple[float, float]], kind: str) -> str:
-    """Return a line through points, given in pixels."""
+    """Return the SVG of a line through points, given in pixels. *kind* is a CSS class."""
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     return f'<polyline class="{kind} curve" points="{points}"/>'

@@ -11,14 +11,14 @@ _PACKAGES = ("ir_measures", "numpy")
 
 
 def library(name: str, command: str = "eval") -> Any:
-    """Import an optional package on first use, because importing it is slow.
+    """Return a module of an optional package. It is imported only when it is needed, because the import is slow.
 
     Args:
         name: Name of the module.
-        command: The subcommand that needs it, which is also the name of the extra.
+        command: The subcommand that needs the module, which is also the name of the extra.
 
     Raises:
-        EsRerankError: If it is not installed.
+        EsRerankError: If the package is not installed.
 
     """
     try:
@@ -28,6 +28,6 @@ def library(name: str, command: str = "eval") -> Any:
 
 
 def check_installed() -> None:
-    """Raise EsRerankError if an optional package is not installed."""
+    """Raise EsRerankError if an optional package that `es-rerank eval` needs is not installed."""
     for name in _PACKAGES:
         library(name)

@@ -14,8 +14,8 @@ class ReportedOutcome:
     """The outcome of one search, as reported in the header `X-Rerank`.
 
     Attributes:
-        label: The state, and the reason if there is one, such as `failed; why=deadline`. `window reduced` if fewer hits
-            than planned were reranked.
+        label: The state, and the reason if there is one, such as `failed; why=deadline`. It is `window reduced` if
+            fewer hits than planned were reranked, and `no X-Rerank header` if the header is missing.
         window: Number of hits that the model scored.
         cached: Number of these hits whose scores came from the cache.
 
@@ -35,7 +35,7 @@ def parse_outcome(header: str) -> ReportedOutcome:
 
 
 def parse_timings(header: str) -> dict[str, float]:
-    """Parse the value of `Server-Timing`. Return the seconds of each entry by its name, without those with no duration.
+    """Return the duration in seconds of each entry of `Server-Timing`, by name. Entries without `dur` are left out.
 
     Format: https://www.w3.org/TR/server-timing/#the-server-timing-header-field
     """
@@ -51,6 +51,6 @@ def parse_timings(header: str) -> dict[str, float]:
 
 
 def _count(values: Mapping[str, str], name: str) -> int:
-    """Return a number, or 0 if it is missing or malformed."""
+    """Return the value *name* as a number, or 0 if it is missing or malformed."""
     text = values.get(name, "")
     return int(text) if text.isdecimal() else 0

@@ -1,4 +1,4 @@
-"""Stores the searches of an evaluation in a file, so that an interrupted evaluation can be continued."""
+"""Stores the results of an evaluation's searches in a file, so that an interrupted evaluation can be continued."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _WINDOWS = "windows"
 
 @dataclass(frozen=True, slots=True)
 class Searches:
-    """The searches for one query: of both sides, and of the endpoint with other windows."""
+    """The results of the searches for one query: on both sides, and on the endpoint with each smaller window."""
 
     sides: Mapping[Side, SearchRecord]
     windows: Mapping[int, SearchRecord] = field(default_factory=dict)
 
 
 class Journal(Records[Searches]):
-    """The finished searches of each query."""
+    """Stores the finished searches of each query, see `Records`."""
 
     def __init__(self, conditions: Mapping[str, Any], path: Path | None = None) -> None:
         """Read the file if it exists. Raises InputError if it was written with other *conditions*, see `Records`."""
@@ -37,13 +37,13 @@ def _dump(searches: Searches) -> Mapping[str, Any]:
 
 
 def _load(row: Mapping[str, Any]) -> Searches:
-    """Read the searches for a query."""
+    """Return the searches for a query, given as JSON values."""
     windows = {int(window): _record(record) for window, record in row.get(_WINDOWS, {}).items()}
     return Searches({side: _record(row[side]) for side in Side}, windows)
 
 
 def _record(row: Mapping[str, Any]) -> SearchRecord:
-    """Read a search from its JSON object."""
+    """Return the result of a search, given as a JSON object."""
     return SearchRecord(tuple(FoundHit(**hit) for hit in row["hits"]), row["seconds"], row["outcome"])
 
 

@@ -29,11 +29,11 @@ class Judgments:
     by_query: dict[str, dict[str, float]]
 
     def of(self, query: Query) -> Ratings:
-        """Return the ratings of a query; empty if it is not judged."""
+        """Return the ratings of a query; empty if the query is not judged."""
         return self.by_query.get(query.id) or self.by_query.get(query.text) or {}
 
     def unmatched(self, queries: Sequence[Query]) -> list[str]:
-        """Return the judged queries that are not among *queries*."""
+        """Return the ids or texts of the judged queries that are not among *queries*."""
         known = {key for query in queries for key in (query.id, query.text)}
         return [key for key in self.by_query if key not in known]
 
@@ -65,7 +65,7 @@ def read_judgments(path: Path) -> Judgments:
 
 
 def _rows(source: Source) -> Iterator[Row]:
-    """Read the rows of a file in any of the formats."""
+    """Yield the judgments in a file of any of the formats."""
     if source.text.lstrip()[0] in "{[":
         return _workbench(source)
     first = next(source.lines)[1].split()
@@ -74,7 +74,7 @@ def _rows(source: Source) -> Iterator[Row]:
 
 
 def _qrels(source: Source) -> Iterator[Row]:
-    """Read TREC qrels: query, iteration, document and rating, separated by spaces or tabs."""
+    """Yield the judgments in TREC qrels: query, iteration, document and rating, separated by spaces or tabs."""
     for line, text in source.lines:
         cells = text.split()
         if len(cells) != _QRELS_COLUMNS:
@@ -83,7 +83,7 @@ def _qrels(source: Source) -> Iterator[Row]:
 
 
 def _table(source: Source) -> Iterator[Row]:
-    """Read CSV or TSV. A row with only a query has no judgment: Quepid exports unjudged queries in this way."""
+    """Yield the judgments in CSV or TSV. Rows with only a query, as Quepid exports unjudged queries, are skipped."""
     rows = source.rows()
     line, head = next(rows)
     at = [column(head, names) for names in (_QUERY, _DOCUMENT, _RATING)]
@@ -99,7 +99,7 @@ def _table(source: Source) -> Iterator[Row]:
 
 
 def _workbench(source: Source) -> Iterator[Row]:
-    """Read JSON of the Search Relevance Workbench: the request that imports judgments, or a response with them."""
+    """Yield the judgments in the workbench's JSON: a request that imports judgments, or a response with judgments."""
     path, lists = _find_lists(source.json(), ())
     if not isinstance(lists, list):
         raise source.error(1, "must be a list of objects with `query` and `ratings`", _LISTS[0])
@@ -137,7 +137,7 @@ def _member(source: Source, row: Any, path: JsonPath, name: str) -> Any:
 
 
 def _dotted(path: JsonPath) -> str:
-    """Return a path such as `judgmentRatings[0].query`."""
+    """Return a JSON path as text, such as `judgmentRatings[0].query`."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
 
 
@@ -150,7 +150,7 @@ def _is_number(text: str) -> bool:
 
 
 def _number(source: Source, place: Place, text: str, field: str = "rating") -> float:
-    """Parse a rating. Raises InputError if it is not a finite number."""
+    """Return a rating as a number. Raises InputError if it is not a finite number."""
     if not _is_number(text):
         raise source.error(place, f"{text!r} is not a number", field)
     return float(text)

@@ -18,7 +18,7 @@ Values = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A measure.
+    """A measure of ranking quality.
 
     Attributes:
         name: The name in `--fail-under` and in JSON, such as `ndcg@10`.
@@ -36,7 +36,7 @@ class Cutoffs:
 
     Attributes:
         k: Number of hits for nDCG, MRR, and the share of judged hits.
-        window: Number of hits for recall: those that the model can reorder.
+        window: Number of hits for recall, which is the number of hits that the model can reorder.
         relevant: Lowest rating of a relevant document, for Success, MRR and recall.
 
     """
@@ -57,10 +57,10 @@ class Cutoffs:
 
 
 def measured(comparisons: Sequence[Comparison], side: Side, cutoffs: Cutoffs) -> dict[str, Values]:
-    """Measure the ranking of one side.
+    """Measure the rankings of all queries on one side.
 
     Returns:
-        By the name of each measure, its value for each query.
+        The value of each measure for each query, by the name of the measure and the id of the query.
 
     """
     official = library("ir_measures")
@@ -85,6 +85,6 @@ def measured(comparisons: Sequence[Comparison], side: Side, cutoffs: Cutoffs) ->
 
 
 def _factor(all_ratings: Sequence[Ratings]) -> int:
-    """Return the factor that turns all ratings into whole numbers."""
+    """Return the factor by which ratings are multiplied to get whole numbers: 1 if all ratings are whole numbers."""
     whole = all(float(rating).is_integer() for ratings in all_ratings for rating in ratings.values())
     return 1 if whole else _FACTOR

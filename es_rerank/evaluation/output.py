@@ -1,4 +1,4 @@
-"""Writes the result of an evaluation as JSON, and both rankings in TREC's formats for other evaluation tools."""
+"""Converts the result of an evaluation to JSON values, and writes both rankings in the formats of TREC."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SPACE = re.compile(r"[\s%]")
 
 
 def as_json(summary: Summary, setup: Setup) -> dict[str, Any]:
-    """Return the result as JSON values. Times are in seconds."""
+    """Return the result of an evaluation as JSON values. Times are in seconds."""
     return {
         "endpoint": setup.endpoint,
         "baseline": setup.baseline,
@@ -36,7 +36,7 @@ def as_json(summary: Summary, setup: Setup) -> dict[str, Any]:
 
 
 def _group(group: Group) -> dict[str, Any]:
-    """Return a group as JSON values."""
+    """Return the measures of a group of queries as JSON values."""
     measures = {
         row.measure.name: {
             "baseline": row.baseline,
@@ -53,7 +53,7 @@ def _group(group: Group) -> dict[str, Any]:
 
 
 def _query(one: QueryChange, measure: str) -> dict[str, Any]:
-    """Return a query as JSON values, with the first measure and the ids of the hits on both sides."""
+    """Return a query as JSON values, with its value of *measure* and the ids of its hits on both sides."""
     query = one.comparison.query
     values = {"baseline": one.baseline, "endpoint": one.endpoint}
     sides = {side: list(one.comparison.of(side).ids) for side in Side}
@@ -61,7 +61,7 @@ def _query(one: QueryChange, measure: str) -> dict[str, Any]:
 
 
 def write_runs(folder: Path, comparisons: Sequence[Comparison]) -> None:
-    """Write both rankings and the judgments in TREC's formats: `baseline.run`, `endpoint.run` and `qrels`.
+    """Write `baseline.run`, `endpoint.run` and `qrels`: both rankings and the judgments in the formats of TREC.
 
     Spaces in ids, which separate columns, are percent-encoded.
 
@@ -98,5 +98,5 @@ def _run(comparisons: Sequence[Comparison], side: Side) -> list[str]:
 
 
 def _id(text: str) -> str:
-    """Percent-encode white space in an id."""
+    """Return an id in which white space and percent signs are percent-encoded."""
     return _SPACE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), text)

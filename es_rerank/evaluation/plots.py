@@ -19,7 +19,7 @@ _BARS_WITH_GAPS = 120
 
 
 def differences(changes: Sequence[QueryChange], title: str) -> str:
-    """Plot the change of each query as a bar, from the greatest win to the greatest loss."""
+    """Return an SVG plot of the change of the measure *title*, with one bar per query, from best to worst."""
     height, middle = 190, 95
     highest = max((abs(one.change) for one in changes), default=0.0) or 1.0
     step = INNER / max(len(changes), 1)
@@ -38,7 +38,7 @@ def differences(changes: Sequence[QueryChange], title: str) -> str:
 
 
 def _bar(one: QueryChange, zero: tuple[float, float], width: float, height: float) -> str:
-    """Return the bar of a query.
+    """Return the SVG of the bar of a query.
 
     Args:
         one: The query.
@@ -57,7 +57,7 @@ def _bar(one: QueryChange, zero: tuple[float, float], width: float, height: floa
 
 
 def by_group(groups: Sequence[Group]) -> str:
-    """Plot the first measure of each group, on a scale from 0 to 1, as two dots: the baseline and the endpoint."""
+    """Return an SVG plot of the first measure by group, from 0 to 1, with dots for the baseline and the endpoint."""
     step, left = 26, 110
     scale = WIDTH - left - 2 * RIGHT
     height = step * len(groups) + 24
@@ -81,7 +81,7 @@ def by_group(groups: Sequence[Group]) -> str:
 
 
 def times(seconds: Mapping[Side, Sequence[float]]) -> str:
-    """Plot the cumulative distribution of the search times. The time axis is logarithmic."""
+    """Return an SVG plot of the cumulative distribution of search times in seconds, on a logarithmic time axis."""
     height, bottom = 190, 165
     every = [max(value, 1e-4) for values in seconds.values() for value in values]
     low, high = math.floor(math.log10(min(every))), math.ceil(math.log10(max(every)))
@@ -108,17 +108,17 @@ def times(seconds: Mapping[Side, Sequence[float]]) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Return a time with its unit."""
+    """Return a time as text, in seconds or milliseconds."""
     return f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1000:g} ms"
 
 
 def _short(text: str) -> str:
-    """Return a label that fits to the left of a plot."""
+    """Return the start of a text that fits to the left of a plot."""
     return text if len(text) <= _LABEL_CHARACTERS else f"{text[: _LABEL_CHARACTERS - 1]}…"
 
 
 def label(x: float, y: float, text: str, anchor: str) -> str:
-    """Return a text element."""
+    """Return an SVG text element at a position in pixels. *anchor* is `start`, `middle` or `end`."""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 

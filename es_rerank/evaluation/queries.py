@@ -49,7 +49,7 @@ def read_queries(path: Path) -> list[Query]:
 
 
 def _json_lines(source: Source) -> Iterator[tuple[int, Query]]:
-    """Read JSON Lines. Members of `metadata` count as columns."""
+    """Yield the queries in JSON Lines, with line numbers. Members of `metadata` count as columns."""
     for line, row in source.json_lines():
         metadata = row.get("metadata")
         cells = {**(metadata if isinstance(metadata, dict) else {}), **row}
@@ -57,7 +57,7 @@ def _json_lines(source: Source) -> Iterator[tuple[int, Query]]:
 
 
 def _table(source: Source) -> Iterator[tuple[int, Query]]:
-    """Read CSV or TSV."""
+    """Yield the queries in CSV or TSV, with line numbers."""
     rows = source.rows()
     line, head = next(rows)
     if column(head, _TEXT) is None:
@@ -72,7 +72,7 @@ def _table(source: Source) -> Iterator[tuple[int, Query]]:
 
 
 def _topics(source: Source) -> Iterator[tuple[int, Query]]:
-    """Read TREC topics. The title is the query text; the other parts become fields."""
+    """Yield the queries in TREC topics, with line numbers. The title is the query text; other parts become fields."""
     for topic in _TOPIC.finditer(source.text):
         line = source.text.count("\n", 0, topic.start()) + 1
         parts = {tag[1].lower(): html.unescape(" ".join(tag[2].split())) for tag in _TAG.finditer(topic[2])}
@@ -107,7 +107,7 @@ def _shown(value: Any) -> str:
 
 
 def check_field(queries: Sequence[Query], name: str) -> None:
-    """Check that a query has the field *name*. Raises InputError, which lists all fields, if none has it."""
+    """Check that at least one query has the field *name*. Otherwise, raise InputError, which lists all fields."""
     fields = sorted({field for query in queries for field in query.fields})
     if name not in fields:
         raise InputError(f"--by: no query has the field {name!r}; the fields are: {', '.join(fields) or 'none'}")

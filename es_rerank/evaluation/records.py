@@ -32,7 +32,7 @@ class RecordFormat(Generic[Record]):
 
 
 class Records(Generic[Record]):
-    """The finished records, by query. If there is a path, each new record is also appended to that file."""
+    """Holds one record per query, and appends each new record to a file if a path is given."""
 
     def __init__(self, conditions: Mapping[str, Any], form: RecordFormat[Record], path: Path | None = None) -> None:
         """Read the file if it exists.
@@ -48,7 +48,7 @@ class Records(Generic[Record]):
         """
         self._path = path
         self._form = form
-        # Converted in the same way as those in the file, so that both can be compared: tuples become lists.
+        # Converted like the conditions in the file, so that both can be compared: tuples become lists.
         self._conditions = json.loads(json.dumps(conditions))
         self._done: dict[str, tuple[Mapping[str, Any], Record]] = {}
         # Number of bytes up to the end of the last complete line.
@@ -57,13 +57,16 @@ class Records(Generic[Record]):
             self._read(path)
 
     def get(self, query: Query) -> Record | None:
-        """Return the record of a query; None if it has none yet, or if its text or fields have changed since then."""
+        """Return the record of a query; None if there is none, or if the query's text or fields have changed since."""
         recorded, record = self._done.get(query.id, ({}, None))
         return record if recorded == _query_values(query) else None
 
     @contextmanager
     def writer(self) -> Iterator[RecordWriter[Record]]:
-        """Open the file for appending. An incomplete last line, which a killed process leaves, is removed.
+        """Open the file for appending, and remove an incomplete last line, which a killed process leaves.
+
+        Yields:
+            The writer for new records.
 
         Raises:
             InputError: If the file cannot be written.
@@ -107,7 +110,7 @@ class Records(Generic[Record]):
 
 
 class RecordWriter(Generic[Record]):
-    """Adds records to those in memory and to the file."""
+    """Adds new records to the records in memory and to the file."""
 
     def __init__(
         self,
@@ -134,5 +137,5 @@ class RecordWriter(Generic[Record]):
 
 
 def _query_values(query: Query) -> Mapping[str, Any]:
-    """Return the part of a line that has the query."""
+    """Return the query as JSON values, as stored in each line."""
     return {"query": {"id": query.id, "text": query.text, "fields": dict(query.fields)}}

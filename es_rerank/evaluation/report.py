@@ -18,7 +18,7 @@ _KEY = '<span class="key {side}"></span> {side}'
 
 
 def report(summary: Summary, setup: wording.Setup) -> str:
-    """Return the HTML page."""
+    """Return the report of an evaluation, an HTML page."""
     losses = [one for one in summary.queries if one.change < 0]
     wins = [one for one in reversed(summary.queries) if one.change > 0]
     return page(
@@ -56,12 +56,12 @@ def page(name: str, **parts: object) -> str:
 
 
 def legend() -> str:
-    """Return the legend, which names the color of each side."""
+    """Return the HTML of the legend, which names the color of each side."""
     return ", ".join(_KEY.format(side=side) for side in Side)
 
 
 def _groups(summary: Summary) -> str:
-    """Return the section of the groups; empty if there are none."""
+    """Return the HTML section with the measures of each group; empty if there are no groups."""
     if not summary.groups:
         return ""
     head = ("group (queries)", *wording.HEAD[1:])
@@ -73,7 +73,7 @@ def _groups(summary: Summary) -> str:
 
 
 def _windows(summary: Summary) -> str:
-    """Return the section of the windows; empty if there are none."""
+    """Return the HTML section with the measures of each window; empty if no windows were compared."""
     if not summary.windows:
         return ""
     points = {window: group.rows[0].endpoint for window, group in summary.windows.items()}
@@ -86,7 +86,7 @@ def _windows(summary: Summary) -> str:
 
 
 def _times(summary: Summary) -> str:
-    """Return the table of search times."""
+    """Return the HTML table of search times, by percentile and side."""
     head = ("percentile", *(str(side) for side in Side))
     rows = [
         (f"p{share}", *(f"{summary.seconds[side][share] * 1000:,.0f} ms" for side in Side)) for share in PERCENTILES
@@ -99,7 +99,7 @@ def changed_queries(changes: Sequence[QueryChange], none: str, cutoffs: Cutoffs)
 
     Args:
         changes: The queries, in the order of the page.
-        none: The text if the list is empty.
+        none: The text to show if the list is empty.
         cutoffs: The number of hits to show, and the lowest rating of a relevant document.
 
     """
@@ -111,7 +111,7 @@ def changed_queries(changes: Sequence[QueryChange], none: str, cutoffs: Cutoffs)
 
 
 def _query(one: QueryChange, cutoffs: Cutoffs) -> str:
-    """Return one query with its hits on both sides."""
+    """Return the HTML of one query with its hits on both sides."""
     kind, query = "worse" if one.change < 0 else "better", one.comparison.query
     sides = "".join(f"<div><p class='soft'>{side}</p>{_hits(one, side, cutoffs)}</div>" for side in Side)
     return (
@@ -122,7 +122,7 @@ def _query(one: QueryChange, cutoffs: Cutoffs) -> str:
 
 
 def _hits(one: QueryChange, side: Side, cutoffs: Cutoffs) -> str:
-    """Return the first hits of one side as a list with their ratings."""
+    """Return an HTML list of the first hits of one side, with their ratings."""
     record: SearchRecord = one.comparison.of(side)
     items = []
     for hit in record.hits[: cutoffs.k]:

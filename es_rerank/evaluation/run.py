@@ -17,7 +17,7 @@ from es_rerank.evaluation.values import Comparison, Query, Side
 _WINDOW_HEADER = "X-Rerank-Window"
 
 Progress = Callable[[int, int], None]
-"""Called after each query with two numbers: how many queries are finished, and how many there are in all."""
+"""Called after each query, with the number of finished queries and the number of all queries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class Task:
     """The inputs of the searches, apart from the queries.
 
     Attributes:
-        targets: The baseline and the endpoint.
-        template: The search body.
-        size: Number of hits of each search.
-        ca: PEM file of the CA certificates to trust, instead of the system's.
+        targets: The index, URL and headers of the baseline and of the endpoint.
+        template: The search body, with placeholders for the query.
+        size: Number of hits that each search requests.
+        ca: PEM file of the CA certificates to trust, instead of those of the system.
         windows: Smaller windows with which each query is also sent to the endpoint.
 
     """
@@ -40,7 +40,7 @@ class Task:
     windows: Sequence[int] = ()
 
     def conditions(self) -> dict[str, object]:
-        """Return what the results depend on, as JSON values. Headers are left out: they can contain secrets."""
+        """Return the inputs that results depend on, as JSON values. Headers are left out: they can contain secrets."""
         urls = {str(side): target.url for side, target in self.targets.items()}
         windows = {"windows": list(self.windows)} if self.windows else {}
         index = self.targets[Side.ENDPOINT].index
@@ -48,20 +48,20 @@ class Task:
 
 
 def judged(queries: Sequence[Query], judgments: Judgments) -> list[Query]:
-    """Return the queries that have judgments, in the order of the file."""
+    """Return the queries that have judgments, in the given order."""
     return [query for query in queries if judgments.of(query)]
 
 
 async def compare(
     task: Task, queries: Sequence[Query], judgments: Judgments, journal: Journal, progress: Progress
 ) -> list[Comparison]:
-    """Send every query that is not in the journal to both sides, and return the searches of all queries.
+    """Send every query that is not in the journal to both sides, and return the results for all queries.
 
-    Searches are sent one at a time, so that the times are those of an idle engine. Every second query is sent to the
-    endpoint first: the second search of a query can be faster, because the first one has filled the engine's caches.
+    Searches are sent one at a time, so that response times are those of an idle engine. Every second query is sent to
+    the endpoint first, because the second search of a query can be faster: the first one fills the engine's caches.
 
     Raises:
-        SearchError: If a search fails. The journal has the searches that were made before.
+        SearchError: If a search fails. The journal then has the searches of the queries before it.
 
     """
     found: list[Comparison] = []
@@ -88,5 +88,5 @@ async def _search_all(client: aiohttp.ClientSession, task: Task, query: Query, *
 
 
 def _with_window(target: SearchTarget, window: int) -> SearchTarget:
-    """Return the target with a header that reduces the window."""
+    """Return the target with a header that reduces the window to *window* hits."""
     return replace(target, headers={**target.headers, _WINDOW_HEADER: str(window)})

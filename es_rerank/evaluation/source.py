@@ -33,7 +33,7 @@ class Source:
     text: str
 
     def error(self, place: Place | None, problem: str, field: str = "") -> InputError:
-        """Return an error for *problem* at *place*, which is None if the whole file is meant, and in *field*."""
+        """Return an error for *problem* in *field* at *place*. The place is None if the problem concerns the file."""
         line = self._line_of(place) if isinstance(place, tuple) else place
         where = f"{self.path}" if line is None else f"{self.path}:{line}"
         return InputError(f"{where}: {field}: {problem}" if field else f"{where}: {problem}")
@@ -48,7 +48,7 @@ class Source:
         return self._json(self.text, 1)
 
     def json_lines(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        """Iterate over the objects of a JSON Lines file, with their line numbers. Raises InputError if malformed."""
+        """Yield the objects of a JSON Lines file, with their line numbers. Raises InputError if a line is malformed."""
         for number, line in self.lines:
             row = self._json(line, number)
             if not isinstance(row, dict):
@@ -73,7 +73,7 @@ class Source:
         return self.text.encode()[:offset].count(b"\n") + 1
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Iterate over the rows of a CSV or TSV file, with line numbers. The first row determines the delimiter."""
+        """Yield the rows of a CSV or TSV file, with line numbers. The first row determines the delimiter."""
         first = next(self.lines, (1, ""))[1]
         delimiter = max(_DELIMITERS, key=first.count)
         # In a tab-separated file, quotation marks are text.

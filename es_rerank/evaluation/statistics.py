@@ -45,7 +45,7 @@ class Difference:
 
 
 def difference(baseline: Sequence[float], endpoint: Sequence[float]) -> Difference:
-    """Compare the values that a measure has for the same queries on both sides.
+    """Return the mean difference of a measure between both sides, with its confidence interval and p.
 
     p is from a paired two-sided randomization test (Smucker, Allan and Carterette, "A comparison of statistical
     significance tests for information retrieval evaluation", CIKM 2007). It is exact if at most 14 queries differ,
@@ -53,8 +53,8 @@ def difference(baseline: Sequence[float], endpoint: Sequence[float]) -> Differen
     Both use a fixed seed, so the same values give the same result.
 
     Args:
-        baseline: The value of each query; at least one.
-        endpoint: The value of each query, in the same order.
+        baseline: The value of the measure for each query; at least one.
+        endpoint: The value of the measure for each query, in the same order.
 
     """
     numpy = library("numpy")
@@ -74,14 +74,14 @@ def difference(baseline: Sequence[float], endpoint: Sequence[float]) -> Differen
 
 
 def _resampled_means(generator: Any, differences: Any) -> Any:
-    """Return the mean of each bootstrap sample."""
+    """Return the mean of each bootstrap sample, as an array."""
     count = len(differences)
     blocks = [differences[generator.integers(0, count, (rows, count))].mean(axis=1) for rows in _blocks(count)]
     return library("numpy").concatenate(blocks)
 
 
 def _randomization_test(generator: Any, differences: Any) -> float:
-    """Return p, given the differences without those that are 0, which add nothing to the sum with either sign."""
+    """Return p. *differences* must not contain zeros, which add nothing to the sum with either sign."""
     numpy, count = library("numpy"), len(differences)
     if not count:
         return 1.0

@@ -21,8 +21,8 @@ class Row:
 
     Attributes:
         measure: The measure.
-        baseline: Mean of the baseline.
-        endpoint: Mean of the endpoint.
+        baseline: Mean value of the baseline.
+        endpoint: Mean value of the endpoint.
         difference: The difference of the means, with its significance.
 
     """
@@ -124,7 +124,7 @@ def summarize(comparisons: Sequence[Comparison], cutoffs: Cutoffs, by: str | Non
 
 
 def _with_window(comparisons: Sequence[Comparison], window: int, cutoffs: Cutoffs) -> Group:
-    """Compare the baseline with the searches of the endpoint that have this window."""
+    """Return the measures of the baseline and of the endpoint's searches with this window, for all queries."""
     searched = [replace(one, endpoint=one.windows[window]) for one in comparisons]
     values = {side: measured(searched, side, cutoffs) for side in Side}
     return _group(f"{window}", [one.query.id for one in searched], cutoffs.measures(), values)
@@ -133,7 +133,7 @@ def _with_window(comparisons: Sequence[Comparison], window: int, cutoffs: Cutoff
 def _group(
     name: str, keys: Sequence[str], measures: Sequence[Measure], values: Mapping[Side, Mapping[str, Values]]
 ) -> Group:
-    """Return the rows of the queries *keys*."""
+    """Return the measures of the queries with the ids *keys*, as the group *name*."""
     rows = []
     for measure in measures:
         before, after = ([values[side][measure.name][key] for key in keys] for side in Side)
@@ -142,5 +142,5 @@ def _group(
 
 
 def _percentiles(seconds: Sequence[float]) -> dict[int, float]:
-    """Return the percentiles of search times."""
+    """Return the search times at `PERCENTILES`, by percentile, in seconds."""
     return {share: percentile(seconds, share) for share in PERCENTILES}

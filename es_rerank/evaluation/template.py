@@ -13,7 +13,7 @@ from es_rerank.evaluation.values import Query
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
 _QUERY = "query"
-# Searches all text fields, with the weights of the index.
+# Searches the fields, with the boosts, of the setting `index.query.default_field`; by default, all fields.
 _DEFAULT = {"query": {"multi_match": {"query": "{{query}}"}}}
 
 
@@ -40,7 +40,7 @@ class Template:
 
 
 def read_template(path: Path | None) -> Template:
-    """Read a JSON file with a search body. Without a path, the template searches all fields with `multi_match`.
+    """Return the template in a JSON file. If *path* is None, return a `multi_match` query in the default fields.
 
     Raises:
         InputError: If the file is not a JSON object, or has no `{{query}}`.
@@ -58,7 +58,7 @@ def read_template(path: Path | None) -> Template:
 
 
 def _placeholders(value: Any) -> Iterator[str]:
-    """List the names of the placeholders in all strings of a JSON value."""
+    """Yield the names of the placeholders in all strings of a JSON value."""
     match value:
         case str():
             yield from _PLACEHOLDER.findall(value)
@@ -71,7 +71,7 @@ def _placeholders(value: Any) -> Iterator[str]:
 
 
 def _filled(value: Any, values: Mapping[str, str]) -> Any:
-    """Replace the placeholders in all strings of a JSON value by *values*."""
+    """Return a JSON value in which the placeholders of all strings are replaced with *values*."""
     match value:
         case str():
             return _PLACEHOLDER.sub(lambda found: values[found[1]], value)

@@ -32,7 +32,7 @@ class Threshold:
     bound: float | None
 
     def failure(self, summary: Summary) -> str | None:
-        """Return an error message if a result does not meet the condition, otherwise None."""
+        """Return an error message if the result does not meet the condition, otherwise None."""
         row = next(row for row in summary.total.rows if row.measure.name == self.measure)
         bound = row.baseline if self.bound is None else self.bound
         met = row.endpoint > bound if self.above else row.endpoint >= bound

@@ -30,7 +30,7 @@ _ORDINAL = ("event_attributes", "position", "ordinal")
 
 
 class Record(NamedTuple):
-    """A record, and its place for error messages: file and line, or index and id."""
+    """A record of UBI. `place` is where it was read, for error messages: file and line, or index and id."""
 
     place: str
     values: Mapping[str, Any]
@@ -58,12 +58,12 @@ class Ignored:
 
 @dataclass(slots=True)
 class Behavior:
-    """The actions of users.
+    """The clicks and the impressions of all searches.
 
     Attributes:
         clicked: For each `query_id`, the ids of the clicked documents.
         shown: For each `query_id`, the position of each document that has an `impression` event.
-        ignored: The numbers of records that cannot be used.
+        ignored: The numbers of records that were ignored because they cannot be used.
 
     """
 
@@ -120,7 +120,8 @@ def impressions(queries: Iterable[Record], behavior: Behavior) -> Iterator[Impre
 
     Args:
         queries: Records of `ubi_queries`.
-        behavior: The actions after these searches. They are removed from it, and ignored records are counted in it.
+        behavior: The clicks and impressions of these searches. They are removed when they are used, and
+            `behavior.ignored` is updated.
 
     Raises:
         InputError: If a field has the wrong type.
@@ -143,7 +144,7 @@ def impressions(queries: Iterable[Record], behavior: Behavior) -> Iterator[Impre
 
 
 def _hits(query: Record) -> dict[str, int]:
-    """Return the rank of each hit of a response. The first hit has the rank `query_attributes.from` + 1."""
+    """Return the rank of each hit of a response, by its id. The first hit has the rank `query_attributes.from` + 1."""
     name = next((one for one in _HITS if query.values.get(one)), _HITS[0])
     hits = query.values.get(name) or []
     if not isinstance(hits, list):
@@ -169,7 +170,7 @@ def _document(event: Record) -> str:
 
 
 def _ordinal(event: Record) -> int:
-    """Return the position of an impression."""
+    """Return the position of an impression, from 1."""
     position = _value(event, *_ORDINAL)
     if not isinstance(position, int) or position < 1:
         raise event.error(".".join(_ORDINAL), f"{position!r} is not a position: the first is 1")

@@ -27,7 +27,7 @@ def read_index(target: SearchTarget, fields: tuple[str, ...], ca: Path | None = 
     Args:
         target: The URL and the index.
         fields: The fields to read.
-        ca: PEM file of the CA certificates to trust.
+        ca: PEM file of the CA certificates to trust, instead of those of the system.
 
     Raises:
         SearchError: If the engine does not return the records.

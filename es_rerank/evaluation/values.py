@@ -69,10 +69,10 @@ class Comparison:
 
     Attributes:
         query: The query.
-        ratings: Its judgments.
-        baseline: The search of the baseline.
-        endpoint: The search of the endpoint.
-        windows: Additional searches of the endpoint with smaller windows, by window.
+        ratings: The rating of each judged document, by id.
+        baseline: The search on the baseline.
+        endpoint: The search on the endpoint.
+        windows: Additional searches on the endpoint with smaller windows, by window.
 
     """
 

@@ -25,7 +25,7 @@ class Setup:
         same: Whether the baseline is the endpoint with `X-Rerank-Mode: off`.
         template: Name of the search template.
         cutoffs: The number of hits that each measure takes into account.
-        size: Number of hits of each search.
+        size: Number of hits that each search requests.
         unjudged: Number of queries without judgments, which were not evaluated.
         unmatched: Number of judged queries that are not in the file of queries.
 
@@ -87,7 +87,7 @@ def measure_rows(group: Group) -> list[tuple[str, ...]]:
 
 
 def group_rows(groups: Sequence[Group]) -> list[tuple[str, ...]]:
-    """Return the cells of the table of groups: the first measure of each, with the number of queries."""
+    """Return the cells of the table of groups: for each group, its number of queries and its first measure."""
     return [(f"{group.name} ({group.queries})", *measure_rows(group)[0][1:]) for group in groups]
 
 

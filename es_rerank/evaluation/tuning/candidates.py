@@ -25,8 +25,8 @@ class Candidate:
     """A rule to compare: the current rule with other values of some keys.
 
     Attributes:
-        place: The passage variant and the window.
-        policy: The policy.
+        place: The index of the passage variant, and the window.
+        policy: The score policy.
         protect: The conditions for keeping the engine's first hit first; None to never keep it.
         minimum: The lowest probability, and what happens to hits below it; None for no limit.
 
@@ -38,7 +38,7 @@ class Candidate:
     minimum: MinProbability | None = None
 
     def rule(self, current: Rule, variants: Sequence[PassageVariant]) -> Rule:
-        """Return this candidate as a rule. Keys that are not compared, such as `index`, are those of *current*."""
+        """Return this candidate as a rule. Keys that are not compared, such as `index`, are taken from *current*."""
         variant, window = self.place
         changed = variants[variant].applied(current, window)
         return replace(changed, policy=self.policy, protect=self.protect, min_probability=self.minimum)
@@ -50,7 +50,7 @@ def current(rule: Rule) -> Candidate:
 
 
 def candidates(places: Sequence[Place], rule: Rule) -> list[Candidate]:
-    """Return a candidate for each variant, window and policy. `protect` and `minimum` are those of the current rule."""
+    """Return a candidate for each variant, window and policy. Other keys, such as `protect`, are taken from *rule*."""
     policies = dict.fromkeys((rule.policy, *_POLICIES))
     return [Candidate(place, policy, rule.protect, rule.min_probability) for place in places for policy in policies]
 

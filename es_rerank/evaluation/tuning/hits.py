@@ -1,4 +1,4 @@
-"""Gets the hits of each query from the engine, with the complete `_source`, since the compared rules read any field."""
+"""Gets the hits of each query from the engine, with the complete `_source`: the compared rules can read any field."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from es_rerank.search.formats.decode import decode
 from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch
 from es_rerank.search.response.hits import Hit, NotASearchResponseError, keys, read, sources
 
-# Parts of a search that take time but do not affect its hits. They are removed.
+# Parts of a search that take time but do not affect its hits. They are removed from the search.
 _COSTLY_PARTS = ("aggs", "aggregations", "highlight", "suggest", "explain", "profile")
 
 
@@ -74,7 +74,7 @@ class EngineSource:
             stack.push_async_callback(self._indices.close)
 
     def planned(self, body: Mapping[str, Any]) -> Search | Skip:
-        """Decode a search body as the endpoint does. Return the reason if the endpoint would not rerank the search.
+        """Return a search body as decoded by the endpoint's code, or the reason why the endpoint would not rerank it.
 
         Raises:
             EsRerankError: If the body has reranking options of its own, which would override those of every rule.

@@ -1,4 +1,4 @@
-"""Computes the order of the hits of each query with a rule, and its quality. The order is that of the endpoint's code.
+"""Computes, with the endpoint's code, the order in which a rule returns the hits of each query, and its quality.
 
 This module does not call the model. Its inputs are scores that were computed before.
 """
@@ -21,7 +21,7 @@ Shown = tuple[int, ...]
 
 
 def shown(pool: Pool, candidate: Candidate, k: int) -> Shown:
-    """Return the first page, of *k* hits, with a candidate's rule. It has fewer hits if some are dropped from it."""
+    """Return the first *k* hits with a candidate's rule, or fewer if the rule drops hits."""
     read = pool.windows[candidate.place]
     # For given scores, the order depends only on these keys of a rule, and on the lowest probability.
     rule = Rule("", policy=candidate.policy, protect=candidate.protect)
@@ -35,12 +35,12 @@ def hits(pool: Pool, places: Shown) -> tuple[FoundHit, ...]:
 
 
 class Outcomes:
-    """Computes the value of the first measure for each query with each candidate. Equal orders are measured once.
+    """Computes the first measure of each query with each candidate. Candidates with the same order are measured once.
 
     Attributes:
         pools: The queries with their hits and scores.
         cutoffs: The number of hits that the measure takes into account.
-        engine: The value of each query in the engine's order, as an array.
+        engine: The value of the measure for each query in the engine's order, as an array.
 
     """
 
@@ -52,7 +52,7 @@ class Outcomes:
         self.engine = self.of([tuple(range(min(cutoffs.k, len(pool.hits)))) for pool in pools])
 
     def matrix(self, candidates: Sequence[Candidate]) -> Any:
-        """Return the values as an array of shape (candidates, queries)."""
+        """Return the value of the measure for each candidate and query, as an array of shape (candidates, queries)."""
         k = self.cutoffs.k
         orders = [[shown(pool, candidate, k) for pool in self.pools] for candidate in candidates]
         self._measure((at, order) for row in orders for at, order in enumerate(row))
@@ -60,7 +60,7 @@ class Outcomes:
         return library("numpy").asarray(rows, dtype=float)
 
     def of(self, orders: Sequence[Shown]) -> Any:
-        """Return the value of each query, given one order for each, as an array of shape (queries,)."""
+        """Return the value of the measure for each query, given its order, as an array of shape (queries,)."""
         self._measure(enumerate(orders))
         return library("numpy").asarray([self._values[at, order] for at, order in enumerate(orders)], dtype=float)
 
@@ -82,5 +82,5 @@ _NO_SEARCH = SearchRecord((), 0.0)
 
 
 def _record(pool: Pool, order: Shown) -> SearchRecord:
-    """Return an order in the form of a search result."""
+    """Return the hits of a query in the given order, in the form of a search result."""
     return SearchRecord(hits(pool, order), 0.0)

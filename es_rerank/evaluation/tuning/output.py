@@ -12,7 +12,7 @@ from es_rerank.evaluation.values import Side
 
 
 def as_json(summary: TuneSummary) -> dict[str, Any]:
-    """Return the result as JSON values. Each `value` is the mean of the measure that `measure` names."""
+    """Return the result of tuning as JSON values. Each `value` is the mean of the measure that `measure` names."""
     setup, proposal = summary.setup, summary.proposal
     held_out = proposal.against_engine(proposal.held_out)
     return {
@@ -32,7 +32,7 @@ def as_json(summary: TuneSummary) -> dict[str, Any]:
 
 
 def _query(one: QueryChange) -> dict[str, Any]:
-    """Return a query with its value and the ids of its first hits, in the engine's order and in the proposed order."""
+    """Return the value of the measure and the ids of the first hits of a query, in the engine's and proposed order."""
     hits = {name: list(one.comparison.of(side).ids) for name, side in _SIDES}
     values = {"engine": one.baseline, "proposed": one.endpoint}
     return {"id": one.comparison.query.id, "text": one.comparison.query.text, **values, "hits": hits}
@@ -42,12 +42,12 @@ _SIDES = (("engine", Side.BASELINE), ("proposed", Side.ENDPOINT))
 
 
 def _point(summary: TuneSummary, point: Point) -> dict[str, Any]:
-    """Return a rule with its cost and its quality, as JSON values."""
+    """Return a rule, its mean passages and tokens per search, and its mean value of the measure, as JSON values."""
     return {**_candidate(summary, point.candidate), **asdict(point.cost), "value": point.value}
 
 
 def _candidate(summary: TuneSummary, candidate: Candidate) -> dict[str, Any]:
-    """Return the keys of a rule that are compared, as JSON values."""
+    """Return the keys of a rule that tuning compares, as JSON values."""
     variant = summary.variants[candidate.place[0]]
     return {
         "variant": variant.name,

@@ -20,7 +20,7 @@ _BYTES_PER_TOKEN = 3
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """A summary of the documents that the searches found.
+    """The fields that the model reads in the hits of all queries, and the length of the longest text.
 
     Attributes:
         fields: The fields that the model reads with the current rule, most frequent first.
@@ -33,7 +33,7 @@ class Documents:
 
 
 def documents(read: Iterable[tuple[Sequence[str], Iterable[str | None]]]) -> Documents:
-    """Summarize the documents.
+    """Return the fields that the model reads in the hits of all queries, and the length of the longest text.
 
     Args:
         read: For each query, the fields that the model reads with the current rule, and the text of each hit.
@@ -50,12 +50,14 @@ def documents(read: Iterable[tuple[Sequence[str], Iterable[str | None]]]) -> Doc
 def variants(
     rule: Rule, profile: Profile, seen: Documents, wanted: Sequence[Sequence[str]] = ()
 ) -> list[PassageVariant]:
-    """Return the variants to compare. The first one is the current rule's. Each other one changes one thing.
+    """Return the variants to compare. The first variant is that of the current rule.
+
+    Each other variant has either other fields, or another mode or passage length for long documents.
 
     Args:
         rule: The current rule.
         profile: The profile of the model.
-        seen: The documents that the searches found.
+        seen: The fields and texts of the hits.
         wanted: Lists of fields to compare. If empty, they are derived from *seen*.
 
     """
@@ -65,11 +67,11 @@ def variants(
 
 
 def is_whole(text: str, limits: Limits, measure: Measure) -> bool:
-    """Return whether a text is certainly read as a single passage, uncut. Its score then does not depend on the limits.
+    """Return whether a text is certainly a single passage. Its score then does not depend on the limits of passages.
 
     Args:
         text: The text of a document.
-        limits: How documents are cut.
+        limits: The limits of passages.
         measure: Estimates the number of tokens of a text.
 
     """

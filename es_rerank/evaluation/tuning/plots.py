@@ -1,4 +1,4 @@
-"""Draws the plots of the tuning report as inline SVG: quality against cost, and quality against the window."""
+"""Creates the plots of the tuning report as inline SVG: quality against tokens, and quality against the window."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from es_rerank.evaluation.tuning.wording import description
 
 _TICKS = 4
 Plot = Callable[[TuneSummary], str]
-"""Draws one plot of the tuning report."""
+"""Returns one plot of the tuning report, as SVG."""
 
 
 def by_cost(summary: TuneSummary) -> str:
-    """Plot the quality of the best policy of each variant and window against its tokens per search."""
+    """Return an SVG plot of quality against tokens per search, for the best policy of each variant and window."""
     highest = max(point.cost.tokens for point in summary.places) or 1.0
     ticks = [highest * at / _TICKS for at in range(_TICKS + 1)]
     dots = [_dot(summary, point, point.cost.tokens) for point in summary.places]
@@ -24,7 +24,7 @@ def by_cost(summary: TuneSummary) -> str:
 
 
 def by_window(summary: TuneSummary) -> str:
-    """Plot the quality of the best policy of each window, with the variant of the chosen rule."""
+    """Return an SVG plot of quality against the window, for the best policy with the variant of the chosen rule."""
     variant = summary.chosen.candidate.place[0]
     points = [point for point in summary.places if point.candidate.place[0] == variant]
     dots = [_dot(summary, point, point.candidate.place[1]) for point in points]

@@ -11,7 +11,7 @@ from es_rerank.evaluation.tuning.summary import TuneSummary
 
 
 def report(summary: TuneSummary, rule_text: str) -> str:
-    """Return the HTML page. *rule_text* is the text of the proposed rule file."""
+    """Return the tuning report, an HTML page. *rule_text* is the text of the proposed rule file."""
     setup = summary.setup
     measure, cutoffs = setup.cutoffs.measures()[0].title, setup.cutoffs
     queries = f"{len(summary.changes)} judged queries"

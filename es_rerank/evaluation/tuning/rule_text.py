@@ -35,11 +35,11 @@ _DECIDED = frozenset(
 
 
 def current_keys(folder: Path | None, rule: Rule, index: str) -> dict[str, Any]:
-    """Return the keys in a rule's file, in the order of the file.
+    """Return the keys of a rule and their values, in the order of the rule's file.
 
     Args:
         folder: The folder with the rule files.
-        rule: The rule.
+        rule: The current rule.
         index: The value of the key `index` for the default rule, which has no file.
 
     """
@@ -71,7 +71,7 @@ def rule_text(
 
 
 def _changed(keys: Mapping[str, Any], candidate: Candidate, variant: PassageVariant) -> dict[str, Any]:
-    """Return the keys that tuning may change, with their new values. The mode is kept, such as `shadow`."""
+    """Return the keys that tuning may change, with their new values. The mode, such as `shadow`, is kept."""
     found = {name: keys[name] for name in ("mode", "sample_rate") if name in keys}
     if variant.fields:
         found["fields"] = list(variant.fields)

@@ -33,12 +33,12 @@ class Task:
     Attributes:
         settings: The settings of the endpoint, which name the engine, the rerank server and the rules.
         index: The index expression.
-        template: The search body.
-        k: Number of hits of a page.
-        windows: The windows to compare, in addition to that of the current rule.
+        template: The search body, with placeholders for the query.
+        k: Number of hits on the first page, which are measured.
+        windows: The windows to compare, in addition to the window of the current rule.
         fields: Lists of fields to compare. If empty, they are derived from the documents.
         headers: Headers of each search, such as `Authorization`.
-        resume: The file that stores the scores; None to store none.
+        resume: The file that stores the scores; None to keep the scores in memory only.
 
     """
 
@@ -58,7 +58,7 @@ class Scores:
 
     Attributes:
         rule: The current rule of the index.
-        variants: The passage variants. The first one is that of the current rule.
+        variants: The passage variants. The first variant is that of the current rule.
         places: The combinations of a variant and a window that were scored.
         pools: The hits and scores of each query.
         model: Name of the model.
@@ -73,12 +73,12 @@ class Scores:
 
 
 async def collect(task: Task, queries: Sequence[Query], judgments: Judgments, progress: Progress) -> Scores:
-    """Search for every query, and score its hits, unless the file has their scores.
+    """Search for every query, and return the scores of its hits, which are computed unless the file has them.
 
     Args:
         task: The inputs of tuning.
         queries: The judged queries; at least one.
-        judgments: Their judgments.
+        judgments: The judgments of the queries.
         progress: Called after each search, and after the hits of each query are scored.
 
     Raises:
@@ -115,7 +115,7 @@ async def _variants(engine: EngineSource, rule: Rule, task: Task, founds: Sequen
 
 
 async def _record(scorer: QueryScorer, found: Found, rules: Mapping[Place, Rule]) -> _Record:
-    """Score the hits of one query with the rule of each variant and window."""
+    """Return the scores of the hits of one query, with the rule of each variant and window."""
     windows = {place: await scorer.score(rule) for place, rule in rules.items()}
     return _Record(_ids(found), found.hits.scores, windows)
 
@@ -126,13 +126,13 @@ def _prompts(settings: Settings, model: str) -> PromptBuilder:
 
 
 def _pool(found: Found, judgments: Judgments, record: _Record) -> Pool:
-    """Return the hits and scores of one query."""
+    """Return the hits, the scores and the judgments of one query."""
     hits = found.hits
     return Pool(found.query, judgments.of(found.query), hits.shown, hits.scores, record.windows)
 
 
 def _conditions(task: Task, rule: Rule, compared: Sequence[PassageVariant], windows: Sequence[int]) -> dict[str, Any]:
-    """Return what the scores depend on, as JSON values. Headers are left out: they can contain secrets."""
+    """Return the inputs that the scores depend on, as JSON values. Headers are left out: they can contain secrets."""
     settings = task.settings
     return {
         "index": task.index,
@@ -156,7 +156,7 @@ class _Record:
     windows: Mapping[Place, ScoredWindow]
 
     def is_of(self, found: Found) -> bool:
-        """Return whether the scores are for these hits. They are not if the index has changed since then."""
+        """Return whether the scores are for these hits. They are not if the index has changed since scoring."""
         return (list(self.ids), list(self.engine)) == (_ids(found), list(found.hits.scores))
 
 

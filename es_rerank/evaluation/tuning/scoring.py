@@ -26,7 +26,7 @@ from es_rerank.search import plan as planning
 from es_rerank.search.response.completeness import MIN_HITS
 from es_rerank.search.window import read_window, window_scores
 
-# The deadline of a window. It can be long, because no client waits for the response.
+# Time limit for scoring a window, and for the self-test. It can be long, because no client waits for a response.
 _SECONDS = 600.0
 _POLL_SECONDS = 0.05
 
@@ -41,14 +41,14 @@ class Found:
 
 
 async def find(engine: EngineSource, template: Template, query: Query, k: int, size: int) -> Found:
-    """Search the engine for a query.
+    """Return a query, its decoded search, and the engine's hits.
 
     Args:
         engine: The engine.
         template: The search body of the application.
         query: The query.
         k: Number of hits on the page that a client would request.
-        size: Number of hits to get from the engine.
+        size: Number of hits to request from the engine.
 
     Raises:
         EsRerankError: If the search fails, or if es-rerank would not rerank it.
@@ -60,7 +60,7 @@ async def find(engine: EngineSource, template: Template, query: Query, k: int, s
 
 
 def _planned(engine: EngineSource, body: Mapping[str, Any], query: Query) -> Search:
-    """Return the search for a query. Raises EsRerankError if es-rerank reranks no such search, whatever the rule."""
+    """Return the decoded search. Raises EsRerankError if es-rerank does not rerank such searches with any rule."""
     search = engine.planned(body)
     if isinstance(search, Skip):
         raise _not_reranked(query, search)
@@ -84,14 +84,17 @@ async def current_rule(engine: EngineSource, rules: Rules, template: Template, q
 
 
 async def read_texts(engine: EngineSource, rule: Rule, found: Found) -> tuple[Sequence[str], Sequence[str | None]]:
-    """Return the fields that the model reads with a rule, and the text of each hit."""
+    """Return the fields that the model reads with a rule, and the passage text of each hit."""
     texts, fields = read_window(found.hits.raw, await _plan(engine, rule, found), found.hits.scores)
     return fields, texts
 
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Reranker]:
-    """Run a client of the rerank servers until the context is left.
+    """Start a client of the rerank servers, which is closed when the context is left.
+
+    Yields:
+        The client, after a server has passed its self-test.
 
     Raises:
         EsRerankError: If no server passes its self-test.
@@ -140,7 +143,7 @@ class QueryScorer:
         self._done: dict[object, ScoredWindow] = {}
 
     async def score(self, rule: Rule) -> ScoredWindow:
-        """Score the window of a rule. Raises EsRerankError if scoring fails."""
+        """Return the scores of the query's window with a rule. Raises EsRerankError if scoring fails."""
         hits = self._found.hits
         plan = await _plan(self._engine, rule, self._found)
         texts, fields = read_window(hits.raw, plan, hits.scores)
@@ -152,13 +155,13 @@ class QueryScorer:
         return self._done[key]
 
     def _long(self, plan: Plan, texts: Sequence[str | None]) -> object:
-        """Return the limits of passages; None if they do not matter, because each text is read as a whole."""
+        """Return the limits of passages; None if each text is a single passage, so that the limits do not matter."""
         limits = self._prompts.limits(plan.rule.long, self._prompts.query(plan.text))
         measure = self._prompts.profile.rates.measure
         return None if all(is_whole(text, limits, measure) for text in texts if text) else limits
 
     async def _scored(self, plan: Plan, texts: Sequence[str | None], fields: Sequence[str]) -> ScoredWindow:
-        """Request the scores of a window."""
+        """Request the scores of a window from the rerank servers."""
         hits = self._found.hits
         request = ScoreRequest(plan.text, texts, plan.rule, time.monotonic() + _SECONDS, whole=True)
         scored, documents = await self._reranker.read(request)

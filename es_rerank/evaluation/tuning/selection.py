@@ -12,7 +12,7 @@ from es_rerank.evaluation.statistics import Difference, difference
 from es_rerank.evaluation.tuning.candidates import Candidate, extended
 from es_rerank.evaluation.tuning.outcomes import Outcomes
 
-# Candidates whose means differ by less are equally good. The cheapest of them is chosen.
+# Candidates whose mean values differ by less than this are equally good. The one with the fewest tokens is chosen.
 _TOLERANCE = 0.002
 MIN_QUERIES = 5
 # Number of candidates between two steps of the progress bar.
@@ -29,7 +29,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The mean numbers, per search, of passages that the model reads and of their tokens, which are approximate."""
+    """The mean number of passages that the model reads per search, and the mean of their approximate token counts."""
 
     passages: float
     tokens: float
@@ -37,7 +37,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The result of tuning. An array has the value of the first measure for each query.
+    """The result of tuning. Each array has the value of the first measure for each query.
 
     Attributes:
         verdict: Which rule is proposed.
@@ -64,17 +64,17 @@ class Proposal:
         return {Verdict.TUNED: self.tuned, Verdict.CURRENT: self.current, Verdict.OFF: self.engine}[self.verdict]
 
     def against_engine(self, values: Any) -> Difference:
-        """Compare *values* with those of the engine."""
+        """Return the difference between *values* and the values in the engine's order, with its significance."""
         return difference(self.engine, values)
 
 
 class Selector:
-    """Chooses the candidate with the highest mean for given queries.
+    """Chooses the candidate with the highest mean value of the first measure for given queries.
 
     Attributes:
-        outcomes: Computes the values.
+        outcomes: Computes the values of the measure.
         candidates: The candidates. The first one is the current rule.
-        values: The value of each candidate for each query, an array of shape (candidates, queries).
+        values: The value of the measure for each candidate and query, an array of shape (candidates, queries).
 
     """
 
@@ -84,7 +84,7 @@ class Selector:
         """Measure all candidates.
 
         Args:
-            outcomes: Computes the values.
+            outcomes: Computes the values of the measure.
             candidates: The candidates. The first one is the current rule.
             progress: Called several times, with the number of candidates measured since the last call.
 
@@ -99,7 +99,7 @@ class Selector:
         """Return the best candidate for some queries.
 
         The best variant, window and policy are chosen first. Protection and lowest probability are then changed only if
-        that improves the mean.
+        this improves the mean.
 
         Args:
             queries: The indices of the queries, as an array.
@@ -166,12 +166,13 @@ def propose(selector: Selector, folds: int, seed: int) -> Proposal:
 
 
 def _verdict(engine: float, current: float, tuned: float) -> Verdict:
-    """Return the proposal.
+    """Return which rule is proposed, given mean values of the measure.
 
     Args:
-        engine: Mean of the engine's order.
-        current: Mean of the current rule.
-        tuned: Mean of the chosen rule on held-out queries; 0 if it is the current rule.
+        engine: The mean in the engine's order.
+        current: The mean with the current rule.
+        tuned: The mean with the chosen rule on held-out queries, or on all queries if that is lower; 0 if the chosen
+            rule is the current rule.
 
     """
     if tuned > engine and tuned >= current:
@@ -180,7 +181,7 @@ def _verdict(engine: float, current: float, tuned: float) -> Verdict:
 
 
 def fold_numbers(count: int, folds: int, seed: int) -> Any:
-    """Return the number of the fold of each query, as an array. The sizes of folds differ by at most one."""
+    """Return the fold number of each query, as an array. The numbers of queries per fold differ by at most one."""
     numpy = library("numpy")
     return numpy.random.default_rng(seed).permutation(numpy.arange(count) % folds)
 

@@ -39,7 +39,7 @@ class TuneSetup:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One rule with its cost and its mean quality over all queries."""
+    """One rule with its cost per search, and its mean value of the first measure over all queries."""
 
     candidate: Candidate
     cost: Cost
@@ -54,7 +54,7 @@ class TuneSummary:
         setup: The inputs.
         variants: The passage variants.
         proposal: The proposal, with the values that it is based on.
-        engine: Mean quality of the engine's order.
+        engine: Mean value of the first measure in the engine's order.
         current: The current rule.
         chosen: The best rule for all queries together.
         places: For each variant and window, the rule with the best policy.
@@ -94,7 +94,7 @@ class TuneSummary:
 def summarize(
     setup: TuneSetup, variants: Sequence[PassageVariant], selector: Selector, proposal: Proposal
 ) -> TuneSummary:
-    """Summarize the result of tuning."""
+    """Return the summary of the result of tuning."""
     outcomes = selector.outcomes
     return TuneSummary(
         setup=setup,
@@ -114,7 +114,7 @@ def _point(outcomes: Outcomes, candidate: Candidate, values: Any) -> Point:
 
 
 def _places(selector: Selector) -> list[Point]:
-    """Return the best candidate of each variant and window. If several are equally good, the first one is used."""
+    """Return the best candidate of each variant and window. If several candidates are equally good, use the first."""
     best: dict[tuple[int, int], Point] = {}
     for candidate, values in zip(selector.candidates, selector.values, strict=True):
         known = best.get(candidate.place)

@@ -15,7 +15,7 @@ class PassageVariant:
 
     Attributes:
         name: The difference from the current rule, as a label in tables.
-        fields: The fields; empty if es-rerank chooses them for each search by its hits.
+        fields: The fields that the model reads; empty if es-rerank chooses them for each search by its hits.
         template: Template of the passage text; None joins the fields with newlines.
         long: The mode for documents that are longer than a passage.
 
@@ -32,7 +32,7 @@ class PassageVariant:
 
 
 Place = tuple[int, int]
-"""What the model reads: the index of a passage variant, and a window."""
+"""The index of a passage variant, and a window. Together, they determine which passages the model reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Pool:
 
     Attributes:
         query: The query.
-        ratings: Its judgments.
+        ratings: The rating of each judged document, by id.
         hits: The hits in the engine's order.
         engine: The engine's score of each hit.
         windows: The model's scores, by passage variant and window.

@@ -25,7 +25,7 @@ def head(summary: TuneSummary) -> tuple[str, ...]:
 
 
 def rows(summary: TuneSummary) -> list[tuple[str, ...]]:
-    """Return the rows of the table of rules: engine, current rule, the best rules by cost, and the chosen rule."""
+    """Return the rows of the table of rules: engine, current rule, the best rule for each cost, and chosen rule."""
     engine = ("engine", "", "", "0", "0", f"{summary.engine:.3f}", "")
     frontier = [_row(summary, point, summary.variants[point.candidate.place[0]].name) for point in summary.frontier()]
     return [
@@ -37,7 +37,7 @@ def rows(summary: TuneSummary) -> list[tuple[str, ...]]:
 
 
 def _row(summary: TuneSummary, point: Point, name: str) -> tuple[str, ...]:
-    """Return the cells of one rule."""
+    """Return the cells of the row of one rule."""
     return (
         name,
         str(point.candidate.place[1]),
@@ -86,7 +86,7 @@ def worse(summary: TuneSummary) -> Iterator[str]:
 
 
 def _change(one: QueryChange) -> str:
-    """Return one line with a query and its values before and after."""
+    """Return a line with a query and its value of the measure, in the engine's order and in the proposed order."""
     query = one.comparison.query
     return f"  {one.baseline:.3f} -> {one.endpoint:.3f}  {query.id}: {query.text}"
 
@@ -107,7 +107,7 @@ def comments(summary: TuneSummary) -> list[str]:
 
 
 def _cost(row: Sequence[str]) -> str:
-    """Return one row of the table of rules as text."""
+    """Return one row of the table of rules as a line of text."""
     _, window, policy, passages, tokens, value, change = row
     rule = f"window {window}, {policy}, {passages} passages and {tokens} tokens per search, " if window else ""
     return f"{rule}{value}" + (f" ({change})" if change else "")
