@@ -171,7 +171,7 @@ def _ports(resolver: _Resolver) -> Ports:
 
 
 def _mapping(file: Any) -> tuple[Sequence[str], Mapping[str, str]]:
-    """Return the index names and field types in the mapping file. Raises ConfigError, which names the file."""
+    """Return the index names and field types in a mapping file. If the file is invalid, the ConfigError names it."""
     try:
         return mapping_file.read(file.read())
     except ConfigError as error:

@@ -60,7 +60,7 @@ def _settings(pages: AdminPages, config: Path | None, mappings: str | None) -> S
 async def _temporary(settings: Settings, question: Question) -> AsyncIterator[str]:
     """Run es-rerank at a free port, and yield the URL of its admin pages.
 
-    If the question is to run the search, the self-test runs first, because only then is the search reranked.
+    If the question asks to run the search, the self-test runs first, because only then is the search reranked.
     """
     running = runner(settings)
     await running.setup()

@@ -156,7 +156,7 @@ def _members_at(body: bytes, span: Span) -> dict[str, Span]:
 
 
 def _replaced(span: Span, value: bytes) -> Edit:
-    """Return the edit that replaces a value."""
+    """Return the edit that replaces the value at *span*."""
     return (span.start, span.end, value)
 
 

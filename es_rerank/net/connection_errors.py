@@ -38,5 +38,5 @@ _DESCRIPTIONS: Sequence[tuple[type[Exception], Callable[[Exception], str]]] = (
 
 
 def describe_error(error: Exception | None) -> str:
-    """Describe a connection error in a few words, such as `connection refused`."""
+    """Return a description of a connection error in a few words, such as `connection refused`."""
     return next((describe(error) for kind, describe in _DESCRIPTIONS if isinstance(error, kind)), type(error).__name__)

@@ -1,7 +1,7 @@
 """Samples traces and exports spans with OpenTelemetry. Imported only if tracing is on, because the package is optional.
 
-OpenTelemetry's batches get one item for each client request, with all spans of the request. OpenTelemetry's export
-thread converts these to OpenTelemetry's spans, so that searches do not wait for the conversion.
+OpenTelemetry's batches get one item for each client request, with all spans of the request. The thread that exports a
+batch converts its items to OpenTelemetry's spans, so that searches do not wait for the conversion.
 """
 
 from __future__ import annotations

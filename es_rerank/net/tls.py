@@ -100,11 +100,11 @@ def server_context(settings: Settings) -> ssl.SSLContext | None:
 def renew(listening: ssl.SSLContext, settings: Settings) -> None:
     """Use the current certificate files for new client connections. Raises ConfigError if they cannot be used.
 
-    A context keeps one certificate for each type of key (RSA, ECDSA), so that loading another one into it may have no
-    effect. Each handshake switches to a new context instead.
+    A context keeps one certificate for each type of key (RSA, ECDSA). If a certificate with another type of key were
+    loaded into the context, clients could still get the old one. Each handshake switches to a new context instead.
 
     Args:
-        listening: The context that connections are accepted with.
+        listening: The TLS context of the listening sockets.
         settings: The settings, with the paths of the files.
 
     """

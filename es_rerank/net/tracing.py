@@ -18,7 +18,7 @@ _NO_SPAN: AbstractContextManager[Any] = nullcontext()
 
 
 class Tracing:
-    """Starts and stops tracing in this process, and creates spans. While tracing is off, its methods do nothing."""
+    """Starts and stops tracing in this process, and creates the spans of requests."""
 
     def __init__(self) -> None:
         """Start with tracing off."""
@@ -26,7 +26,7 @@ class Tracing:
 
     @property
     def is_on(self) -> bool:
-        """Whether traces are sampled and sent to the engine and the rerank server."""
+        """Whether tracing is on: requests are sampled, and the engine and the rerank server get `traceparent`."""
         return self._export is not None
 
     @property
@@ -36,7 +36,7 @@ class Tracing:
         return current is not None and current.trace.sampled
 
     def start(self, exporter: Any = None) -> None:
-        """Record spans for *exporter*; None exports them with OTLP, configured by the variables `OTEL_*`.
+        """Start to record spans, and to export them with *exporter* (by default OTLP, as the variables `OTEL_*` say).
 
         Raises:
             ConfigError: OpenTelemetry is not installed.

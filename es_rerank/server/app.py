@@ -51,13 +51,13 @@ def runner(settings: Settings, rules: Rules | None = None) -> web.AppRunner:
 
 
 async def _confirm_expectation(request: web.Request) -> None:
-    """Respond to `Expect: 100-continue`. Requests with other expectations are rejected later."""
+    """Send `100 Continue` if the client expects it. Requests with other expectations are rejected later."""
     if request.headers["Expect"].strip().lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 async def _stop_scoring(app: web.Application) -> None:
-    """Schedule the time shortly before the shutdown timeout at which all searches stop waiting for scores."""
+    """At shutdown, let searches wait for scores until shortly before the timeout. Then they get the engine's order."""
     asyncio.get_running_loop().call_later(_GRACE_SECONDS - _RESERVED_SECONDS, app[STATE].reranker.give_up)
 
 

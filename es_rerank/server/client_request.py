@@ -91,7 +91,7 @@ class ClientBody(Stream):
 
 @contextmanager
 def _readable() -> Iterator[None]:
-    """Convert aiohttp's error for a malformed body to RequestError."""
+    """Raise RequestError if the block raises aiohttp's error for a malformed body."""
     try:
         yield
     except web.RequestPayloadError as error:
@@ -126,7 +126,7 @@ def uses_service_credentials(request: web.BaseRequest, settings: Settings) -> bo
 
 
 def _foreign(request: web.BaseRequest, settings: Settings) -> str:
-    """Return the reason why a request may be from a foreign web page; empty if there is none."""
+    """Return why a request may be from a foreign web page; empty if it is not from such a page."""
     addresses = [one for one in (settings.listen, settings.admin_listen, settings.publish_address) if one]
     own = [host_and_port(one)[0] for one in addresses if ":" in one and not one.startswith(UNIX)]
     # With TLS the certificate proves the name, and browsers cannot connect to Unix sockets.

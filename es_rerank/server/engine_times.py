@@ -27,7 +27,13 @@ _MAX_WINDOWS = 100
 
 @dataclass(slots=True)
 class _Taken:
-    """The estimated time of a query or fetch phase, in seconds, and the number of whole-window requests since then."""
+    """The estimate for one request path.
+
+    Attributes:
+        seconds: Estimated time of a query phase or fetch phase.
+        windows: Number of requests for the whole window in full since the last query phase or fetch phase.
+
+    """
 
     seconds: float
     windows: int = 0

@@ -25,7 +25,7 @@ _START_MODE = "livemin"
 
 
 def share_metrics() -> None:
-    """Reserve space for the metrics of this worker. If there is none, this worker does not share its metrics.
+    """Reserve disk space for the metrics of this worker. Without enough space, the worker does not share its metrics.
 
     Must be called before the metrics are registered.
     """
@@ -65,7 +65,7 @@ def reserve(folder: Path) -> None:
 
 
 def _sizes() -> Iterator[tuple[str, int]]:
-    """Yield the start of the name of each file, as prometheus-client names it, and its size in bytes."""
+    """Yield the prefix of each file's name, as prometheus-client chooses it, and the size of the file in bytes."""
     yield "counter", _COUNTERS_SIZE
     yield "histogram", _SIZE
     for mode in sorted({_START_MODE, *(row.over_workers for row in METRICS.values() if row.kind == "gauge")}):

@@ -147,7 +147,7 @@ class Metrics:
     def _count(self, name: str, total: int, *labels: str) -> None:
         """Increase a counter to a total that is counted elsewhere.
 
-        A total that is lower than before has started again at zero, because the rerank server was added again.
+        If the total is lower than before, it has started again at zero, because the rerank server was added again.
         """
         before = self._counted[name, *labels]
         self._metrics[name].labels(*labels).inc(total - before if total >= before else total)

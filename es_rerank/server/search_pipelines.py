@@ -98,7 +98,7 @@ class SearchPipelines:
         return PipelineEffect.PAGE if found is None else found
 
     async def _cached(self, caller: Caller, request: EngineRequest, read: Callable[[bytes], Found]) -> Found | None:
-        """Return the cached result of a request. If there is none, send the request and read its response.
+        """Return the cached result of a request. If the cache has no result, send the request and read the response.
 
         Returns:
             The result of *read*; None if the engine returned an error or if *read* failed.

@@ -36,7 +36,7 @@ def _now() -> str:
 
 
 class UbiLog:
-    """Writes records every second. State: the records that are not yet written. Without a file, it does nothing."""
+    """Writes records to a file every second, if there is a file. State: the records that are not yet written."""
 
     def __init__(self, path: Path | None, now: Callable[[], str] = _now) -> None:
         """Create a log that appends to the file *path*. None disables the log.

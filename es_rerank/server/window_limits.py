@@ -36,7 +36,7 @@ class WindowLimits:
         return limit if limit and self._clock() < expires else None
 
     def learn(self, target: str, response: bytes) -> None:
-        """Store the limit that an error contains, or a response in which shards may have rejected the window."""
+        """Store the limit if *response* contains it: an error, or a response in which shards rejected the window."""
         end = response.find(_HITS)
         found = _TOO_LARGE.search(response, 0, len(response) if end < 0 else end)
         if found:

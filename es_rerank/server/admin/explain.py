@@ -155,7 +155,7 @@ async def _decided(context: _Context, search: Search, *, two_phase: bool) -> Pla
 
 
 async def _unforced(context: _Context, search: Search) -> Skip | None:
-    """Return the skip that `force` overrides; None if the search is reranked without `force` too, or not at all."""
+    """Return the skip that clients get without `force`, if its reason is one that `force` overrides; otherwise None."""
     decided = await decide(search, context.session.ports(_no_fetch), context.call.options)
     return decided if isinstance(decided, Skip) and decided.why in _FORCED else None
 

@@ -47,7 +47,7 @@ def _explanation(problem: str, why: str) -> dict[str, str]:
 
     Args:
         problem: The reason why the engine cannot be reached; empty if it can be reached.
-        why: The faults of rerank servers, such as `unreachable: connection refused`; empty if there are none.
+        why: The faults of rerank servers, such as `unreachable: connection refused`; empty without faults.
 
     """
     names = _FAULT_SEPARATOR.split(why)

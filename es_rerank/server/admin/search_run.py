@@ -180,7 +180,7 @@ def _hits(
 
     Args:
         response: The engine's response.
-        first: Number of hits before the first one of the response (`from`).
+        first: Number of hits before the first hit of the response (`from`).
         ranks: The new rank and score of each hit, see `_ranks`.
 
     """

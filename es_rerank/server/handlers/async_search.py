@@ -96,9 +96,10 @@ async def _with_fallback(call: SearchCall, answer: Awaitable[HandlerResult], fal
 async def _answer(
     call: SearchCall, session: EngineSession, reply: EngineReply, response: AsyncSearchResponse, plan: Plan
 ) -> HandlerResult:
-    """Return the response for the client: a final response is reranked, a partial one only reduced to its page.
+    """Return the response for the client, reranked if the engine's response is final.
 
-    The deadline starts when the engine replies, because the client chose to wait for the search to finish.
+    A partial response is only reduced to the page that the client requests. The deadline starts when the engine
+    replies, because the client chose to wait for the search to finish.
     """
     call = replace(call, options=call.options.restarted(reply.ended))
     result = None
@@ -157,7 +158,7 @@ async def _misfit(call: SearchCall, session: EngineSession, reply: EngineReply, 
 
 
 def _is_submit(call: SearchCall) -> bool:
-    """Return whether the request submits a search, so that its plan is es-rerank's own."""
+    """Return whether the request submits a search, so that the plan is not from an id, which a client could forge."""
     return call.endpoint_request.endpoint is Endpoint.ASYNC_SEARCH
 
 

@@ -66,7 +66,10 @@ def _client_request(call: SearchCall) -> EngineRequest:
 def _rewritten(
     reply: EngineReply, rewrite: Callable[[bytes], bytes], forward: EngineRequest | None = None
 ) -> HandlerResult:
-    """Return the rewritten response. If the engine returned an error, the result is to pass the request through."""
+    """Return the result with the rewritten response, or the result that passes the request through after an error.
+
+    If *rewrite* fails because the body has an unexpected format, the response is unchanged.
+    """
     if reply.body is None:
         return HandlerResult(None, forward=forward)
     try:

@@ -66,7 +66,7 @@ class SearchCall:
         state: The components of the running endpoint.
         request: The client's request.
         endpoint_request: The request's endpoint, with the decoded path and parameters.
-        body: The decoded body.
+        body: The request body, without content encoding.
         options: Arrival time, deadline, mode and sampling key for the searches of the request.
 
     """

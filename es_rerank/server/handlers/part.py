@@ -22,7 +22,7 @@ Line = tuple[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One search of a request: as the client sent it, its body, and the plan or the reason why there is none.
+    """One search of a request: as the client sent it, its body, and the plan or the reason why it has no plan.
 
     The body is None if the search template was not rendered. Native rerankers are removed from the body, because an
     engine that does not support one of them would reject the whole request.
