@@ -39,15 +39,15 @@ TABLE = Table(
     DOCS / "faults.md",
     "## When a process is killed",
     f"""
-Each row of this table is a process that is killed with `kill -9` and then started again. During that time, {AT_ONCE}
-connections send searches. Each run of the test checks what clients see, and that no page is wrong. `recovered` is
-`yes` if every search after the first reranked search has status 200. The other columns were measured when this page was
-generated:
+Each row of this table is a process that is killed with `kill -9` and then started again. During that time, clients
+send searches over {AT_ONCE} connections. The test checks what clients see, and that no page is wrong. `recovered` is
+`yes` if, from the first reranked search after the restart, every search has status 200. The other columns were measured
+when this page was generated:
 
 - The numbers of responses and of lost connections cover the whole run.
 - `back after (s)` is the time from the kill until the process responds again.
 - `reranked again after (s)` is the time from that response until a search is reranked. This time is at most
-  {RECOVERY_S} s on this page. The test accepts up to {LIMIT_S} s, for machines that stall.
+  {RECOVERY_S} s on this page. The test accepts up to {LIMIT_S} s, for slow machines.
 
 To regenerate the table, run `.venv/bin/pytest tests/live/test_failure.py --update-cases`.
 """,

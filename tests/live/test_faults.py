@@ -31,22 +31,21 @@ TABLE = Table(
     DOCS / "faults.md",
     "# When the model fails",
     f"""
-A failing rerank server never costs a client the requested page. Each row of this table is a fault of the rerank server.
-During the fault, {SEARCHES} concurrent searches with a deadline of {DEADLINE_S} s go through es-rerank to a real
-OpenSearch. For each fault, the test checks that:
+If a rerank server fails, clients still get the page that they requested. This page lists the faults that are tested.
+Each row of the first table is a fault of the rerank server. During the fault, {SEARCHES} concurrent searches with a
+deadline of {DEADLINE_S} s go through es-rerank to a real OpenSearch. For each fault, the test checks that:
 
 - Every response has status 200. Its page is in the engine's order or, if es-rerank received scores in spite of the
   fault, in the model's order.
-- `X-Rerank` has the outcome of the row ([reasons](reference.md#reasons)). Two kinds of other outcomes are allowed:
-  `breaker`, since a fault opens the circuit breaker, and `overloaded` or `deadline`, since a small machine may be too
-  slow for this many concurrent searches.
+- `X-Rerank` has the outcome in the row ([reasons](reference.md#reasons)). These other reasons are also allowed:
+  `breaker`, because a fault opens the circuit breaker, and `overloaded` or `deadline`, because a small machine may be
+  too slow for this many concurrent searches.
 - 99 % of the responses arrive within the deadline plus {GRACE_MS} ms.
 - es-rerank reranks searches again at most {RECOVERY_S} s after the rerank server has recovered.
 
-The last two columns were measured when this page was generated. They have the 99th percentile of the response times,
-and the time from the server's recovery until a search is reranked. The client, es-rerank, the engine and the rerank
-server shared the same two cores. To regenerate the table, run
-`.venv/bin/pytest tests/live/test_faults.py --update-cases`.
+The last two columns were measured when this page was generated: the 99th percentile of the response times, and the time
+from the server's recovery until a search is reranked. The client, es-rerank, the engine and the rerank server shared
+two cores. To regenerate the table, run `.venv/bin/pytest tests/live/test_faults.py --update-cases`.
 """,
     ("fault", "`X-Rerank`", "errors", "wrong pages", P99, AGAIN),
     measured=frozenset({P99, AGAIN}),
