@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -25,18 +25,6 @@ class Stream(ABC):
 
     def close(self) -> None:  # noqa: B027 - most bodies hold nothing
         """Release the resources of a body that will not be read."""
-
-
-class Chunks(Stream):
-    """A body from an asynchronous iterable of chunks."""
-
-    def __init__(self, chunks: AsyncIterable[bytes]) -> None:
-        """Create a body from *chunks*."""
-        self._chunks = chunks
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the chunks of this body."""
-        return aiter(self._chunks)
 
 
 Body = bytes | Stream | None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 WILDCARD = "*"
 
 
@@ -27,26 +25,3 @@ def matches(name: str, pattern: str) -> bool:
         at += len(part)
         start = following
     return True
-
-
-class SearchedNames:
-    """The fields that a search names, by name or by pattern; `wildcards` is the number of different patterns."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        """Collect the names and patterns."""
-        named = set(names)
-        self._patterns = [name for name in named if WILDCARD in name]
-        self._exact = named.union(*map(_parents, named))
-        self.wildcards = len(self._patterns)
-
-    def __contains__(self, name: str) -> bool:
-        """Return whether a field or one of its multi-fields is named."""
-        return name in self._exact or any(matches(name, pattern) for pattern in self._patterns)
-
-
-def _parents(name: str) -> Iterator[str]:
-    """Yield the dotted prefixes of a name."""
-    at = name.find(".")
-    while at >= 0:
-        yield name[:at]
-        at = name.find(".", at + 1)

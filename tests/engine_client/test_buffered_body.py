@@ -8,7 +8,7 @@ import pytest
 from es_rerank.engine_client import buffered_body
 from es_rerank.engine_client.buffered_body import buffered
 from es_rerank.errors import RequestError
-from es_rerank.net.messages import Chunks
+from tests.engine_client.chunks import Chunks
 
 
 async def body(*chunks: bytes | Exception) -> AsyncIterator[bytes]:

@@ -18,8 +18,9 @@ from es_rerank.config.settings import Settings
 from es_rerank.engine_client import client
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.errors import ConfigError, RequestError, UpstreamError
-from es_rerank.net.messages import Chunks, OutgoingRequest, Stream
+from es_rerank.net.messages import OutgoingRequest, Stream
 from es_rerank.testing import FakeResponse, FakeServer, fake_settings, serve_fake
+from tests.engine_client.chunks import Chunks
 
 NOWHERE = "http://127.0.0.1:9"
 GET = OutgoingRequest("GET", "/")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.search.wildcards import SearchedNames, matches
+from es_rerank.search.wildcards import matches
 
 NAMES = st.text(st.sampled_from("ab.*?["), max_size=8)
 
@@ -54,16 +54,3 @@ def test_a_pattern_of_thousands_of_wildcards_is_compared_no_further_than_the_nam
     Counted.searches = 0
     assert not matches(Counted("a" * 10 + "b"), "*a" * 4000 + "*b")
     assert Counted.searches <= 12
-
-
-def test_a_field_is_named_by_name_by_pattern_or_by_its_multi_field() -> None:
-    names = SearchedNames(["title.english", "auth*", "body", "body", "a.b.c"])
-    assert [name for name in ("title", "title.english", "author", "body", "a", "a.b", "tag") if name in names] == [
-        "title",
-        "title.english",
-        "author",
-        "body",
-        "a",
-        "a.b",
-    ]
-    assert names.wildcards == 1

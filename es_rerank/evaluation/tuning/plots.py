@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from es_rerank.evaluation.curves import Axes, Dot, curve_plot
 from es_rerank.evaluation.tuning.summary import Point, TuneSummary
 from es_rerank.evaluation.tuning.wording import description
 
 _TICKS = 4
-Plot = Callable[[TuneSummary], str]
-"""Returns one plot of the tuning report, as SVG."""
 
 
 def by_cost(summary: TuneSummary) -> str:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 
 import pytest
 
 from es_rerank.evaluation.tuning import plots
+from es_rerank.evaluation.tuning.summary import TuneSummary
 
 from .builders import Pool, pools, summary
 
@@ -14,7 +16,7 @@ NOTHING = pools(6, 0, (0.2, 0.9, 0.3, 0.4))
 
 @pytest.mark.parametrize("found", [BETTER, NOTHING])
 @pytest.mark.parametrize("plot", [plots.by_cost, plots.by_window])
-def test_the_plots_are_drawings_within_their_frame(plot: plots.Plot, found: list[Pool]) -> None:
+def test_the_plots_are_drawings_within_their_frame(plot: Callable[[TuneSummary], str], found: list[Pool]) -> None:
     drawing = ET.fromstring(plot(summary(found)[0]))
     width, height = map(float, drawing.attrib["viewBox"].split()[2:])
     dots = drawing.findall("circle")
