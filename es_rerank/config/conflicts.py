@@ -9,7 +9,7 @@ from es_rerank.config.addresses import SHARED, UNIX, same_place
 from es_rerank.rerank.backends import can_serve
 from es_rerank.rerank.profiles import PROFILES
 
-# (setting, setting that it requires).
+# Pairs of a setting and another setting that it requires.
 _REQUIRES = (
     ("listen_certificate", "listen_key"),
     ("listen_key", "listen_certificate"),
@@ -22,7 +22,7 @@ _REQUIRES = (
     ("shared_cache_username", "shared_cache_password"),
     *((f"shared_cache_{name}", "shared_cache") for name in ("password", "ca", "ttl", "timeout", "prefix")),
 )
-# (setting, setting that it cannot be combined with).
+# Pairs of settings that cannot be combined.
 _EXCLUDES = (
     ("upstream_username", "upstream_api_key"),
     ("aws_region", "upstream_api_key"),

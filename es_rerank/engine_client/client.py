@@ -137,7 +137,7 @@ class EngineClient:
         return EngineResponse(answer.status, answer.reason, headers, answer.content, elasticsearch)
 
     async def _answer(self, request: OutgoingRequest) -> aiohttp.ClientResponse:
-        """Return the first response of a node. If a node closes the connection, send the request once more."""
+        """Return the first response of a node. After a closed connection, send a retryable request once more."""
         fault: Exception | None = None
         sends = 0
         left = deque(self._urls())

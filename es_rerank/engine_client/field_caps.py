@@ -151,7 +151,7 @@ class FieldCapsCache(Mappings):
 
     def _key(self, search: Search, headers: CIMultiDict[str], *, use_service_credentials: bool) -> bytes:
         """Return the cache key of a search: the caller, the target and the options that change the result."""
-        # A result depends on who asks, and its status on the media types that the caller accepts.
+        # A result depends on the caller. The status of the response also depends on the accepted media types.
         keyed = [name for name in headers if name.lower() == "accept" or may_identify(name, self._anonymous)]
         caller = [(name.lower(), headers.getall(name)) for name in dict.fromkeys(keyed)]
         parts = (search.target, _pit(search), _options(search), caller, use_service_credentials)

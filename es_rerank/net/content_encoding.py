@@ -25,7 +25,7 @@ MAX_RATIO = 20
 """The usual maximum of a body's decoded size divided by its compressed size, for estimates of the decoding time."""
 
 
-# Most clients send one of a few values with each request.
+# Results are cached, because most clients send one of a few values with each request.
 @lru_cache(maxsize=64)
 def supported_encodings(accepted: str) -> str:
     """Return an `Accept-Encoding` value without the encodings that `decompress` and `compress` do not support.

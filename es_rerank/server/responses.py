@@ -14,8 +14,8 @@ from es_rerank.errors import error_body
 from es_rerank.model import Outcome
 from es_rerank.server.timings import Timings, server_timing
 
-# aiohttp adds these headers to responses that do not have them.
 _SERVER_NAME = "es-rerank"
+# aiohttp adds these headers to responses that do not have them.
 _LIBRARY_HEADERS = ("Content-Type", "Date", "Server")
 _MAX_LISTED_OUTCOMES = 32
 

@@ -29,8 +29,8 @@ from es_rerank.server.state import State
 log = structlog.get_logger()
 
 # An engine with security enabled answers these requests for every authenticated caller, whatever its privileges, and
-# for no other caller. The last two are for engines without the first two APIs. Minimal builds of Elasticsearch have no
-# `GET /`.
+# for no other caller. The last two requests are for engines without the security APIs. Minimal builds of Elasticsearch
+# have no `GET /`.
 _AUTHENTICATION_REQUESTS = (
     "/_security/_authenticate",
     "/_plugins/_security/authinfo",

@@ -165,7 +165,7 @@ class EngineSession:
             self.timings.add_rerank(started)
 
     async def _resolve_index(self, search: Search) -> tuple[Rule, IndexInfo] | Skip:
-        """Return the rule and the fields of a search's indices, or a skip if the rule or the fields are unknown."""
+        """Return the rule and the fields of a search's indices, or a skip with the reason why it is not reranked."""
         if hidden(search.target):
             return Skip(Why.HIDDEN_INDEX)
         state, options = self._call.state, self._call.options

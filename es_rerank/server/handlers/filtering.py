@@ -10,7 +10,7 @@ from es_rerank.search.response.filter_path import cut, keeps, paths
 from es_rerank.server.concurrency import compute
 
 # The paths of the hits in responses. Endpoints that are not listed must always be reranked: the metrics of `_rank_eval`
-# depend on hits that are not shown, and an asynchronous search may later be polled without a filter.
+# depend on hits that are not shown, and an async search may later be polled without a filter.
 _HITS = {
     Endpoint.SEARCH: ("hits", "hits"),
     Endpoint.SEARCH_TEMPLATE: ("hits", "hits"),

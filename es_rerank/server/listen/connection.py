@@ -65,7 +65,7 @@ class Connection(WriteTimeoutHandler):
         self._client: str | None = None
         self._framing = MessageFraming(max_head)
         self._timer: asyncio.TimerHandle | None = None
-        # The body of the message that is being received, and bytes that the parser has not got yet.
+        # The body of the message that is being received, and the bytes that were not yet passed to the parser.
         self._content: StreamReader | None = None
         self._received = b""
         self._rejected = False

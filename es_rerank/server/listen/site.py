@@ -19,7 +19,7 @@ from es_rerank.server.listen.connection import Connection
 from es_rerank.server.listen.sockets import Sockets, address
 
 _BACKLOG = 1024
-# Longer than the usual idle timeout of load balancers, so that they do not send on a connection that was just closed.
+# Longer than the usual idle timeout of load balancers. Otherwise, they may send a request on a closing connection.
 _KEEPALIVE_SECONDS = 75.0
 
 
@@ -52,7 +52,7 @@ class Site(web.BaseSite):
             **self._connection,
             loop=loop,
             access_log=None,
-            # Bodies are not decoded.
+            # Bodies are forwarded with the client's content encoding.
             auto_decompress=False,
             read_bufsize=READ_BUFFER_BYTES,
             max_headers=MAX_HEADERS,

@@ -10,7 +10,7 @@ from aiohttp import web
 
 log = structlog.get_logger()
 
-# Proxies such as nginx have the same default.
+# A connection is aborted if the client reads nothing for this long. Proxies such as nginx have the same default.
 _WRITE_SECONDS = 60.0
 
 
