@@ -20,8 +20,9 @@ from es_rerank.engine_client import buffered_body, sigv4
 from es_rerank.engine_client.client import EngineClient
 from es_rerank.engine_client.sigv4 import Signer
 from es_rerank.errors import ConfigError, UpstreamError
-from es_rerank.net.messages import Chunks, OutgoingRequest
+from es_rerank.net.messages import OutgoingRequest
 from es_rerank.testing import FakeResponse, FakeServer, ReceivedRequest, fake_settings, running_endpoint, serve_fake
+from tests.engine_client.chunks import Chunks
 
 SECRET = "wJalrXUtnFEMI/K7MDENG"
 REGION = "eu-central-1"

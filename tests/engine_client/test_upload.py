@@ -8,7 +8,7 @@ import pytest
 
 from es_rerank.engine_client.upload import UploadPayload, WatchedUpload
 from es_rerank.errors import RequestError
-from es_rerank.net.messages import Chunks
+from tests.engine_client.chunks import Chunks
 
 
 class Sink:
