@@ -12,6 +12,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 BYTE_CODE = Path(__file__).parent.parent / ".pytest_cache" / "byte-code"
 
@@ -41,8 +42,36 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.pycache_prefix, sys.dont_write_bytecode = str(BYTE_CODE), False
 
 
+# Files that take the longest. They start processes, or wait for deadlines.
+LONGEST = (
+    "tests/cli/test_workers.py",
+    "tests/server/test_secrets.py",
+    "tests/server/test_convergence.py",
+    "tests/test_audit.py",
+    "tests/mutants/test_mutants.py",
+    "tests/test_simulation.py",
+    "tests/load_test/test_loops.py",
+    "tests/server/test_input_limits.py",
+    "tests/cli/test_serve.py",
+    "tests/cli/test_bench.py",
+    "tests/rerank_client/test_vector_scoring.py",
+    "tests/test_extensions.py",
+    "tests/test_structure.py",
+)
+
+
 class Scheduler(LoadScopeScheduling):
-    """With `-n`, run the tests with real engines in one process, which starts each engine once, and others by file."""
+    """With `-n`, run the tests with real engines in one process, which starts each engine once, and others by file.
+
+    The files that take the longest come first, so that the processes end at about the same time. The other files are
+    in the order of xdist, by their number of tests.
+    """
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        for file in reversed(LONGEST):
+            if file in self.workqueue:
+                self.workqueue.move_to_end(file, last=False)
+        super()._assign_work_unit(node)
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]

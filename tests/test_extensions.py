@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,13 +33,19 @@ def words(tree: ast.AST) -> Iterator[str]:
                 yield name.rpartition(".")[2]
 
 
+@cache
+def words_by_file() -> Mapping[str, set[str]]:
+    """Return the words of each file in es_rerank/ and its name."""
+    paths = (ROOT / "es_rerank").rglob("*.py")
+    return {
+        path.relative_to(ROOT).as_posix(): {path.stem, *words(ast.parse(path.read_text(encoding="utf-8")))}
+        for path in paths
+    }
+
+
 def files_naming(names: frozenset[str]) -> set[str]:
     """List the files in es_rerank/ that name one of *names*, or are named after it."""
-    found = set()
-    for path in (ROOT / "es_rerank").rglob("*.py"):
-        if path.stem in names or names & set(words(ast.parse(path.read_text(encoding="utf-8")))):
-            found.add(path.relative_to(ROOT).as_posix())
-    return found
+    return {path for path, named in words_by_file().items() if names & named}
 
 
 def named_by(path: Path) -> set[str]:

@@ -298,7 +298,7 @@ def test_invalid_settings_are_reported_before_any_worker_starts(
     def never(*_: object) -> None:
         raise AssertionError
 
+    free = {"listen": "127.0.0.1:0", "admin_listen": "127.0.0.1:0"}
+    settings = Settings.model_validate({"workers": WORKERS, "backend": "identity", **free, **more})
     with pytest.raises(error):
-        supervise(
-            Settings.model_validate({"workers": WORKERS, "backend": "identity", **more}), SettingsReader({}), never
-        )
+        supervise(settings, SettingsReader({}), never)
