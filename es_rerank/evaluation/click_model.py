@@ -82,7 +82,7 @@ class ClickModel:
         self._pairs: defaultdict[Pair, defaultdict[int, Tally]] = defaultdict(lambda: defaultdict(Tally))
 
     def add(self, impressions: Iterable[Impression]) -> None:
-        """Count impressions."""
+        """Count impressions and their clicks."""
         for query, document, position, clicked in impressions:
             if position <= self._depth:
                 self._positions[position].add(clicked)

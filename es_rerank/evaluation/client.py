@@ -20,7 +20,7 @@ OK = 200
 _TITLES = ("title", "name", "headline", "subject", "label")
 _TITLE_CHARACTERS = 160
 _TIMEOUT_SECONDS = 600.0
-# Some servers and load balancers close idle connections after five seconds, and a search is not sent twice.
+# Some servers and load balancers close idle connections after five seconds, and failed searches are not retried.
 _KEEPALIVE_SECONDS = 4.0
 
 

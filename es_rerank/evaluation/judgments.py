@@ -15,7 +15,7 @@ _QUERY = ("queryid", "qid", "query", "querytext")
 _DOCUMENT = ("corpusid", "docid", "documentid", "id")
 _RATING = ("rating", "score", "relevance", "grade", "label", "judgment")
 _QRELS_COLUMNS = 4
-# Members of the workbench's JSON that hold the list; the second is the name in its first version.
+# The member of the workbench's JSON that has the list of judgments, and the name of this member in its first version.
 _LISTS = ("judgmentRatings", "judgmentScores")
 
 Row = tuple[Place, str, str, float]

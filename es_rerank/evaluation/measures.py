@@ -75,7 +75,7 @@ def measured(comparisons: Sequence[Comparison], side: Side, cutoffs: Cutoffs) ->
     }
     judgments = {one.query.id: {key: round(r * factor) for key, r in one.ratings.items()} for one in comparisons}
     # ir-measures sorts the documents of a query by score. The score is the negative rank, so that there are no ties.
-    # Queries without hits are left out: ir-measures gives a missing query the value 0, but fails for an empty one.
+    # Queries without hits are left out: ir-measures gives a missing query the value 0, but fails for an empty ranking.
     rankings = {one.query.id: one.of(side).ids for one in comparisons if one.of(side).ids}
     run = {query: {key: -float(at) for at, key in enumerate(ids)} for query, ids in rankings.items()}
     found: dict[str, dict[str, float]] = {name: {} for name in definitions.values()}

@@ -57,7 +57,7 @@ class Records(Generic[Record]):
             self._read(path)
 
     def get(self, query: Query) -> Record | None:
-        """Return the record of a query; None if there is none, or if the query's text or fields have changed since."""
+        """Return the record of a query; None if it has no record with its current text and fields."""
         recorded, record = self._done.get(query.id, ({}, None))
         return record if recorded == _query_values(query) else None
 

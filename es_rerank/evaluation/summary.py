@@ -91,7 +91,7 @@ class Summary:
 
 
 def summarize(comparisons: Sequence[Comparison], cutoffs: Cutoffs, by: str | None = None) -> Summary:
-    """Measure both sides and compare them.
+    """Return the measures of both sides with their differences, for all queries and by group.
 
     Args:
         comparisons: The searches of all queries; at least one.

@@ -1,4 +1,4 @@
-"""The conditions of `--fail-under`, such as `ndcg@10>=0.45`. The command fails if the result does not meet one."""
+"""The conditions of `--fail-under`, such as `ndcg@10>=0.45`. The command fails unless the result meets all of them."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Record(NamedTuple):
     values: Mapping[str, Any]
 
     def error(self, name: str, problem: str) -> InputError:
-        """Return the error for a problem with a field."""
+        """Return the error for a problem with the field *name*."""
         return InputError(f"{self.place}: {name}: {problem}")
 
 
@@ -165,7 +165,7 @@ def _query_text(query: Record) -> str:
 
 
 def _document(event: Record) -> str:
-    """Return the id of the document of an event; empty if the event has none, such as a click on a button."""
+    """Return the id of the document of an event; empty if it concerns no document, such as a click on a button."""
     return _text(event, "event_attributes", "object", "object_id")
 
 

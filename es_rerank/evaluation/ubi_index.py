@@ -74,7 +74,7 @@ async def _close(client: aiohttp.ClientSession, target: SearchTarget, scroll_id:
 async def _post(
     client: aiohttp.ClientSession, target: SearchTarget, path: str, body: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Send a request, and return its response. Raises SearchError if that is not a complete search response."""
+    """Send a request and return the response. Raises SearchError if it is not a complete search response."""
     url = target.url + path
     try:
         async with client.post(url, json=body, headers=target.headers) as response:

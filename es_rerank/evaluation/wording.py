@@ -20,8 +20,8 @@ class Setup:
 
     Attributes:
         index: The index expression.
-        endpoint: URL of the endpoint.
-        baseline: URL of the baseline.
+        endpoint: Base URL of es-rerank.
+        baseline: Base URL of the engine or endpoint that es-rerank is compared with.
         same: Whether the baseline is the endpoint with `X-Rerank-Mode: off`.
         template: Name of the search template.
         cutoffs: The number of hits that each measure takes into account.

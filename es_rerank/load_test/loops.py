@@ -62,7 +62,7 @@ class _Sender:
 
 
 async def _closed_loop(sender: _Sender, block: Block) -> None:
-    """Send the searches of one block from several clients. Each client sends a search when its last one is answered."""
+    """Send the searches of one block from several clients, each of which waits for the response to its last search."""
     requests, tally = sender.test.requests[block.side], sender.test.tallies[block.side]
     started = time.monotonic()
 

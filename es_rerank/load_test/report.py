@@ -22,8 +22,8 @@ class Setup:
     """The inputs of a load test, and its duration.
 
     Attributes:
-        endpoint: URL of the endpoint.
-        baseline: URL of the baseline.
+        endpoint: Base URL of es-rerank.
+        baseline: Base URL of the engine or endpoint that es-rerank is compared with.
         same: Whether the baseline is the endpoint with `X-Rerank-Mode: off`.
         index: The index expression.
         queries: Number of different queries.

@@ -215,7 +215,7 @@ def _next_start(text: str, start: int, stop: int) -> int:
 
 
 def _headline(text: str, mode: LongDocumentMode, size: int, measure: Measure) -> tuple[int, Tokens]:
-    """Return the end position and the number of tokens of the headline; both are 0 if there is none.
+    """Return the end position and the number of tokens of the headline. Both are 0 if the text has no headline.
 
     The headline is the first line, if it is short compared with *size*, the maximum length of a passage in tokens, and
     more text follows.
@@ -231,7 +231,7 @@ def _headline(text: str, mode: LongDocumentMode, size: int, measure: Measure) ->
 def _boundary(text: str, start: int, end: int) -> int:
     """Return the best cut position in the last quarter of `[start, end]`, or *end* if there is no boundary."""
     earliest, last = end - (end - start) // 4, min(end, len(text) - 1)
-    # With the character before the earliest position, which may be the end of a sentence.
+    # This part includes the character before the earliest position, which may be the end of a sentence.
     part = text[max(earliest - 1, 0) : last + 1][::-1]
     line = part.find("\n", 0, last - earliest + 1)
     if line >= 0 and (paragraph := _PARAGRAPH.search(part)):

@@ -45,7 +45,7 @@ class Document:
         text: The text as the engine returned it.
         size: Length of the text in UTF-8 bytes.
         tokens: Approximate length of the text in tokens.
-        digest: Digest of the text. Cached cuts, scores and vectors have this digest in their keys.
+        digest: Digest of the text, which is a part of the keys of cached passage positions, scores and vectors.
         readable: The part of the text that the model may read, with escaped special tokens; None until it is needed.
 
     """

@@ -36,8 +36,8 @@ class _Tokens:
         starts: All characters that a normalization may convert to the first character of the tokens, which is listed
             first.
         plain: Pattern that matches the tokens in upper or lower case.
-        spelled: Pattern that matches one of `starts` before a character that a normalization may convert to a part of a
-            token.
+        spelled: Pattern that matches the first character of the tokens if a character outside printable ASCII follows,
+            at a distance of at most the length of a token.
         other_starts: Pattern that matches all of `starts` except the first one.
 
     """

@@ -33,8 +33,11 @@ class Readiness(StrEnum):
     """Whether searches are reranked."""
 
     OK = auto()
+    """At least one server is healthy."""
     UNTESTED = auto()
+    """No server has passed its self-test yet, and no problem is known."""
     DEGRADED = auto()
+    """No server is healthy, because of known problems."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ class Reranker:
         await self._servers.run()
 
     async def recover(self) -> None:
-        """Probe failed servers and request the load of the servers in use, until the task is canceled."""
+        """Probe failed servers, and request load reports from the servers in use, until the task is canceled."""
         await asyncio.gather(Recovery(self._pool).run(), LoadReports(self._pool).run())
 
     async def close(self) -> None:

@@ -80,7 +80,7 @@ class Cutter:
         return [cut(text, limits, measure) for text in self._prompts.readable(documents, limits)]
 
     def _exact(self, documents: Sequence[Document], limits: Limits, tokenizer: Tokenizer) -> list[Cut]:
-        """Truncate documents at the limit, by exact token counts.
+        """Return the only passage of each document, which is truncated at the limit by exact token counts.
 
         Documents that are certainly within the limit, by an upper bound of their token count, are not tokenized.
         """

@@ -28,7 +28,7 @@ class Addresses:
 
     Attributes:
         urls: The base URL of each server.
-        seconds: Time until the first record expires.
+        seconds: Time in seconds until the first record expires.
 
     """
 

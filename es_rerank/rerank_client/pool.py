@@ -28,7 +28,7 @@ class ServerPool:
     """The rerank servers, which all serve the same model, and the queue of requests to them."""
 
     def __init__(self, servers: Sequence[RerankServer] = ()) -> None:
-        """Balance requests over *servers*."""
+        """Distribute requests over *servers*."""
         self.servers = list(servers)
         self._leaving: dict[RerankServer, asyncio.Event] = {}
         self._queue: list[QueuedRequest] = []
@@ -55,7 +55,7 @@ class ServerPool:
         self._dispatch()
 
     def remove(self, server: RerankServer) -> asyncio.Event:
-        """Stop sending requests to a server, and return an event that is set when those in flight have ended."""
+        """Stop sending requests to a server. Return an event that is set when its requests in flight have ended."""
         self.servers.remove(server)
         drained = self._leaving[server] = asyncio.Event()
         self._dispatch()
@@ -131,7 +131,7 @@ class ServerPool:
         request = Request(call, tokens, deadline, patience, seconds)
         tried: list[RerankServer] = []
         failure: Failed | None = None
-        # Without any server, the request is refused once.
+        # If there are no servers, the loop still runs once, to get the reason for the failure.
         while (not tried or set(self.servers) - set(tried)) and time.monotonic() < deadline:
             started = time.monotonic()
             with TRACING.span("wait for server"):

@@ -1,4 +1,4 @@
-"""Requests that wait for a rerank server, and the estimate of how long a new one will wait."""
+"""Requests that wait for a rerank server, and the estimate of how long a new request will wait."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from es_rerank.rerank_client.transport import RerankTransport
 from es_rerank.rerank_client.usage import ServerReport, Usage
 
 # A server that returns vectors has at most as many tokens in flight as it processes in this time, so that the vector of
-# a query, which a search waits for, is not computed after many documents. The second limit applies to unknown rates.
+# a query, which a search waits for, is not computed after many documents. At an unknown rate, _VECTOR_TOKENS applies.
 _VECTOR_SECONDS = 1.0
 _VECTOR_TOKENS = 1024
 # Time limit of a probe, which is enough for a known pair on a slow CPU.

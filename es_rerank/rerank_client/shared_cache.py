@@ -25,8 +25,8 @@ log = structlog.get_logger()
 Value = TypeVar("Value")
 
 # After this many failed or late lookups in a row, the store gets no lookups until it answers a ping. The lookups must
-# be spread over at least this time: a single pause of this process, such as a garbage collection, makes all lookups
-# late that are in flight.
+# be spread over at least this time, because a single pause of this process, such as a garbage collection, makes all
+# lookups in flight late.
 _MAX_FAULTS, _FAULT_SECONDS = 5, 0.1
 _PING_PAUSE_SECONDS = 1.0
 # Maximum number of iterations of the event loop from the arrival of an answer to the end of its lookup.

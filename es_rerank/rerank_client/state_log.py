@@ -17,7 +17,7 @@ _QUIET_SECONDS = 10.0
 
 
 class StateLog:
-    """The log events about failures of one server."""
+    """Logs the failures and the recoveries of one server."""
 
     def __init__(self, server: str) -> None:
         """Start without a failure. *server* is the server's URL."""

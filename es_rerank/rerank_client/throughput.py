@@ -51,7 +51,7 @@ class Throughput:
 
     @property
     def likely_rate(self) -> float | None:
-        """Throughput by any measurement, however short or old, or by the self-test; None before both.
+        """Tokens per second by any measurement, however short or old, or by the self-test; None before the self-test.
 
         This rate only decides whether a window is scored at once or in steps. Each step measures the rate again.
         """

@@ -22,7 +22,7 @@ Root = Callable[[], Awaitable[str | None]]
 
 
 class ModelTokenizer:
-    """The tokenizer of the model. It is loaded only on request: it can need seconds and hundreds of megabytes."""
+    """The tokenizer of the model. It is loaded only when needed: this can take seconds and hundreds of megabytes."""
 
     def __init__(self, setting: str, model: str, root: Root | None = None) -> None:
         """Prepare to load a tokenizer.

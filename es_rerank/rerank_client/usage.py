@@ -66,7 +66,7 @@ class ServerReport:
 
 
 class Waits:
-    """The times that requests have waited for a free server, in seconds, since they were last read."""
+    """The times in seconds that requests have waited for a free server, since the last call of `taken`."""
 
     def __init__(self) -> None:
         """Start without waiting times."""

@@ -204,7 +204,7 @@ class VectorScorer:
         return None
 
     async def _get_vectors(self, texts: Mapping[bytes, Passage], window: Window) -> Failed | None:
-        """Request the vectors that are not in flight yet, and wait for all of them until the deadline."""
+        """Request the vectors not in flight, and wait for all until the deadline. Return the failure, or None."""
         if self.given_up:
             return Failed(Why.DEADLINE)
         own = {key: texts[key] for key in self.inflight.not_started(texts)}

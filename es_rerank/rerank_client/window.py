@@ -77,7 +77,7 @@ class Window:
         self.rows = [next(remaining) if text else () for text in self.request.documents]
 
     def missing(self) -> list[bytes]:
-        """Return the distinct keys, in the documents that are scored, whose values were not in the cache."""
+        """Return the distinct keys of the passages to score whose scores or vectors were not in the cache."""
         cached = self.cached
         if self.count == len(self.rows):
             return [key for key in self.places if key not in cached]

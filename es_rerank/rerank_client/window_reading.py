@@ -114,6 +114,6 @@ class WindowReader:
 
 
 def _all_cut(window: Window) -> bool:
-    """Return whether the passages are known of all documents that are too long to be certainly one passage."""
+    """Return whether all documents that may be longer than one passage have been split."""
     short = window.limits.whole_bytes
     return all(cut or document.size <= short for cut, document in zip(window.cuts, window.documents, strict=True))

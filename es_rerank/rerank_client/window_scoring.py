@@ -171,7 +171,7 @@ class WindowScorer:
         return scored(window, fault, self._prompts)
 
     async def _get_scores(self, passages: Mapping[bytes, Passage], window: Window, max_texts: int) -> Failed | None:
-        """Request the scores that are not in flight yet, and wait for all of them."""
+        """Request the scores that are not in flight, and wait for all of them. Return the failure, or None."""
         if self.given_up:
             return Failed(Why.DEADLINE)
         own = {key: passages[key] for key in self.inflight.not_started(passages)}

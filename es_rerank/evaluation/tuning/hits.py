@@ -74,7 +74,7 @@ class EngineSource:
             stack.push_async_callback(self._indices.close)
 
     def planned(self, body: Mapping[str, Any]) -> Search | Skip:
-        """Return a search body as decoded by the endpoint's code, or the reason why the endpoint would not rerank it.
+        """Return the decoded search, or the reason why the endpoint would not rerank it. Uses the endpoint's code.
 
         Raises:
             EsRerankError: If the body has reranking options of its own, which would override those of every rule.

@@ -21,7 +21,7 @@ Shown = tuple[int, ...]
 
 
 def shown(pool: Pool, candidate: Candidate, k: int) -> Shown:
-    """Return the first *k* hits with a candidate's rule, or fewer if the rule drops hits."""
+    """Return the first *k* hits in the order of a candidate's rule, or fewer hits if the rule drops some."""
     read = pool.windows[candidate.place]
     # For given scores, the order depends only on these keys of a rule, and on the lowest probability.
     rule = Rule("", policy=candidate.policy, protect=candidate.protect)

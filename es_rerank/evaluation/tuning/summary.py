@@ -51,8 +51,8 @@ class TuneSummary:
     """The result of tuning.
 
     Attributes:
-        setup: The inputs.
-        variants: The passage variants.
+        setup: The inputs of tuning.
+        variants: The passage variants that were compared.
         proposal: The proposal, with the values that it is based on.
         engine: Mean value of the first measure in the engine's order.
         current: The current rule.
@@ -83,7 +83,7 @@ class TuneSummary:
         return [one for one in reversed(self.changes) if one.change > 0]
 
     def frontier(self) -> list[Point]:
-        """Return the rules that are better than all cheaper rules and than the engine, the cheapest first."""
+        """Return the Pareto-optimal rules by tokens and quality, the cheapest first, without those below the engine."""
         found: list[Point] = []
         for point in sorted(self.places, key=lambda one: (one.cost.tokens, -one.value)):
             if point.value > max([self.engine, *(one.value for one in found)]):

@@ -77,5 +77,5 @@ def can_serve(backend: str, profile: str) -> bool:
 
 
 def scores_vectors(backend: str, profile: str) -> bool:
-    """Return whether es-rerank computes scores from vectors: if the model is a bi-encoder, on an embeddings API."""
+    """Return whether es-rerank computes scores itself, from the vectors of a bi-encoder that *backend* can return."""
     return bool(BACKENDS[backend].embeddings_path) and PROFILES[profile].cosine
