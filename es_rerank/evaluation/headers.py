@@ -27,7 +27,7 @@ class ReportedOutcome:
 
 
 def parse_outcome(header: str) -> ReportedOutcome:
-    """Parse the value of `X-Rerank` for a single search. Pass an empty string if the response has no such header."""
+    """Return the outcome in the value of `X-Rerank`. The value is empty if the response has no such header."""
     state, *parts = header.split("; ")
     values = {name: value for name, equals, value in (part.partition("=") for part in parts) if equals}
     label = _REDUCED if "of" in values else f"{state}; why={values['why']}" if "why" in values else state

@@ -39,7 +39,7 @@ class Judgments:
 
 
 def read_judgments(path: Path) -> Judgments:
-    """Read a file of judgments. The format is detected from the content.
+    """Return the judgments in a file. The format is detected from the content.
 
     Args:
         path: TREC qrels (`query 0 document rating`, https://trec.nist.gov/data/qrels_eng/), or CSV or TSV with a header

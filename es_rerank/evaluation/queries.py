@@ -23,7 +23,7 @@ _TOPIC_TEXT = ("title", "query")
 
 
 def read_queries(path: Path) -> list[Query]:
-    """Read a file of queries. The format is detected from the content.
+    """Return the queries in a file. The format is detected from the content.
 
     Args:
         path: JSON Lines with `_id` and `text` (https://github.com/beir-cellar/beir/wiki/Load-your-custom-dataset), TREC

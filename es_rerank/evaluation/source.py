@@ -88,7 +88,7 @@ class Source:
 
 
 def read(path: Path) -> Source:
-    """Read a text file in UTF-8. Raises InputError if it cannot be read or is empty."""
+    """Return the content of a text file in UTF-8. Raises InputError if it cannot be read or is empty."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:

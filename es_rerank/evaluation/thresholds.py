@@ -40,7 +40,7 @@ class Threshold:
 
 
 def parse_threshold(text: str, names: Sequence[str]) -> Threshold:
-    """Parse a condition.
+    """Parse a condition of `--fail-under`.
 
     Args:
         text: A measure, `>=` or `>`, and a number or `baseline`.

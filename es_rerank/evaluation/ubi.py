@@ -85,7 +85,7 @@ def read_records(path: Path) -> Iterator[Record]:
 
 
 def read_events(events: Iterable[Record], clicks: Sequence[str] = CLICKS) -> Behavior:
-    """Collect the clicks and the impressions of all searches.
+    """Return the clicks and the impressions of all searches.
 
     Args:
         events: Records of `ubi_events`. All actions except clicks and impressions are ignored.

@@ -19,7 +19,7 @@ from es_rerank.rerank.backends import embeddings as api
 
 
 class Precision(StrEnum):
-    """The type of a vector's values, as numpy names it."""
+    """The type of a vector's values, as a type string of numpy."""
 
     HALF = "<f2"
     """Two bytes per value. Scores differ by about 0.00002 from those of single precision."""
@@ -46,14 +46,14 @@ def vector_backend(backend: Backend, precision: Precision) -> Backend:
 
 
 def unit_vectors(vectors: Sequence[bytes], precision: Precision) -> list[bytes]:
-    """Normalize vectors, so that their dot products are cosine similarities.
+    """Return vectors normalized to length 1, so that their dot products are cosine similarities.
 
     Args:
         vectors: Vectors of equal length, as little-endian float32 values.
         precision: The type of the values to return.
 
     Returns:
-        The vectors with length 1. A vector without direction (all values are 0) remains unchanged.
+        The normalized vectors. A vector without direction (all values are 0) remains unchanged.
 
     Raises:
         BadAnswerError: If a value is not finite.
@@ -73,9 +73,9 @@ def cosines(query: bytes, vectors: Sequence[bytes], precision: Precision) -> lis
     """Return the cosine similarity, from -1 to 1 up to rounding, of a query and each of *vectors*.
 
     Args:
-        query: A unit vector.
-        vectors: Unit vectors.
-        precision: The type of their values.
+        query: The unit vector of the query.
+        vectors: The unit vectors of the passages.
+        precision: The type of the vectors' values.
 
     Raises:
         VectorLengthError: If the vectors have different lengths.

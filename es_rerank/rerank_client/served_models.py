@@ -22,7 +22,7 @@ class _Models(msgspec.Struct):
 
 
 def parse(body: bytes) -> Mapping[str, str]:
-    """Parse the list of models.
+    """Parse the list of models that a rerank server returns.
 
     Args:
         body: A response in the format of OpenAI's API. In vLLM's response, `root` is the value of `--model`, and `id`

@@ -135,7 +135,7 @@ def _blocks(outcomes: Outcomes, candidates: Sequence[Candidate], progress: Calla
 
 
 def propose(selector: Selector, folds: int, seed: int) -> Proposal:
-    """Choose a rule, and decide whether to propose it.
+    """Choose a rule by cross-validation, and return it with the decision whether to propose it.
 
     Each fold is measured with the candidate that is best for the other folds. The mean of these values is an estimate
     of the quality for new queries. The chosen rule is proposed if this estimate is above the engine's mean and not
