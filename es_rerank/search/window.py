@@ -94,8 +94,8 @@ def window_scores(
     at = first_hit(engine)
     if plan.rule.protect is None or at == len(engine):
         return WindowScores(engine, model)
-    first = hits[at : at + 1]
-    return WindowScores(engine, model, is_exact(plan.text, keys(first)[0][1], sources(first)[0], fields))
+    (key,), (source,) = keys([hits[at]]), sources([hits[at]])
+    return WindowScores(engine, model, is_exact(plan.text, key.id, source, fields))
 
 
 def ranked(scores: WindowScores, rule: Rule, lowest: MinProbability | None) -> Ranking:

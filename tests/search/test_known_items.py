@@ -32,6 +32,10 @@ ENGINE = st.lists(st.floats(0, 1e30), min_size=2, max_size=10).map(lambda scores
         pytest.param([15, 10], [], True, None, id="no window"),
         pytest.param([], [], True, None, id="no hits"),
         pytest.param([15], [0.3], False, None, id="a single hit"),
+        pytest.param([0.6, 0.2], [0.3, 0.7], False, 0, id="far ahead with low scores"),
+        pytest.param([15, 10], [0.25, 0.75], False, None, id="the model is just sure enough of another"),
+        pytest.param([15, 10], [0.25, 0.749], False, 0, id="the model is not sure enough of another"),
+        pytest.param([PINNED, PINNED, 15, 10], [None, None, 0.3, 0.7], False, 2, id="after two pinned hits"),
     ],
 )
 def test_a_known_item(engine: list[float], model: list[float | None], exact: bool, expected: int | None) -> None:

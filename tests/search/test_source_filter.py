@@ -20,6 +20,7 @@ from tests.search.builders import a_search
         {"includes": []},
         {"includes": ["*"], "excludes": []},
         {"include": "*"},
+        {"includes": ["*"], "include": [], "excludes": [], "exclude": None},
     ],
 )
 def test_a_filter_that_removes_nothing_is_the_whole_source(source: Any) -> None:

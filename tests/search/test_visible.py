@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from es_rerank.search.visible import is_hidden, visible_fields
+from es_rerank.search.visible import is_hidden, readable_fields, visible_fields
 from tests.search.builders import a_search
 
 FIELDS = ("title", "notes.secret", "notes.open", "body")
@@ -31,6 +32,15 @@ FIELDS = ("title", "notes.secret", "notes.open", "body")
         ({"stored_fields": ["title"]}, {}, ("title",)),
         ({"stored_fields": ["title"], "_source": ["body"]}, {}, ("title", "body")),
         ({"script_fields": {"x": {}}}, {}, ()),
+        ({"_source": ["title", 3, ""]}, {}, ("title",)),
+        ({"_source": {"includes": ["title", None]}}, {}, ("title",)),
+        ({"_source": {}}, {}, FIELDS),
+        ({"_source": ""}, {}, FIELDS),
+        ({}, {"_source": ""}, FIELDS),
+        ({"_source": ["title"]}, {"_source_includes": "body"}, ("body",)),
+        ({}, {"_source_include": "title", "_source_exclude": "body"}, ("title",)),
+        ({}, {"stored_fields": "title"}, ("title",)),
+        ({}, {"stored_fields": "title", "_source": "true"}, FIELDS),
     ],
 )
 def test_the_fields_that_hits_show(body: dict[str, Any], params: dict[str, str], visible: tuple[str, ...]) -> None:
@@ -52,3 +62,14 @@ def test_the_fields_that_hits_show(body: dict[str, Any], params: dict[str, str],
 )
 def test_hidden_indices_have_a_dot_but_backing_indices_of_data_streams_are_not_hidden(name: str, hidden: bool) -> None:
     assert is_hidden(name) == hidden
+
+
+@pytest.mark.parametrize(
+    ("from_template", "expected"),
+    [(False, (FIELDS, ("body", "title"))), (True, (("title",), ("title",)))],
+)
+def test_of_a_template_only_fields_that_its_hits_show_may_be_read(
+    from_template: bool, expected: tuple[tuple[str, ...], tuple[str, ...]]
+) -> None:
+    search = replace(a_search({"_source": ["title"]}), from_template=from_template)
+    assert readable_fields(search, FIELDS, ("body", "title")) == expected
