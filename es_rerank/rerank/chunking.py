@@ -205,11 +205,14 @@ def _fitting(text: str, start: int, length: int, room: Tokens, measure: Measure)
 
 
 def _next_start(text: str, start: int, stop: int) -> int:
-    """Return the start of the next passage, at a word near the end of this passage, so that the two overlap."""
+    """Return the start of the next passage, at a word near the end of this passage, so that the two overlap.
+
+    The text does not end at *stop*, and does not only have white space after it.
+    """
     at = stop - int((stop - start) * _OVERLAP)
-    space = _SPACE.search(text, max(at, start + 1), stop)
-    first = space.end() if space else max(at, start + 1)
-    while first < len(text) and text[first].isspace():
+    space = _SPACE.search(text, at, stop)
+    first = space.end() if space else at
+    while text[first].isspace():
         first += 1
     return first
 

@@ -12,6 +12,7 @@ from es_rerank.rerank.batching import batches
     [
         ([], 2, 100, []),
         ([1, 1, 1], 2, 100, [slice(0, 2), slice(2, 3)]),
+        ([1] * 7, 3, 100, [slice(0, 3), slice(3, 6), slice(6, 7)]),
         ([11, 11, 11], 9, 22, [slice(0, 2), slice(2, 3)]),
         ([11, 11, 11], 9, 21, [slice(0, 1), slice(1, 2), slice(2, 3)]),
         ([11, 11, 11, 11], 9, 22, [slice(0, 2), slice(2, 4)]),

@@ -107,6 +107,8 @@ def test_the_last_quarter_includes_its_start(text: str, end: int) -> None:
         ("aaaaaaaaaaaaaaa\n\nb\n\nccc", 18),
         ("aaaaaaaaaaaaaa. b. ccccccc", 18),
         ("aaaaaaaaaaaaaaaa b ccccccc", 18),
+        ("aaaaaaaaaaaaaaa. bbb\nccc", 20),
+        ("aaaaaaaaaaaaaaaaaaa\n", 19),
         # A sentence that ends after a line break, before it, and at it.
         ("aaaaaaaaaaaaaaa\nb. cccccc", 18),
         ("aaaaaaaaaaaaaa. bb\ncccccc", 18),
@@ -138,6 +140,8 @@ def test_the_boundary_of_a_passage_of_twenty_characters(text: str, end: int) -> 
         ("a" * 28 + " bbbbbb " + "c" * 26, [(0, 35), (30, 62)]),
         # No white space: they overlap by 15 %.
         ("a" * 60, [(0, 40), (34, 60)]),
+        # The end of a sentence before the last quarter of the second passage does not count.
+        ("a" * 40 + "b" * 20 + ". " + "c" * 30, [(0, 40), (34, 74), (68, 92)]),
         # The overlap of a passage of one character would be the passage itself.
         ("a b", [(0, 1), (2, 3)]),
     ],
@@ -152,6 +156,8 @@ def test_a_document_that_fits_is_read_whole() -> None:
     assert cut_at("one two", None, limits(TRUNCATE, 5)) == Cut((Piece(0, 7, 5),))
     assert cut(LONG, limits(TRUNCATE, 100), words) == Cut((Piece(0, len(LONG), 100),))
     assert cut(LONG, limits(MAX_PASSAGE, 100), words) == Cut((Piece(0, len(LONG), 100),))
+    with_headline = "About hoses\n" + numbered(18)
+    assert cut(with_headline, limits(MAX_PASSAGE, 20), words) == Cut((Piece(0, len(with_headline), 20),))
 
 
 def test_a_document_of_one_token_more_is_cut() -> None:

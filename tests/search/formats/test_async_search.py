@@ -194,6 +194,16 @@ def test_the_largest_plan_still_fits_into_a_url() -> None:
     assert max(map(len, tokens)) < 48_000
 
 
+def test_a_plan_of_up_to_32_kibibytes_is_packed_whole() -> None:
+    found = [recall(token(ENGINE_ID, replace(PLAN, text="x" * size)), only(RULE)) for size in range(32_680, 32_760)]
+    sizes = [len(one[1].text) for one in found if one]
+    assert len(sizes) == len(found)
+    largest = max(sizes)
+    assert sizes == [*range(32_680, largest + 1), *[0] * (32_759 - largest)]
+    plain = zlib.decompress(base64.urlsafe_b64decode(token("", replace(PLAN, text="x" * largest))[3:] + "=="))
+    assert len(plain) == 32 * 1024
+
+
 def packed(value: Any) -> str:
     data = value if isinstance(value, bytes) else msgspec.msgpack.encode(value)
     return f"{ENGINE_ID}.r1{base64.urlsafe_b64encode(zlib.compress(data)).rstrip(b'=').decode()}"
@@ -229,6 +239,10 @@ def test_the_packed_plan_that_the_tests_below_change() -> None:
         f"{ENGINE_ID}.r1é",
         packed(GOOD[:-1]),
         packed([*GOOD, 1]),
+        packed([*GOOD, [], False, "", [], 1]),
+        packed([*GOOD, [], 0]),
+        packed(changed(5, -1)),
+        packed(changed(3, 2**31)),
         packed({"text": "q"}),
         packed(None),
         packed(b""),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from es_rerank.jsonspan import MAX_DEPTH
-from es_rerank.model import RerankRequest, Search, Skip, Why
+from es_rerank.model import PlanningBudget, RerankRequest, Search, Skip, Why
 from es_rerank.search.formats.decode import content, decode, unreadable, wants_other_format
 from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch
 from es_rerank.search.formats.parse import parse
@@ -191,3 +191,29 @@ def test_a_search_is_decoded_up_to_a_fixed_depth_wherever_it_is_called_from() ->
     for calls in (0, 300):
         assert isinstance(deeper(calls, MAX_DEPTH - 1), Search)
         assert deeper(calls, MAX_DEPTH) == Skip(Why.UNREADABLE)
+
+
+@pytest.mark.parametrize(("size", "expected"), [(1_000_000, None), (1_000_001, Why.TOO_COMPLEX)])
+def test_a_body_that_may_name_a_reranker_has_at_most_a_megabyte(size: int, expected: Why | None) -> None:
+    found = decoded(b'{"query":{"match":{"title":"rerank"}}}'.ljust(size))
+    assert (found.why if isinstance(found, Skip) else None) is expected
+    assert isinstance(decoded(b'{"query":{"match":{"title":"hose"}}}'.ljust(size)), Search)
+
+
+@pytest.mark.parametrize(
+    ("body", "without_reranker"), [(NATIVE, True), (b'{"query":{"match":{"title":"rerank"}}}', False), (b"{}", False)]
+)
+def test_a_search_shows_whether_a_reranker_was_removed_from_it(body: bytes, without_reranker: bool) -> None:
+    found = decoded(body, {"X-Rerank-Query": "hose"})
+    assert isinstance(found, Search)
+    assert (found.without_reranker, found.from_template) == (without_reranker, False)
+
+
+@pytest.mark.parametrize(("objects", "expected"), [(3, None), (2, Why.TOO_COMPLEX)])
+def test_a_search_is_decoded_within_its_budget(objects: int, expected: Why | None) -> None:
+    parsed = ParsedSearch(
+        "docs", {}, b'{"query":{"match":{}}}', budget=PlanningBudget(objects=objects, values=3, arrays=3)
+    )
+    found = decode(EndpointRequest("docs"), parsed)
+    assert (found.why if isinstance(found, Skip) else None) is expected
+    assert isinstance(found, Skip) or found.budget is parsed.budget

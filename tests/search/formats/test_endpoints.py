@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.search.formats.endpoints import EndpointRequest, Role, in_force, match, parameters
+from es_rerank.model import Skip, Why
+from es_rerank.search.formats.endpoints import EndpointRequest, Role, in_force, index_options, match, parameters
+from es_rerank.search.formats.parse import parse
 
 
 @pytest.mark.parametrize(
@@ -92,3 +94,24 @@ def test_parameters_are_decoded(query_string: str, expected: dict[str, str]) -> 
 def test_any_path_is_matched_or_passed_through(path: str, method: str) -> None:
     match(method, path, {})
     match(method, f"/{path}/_search", {})
+
+
+@pytest.mark.parametrize(("size", "expected"), [(16_384, None), (16_385, Why.TOO_COMPLEX)])
+def test_a_query_string_has_at_most_16_kibibytes(size: int, expected: Why | None) -> None:
+    found = parse(EndpointRequest("docs", "q=".ljust(size, "a")), b"{}")
+    assert (found.why if isinstance(found, Skip) else None) is expected
+
+
+def test_options_of_the_index_expression_are_sorted_by_name() -> None:
+    given = {"size": "3", "ignore_unavailable": "true", "allow_no_indices": "false", "expand_wildcards": "open"}
+    assert index_options(given) == (
+        ("allow_no_indices", "false"),
+        ("expand_wildcards", "open"),
+        ("ignore_unavailable", "true"),
+    )
+    assert index_options({"size": "3"}) == ()
+
+
+def test_the_target_of_a_path_takes_precedence_over_the_parameter() -> None:
+    found = [match("POST", path, {}) for path in ("/a/_search?index=b", "/_search?index=b")]
+    assert [one and one.target for one in found] == ["a", ""]

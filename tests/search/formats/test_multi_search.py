@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.model import Skip, Why
+from es_rerank.jsonrepair import MAX_BYTES_WITH_COMMENTS
+from es_rerank.model import DEFAULT_BUDGET, Skip, Why
 from es_rerank.search.formats.endpoints import MAX_SEARCHES, ParsedSearch
 from es_rerank.search.formats.multi_search import read, responses, write
 from es_rerank.search.response import hits
@@ -274,3 +275,24 @@ def test_any_bytes_are_searches_or_left_to_the_engine() -> None:
     assert 0 in counts
     assert None in successes
     assert any(successes)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_the_searches_of_a_request_share_the_budget(count: int) -> None:
+    assert {search.budget for search in searches(b"{}\n{}\n" * count)} == {DEFAULT_BUDGET.shared(count)}
+
+
+def test_a_header_is_read_within_the_budget() -> None:
+    header = b'{"routing":[' + b"1," * DEFAULT_BUDGET.values + b"1]}"
+    assert read(header + b"\n{}\n", "docs", {}) == Skip(Why.TOO_COMPLEX)
+
+
+@pytest.mark.parametrize(("more", "is_read"), [(0, True), (1, False)])
+def test_comments_are_removed_from_requests_of_a_limited_size(more: int, is_read: bool) -> None:
+    body = b'/* a */{"index":"a"}\n{"size":1} // b\n'
+    body = body.replace(b"// b", b"// b".ljust(MAX_BYTES_WITH_COMMENTS - len(body) + 4 + more, b"b"))
+    assert len(body) == MAX_BYTES_WITH_COMMENTS + more
+    found = read(body, "docs", {})
+    assert (found == Skip(Why.UNREADABLE)) is not is_read
+    if is_read:
+        assert [(one.target, json.loads(one.body)) for one in searches(body)] == [("a", {"size": 1})]
