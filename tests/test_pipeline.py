@@ -42,14 +42,16 @@ from es_rerank.pipeline import (
     SearchResult,
     decide,
     engine_order,
+    fetch_phase,
     measure,
     rank_window,
     run,
 )
 from es_rerank.search.order_change import Change
-from es_rerank.search.scoring import PINNED, POLICIES
+from es_rerank.search.response.hits import read
+from es_rerank.search.scoring import PINNED, POLICIES, Ranking
 from es_rerank.server.responses import outcome_header
-from tests.search.builders import a_search
+from tests.search.builders import a_plan, a_search
 
 INFO = IndexInfo(("docs",), {"title": "text", "body": "text"})
 MOVED = IndexInfo(("before",), {"title": "text", "body": "text"})
@@ -532,3 +534,51 @@ async def test_hits_whose_source_is_empty_or_was_not_asked_for_teach_nothing() -
         world = World(answers=answers)
         assert header(await world.search(**body)) == "skipped; why=no_passages"
         assert world.learnt == []
+
+
+@pytest.mark.parametrize(
+    ("from_header", "query_header", "expected"),
+    [
+        (None, True, None),
+        (None, False, None),
+        (False, False, None),
+        (True, True, None),
+        (True, False, Why.QUERY_HEADER),
+    ],
+)
+async def test_a_rule_may_refuse_the_query_text_of_the_header(
+    from_header: bool | None, query_header: bool, expected: Why | None
+) -> None:
+    world = World(rule=replace(RULE, query_header=query_header))
+    wanted = None if from_header is None else RerankRequest("hose", from_header=from_header)
+    requested = replace(a_search({"query": HOSE}), rerank_request=wanted)
+    plan = await decide(requested, world.ports(), world.options)
+    assert (plan.why if isinstance(plan, Skip) else None) is expected
+
+
+@pytest.mark.parametrize(
+    ("recorded", "ranking", "ordered"),
+    [
+        (False, None, False),
+        (False, Ranking((1, 0), (1.9, 1.5)), False),
+        (True, None, False),
+        (True, Ranking((1, 0), (1.9, 1.5)), True),
+    ],
+)
+def test_the_engine_orders_the_hits_of_a_fetch_phase_only_if_they_are_recorded_in_a_new_order(
+    recorded: bool, ranking: Ranking | None, ordered: bool
+) -> None:
+    plan = a_plan(size=2, fetch=FetchSpec(FetchPhase.QUERY, 0, 50), recorded=recorded)
+    reply = a_reply(b'{"hits":{"hits":[{"_index":"docs","_id":"1"},{"_index":"docs","_id":"2"}]}}')
+    window = RankedWindow(plan, reply, read(reply.body or b""), ranking, skipped(Why.OFF))
+    keys = (HitKey("docs", "1"), HitKey("docs", "2"))
+    fetch = FetchSpec(FetchPhase.FETCH, 0, 2, keys[::-1] if ranking else keys, ordered)
+    assert fetch_phase(window) == replace(plan, fetch=fetch)
+    assert fetch_phase(replace(window, plan=a_plan())) is None
+
+
+@pytest.mark.parametrize(("window", "measured"), [(5, True), (0, False)])
+async def test_a_page_beyond_the_window_has_no_measurement(window: int, measured: bool) -> None:
+    world = World(model={"a": 0.1, "b": 0.9})
+    plan = a_plan(window=window, rule=RULE, passage_fields=("body",))
+    assert (await measure(plan, world.ports(), world.options) is not None) is measured

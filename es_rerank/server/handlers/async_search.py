@@ -39,7 +39,8 @@ async def submit(call: SearchCall, session: EngineSession) -> HandlerResult:
     parsed = parsed_searches(call)
     if isinstance(parsed, HandlerResult):
         return parsed
-    search = decode(call.endpoint_request, parsed[0])
+    (one,) = parsed
+    search = decode(call.endpoint_request, one)
     if isinstance(search, Skip):
         return pass_through(search.why)
     plan = await decide(search, session.ports(_no_fetch), call.options)

@@ -22,12 +22,12 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
     parsed = parsed_searches(call)
     if isinstance(parsed, HandlerResult):
         return parsed
-    request = call.endpoint_request
-    search = decode(request, parsed[0], await render(session, parsed[0]))
+    (one,), request = parsed, call.endpoint_request
+    search = decode(request, one, await render(session, one))
     if isinstance(search, Skip):
         return pass_through(search.why)
     result = await _searched(call, session, search)
-    is_plain_template = result.body is None and parsed[0].template is not None
+    is_plain_template = result.body is None and one.template is not None
     return replace(result, forward=plain_template(request, search)) if is_plain_template else result
 
 

@@ -10,7 +10,7 @@ from es_rerank.search.engine_request.by_endpoint import (
     multi_search_request,
     rank_eval_request,
 )
-from es_rerank.search.formats.endpoints import ENDPOINTS, Endpoint, EndpointRequest, match
+from es_rerank.search.formats.endpoints import ENDPOINTS, Endpoint, EndpointRequest, ParsedSearch, match
 from tests.search.builders import a_plan, a_search
 
 PLAN = a_plan()
@@ -76,3 +76,38 @@ def test_templates_are_searched_at_the_path_of_searches(path: str, expected: str
 def test_rated_searches_are_searched_as_a_multi_search(path: str, expected: str) -> None:
     request = EndpointRequest("", "search_type=x&pretty", path=path)
     assert rank_eval_request(request, b"{}\n") == EngineRequest(expected, "search_type=x", b"{}\n")
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("/docs/_search?pretty&source=x", EngineRequest("/docs/_search", "pretty", b'{"new":0}')),
+        ("/docs/_async_search?source_content_type=x", EngineRequest("/docs/_async_search", "", b'{"new":0}')),
+        (
+            "/docs/_msearch?source=x",
+            EngineRequest("/docs/_msearch", "source=x", b'{"routing":"a"}\n{"new":0}\n{}\n{"own":1}\n'),
+        ),
+        (
+            "/docs/_rank_eval?pretty&source=x",
+            EngineRequest("/docs/_rank_eval", "pretty", b'{"requests":[{"request":{"new":0}},{"request":{"own":1}}]}'),
+        ),
+    ],
+)
+def test_the_clients_request_is_written_with_other_bodies(target: str, expected: EngineRequest) -> None:
+    request = match("POST", target, {})
+    assert request is not None
+    write = ENGINE_REQUESTS[request.endpoint].write_plain
+    assert write is not None
+    parsed = [
+        ParsedSearch("docs", {}, b'{"own":0}', header=b'{"routing":"a"}'),
+        ParsedSearch("docs", {}, b'{"own":1}'),
+    ]
+    body = b'{"requests":[{"request":{"own":0}},{"request":{"own":1}}]}'
+    assert write(request, body, parsed, {0: b'{"new":0}'}) == expected
+
+
+def test_templates_are_not_written_with_other_bodies() -> None:
+    assert {endpoint for endpoint, row in ENGINE_REQUESTS.items() if row.write_plain is None} == {
+        Endpoint.SEARCH_TEMPLATE,
+        Endpoint.MULTI_SEARCH_TEMPLATE,
+    }

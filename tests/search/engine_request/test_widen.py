@@ -30,6 +30,8 @@ def widened(query_string: str, body: bytes, plan: Plan) -> tuple[str, bytes]:
         ("size=3&pretty=&from=2&&size=4", "pretty=&from=0&size=50"),
         ("filter_path=took&pretty", "pretty&from=0&size=50&filter_path=**"),
         ("filter_path=-took,-_shards", "from=0&size=50&filter_path=-es_rerank.nothing"),
+        ("filter_path=-took&filter_path=hits", "from=0&size=50&filter_path=**"),
+        ("filter_path=hits&filter_path=-took", "from=0&size=50&filter_path=-es_rerank.nothing"),
         ("filter_path=-took,hits", "from=0&size=50&filter_path=**"),
         ("filter_path=", "filter_path=&from=0&size=50"),
         ("%73ize=3", "from=0&size=50"),

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from es_rerank.model import Skip, Why
-from es_rerank.search.formats.endpoints import EndpointRequest, Role, in_force, index_options, match, parameters
+from es_rerank.search.formats.endpoints import (
+    Endpoint,
+    EndpointRequest,
+    Role,
+    in_force,
+    index_options,
+    match,
+    parameters,
+)
 from es_rerank.search.formats.parse import parse
 
 
@@ -115,3 +123,12 @@ def test_options_of_the_index_expression_are_sorted_by_name() -> None:
 def test_the_target_of_a_path_takes_precedence_over_the_parameter() -> None:
     found = [match("POST", path, {}) for path in ("/a/_search?index=b", "/_search?index=b")]
     assert [one and one.target for one in found] == ["a", ""]
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1000, None), (1001, Why.TOO_LARGE)])
+@pytest.mark.parametrize("endpoint", [Endpoint.MULTI_SEARCH, Endpoint.RANK_EVAL])
+def test_a_request_has_at_most_1000_searches(endpoint: Endpoint, count: int, expected: Why | None) -> None:
+    rated = b'{"requests":[%b],"metric":{"precision":{}}}' % b",".join([b'{"request":{}}'] * count)
+    body = b"{}\n{}\n" * count if endpoint is Endpoint.MULTI_SEARCH else rated
+    found = parse(EndpointRequest("docs", endpoint=endpoint), body)
+    assert (found.why if isinstance(found, Skip) else None) is expected

@@ -267,3 +267,24 @@ async def test_an_id_bypasses_no_rule_that_forbids_the_text_or_the_order(tmp_pat
         got = await poll(second, client_id)
     assert (ids(got.json["response"]), got.headers["X-Rerank"]) == (["1", "2"], why)
     assert reranker.seen == []
+
+
+async def test_a_response_that_cannot_be_reranked_has_its_reason() -> None:
+    failure = {"shard": 0, "reason": {"type": "illegal_argument_exception"}}
+
+    def failing(seen: ReceivedRequest) -> FakeResponse:
+        whole = json.loads(found(json.loads(seen.body), seen.target))
+        whole["_shards"] = {"total": 1, "failed": 1, "failures": [failure]}
+        return wrapped("elasticsearch", json.dumps(whole).encode(), running_still=False)
+
+    async with running({"/": failing}) as (proxy, _, model):
+        got = await submit(proxy, "elasticsearch", size=2)
+    assert got.headers["X-Rerank"] == "skipped; why=engine_error"
+    assert (ids(got.json["response"]), model.seen) == (["1", "2"], [])
+
+
+async def test_filter_path_cuts_a_response_that_is_final() -> None:
+    async with running({"/": engine("elasticsearch", ready_at=0)}) as (proxy, _, _):
+        path = f"{PATHS['elasticsearch']}?filter_path=response.hits.hits._id"
+        got = await proxy.send("POST", path, {**HOSE, "size": 2})
+    assert got.json == {"response": {"hits": {"hits": [{"_id": one} for one in BEST[:2]]}}}

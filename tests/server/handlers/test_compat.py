@@ -107,9 +107,10 @@ async def test_without_a_root_page_the_product_header_names_the_engine(own: Any,
 async def test_errors_and_unreadable_requests_are_passed_through() -> None:
     async with running(info(OPENSEARCH), emulate="elasticsearch-8") as (proxy, engine, _):
         failed = await proxy.send("POST", "/docs/_pit", headers={"Accept": VENDOR})
-        odd = await proxy.send("DELETE", "/_pit", b"no json", TYPED)
-    assert (failed.status, failed.json) == (404, {"mine": True})
-    assert (odd.status, engine.seen[-1].body) == (404, b"no json")
+        assert (failed.status, failed.json) == (404, {"mine": True})
+        for odd in (b"no json", b"{}", b"[]"):
+            got = await proxy.send("DELETE", "/_pit", odd, TYPED)
+            assert (got.status, engine.seen[-1].target, engine.seen[-1].body) == (404, "/_pit", odd)
 
 
 @pytest.mark.parametrize(
@@ -163,3 +164,21 @@ async def test_a_reranked_search_has_the_media_type_of_its_client() -> None:
     assert got.headers["X-Rerank"].startswith("reranked")
     assert got.headers["Content-Type"] == "application/vnd.elasticsearch+json;compatible-with=8"
     assert engine.seen[-1].headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("status", [401, 403, 500])
+async def test_an_engine_that_refuses_its_root_page_is_not_asked_for_its_nodes(status: int) -> None:
+    refused = FakeResponse(b'{"error":{"type":"security_exception"}}', status=status, headers=[JSON])
+    async with running({"/?": FakeResponse(b"?"), "/": refused}, emulate="elasticsearch-8") as (proxy, engine, _):
+        got = await proxy.send("GET", "/", headers={"Accept": VENDOR})
+    assert (got.status, got.body) == (status, refused.body)
+    assert {seen.target for seen in engine.seen} == {"/"}
+
+
+@pytest.mark.parametrize("body", [b"no json", b"[]", b"{}", b"3", b'{"version":3}'])
+async def test_a_root_page_of_another_format_is_unchanged(body: bytes) -> None:
+    said = FakeResponse(body, headers=[JSON])
+    async with running({"/?": FakeResponse(b"?"), "/": said}, emulate="elasticsearch-8") as (proxy, engine, _):
+        got = await proxy.send("GET", "/", headers={"Accept": VENDOR})
+    assert (got.status, got.body) == (200, body)
+    assert [seen.target for seen in engine.seen] == ["/"]

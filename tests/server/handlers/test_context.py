@@ -238,3 +238,18 @@ async def test_the_engine_time_is_that_of_all_requests_one_after_another(body: d
         got = await proxy.search(**body)
     assert len(engine.targets()) == requests
     assert times(got)["engine"] >= requests * delay * 0.99
+
+
+async def test_the_time_for_field_types_is_engine_time_and_that_of_the_model_is_rerank_time() -> None:
+    delay = 0.2
+    engine = FakeServer({"/docs/_field_caps": replace(CAPS, seconds=delay), "": FakeResponse(search_response(*HITS))})
+    model = FakeServer({"": lambda seen: replace(score_response()(seen), seconds=delay)})
+    async with (
+        serve_fake(engine),
+        serve_fake(model),
+        running_endpoint(fake_settings(engine, model)) as proxy,
+    ):
+        got = await proxy.search()
+    assert got.headers["X-Rerank"].startswith("reranked")
+    assert times(got)["engine"] >= delay * 0.99
+    assert times(got)["rerank"] >= delay * 0.99

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from es_rerank.model import CallOptions, Rule, Scored, ScoreRequest
+from es_rerank.search.formats.endpoints import Endpoint, EndpointRequest
 from es_rerank.server.handlers import inference
+from es_rerank.server.handlers.context import SearchCall
 from es_rerank.testing import FakeResponse
 
 from .engine import running
@@ -74,3 +78,23 @@ async def test_the_engine_never_gets_a_request_for_a_listed_id(monkeypatch: pyte
     assert (coded.status, coded.json["error"]["reason"]) == (400, "the body is not valid br, or too long")
     assert (failed.status, failed.json["error"]["type"]) == (500, "es_rerank_exception")
     assert set(engine.targets()) == {AUTHENTICATE}
+
+
+async def test_either_all_documents_are_scored_or_none() -> None:
+    """A search can show some hits in the engine's order, but a client of this API gets all scores or an error."""
+    requests: list[ScoreRequest] = []
+
+    async def score(request: ScoreRequest) -> Scored:
+        requests.append(request)
+        return Scored([0.25, 0.75], 1, "some/model")
+
+    rule = Rule("default", deadline=2.0)
+    state: Any = SimpleNamespace(rules=SimpleNamespace(default_rule=rule))
+    request: Any = SimpleNamespace(headers={})
+    session: Any = SimpleNamespace(score=score)
+    body = b'{"query":"hose","input":["a","b"]}'
+    call = SearchCall(state, request, EndpointRequest("", endpoint=Endpoint.INFERENCE), body, CallOptions(100.0))
+    result = await inference.handle(call, session)
+    assert requests == [ScoreRequest("hose", ("a", "b"), rule, 102.0, whole=True)]
+    (outcome,) = result.outcomes
+    assert (outcome.window, outcome.of, outcome.cached, outcome.model) == (2, 2, 1, "some/model")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from es_rerank.testing import CAPS, ClientReply, FakeResponse, ReceivedRequest
+from es_rerank.testing import CAPS, ClientReply, FakeResponse, ReceivedRequest, until
 
 from .engine import BEST, HITS, HOSE, MISSING, ids, msearch, page_ids, render, running
 
@@ -199,3 +199,15 @@ async def test_compressed_and_plain_responses_may_arrive_at_the_same_time() -> N
     async with running({"/_render/template": rendering}, engine_compression="on") as (proxy, _, _):
         got = await proxy.send("POST", "/_msearch/template", lines(*pairs), [*NDJSON, ("Accept-Encoding", "gzip")])
     assert orders(got) == [BEST] * 4
+
+
+async def test_a_search_that_is_only_measured_is_searched_on_its_own_after_the_response() -> None:
+    shadow = [*NDJSON, ("X-Rerank-Mode", "shadow")]
+    async with running() as (proxy, engine, model):
+        got = await proxy.send("POST", "/docs/_msearch", lines(({}, HOSE), ({}, SORTED)), shadow)
+        await until(lambda: bool(model.seen))
+    assert got.headers["X-Rerank"] == "shadow, skipped; why=sort"
+    assert orders(got) == [[key for key, _, _ in HITS]] * 2
+    assert engine.targets() == ["/docs/_msearch"] * 2
+    assert [json.loads(line) for line in engine.seen[-1].body.splitlines()] == [{}, {**HOSE, "from": 0, "size": 50}]
+    assert len(model.seen[0].json["text_2"]) == len(HITS)
