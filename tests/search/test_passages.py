@@ -200,6 +200,14 @@ def test_the_text_of_a_candidate(source: Any, flat: Any, name: str, expected: st
     assert planned_passages([(source, flat)], plan)[0] == [expected]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"), [("Garden hose", (["Garden hose"], ("x",))), ("", ([None], ())), (None, ([None], ()))]
+)
+def test_of_candidates_without_a_text_none_is_read(text: str | None, expected: Any) -> None:
+    plan = a_plan(passage_fields=("x",), chooses_fields=True)
+    assert planned_passages([({"x": text}, {})], plan) == expected
+
+
 def test_given_fields_are_read_as_they_are() -> None:
     plan = a_plan(passage_fields=("id", "title"))
     assert planned_passages([({"id": "a-1", "title": "Hoses"}, {})], plan) == (["a-1\nHoses"], ("id", "title"))

@@ -8,9 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from multidict import CIMultiDict
 
-from es_rerank.model import CallOptions, Rule, Scored, ScoreRequest
+from es_rerank.model import CallOptions, Rule, Scored, ScoreRequest, Search, Skip, Why
 from es_rerank.search.formats.endpoints import Endpoint, EndpointRequest
+from es_rerank.server.handlers import context
 from es_rerank.server.handlers.context import EngineSession, SearchCall
 from es_rerank.server.memory import Hold, MemoryBudget
 from es_rerank.server.timings import Timings
@@ -253,3 +255,29 @@ async def test_the_time_for_field_types_is_engine_time_and_that_of_the_model_is_
     assert got.headers["X-Rerank"].startswith("reranked")
     assert times(got)["engine"] >= delay * 0.99
     assert times(got)["rerank"] >= delay * 0.99
+
+
+async def test_field_types_may_take_half_of_the_time_from_the_arrival_of_the_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limits: list[float] = []
+
+    async def resolve(_search: Search, _headers: Any, seconds: float, **_: Any) -> None:
+        limits.append(seconds)
+
+    monkeypatch.setattr(context, "time", SimpleNamespace(monotonic=lambda: 100.3))
+    monkeypatch.setattr(context.client_request, "headers", lambda *_: CIMultiDict())
+    monkeypatch.setattr(context.client_request, "uses_service_credentials", lambda *_: False)
+    rules = SimpleNamespace(default_rule=Rule("default", deadline=2.0))
+    state: Any = SimpleNamespace(
+        rules=rules,
+        indices=SimpleNamespace(resolve=resolve),
+        settings=None,
+        engine_times=SimpleNamespace(allow_two=None),
+    )
+    session = EngineSession(call_of(state, CallOptions(100.0)), Timings(), Hold(MemoryBudget(10**9)))
+    nothing: Any = None
+    state.reranker, state.engine_times.allow_two = IdleReranker(0), lambda *_: True
+    assert await session.ports(nothing).resolve_index(Search("docs")) == Skip(Why.MAPPING)
+    assert limits == [pytest.approx(0.7)]
+    assert await session.ports(nothing).resolve_index(Search(".secret")) == Skip(Why.HIDDEN_INDEX)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -200,3 +201,27 @@ def test_hits_without_an_id_or_with_other_fields_are_unchanged(hit: str) -> None
 def test_only_true_asks_for_an_explanation(value: str, wanted: bool) -> None:
     assert wants_explanation({"X-Rerank-Explain": value}) is wanted
     assert not wants_explanation({})
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ("", b',"fields":{%b}'),
+        (',"fields":{}', b',"fields":{%b}'),
+        (',"fields":{"n":[1.50]}', b',"fields":{%b,"n":[1.50]}'),
+        (',"fields": { "n":[1.50] }', b',"fields": {%b, "n":[1.50] }'),
+    ],
+)
+def test_values_are_inserted_into_the_fields_of_a_hit(fields: str, expected: bytes) -> None:
+    body = ('{"hits":{"hits":[{"_index":"docs","_id":"a","_score":2.0%s}]}}' % fields).encode()
+    window = RankedWindow(PLAN, EngineReply(), read(body), None, Outcome(OutcomeState.RERANKED))
+    values = b'"es_rerank.engine_rank":[1],"es_rerank.engine_score":[2.0]'
+    hit = b'{"_index":"docs","_id":"a","_score":2.0%b}' % (expected % values)
+    assert explained(body, window, []) == b'{"hits":{"hits":[%b]}}' % hit
+
+
+@pytest.mark.parametrize(("first", "ranks"), [(0, [1, 2]), (20, [21, 22])])
+def test_ranks_are_counted_from_the_first_hit_of_the_search(first: int, ranks: list[int]) -> None:
+    plan = replace(PLAN, start=first, fetch=FetchSpec(FetchPhase.WINDOW, first, 10))
+    shown = json.loads(explained(BODY, replace(WINDOW, plan=plan), []))
+    assert [hit["fields"]["es_rerank.engine_rank"] for hit in shown["hits"]["hits"]] == [[rank] for rank in ranks]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -211,3 +211,33 @@ async def test_a_search_that_is_only_measured_is_searched_on_its_own_after_the_r
     assert engine.targets() == ["/docs/_msearch"] * 2
     assert [json.loads(line) for line in engine.seen[-1].body.splitlines()] == [{}, {**HOSE, "from": 0, "size": 50}]
     assert len(model.seen[0].json["text_2"]) == len(HITS)
+
+
+async def test_after_an_engine_has_refused_a_window_that_of_the_next_search_is_smaller() -> None:
+    reason = "Result window is too large, from + size must be less than or equal to: [3] but was [50]."
+    error = {"error": {"root_cause": [{"type": "illegal_argument_exception", "reason": reason}]}, "status": 400}
+
+    def limited(seen: ReceivedRequest) -> FakeResponse:
+        whole = json.loads(cast("bytes", msearch(seen).body))
+        bodies = [json.loads(line) for line in seen.body.splitlines()][1::2]
+        each = [error if body.get("size", 0) > 3 else one for body, one in zip(bodies, whole["responses"], strict=True)]
+        return FakeResponse(json.dumps({**whole, "responses": each}).encode())
+
+    body = lines(({}, {**HOSE, "size": 2}))
+    async with running({"/docs/_msearch": limited}) as (proxy, engine, _):
+        got = [await proxy.send("POST", "/docs/_msearch", body, NDJSON) for _ in range(2)]
+    assert got[0].headers["X-Rerank"] == "skipped; why=engine_error"
+    assert got[1].headers["X-Rerank"].startswith("reranked; window=3;")
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+async def test_an_unchanged_request_names_no_reranker_that_was_removed(is_named: bool) -> None:
+    text = {"text_similarity_reranker": {"retriever": {"standard": HOSE}, "inference_text": "mend it"}}
+    named = {"retriever": text, "size": 0} if is_named else {**HOSE, "size": 0}
+    body = lines(({}, SORTED), ({}, named))
+    async with running() as (proxy, engine, _):
+        got = await proxy.send("POST", "/docs/_msearch", body, NDJSON)
+    assert got.headers["X-Rerank"] == "skipped; why=sort, skipped; why=size_zero"
+    sent = [json.loads(line) for line in engine.seen[-1].body.splitlines()]
+    assert sent == [{}, SORTED, {}, {**HOSE, "size": 0}]
+    assert is_named or engine.seen[-1].body == body

@@ -5,11 +5,14 @@ from typing import Any, cast
 
 import pytest
 
-from es_rerank.model import FetchPhase, FetchSpec, Plan, Search
+from es_rerank.model import EngineReply, FetchPhase, FetchSpec, Outcome, OutcomeState, Plan, Search
+from es_rerank.pipeline import RankedWindow
 from es_rerank.search.formats.endpoints import ParsedSearch
+from es_rerank.search.response.hits import read
+from es_rerank.search.scoring import Ranking
 from es_rerank.server.handlers.part import Part
-from es_rerank.server.handlers.rank_eval import _batches
-from es_rerank.testing import FakeResponse, ReceivedRequest
+from es_rerank.server.handlers.rank_eval import _batches, _query
+from es_rerank.testing import FakeResponse, ReceivedRequest, search_response
 from tests.search.builders import a_plan
 
 from .engine import BEST, HOSE, msearch, render, running
@@ -82,6 +85,8 @@ async def test_the_searches_have_the_index_options_of_the_url_and_nothing_else_o
         ([6000, 4001], [[6000], [4001]]),
         ([50, 20_000, 50], [[50], [20_000], [50]]),
         ([50] * 201, [[50] * 200, [50]]),
+        ([5000] * 5, [[5000] * 2, [5000] * 2, [5000]]),
+        ([5000, 5001, 5000], [[5000], [5001], [5000]]),
     ],
 )
 def test_at_most_ten_thousand_hits_are_requested_at_once(sizes: list[int], batches: list[list[int]]) -> None:
@@ -132,3 +137,12 @@ async def test_without_a_planned_search_the_request_reaches_the_engine_unchanged
     assert engine.seen[0].json == asked({"request": SORTED})
     assert got.headers["X-Rerank"] == "skipped; why=sort"
     assert broken.headers["X-Rerank"] == "skipped; why=unreadable"
+
+
+def test_a_hit_that_keeps_the_engines_score_is_evaluated_with_it() -> None:
+    body = search_response(("a", 3.0, "x"), ("b", 2.0, "y"), ("c", 1.0, "z"))
+    ranking = Ranking((0, 2, 1), (None, 1.75, 1.5))
+    window = RankedWindow(a_plan(size=3), EngineReply(), read(body), ranking, Outcome(OutcomeState.RERANKED))
+    functions = json.loads(_query(window))["query"]["function_score"]["functions"]
+    assert [one["weight"] for one in functions] == [3.0, 1.75, 1.5]
+    assert [one["filter"]["bool"]["filter"][1]["ids"]["values"] for one in functions] == [["a"], ["c"], ["b"]]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -143,3 +144,47 @@ async def test_an_engine_that_is_gone_in_the_fetch_phase_is_a_bad_gateway() -> N
     async with running({"/docs/_search": failing}) as (proxy, _, _):
         got = await proxy.send("POST", "/docs/_search", MARKED)
     assert (got.status, got.headers["X-Rerank"]) == (502, "skipped; why=engine_error")
+
+
+NAMED = {"retriever": {"text_similarity_reranker": {"retriever": {"standard": HOSE}, "inference_text": "mend it"}}}
+
+
+@pytest.mark.parametrize(("rendered", "is_plain"), [({**NAMED, "size": 0}, True), ({**HOSE, "size": 0}, False)])
+async def test_a_skipped_template_is_sent_without_a_reranker_that_it_names(
+    rendered: dict[str, Any], is_plain: bool
+) -> None:
+    output = FakeResponse(json.dumps({"template_output": rendered}).encode())
+    async with running({"/_render/template": output}) as (proxy, engine, _):
+        got = await proxy.send("POST", "/docs/_search/template", {"id": "t"})
+    assert got.headers["X-Rerank"] == "skipped; why=size_zero"
+    assert [seen.target for seen in engine.seen] == ["/_render/template", "/docs/_search/template"]
+    sent = engine.seen[-1].json
+    assert sent == ({"source": "{{{search}}}", "params": sent["params"]} if is_plain else {"id": "t"})
+    if is_plain:
+        assert json.loads(sent["params"]["search"]) == {**HOSE, "size": 0}
+
+
+async def test_the_hits_of_a_search_are_logged(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    async with running(ubi_log=log) as (proxy, _, _):
+        await proxy.search(size=2)
+        await proxy.search(size=2, sort="date")
+    (record,) = map(json.loads, log.read_text().splitlines())
+    assert (record["user_query"], record["query_response_hit_ids"]) == ("hose", BEST[:2])
+
+
+def limited(received: ReceivedRequest) -> FakeResponse:
+    """Return at most three hits."""
+    reason = "Result window is too large, from + size must be less than or equal to: [3] but was [50]."
+    error = {"error": {"root_cause": [{"type": "illegal_argument_exception", "reason": reason}]}, "status": 400}
+    if "size=50" in received.target:
+        return FakeResponse(json.dumps(error).encode(), status=400)
+    return search(received)
+
+
+async def test_after_an_engine_has_refused_a_window_the_next_one_is_smaller() -> None:
+    async with running({"/docs/_search": limited}) as (proxy, engine, _):
+        got = [await proxy.search(size=2) for _ in range(2)]
+    assert got[0].headers["X-Rerank"] == "skipped; why=engine_error"
+    assert got[1].headers["X-Rerank"].startswith("reranked; window=3;")
+    assert engine.targets()[-1] == "/docs/_search?from=0&size=3"
