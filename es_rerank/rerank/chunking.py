@@ -205,13 +205,11 @@ def _fitting(text: str, start: int, length: int, room: Tokens, measure: Measure)
 
 
 def _next_start(text: str, start: int, stop: int) -> int:
-    """Return the start of the next passage, at a word near the end of this passage, so that the two overlap.
-
-    The text does not end at *stop*, and does not only have white space after it.
-    """
+    """Return the start of the next passage, at a word near the end of this passage, so that the two overlap."""
     at = stop - int((stop - start) * _OVERLAP)
     space = _SPACE.search(text, at, stop)
     first = space.end() if space else at
+    # Other characters than white space follow, because a passage that ends after the last of them has no next one.
     while text[first].isspace():
         first += 1
     return first

@@ -133,8 +133,7 @@ def _max_score(seen: SearchResponse, written: SearchResponse, plan: Plan, rankin
     if ranking is not None and seen.hits and not ranking.order:
         return [(span.start, span.end, b"null")]
     (value,) = decode_member([(seen.body, {"max_score": old})], "max_score")
-    engine = number(value)
-    highest = None if ranking is None or engine is None else _highest(engine, plan, ranking)
+    highest = None if ranking is None or (engine := number(value)) is None else _highest(engine, plan, ranking)
     return [(span.start, span.end, old.of(seen.body) if highest is None else _number(highest))]
 
 

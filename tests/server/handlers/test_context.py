@@ -269,15 +269,11 @@ async def test_field_types_may_take_half_of_the_time_from_the_arrival_of_the_req
     monkeypatch.setattr(context.client_request, "headers", lambda *_: CIMultiDict())
     monkeypatch.setattr(context.client_request, "uses_service_credentials", lambda *_: False)
     rules = SimpleNamespace(default_rule=Rule("default", deadline=2.0))
-    state: Any = SimpleNamespace(
-        rules=rules,
-        indices=SimpleNamespace(resolve=resolve),
-        settings=None,
-        engine_times=SimpleNamespace(allow_two=None),
-    )
+    engine_times, indices = SimpleNamespace(allow_two=lambda *_: True), SimpleNamespace(resolve=resolve)
+    parts = {"rules": rules, "indices": indices, "engine_times": engine_times, "reranker": IdleReranker(0)}
+    state: Any = SimpleNamespace(**parts, settings=None)
     session = EngineSession(call_of(state, CallOptions(100.0)), Timings(), Hold(MemoryBudget(10**9)))
     nothing: Any = None
-    state.reranker, state.engine_times.allow_two = IdleReranker(0), lambda *_: True
     assert await session.ports(nothing).resolve_index(Search("docs")) == Skip(Why.MAPPING)
     assert limits == [pytest.approx(0.7)]
     assert await session.ports(nothing).resolve_index(Search(".secret")) == Skip(Why.HIDDEN_INDEX)

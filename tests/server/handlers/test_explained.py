@@ -206,14 +206,14 @@ def test_only_true_asks_for_an_explanation(value: str, wanted: bool) -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ("", b',"fields":{%b}'),
-        (',"fields":{}', b',"fields":{%b}'),
-        (',"fields":{"n":[1.50]}', b',"fields":{%b,"n":[1.50]}'),
-        (',"fields": { "n":[1.50] }', b',"fields": {%b, "n":[1.50] }'),
+        (b"", b',"fields":{%b}'),
+        (b',"fields":{}', b',"fields":{%b}'),
+        (b',"fields":{"n":[1.50]}', b',"fields":{%b,"n":[1.50]}'),
+        (b',"fields": { "n":[1.50] }', b',"fields": {%b, "n":[1.50] }'),
     ],
 )
-def test_values_are_inserted_into_the_fields_of_a_hit(fields: str, expected: bytes) -> None:
-    body = ('{"hits":{"hits":[{"_index":"docs","_id":"a","_score":2.0%s}]}}' % fields).encode()
+def test_values_are_inserted_into_the_fields_of_a_hit(fields: bytes, expected: bytes) -> None:
+    body = b'{"hits":{"hits":[{"_index":"docs","_id":"a","_score":2.0%b}]}}' % fields
     window = RankedWindow(PLAN, EngineReply(), read(body), None, Outcome(OutcomeState.RERANKED))
     values = b'"es_rerank.engine_rank":[1],"es_rerank.engine_score":[2.0]'
     hit = b'{"_index":"docs","_id":"a","_score":2.0%b}' % (expected % values)

@@ -224,7 +224,7 @@ async def test_after_an_engine_has_refused_a_window_that_of_the_next_search_is_s
         return FakeResponse(json.dumps({**whole, "responses": each}).encode())
 
     body = lines(({}, {**HOSE, "size": 2}))
-    async with running({"/docs/_msearch": limited}) as (proxy, engine, _):
+    async with running({"/docs/_msearch": limited}) as (proxy, _, _):
         got = [await proxy.send("POST", "/docs/_msearch", body, NDJSON) for _ in range(2)]
     assert got[0].headers["X-Rerank"] == "skipped; why=engine_error"
     assert got[1].headers["X-Rerank"].startswith("reranked; window=3;")
