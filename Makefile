@@ -9,7 +9,7 @@ READY := $(VENV)/.ready-$(KIND)
 # The newest supported Python on this machine, and the tests that behave differently between versions of Python.
 NEWEST ?= $(shell $(PYTHON) -m tests.newest_python)
 NEWEST_VENV := .venv-newest
-NEWEST_TESTS := tests/config tests/model tests/search tests/test_jsonspan.py
+NEWEST_TESTS := tests/config tests/model tests/search tests/test_jsonspan.py tests/jsonspan
 FUZZER := $(VENV)/.fuzzer
 MUTATOR := .venv-mutants
 LOCK := requirements

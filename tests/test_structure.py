@@ -18,7 +18,7 @@ PACKAGES = (ROOT / "es_rerank", ROOT / "lab" / "es_rerank_lab")
 # Each package or root module imports only from its own level and from lower ones, which come first in this table.
 # CONTRIBUTING.md shows it; tests/docs.py writes it there.
 LEVELS: Sequence[Sequence[str]] = (
-    ("model", "errors", "reasons", "jsonspan", "jsonrepair"),
+    ("model", "errors", "reasons", "jsonspan"),
     ("search", "rerank", "compat"),
     ("pipeline",),
     ("config",),

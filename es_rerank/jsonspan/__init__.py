@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw
 
-from es_rerank.jsonrepair import with_whole_characters
 from es_rerank.jsonspan.depth import MAX_DEPTH, check_depth
+from es_rerank.jsonspan.repair import with_whole_characters
 
 __all__ = [
     "MAX_DEPTH",

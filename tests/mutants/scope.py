@@ -10,7 +10,6 @@ PACKAGE = "es_rerank"
 # Pure packages and modules, and the handlers of requests.
 SCOPE = (
     "jsonspan",
-    "jsonrepair.py",
     "model",
     "pipeline.py",
     "compat",

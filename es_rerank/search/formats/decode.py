@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from es_rerank import jsonspan
-from es_rerank.jsonrepair import without_comments
+from es_rerank.jsonspan.repair import without_comments
 from es_rerank.model import RerankRequest, Search, SearchBody, Skip, Why
 from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch
 from es_rerank.search.formats.native_reranker import Resolved, resolve

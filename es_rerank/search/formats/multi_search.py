@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from es_rerank.jsonrepair import MAX_BYTES_WITH_COMMENTS, without_comments
 from es_rerank.jsonspan import Span, check_depth, decode, elements, member, members, splice
+from es_rerank.jsonspan.repair import MAX_BYTES_WITH_COMMENTS, without_comments
 from es_rerank.model import DEFAULT_BUDGET, Skip, Why
 from es_rerank.search.formats.endpoints import INDEX_OPTIONS, MAX_SEARCHES, ParsedSearch
 from es_rerank.search.naming import snake_case

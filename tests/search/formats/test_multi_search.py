@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from es_rerank.jsonrepair import MAX_BYTES_WITH_COMMENTS
+from es_rerank.jsonspan.repair import MAX_BYTES_WITH_COMMENTS
 from es_rerank.model import DEFAULT_BUDGET, Skip, Why
 from es_rerank.search.formats.endpoints import MAX_SEARCHES, ParsedSearch
 from es_rerank.search.formats.multi_search import read, responses, write

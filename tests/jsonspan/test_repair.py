@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from es_rerank.jsonrepair import without_comments
 from es_rerank.jsonspan import decode, decode_member, decode_repaired, elements, members, objects
+from es_rerank.jsonspan.repair import without_comments
 from tests.search.strategies import JSON
 
 HALF = rb'"cut \ud83d"'
