@@ -96,7 +96,7 @@ def bench(**options: Any) -> None:
 
 
 def _requests(options: Mapping[str, Any], load: Load) -> tuple[dict[Side, Requests], int]:
-    """Read the queries and the template. Return the searches for each side, and the number of queries."""
+    """Read the queries and the template. Return the searches for baseline and endpoint, and the number of queries."""
     queries, template = read_queries(options["queries"]), read_template(options["query_template"])
     bodies = [json.dumps(template.search(query, options["size"])).encode() for query in queries]
     targets = _targets(options)
@@ -132,7 +132,7 @@ async def _run(options: Mapping[str, Any], test: LoadTest) -> None:
     """Check that the baseline and the endpoint respond to a search, and run the test.
 
     Raises:
-        SearchError: If the first search of a side fails.
+        SearchError: If the first search of the baseline or of the endpoint fails.
 
     """
     async with session(options["ca"], timeout=options["timeout"], connections=MAX_IN_FLIGHT) as client:

@@ -15,7 +15,7 @@ _WINDOWS = "windows"
 
 @dataclass(frozen=True, slots=True)
 class Searches:
-    """The results of the searches for one query: on both sides, and on the endpoint with each smaller window."""
+    """The results of the searches for one query: of the baseline, of the endpoint, and of each smaller window."""
 
     sides: Mapping[Side, SearchRecord]
     windows: Mapping[int, SearchRecord] = field(default_factory=dict)

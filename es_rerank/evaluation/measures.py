@@ -57,7 +57,7 @@ class Cutoffs:
 
 
 def measured(comparisons: Sequence[Comparison], side: Side, cutoffs: Cutoffs) -> dict[str, Values]:
-    """Measure the rankings of all queries on one side.
+    """Measure the rankings that the baseline or the endpoint returned for all queries.
 
     Returns:
         The value of each measure for each query, by the name of the measure and the id of the query.

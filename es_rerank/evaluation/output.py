@@ -53,7 +53,7 @@ def _group(group: Group) -> dict[str, Any]:
 
 
 def _query(one: QueryChange, measure: str) -> dict[str, Any]:
-    """Return a query as JSON values, with its value of *measure* and the ids of its hits on both sides."""
+    """Return a query as JSON values: its text, and for baseline and endpoint the value of *measure* and the hit ids."""
     query = one.comparison.query
     values = {"baseline": one.baseline, "endpoint": one.endpoint}
     sides = {side: list(one.comparison.of(side).ids) for side in Side}

@@ -56,7 +56,7 @@ def page(name: str, **parts: object) -> str:
 
 
 def legend() -> str:
-    """Return the HTML of the legend, which names the color of each side."""
+    """Return the HTML of the legend, which names the colors of the baseline and of the endpoint."""
     return ", ".join(_KEY.format(side=side) for side in Side)
 
 
@@ -86,7 +86,7 @@ def _windows(summary: Summary) -> str:
 
 
 def _times(summary: Summary) -> str:
-    """Return the HTML table of search times, by percentile and side."""
+    """Return the HTML table of search times: percentiles of the baseline and of the endpoint."""
     head = ("percentile", *(str(side) for side in Side))
     rows = [
         (f"p{share}", *(f"{summary.seconds[side][share] * 1000:,.0f} ms" for side in Side)) for share in PERCENTILES
@@ -95,7 +95,7 @@ def _times(summary: Summary) -> str:
 
 
 def changed_queries(changes: Sequence[QueryChange], none: str, cutoffs: Cutoffs) -> str:
-    """Return HTML with the first 25 queries of a list and their hits on both sides.
+    """Return HTML with the first 25 queries of a list, and their hits from the baseline and from the endpoint.
 
     Args:
         changes: The queries, in the order of the page.
@@ -111,7 +111,7 @@ def changed_queries(changes: Sequence[QueryChange], none: str, cutoffs: Cutoffs)
 
 
 def _query(one: QueryChange, cutoffs: Cutoffs) -> str:
-    """Return the HTML of one query with its hits on both sides."""
+    """Return the HTML of one query with its hits from the baseline and from the endpoint."""
     kind, query = "worse" if one.change < 0 else "better", one.comparison.query
     sides = "".join(f"<div><p class='soft'>{side}</p>{_hits(one, side, cutoffs)}</div>" for side in Side)
     return (
@@ -122,7 +122,7 @@ def _query(one: QueryChange, cutoffs: Cutoffs) -> str:
 
 
 def _hits(one: QueryChange, side: Side, cutoffs: Cutoffs) -> str:
-    """Return an HTML list of the first hits of one side, with their ratings."""
+    """Return an HTML list of the first hits from the baseline or from the endpoint, with their ratings."""
     record: SearchRecord = one.comparison.of(side)
     items = []
     for hit in record.hits[: cutoffs.k]:

@@ -55,7 +55,7 @@ def judged(queries: Sequence[Query], judgments: Judgments) -> list[Query]:
 async def compare(
     task: Task, queries: Sequence[Query], judgments: Judgments, journal: Journal, progress: Progress
 ) -> list[Comparison]:
-    """Send every query that is not in the journal to both sides, and return the results for all queries.
+    """Send every query that is not in the journal to baseline and endpoint, and return the results for all queries.
 
     Searches are sent one at a time, so that response times are those of an idle engine. Every second query is sent to
     the endpoint first, because the second search of a query can be faster: the first one fills the engine's caches.

@@ -45,7 +45,7 @@ class Difference:
 
 
 def difference(baseline: Sequence[float], endpoint: Sequence[float]) -> Difference:
-    """Return the mean difference of a measure between both sides, with its confidence interval and p.
+    """Return the mean difference of a measure between baseline and endpoint, with its confidence interval and p.
 
     p is from a paired two-sided randomization test (Smucker, Allan and Carterette, "A comparison of statistical
     significance tests for information retrieval evaluation", CIKM 2007). It is exact if at most 14 queries differ,

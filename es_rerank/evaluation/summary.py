@@ -51,7 +51,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class QueryChange:
-    """One query with the value of the first measure on both sides."""
+    """One query with its values of the first measure, of the baseline and of the endpoint."""
 
     comparison: Comparison
     baseline: float
@@ -73,9 +73,9 @@ class Summary:
         total: The measures of all queries.
         groups: The measures of each group of queries; empty without `--by`.
         queries: The queries, from the greatest loss to the greatest win.
-        seconds: For each side, the search time in seconds by percentile, such as 95.
+        seconds: For the baseline and for the endpoint, the search time in seconds by percentile, such as 95.
         outcomes: How many searches of the endpoint had each outcome, such as `reranked` or `skipped; why=sort`.
-        changed_sets: Number of queries for which the two sides returned different sets of hits.
+        changed_sets: Number of queries for which baseline and endpoint returned different sets of hits.
         windows: The measures of all queries for each of the `--windows`; empty without this option.
 
     """
@@ -91,7 +91,7 @@ class Summary:
 
 
 def summarize(comparisons: Sequence[Comparison], cutoffs: Cutoffs, by: str | None = None) -> Summary:
-    """Return the measures of both sides with their differences, for all queries and by group.
+    """Return the measures of baseline and endpoint with their differences, for all queries and by group.
 
     Args:
         comparisons: The searches of all queries; at least one.

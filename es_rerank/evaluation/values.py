@@ -83,5 +83,5 @@ class Comparison:
     windows: Mapping[int, SearchRecord] = field(default_factory=dict)
 
     def of(self, side: Side) -> SearchRecord:
-        """Return the search of one side."""
+        """Return the search of the baseline or of the endpoint."""
         return self.baseline if side is Side.BASELINE else self.endpoint

@@ -22,9 +22,14 @@ _GRACE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class LoadTest:
-    """A load test: the load, the searches of each side, and the tally of each side, which each search updates.
+    """A load test of the endpoint and of a baseline.
 
-    `progress` is called after each search, with the number of seconds since the start of the test.
+    Attributes:
+        load: The load.
+        requests: The searches to send to the endpoint and to the baseline.
+        tallies: The counts and times of the searches of the endpoint and of the baseline, updated after each search.
+        progress: Called after each search, with the number of seconds since the start of the test.
+
     """
 
     load: Load
@@ -34,7 +39,7 @@ class LoadTest:
 
 
 async def run(test: LoadTest, client: aiohttp.ClientSession) -> None:
-    """Send the searches of a test to the two sides in turns, see `blocks`."""
+    """Send the searches of a test to the endpoint and to the baseline in turns, see `blocks`."""
     loop = _closed_loop if test.load.rate is None else _open_loop
     sender = _Sender(test, client, time.monotonic())
     for block in blocks(test.load):

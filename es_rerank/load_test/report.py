@@ -66,7 +66,7 @@ def as_json(setup: Setup, tallies: Tallies) -> dict[str, Any]:
 
 
 def _side(tally: Tally) -> dict[str, Any]:
-    """Return the results of one side as JSON values."""
+    """Return the results of the baseline or of the endpoint as JSON values."""
     return {
         "searches": tally.sent,
         "searches_per_second": tally.answered / tally.busy_seconds if tally.busy_seconds else 0.0,

@@ -145,9 +145,12 @@ class Reranker:
         return scored
 
     async def read(self, request: ScoreRequest) -> tuple[Scored | Failed, Sequence[DocumentRead | None]]:
-        """Score the documents of a window. Return the scores, and the passages that the model reads of each document.
+        """Score the documents of a window.
 
-        The passages are also returned if they were not scored. There are no passages with the backend `identity`.
+        Returns:
+            The scores or the failure; and for each document the passages that the model reads, even if they were not
+            scored. They are None for a document without text. With the backend `identity`, the sequence is empty.
+
         """
         scored, window = await self._scored(request)
         if self._prompts.backend.local:

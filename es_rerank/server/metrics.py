@@ -37,7 +37,7 @@ _TYPES: Mapping[str, type[MetricWrapperBase]] = {"counter": Counter, "gauge": Ga
 
 
 class Metrics:
-    """The metrics registry of one endpoint."""
+    """The metrics registry of one running es-rerank."""
 
     def __init__(self) -> None:
         """Register all metrics of `METRICS`. Series whose labels are known in advance start at zero."""
@@ -88,7 +88,7 @@ class Metrics:
         self._metrics["upstream_errors_total"].labels(kind).inc()
 
     def searched(self, outcomes: Sequence[Outcome], durations: Durations, endpoint: str = Endpoint.SEARCH) -> None:
-        """Record the outcomes and durations of one request to *endpoint*."""
+        """Record the outcomes and durations of one request; *endpoint* is the API that the client called."""
         metrics = self._metrics
         metrics["engine_duration_seconds"].observe(durations.engine)
         metrics["overhead_duration_seconds"].observe(durations.overhead)
@@ -99,7 +99,7 @@ class Metrics:
             self._searched(outcome, endpoint)
 
     def _searched(self, outcome: Outcome, endpoint: str) -> None:
-        """Record the outcome of one search."""
+        """Record the outcome of one search; *endpoint* is the API that the client called, such as `_search`."""
         metrics = self._metrics
         metrics["searches_total"].labels(outcome.state, outcome.why or "").inc()
         arm = outcome.why if outcome.why is Why.SAMPLED_OUT else outcome.state

@@ -83,7 +83,10 @@ class TuneSummary:
         return [one for one in reversed(self.changes) if one.change > 0]
 
     def frontier(self) -> list[Point]:
-        """Return the Pareto-optimal rules by tokens and quality, the cheapest first, without those below the engine."""
+        """Return the Pareto-optimal rules by tokens and quality, the cheapest first.
+
+        Rules whose quality is not higher than that of the engine's order are left out.
+        """
         found: list[Point] = []
         for point in sorted(self.places, key=lambda one: (one.cost.tokens, -one.value)):
             if point.value > max([self.engine, *(one.value for one in found)]):

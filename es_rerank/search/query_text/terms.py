@@ -71,11 +71,12 @@ class Context:
 
     Attributes:
         field_types: Field name -> field type, from the mapping.
-        affects_ranking: Whether the clause is one of several whose scores are combined. A clause that only some hits
-            match then changes their order.
+        affects_ranking: Whether the score of the clause is combined with those of other clauses. If it is, even a clause
+            with a constant score affects the order of the hits, because only some of them match it.
         mapping_unknown: Whether the mapping is not known yet, so that any field may be a text field.
         meter: Limits the text that is read and parsed for all clauses of the search together.
-        wrappers: Number of `wrapper` queries around the clause, whose depths add up.
+        wrappers: Number of `wrapper` queries around the clause. Each of them has a JSON text of its own, which may be
+            as deep as the search body, so their number is limited.
 
     """
 

@@ -28,7 +28,10 @@ from es_rerank.server.handlers.result import HandlerResult
 
 @dataclass(frozen=True, slots=True)
 class _Rated:
-    """The outcome of one search, and a query that returns its reranked page. None keeps the client's query."""
+    """The outcome of one search, and the query with which the engine returns its reranked page.
+
+    If the query is None, the engine evaluates the client's own query.
+    """
 
     outcome: Outcome
     query: bytes | None = None
