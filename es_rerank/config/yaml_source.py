@@ -18,6 +18,29 @@ from es_rerank.errors import ConfigError
 # Quoted text of the file at the end of a parser's error message. Single characters and tokens such as `<block end>`
 # are not matched.
 _QUOTED_TEXT = re.compile(r"""\s(['"])(?!<)\S{2,}\1$""")
+# What remains of `but found 'text'` without the quoted text.
+_NOTHING_FOUND = re.compile(r",? but (found|got)$")
+_QUOTE = "; quote a value that starts with `*` or `&`"
+
+# Messages for the types of pydantic's errors, with the names in an error's context as placeholders.
+_MESSAGES = {
+    "missing": "this key is required",
+    "list_type": "must be a list, such as [a, b]",
+    "too_short": "must have at least {min_length} item",
+    "string_type": "must be text; quote it if it looks like a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be an integer",
+    "int_parsing": "must be an integer",
+    "int_from_float": "must be an integer",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "literal_error": "must be {expected}",
+    "greater_than": "must be greater than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than_equal": "must be at most {le:g}",
+}
 
 # Limits of the content after the expansion of YAML aliases, which can expand a small file to any size.
 _MAX_LOCATIONS = 100_000
@@ -44,8 +67,12 @@ class YamlFile:
 
     def where(self, location: Location) -> str:
         """Return `file:line` of a key, or of its nearest parent if the key is not in the file."""
+        return f"{self.path}:{self.line(location)}"
+
+    def line(self, location: Location) -> int:
+        """Return the line of a key, or of its nearest parent if the key is not in the file."""
         known = next((location[:end] for end in range(len(location), 0, -1) if location[:end] in self.lines), ())
-        return f"{self.path}:{self.lines.get(known, 1)}"
+        return self.lines.get(known, 1)
 
 
 def load(path: Path) -> YamlFile:
@@ -69,7 +96,7 @@ def load(path: Path) -> YamlFile:
     except RecursionError:
         raise ConfigError(f"{path}: not valid YAML: nested too deeply") from None
     if not isinstance(data, dict | None):
-        raise ConfigError(f"{path}:1: expected a mapping (`key: value`), found {type(data).__name__}")
+        raise ConfigError(f"{path}:1: the file must have `key: value` lines")
     return YamlFile(path, data or {}, lines)
 
 
@@ -83,11 +110,15 @@ def validate(model: type[Model], file: YamlFile) -> Model:
     try:
         return model.model_validate(dict(file.data))
     except ValidationError as error:
-        errors = [
-            f"{file.where(one['loc'])}: {dotted(one['loc'])}: {error_text(one, model.model_fields)}"
-            for one in error.errors()
-        ]
-        raise ConfigError("\n".join(errors)) from error
+        errors = sorted(error.errors(), key=lambda one: file.line(one["loc"]))
+        raise ConfigError("\n".join(_located(one, file, model) for one in errors)) from error
+
+
+def _located(error: ErrorDetails, file: YamlFile, model: type[BaseModel]) -> str:
+    """Return the message of an error with the file, the line and, unless the error is about several keys, the key."""
+    where = file.where(error["loc"])
+    key = f"{dotted(error['loc'])}: " if error["loc"] else ""
+    return f"{where}: {key}{error_text(error, model.model_fields)}"
 
 
 def dotted(location: Location) -> str:
@@ -96,13 +127,15 @@ def dotted(location: Location) -> str:
 
 
 def error_text(error: ErrorDetails, keys: Iterable[str]) -> str:
-    """Return the message of a pydantic error without pydantic's prefix.
+    """Return the message of a pydantic error in the words of the other messages about settings.
 
     Args:
         error: The error.
         keys: The valid keys at the top level, for the message about an unknown key.
 
     """
+    if error["type"] in _MESSAGES:
+        return _MESSAGES[error["type"]].format(**error.get("ctx", {}))
     if error["type"] != "extra_forbidden":
         return error["msg"].removeprefix("Value error, ")
     return unknown("key", str(error["loc"][0]), keys if len(error["loc"]) == 1 else ())
@@ -126,7 +159,10 @@ def unknown(kind: str, name: str, known: Iterable[str], prefix: str = "") -> str
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
     """Return the parser's message without text of the file, which can be a password that starts with `*` or `!`."""
-    return _QUOTED_TEXT.sub("", error.problem or "")
+    problem, context = error.problem or "", error.context or ""
+    whole = f"{context}, {problem}" if problem.startswith("but ") else problem
+    text = _NOTHING_FOUND.sub("", _QUOTED_TEXT.sub("", whole))
+    return text + _QUOTE if any(word in problem + context for word in ("alias", "anchor")) else text
 
 
 def _lines(path: Path, node: yaml.Node | None) -> dict[Location, int]:

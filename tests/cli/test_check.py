@@ -60,13 +60,13 @@ def test_the_lowest_probability_is_printed(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "variables", "message"),
     [
-        (["--window", "many"], {}, "--window: Input should be a valid integer"),
-        ([], {"ES_RERANK_WINDOW": "0"}, "ES_RERANK_WINDOW: Input should be greater"),
+        (["--window", "many"], {}, "--window: must be an integer"),
+        ([], {"ES_RERANK_WINDOW": "0"}, "ES_RERANK_WINDOW: must be at least 2"),
         ([], {"ES_RERANK_WINDWO": "1"}, "ES_RERANK_WINDWO: unknown variable; did you mean `ES_RERANK_WINDOW`?"),
-        (["--config", "s.yaml"], {}, "s.yaml:2: reranker_queue_size: Input should be greater"),
-        ([], {"ES_RERANK_CONFIG": "s.yaml"}, "s.yaml:2: reranker_queue_size: Input should be greater"),
+        (["--config", "s.yaml"], {}, "s.yaml:2: reranker_queue_size: must be at least 0"),
+        ([], {"ES_RERANK_CONFIG": "s.yaml"}, "s.yaml:2: reranker_queue_size: must be at least 0"),
         (["--mappings", "none"], {}, "none: no such folder of rule files"),
-        (["--mappings", "."], {}, "s.yaml:1: index: Field required"),
+        (["--mappings", "."], {}, "s.yaml:1: index: this key is required"),
     ],
 )
 def test_an_error_names_its_flag_its_variable_or_file_and_line(

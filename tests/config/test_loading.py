@@ -30,15 +30,15 @@ def test_flags_override_variables_and_variables_the_file(file: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "environment", "text", "words"),
     [
-        ({"window": "0"}, {}, "", "--window: Input should be greater than or equal to 2"),
-        ({"max_search_tokens": "x"}, {}, "", "--max-search-tokens: Input should be a valid integer"),
-        ({}, {"ES_RERANK_WINDOW": "many"}, "", "ES_RERANK_WINDOW: Input should be a valid integer"),
+        ({"window": "0"}, {}, "", "--window: must be at least 2"),
+        ({"max_search_tokens": "x"}, {}, "", "--max-search-tokens: must be an integer"),
+        ({}, {"ES_RERANK_WINDOW": "many"}, "", "ES_RERANK_WINDOW: must be an integer"),
         ({}, {"ES_RERANK_WINDWO": "5"}, "", "ES_RERANK_WINDWO: unknown variable; did you mean `ES_RERANK_WINDOW`?"),
         (
             {},
             {},
             "reranker_queue_size: 1\n\nwindow: many\n",
-            "es-rerank.yaml:3: window: Input should be a valid integer",
+            "es-rerank.yaml:3: window: must be an integer",
         ),
         ({}, {}, "reranker_queue_size: 1\ndeadline: .inf\n", "es-rerank.yaml:2: deadline: must be a duration"),
         ({}, {}, "windwo: 5\n", "es-rerank.yaml:1: windwo: unknown key; did you mean `window`?"),

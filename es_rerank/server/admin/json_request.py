@@ -8,7 +8,7 @@ from typing import TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from es_rerank.config.yaml_source import dotted
+from es_rerank.config.yaml_source import dotted, error_text
 from es_rerank.server.responses import error_answer
 
 _JSON = "application/json"
@@ -30,6 +30,5 @@ async def read_json(model: type[Body], request: web.Request) -> Body | web.Respo
         )
     except ValidationError as error:
         first = error.errors()[0]
-        return error_answer(
-            HTTPStatus.BAD_REQUEST, "illegal_argument_exception", f"{dotted(first['loc']) or 'body'}: {first['msg']}"
-        )
+        reason = f"{dotted(first['loc']) or 'body'}: {error_text(first, model.model_fields)}"
+        return error_answer(HTTPStatus.BAD_REQUEST, "illegal_argument_exception", reason)

@@ -15,7 +15,7 @@ JSON = [("Content-Type", "application/json")]
     [
         (b"", "body: "),
         (b"[]", "body: "),
-        ({}, "query: Field required"),
+        ({}, "query: this key is required"),
         ({"query": "", "candidates": ["a"]}, "query: "),
         ({"query": "q", "candidates": []}, "candidates: "),
         ({"query": "q", "candidates": ["a", 3]}, "candidates.1: "),
