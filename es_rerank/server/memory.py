@@ -25,7 +25,7 @@ class MemoryBudget:
         try:
             yield hold
         finally:
-            hold.release()
+            hold.end()
 
     def reserve(self, size: int) -> bool:
         """Add *size* bytes unless the limit would be exceeded. Return whether they were added."""
@@ -42,10 +42,16 @@ class Hold:
         """Start with no bytes held."""
         self._budget = budget
         self._size = 0
+        self._ended = False
 
     def grow(self, size: int) -> bool:
-        """Add *size* bytes unless the limit for all requests would be exceeded. Return whether they were added."""
-        if not self._budget.reserve(size):
+        """Add *size* bytes, unless the limit for all requests would be exceeded or the request has ended.
+
+        Returns:
+            Whether they were added.
+
+        """
+        if self._ended or not self._budget.reserve(size):
             return False
         self._size += size
         return True
@@ -54,3 +60,8 @@ class Hold:
         """Release all bytes that this request holds."""
         self._budget.held -= self._size
         self._size = 0
+
+    def end(self) -> None:
+        """Release all bytes. Bytes that were added later would never be released."""
+        self.release()
+        self._ended = True

@@ -19,6 +19,16 @@ def test_all_requests_together_hold_no_more_than_the_limit() -> None:
     assert budget.held == 0
 
 
+def test_no_bytes_are_added_after_the_end_of_a_request() -> None:
+    budget = MemoryBudget(100)
+    with budget.hold() as hold:
+        assert hold.grow(60)
+        hold.release()
+        assert hold.grow(70)
+    assert not hold.grow(10)
+    assert budget.held == 0
+
+
 def test_what_a_failed_request_holds_is_released() -> None:
     budget = MemoryBudget(100)
 

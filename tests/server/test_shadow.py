@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,18 @@ async def test_a_model_that_fails_or_is_slow_does_not_affect_a_shadow_search(mod
     async with running(model=model) as (proxy, _, _):
         got = await proxy.search(size=2, headers=SHADOW)
         assert (got.status, got.ids, got.headers["X-Rerank"]) == (200, ["1", "2"], "shadow")
+
+
+@pytest.mark.parametrize("target", ["/docs/_search", "/docs/_msearch"])
+async def test_the_memory_of_measurements_is_released(target: str) -> None:
+    body = json.dumps(HOSE).encode() if target == "/docs/_search" else b"{}\n%b\n" % json.dumps(HOSE).encode()
+    headers = [*SHADOW, ("Content-Type", "application/x-ndjson" if target == "/docs/_msearch" else "application/json")]
+    async with running(max_memory=4096) as (proxy, _, _):
+        for number in range(1, 21):
+            await proxy.send("POST", target, body, headers)
+            await counted(proxy, f"es_rerank_shadow_rbo_count {number}.0")
+        got = await proxy.send("POST", "/docs/_search", HOSE)
+    assert got.headers["X-Rerank"].startswith("reranked")
 
 
 async def test_a_sample_has_the_same_searches_every_time(mappings: Path) -> None:

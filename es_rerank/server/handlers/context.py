@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -36,6 +36,7 @@ from es_rerank.search.engine_request.repeatable import is_repeatable
 from es_rerank.search.formats.decode import wants_other_format
 from es_rerank.search.formats.endpoints import EndpointRequest, ParsedSearch
 from es_rerank.search.formats.parse import parse
+from es_rerank.search.order_change import Change
 from es_rerank.server import client_request
 from es_rerank.server.call_options import call_options
 from es_rerank.server.concurrency import compute
@@ -145,9 +146,20 @@ class EngineSession:
         ports = Ports(self._resolve_index, fetch, partial(self.score, score=score), state.indices, compute, allow_two)
         return traced_ports(ports) if self._is_traced else ports
 
-    def measurements(self, fetch: Fetch, *plans: Plan | None) -> tuple[Measurement, ...]:
-        """Return a shadow measurement for each plan that is not None. Measurements run after the response."""
-        return tuple(partial(measure, plan, self.ports(fetch)) for plan in plans if plan)
+    def measurements(self, fetch: Callable[[EngineSession], Fetch], *plans: Plan | None) -> tuple[Measurement, ...]:
+        """Return a shadow measurement for each plan that is not None. Measurements run after the response.
+
+        *fetch* returns the function that fetches a plan's hits in a session.
+        """
+        return tuple(partial(self._measured, fetch, plan) for plan in plans if plan)
+
+    async def _measured(
+        self, fetch: Callable[[EngineSession], Fetch], plan: Plan, options: CallOptions
+    ) -> Change | None:
+        """Measure in a session of its own, because the bytes that the request holds are released with the response."""
+        with self._call.state.memory.hold() as hold:
+            own = EngineSession(self._call, Timings(), hold)
+            return await measure(plan, own.ports(fetch(own)), options)
 
     async def score(self, request: ScoreRequest, score: Score | None = None) -> Scored | Failed:
         """Return the scores of a window from the model or from *score*, early enough to build the response in time."""

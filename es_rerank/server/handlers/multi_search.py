@@ -38,6 +38,7 @@ from es_rerank.server.handlers.result import (
     pass_through,
 )
 from es_rerank.server.handlers.search import render
+from es_rerank.server.handlers.traced import Fetch
 from es_rerank.server.shadow import Measurement
 
 
@@ -125,6 +126,11 @@ async def _part(call: SearchCall, session: EngineSession, parsed: ParsedSearch) 
         return await _fetch(call, session, Part(parsed, body, search, plan), plan)
 
     return Part(parsed, body, search, await decide(search, session.ports(fetch), call.options))
+
+
+def _fetching(call: SearchCall, part: Part, session: EngineSession) -> Fetch:
+    """Return the function that fetches one search in a session."""
+    return partial(_fetch, call, session, part)
 
 
 async def _fetch(call: SearchCall, session: EngineSession, part: Part, plan: Plan) -> EngineReply:
@@ -228,5 +234,5 @@ def measurements(call: SearchCall, session: EngineSession, parts: Sequence[Part]
         measurement
         for part in parts
         if isinstance(part.plan, Skip) and part.plan.shadow
-        for measurement in session.measurements(partial(_fetch, call, session, part), part.plan.shadow)
+        for measurement in session.measurements(partial(_fetching, call, part), part.plan.shadow)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from es_rerank.model import EngineReply, Plan, Search, Skip, Why
 from es_rerank.pipeline import run
@@ -15,6 +16,7 @@ from es_rerank.server.handlers.context import EngineSession, SearchCall, parsed_
 from es_rerank.server.handlers.explained import Explainer
 from es_rerank.server.handlers.filtering import filtered
 from es_rerank.server.handlers.result import HandlerResult, is_strict_failure, pass_through, search_result
+from es_rerank.server.handlers.traced import Fetch
 
 
 async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
@@ -33,13 +35,13 @@ async def handle(call: SearchCall, session: EngineSession) -> HandlerResult:
 
 async def _searched(call: SearchCall, session: EngineSession, search: Search) -> HandlerResult:
     """Run one search, and return the result with the client's response."""
-    write = ENGINE_REQUESTS[call.endpoint_request.endpoint].write
 
-    async def fetch(plan: Plan) -> EngineReply:
-        return await session.ask(write(call.endpoint_request, search, plan))
+    def fetch(own: EngineSession) -> Fetch:
+        return partial(_fetched, call, own, search)
 
     async def timed(plan: Plan) -> EngineReply | Skip:
-        return await call.state.engine_times.timed(call.endpoint_request.path, [plan], call.options, fetch(plan))
+        reply = _fetched(call, session, search, plan)
+        return await call.state.engine_times.timed(call.endpoint_request.path, [plan], call.options, reply)
 
     explainer = Explainer(call, session, search)
     result = await explainer.explained(await run(search, explainer.ports(timed), call.options))
@@ -51,6 +53,12 @@ async def _searched(call: SearchCall, session: EngineSession, search: Search) ->
     if not is_strict_failure(result):
         await call.state.ubi_log.add(search, result, call.request.headers)
     return search_result(result, body)
+
+
+async def _fetched(call: SearchCall, session: EngineSession, search: Search, plan: Plan) -> EngineReply:
+    """Return the reply to the engine request of a plan."""
+    write = ENGINE_REQUESTS[call.endpoint_request.endpoint].write
+    return await session.ask(write(call.endpoint_request, search, plan))
 
 
 async def render(session: EngineSession, parsed: ParsedSearch) -> bytes | None:
