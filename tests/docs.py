@@ -88,8 +88,8 @@ _ENDPOINTS: Mapping[str, tuple[str, str]] = {
     "_async_search/{id}": ("poll, status and delete, with the id that the submit returned", _DOCUMENTATION),
     "_rank_eval": ("one search per rated request; the engine evaluates the reranked order", _OPENSEARCH),
     "_inference/{id}": (
-        "none; Elasticsearch's rerank API, for the ids in `inference_ids`",
-        "answered without the engine, to callers that the engine authenticates",
+        "no search; for the ids in `inference_ids`, es-rerank answers requests to Elasticsearch's rerank API itself",
+        "not sent to the engine, which only authenticates the caller",
     ),
 }
 
