@@ -17,7 +17,8 @@ class Reason(NamedTuple):
 
 ENGINE_UNREACHABLE = Reason(
     "es-rerank cannot connect to the engine. Every request gets status 502.",
-    "Check that the engine runs, and that `upstream` is its URL.",
+    "Check that the engine runs, and that `upstream` is its URL, with `https` if it uses TLS. If its certificate is "
+    "not trusted, set `upstream_ca` or `upstream_fingerprint`.",
 )
 """The meaning and the remedy if the engine cannot be reached. Single searches do not have this reason."""
 
@@ -110,7 +111,7 @@ REASONS: Mapping[Why, Reason] = {
         "The engine did not return the fields of the index, or took more than half of the deadline to return them. Or "
         "hits are from an index that es-rerank does not know yet, because the index is new or an alias was changed. "
         "The next search is then reranked.",
-        "Grant the caller the privilege to read the index, or raise `deadline`.",
+        "Check that the index exists, grant the caller the privilege to read it, or raise `deadline`.",
     ),
     Why.BEYOND_WINDOW: Reason("The requested page starts after the window.", "Raise `window` to rerank later pages."),
     Why.FEW_HITS: Reason("The search has fewer than two hits.", _NOTHING),
@@ -140,7 +141,7 @@ REASONS: Mapping[Why, Reason] = {
     ),
     Why.REFUSED: Reason(
         "The rerank server rejected es-rerank's request (HTTP 4xx).",
-        "Check `model`, `backend` and `reranker_api_key`.",
+        "Check `profile`, `model`, `backend` and `reranker_api_key`.",
     ),
     Why.RERANKER_ERROR: Reason("The rerank server responded with an error (HTTP 5xx).", _SERVER),
     Why.BAD_ANSWER: Reason(

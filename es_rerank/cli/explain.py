@@ -60,6 +60,8 @@ def explain(**options: Any) -> None:
     --run also runs the search, and shows the hits in both orders, why each field is read or not, and the passages. If
     the URL is that of an engine, es-rerank is started in front of it, with the settings that `serve` would use.
     """
+    if not options["path"].startswith("/"):
+        raise EsRerankError("--path: must start with a slash, such as '/idx/_search?size=5'")
     if options["endpoint"]:
         searches = _online(options)
     elif options["run"] or options["force"]:

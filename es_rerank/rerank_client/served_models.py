@@ -1,4 +1,4 @@
-"""Reads the list of models from a rerank server, to check the setting `model`."""
+"""Reads the list of models from a rerank server, to check the settings `profile` and `model`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from es_rerank.model import Failed, Why
+from es_rerank.rerank.profiles import PROFILES
 
 PATH = "/v1/models"
 """The path of the list in OpenAI's API, which vLLM and Infinity implement."""
@@ -44,5 +45,16 @@ def unknown_model(model: str, served: Mapping[str, str]) -> Failed | None:
     """Return a failure if *model* is not among the *served* models; None if it is, or if *served* is empty."""
     if not served or model in served:
         return None
-    names = " or ".join(f"`{name}`" for name in served)
-    return Failed(Why.REFUSED, f"the server does not have the model `{model}`: set `model` to {names}")
+    return Failed(Why.REFUSED, f"the server does not have the model `{model}`: set {_remedy(model, served)}")
+
+
+def _remedy(model: str, served: Mapping[str, str]) -> str:
+    """Return the settings to change. If *model* is that of a profile, `model` is not set, so `profile` is wrong."""
+    profiles = {profile.model: name for name, profile in reversed(list(PROFILES.items()))}
+    if model in profiles:
+        for name, root in served.items():
+            if name in profiles:
+                return f"`profile` to `{profiles[name]}`"
+            if root in profiles:
+                return f"`profile` to `{profiles[root]}` and `model` to `{name}`"
+    return "`model` to " + " or ".join(f"`{name}`" for name in served)

@@ -39,10 +39,17 @@ def read_window(hits: Sequence[Hit], plan: Plan, engine: Sequence[float]) -> tup
 
 def field_verdicts(hits: Sequence[Hit], plan: Plan) -> list[Verdict]:
     """Return a verdict for each candidate field: whether the model reads it in this window, and the reason."""
-    if not plan.chooses_fields:
-        return [Verdict(name, read=True, why="named by the rule or the request") for name in plan.passage_fields]
     columns = columns_of(sources(hits[: plan.window]), plan.passage_fields)
+    if not plan.chooses_fields:
+        return [_given(name, texts) for name, texts in columns.items()]
     return verdicts(columns, plan.named_fields, plan.text)
+
+
+def _given(name: str, texts: Sequence[str]) -> Verdict:
+    """Return the verdict for a field that the rule or the request names. A misspelled field has no texts."""
+    if any(texts):
+        return Verdict(name, read=True, why="named by the rule or the request")
+    return Verdict(name, read=False, why="named by the rule or the request, but no document of the window has a value")
 
 
 def minimum(plan: Plan) -> MinProbability | None:

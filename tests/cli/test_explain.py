@@ -178,3 +178,8 @@ def test_without_pystache_the_other_searches_are_explained(
     body = b'{"query":{"match":{"abstract":"tidal"}}}'
     (search,) = explained(run, "--path", "/library/_search", *body_file(tmp_path, body))
     assert (search["decision"], search["query_text"], search["note"]) == ("plan", "tidal", None)
+
+
+def test_a_path_without_a_slash_is_an_error_and_not_called_another_kind_of_request(run: Run) -> None:
+    found = run("explain", "--path", "library/_search?q=tidal")
+    assert "--path: must start with a slash" in str(found.exception)

@@ -75,7 +75,9 @@ def test_a_wrong_engine_url() -> None:
     assert found["event"] == "engine unreachable"
     assert found["upstream"] == ["http://127.0.0.1:9"]
     assert found["reason"] == "the engine cannot be reached: connection refused"
-    assert found["do"] == "Check that the engine runs, and that `upstream` is its URL."
+    assert found["do"].startswith(
+        "Check that the engine runs, and that `upstream` is its URL, with `https` if it uses TLS."
+    )
 
 
 async def test_a_wrong_model_name() -> None:
@@ -88,7 +90,7 @@ async def test_a_wrong_model_name() -> None:
         flags = [*FREE, "--upstream", engine.url, "--reranker", server.url, "--profile", "bge-reranker"]
         found = await asyncio.to_thread(logged, [*flags, "--model", "bge"], "reranker failed")
     assert found["detail"] == "the server does not have the model `bge`: set `model` to `BAAI/bge-reranker-v2-m3`"
-    assert found["do"] == "Check `model`, `backend` and `reranker_api_key`."
+    assert found["do"] == "Check `profile`, `model`, `backend` and `reranker_api_key`."
 
 
 async def test_a_server_without_its_template() -> None:

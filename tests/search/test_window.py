@@ -64,11 +64,12 @@ def test_pinned_hits_and_hits_of_hidden_indices_have_no_passage() -> None:
     assert texts == [None, "a hose", None]
 
 
-def test_fields_that_are_given_are_read() -> None:
-    plan = replace(PLAN, passage_fields=("title", "sku"))
+def test_a_misspelled_field_of_a_rule_is_shown_as_not_read() -> None:
+    plan = replace(PLAN, passage_fields=("title", "tilte"))
     why = "named by the rule or the request"
-    assert field_verdicts(hits("a hose", "a reel"), plan) == [
-        Verdict(name, read=True, why=why) for name in ("title", "sku")
+    assert field_verdicts(hits("a hose", ""), plan) == [
+        Verdict("title", read=True, why=why),
+        Verdict("tilte", read=False, why=f"{why}, but no document of the window has a value"),
     ]
 
 
