@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import importlib
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap, permutation_test
 
 from es_rerank.evaluation.statistics import difference, percentile
 
 BASELINE = [0.1, 0.5, 0.3, 0.9, 0.0, 0.4, 0.7, 0.2]
 ENDPOINT = [0.4, 0.5, 0.6, 0.7, 0.5, 0.9, 0.8, 0.2]
+
+
+@pytest.fixture
+def scipy_stats() -> Any:
+    """Import scipy.stats, which takes a second, in the test and not in every process that collects the tests."""
+    return importlib.import_module("scipy.stats")
 
 
 def test_p_of_a_few_queries_is_exact() -> None:
@@ -25,12 +32,12 @@ def test_p_of_a_few_queries_is_exact() -> None:
     assert (found.better, found.worse) == (5, 1)
 
 
-def test_p_and_interval_of_many_queries_equal_those_of_scipy() -> None:
+def test_p_and_interval_of_many_queries_equal_those_of_scipy(scipy_stats: Any) -> None:
     generator = np.random.default_rng(3)
     before = generator.random(120)
     after = before + generator.normal(0.02, 0.12, 120)
     found = difference(before.tolist(), after.tolist())
-    official = permutation_test(
+    official = scipy_stats.permutation_test(
         (after - before,),
         lambda x, axis: np.mean(x, axis=axis),
         permutation_type="samples",
@@ -39,7 +46,7 @@ def test_p_and_interval_of_many_queries_equal_those_of_scipy() -> None:
     )
     assert 0.01 < official.pvalue < 0.5
     assert found.p == pytest.approx(official.pvalue, abs=0.02)
-    interval = bootstrap((after - before,), np.mean, method="percentile", rng=1).confidence_interval
+    interval = scipy_stats.bootstrap((after - before,), np.mean, method="percentile", rng=1).confidence_interval
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high), abs=0.002)
 
 

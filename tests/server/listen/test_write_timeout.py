@@ -60,7 +60,7 @@ async def outcome(running: RunningEndpoint) -> str:
 async def test_a_response_counts_as_held_until_the_client_has_read_it() -> None:
     async with endpoint() as running:
         reader, writer = await connect(running.url, SEARCH)
-        assert await outcome(running) == "skipped; why=engine_error"
+        assert await outcome(running) == "skipped; why=out_of_memory"
         assert len(await reader.readexactly(SIZE)) == SIZE
         assert await outcome(running) == "reranked"
         writer.close()
