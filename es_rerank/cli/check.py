@@ -11,6 +11,7 @@ import yaml
 from es_rerank.cli.options import setting_options, settings_from
 from es_rerank.config.loading import in_force
 from es_rerank.config.rules import Rules
+from es_rerank.config.types import duration_text
 from es_rerank.model import Rule
 
 
@@ -38,7 +39,7 @@ def _effective(rule: Rule) -> dict[str, Any]:
         "template": rule.template,
         "labels": rule.labels,
         "window": rule.window,
-        "deadline": f"{rule.deadline:g}s",
+        "deadline": duration_text(rule.deadline),
         "policy": str(rule.policy),
         "protect": asdict(rule.protect) if rule.protect else False,
         "min_probability": rule.min_probability.value if rule.min_probability else None,
@@ -47,6 +48,7 @@ def _effective(rule: Rule) -> dict[str, Any]:
         "max_passage_tokens": rule.long.max_passage_tokens or "profile",
         "max_search_tokens": rule.long.max_search_tokens,
         "instruction": rule.instruction or "profile",
+        "query_header": "allow" if rule.query_header else "deny",
         "strict": rule.strict,
         "partial": "allow" if rule.partial else "deny",
     }

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from es_rerank.config import loading
 from es_rerank.config.loading import DURATIONS, PREFIX
 from es_rerank.config.settings import Settings
+from es_rerank.config.types import duration_text
 from es_rerank.errors import EsRerankError
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -102,7 +103,7 @@ def shown(name: str, row: FieldInfo) -> str:
         case bool(switch):
             return str(switch).lower()
         case float(seconds) if name in DURATIONS:
-            return f"{seconds:g}s"
+            return duration_text(seconds)
         case tuple(names):
             return ",".join(names)
         case other:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from es_rerank.config import layers, yaml_source
 from es_rerank.config.conflicts import conflicts
 from es_rerank.config.settings import Settings
+from es_rerank.config.types import duration_text
 from es_rerank.errors import ConfigError
 
 PREFIX = layers.PREFIX
@@ -62,5 +63,5 @@ def in_force(settings: Settings) -> dict[str, Any]:
     """Return the settings as JSON values in the order of `Settings`, with masked secrets and durations such as `3s`."""
     shown = settings.model_dump(mode="json")
     for name in DURATIONS:
-        shown[name] = None if shown[name] is None else f"{getattr(settings, name):g}s"
+        shown[name] = None if shown[name] is None else duration_text(getattr(settings, name))
     return shown

@@ -57,6 +57,14 @@ def seconds(value: object) -> float:
     return duration
 
 
+def duration_text(value: float) -> str:
+    """Return a number of seconds in the largest unit in which it is an integer, such as `500ms`, `3s` or `1d`."""
+    for unit, size in reversed(_LIFETIME_UNITS.items()):
+        if value % size == 0:
+            return f"{value / size:g}{unit}"
+    return f"{value * 1000:g}ms"
+
+
 def lifetime(value: object) -> float:
     """Convert a long duration such as `12h` or `7d` to seconds. Raises ValueError if it is invalid or over 365d."""
     match = _LIFETIME.match(value) if isinstance(value, str) else None

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from es_rerank.config.rule_file import RuleFile
 from es_rerank.config.settings import Settings
 from es_rerank.errors import ConfigError
 from tests.cli.conftest import Run
@@ -15,7 +16,7 @@ def test_the_effective_settings_and_rules_are_printed_as_yaml(run: Run) -> None:
     assert result.exit_code == 0
     printed = yaml.safe_load(result.output)
     assert list(printed["settings"]) == list(Settings.model_fields)
-    assert (printed["settings"]["window"], printed["settings"]["deadline"]) == (20, "0.5s")
+    assert (printed["settings"]["window"], printed["settings"]["deadline"]) == (20, "500ms")
     (rule,) = printed["rules"]
     assert (rule["name"], rule["window"], rule["index"]) == ("default", 20, ["*"])
     assert rule["fields"] == "the text fields of the mapping"
@@ -43,6 +44,13 @@ def test_rules_are_printed_with_their_defaults(run: Run, tmp_path: Path) -> None
     assert rule["policy"] == "linear(0.25)"
     assert (rule["mode"], rule["deadline"], rule["fields"]) == ("off", "2s", ["title"])
     assert (rule["long_documents"], rule["protect"], rule["labels"]) == ("truncate", False, False)
+
+
+def test_every_key_of_a_rule_is_printed(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "docs.yaml").write_text("index: docs\nquery_header: deny\n")
+    (rule,) = yaml.safe_load(run("check", "--mappings", str(tmp_path)).output)["rules"]
+    assert rule.keys() == {"name", *RuleFile.model_fields}
+    assert rule["query_header"] == "deny"
 
 
 def test_the_thresholds_of_protected_items_are_printed(run: Run, tmp_path: Path) -> None:

@@ -60,7 +60,15 @@ def test_the_help_of_an_option_has_description_default_and_placeholder(run: Run)
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("deadline", "3s"), ("model", "none"), ("self_test", "true"), ("window", "50"), ("policy", "none")],
+    [
+        ("deadline", "3s"),
+        ("shared_cache_ttl", "1d"),
+        ("shared_cache_timeout", "3ms"),
+        ("model", "none"),
+        ("self_test", "true"),
+        ("window", "50"),
+        ("policy", "none"),
+    ],
 )
 def test_defaults_are_formatted_for_help_texts(name: str, expected: str) -> None:
     assert shown(name, Settings.model_fields[name]) == expected
