@@ -26,8 +26,8 @@ class RuleFile(BaseModel):
     )
     mode: Literal["on", "off", "shadow", "sample"] = Field(
         "on",
-        description="`on` reranks all searches, `off` none, and `sample` a share of them. `shadow` only measures how "
-        "reranking would change the order.",
+        description="`on` reranks all searches, `off` reranks no searches, and `sample` reranks a share of them. "
+        "`shadow` only measures how reranking would change the order.",
     )
     sample_rate: float | None = Field(
         None, ge=0, le=1, description="Share of the searches that `mode: sample` reranks, from 0 to 1."
