@@ -71,7 +71,7 @@ class Context:
 
     Attributes:
         field_types: Field name -> field type, from the mapping.
-        affects_ranking: Whether the score of the clause is combined with those of other clauses. If it is, even a clause
+        affects_ranking: Whether the score of the clause is combined with the scores of others. If it is, even a clause
             with a constant score affects the order of the hits, because only some of them match it.
         mapping_unknown: Whether the mapping is not known yet, so that any field may be a text field.
         meter: Limits the text that is read and parsed for all clauses of the search together.
