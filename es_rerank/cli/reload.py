@@ -58,7 +58,7 @@ class SettingsReader:
 
 
 class ChangeDetector:
-    """Detects changes of the settings file, the rule files, and the TLS certificate and key.
+    """Detects changes of the settings file, the rule files, and the certificates and keys for TLS.
 
     Attributes:
         settings: The settings in use, with the paths of the files.
@@ -106,8 +106,14 @@ def reload(state: State, sites: Sites, read_settings: Callable[[], Settings]) ->
         The settings that were read, or None if the configuration is invalid.
 
     """
+
+    def renew() -> None:
+        use_engine_certificates = state.upstream.renewal()
+        sites.renew()
+        use_engine_certificates()
+
     try:
-        settings, rules = load_configuration(read_settings, sites.renew)
+        settings, rules = load_configuration(read_settings, renew)
     except EsRerankError as error:
         log.error("reload failed, previous configuration kept", reason=str(error))  # noqa: TRY400 - a user's mistake
         return None
@@ -145,13 +151,14 @@ async def _watch(state: State, sites: Sites, read_settings: SettingsReader) -> N
 
 
 def configuration_files(settings: Settings, file: Path | None) -> list[Path]:
-    """Return the files that a reload reads: rule files, settings file, and the TLS certificate and key."""
+    """Return the files that a reload reads: rule files, settings file, and the certificates and keys for TLS."""
     try:
         rules = files(settings.mappings)
     except ConfigError:
         rules = []
-    others = (file, settings.listen_certificate, settings.listen_key)
-    return [*rules, *(path for path in others if path is not None)]
+    listen = (settings.listen_certificate, settings.listen_key, settings.listen_client_ca)
+    engine = (settings.upstream_ca, settings.upstream_certificate, settings.upstream_key)
+    return [*rules, *(path for path in (file, *listen, *engine) if path is not None)]
 
 
 def fingerprint(paths: Iterable[Path]) -> Fingerprint:

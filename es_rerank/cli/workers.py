@@ -24,7 +24,7 @@ from es_rerank.cli.reload import ChangeDetector, SettingsReader, load_configurat
 from es_rerank.config.addresses import UNIX
 from es_rerank.config.rules import Rules
 from es_rerank.config.settings import Settings
-from es_rerank.net.tls import server_context
+from es_rerank.net.tls import check_certificates
 from es_rerank.server.listen.sockets import Sockets, address, bind_shared
 from es_rerank.server.metrics import SHARED_FOLDER, forget
 from es_rerank.server.state import build
@@ -51,7 +51,7 @@ def supervise(settings: Settings, read_settings: SettingsReader, work: Work) -> 
     bound = bind_shared(settings)
     try:
         rules = build(settings).rules
-        server_context(settings)
+        check_certificates(settings)
     except BaseException:
         bound.close()
         raise
@@ -97,7 +97,7 @@ class LatestRules:
         """Read the rules again. After an error, keep the previous rules."""
         with suppress(Exception):
             self._detector.settings, self.rules = load_configuration(
-                self._read_settings, partial(server_context, self._settings)
+                self._read_settings, partial(check_certificates, self._settings)
             )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from errno import EMFILE, ENFILE
@@ -74,6 +74,15 @@ class EngineClient:
     def __repr__(self) -> str:
         """Show the state of the nodes, the number of sessions and the distribution, but no credentials."""
         return f"EngineClient({self._nodes!r}, sessions={len(self._sessions)}, distribution={self.distribution!r})"
+
+    def renewal(self) -> Callable[[], None]:
+        """Load the current certificate files, and return a function that starts to use them for new connections.
+
+        Raises:
+            ConfigError: A file cannot be used.
+
+        """
+        return self._trust.renewal()
 
     async def close(self) -> None:
         """Close all connections."""

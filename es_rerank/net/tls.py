@@ -36,9 +36,23 @@ class EngineTrust:
         """Load the configured files. Raises ConfigError if a file cannot be used."""
         self._settings = settings
         # The CA certificates of the system take a while to load, and without TLS they are not needed.
-        self._context = client_context(settings) if _needs_context(settings) else None
+        self._context = _context(settings)
         self._pinned_digest = settings.upstream_fingerprint
         self._ready = not self._pinned_digest
+
+    def renewal(self) -> Callable[[], None]:
+        """Load the current files, and return a function that starts to use them for new connections.
+
+        Raises:
+            ConfigError: A file cannot be used.
+
+        """
+        renewed = _context(self._settings)
+
+        def use() -> None:
+            self._context, self._ready = renewed, not self._pinned_digest
+
+        return use
 
     async def context(self, url: str) -> ssl.SSLContext:
         """Return the TLS context for a node.
@@ -77,6 +91,17 @@ class EngineTrust:
             if hashlib.sha256(certificate).hexdigest() == self._pinned_digest:
                 return certificate
         raise NotReachedError("its certificate does not match upstream_fingerprint")
+
+
+def check_certificates(settings: Settings) -> None:
+    """Load all certificates. Raises ConfigError if a file cannot be used."""
+    server_context(settings)
+    _context(settings)
+
+
+def _context(settings: Settings) -> ssl.SSLContext | None:
+    """Return the TLS context for connecting to the engine; None if it is not needed yet."""
+    return client_context(settings) if _needs_context(settings) else None
 
 
 def _needs_context(settings: Settings) -> bool:

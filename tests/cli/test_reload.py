@@ -92,6 +92,17 @@ def test_an_invalid_certificate_keeps_the_previous_rules_too(folder: Path) -> No
     assert (line["reason"], windows(state)) == ("listen_certificate: no such file", [10])
 
 
+def test_an_invalid_certificate_for_the_engine_keeps_everything_and_is_named(folder: Path) -> None:
+    ca = folder / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(ca)
+    state, settings = running(folder, upstream_ca=ca)
+    (folder / "docs.yaml").write_text("index: docs\nwindow: 20\n")
+    ca.write_text("no certificate")
+    sites = Sites()
+    line = hup(state, settings, sites)
+    assert (line["reason"].partition(":")[0], windows(state), sites.renewed) == ("upstream_ca", [10], 0)
+
+
 # --- files that change -----------------------------------------------------------------------------------------------
 
 POLL_SECONDS = 0.002
@@ -321,12 +332,12 @@ def test_a_fingerprint_changes_with_content_inode_and_existence(tmp_path: Path) 
 
 
 def test_all_files_that_a_reload_reads_are_polled(folder: Path) -> None:
-    pair = {"listen_certificate": Path("a.pem"), "listen_key": Path("a.key")}
-    assert configuration_files(Settings(mappings=folder, **pair), Path("s.yaml")) == [  # type: ignore[arg-type]
+    names = ("listen_certificate", "listen_key", "listen_client_ca", "upstream_ca", "upstream_certificate")
+    tls = {name: Path(f"{name}.pem") for name in (*names, "upstream_key")}
+    assert configuration_files(Settings(mappings=folder, **tls), Path("s.yaml")) == [  # type: ignore[arg-type]
         folder / "docs.yaml",
         Path("s.yaml"),
-        Path("a.pem"),
-        Path("a.key"),
+        *tls.values(),
     ]
     assert configuration_files(Settings(mappings=folder / "none"), None) == []
     assert configuration_files(Settings(), None) == []

@@ -70,12 +70,17 @@ async def engine(files: Path, *, requires_client: bool = False, sends_ca: bool =
 async def reached(url: str, **more: object) -> bool:
     client = EngineClient(fake_settings(upstream=url, **more))
     try:
+        return await is_answered(client)
+    finally:
+        await client.close()
+
+
+async def is_answered(client: EngineClient) -> bool:
+    try:
         async with client.open(OutgoingRequest("GET", "/")) as answer:
             return answer.status == 200
     except UpstreamError:
         return False
-    finally:
-        await client.close()
 
 
 async def test_the_engines_certificate_must_be_signed_by_a_trusted_ca_unless_verification_is_off(files: Path) -> None:
@@ -172,6 +177,49 @@ async def test_a_client_certificate_is_presented_to_the_engine(files: Path) -> N
         assert not await reached(url, upstream_ca=files / "ca.pem")
         assert await reached(url, upstream_ca=files / "ca.pem", **own)
         assert await reached(url, upstream_fingerprint=sha256(files / "server.pem"), **own)
+
+
+def issue(files: Path, ca: trustme.CA) -> None:
+    """Write another certificate of the client, which *ca* has signed."""
+    made = ca.issue_cert("me@here")
+    made.private_key_pem.write_to_path(files / "client.key")
+    made.cert_chain_pems[0].write_to_path(files / "client.pem")
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+async def test_the_engine_gets_a_renewed_client_certificate(files: Path, pinned: bool) -> None:
+    own = {"upstream_certificate": files / "client.pem", "upstream_key": files / "client.key"}
+    trust = {"upstream_fingerprint": sha256(files / "server.pem")} if pinned else {"upstream_ca": files / "ca.pem"}
+    issue(files, OTHER_CA)
+    async with engine(files, requires_client=True) as url:
+        client = EngineClient(fake_settings(upstream=url, **own, **trust))
+        try:
+            assert not await is_answered(client)
+            issue(files, CA)
+            use = client.renewal()
+            assert not await is_answered(client)
+            use()
+            assert await is_answered(client)
+            (files / "client.pem").write_text("no certificate")
+            with pytest.raises(ConfigError, match="upstream_certificate"):
+                client.renewal()
+            assert await is_answered(client)
+        finally:
+            await client.close()
+
+
+async def test_a_renewed_ca_of_the_engine_is_used(files: Path) -> None:
+    ca = files / "trusted.pem"
+    OTHER_CA.cert_pem.write_to_path(ca)
+    async with engine(files) as url:
+        client = EngineClient(fake_settings(upstream=url, upstream_ca=ca))
+        try:
+            assert not await is_answered(client)
+            CA.cert_pem.write_to_path(ca)
+            client.renewal()()
+            assert await is_answered(client)
+        finally:
+            await client.close()
 
 
 async def answered(url: str, context: ssl.SSLContext) -> bool:
