@@ -241,7 +241,7 @@ def _kibana_table(program: str) -> str:
 
 
 def _kibana_outcome(outcome: str) -> str:
-    return f"`{outcome}`" if outcome else "none: not a search"
+    return f"`{outcome}`" if outcome else "no header, because the request is not a search"
 
 
 def fields() -> str:
