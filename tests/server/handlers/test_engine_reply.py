@@ -13,7 +13,8 @@ from es_rerank.server.handlers import engine_reply
 from es_rerank.server.memory import MemoryBudget
 
 TEXT = b'{"took":1}' * 100
-GZIP = gzip.compress(TEXT)
+# Without the time, so that all processes of a test run have the same names of tests.
+GZIP = gzip.compress(TEXT, mtime=0)
 
 
 class Stream:
