@@ -50,7 +50,7 @@ def demo(once: bool, **options: Any) -> None:
     try:
         run(Options(**options), console, once)
     except KeyboardInterrupt:
-        console.print("\nengine, vLLM and endpoint are stopped")
+        console.print("\neverything that the demo started is stopped")
         sys.exit(_INTERRUPTED_STATUS)
 
 

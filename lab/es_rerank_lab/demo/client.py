@@ -100,6 +100,10 @@ def identified(access: Access) -> Access:
     """
     try:
         version = _opensearch(access).info()["version"]
+    except opensearchpy.exceptions.ConnectionError as error:
+        reason = str(error.info).rpartition(": ")[2].rstrip("')")
+        hint = "check --engine-url and, if its certificate is not trusted, set --engine-ca"
+        raise EsRerankError(f"{access.url} cannot be reached: {reason}; {hint}") from error
     except opensearchpy.exceptions.TransportError as error:
         if error.status_code != _NO_ROOT_STATUS:
             raise EsRerankError(f"{access.url}: {error}") from error

@@ -9,6 +9,7 @@ import sys
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.error import HTTPError
 
@@ -88,6 +89,8 @@ def search(access: Access, index: str, text: str) -> Result:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS, context=trusted) as response:  # noqa: S310
             answer, outcome = json.load(response), response.headers.get("X-Rerank", "")
     except HTTPError as error:
+        if error.code == HTTPStatus.NOT_FOUND:
+            raise EsRerankError(f"{access.url} has no index {index}: check --index") from error
         raise EsRerankError(f"the search of {index} failed: HTTP {error.code}: {error.read(300).decode()}") from error
     except (OSError, ValueError) as error:
         raise EsRerankError(f"the search of {index} failed: {error}") from error

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
 
+from es_rerank.errors import EsRerankError
 from es_rerank.rerank.profiles import PROFILES
 from es_rerank_lab.demo import corpus, own_index, show, stack
 from es_rerank_lab.demo.client import INDEX, Access, Client
@@ -24,6 +28,7 @@ from es_rerank_lab.parts.running import Running
 from es_rerank_lab.parts.supervisor import Supervisor
 
 _PAGE_SIZE = 10
+_USUAL_ENGINE_URL = "http://localhost:9200"
 
 
 class Started(NamedTuple):
@@ -41,6 +46,8 @@ class Started(NamedTuple):
 
 def run(options: Options, console: Console, once: bool) -> None:
     """Start engine, vLLM and endpoint, print the comparison, and keep running until Ctrl-C unless *once* is true."""
+    if once and options.index and not options.query:
+        raise EsRerankError("--once with --index prints nothing without a query: add --query")
     stack.claim(options)
     parts: list[Running] = []
     with ExitStack() as running, _interrupted_by_sigterm():
@@ -57,12 +64,14 @@ def run(options: Options, console: Console, once: bool) -> None:
                 _print_instructions(console, options, started)
                 _wait()
         if not once:
-            console.print("\nstopping engine, vLLM and endpoint")
+            console.print("\nstopping what the demo started")
 
 
 def _start(options: Options, running: ExitStack, reporter: Reporter, parts: list[Running]) -> Started:
     """Start engine, vLLM and endpoint, in this order. Closing *running* stops them in reverse order."""
     access = running.enter_context(stack.engine(options, reporter, parts))
+    if options.index:
+        own_index.search(access, options.index, "")  # before vLLM starts, which takes minutes
     model = running.enter_context(stack.model_server(options, reporter, parts))
     return Started(access, model, running.enter_context(stack.endpoint(options, access, model, reporter, parts)))
 
@@ -111,9 +120,7 @@ def _print_instructions(console: Console, options: Options, started: Started) ->
     password = "" if options.engine_url else f":{access.password}"
     login = ["-u", f"{access.username}{password}"] if access.username else []
     search = f"{options.index}/_search?q=WORDS" if options.index else f"{INDEX}/_search?q=pandas+csv+gbk"
-    curl = shlex.join(["curl", *login, f"{started.url}/{search}&size=3&pretty"])
-    serve = ["es-rerank", "serve", "--upstream", access.url, "--reranker", model.url, "--profile", model.profile]
-    serve += ["--upstream-ca", access.ca] if access.ca else []
+    curl = shlex.join(["curl", "-i", *login, f"{started.url}/{search}&size=3&pretty"])
     console.print()
     console.print(f"[bold]endpoint[/bold]  {started.url}  (engine: {access.url})", highlight=False)
     console.print(f"[bold]admin[/bold]     http://{options.admin_listen}/_rerank/", highlight=False)
@@ -122,8 +129,21 @@ def _print_instructions(console: Console, options: Options, started: Started) ->
     console.print("[bold]try[/bold]       ", end="")
     console.print(curl, markup=False, highlight=False, soft_wrap=True)
     console.print("[bold]next[/bold]      send your application's searches to the endpoint. Without the demo:")
-    console.print(f"          {shlex.join(serve)}", markup=False, highlight=False, soft_wrap=True)
-    console.print("\nCtrl-C stops everything; a process that ends earlier is restarted.", style="dim")
+    for command in _commands_without_demo(options, started):
+        console.print(f"          {command}", markup=False, highlight=False, soft_wrap=True)
+    console.print("\nCtrl-C stops what the demo started; a process that ends earlier is restarted.", style="dim")
+
+
+def _commands_without_demo(options: Options, started: Started) -> Iterator[str]:
+    """Yield the commands that start es-rerank and, if the user has no rerank server, vLLM. The demo stops its own."""
+    program = os.path.relpath(Path(sys.executable).with_name("es-rerank"))
+    profile = started.model.profile
+    if not options.reranker_url:
+        yield shlex.join([program, "model", "serve", profile]) + " &"
+    serve = [program, "serve", "--upstream", started.access.url if options.engine_url else _USUAL_ENGINE_URL]
+    serve += ["--upstream-ca", str(options.engine_ca)] if options.engine_ca else []
+    serve += ["--reranker", options.reranker_url] if options.reranker_url else []
+    yield shlex.join([*serve, "--profile", profile])
 
 
 def _print_event(console: Console, line: str) -> None:

@@ -39,9 +39,13 @@ async def test_both_orders_are_shown_with_the_engines_ranks_and_the_outcome() ->
     assert engine.seen[0].headers["Authorization"] == "Basic bWU6c2VjcmV0"
 
 
-async def test_an_error_of_the_engine_is_reported() -> None:
-    async with serve_fake(FakeServer({"": FakeResponse(b"no such index", status=404)})) as engine:
-        with pytest.raises(EsRerankError, match="the search of books failed: HTTP 404: no such index"):
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(404, "has no index books: check --index"), (403, "the search of books failed: HTTP 403: no")],
+)
+async def test_an_error_of_the_engine_is_reported(status: int, message: str) -> None:
+    async with serve_fake(FakeServer({"": FakeResponse(b"no", status=status)})) as engine:
+        with pytest.raises(EsRerankError, match=message):
             await asyncio.to_thread(own_index.search, Access("elasticsearch", engine.url), "books", "x")
 
 

@@ -94,7 +94,7 @@ def test_it_runs_until_ctrl_c_and_prints_what_to_try(calls: list[str], monkeypat
     out = io.StringIO()
     story.run(Options(), Console(file=out, width=120), once=False)
     assert calls[-4:] == STOPPED
-    assert "curl 'http://127.0.0.1:9280/es-rerank-demo/_search?q=" in out.getvalue()
+    assert "curl -i 'http://127.0.0.1:9280/es-rerank-demo/_search?q=" in out.getvalue()
     assert "http://127.0.0.1:9281/_rerank/" in out.getvalue()
 
 
@@ -109,7 +109,48 @@ def test_the_password_of_an_engine_that_was_running_before_is_not_printed(
     monkeypatch.setattr(story.stack, "engine", lambda *_: nullcontext(access))
     out = io.StringIO()
     story.run(Options(engine_url=url), Console(file=out, width=120), once=False)
-    assert f"curl {login}" in out.getvalue()
+    assert f"curl -i {login}" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("options", "commands"),
+    [
+        (Options(), ["model serve e5 &", "serve --upstream http://localhost:9200 --profile e5"]),
+        (
+            Options(engine_url="http://h:9200", engine_ca=Path("ca.pem")),
+            ["model serve e5 &", "serve --upstream http://h:9200 --upstream-ca ca.pem --profile e5"],
+        ),
+        (
+            Options(reranker_url="http://gpu:8000"),
+            ["serve --upstream http://localhost:9200 --reranker http://gpu:8000 --profile e5"],
+        ),
+    ],
+)
+def test_the_commands_to_go_on_with_do_not_need_the_engine_and_vllm_that_ctrl_c_stops(
+    calls: list[str], monkeypatch: pytest.MonkeyPatch, options: Options, commands: list[str]
+) -> None:
+    monkeypatch.setattr(story, "_wait", lambda: None)
+    monkeypatch.setattr(story.stack, "engine", lambda *_: nullcontext(Access("opensearch", "http://h:9200")))
+    out = io.StringIO()
+    story.run(options, Console(file=out, width=120), once=False)
+    shown = [line.partition("/es-rerank ") for line in out.getvalue().splitlines()]
+    assert [command for _, program, command in shown if program] == commands
+
+
+def test_a_wrong_index_is_reported_before_the_model_starts(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_index(_access: Access, index: str, _text: str) -> None:
+        raise EsRerankError(f"no index {index}")
+
+    monkeypatch.setattr(story.own_index, "search", no_index)
+    with pytest.raises(EsRerankError, match="no index books"):
+        story.run(Options(engine_url="http://h", index="books"), Console(file=io.StringIO()), once=False)
+    assert calls == ["start engine", "stop engine"]
+
+
+def test_once_needs_a_query_for_an_index_of_the_user(calls: list[str]) -> None:
+    with pytest.raises(EsRerankError, match="add --query"):
+        story.run(Options(engine_url="http://h", index="books"), Console(file=io.StringIO()), once=True)
+    assert not calls
 
 
 def test_a_part_that_dies_is_restarted(calls: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
