@@ -113,7 +113,7 @@ def _scores(task: Task, queries: list[Query], judgments: Judgments) -> Scores:
 
 
 def _summary(scores: Scores, setup: TuneSetup) -> TuneSummary:
-    """Compare the candidate rules, and return the comparison with the proposed rule. Shows a progress bar."""
+    """Compare the candidate rules, with a progress bar. Return the comparison and the proposed rule."""
     compared = list(dict.fromkeys([current(scores.rule), *candidates(scores.places, scores.rule)]))
     with click.progressbar(length=len(compared), label="comparing", file=sys.stderr, show_pos=True) as bar:
         selector = Selector(Outcomes(scores.pools, setup.cutoffs), compared, bar.update)

@@ -17,7 +17,7 @@ def _certificate(error: Exception) -> str:
 
 
 def _system(error: Exception) -> str:
-    """Return the operating system's description of an error number."""
+    """Return the operating system's description of the `errno` of an error, or the name of its type if it has none."""
     number = getattr(error, "errno", None)
     return os.strerror(number).lower() if number else type(error).__name__
 

@@ -137,7 +137,7 @@ class RerankServer:
         return Failed(Why.SELF_TEST, NOT_TESTED)
 
     def _admit(self, answer: list[Any] | Failed, *, is_patient: bool) -> None:
-        """Adapt the limit of requests in flight to an answer. A timeout counts only if *is_patient* is true."""
+        """Adapt the limit of requests in flight. A timeout counts only if the request waited long (*is_patient*)."""
         if not isinstance(answer, Failed):
             self.admission.answered(self.throughput.requests)
         elif answer.why is Why.OVERLOADED or (answer.why is Why.DEADLINE and is_patient):

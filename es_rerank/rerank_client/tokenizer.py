@@ -31,7 +31,8 @@ class ModelTokenizer:
             setting: The setting `tokenizer`: `estimate`, `auto`, a file, a folder, or a Hugging Face model name.
             model: The folder or Hugging Face name of the model. For `auto`, the tokenizer is loaded from there, unless
                 *root* returns another folder or name.
-            root: Returns the folder or name from which the rerank server loaded its model; None if not known.
+            root: A function that returns the folder or name from which the rerank server loaded its model, or None if
+                the server does not report it.
 
         """
         self._source = None if setting == "estimate" else model if setting == "auto" else setting

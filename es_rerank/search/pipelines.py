@@ -71,7 +71,7 @@ def default_pipelines(settings: bytes) -> frozenset[str]:
 
 
 def _listed(processors: Any) -> list[Any]:
-    """Return a list of processors. Any other value becomes a list with one unknown processor."""
+    """Return *processors* if it is a list, otherwise a list with one unknown processor."""
     return processors if isinstance(processors, list) else [None]
 
 

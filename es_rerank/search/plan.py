@@ -151,7 +151,11 @@ def _with_page(plan: Plan, wanted: RerankRequest, search: Search, info: IndexInf
 
 
 def _with_phases(plan: Plan, search: Search, info: IndexInfo, two_phase: bool) -> Plan | Skip:
-    """Return the plan with a query phase, or with the extra fields that a single request needs; otherwise a skip."""
+    """Return the plan with a query phase if *two_phase* is true and the search allows it.
+
+    Otherwise, return the plan with the extra fields that a single request needs, or a skip if a single request with
+    extra fields would change the response.
+    """
     is_whole = requests_whole_source(search) and info.has_source
     extra = () if is_whole else extra_fields(search, plan.passage_fields)
     # A pipeline that changes each hit may rename a field that only the model reads.

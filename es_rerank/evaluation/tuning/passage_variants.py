@@ -20,7 +20,7 @@ _BYTES_PER_TOKEN = 3
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """The fields that the model reads in the hits of all queries, and the length of the longest text.
+    """The fields that the model reads in the hits of all queries, and the bytes of the longest text.
 
     Attributes:
         fields: The fields that the model reads with the current rule, most frequent first.
@@ -33,7 +33,7 @@ class Documents:
 
 
 def documents(read: Iterable[tuple[Sequence[str], Iterable[str | None]]]) -> Documents:
-    """Return the fields that the model reads in the hits of all queries, and the length of the longest text.
+    """Return the fields that the model reads in the hits of all queries, and the bytes of the longest text.
 
     Args:
         read: For each query, the fields that the model reads with the current rule, and the text of each hit.

@@ -53,10 +53,10 @@ class TuneSummary:
     Attributes:
         setup: The inputs of tuning.
         variants: The passage variants that were compared.
-        proposal: The proposal, with the values that it is based on.
+        proposal: Whether to use the chosen rule or to keep the current one, with the values that this is based on.
         engine: Mean value of the first measure in the engine's order.
         current: The current rule.
-        chosen: The best rule for all queries together.
+        chosen: The rule with the highest mean over all queries, even if it is not proposed.
         places: For each variant and window, the rule with the best policy.
         changes: The queries with their values in the engine's order and in the proposed order, from the greatest loss
             to the greatest win.
