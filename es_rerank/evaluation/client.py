@@ -15,6 +15,7 @@ import aiohttp
 
 from es_rerank.errors import EsRerankError
 from es_rerank.evaluation.values import FoundHit, SearchRecord
+from es_rerank.net.connection_errors import describe_error
 
 OK = 200
 _TITLES = ("title", "name", "headline", "subject", "label")
@@ -131,7 +132,7 @@ async def post(client: aiohttp.ClientSession, target: SearchTarget, body: bytes)
     except TimeoutError as error:
         raise SearchTimeoutError(f"{target.search_url}: no response within the timeout") from error
     except aiohttp.ClientError as error:
-        raise SearchError(f"{target.search_url}: no response: {error or type(error).__name__}") from error
+        raise SearchError(f"{target.search_url}: no response: {describe_error(error)}") from error
 
 
 def _hits(url: str, content: bytes) -> Iterator[FoundHit]:

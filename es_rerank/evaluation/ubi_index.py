@@ -14,6 +14,7 @@ import aiohttp
 
 from es_rerank.evaluation.client import SearchError, SearchTarget, reason, session
 from es_rerank.evaluation.ubi import Record
+from es_rerank.net.connection_errors import describe_error
 
 _OK = 200
 _PAGE = 1000
@@ -80,7 +81,7 @@ async def _post(
         async with client.post(url, json=body, headers=target.headers) as response:
             content = await response.read()
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise SearchError(f"{url}: no response: {error or type(error).__name__}") from error
+        raise SearchError(f"{url}: no response: {describe_error(error)}") from error
     if response.status != _OK:
         raise SearchError(f"{url}: status {response.status}: {reason(content)}")
     try:
