@@ -17,6 +17,8 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 ARGS ?=
 # Two processes: one runs the live tests, which mostly wait, and the other one the rest.
 PYTEST := $(BIN)/pytest -n 2
+# A third process uses the processors while tests of the other two wait for deadlines and for programs that start.
+PURE_PYTEST := $(BIN)/pytest -n 3
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test pure pure-newest check fuzz mutants bench bench-planning bench-streaming bench-load bench-soak \
@@ -32,7 +34,7 @@ test: $(READY) ## Run all tests, including those with engines, vLLM and a browse
 	$(PYTEST) $(ARGS)
 
 pure: $(READY) ## Run the tests that need no engine, vLLM, browser or Go (make check runs those that need Go)
-	$(PYTEST) --ignore tests/live --ignore tests/lab/demo --ignore tests/chart --ignore tests/test_monitoring.py $(ARGS)
+	$(PURE_PYTEST) --ignore tests/live --ignore tests/lab/demo --ignore tests/chart --ignore tests/test_monitoring.py $(ARGS)
 
 pure-newest: $(UV) ## Run the tests of requests, responses and rules on the newest supported Python of this machine
 	$(UV) venv --quiet --allow-existing --python $(NEWEST) $(NEWEST_VENV)
