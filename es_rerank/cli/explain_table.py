@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from es_rerank.model import Why
+
 Explanation = Mapping[str, Any]
 
 _PASSAGE_CHARACTERS = 160
@@ -13,6 +15,8 @@ _ORIGINS = {
     "rule": "from the rule",
     "request": "from the request",
 }
+# Reasons that `--force` overrides, because they are modes of the rule.
+_MODES = frozenset({Why.OFF, Why.SHADOW, Why.SAMPLED_OUT})
 _HEAD = ("rank", "engine", "_score", "engine score", "model", "document", "passages")
 
 
@@ -36,6 +40,8 @@ def _plan(search: Explanation) -> Iterator[str]:
         yield f"not reranked: {search['why']}"
         yield f"  {search['means']}"
         yield f"  What to do: {search['do']}"
+        if search["why"] in _MODES:
+            yield "  To see the reranked order anyway, add --run --force."
     if search["query_text"]:
         yield f"query text: {search['query_text']}"
     if search["decision"] == "plan":

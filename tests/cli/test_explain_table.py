@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from es_rerank.cli import explain_table
 from es_rerank.model import Skip, Why
 from es_rerank.server.admin import explanation
@@ -53,6 +55,12 @@ def test_a_search_that_is_not_reranked_is_shown_with_its_reason() -> None:
         "  What to do: Nothing. This is expected.",
     ]
     assert lines[4:6] == ["", "search 2 of 2"]
+
+
+@pytest.mark.parametrize("why", [Why.OFF, Why.SHADOW, Why.SAMPLED_OUT])
+def test_who_tries_a_rule_in_shadow_mode_learns_how_to_see_the_reranked_order(why: Why) -> None:
+    lines = list(explain_table.lines([explanation.skipped(Skip(why))]))
+    assert lines[-1] == "  To see the reranked order anyway, add --run --force."
 
 
 async def test_an_error_of_the_engine_is_shown() -> None:
