@@ -48,7 +48,7 @@ def languages(console: Console, rows: Sequence[Row]) -> None:
     table = Table(title="Judged queries by language", title_justify="left", title_style="bold")
     table.add_column("language")
     table.add_column("queries", justify="right")
-    for name in ("Top-1 before", "Top-1 after", "nDCG@10 before", "nDCG@10 after"):
+    for name in ("Success@1 before", "Success@1 after", "nDCG@10 before", "nDCG@10 after"):
         table.add_column(name, justify="right")
     has_notes = any(note(row) for row in rows)
     if has_notes:
