@@ -9,6 +9,7 @@ import sys
 import click
 
 from es_rerank.cli.vllm_command import server_command, vllm_environment, vllm_installed
+from es_rerank.errors import EsRerankError
 from es_rerank.rerank.profiles import PROFILES, server_flags
 
 _PROFILE = click.argument("name", metavar="PROFILE", type=click.Choice(list(PROFILES)))
@@ -29,7 +30,7 @@ def serve(name: str, flags: tuple[str, ...]) -> None:
     Arguments after `--` are passed to vLLM unchanged.
     """
     if not vllm_installed():
-        raise click.ClickException("vLLM is not installed: pip install 'es-rerank[vllm]', or `make demo` for a CPU")
+        raise EsRerankError("vLLM is not installed: pip install 'es-rerank[vllm]', or `make demo` for a CPU")
     profile = PROFILES[name]
     if "NC" in profile.license:
         click.echo(f"The license of {profile.model}, {profile.license}, excludes commercial use.", err=True)

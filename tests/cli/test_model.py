@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from es_rerank.cli import model
+from es_rerank.errors import EsRerankError
 from es_rerank.rerank.profiles import PROFILES
 from tests.cli.conftest import Run
 
@@ -58,3 +60,12 @@ def test_a_license_without_commercial_use_is_shown(
 ) -> None:
     monkeypatch.setattr(os, "execve", lambda *_: None)
     assert ("CC-BY-NC-4.0, excludes commercial use" in run("model", "serve", name).output) is shown
+
+
+def test_without_vllm_the_error_names_the_package_and_what_to_do_on_a_cpu(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "vllm_installed", lambda: False)
+    result = run("model", "serve", "e5")
+    assert isinstance(result.exception, EsRerankError)
+    assert str(result.exception).startswith("vLLM is not installed: pip install 'es-rerank[vllm]', or `make demo`")
