@@ -358,6 +358,13 @@ def test_the_exact_passages_of_a_text_without_spaces() -> None:
     assert found == Cut((Piece(0, 400, 100), Piece(340, 740, 100), Piece(680, 1000, 80)))
 
 
+def test_the_rest_of_a_text_is_measured_once() -> None:
+    measured, measure = recorded(0.25)
+    found = cut("a" * 90, limits(MAX_PASSAGE, 10), measure)
+    assert found == Cut((Piece(0, 40, 10), Piece(34, 74, 10), Piece(68, 90, 6)))
+    assert measured == [40, 40, 22]
+
+
 def test_a_later_passage_has_the_whole_context_without_a_headline() -> None:
     def measure(text: str) -> Tokens:
         return Tokens(1, len(text) + text.count("b"))

@@ -216,7 +216,7 @@ def _unpack(packed: str) -> _PackedPlan | None:
     try:
         data = base64.b64decode(packed + "=" * (-len(packed) % 4), altchars=b"-_", validate=True)
         inflater = zlib.decompressobj()
-        plain = inflater.decompress(data, _MAX_PLAN_BYTES + 1)
+        plain = inflater.decompress(data, _MAX_PLAN_BYTES)
         if not inflater.eof or inflater.unused_data:
             return None
         return msgpack.decode(plain, type=_PackedPlan)

@@ -71,7 +71,7 @@ def read(body: bytes, target: str, params: Mapping[str, str]) -> Sequence[Parsed
         templates = _templates(found["templates"].of(body)) if "templates" in found else {}
         budget = DEFAULT_BUDGET.shared(len(rated))
         searches = [replace(_search(one, templates, target, own), budget=budget) for one in rated]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, ValueError):
         return Skip(Why.UNREADABLE)
     return searches or Skip(Why.UNREADABLE)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from es_rerank.model import IndexInfo
-from es_rerank.search.fields.candidates import MAX_CANDIDATES, candidates, names_in, text_fields
+from es_rerank.search.fields.candidates import candidates, names_in, text_fields
 from es_rerank.search.query_text.terms import QueryText
 from tests.search.builders import a_search
 
@@ -76,7 +76,7 @@ def test_labels_are_candidates_only_if_there_are_few_texts() -> None:
     assert len(candidates(IndexInfo((), labels), [])[0]) == 8
     assert len(candidates(IndexInfo((), {**labels, "body": "text"}), [])[0]) == 8
     names, found = candidates(IndexInfo((), {**labels, **texts}), ["host3.id"])
-    assert len(names) == MAX_CANDIDATES
+    assert len(names) == 40
     assert [name for name in names if name in labels] == ["host3.id"] == list(found)
 
 

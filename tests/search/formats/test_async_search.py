@@ -202,6 +202,10 @@ def test_a_plan_of_up_to_32_kibibytes_is_packed_whole() -> None:
     assert sizes == [*range(32_680, largest + 1), *[0] * (32_759 - largest)]
     plain = zlib.decompress(base64.urlsafe_b64decode(token("", replace(PLAN, text="x" * largest))[3:] + "=="))
     assert len(plain) == 32 * 1024
+    rest = len(msgspec.msgpack.encode(changed(0, "x" * 40_000))) - 40_000
+    whole, larger = (packed(changed(0, "x" * (size - rest))) for size in (32 * 1024, 32 * 1024 + 1))
+    assert recall(whole, only(RULE)) is not None
+    assert recall(larger, only(RULE)) is None
 
 
 def packed(value: Any) -> str:

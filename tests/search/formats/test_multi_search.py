@@ -282,9 +282,11 @@ def test_the_searches_of_a_request_share_the_budget(count: int) -> None:
     assert {search.budget for search in searches(b"{}\n{}\n" * count)} == {DEFAULT_BUDGET.shared(count)}
 
 
-def test_a_header_is_read_within_the_budget() -> None:
-    header = b'{"routing":[' + b"1," * DEFAULT_BUDGET.values + b"1]}"
-    assert read(header + b"\n{}\n", "docs", {}) == Skip(Why.TOO_COMPLEX)
+def test_headers_are_read_within_the_budget_and_bodies_later() -> None:
+    large = b'{"routing":[' + b"1," * DEFAULT_BUDGET.values + b"1]}"
+    assert read(large + b"\n{}\n", "docs", {}) == Skip(Why.TOO_COMPLEX)
+    assert read(b"{}\n{}\n" + large + b"\n{}\n", "docs", {}) == Skip(Why.TOO_COMPLEX)
+    assert [search.body for search in searches(b"{}\n" + large + b"\n{}\n{}\n")] == [large, b"{}"]
 
 
 @pytest.mark.parametrize(("more", "is_read"), [(0, True), (1, False)])
@@ -296,3 +298,7 @@ def test_comments_are_removed_from_requests_of_a_limited_size(more: int, is_read
     assert (found == Skip(Why.UNREADABLE)) is not is_read
     if is_read:
         assert [(one.target, json.loads(one.body)) for one in searches(body)] == [("a", {"size": 1})]
+
+
+def test_lines_are_searches_unless_they_are_said_to_be_templates() -> None:
+    assert read(b'{}\n{"size":1}\n', "docs", {}) == [ParsedSearch("docs", {}, b'{"size":1}', header=b"{}")]

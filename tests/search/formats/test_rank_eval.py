@@ -59,6 +59,7 @@ def test_searches_and_templates_are_read_in_their_order() -> None:
     [
         (b'{"precision":{"k":20,"relevant_rating_threshold":1,"ignore_unlabeled":false}}', 20),
         (b'{"recall":{"k":"5"}}', 5),
+        (b'{"recall":{"k":1}}', 1),
         (b'{"recall":{"k":5.0}}', 5),
         (b'{"precision":{}}', 10),
         (b'{"recall":{"relevant_rating_threshold":2}}', 10),
@@ -86,6 +87,7 @@ def test_a_search_is_for_as_many_hits_as_the_metric_looks_at(metric: bytes, size
         b'{"precision":{"k":null}}',
         b'{"precision":{"k":[]}}',
         b'{"precision":{"k":"many"}}',
+        b'{"precision":{"k":"1e400"}}',
         b'{"precision":{},"recall":{}}',
     ],
 )

@@ -408,3 +408,15 @@ def test_any_body_is_filtered_or_none(body: bytes, path: str) -> None:
 )
 def test_a_filter_may_leave_hits(filter_path: str, expected: bool) -> None:
     assert keeps(paths({"filter_path": filter_path}), ("hits", "hits")) is expected
+
+
+@pytest.mark.parametrize(("count", "is_cut"), [(50_000, True), (50_001, False)])
+def test_at_most_50_000_names_and_paths_are_compared(count: int, is_cut: bool) -> None:
+    wanted = paths({"filter_path": ",".join(f"x{number}" for number in range(count))})
+    assert cut(b'{"x1":1}', wanted) == (b'{"x1":1}' if is_cut else None)
+
+
+def test_names_that_occur_in_each_hit_are_compared_once() -> None:
+    wanted = paths({"filter_path": ",".join(f"hits.x{number}" for number in range(1000))})
+    body = b'{"hits":[%b]}' % b",".join([b'{"x1":1}'] * 100)
+    assert cut(body, wanted) == body

@@ -5,9 +5,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from es_rerank.jsonspan import members
-from es_rerank.model import IndexInfo
-from es_rerank.search.response.hits import NotASearchResponseError, are_from, keys, number, read, read_hits, sources
+from es_rerank.model import IndexInfo, Plan
+from es_rerank.search.response.hits import (
+    NotASearchResponseError,
+    are_from,
+    keys,
+    lack_source,
+    number,
+    read,
+    read_hits,
+    sources,
+)
 from tests.search.answers import VALUES, Answer, answers
+from tests.search.builders import a_plan
 
 PRETTY = b"""{
   "took" : 3,
@@ -167,3 +177,28 @@ def test_a_damaged_response_is_read_or_refused() -> None:
 
     check()
     assert read_anyway
+
+
+@pytest.mark.parametrize(
+    ("hits", "plan", "expected"),
+    [
+        (b'[{"_id":"1"},{"_id":"2","fields":{}}]', a_plan(), True),
+        (b'[{"_id":"1"},{"_id":"2","_source":{}}]', a_plan(), False),
+        (b'[{"_id":"1","_source":{}}]', a_plan(), False),
+        # The engine was not asked for the whole source.
+        (b'[{"_id":"1"}]', a_plan(extra_fields=("title",)), False),
+        (b'[{"_id":"1"}]', a_plan(without_stored_fields=True), False),
+        (b'[{"_source":{}}]', a_plan(without_stored_fields=True), False),
+    ],
+)
+def test_hits_without_the_source_that_was_asked_for(hits: bytes, plan: Plan, expected: bool) -> None:
+    assert lack_source(read_hits(hits), plan) is expected
+
+
+def test_a_hit_with_a_value_that_cannot_be_decoded_has_the_others() -> None:
+    (hit,) = read_hits(
+        b'[{"_index":"a","_id":"1","_routing":"r","_score":1.5,"_source":{"n":1e999},"fields":{"f":[1]}}]'
+    )
+    values = hit.values
+    found = (values.index, values.id, values.routing, values.score, values.source, values.fields)
+    assert found == ("a", "1", "r", 1.5, None, {"f": [1]})

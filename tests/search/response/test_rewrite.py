@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from es_rerank.jsonspan import splice
-from es_rerank.model import FetchPhase, FetchSpec, PolicySpec, Rule
+from es_rerank.model import FetchPhase, FetchSpec, Plan, PolicySpec, Rule
 from es_rerank.search.response.hits import read
 from es_rerank.search.response.rewrite import page_keys, rejoin, rewrite
 from es_rerank.search.scoring import POLICIES, Ranking, rank
@@ -320,3 +320,18 @@ def test_all_other_bytes_are_unchanged(
 
 def read_id(hit: bytes) -> str:
     return str(json.loads(hit)["_id"])
+
+
+@pytest.mark.parametrize("score", [9.0, None])
+def test_a_hit_that_keeps_its_score_keeps_its_text(score: float | None) -> None:
+    body = answer('{"_id":"1","_score":9,"sort":[9,"x"],"_explanation":{}}', '{"_id":"2","_score":8}')
+    assert rewrite(read(body), PLAN, Ranking((0, 1), (score, 1.5))) == answer(
+        '{"_id":"1","_score":9,"sort":[9,"x"],"_explanation":{}}', '{"_id":"2","_score":1.5}'
+    )
+
+
+@pytest.mark.parametrize("plan", [PLAN, replace(PLAN, extra_fields=("secret",))])
+def test_a_page_with_a_hit_that_has_a_duplicate_key_is_not_rewritten(plan: Plan) -> None:
+    body = answer('{"_id":"1","_score":9.0}', '{"_id":"2","_score":8.0,"_score":8.0}')
+    assert rewrite(read(body), plan, SWAPPED) is None
+    assert rewrite(read(body), replace(plan, size=1), Ranking((0, 1), (1.75, 1.5))) is not None
