@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -40,6 +41,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if sys.dont_write_bytecode and config.pluginmanager.hasplugin("cacheprovider"):
         sys.pycache_prefix, sys.dont_write_bytecode = str(BYTE_CODE), False
+
+
+def pytest_collection_finish() -> None:
+    """Exclude the collected tests from garbage collection, which would otherwise visit all of them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 # Files that take the longest. They start processes, or wait for deadlines.

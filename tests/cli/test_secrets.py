@@ -118,7 +118,7 @@ def test_a_secret_in_a_url_is_not_printed(run: Run, name: str, url: str) -> None
         f"? [{PIECE}]\n: x\n",
         f"%{PIECE}: x\n---\n- a\n",
         f"a: b\n\t{PIECE}: x\n",
-        "reranker_api_key: " + "[" * 5_000 + PIECE,
+        "reranker_api_key: " + "[\n" * 5_000 + PIECE,
         f"reranker_api_key: 2024-13-45 # {PIECE}\n",
     ],
 )
