@@ -10,8 +10,9 @@ from es_rerank.config.types import seconds
 from es_rerank.errors import RequestError
 from es_rerank.model import CallOptions
 
-# `off` turns reranking off, and `shadow` selects shadow mode. Other values have no effect.
+# `off` turns reranking off, and `shadow` selects shadow mode. `on` has no effect: the rule decides.
 _MODE = "X-Rerank-Mode"
+_MODES = ("on", "off", "shadow")
 # Time limit, such as `500ms`. It can shorten the rule's deadline but not extend it.
 _DEADLINE = "X-Rerank-Deadline"
 # Maximum number of hits that the model reads, such as `20`. It can reduce the rule's window but not extend it.
@@ -34,7 +35,7 @@ def call_options(headers: Mapping[str, str], arrived: float, *, two_phase: bool)
         RequestError: A header has an invalid value.
 
     """
-    mode = headers.get(_MODE, "").strip().lower()
+    mode = _mode(headers)
     return CallOptions(
         arrived=arrived,
         deadline=arrived + _time_limit(headers),
@@ -44,6 +45,14 @@ def call_options(headers: Mapping[str, str], arrived: float, *, two_phase: bool)
         sampling_key=headers.get(_KEY, ""),
         window=_window(headers),
     )
+
+
+def _mode(headers: Mapping[str, str]) -> str:
+    """Return the mode that the client requests, in lower case; `on` if the client requests none."""
+    mode = headers.get(_MODE, _MODES[0]).strip().lower()
+    if mode not in _MODES:
+        raise RequestError(f"{_MODE}: must be {', '.join(_MODES[:-1])} or {_MODES[-1]}")
+    return mode
 
 
 def _time_limit(headers: Mapping[str, str]) -> float:

@@ -22,7 +22,7 @@ def options(headers: Mapping[str, str]) -> CallOptions:
         ({}, {}),
         ({"x-rerank-mode": " OFF "}, {"off": True}),
         ({"X-Rerank-Mode": "Shadow"}, {"shadow": True}),
-        ({"X-Rerank-Mode": "strict"}, {}),
+        ({"X-Rerank-Mode": "on"}, {}),
         ({"X-Rerank-Deadline": "500ms"}, {"deadline": 100.5}),
         ({"X-Rerank-Deadline": "2s"}, {"deadline": 102.0}),
         ({"X-Rerank-Window": "2"}, {"window": 2}),
@@ -37,6 +37,12 @@ def test_each_header_sets_one_option(headers: Mapping[str, str], expected: Mappi
 @pytest.mark.parametrize("two_phase", [True, False])
 def test_the_endpoint_decides_whether_searches_have_two_phases(two_phase: bool) -> None:
     assert call_options({}, 0.0, two_phase=two_phase).two_phase is two_phase
+
+
+@pytest.mark.parametrize("value", ["", "strict", "true", "of", "off, shadow"])
+def test_an_unknown_mode_is_an_error(value: str) -> None:
+    with pytest.raises(RequestError, match=r"^X-Rerank-Mode: must be on, off or shadow$"):
+        options({"X-Rerank-Mode": value})
 
 
 @pytest.mark.parametrize("value", ["", "0", "1", "1001", "10000", "-5", "+5", "5.0", " 5", "five"])

@@ -61,7 +61,7 @@ ROWS: Mapping[str, tuple[str, str, Mapping[str, str], Any]] = {
         for name, value in CHOSEN.items()
     },
     "header window": ("POST", "/docs/_search", {"X-Rerank-Window": "1000"}, HOSE),
-    "header mode": ("POST", "/docs/_search", {"X-Rerank-Mode": "strict"}, HOSE),
+    "header mode": ("POST", "/docs/_search", {"X-Rerank-Mode": "on"}, HOSE),
     "header query": ("POST", "/docs/_search", {"X-Rerank-Query": ROGUE}, HOSE),
     "header key": ("POST", "/docs/_search", {"X-Rerank-Key": ROGUE}, HOSE),
     "header deadline": ("POST", "/docs/_search", {"X-Rerank-Deadline": "10m"}, HOSE),
