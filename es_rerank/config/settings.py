@@ -154,9 +154,10 @@ class Settings(EndpointSettings):
         "with a 431.",
     )
     max_answer: int = Field(
-        100_000_000,
+        32_000_000,
         ge=1024,
-        description="Maximum body of an engine response, in bytes. Larger responses are not reranked.",
+        description="Maximum body of an engine response, in bytes. Larger responses are not reranked. While a worker "
+        "process reads a response of 32 MB, its other requests can wait for up to 50 ms.",
     )
     max_memory: int = Field(
         500_000_000,
