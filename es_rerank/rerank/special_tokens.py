@@ -112,7 +112,7 @@ def _prepared(first: str, tokens: tuple[str, ...]) -> _Tokens:
     """Return the tokens that start with the character *first*, with the patterns that find them."""
     starts = (first, *(one for one in _spellings(first) if one != first))
     rests = ["".join(f"[{re.escape(one + one.upper())}]" for one in token[1:]) for token in tokens]
-    inner = "".join({one + one.upper(): 0 for token in tokens for one in token[1:]})
+    inner = "".join(dict.fromkeys(one + one.upper() for token in tokens for one in token[1:]))
     return _Tokens(
         tokens,
         starts,

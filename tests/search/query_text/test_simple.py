@@ -76,6 +76,8 @@ def test_simple_query_strings_are_reduced_to_words(text: str, expected: str) -> 
         ("(garden hose) reel", "PRECEDENCE|WHITESPACE", "garden hose reel"),
         (r"\-5", "NOT|WHITESPACE", r"\-5"),
         ("garden | hose", "OR|WHITESPACE", "garden hose"),
+        ("garden | hose", "AND|WHITESPACE", "garden | hose"),
+        ("garden + hose", "OR|WHITESPACE", "garden + hose"),
         ('+"garden hose"', "AND|WHITESPACE", '"garden hose"'),
         (r"a\|b", "OR|WHITESPACE", r"a\ b"),
         (r"a\|b", "OR|ESCAPE|WHITESPACE", "a|b"),

@@ -269,6 +269,27 @@ async def test_an_id_bypasses_no_rule_that_forbids_the_text_or_the_order(tmp_pat
     assert reranker.seen == []
 
 
+@pytest.mark.parametrize(
+    ("rule", "target", "outcome"),
+    [
+        ("docs", "docs", "reranked"),
+        # The indices of the hits decide on the rule, whatever the index expression says.
+        ("docs", "nothing", "reranked"),
+        ("other", "docs", "skipped; why=rules_differ"),
+    ],
+)
+async def test_an_id_is_reranked_by_the_rule_of_its_hits(tmp_path: Path, rule: str, target: str, outcome: str) -> None:
+    (tmp_path / "docs.yaml").write_text("index: docs\n")
+    (tmp_path / "other.yaml").write_text("index: other\n")
+    async with running({"/": engine("elasticsearch", ready_at=1)}, mappings=tmp_path) as (proxy, _, reranker):
+        await submit(proxy, "elasticsearch")
+        plan = a_plan(rule=Rule(rule), passage_fields=("body",), target=target, size=2)
+        got = await poll(proxy, token(ENGINE_ID, plan))
+    assert got.headers["X-Rerank"].partition("; window")[0] == outcome
+    assert ids(got.json["response"]) == (BEST[:2] if outcome == "reranked" else ["1", "2"])
+    assert len(reranker.seen) == (outcome == "reranked")
+
+
 async def test_a_response_that_cannot_be_reranked_has_its_reason() -> None:
     failure = {"shard": 0, "reason": {"type": "illegal_argument_exception"}}
 

@@ -182,3 +182,11 @@ async def test_a_root_page_of_another_format_is_unchanged(body: bytes) -> None:
         got = await proxy.send("GET", "/", headers={"Accept": VENDOR})
     assert (got.status, got.body) == (200, body)
     assert [seen.target for seen in engine.seen] == ["/"]
+
+
+@pytest.mark.parametrize("body", [b"no json", b"[]", b"{}", b'{"pits":3}', b'{"pits":[3]}'])
+async def test_a_response_of_another_format_to_closing_a_point_in_time_is_unchanged(body: bytes) -> None:
+    says = {"/_search/point_in_time": FakeResponse(body, headers=[JSON]), **info(OPENSEARCH)}
+    async with running(says, emulate="elasticsearch-9") as (proxy, _, _):
+        got = await proxy.send("DELETE", "/_pit", {"id": "p1"}, TYPED)
+    assert (got.status, got.body) == (200, body)

@@ -26,7 +26,7 @@ from es_rerank.testing import (
     search_response,
     serve_fake,
 )
-from tests.server.handlers.engine import running, times
+from tests.server.handlers.engine import running, search, times
 from tests.server.test_dispatch import CAPS, HITS
 
 
@@ -277,3 +277,26 @@ async def test_field_types_may_take_half_of_the_time_from_the_arrival_of_the_req
     assert await session.ports(nothing).resolve_index(Search("docs")) == Skip(Why.MAPPING)
     assert limits == [pytest.approx(0.7)]
     assert await session.ports(nothing).resolve_index(Search(".secret")) == Skip(Why.HIDDEN_INDEX)
+
+
+async def test_a_search_whose_index_has_a_pipeline_that_cuts_the_hits_is_left_to_the_engine() -> None:
+    version = ("X-OpenSearch-Version", "OpenSearch/3.6.0 (opensearch)")
+    settings = b'{"docs":{"settings":{"index.search.default_pipeline":"cut"}}}'
+    says = {
+        "/docs/_field_caps": replace(CAPS, headers=[version]),
+        "/docs/_settings": FakeResponse(settings),
+        "/_search/pipeline/cut": FakeResponse(b'{"cut":{"response_processors":[{"truncate_hits":{"target_size":3}}]}}'),
+    }
+    async with running(says) as (proxy, _, _):
+        got = await proxy.search()
+    assert got.headers["X-Rerank"] == "skipped; why=search_pipeline"
+
+
+async def test_a_window_that_the_engine_has_refused_is_smaller_for_the_next_search() -> None:
+    reason = b"Result window is too large, from + size must be less than or equal to: [3] but was [50]."
+    refused = FakeResponse(b'{"error":{"reason":"%b"},"status":400}' % reason, status=400)
+    says = {"/docs/_search": lambda seen: refused if "size=50" in seen.target else search(seen)}
+    async with running(says) as (proxy, engine, _):
+        for _ in range(2):
+            await proxy.search(size=2)
+    assert engine.targets() == ["/docs/_search?from=0&size=50", "/docs/_search", "/docs/_search?from=0&size=3"]
