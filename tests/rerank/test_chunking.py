@@ -86,6 +86,7 @@ def test_truncation_ends_on_the_best_boundary_in_the_last_quarter(text: str, exp
         ("aaaaaaaaaaaaa,bbbbbbbbbbb", 20),
         ("aaaaaaaaaaaaaa\nbbbbbbbbbb", 20),
         ("aaaaaaaaaaaaaaa\nbbbbbbbbb", 15),
+        ("aaaaaaaaaaaaaaa\nbb cccccc", 15),
         ("aaaaaaaaaaaaaaa\n\nbbbbbbbb", 15),
     ],
 )

@@ -91,3 +91,20 @@ def test_the_bound_is_at_most_a_token_per_byte(text: str) -> None:
 )
 def test_each_kind_of_character_has_its_rate(text: str, expected: Tokens) -> None:
     assert LARGE_VOCABULARY.measure(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a" * 10, Tokens(int(10 * 0.19 + 0.5) + 1, 4)),
+        ("a a a a", Tokens(int(4 * 0.19 + 4 * 0.5) + 1, 5)),
+        ("A" * 10, Tokens(int(10 * 0.45 + 0.5) + 1, 8)),
+        ("0" * 10, Tokens(int(10 * 0.5 + 0.5) + 1, 9)),
+        ("(" * 10, Tokens(int(10 * 1.2 + 0.5) + 1, 10)),
+        ("ü" * 10, Tokens(int(10 * 0.95 + 0.5) + 1, 16)),
+        ("水" * 10, Tokens(int(10 * 1.5 + 0.5) + 1, 24)),
+        ("😀" * 10, Tokens(int(10 * 1.0 + 0.5) + 1, 16)),
+    ],
+)
+def test_the_rates_of_an_english_vocabulary(text: str, expected: Tokens) -> None:
+    assert ENGLISH_VOCABULARY.measure(text) == expected

@@ -106,3 +106,9 @@ def test_a_query_with_too_many_patterns_names_only_exact_fields() -> None:
 )
 def test_a_search_names_the_fields_that_it_queries_and_highlights(highlight: Any, expected: list[str]) -> None:
     assert list(names_in(a_search(highlight), [QueryText("hose", ("title",))])) == expected
+
+
+@pytest.mark.parametrize(("count", "named"), [(200, ("f7",)), (201, ())])
+def test_up_to_20_000_patterns_and_fields_are_compared(count: int, named: tuple[str, ...]) -> None:
+    info = IndexInfo((), {f"f{number}": "text" for number in range(count)})
+    assert candidates(info, ["f7*", *(f"x{number}*" for number in range(99))])[1][:1] == named

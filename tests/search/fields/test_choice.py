@@ -299,3 +299,8 @@ def test_how_much_is_compared_to_find_the_language_of_the_query(
     }
     first = "title_de title_en" if is_german else "title_en title_de"
     assert first in read(columns, query=query)
+
+
+def test_a_field_without_values_is_read_with_the_values_of_another_language() -> None:
+    columns = {"text_en": [""] * ROWS, "text_de": PROSE, "title": NAMES, "sku": CODES}
+    assert read(columns, query="absent") == ["title", "text_en text_de"]

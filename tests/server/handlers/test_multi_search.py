@@ -241,3 +241,21 @@ async def test_an_unchanged_request_names_no_reranker_that_was_removed(is_named:
     sent = [json.loads(line) for line in engine.seen[-1].body.splitlines()]
     assert sent == [{}, SORTED, {}, {**HOSE, "size": 0}]
     assert is_named or engine.seen[-1].body == body
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+async def test_skipped_templates_are_sent_without_a_reranker_that_they_name(is_named: bool) -> None:
+    text = {"text_similarity_reranker": {"retriever": {"standard": HOSE}, "inference_text": "mend it"}}
+    named = {"retriever": text, "size": 0} if is_named else {**HOSE, "size": 0}
+    output = FakeResponse(json.dumps({"template_output": named}).encode())
+    body = b'{"index":"docs"}\r\n{"id":"t"}\r\n'
+    async with running({"/_render/template": output}) as (proxy, engine, _):
+        got = await proxy.send("POST", "/_msearch/template", body, NDJSON)
+    assert got.headers["X-Rerank"] == "skipped; why=size_zero"
+    sent = engine.seen[-1]
+    assert sent.target == "/_msearch/template"
+    if is_named:
+        header, template = (json.loads(line) for line in sent.body.splitlines())
+        assert (header, json.loads(template["params"]["search"])) == ({"index": "docs"}, {**HOSE, "size": 0})
+    else:
+        assert sent.body == body

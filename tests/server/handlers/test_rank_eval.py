@@ -146,3 +146,22 @@ def test_a_hit_that_keeps_the_engines_score_is_evaluated_with_it() -> None:
     functions = json.loads(_query(window))["query"]["function_score"]["functions"]
     assert [one["weight"] for one in functions] == [3.0, 1.75, 1.5]
     assert [one["filter"]["bool"]["filter"][1]["ids"]["values"] for one in functions] == [["a"], ["c"], ["b"]]
+
+
+async def test_after_a_failure_of_some_searches_the_others_are_still_reranked() -> None:
+    """Two searches for 6,000 hits each are sent one after another."""
+    sent: list[bytes] = []
+
+    def failing_first(received: ReceivedRequest) -> FakeResponse:
+        sent.append(received.body)
+        return FakeResponse(b"{}", status=503) if len(sent) == 1 else msearch(received)
+
+    says = {"/docs/_rank_eval": evaluated, "/docs/_msearch": failing_first}
+    body = {**asked({"request": HOSE}, {"request": HOSE}), "metric": {"precision": {"k": 6000}}}
+    async with running(says) as (proxy, engine, _):
+        got = await proxy.send("POST", "/docs/_rank_eval", body)
+    first, second = got.headers["X-Rerank"].split(", ")
+    assert (first, second.partition(";")[0]) == ("skipped; why=engine_error", "reranked")
+    requests = engine.seen[-1].json["requests"]
+    assert [requests[0]["request"], "function_score" in requests[1]["request"]["query"]] == [HOSE, True]
+    assert len(sent) == 2

@@ -188,3 +188,10 @@ async def test_after_an_engine_has_refused_a_window_the_next_one_is_smaller() ->
     assert got[0].headers["X-Rerank"] == "skipped; why=engine_error"
     assert got[1].headers["X-Rerank"].startswith("reranked; window=3;")
     assert engine.targets()[-1] == "/docs/_search?from=0&size=3"
+
+
+async def test_a_skipped_search_is_sent_without_a_reranker_that_it_names_and_not_as_a_template() -> None:
+    async with running() as (proxy, engine, _):
+        got = await proxy.send("POST", "/docs/_search", {**NAMED, "size": 0})
+    assert got.headers["X-Rerank"] == "skipped; why=size_zero"
+    assert engine.seen[-1].json == {**HOSE, "size": 0}
