@@ -156,9 +156,11 @@ def exclude_from_collections() -> None:
 async def _awaiting_engine(state: State) -> AsyncIterator[None]:
     """Check in the background whether the engine can be reached, and log an error if it cannot."""
     task = asyncio.create_task(state.reachability.await_engine(state.settings.upstream))
-    yield
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _log_listening(sites: Sites, settings: Settings) -> None:

@@ -28,9 +28,11 @@ async def cached(
     async with serve_fake(FakeServer({"": row})) as engine:
         client = EngineClient(fake_settings(engine))
         caps = FieldCapsCache(client, MAX_BYTES, clock, more)
-        yield caps, engine
-        await caps.close()
-        await client.close()
+        try:
+            yield caps, engine
+        finally:
+            await caps.close()
+            await client.close()
 
 
 @pytest.mark.parametrize(

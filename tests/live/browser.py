@@ -30,8 +30,10 @@ def running_browser() -> Iterator[Browser]:
     """Run Chromium."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program("chromium", *NAMES), args=list(FLAGS))
-        yield browser
-        browser.close()
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 @contextmanager
@@ -50,8 +52,10 @@ def opened(
     page.on("pageerror", lambda error: errors.append(error))  # noqa: PLW0108 - playwright sets an attribute of the handler
     page.on("console", lambda line: errors.append(line.text) if line.type in {"error", "warning"} else None)
     page.goto(url)
-    yield page
-    context.close()
+    try:
+        yield page
+    finally:
+        context.close()
     assert errors == []
 
 

@@ -66,8 +66,10 @@ def test_scores_equal_the_reference(
 async def reranker(server: ModelServer, folder: Path, backend: str) -> AsyncIterator[Reranker]:
     settings = Settings(reranker=server.url, backend=backend, tokenizer=str(folder), self_test=False)
     found = Reranker(settings)
-    yield found
-    await found.close()
+    try:
+        yield found
+    finally:
+        await found.close()
 
 
 async def test_both_calls_of_vllm_give_equal_scores(models: Models, qwen3: ModelServer) -> None:

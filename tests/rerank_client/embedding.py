@@ -59,8 +59,10 @@ async def embedding_reranker(response: Any = None, **more: Any) -> AsyncIterator
     async with serve_fake(FakeServer({"/v1/embeddings": response or embedding(COSINES)})) as server:
         reranker = Reranker(fake_settings(reranker=server, profile="e5", **more))
         with capture_logs():
-            yield reranker, server
-            await reranker.close()
+            try:
+                yield reranker, server
+            finally:
+                await reranker.close()
 
 
 def sent(server: FakeServer) -> list[list[str]]:

@@ -41,8 +41,10 @@ async def reranking(response: Any = None, **more: Any) -> AsyncIterator[tuple[Re
     async with serve_fake(FakeServer({"/score": response or score_response(BY_TEXT)})) as server:
         reranker = Reranker(fake_settings(reranker=server, **more))
         with capture_logs():
-            yield reranker, server
-            await reranker.close()
+            try:
+                yield reranker, server
+            finally:
+                await reranker.close()
 
 
 def sent(server: FakeServer) -> list[list[str]]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 from structlog.testing import capture_logs
@@ -26,7 +27,8 @@ class Clock:
         self.changes: list[frozenset[str]] = []
         self.asked: list[str] = []
         self._answers = iter(answers)
-        monkeypatch.setattr(discovery.asyncio, "sleep", self._sleep)
+        # Only the module's own pauses: other tasks of the event loop need theirs.
+        monkeypatch.setattr(discovery, "asyncio", SimpleNamespace(sleep=self._sleep, gather=asyncio.gather))
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

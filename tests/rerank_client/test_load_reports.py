@@ -32,9 +32,11 @@ async def reporting(metrics: FakeResponse, seconds: float = 0.0) -> AsyncIterato
     async with reranking(answer) as (reranker, server):
         server.says["/metrics"] = metrics
         task = asyncio.create_task(reranker.recover())
-        yield reranker, server
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        try:
+            yield reranker, server
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 def asked(server: FakeServer) -> int:
@@ -57,9 +59,13 @@ async def test_an_idle_server_is_not_asked() -> None:
 
 @pytest.mark.parametrize("metrics", [FakeResponse(b"", status=404), FakeResponse(QUEUE, status=500), FakeResponse()])
 async def test_a_server_without_these_metrics_is_seldom_asked(metrics: FakeResponse) -> None:
-    async with reporting(metrics, seconds=0.3) as (reranker, server):
-        assert isinstance(await reranker.score(ask("a", "b")), Scored)
+    async with reporting(metrics, seconds=5.0) as (reranker, server):
+        search = asyncio.create_task(reranker.score(ask("a", "b")))
+        await until(lambda: asked(server))
+        # As long as twenty pauses between two requests to a server with these metrics.
+        await asyncio.sleep(0.2)
         assert (asked(server), reranker._pool.servers[0].admission.limit) == (1, 8)
+        search.cancel()
 
 
 async def test_the_metrics_are_at_the_root_whatever_the_path_of_the_api() -> None:

@@ -35,10 +35,12 @@ async def recovering(responses: list[Any], **more: Any) -> AsyncIterator[tuple[R
 
     async with reranking(answer, **more) as (reranker, server):
         tasks = [asyncio.create_task(work) for work in (reranker.start(), reranker.recover())]
-        yield reranker, server
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            yield reranker, server
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_a_failed_server_is_probed_without_searches_until_it_answers() -> None:

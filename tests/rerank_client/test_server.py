@@ -54,8 +54,10 @@ async def serving(response: Any, **settings: Any) -> AsyncIterator[tuple[RerankS
         returned: Returned = []
         with capture_logs():
             server = make(fake.url, returned, **settings)
-            yield server, returned
-            await server.close()
+            try:
+                yield server, returned
+            finally:
+                await server.close()
 
 
 class Script:

@@ -58,8 +58,10 @@ async def sharing(
     store, local = used or FakeStore(), LruCache[float]("scores", 100)
     cache = SharedCache(store, SCORES, "p:", seconds, local.put_many)
     with capture_logs():
-        yield cache, store, local
-        await cache.close()
+        try:
+            yield cache, store, local
+        finally:
+            await cache.close()
     assert store.closed
 
 

@@ -38,9 +38,11 @@ async def rerankers(responder: Any, redis: Redis, *each: dict[str, Any]) -> Asyn
         settings = ({"shared_cache": redis.url, "shared_cache_timeout": "2s"} | own for own in each)
         found = [Reranker(fake_settings(reranker=server, **one)) for one in settings]
         with capture_logs():
-            yield server, *found
-            for one in found:
-                await one.close()
+            try:
+                yield server, *found
+            finally:
+                for one in found:
+                    await one.close()
 
 
 async def stored(reranker: Reranker) -> None:

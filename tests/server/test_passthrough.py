@@ -176,8 +176,10 @@ async def raw(
     server = await asyncio.start_server(engine, "127.0.0.1", 0)  # type: ignore[arg-type]
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server, running_endpoint(fake_settings(upstream=url)) as proxy:
-        yield proxy
-        server.close()
+        try:
+            yield proxy
+        finally:
+            server.close()
 
 
 async def test_a_response_that_is_cut_off_is_cut_off_for_the_client_too() -> None:
