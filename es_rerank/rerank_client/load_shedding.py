@@ -24,7 +24,7 @@ def documents_under_load(tokens: Sequence[int], load: float, capacity: float) ->
     | below 1    | 20 %   |
     | 1 or above | 0 %    |
 
-    The number is lower if so many documents do not fit into *capacity*.
+    Fewer documents are scored if this number of documents does not fit into *capacity*.
 
     Args:
         tokens: For each document, the number of tokens of its passages whose scores are not cached. If all scores are

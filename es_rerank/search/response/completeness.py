@@ -52,7 +52,7 @@ def has_expected_hits(response: SearchResponse, fetch: FetchSpec) -> bool:
 
 
 def lost_shards(response: SearchResponse) -> bool:
-    """Return whether a shard failed, possibly because so many hits were requested. The response then lacks its hits.
+    """Return whether a shard failed, perhaps because of the larger window, so that the response lacks its hits.
 
     For example, indices have different `index.max_result_window`, or one more document cannot be highlighted.
     """
